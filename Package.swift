@@ -1,0 +1,116 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let xmlCoder = Target.Dependency.product(name: "XMLCoder", package: "XMLCoder")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+
+// Three groups, leaf modules first; arrows only point upwards in each list.
+//   guest:  what runs inside a node (static executables, FoundationEssentials only)
+//   shared: pure values that both sides of a wire agree on
+//   host:   what runs outside or as the lab host
+let shared: [Target] = [
+    .target(name: "Matrix", swiftSettings: strict),
+    .target(name: "NodeProtocol", swiftSettings: strict),
+    .target(name: "AgentAPI", swiftSettings: strict),
+    .target(name: "CLinuxShim"),
+    .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
+    .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
+    .target(name: "Netlink", dependencies: ["CLibnl", "LinuxKernel"], swiftSettings: strict),
+]
+
+let guest: [Target] = [
+    .target(name: "CDatapathABI", path: "bpf/abi"),
+    .target(name: "CBPFObjects"),
+    .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
+    .target(name: "BPF", dependencies: ["CLibbpf", "LinuxKernel"], swiftSettings: strict),
+    .target(name: "DatapathModel", dependencies: ["CDatapathABI"], swiftSettings: strict),
+    .target(
+        name: "Datapath",
+        dependencies: ["AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "Netlink", "LinuxKernel"],
+        swiftSettings: strict),
+    .executableTarget(name: "datapathd", dependencies: ["Datapath"], swiftSettings: strict),
+    .target(name: "NodeRuntime", dependencies: ["NodeProtocol", "Netlink", "LinuxKernel"], swiftSettings: strict),
+    .executableTarget(name: "labnode", dependencies: ["NodeRuntime"], swiftSettings: strict),
+]
+
+let host: [Target] = [
+    .target(
+        name: "LabProfiles", path: "lab", resources: [.embedInCode("profiles")], swiftSettings: strict),
+    .target(
+        name: "ShippedScenarios", path: "scenarios", resources: [.embedInCode("files")], swiftSettings: strict),
+    .target(
+        name: "ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")], swiftSettings: strict),
+    .target(name: "Scenario", dependencies: ["Matrix", yams], swiftSettings: strict),
+    .target(name: "RunEvents", dependencies: ["Matrix"], swiftSettings: strict),
+    .target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict),
+    .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
+    .target(name: "Libvirt", dependencies: ["CLibvirt", "LinuxKernel", xmlCoder], swiftSettings: strict),
+    .systemLibrary(name: "CLibpcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+    .systemLibrary(name: "CLibnftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+    .target(
+        name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "LinuxKernel"], swiftSettings: strict),
+    .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
+    .target(name: "NodeImage", dependencies: ["Digest", "LinuxKernel", subprocess], swiftSettings: strict),
+    .target(
+        name: "Lab",
+        dependencies: ["Libvirt", "Fabric", "NodeImage", "NodeProtocol", "AgentAPI", "Scenario", "Matrix", "LinuxKernel"],
+        swiftSettings: strict),
+    .target(name: "Faults", dependencies: ["Lab", "Scenario"], swiftSettings: strict),
+    .target(
+        name: "Runner", dependencies: ["Lab", "Faults", "Diagnosis", "Matrix", "RunEvents", "Scenario"],
+        swiftSettings: strict),
+    .target(
+        name: "Reports", dependencies: ["Digest", "RunEvents", "Matrix", "ReportTemplates", xmlCoder, mustache],
+        swiftSettings: strict),
+    .target(
+        name: "LabrunCommands",
+        dependencies: [
+            "Runner", "Reports", "Scenario", "LabProfiles", "ShippedScenarios", "NodeImage", argumentParser,
+        ],
+        swiftSettings: strict),
+    .executableTarget(name: "labrun", dependencies: ["LabrunCommands"], swiftSettings: strict),
+]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "labrun",
+    products: [
+        .executable(name: "labrun", targets: ["labrun"]),
+        .executable(name: "labnode", targets: ["labnode"]),
+        .executable(name: "datapathd", targets: ["datapathd"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: shared + guest + host + [
+        tests("Matrix", ["Matrix"]),
+        tests("NodeProtocol", ["NodeProtocol"]),
+        tests("Netlink", ["Netlink"]),
+        tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
+        tests("NodeRuntime", ["NodeRuntime", "NodeProtocol"]),
+        tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
+        tests("Diagnosis", ["Diagnosis"]),
+        tests("Libvirt", ["Libvirt"]),
+        tests("Fabric", ["Fabric"]),
+        tests("NodeImage", ["NodeImage"]),
+        tests("Runner", ["Runner"]),
+        tests("Reports", ["Reports", "RunEvents"]),
+        tests("LabrunCommands", ["LabrunCommands"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

@@ -1,0 +1,104 @@
+/// One ordered pair over one protocol and port.
+public struct CellKey: Codable, Sendable, Hashable {
+    public let from: String
+    public let to: String
+    public let `protocol`: ProbeProtocol
+    /// Destination port; 0 for ICMP.
+    public let port: UInt16
+
+    public init(from: String, to: String, protocol: ProbeProtocol, port: UInt16) {
+        self.from = from
+        self.to = to
+        self.protocol = `protocol`
+        self.port = port
+    }
+}
+
+/// Whether a cell is as expected. A cell that was not measured is never `pass`.
+public enum CellVerdict: String, Codable, Sendable {
+    case pass, fail
+    case notMeasured = "not-measured"
+    /// Measured, but the step expects nothing of it.
+    case unchecked
+}
+
+/// One place on the path of a cell's packets and what was seen there.
+public struct WhyEntry: Codable, Sendable, Hashable {
+    /// `probe`, `sender-datapath`, `sender-tap`, `fabric`, `receiver-tap`, `receiver-datapath`, `receiver`, `lab`.
+    public let hop: String
+    public let node: String?
+    /// One sentence.
+    public let detail: String
+    /// Whether the packet was seen there; nil when that is not what the entry says.
+    public let seen: Bool?
+
+    public init(hop: String, node: String?, detail: String, seen: Bool?) {
+        self.hop = hop
+        self.node = node
+        self.detail = detail
+        self.seen = seen
+    }
+}
+
+/// A measured cell of the matrix, as `report.json` holds it.
+public struct Cell: Codable, Sendable, Hashable {
+    public let from: String
+    public let to: String
+    public let `protocol`: ProbeProtocol
+    public let port: UInt16
+    /// Outcomes that are as expected, any of them; nil when the step expects nothing.
+    public var expected: [OutcomePattern]?
+    public var observed: Outcome
+    public var verdict: CellVerdict
+    /// Round trip in microseconds when answered.
+    public var latencyMicros: Int?
+    /// Probes sent; more than one when a retry took place, which is always shown.
+    public var attempts: Int
+    public var why: [WhyEntry]
+
+    public init(
+        key: CellKey, expected: [OutcomePattern]?, observed: Outcome, verdict: CellVerdict, latencyMicros: Int?,
+        attempts: Int, why: [WhyEntry]
+    ) {
+        from = key.from
+        to = key.to
+        self.protocol = key.protocol
+        port = key.port
+        self.expected = expected
+        self.observed = observed
+        self.verdict = verdict
+        self.latencyMicros = latencyMicros
+        self.attempts = attempts
+        self.why = why
+    }
+
+    public var key: CellKey { CellKey(from: from, to: to, protocol: `protocol`, port: port) }
+}
+
+/// What a rule accepts: an outcome by name (`unreachable`) or in full (`unreachable(1)`).
+public struct OutcomePattern: Codable, Sendable, Hashable, CustomStringConvertible {
+    public let text: String
+
+    /// nil when the text is neither an outcome nor the name of one.
+    public init?(_ text: String) {
+        guard Outcome.names.contains(text) || Outcome(text) != nil else { return nil }
+        self.text = text
+    }
+
+    public func matches(_ outcome: Outcome) -> Bool { text == outcome.description || text == outcome.name }
+    public var description: String { text }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let pattern = OutcomePattern(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown outcome \(text)")
+        }
+        self = pattern
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+}

@@ -1,0 +1,33 @@
+/// What an endpoint of the matrix is. Raw values are those of `report.json`.
+public enum EndpointKind: String, Codable, Sendable, CaseIterable {
+    case pod, node, service, external
+    case controlPlane = "control-plane"
+}
+
+/// One who can reach or be reached: a row and a column of the matrix.
+public struct Endpoint: Codable, Sendable, Hashable, Identifiable {
+    /// Unique in a run: `default/web-1` for a pod, `node/node1` for a node.
+    public let id: String
+    public let kind: EndpointKind
+    /// Name of the node it runs on (a node runs on itself); nil outside the cluster.
+    public let node: String?
+    public let namespace: String?
+    /// IPv4 address, dotted.
+    public let address: String
+    /// Port that answers TCP and UDP echo there.
+    public let port: UInt16
+    public let labels: [String: String]
+
+    public init(
+        id: String, kind: EndpointKind, node: String?, namespace: String?, address: String, port: UInt16,
+        labels: [String: String]
+    ) {
+        self.id = id
+        self.kind = kind
+        self.node = node
+        self.namespace = namespace
+        self.address = address
+        self.port = port
+        self.labels = labels
+    }
+}

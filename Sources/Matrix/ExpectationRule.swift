@@ -1,0 +1,78 @@
+/// Selects endpoints. Empty selects all; every given part must hold.
+public struct EndpointSelector: Codable, Sendable, Hashable {
+    public var kind: EndpointKind?
+    /// Endpoint ids, exactly.
+    public var ids: [String]?
+    public var nodes: [String]?
+    public var namespace: String?
+    public var labels: [String: String]
+
+    public init(
+        kind: EndpointKind? = nil, ids: [String]? = nil, nodes: [String]? = nil, namespace: String? = nil,
+        labels: [String: String] = [:]
+    ) {
+        self.kind = kind
+        self.ids = ids
+        self.nodes = nodes
+        self.namespace = namespace
+        self.labels = labels
+    }
+
+    public func matches(_ endpoint: Endpoint) -> Bool {
+        if let kind, endpoint.kind != kind { return false }
+        if let ids, !ids.contains(endpoint.id) { return false }
+        if let nodes, !nodes.contains(endpoint.node ?? "") { return false }
+        if let namespace, endpoint.namespace != namespace { return false }
+        return labels.allSatisfy { endpoint.labels[$0.key] == $0.value }
+    }
+}
+
+/// Where the two ends of a cell are, relative to each other.
+public enum Placement: String, Codable, Sendable, CaseIterable {
+    case sameNode = "same-node"
+    case crossNode = "cross-node"
+
+    public func matches(_ from: Endpoint, _ to: Endpoint) -> Bool {
+        let same = from.node != nil && from.node == to.node
+        return self == .sameNode ? same : !same
+    }
+}
+
+/// What a step expects of a set of cells. Later rules go over earlier ones.
+public struct ExpectationRule: Codable, Sendable, Hashable {
+    public var from: EndpointSelector
+    public var to: EndpointSelector
+    /// Empty: all.
+    public var protocols: [ProbeProtocol]
+    public var port: UInt16?
+    public var `where`: Placement?
+    public var outcomes: [OutcomePattern]
+
+    public init(
+        from: EndpointSelector, to: EndpointSelector, protocols: [ProbeProtocol], port: UInt16?, where placement: Placement?,
+        outcomes: [OutcomePattern]
+    ) {
+        self.from = from
+        self.to = to
+        self.protocols = protocols
+        self.port = port
+        self.where = placement
+        self.outcomes = outcomes
+    }
+
+    public func covers(_ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, _ port: UInt16) -> Bool {
+        self.from.matches(from) && self.to.matches(to)
+            && (protocols.isEmpty || protocols.contains(proto))
+            && (self.port == nil || self.port == port)
+            && (`where`?.matches(from, to) ?? true)
+    }
+}
+
+extension [ExpectationRule] {
+    /// Outcomes the last covering rule accepts; nil when no rule covers the cell.
+    public func expectation(
+        from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16
+    ) -> [OutcomePattern]? {
+        last { $0.covers(from, to, proto, port) }?.outcomes
+    }
+}

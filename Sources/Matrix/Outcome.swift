@@ -1,0 +1,91 @@
+/// Protocol of a probe.
+public enum ProbeProtocol: String, Codable, Sendable, CaseIterable, Comparable {
+    case tcp, udp, icmp
+
+    public static func < (a: Self, b: Self) -> Bool { a.order < b.order }
+    private var order: Int { self == .tcp ? 0 : self == .udp ? 1 : 2 }
+}
+
+/// What a probe of one cell came to. The text form is the one of scenario files and reports, for example
+/// `open`, `unreachable(1)`, `wrong-source(10.0.0.11:4711)`, `loss(40)`, `http(403)`.
+public enum Outcome: Sendable, Hashable {
+    case open
+    case refused
+    case reset
+    /// ICMP destination unreachable; the code is that of RFC 792.
+    case unreachable(code: Int)
+    case timeout
+    /// The receiver saw another source than the sender's: `address:port`.
+    case wrongSource(String)
+    /// Answered, but lost this share of the packets, in percent, 1…99.
+    case loss(percent: Int)
+    case dnsFailure
+    case http(Int)
+    case notMeasured
+}
+
+extension Outcome: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .open: "open"
+        case .refused: "refused"
+        case .reset: "reset"
+        case .unreachable(let code): "unreachable(\(code))"
+        case .timeout: "timeout"
+        case .wrongSource(let source): "wrong-source(\(source))"
+        case .loss(let percent): "loss(\(percent))"
+        case .dnsFailure: "dns-failure"
+        case .http(let status): "http(\(status))"
+        case .notMeasured: "not-measured"
+        }
+    }
+
+    /// The name without its argument: `unreachable` of `unreachable(1)`.
+    public var name: String { String(description.prefix { $0 != "(" }) }
+
+    /// Every name a scenario file may write.
+    public static let names = [
+        "open", "refused", "reset", "unreachable", "timeout", "wrong-source", "loss", "dns-failure", "http",
+        "not-measured",
+    ]
+
+    /// Reads the text form; nil when it is none.
+    public init?(_ text: String) {
+        let open = text.firstIndex(of: "(")
+        let name = open.map { String(text[..<$0]) } ?? text
+        var argument: String?
+        if let open {
+            guard text.last == ")" else { return nil }
+            argument = String(text[text.index(after: open)..<text.index(before: text.endIndex)])
+        }
+        switch (name, argument, argument.flatMap { Int($0) }) {
+        case ("open", nil, _): self = .open
+        case ("refused", nil, _): self = .refused
+        case ("reset", nil, _): self = .reset
+        case ("timeout", nil, _): self = .timeout
+        case ("dns-failure", nil, _): self = .dnsFailure
+        case ("not-measured", nil, _): self = .notMeasured
+        case ("unreachable", _, .some(let code)) where (0...255).contains(code): self = .unreachable(code: code)
+        case ("loss", _, .some(let percent)) where (1...99).contains(percent): self = .loss(percent: percent)
+        case ("http", _, .some(let status)) where (100...599).contains(status): self = .http(status)
+        case ("wrong-source", .some(let source), _) where !source.isEmpty: self = .wrongSource(source)
+        default: return nil
+        }
+    }
+}
+
+extension Outcome: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let outcome = Outcome(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "unknown outcome \(text)")
+        }
+        self = outcome
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
