@@ -1,1 +1,396 @@
-// Contract types follow.
+/// The contract between the harness and a datapath agent: what travels over the agent's unix socket.
+///
+/// One request is one JSON object on one line, answered by one JSON object on one line; a connection may carry many.
+/// `{"method":"status"}` → `{"result":{…}}` or `{"error":{"code":…,"message":…}}`.
+/// The harness relays these bytes through the node's runtime without reading them.
+public enum AgentMethod: String, Codable, Sendable, CaseIterable {
+    /// → `AgentStatus`
+    case status
+    /// `HealthRequest` → `HealthReport`
+    case health
+    /// `NodeSet` → `Acknowledgement`; replaces what is known of the cluster's nodes.
+    case setNodes = "nodes.set"
+    /// `IPCacheSet` → `Acknowledgement`; replaces the /32 entries of remote endpoints.
+    case setIPCache = "ipcache.set"
+    /// → `[IPCacheEntry]`, read back from the kernel's map
+    case ipcache = "ipcache.list"
+    /// → `[AgentEndpoint]`
+    case endpoints = "endpoint.list"
+    /// `EventRequest` → `EventBatch`
+    case events = "events"
+    /// `TracingRequest` → `Acknowledgement`
+    case setTracing = "tracing.set"
+    /// → `[MetricSample]`
+    case metrics = "metrics.list"
+    /// `CNIRequest` → `CNIReply`; used by the CNI plugin.
+    case cni
+    /// → `String`, the text an engineer reads (`datapathd status`, `datapathd health`)
+    case statusText = "status.text"
+    case healthText = "health.text"
+}
+
+public struct AgentRequest<Parameters: Codable & Sendable>: Codable, Sendable {
+    public let method: AgentMethod
+    public let params: Parameters?
+    public init(_ method: AgentMethod, _ params: Parameters? = nil) {
+        self.method = method
+        self.params = params
+    }
+}
+
+public struct AgentError: Error, Codable, Sendable, CustomStringConvertible {
+    public let code: String
+    public let message: String
+    public init(code: String, message: String) {
+        self.code = code
+        self.message = message
+    }
+    public var description: String { "\(code): \(message)" }
+}
+
+public struct AgentReply<Result: Codable & Sendable>: Codable, Sendable {
+    public let result: Result?
+    public let error: AgentError?
+    public init(result: Result) {
+        self.result = result
+        error = nil
+    }
+    public init(error: AgentError) {
+        result = nil
+        self.error = error
+    }
+}
+
+public struct Acknowledgement: Codable, Sendable { public init() {} }
+
+/// What the agent is started with: the file `/run/labrun/datapathd.json`.
+public struct AgentConfig: Codable, Sendable, Equatable {
+    public var nodeName: String
+    /// Address of the node on the underlay, dotted.
+    public var nodeAddress: String
+    /// Interface of that address, `eth0`.
+    public var device: String
+    /// Pool the node takes its pod addresses from, `192.168.1.0/24`.
+    public var podCIDR: String
+    /// The whole cluster's pod range, `192.168.0.0/16`; routed to the overlay on every node.
+    public var clusterPodCIDR: String
+    public var tunnelPort: UInt16
+    /// MTU of pods and of the overlay's routes.
+    public var podMTU: Int
+    public var socketPath: String
+    public var conflistPath: String
+    public var statePath: String
+    /// Options by their Helm names, for example `["routingMode": "tunnel"]`.
+    public var values: [String: String]
+
+    public init(
+        nodeName: String, nodeAddress: String, device: String = "eth0", podCIDR: String, clusterPodCIDR: String,
+        tunnelPort: UInt16 = 8472, podMTU: Int = 1450, socketPath: String = "/run/labrun/datapath.sock",
+        conflistPath: String = "/etc/cni/net.d/05-labrun.conflist", statePath: String = "/run/labrun/state",
+        values: [String: String] = [:]
+    ) {
+        self.nodeName = nodeName
+        self.nodeAddress = nodeAddress
+        self.device = device
+        self.podCIDR = podCIDR
+        self.clusterPodCIDR = clusterPodCIDR
+        self.tunnelPort = tunnelPort
+        self.podMTU = podMTU
+        self.socketPath = socketPath
+        self.conflistPath = conflistPath
+        self.statePath = statePath
+        self.values = values
+    }
+}
+
+/// A node of the cluster as the agents know it.
+public struct NodeEntry: Codable, Sendable, Hashable {
+    public let name: String
+    public let address: String
+    public let podCIDR: String
+    /// Address of the node's router (`labrun_host`) in its pod CIDR.
+    public let routerAddress: String
+    /// Address of the node's health endpoint.
+    public let healthAddress: String
+    public init(name: String, address: String, podCIDR: String, routerAddress: String, healthAddress: String) {
+        self.name = name
+        self.address = address
+        self.podCIDR = podCIDR
+        self.routerAddress = routerAddress
+        self.healthAddress = healthAddress
+    }
+}
+
+public struct NodeSet: Codable, Sendable {
+    public let nodes: [NodeEntry]
+    public init(nodes: [NodeEntry]) { self.nodes = nodes }
+}
+
+/// Address → identity and the node that holds it. `prefix` 32 for a pod.
+public struct IPCacheEntry: Codable, Sendable, Hashable {
+    public let address: String
+    public let prefix: Int
+    public let identity: UInt32
+    /// Underlay address of the node to encapsulate to; nil when the address is reached without the tunnel.
+    public let tunnelEndpoint: String?
+    public init(address: String, prefix: Int, identity: UInt32, tunnelEndpoint: String?) {
+        self.address = address
+        self.prefix = prefix
+        self.identity = identity
+        self.tunnelEndpoint = tunnelEndpoint
+    }
+}
+
+public struct IPCacheSet: Codable, Sendable {
+    public let entries: [IPCacheEntry]
+    public init(entries: [IPCacheEntry]) { self.entries = entries }
+}
+
+/// An endpoint of this node.
+public struct AgentEndpoint: Codable, Sendable, Hashable {
+    public let id: UInt16
+    public let identity: UInt32
+    public let labels: [String: String]
+    public let namespace: String
+    public let name: String
+    public let address: String
+    public let interface: String
+    public let ifindex: Int
+    public let mac: String
+    /// `ready`, `restoring`, `disconnecting`
+    public let state: String
+    public init(
+        id: UInt16, identity: UInt32, labels: [String: String], namespace: String, name: String, address: String,
+        interface: String, ifindex: Int, mac: String, state: String
+    ) {
+        self.id = id
+        self.identity = identity
+        self.labels = labels
+        self.namespace = namespace
+        self.name = name
+        self.address = address
+        self.interface = interface
+        self.ifindex = ifindex
+        self.mac = mac
+        self.state = state
+    }
+}
+
+public struct AgentStatus: Codable, Sendable {
+    public let nodeName: String
+    public let version: String
+    /// Ready to connect pods: the conflist is in place.
+    public let ready: Bool
+    /// Why not, one line each.
+    public let problems: [String]
+    public let kernel: String
+    public let node: NodeEntry
+    public let knownNodes: [String]
+    public let endpointCount: Int
+    public let addressesInUse: Int
+    public let addressesTotal: Int
+    public let values: [String: String]
+    /// Program attached to each hook: `eth0 ingress: from_netdev id 12 tag …`.
+    public let programs: [String]
+    /// Times this agent was started since the node booted.
+    public let starts: Int
+    public init(
+        nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
+        knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],
+        programs: [String], starts: Int
+    ) {
+        self.nodeName = nodeName
+        self.version = version
+        self.ready = ready
+        self.problems = problems
+        self.kernel = kernel
+        self.node = node
+        self.knownNodes = knownNodes
+        self.endpointCount = endpointCount
+        self.addressesInUse = addressesInUse
+        self.addressesTotal = addressesTotal
+        self.values = values
+        self.programs = programs
+        self.starts = starts
+    }
+}
+
+public struct HealthRequest: Codable, Sendable {
+    /// How long each probe may take, milliseconds.
+    public let deadlineMillis: Int
+    public init(deadlineMillis: Int) { self.deadlineMillis = deadlineMillis }
+}
+
+/// One node seen from this one: the node itself over the underlay, and its health endpoint over the datapath.
+public struct HealthPeer: Codable, Sendable, Hashable {
+    public let name: String
+    public let address: String
+    public let isLocal: Bool
+    public let nodeReachable: Bool
+    public let endpointReachable: Bool
+    public let nodeLatencyMicros: Int?
+    public let endpointLatencyMicros: Int?
+    public init(
+        name: String, address: String, isLocal: Bool, nodeReachable: Bool, endpointReachable: Bool,
+        nodeLatencyMicros: Int?, endpointLatencyMicros: Int?
+    ) {
+        self.name = name
+        self.address = address
+        self.isLocal = isLocal
+        self.nodeReachable = nodeReachable
+        self.endpointReachable = endpointReachable
+        self.nodeLatencyMicros = nodeLatencyMicros
+        self.endpointLatencyMicros = endpointLatencyMicros
+    }
+}
+
+/// In the manner of `cilium-health status`: `reachable/total` counts nodes reachable in both ways, itself included.
+public struct HealthReport: Codable, Sendable {
+    public let nodeName: String
+    public let reachable: Int
+    public let total: Int
+    public let peers: [HealthPeer]
+    public init(nodeName: String, reachable: Int, total: Int, peers: [HealthPeer]) {
+        self.nodeName = nodeName
+        self.reachable = reachable
+        self.total = total
+        self.peers = peers
+    }
+}
+
+public struct EventRequest: Codable, Sendable {
+    /// Sequence number after which to answer; 0 for all that is kept.
+    public let since: UInt64
+    public let limit: Int
+    /// Only events whose inner source or destination is one of these addresses; nil: all.
+    public let addresses: [String]?
+    public init(since: UInt64, limit: Int, addresses: [String]? = nil) {
+        self.since = since
+        self.limit = limit
+        self.addresses = addresses
+    }
+}
+
+/// A trace or drop notification of the datapath.
+public struct DatapathEvent: Codable, Sendable, Hashable {
+    public let sequence: UInt64
+    /// CLOCK_MONOTONIC of the node, nanoseconds.
+    public let nanoseconds: UInt64
+    /// `to-endpoint`, `from-endpoint`, `to-overlay`, `from-overlay`, `to-stack`, `from-network`, or `drop`.
+    public let point: String
+    /// Name and code of the drop reason; nil on a trace.
+    public let dropReason: String?
+    public let dropCode: Int?
+    /// `lxc.bpf.c:123` of the drop.
+    public let location: String?
+    public let `protocol`: UInt8
+    public let source: String
+    public let sourcePort: UInt16
+    public let destination: String
+    public let destinationPort: UInt16
+    /// ICMP identifier and sequence; 0 otherwise.
+    public let icmpID: UInt16
+    public let icmpSequence: UInt16
+    public let sourceIdentity: UInt32
+    public let destinationIdentity: UInt32
+    public let endpointID: UInt16
+    public let interface: String
+    /// Underlay address encapsulated to, or come from.
+    public let tunnelPeer: String?
+    public let length: Int
+    public init(
+        sequence: UInt64, nanoseconds: UInt64, point: String, dropReason: String?, dropCode: Int?, location: String?,
+        protocol: UInt8, source: String, sourcePort: UInt16, destination: String, destinationPort: UInt16,
+        icmpID: UInt16, icmpSequence: UInt16, sourceIdentity: UInt32, destinationIdentity: UInt32, endpointID: UInt16,
+        interface: String, tunnelPeer: String?, length: Int
+    ) {
+        self.sequence = sequence
+        self.nanoseconds = nanoseconds
+        self.point = point
+        self.dropReason = dropReason
+        self.dropCode = dropCode
+        self.location = location
+        self.protocol = `protocol`
+        self.source = source
+        self.sourcePort = sourcePort
+        self.destination = destination
+        self.destinationPort = destinationPort
+        self.icmpID = icmpID
+        self.icmpSequence = icmpSequence
+        self.sourceIdentity = sourceIdentity
+        self.destinationIdentity = destinationIdentity
+        self.endpointID = endpointID
+        self.interface = interface
+        self.tunnelPeer = tunnelPeer
+        self.length = length
+    }
+}
+
+public struct EventBatch: Codable, Sendable {
+    public let events: [DatapathEvent]
+    /// Pass it as `since` to go on.
+    public let next: UInt64
+    /// Events that were overwritten before they were read, since the agent's start.
+    public let lost: UInt64
+    public init(events: [DatapathEvent], next: UInt64, lost: UInt64) {
+        self.events = events
+        self.next = next
+        self.lost = lost
+    }
+}
+
+public struct TracingRequest: Codable, Sendable {
+    /// Trace points to emit besides drops; empty switches traces off.
+    public let points: [String]
+    public init(points: [String]) { self.points = points }
+}
+
+public struct MetricSample: Codable, Sendable, Hashable {
+    /// `forwarded` or the name of a drop reason.
+    public let reason: String
+    public let code: Int
+    /// `ingress` or `egress`
+    public let direction: String
+    public let packets: UInt64
+    public let bytes: UInt64
+    public init(reason: String, code: Int, direction: String, packets: UInt64, bytes: UInt64) {
+        self.reason = reason
+        self.code = code
+        self.direction = direction
+        self.packets = packets
+        self.bytes = bytes
+    }
+}
+
+/// What the CNI plugin hands to the agent: the environment and standard input of the specification.
+public struct CNIRequest: Codable, Sendable {
+    public let command: String
+    public let containerID: String
+    public let netns: String
+    public let interface: String
+    /// `CNI_ARGS`, for example `K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0`.
+    public let arguments: String
+    /// The network configuration as it came on standard input.
+    public let configuration: String
+    public init(
+        command: String, containerID: String, netns: String, interface: String, arguments: String,
+        configuration: String
+    ) {
+        self.command = command
+        self.containerID = containerID
+        self.netns = netns
+        self.interface = interface
+        self.arguments = arguments
+        self.configuration = configuration
+    }
+}
+
+/// What the plugin prints, and how it ends.
+public struct CNIReply: Codable, Sendable {
+    public let output: String
+    public let exitStatus: Int32
+    public init(output: String, exitStatus: Int32) {
+        self.output = output
+        self.exitStatus = exitStatus
+    }
+}
