@@ -1,0 +1,335 @@
+import Foundation
+import Matrix
+
+/// The one stream that a run emits. Terminal, JSON, JUnit, HTML and the journal are consumers of it and of nothing else.
+/// One event is one line of `journal.jsonl`.
+public struct RunEvent: Codable, Sendable {
+    /// Seconds since the run's start.
+    public let at: Double
+    public let payload: Payload
+
+    public init(at: Double, payload: Payload) {
+        self.at = at
+        self.payload = payload
+    }
+
+    public enum Payload: Codable, Sendable {
+        case runStarted(RunHeader)
+        case labDescribed(LabDescription)
+        case phaseStarted(phase: Phase)
+        case phaseFinished(phase: Phase, seconds: Double)
+        case node(NodeProgress)
+        case stepStarted(StepHeader)
+        case fault(step: Int, FaultRecord)
+        /// A matrix was measured. The last one of a step is the one that its expectations are held against.
+        case matrix(step: Int, MatrixRecord)
+        case health(step: Int, [HealthRecord])
+        case diagnosis(step: Int, DiagnosisRecord)
+        case expectation(step: Int, ExpectationResult)
+        case stepFinished(step: Int, StepResult)
+        case artifact(ArtifactRecord)
+        case log(LogRecord)
+        /// The last event of an orderly run. A stream that ends without it is a lab that died: infra-error.
+        case runFinished(RunResult)
+    }
+}
+
+/// Phases of a scenario, in order of their first start; inject … converge come once a step.
+public enum Phase: String, Codable, Sendable, CaseIterable {
+    case preflight, boot, ready, baseline, inject
+    case verifyEffect = "verify-effect"
+    case measure, diagnose, heal
+    case verifyClean = "verify-clean"
+    case converge, report, teardown
+}
+
+public enum Verdict: String, Codable, Sendable, CaseIterable {
+    case pass, fail, inconclusive
+    case infraError = "infra-error"
+    case dirtyRollback = "dirty-rollback"
+    case interrupted
+
+    /// The process's exit code.
+    public var exitCode: Int32 {
+        switch self {
+        case .pass: 0
+        case .fail: 1
+        case .infraError: 3
+        case .inconclusive: 4
+        case .dirtyRollback: 5
+        case .interrupted: 130
+        }
+    }
+
+    /// Worst first, as several scenarios or steps are summed up.
+    public static let worstFirst: [Verdict] = [.interrupted, .infraError, .fail, .dirtyRollback, .inconclusive, .pass]
+
+    public static func worst(of verdicts: some Sequence<Verdict>) -> Verdict {
+        let all = Set(verdicts)
+        return worstFirst.first { all.contains($0) } ?? .inconclusive
+    }
+}
+
+public struct RunHeader: Codable, Sendable {
+    public struct Tool: Codable, Sendable {
+        public let version: String
+        public let revision: String
+        public init(version: String, revision: String) {
+            self.version = version
+            self.revision = revision
+        }
+    }
+    public struct Host: Codable, Sendable {
+        public let kernel: String
+        public let cpus: Int
+        /// `kvm` or `tcg`, and why.
+        public let accelerator: String
+        public init(kernel: String, cpus: Int, accelerator: String) {
+            self.kernel = kernel
+            self.cpus = cpus
+            self.accelerator = accelerator
+        }
+    }
+    public struct Scenario: Codable, Sendable {
+        public let name: String
+        public let title: String
+        public let file: String
+        public let sha256: String
+        public let labels: [String: String]
+        /// Names of the steps in order, so that a reader knows what is to come.
+        public let steps: [String]
+        public init(
+            name: String, title: String, file: String, sha256: String, labels: [String: String], steps: [String]
+        ) {
+            self.name = name
+            self.title = title
+            self.file = file
+            self.sha256 = sha256
+            self.labels = labels
+            self.steps = steps
+        }
+    }
+    public let tool: Tool
+    public let host: Host
+    public let seed: UInt64
+    public let scenario: Scenario
+    public let startedAt: Date
+    public init(tool: Tool, host: Host, seed: UInt64, scenario: Scenario, startedAt: Date) {
+        self.tool = tool
+        self.host = host
+        self.seed = seed
+        self.scenario = scenario
+        self.startedAt = startedAt
+    }
+}
+
+public struct LabDescription: Codable, Sendable {
+    public struct Node: Codable, Sendable {
+        public let name: String
+        public let kernel: String
+        public let addresses: [String]
+        public let podCIDRs: [String]
+        public init(name: String, kernel: String, addresses: [String], podCIDRs: [String]) {
+            self.name = name
+            self.kernel = kernel
+            self.addresses = addresses
+            self.podCIDRs = podCIDRs
+        }
+    }
+    public let profile: String
+    public let nodes: [Node]
+    /// Effective datapath values by their Helm names.
+    public let datapath: [String: String]
+    public init(profile: String, nodes: [Node], datapath: [String: String]) {
+        self.profile = profile
+        self.nodes = nodes
+        self.datapath = datapath
+    }
+}
+
+/// A node on its way: `defined`, `booting`, `runtime`, `agent`, `ready`, `paused`, `crashed`, `failed`, `stopped`.
+public struct NodeProgress: Codable, Sendable {
+    public let node: String
+    public let state: String
+    public let detail: String
+    /// Seconds since the node's boot was asked for.
+    public let seconds: Double
+    public init(node: String, state: String, detail: String, seconds: Double) {
+        self.node = node
+        self.state = state
+        self.detail = detail
+        self.seconds = seconds
+    }
+}
+
+public struct StepHeader: Codable, Sendable {
+    public let index: Int
+    public let name: String
+    public let title: String
+    /// What will be done, one sentence an action.
+    public let actions: [String]
+    public let startedAt: Date
+    public init(index: Int, name: String, title: String, actions: [String], startedAt: Date) {
+        self.index = index
+        self.name = name
+        self.title = title
+        self.actions = actions
+        self.startedAt = startedAt
+    }
+}
+
+public struct FaultRecord: Codable, Sendable {
+    public enum State: String, Codable, Sendable { case injected, verified, unproven, healed, dirty, refused }
+    public let id: String
+    public let kind: String
+    /// What it was done to: `node1`, `sg-nodes/vxlan`.
+    public let targets: [String]
+    public let state: State
+    /// What the oracle read: one sentence each.
+    public let evidence: [String]
+    public init(id: String, kind: String, targets: [String], state: State, evidence: [String]) {
+        self.id = id
+        self.kind = kind
+        self.targets = targets
+        self.state = state
+        self.evidence = evidence
+    }
+}
+
+public struct MatrixRecord: Codable, Sendable {
+    public let endpoints: [Endpoint]
+    public let cells: [Cell]
+    public let seconds: Double
+    public let longestRoundTripMicros: Int
+    /// A matrix measured while converging, not the one that is judged.
+    public let provisional: Bool
+    public init(
+        endpoints: [Endpoint], cells: [Cell], seconds: Double, longestRoundTripMicros: Int, provisional: Bool
+    ) {
+        self.endpoints = endpoints
+        self.cells = cells
+        self.seconds = seconds
+        self.longestRoundTripMicros = longestRoundTripMicros
+        self.provisional = provisional
+    }
+}
+
+public struct HealthRecord: Codable, Sendable {
+    public struct Peer: Codable, Sendable {
+        public let name: String
+        public let address: String
+        public let node: Bool
+        public let endpoint: Bool
+        public init(name: String, address: String, node: Bool, endpoint: Bool) {
+            self.name = name
+            self.address = address
+            self.node = node
+            self.endpoint = endpoint
+        }
+    }
+    public let node: String
+    public let reachable: Int
+    public let total: Int
+    public let peers: [Peer]
+    public init(node: String, reachable: Int, total: Int, peers: [Peer]) {
+        self.node = node
+        self.reachable = reachable
+        self.total = total
+        self.peers = peers
+    }
+}
+
+public struct DiagnosisRecord: Codable, Sendable {
+    public struct Finding: Codable, Sendable {
+        /// `underlay/vxlan-port-blocked`, or `unknown`.
+        public let id: String
+        public let summary: String
+        public let evidence: [String]
+        public let fix: String
+        /// 0…1
+        public let confidence: Double
+        public init(id: String, summary: String, evidence: [String], fix: String, confidence: Double) {
+            self.id = id
+            self.summary = summary
+            self.evidence = evidence
+            self.fix = fix
+            self.confidence = confidence
+        }
+    }
+    public let expected: String?
+    public let found: [Finding]
+    public init(expected: String?, found: [Finding]) {
+        self.expected = expected
+        self.found = found
+    }
+}
+
+/// One expectation of a step: one JUnit test case.
+public struct ExpectationResult: Codable, Sendable {
+    public enum State: String, Codable, Sendable { case met, unmet, inconclusive, error, skipped }
+    /// Unique in its step: `matrix: pod → pod cross-node`, `health from node1`.
+    public let name: String
+    public let state: State
+    /// What was expected and what was seen, one sentence.
+    public let message: String
+    public let why: [WhyEntry]
+    public let seconds: Double
+    /// Retries that changed the verdict; shown, never hidden.
+    public let retries: Int
+    public init(name: String, state: State, message: String, why: [WhyEntry], seconds: Double, retries: Int) {
+        self.name = name
+        self.state = state
+        self.message = message
+        self.why = why
+        self.seconds = seconds
+        self.retries = retries
+    }
+}
+
+public struct StepResult: Codable, Sendable {
+    public let verdict: Verdict
+    public let durationSeconds: Double
+    /// From the last action until the expectations held; nil when they never did.
+    public let convergenceSeconds: Double?
+    public init(verdict: Verdict, durationSeconds: Double, convergenceSeconds: Double?) {
+        self.verdict = verdict
+        self.durationSeconds = durationSeconds
+        self.convergenceSeconds = convergenceSeconds
+    }
+}
+
+public struct ArtifactRecord: Codable, Sendable {
+    /// Relative to the report folder: `artifacts/console-node1.log`.
+    public let path: String
+    /// `console`, `agent-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`
+    public let kind: String
+    public init(path: String, kind: String) {
+        self.path = path
+        self.kind = kind
+    }
+}
+
+public struct LogRecord: Codable, Sendable {
+    public enum Level: String, Codable, Sendable { case debug, info, warning, error }
+    public let level: Level
+    public let source: String
+    /// Untrusted: may hold anything a node printed.
+    public let message: String
+    public init(level: Level, source: String, message: String) {
+        self.level = level
+        self.source = source
+        self.message = message
+    }
+}
+
+public struct RunResult: Codable, Sendable {
+    public let verdict: Verdict
+    /// Why, in one sentence: the failing expectation, or what failed of the lab.
+    public let message: String
+    public let durationSeconds: Double
+    public init(verdict: Verdict, message: String, durationSeconds: Double) {
+        self.verdict = verdict
+        self.message = message
+        self.durationSeconds = durationSeconds
+    }
+}

@@ -1,0 +1,85 @@
+/// A lab profile: `apiVersion: labrun.dev/v1alpha1`, `kind: Lab`. What cloud and cluster the nodes believe to be in.
+public struct LabProfile: Codable, Sendable {
+    public struct SecurityGroup: Codable, Sendable {
+        public var name: String
+        public var rules: [Rule]
+        public init(name: String, rules: [Rule]) {
+            self.name = name
+            self.rules = rules
+        }
+    }
+    public struct Rule: Codable, Sendable {
+        /// Name by which a fault removes it.
+        public var name: String
+        /// `ingress` or `egress`
+        public var direction: String
+        /// `tcp`, `udp`, `icmp` or `all`
+        public var `protocol`: String
+        public var ports: ClosedRange<UInt16>?
+        /// `self`, `any`, the name of a group, or a CIDR.
+        public var peer: String
+        public init(
+            name: String, direction: String, protocol: String, ports: ClosedRange<UInt16>?, peer: String
+        ) {
+            self.name = name
+            self.direction = direction
+            self.protocol = `protocol`
+            self.ports = ports
+            self.peer = peer
+        }
+    }
+
+    public var name: String
+    public var title: String
+    /// `10.0.0.0/16`
+    public var vpcCIDR: String
+    /// Nodes' subnet, `10.0.0.0/24`; its first address is the gateway.
+    public var subnetCIDR: String
+    public var nodeCount: Int
+    /// Nodes are named by it and a number: `node1`.
+    public var nodePrefix: String
+    public var kernel: String
+    public var memoryMiB: Int
+    /// Cluster's pod range and the mask length of a node's share.
+    public var podCIDR: String
+    public var podMaskSize: Int
+    public var securityGroups: [SecurityGroup]
+    /// Groups of the nodes' interfaces.
+    public var nodeSecurityGroups: [String]
+    public var sourceDestinationCheck: Bool
+    public var datapathValues: [String: String]
+
+    public init(
+        name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
+        kernel: String, memoryMiB: Int, podCIDR: String, podMaskSize: Int, securityGroups: [SecurityGroup],
+        nodeSecurityGroups: [String], sourceDestinationCheck: Bool, datapathValues: [String: String]
+    ) {
+        self.name = name
+        self.title = title
+        self.vpcCIDR = vpcCIDR
+        self.subnetCIDR = subnetCIDR
+        self.nodeCount = nodeCount
+        self.nodePrefix = nodePrefix
+        self.kernel = kernel
+        self.memoryMiB = memoryMiB
+        self.podCIDR = podCIDR
+        self.podMaskSize = podMaskSize
+        self.securityGroups = securityGroups
+        self.nodeSecurityGroups = nodeSecurityGroups
+        self.sourceDestinationCheck = sourceDestinationCheck
+        self.datapathValues = datapathValues
+    }
+
+    /// The profile with a file's or the command line's changes.
+    public func applying(_ overrides: LabOverrides) -> LabProfile {
+        var result = self
+        if let nodeCount = overrides.nodeCount { result.nodeCount = nodeCount }
+        if let kernel = overrides.kernel { result.kernel = kernel }
+        if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
+        result.datapathValues.merge(overrides.datapathValues) { $1 }
+        return result
+    }
+
+    /// `node1` … `nodeN`
+    public var nodeNames: [String] { (1...max(1, nodeCount)).map { "\(nodePrefix)\($0)" } }
+}

@@ -1,0 +1,355 @@
+import Matrix
+
+/// A scenario as its file says it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. Parsed, checked, and without
+/// anything left to look up but the lab profile it names.
+public struct ScenarioFile: Codable, Sendable {
+    public var metadata: Metadata
+    public var spec: Spec
+
+    public struct Metadata: Codable, Sendable {
+        public var name: String
+        public var title: String
+        public var description: String
+        public var labels: [String: String]
+        public init(name: String, title: String, description: String, labels: [String: String]) {
+            self.name = name
+            self.title = title
+            self.description = description
+            self.labels = labels
+        }
+    }
+
+    public struct Spec: Codable, Sendable {
+        /// Name of a lab profile.
+        public var lab: String
+        public var overrides: LabOverrides
+        public var workloads: [Workload]
+        /// Which pairs are measured.
+        public var probes: ProbePlanSpec
+        public var timeline: [Step]
+        public init(
+            lab: String, overrides: LabOverrides, workloads: [Workload], probes: ProbePlanSpec, timeline: [Step]
+        ) {
+            self.lab = lab
+            self.overrides = overrides
+            self.workloads = workloads
+            self.probes = probes
+            self.timeline = timeline
+        }
+    }
+
+    public init(metadata: Metadata, spec: Spec) {
+        self.metadata = metadata
+        self.spec = spec
+    }
+}
+
+/// Which endpoints are probed against which.
+public struct ProbePlanSpec: Codable, Sendable {
+    public struct Pair: Codable, Sendable {
+        public var from: EndpointSelector
+        public var to: EndpointSelector
+        public init(from: EndpointSelector, to: EndpointSelector) {
+            self.from = from
+            self.to = to
+        }
+    }
+    public var pairs: [Pair]
+    public var protocols: [ProbeProtocol]
+    /// How long an answer may take, seconds.
+    public var deadline: Double
+    /// Packets of UDP and ICMP a cell.
+    public var count: Int
+    /// pods → pods and nodes → nodes, all protocols, one second, one packet.
+    public init(
+        pairs: [Pair] = [
+            Pair(from: EndpointSelector(kind: .pod), to: EndpointSelector(kind: .pod)),
+            Pair(from: EndpointSelector(kind: .node), to: EndpointSelector(kind: .node)),
+        ],
+        protocols: [ProbeProtocol] = ProbeProtocol.allCases, deadline: Double = 1, count: Int = 1
+    ) {
+        self.pairs = pairs
+        self.protocols = protocols
+        self.deadline = deadline
+        self.count = count
+    }
+}
+
+/// A pod, or what makes pods, in Kubernetes' shape (`v1 Pod`, `apps/v1 Deployment`, `apps/v1 DaemonSet`), reduced to
+/// what places and names them.
+public struct Workload: Codable, Sendable {
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        case pod = "Pod"
+        case deployment = "Deployment"
+        case daemonSet = "DaemonSet"
+    }
+    public var kind: Kind
+    public var namespace: String
+    public var name: String
+    public var labels: [String: String]
+    /// Deployments only.
+    public var replicas: Int
+    /// Pods only: `spec.nodeName`.
+    public var nodeName: String?
+    /// First `containerPort`, 8080 when none is given.
+    public var port: UInt16
+    public init(
+        kind: Kind, namespace: String, name: String, labels: [String: String], replicas: Int, nodeName: String?,
+        port: UInt16
+    ) {
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        self.labels = labels
+        self.replicas = replicas
+        self.nodeName = nodeName
+        self.port = port
+    }
+}
+
+/// Changes to the lab profile, from the file or from `--set path=value`, `--nodes`, `--kernel`.
+public struct LabOverrides: Codable, Sendable {
+    public var nodeCount: Int?
+    public var kernel: String?
+    public var memoryMiB: Int?
+    public var datapathValues: [String: String]
+    public init(
+        nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
+    ) {
+        self.nodeCount = nodeCount
+        self.kernel = kernel
+        self.memoryMiB = memoryMiB
+        self.datapathValues = datapathValues
+    }
+}
+
+/// A step of the timeline: actions in the order given, then what is expected.
+public struct Step: Codable, Sendable {
+    public var name: String
+    public var title: String
+    public var actions: [Action]
+    public var expect: Expectations?
+    public init(name: String, title: String, actions: [Action], expect: Expectations?) {
+        self.name = name
+        self.title = title
+        self.actions = actions
+        self.expect = expect
+    }
+}
+
+public enum Action: Codable, Sendable {
+    /// Starts a fault; its id is the one that `heal` names (default: its kind).
+    case inject(FaultCall)
+    case heal(id: String)
+    case apply(Workload)
+    case delete(kind: Workload.Kind, namespace: String, name: String)
+    case set(path: String, value: String)
+    case scale(namespace: String, name: String, replicas: Int)
+    /// Waits until a node or pod condition holds: never a time alone.
+    case wait(WaitCondition)
+}
+
+public struct WaitCondition: Codable, Sendable {
+    public enum Subject: String, Codable, Sendable, CaseIterable { case nodesReady = "nodes-ready", podsRunning = "pods-running" }
+    public var subject: Subject
+    public var within: Double
+    public init(subject: Subject, within: Double) {
+        self.subject = subject
+        self.within = within
+    }
+}
+
+/// A fault as a file asks for it; `kind` and `parameters` are checked against the fault's `FaultDescriptor`.
+public struct FaultCall: Codable, Sendable {
+    public var id: String
+    public var kind: String
+    public var parameters: [String: ParameterValue]
+    /// `file:line:column` of the call, for messages.
+    public var location: String
+    public init(id: String, kind: String, parameters: [String: ParameterValue], location: String) {
+        self.id = id
+        self.kind = kind
+        self.parameters = parameters
+        self.location = location
+    }
+}
+
+public enum ParameterValue: Codable, Sendable, Hashable {
+    case text(String)
+    case integer(Int)
+    case number(Double)
+    case flag(Bool)
+    /// Seconds.
+    case duration(Double)
+    case ports(ClosedRange<UInt16>)
+    case texts([String])
+}
+
+/// What a fault is called and takes; declared beside the fault, read by the parser, the schema and `explain`.
+public struct FaultDescriptor: Sendable {
+    public enum ParameterType: Sendable {
+        case text
+        case integer(ClosedRange<Int>)
+        /// `3`, `2.5`; with or without `%`.
+        case percent
+        /// `200ms`, `1.5s`, `2m`.
+        case duration
+        /// `8472` or `30000-32767`.
+        case ports
+        case choice([String])
+        /// `all`, a node name, or a list of names.
+        case nodes
+        case flag
+    }
+    public struct Parameter: Sendable {
+        public let name: String
+        public let type: ParameterType
+        public let required: Bool
+        public let help: String
+        public init(_ name: String, _ type: ParameterType, required: Bool = false, help: String) {
+            self.name = name
+            self.type = type
+            self.required = required
+            self.help = help
+        }
+    }
+    /// `security-group-rule`, `link-down`, …
+    public let kind: String
+    /// One sentence with `{parameter}` places: what it will do, in words.
+    public let summary: String
+    public let parameters: [Parameter]
+    public init(kind: String, summary: String, parameters: [Parameter]) {
+        self.kind = kind
+        self.summary = summary
+        self.parameters = parameters
+    }
+}
+
+/// What a step expects. Each entry is one test case.
+public struct Expectations: Codable, Sendable {
+    /// Rules over the matrix; every measured cell must be covered by one.
+    public var matrix: [ExpectationRule]
+    public var health: [HealthExpectation]
+    public var flowLogs: [FlowLogExpectation]
+    public var wire: [WireExpectation]
+    public var streams: [StreamExpectation]
+    public var nodes: [NodeExpectation]
+    /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
+    public var diagnosis: DiagnosisExpectation?
+    /// The time the expectations have to come true, seconds.
+    public var within: Double
+    public init(
+        matrix: [ExpectationRule] = [], health: [HealthExpectation] = [], flowLogs: [FlowLogExpectation] = [],
+        wire: [WireExpectation] = [], streams: [StreamExpectation] = [], nodes: [NodeExpectation] = [],
+        diagnosis: DiagnosisExpectation? = nil, within: Double = 10
+    ) {
+        self.matrix = matrix
+        self.health = health
+        self.flowLogs = flowLogs
+        self.wire = wire
+        self.streams = streams
+        self.nodes = nodes
+        self.diagnosis = diagnosis
+        self.within = within
+    }
+}
+
+/// `reachable: 1/3` as seen from the given nodes (empty: all).
+public struct HealthExpectation: Codable, Sendable {
+    public var nodes: [String]
+    public var reachable: Int
+    /// nil: the lab's node count (`N/N`).
+    public var total: Int?
+    /// `N` was written for reachable: all of them.
+    public var allReachable: Bool
+    public init(nodes: [String], reachable: Int, total: Int?, allReachable: Bool) {
+        self.nodes = nodes
+        self.reachable = reachable
+        self.total = total
+        self.allReachable = allReachable
+    }
+}
+
+/// Records of this step's time in the VPC flow logs.
+public struct FlowLogExpectation: Codable, Sendable {
+    /// `ACCEPT` or `REJECT`
+    public var action: String
+    public var `protocol`: String
+    public var port: UInt16?
+    /// Nodes whose interface must have such a record; empty: all.
+    public var nodes: [String]
+    /// false: there must be none.
+    public var present: Bool
+    public init(action: String, protocol: String, port: UInt16?, nodes: [String], present: Bool) {
+        self.action = action
+        self.protocol = `protocol`
+        self.port = port
+        self.nodes = nodes
+        self.present = present
+    }
+}
+
+/// Packets on the nodes' taps during the step's measurement.
+public struct WireExpectation: Codable, Sendable {
+    public enum Direction: String, Codable, Sendable, CaseIterable {
+        case leaves, arrives
+    }
+    public var `protocol`: String
+    public var port: UInt16
+    public var direction: Direction
+    /// Nodes whose tap is meant; empty: all.
+    public var nodes: [String]
+    public var present: Bool
+    public init(protocol: String, port: UInt16, direction: Direction, nodes: [String], present: Bool) {
+        self.protocol = `protocol`
+        self.port = port
+        self.direction = direction
+        self.nodes = nodes
+        self.present = present
+    }
+}
+
+/// Flows opened before the step's actions and running through them.
+public struct StreamExpectation: Codable, Sendable {
+    public var from: EndpointSelector
+    public var to: EndpointSelector
+    public var `where`: Placement?
+    public var protocols: [ProbeProtocol]
+    /// Whether established TCP connections must be alive at the end.
+    public var survive: Bool
+    /// Longest time without an answer that is accepted, milliseconds; nil: only reported.
+    public var maxGapMillis: Int?
+    public init(
+        from: EndpointSelector, to: EndpointSelector, where placement: Placement?, protocols: [ProbeProtocol],
+        survive: Bool, maxGapMillis: Int?
+    ) {
+        self.from = from
+        self.to = to
+        self.where = placement
+        self.protocols = protocols
+        self.survive = survive
+        self.maxGapMillis = maxGapMillis
+    }
+}
+
+/// State of nodes: `ready`, `not-ready`, `crashed`, `paused`, `rebooted`, `agent-restarted`.
+public struct NodeExpectation: Codable, Sendable {
+    public static let states = ["ready", "crashed", "paused", "agent-down", "agent-restarted"]
+    public var nodes: [String]
+    public var state: String
+    public init(nodes: [String], state: String) {
+        self.nodes = nodes
+        self.state = state
+    }
+}
+
+public struct DiagnosisExpectation: Codable, Sendable {
+    /// `underlay/vxlan-port-blocked`, or `none`.
+    public var id: String
+    /// Texts that must occur in the finding's summary or evidence: group, port, direction, node.
+    public var mentions: [String]
+    public init(id: String, mentions: [String]) {
+        self.id = id
+        self.mentions = mentions
+    }
+}
