@@ -104,6 +104,7 @@ let package = Package(
         tests("NodeRuntime", ["NodeRuntime", "NodeProtocol"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis"]),
+        tests("LinuxKernel", ["LinuxKernel"]),
         tests("Libvirt", ["Libvirt"]),
         tests("Fabric", ["Fabric"]),
         tests("NodeImage", ["NodeImage"]),

@@ -1,1 +1,95 @@
+#define _GNU_SOURCE
 #include "linux_shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+int linux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int linux_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int linux_pidfd_wait(int pidfd, int no_hang, int *code, int *status) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | (no_hang ? WNOHANG : 0)) != 0) {
+        return -1;
+    }
+    *code = info.si_pid == 0 ? 0 : info.si_code;
+    *status = info.si_status;
+    return 0;
+}
+
+int linux_finit_module(int fd, const char *parameters, int flags) {
+    return (int)syscall(SYS_finit_module, fd, parameters, flags);
+}
+
+int linux_open(const char *path, int flags, unsigned mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+static int set_flag(int fd, int get, int set, int flag, int enabled) {
+    int flags = fcntl(fd, get);
+    if (flags == -1) {
+        return -1;
+    }
+    return fcntl(fd, set, enabled ? flags | flag : flags & ~flag);
+}
+
+int linux_set_nonblocking(int fd, int enabled) { return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, enabled); }
+int linux_set_cloexec(int fd, int enabled) { return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, enabled); }
+int linux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+int linux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int linux_setns(int fd, int type) { return setns(fd, type); }
+int linux_unshare(int flags) { return unshare(flags); }
+int linux_reboot(int command) { return reboot(command); }
+
+static int signal_ends[2] = {-1, -1};
+static pthread_mutex_t signal_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void on_signal(int number) {
+    int saved = errno;
+    unsigned char byte = (unsigned char)number;
+    ssize_t written = write(signal_ends[1], &byte, 1);
+    (void)written; // A full pipe already tells the reader what it needs: that signals arrived.
+    errno = saved;
+}
+
+int linux_signal_pipe(const int *signals, size_t count) {
+    pthread_mutex_lock(&signal_lock);
+    if (signal_ends[0] == -1 && pipe2(signal_ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        pthread_mutex_unlock(&signal_lock);
+        return -1;
+    }
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    for (size_t i = 0; i < count; i++) {
+        if (sigaction(signals[i], &action, NULL) != 0) {
+            pthread_mutex_unlock(&signal_lock);
+            return -1;
+        }
+    }
+    pthread_mutex_unlock(&signal_lock);
+    return signal_ends[0];
+}
+
+int linux_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+int linux_wifexited(int status) { return WIFEXITED(status); }
+int linux_wexitstatus(int status) { return WEXITSTATUS(status); }
+int linux_wtermsig(int status) { return WTERMSIG(status); }

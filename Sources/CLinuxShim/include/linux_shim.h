@@ -1,2 +1,46 @@
 #pragma once
 // C that Swift cannot express: variadic system calls and the single-threaded entry of a lab.
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lab_entry.h"
+
+/// pidfd_open(2).
+int linux_pidfd_open(pid_t pid);
+/// pidfd_send_signal(2) without siginfo.
+int linux_pidfd_send_signal(int pidfd, int signal);
+/// waitid(2) for a pidfd of a child, WEXITED. `code` gets CLD_EXITED, CLD_KILLED or CLD_DUMPED, `status` the exit code or
+/// signal. Answers 0 and leaves `code` 0 when `no_hang` and the child still runs.
+int linux_pidfd_wait(int pidfd, int no_hang, int *code, int *status);
+
+/// finit_module(2).
+int linux_finit_module(int fd, const char *parameters, int flags);
+
+/// open(2) with a mode, always O_CLOEXEC.
+int linux_open(const char *path, int flags, unsigned mode);
+/// fcntl(2): sets or clears O_NONBLOCK.
+int linux_set_nonblocking(int fd, int enabled);
+/// fcntl(2): sets or clears FD_CLOEXEC.
+int linux_set_cloexec(int fd, int enabled);
+/// fcntl(2): F_DUPFD_CLOEXEC.
+int linux_duplicate(int fd);
+/// pipe2(2) with O_CLOEXEC.
+int linux_pipe(int ends[2]);
+
+/// setns(2), unshare(2), reboot(2).
+int linux_setns(int fd, int type);
+int linux_unshare(int flags);
+int linux_reboot(int command);
+
+/// Catches the signals and writes each one's number as one byte to a pipe; answers the non-blocking read end. One set of
+/// handlers a process: a second call adds signals to the same pipe and answers the same end.
+int linux_signal_pipe(const int *signals, size_t count);
+
+/// Names the calling thread; at most 15 bytes are kept.
+int linux_name_thread(const char *name);
+
+/// Wait-status macros, which Swift cannot import.
+int linux_wifexited(int status);
+int linux_wexitstatus(int status);
+int linux_wtermsig(int status);
