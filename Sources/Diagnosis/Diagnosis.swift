@@ -1,0 +1,43 @@
+import Matrix
+
+/// Evidence → named root causes. Pure: the same readings give the same findings.
+public enum Diagnosis {
+    /// Every cause that is known, most specific first. A new one is a file and a line here.
+    public static let causes: [any RootCause.Type] = [
+        NodeDown.self, LinkDown.self, VXLANPortBlocked.self, PacketLoss.self, DatapathDrop.self,
+    ]
+
+    /// Names that a scenario may expect.
+    public static var ids: [String] { causes.flatMap { $0.ids } + ["unknown", "none"] }
+
+    /// Findings, the one that accounts for most failing probes first; what none accounts for is reported as `unknown`
+    /// with the last hop that saw the packets. Empty when nothing failed.
+    public static func examine(_ evidence: Evidence) -> [Finding] {
+        let paths = PathIndex(evidence)
+        let failing = Set(paths.failing)
+        guard !failing.isEmpty else { return [] }
+        var explanations: [Explanation] = []
+        var explained: Set<Int> = []
+        for cause in causes {
+            for explanation in cause.examine(evidence, paths) {
+                let new = explanation.cells.intersection(failing).subtracting(explained)
+                guard !new.isEmpty else { continue }
+                explained.formUnion(new)
+                explanations.append(Explanation(finding: explanation.finding, cells: new))
+            }
+        }
+        let rest = failing.subtracting(explained)
+        if !rest.isEmpty { explanations.append(Unknown.explanation(of: rest, paths)) }
+        return explanations.sorted { $0.cells.count > $1.cells.count }.map(\.finding)
+    }
+
+    /// The way of one probe's packets.
+    public static func why(_ probe: ProbeReading, _ paths: PathIndex) -> [WhyEntry] { paths.why(probe) }
+}
+
+/// Names in the words of a sentence: `node1, node2 and node3`.
+func list(_ names: some Collection<String>) -> String {
+    let sorted = names.sorted()
+    guard let last = sorted.last, sorted.count > 1 else { return sorted.first ?? "none" }
+    return sorted.dropLast().joined(separator: ", ") + " and " + last
+}

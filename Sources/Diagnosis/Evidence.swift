@@ -1,0 +1,206 @@
+import Matrix
+
+/// What was observed of a lab while a matrix was measured. Holds readings only: no fault, no scenario, no expectation
+/// can be expressed in it, so a diagnosis cannot know what was done.
+public struct Evidence: Codable, Sendable {
+    public var nodes: [NodeReading]
+    public var endpoints: [Endpoint]
+    public var probes: [ProbeReading]
+    /// Packets seen on the nodes' taps.
+    public var wire: [TapPacket]
+    /// Traces and drops of the agents.
+    public var datapath: [DatapathReading]
+    public var flowLog: [FlowLogReading]
+    public var securityGroups: [SecurityGroupReading]
+
+    public init(
+        nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
+        datapath: [DatapathReading] = [], flowLog: [FlowLogReading] = [], securityGroups: [SecurityGroupReading] = []
+    ) {
+        self.nodes = nodes
+        self.endpoints = endpoints
+        self.probes = probes
+        self.wire = wire
+        self.datapath = datapath
+        self.flowLog = flowLog
+        self.securityGroups = securityGroups
+    }
+}
+
+public struct NodeReading: Codable, Sendable, Hashable {
+    public enum Power: String, Codable, Sendable { case running, paused, stopped }
+    public var name: String
+    /// Underlay address, dotted.
+    public var address: String
+    public var podCIDR: String
+    /// UDP port of its tunnel; nil in native routing.
+    public var tunnelPort: UInt16?
+    public var power: Power
+    /// Answers over its out-of-band channel.
+    public var answers: Bool
+    /// Carrier of the underlay interface as the node sees it; nil when it could not be asked.
+    public var carrier: Bool?
+    public var agentRunning: Bool?
+    /// Queueing disciplines that delay or lose packets, in `tc` words.
+    public var impairments: [String]
+    public init(
+        name: String, address: String, podCIDR: String, tunnelPort: UInt16?, power: Power, answers: Bool,
+        carrier: Bool?, agentRunning: Bool?, impairments: [String]
+    ) {
+        self.name = name
+        self.address = address
+        self.podCIDR = podCIDR
+        self.tunnelPort = tunnelPort
+        self.power = power
+        self.answers = answers
+        self.carrier = carrier
+        self.agentRunning = agentRunning
+        self.impairments = impairments
+    }
+}
+
+/// Addresses, ports and ICMP identifiers of a packet, without direction.
+public struct FlowTuple: Codable, Sendable, Hashable, CustomStringConvertible {
+    /// IP protocol number: 1 ICMP, 6 TCP, 17 UDP.
+    public var `protocol`: UInt8
+    public var source: String
+    public var sourcePort: UInt16
+    public var destination: String
+    public var destinationPort: UInt16
+    /// ICMP echo identifier; 0 otherwise.
+    public var icmpID: UInt16
+    public init(
+        protocol: UInt8, source: String, sourcePort: UInt16, destination: String, destinationPort: UInt16,
+        icmpID: UInt16 = 0
+    ) {
+        self.protocol = `protocol`
+        self.source = source
+        self.sourcePort = sourcePort
+        self.destination = destination
+        self.destinationPort = destinationPort
+        self.icmpID = icmpID
+    }
+
+    public var reversed: FlowTuple {
+        FlowTuple(
+            protocol: `protocol`, source: destination, sourcePort: destinationPort, destination: source,
+            destinationPort: sourcePort, icmpID: icmpID)
+    }
+
+    public var description: String {
+        switch `protocol` {
+        case 1: "ICMP \(source) → \(destination) id \(icmpID)"
+        case 6: "TCP \(source):\(sourcePort) → \(destination):\(destinationPort)"
+        case 17: "UDP \(source):\(sourcePort) → \(destination):\(destinationPort)"
+        default: "protocol \(`protocol`) \(source) → \(destination)"
+        }
+    }
+}
+
+/// A probe, what came of it, and how its packets can be told from others.
+public struct ProbeReading: Codable, Sendable {
+    public var key: CellKey
+    public var observed: Outcome
+    /// The probe's flow from the sender's view; nil when it was never sent.
+    public var flow: FlowTuple?
+    /// The receiver confirmed the probe's nonce, whether or not its answer got home; nil when it could not be asked.
+    public var requestArrived: Bool?
+    public var sent: Int
+    public var answered: Int
+    public init(
+        key: CellKey, observed: Outcome, flow: FlowTuple?, requestArrived: Bool?, sent: Int, answered: Int
+    ) {
+        self.key = key
+        self.observed = observed
+        self.flow = flow
+        self.requestArrived = requestArrived
+        self.sent = sent
+        self.answered = answered
+    }
+}
+
+public struct TapPacket: Codable, Sendable, Hashable {
+    public var node: String
+    /// Sent by the node; otherwise delivered to it.
+    public var fromNode: Bool
+    public var outer: FlowTuple
+    /// VXLAN network identifier and the encapsulated packet.
+    public var vni: UInt32?
+    public var inner: FlowTuple?
+    public init(node: String, fromNode: Bool, outer: FlowTuple, vni: UInt32?, inner: FlowTuple?) {
+        self.node = node
+        self.fromNode = fromNode
+        self.outer = outer
+        self.vni = vni
+        self.inner = inner
+    }
+}
+
+public struct DatapathReading: Codable, Sendable, Hashable {
+    public var node: String
+    /// Trace point, or `drop`.
+    public var point: String
+    public var dropReason: String?
+    public var location: String?
+    public var flow: FlowTuple
+    public var tunnelPeer: String?
+    public init(
+        node: String, point: String, dropReason: String?, location: String?, flow: FlowTuple, tunnelPeer: String?
+    ) {
+        self.node = node
+        self.point = point
+        self.dropReason = dropReason
+        self.location = location
+        self.flow = flow
+        self.tunnelPeer = tunnelPeer
+    }
+}
+
+/// A record of the VPC flow log, by the node whose interface it is of.
+public struct FlowLogReading: Codable, Sendable, Hashable {
+    public var node: String
+    public var interfaceID: String
+    public var accepted: Bool
+    public var flow: FlowTuple
+    public var packets: Int
+    public init(node: String, interfaceID: String, accepted: Bool, flow: FlowTuple, packets: Int) {
+        self.node = node
+        self.interfaceID = interfaceID
+        self.accepted = accepted
+        self.flow = flow
+        self.packets = packets
+    }
+}
+
+/// A security group as the fabric has it in force for a node.
+public struct SecurityGroupReading: Codable, Sendable, Hashable {
+    public struct Rule: Codable, Sendable, Hashable {
+        public var name: String
+        /// `ingress` or `egress`
+        public var direction: String
+        /// `tcp`, `udp`, `icmp` or `all`
+        public var `protocol`: String
+        public var ports: ClosedRange<UInt16>?
+        public var peer: String
+        public init(name: String, direction: String, protocol: String, ports: ClosedRange<UInt16>?, peer: String) {
+            self.name = name
+            self.direction = direction
+            self.protocol = `protocol`
+            self.ports = ports
+            self.peer = peer
+        }
+
+        public func allows(_ proto: String, _ port: UInt16, _ direction: String) -> Bool {
+            self.direction == direction && (self.protocol == "all" || self.protocol == proto)
+                && (ports?.contains(port) ?? true)
+        }
+    }
+    public var node: String
+    public var group: String
+    public var rules: [Rule]
+    public init(node: String, group: String, rules: [Rule]) {
+        self.node = node
+        self.group = group
+        self.rules = rules
+    }
+}

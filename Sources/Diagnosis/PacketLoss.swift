@@ -1,0 +1,40 @@
+import Matrix
+
+/// Probes are answered in part, or far fewer packets reach the wire than the datapath sent.
+enum PacketLoss: RootCause {
+    static let ids = ["underlay/packet-loss"]
+
+    static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {
+        let lossy = paths.failing.filter { index in
+            let probe = evidence.probes[index]
+            return probe.observed.name == "loss" || (probe.observed == .timeout && probe.sent == 1)
+        }
+        let partial = lossy.filter { evidence.probes[$0].observed.name == "loss" }
+        guard !partial.isEmpty else { return [] }
+        // The node that is on one side of every lossy probe loses the packets.
+        let sides = partial.map { index -> Set<String> in
+            let key = evidence.probes[index].key
+            return Set([key.from, key.to].compactMap { paths.node(ofEndpoint: $0) })
+        }
+        let common = sides.dropFirst().reduce(sides.first ?? []) { $0.intersection($1) }
+        let sent = partial.reduce(0) { $0 + evidence.probes[$1].sent }
+        let answered = partial.reduce(0) { $0 + evidence.probes[$1].answered }
+        var lines = ["\(answered) of \(sent) packets of \(partial.count) probes were answered"]
+        if !common.isEmpty { lines.append("every lossy probe has \(list(common)) on one side") }
+        for node in evidence.nodes where !node.impairments.isEmpty {
+            lines.append("\(node.name) has \(node.impairments.joined(separator: "; "))")
+        }
+        let where_ = common.isEmpty ? "between the nodes" : "at \(list(common))"
+        let named = evidence.nodes.contains { common.contains($0.name) && !$0.impairments.isEmpty }
+        return [
+            Explanation(
+                finding: Finding(
+                    id: ids[0], summary: "packets are lost \(where_)", evidence: lines,
+                    fix: named
+                        ? "remove the queueing discipline that loses packets \(where_)"
+                        : "look at the link's error counters \(where_)",
+                    confidence: named ? 0.95 : common.isEmpty ? 0.5 : 0.7),
+                cells: Set(lossy))
+        ]
+    }
+}

@@ -1,0 +1,118 @@
+import Matrix
+
+/// The evidence, indexed by flow, so that every probe's packets can be followed hop by hop.
+public struct PathIndex: Sendable {
+    public let evidence: Evidence
+    let endpoints: [String: Endpoint]
+    let nodes: [String: NodeReading]
+    let nodeByAddress: [String: String]
+    private let wireByInner: [FlowTuple: [TapPacket]]
+    private let datapathByFlow: [FlowTuple: [DatapathReading]]
+    let rejects: [FlowLogReading]
+
+    public init(_ evidence: Evidence) {
+        self.evidence = evidence
+        endpoints = Dictionary(evidence.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        nodes = Dictionary(evidence.nodes.map { ($0.name, $0) }) { a, _ in a }
+        nodeByAddress = Dictionary(evidence.nodes.map { ($0.address, $0.name) }) { a, _ in a }
+        wireByInner = Dictionary(grouping: evidence.wire) { $0.inner ?? $0.outer }
+        datapathByFlow = Dictionary(grouping: evidence.datapath) { $0.flow }
+        rejects = evidence.flowLog.filter { !$0.accepted }
+    }
+
+    /// Indices of probes that were sent, or should have been, and did not come back as they should.
+    public var failing: [Int] {
+        evidence.probes.indices.filter { evidence.probes[$0].observed != .open }
+    }
+
+    func node(ofEndpoint id: String) -> String? { endpoints[id]?.node }
+
+    func packets(of flow: FlowTuple, node: String, fromNode: Bool) -> [TapPacket] {
+        (wireByInner[flow] ?? []).filter { $0.node == node && $0.fromNode == fromNode }
+    }
+
+    func readings(of flow: FlowTuple, node: String) -> [DatapathReading] {
+        (datapathByFlow[flow] ?? []).filter { $0.node == node }
+    }
+
+    /// Where a probe's packets were seen, in the order of its path: the request, then the answer.
+    public func why(_ probe: ProbeReading) -> [WhyEntry] {
+        guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return [] }
+        var entries = [
+            WhyEntry(
+                hop: "probe", node: from.node,
+                detail: "\(probe.key.protocol.rawValue) \(from.address) → \(to.address)"
+                    + (probe.key.port == 0 ? "" : ":\(probe.key.port)")
+                    + ": \(probe.observed), \(probe.sent) sent, \(probe.answered) answered", seen: probe.sent > 0)
+        ]
+        guard let flow = probe.flow else { return entries }
+        entries += leg(flow, from: from, to: to, word: "request")
+        if let arrived = probe.requestArrived {
+            entries.append(
+                WhyEntry(
+                    hop: "receiver", node: to.node,
+                    detail: arrived ? "receiver confirms the nonce" : "receiver never saw the nonce", seen: arrived))
+        }
+        guard probe.requestArrived != false else { return entries }
+        return entries + leg(flow.reversed, from: to, to: from, word: "answer")
+    }
+
+    private func leg(_ flow: FlowTuple, from: Endpoint, to: Endpoint, word: String) -> [WhyEntry] {
+        var entries: [WhyEntry] = []
+        guard let sender = from.node, let receiver = to.node else { return entries }
+        entries += datapathEntries(flow, node: sender, hop: "sender-datapath", word: word)
+        guard sender != receiver else { return entries }
+        let left = packets(of: flow, node: sender, fromNode: true)
+        entries.append(tapEntry(left, hop: "sender-tap", node: sender, word: word, verb: "leaves"))
+        if let first = left.first, let reject = reject(of: first.outer) {
+            let direction = reject.node == sender ? "egress" : "ingress"
+            entries.append(
+                WhyEntry(
+                    hop: "fabric", node: reject.node,
+                    detail: "flow log of \(reject.interfaceID): REJECT \(direction) \(reject.flow)", seen: true))
+        }
+        let arrived = packets(of: flow, node: receiver, fromNode: false)
+        if !left.isEmpty || !arrived.isEmpty {
+            entries.append(tapEntry(arrived, hop: "receiver-tap", node: receiver, word: word, verb: "arrives at"))
+        }
+        if !arrived.isEmpty {
+            entries += datapathEntries(flow, node: receiver, hop: "receiver-datapath", word: word)
+        }
+        return entries
+    }
+
+    private func tapEntry(_ packets: [TapPacket], hop: String, node: String, word: String, verb: String) -> WhyEntry {
+        guard let first = packets.first else {
+            return WhyEntry(hop: hop, node: node, detail: "\(word) not seen on the tap of \(node)", seen: false)
+        }
+        let how = first.vni.map { " in VXLAN, VNI \($0), \(first.outer)" } ?? " as it is"
+        return WhyEntry(
+            hop: hop, node: node, detail: "\(word) \(verb) \(node)'s tap\(how), \(packets.count) packets", seen: true)
+    }
+
+    private func datapathEntries(_ flow: FlowTuple, node: String, hop: String, word: String) -> [WhyEntry] {
+        let readings = readings(of: flow, node: node)
+        guard !readings.isEmpty else { return [] }
+        if let drop = readings.first(where: { $0.point == "drop" }) {
+            let place = drop.location.map { " at \($0)" } ?? ""
+            return [
+                WhyEntry(
+                    hop: hop, node: node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)",
+                    seen: true)
+            ]
+        }
+        var points: [String] = []
+        for reading in readings where points.last != reading.point { points.append(reading.point) }
+        let unique = points.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+        return [WhyEntry(hop: hop, node: node, detail: "\(word) traced \(unique.joined(separator: ", "))", seen: true)]
+    }
+
+    /// The REJECT record of exactly this flow, or of its addresses, protocol and destination port.
+    func reject(of flow: FlowTuple) -> FlowLogReading? {
+        rejects.first { $0.flow == flow }
+            ?? rejects.first {
+                $0.flow.protocol == flow.protocol && $0.flow.source == flow.source
+                    && $0.flow.destination == flow.destination && $0.flow.destinationPort == flow.destinationPort
+            }
+    }
+}

@@ -1,0 +1,30 @@
+import Matrix
+
+/// What no known cause accounts for: said so, with the last place that saw the packets.
+enum Unknown {
+    static func explanation(of cells: Set<Int>, _ paths: PathIndex) -> Explanation {
+        var lastHops: [String: Int] = [:]
+        var example: String?
+        for index in cells.sorted() {
+            let probe = paths.evidence.probes[index]
+            let why = paths.why(probe)
+            let last = why.last { $0.seen == true }
+            let place = last.map { "\($0.hop) of \($0.node ?? "the lab")" } ?? "nowhere"
+            lastHops[place, default: 0] += 1
+            if example == nil, let last {
+                example = "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): \(last.detail)"
+            }
+        }
+        let ranked = lastHops.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
+        var lines = ranked.prefix(5).map { "last seen at \($0.key): \($0.value) probes" }
+        if let example { lines.append("for example \(example)") }
+        return Explanation(
+            finding: Finding(
+                id: "unknown",
+                summary: "\(cells.count) probes failed for no known cause; last hop that saw the packets: "
+                    + (ranked.first?.key ?? "nowhere"),
+                evidence: Array(lines), fix: "follow the why chain of a failing cell from its last hop",
+                confidence: 0.1),
+            cells: cells)
+    }
+}
