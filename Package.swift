@@ -45,6 +45,7 @@ let host: [Target] = [
         name: "ShippedScenarios", path: "scenarios", resources: [.embedInCode("files")], swiftSettings: strict),
     .target(
         name: "ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")], swiftSettings: strict),
+    .target(name: "NodeLink", dependencies: ["NodeProtocol"], swiftSettings: strict),
     .target(name: "Scenario", dependencies: ["Matrix", yams], swiftSettings: strict),
     .target(name: "RunEvents", dependencies: ["Matrix"], swiftSettings: strict),
     .target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict),
@@ -59,7 +60,7 @@ let host: [Target] = [
     .target(name: "NodeImage", dependencies: ["Digest", "LinuxKernel", subprocess], swiftSettings: strict),
     .target(
         name: "Lab",
-        dependencies: ["Libvirt", "Fabric", "NodeImage", "NodeProtocol", "AgentAPI", "Scenario", "Matrix", "LinuxKernel"],
+        dependencies: ["Libvirt", "Fabric", "NodeImage", "NodeLink", "NodeProtocol", "AgentAPI", "Scenario", "Matrix", "LinuxKernel"],
         swiftSettings: strict),
     .target(name: "Faults", dependencies: ["Lab", "Scenario"], swiftSettings: strict),
     .target(
@@ -99,6 +100,7 @@ let package = Package(
     targets: shared + guest + host + [
         tests("Matrix", ["Matrix"]),
         tests("NodeProtocol", ["NodeProtocol"]),
+        tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("Netlink", ["Netlink"]),
         tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
         tests("NodeRuntime", ["NodeRuntime", "NodeProtocol"]),
