@@ -20,7 +20,8 @@ let shared: [Target] = [
     .target(name: "CLinuxShim"),
     .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
     .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
-    .target(name: "Netlink", dependencies: ["CLibnl", "LinuxKernel"], swiftSettings: strict),
+    .target(name: "NetAddress", swiftSettings: strict),
+    .target(name: "Netlink", dependencies: ["CLibnl", "NetAddress", "LinuxKernel"], swiftSettings: strict),
 ]
 
 let guest: [Target] = [
@@ -54,7 +55,8 @@ let host: [Target] = [
     .systemLibrary(name: "CLibpcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
     .systemLibrary(name: "CLibnftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
     .target(
-        name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "LinuxKernel"], swiftSettings: strict),
+        name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "NetAddress", "LinuxKernel"],
+        swiftSettings: strict),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
     .target(name: "NodeImage", dependencies: ["Digest", "LinuxKernel", subprocess], swiftSettings: strict),
@@ -101,14 +103,19 @@ let package = Package(
         tests("Matrix", ["Matrix"]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
-        tests("Netlink", ["Netlink"]),
+        tests("NetAddress", ["NetAddress"]),
+        .target(name: "NamespaceHarness", path: "Tests/NamespaceHarness", swiftSettings: strict),
+        .executableTarget(
+            name: "namespace-selftest", dependencies: ["Fabric", "Netlink", "NetAddress", "LinuxKernel"],
+            path: "Tests/NamespaceSelftest", swiftSettings: strict),
+        tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
         tests("NodeRuntime", ["NodeRuntime", "NodeProtocol"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis"]),
         tests("LinuxKernel", ["LinuxKernel"]),
         tests("Libvirt", ["Libvirt"]),
-        tests("Fabric", ["Fabric"]),
+        tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
         tests("NodeImage", ["NodeImage"]),
         tests("Runner", ["Runner"]),
         tests("Reports", ["Reports", "RunEvents"]),

@@ -1,4 +1,11 @@
 #pragma once
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/if_ether.h>
+#include <linux/neighbour.h>
+#include <linux/netlink.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/cache.h>
 #include <netlink/route/addr.h>
@@ -12,3 +19,6 @@
 #include <netlink/route/qdisc/netem.h>
 #include <netlink/route/route.h>
 #include <netlink/route/tc.h>
+
+// Exported by libnl-3 since 3.0, declared only in its private netlink-private/utils.h and netlink/errno.h's kin.
+extern int nl_syserr2nlerr(int error);

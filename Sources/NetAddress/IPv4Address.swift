@@ -1,0 +1,66 @@
+/// An IPv4 address, held in host byte order so that it sorts and counts as people expect.
+public struct IPv4Address: Sendable, Hashable, Comparable, LosslessStringConvertible {
+    /// The address as a number: 10.0.0.11 is 0x0A00000B.
+    public var rawValue: UInt32
+
+    public init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    public init(_ first: UInt8, _ second: UInt8, _ third: UInt8, _ fourth: UInt8) {
+        rawValue = UInt32(first) << 24 | UInt32(second) << 16 | UInt32(third) << 8 | UInt32(fourth)
+    }
+
+    /// Dotted decimal, four parts, no leading zeros (RFC 6943 section 3.1.1, the strict form).
+    public init?(_ text: String) {
+        let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 4 else { return nil }
+        var value: UInt32 = 0
+        for part in parts {
+            guard let octet = decimal(part, below: 256) else { return nil }
+            value = value << 8 | octet
+        }
+        rawValue = value
+    }
+
+    /// The four octets in network order; nil unless there are exactly four.
+    public init?(octets: some Collection<UInt8>) {
+        guard octets.count == 4 else { return nil }
+        rawValue = octets.reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    /// The four octets in network order.
+    public var octets: [UInt8] {
+        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> $0) }
+    }
+
+    /// The number as `struct in_addr` and BPF maps hold it.
+    public var networkByteOrder: UInt32 { rawValue.bigEndian }
+
+    public init(networkByteOrder: UInt32) {
+        rawValue = UInt32(bigEndian: networkByteOrder)
+    }
+
+    public var description: String {
+        octets.map { String($0) }.joined(separator: ".")
+    }
+
+    public static func < (left: IPv4Address, right: IPv4Address) -> Bool {
+        left.rawValue < right.rawValue
+    }
+
+    public static let any = IPv4Address(rawValue: 0)
+    public static let loopback = IPv4Address(127, 0, 0, 1)
+    public static let broadcast = IPv4Address(rawValue: .max)
+}
+
+/// A decimal number without sign or leading zeros, below a limit of at most 1000.
+func decimal(_ digits: some Collection<UInt8>, below limit: UInt32) -> UInt32? {
+    guard (1...3).contains(digits.count), digits.count == 1 || digits.first != UInt8(ascii: "0") else { return nil }
+    var value: UInt32 = 0
+    for digit in digits {
+        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return nil }
+        value = value * 10 + UInt32(digit - UInt8(ascii: "0"))
+    }
+    return value < limit ? value : nil
+}
