@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+import NodeImage
+
+/// `labrun image build`: makes images, or finds them in the cache.
+public struct ImageBuild: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "build", abstract: "Build the node image of one or more kernel series.",
+        discussion: """
+            Kernels are Debian's own cloud kernels, fetched by apt without root. An image that is in the cache is \
+            not built again; nothing then goes over the network.
+            """)
+
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: ArgumentHelp("Kernel series, or 'all'.", valueName: "series"),
+        completion: .list(KernelSeries.allCases.map(\.rawValue) + ["all"]))
+    public var kernel: [String] = [KernelSeries.standard.rawValue]
+
+    @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")
+    public var refresh = false
+
+    public init() {}
+
+    public func validate() throws {
+        for name in kernel where name != "all" {
+            do { _ = try KernelSeries(parsing: name) } catch { throw ValidationError(error.description) }
+        }
+    }
+
+    public func run() async throws {
+        let store = ImageStore()
+        let names = kernel.contains("all") ? KernelSeries.allCases.map(\.rawValue) : kernel
+        for name in names {
+            let clock = ContinuousClock()
+            let start = clock.now
+            let artifact = try await store.ensure(kernel: name, refresh: refresh) { step in
+                FileHandle.standardError.write(Data("\(name): \(step)\n".utf8))
+            }
+            let milliseconds = (clock.now - start) / .milliseconds(1)
+            let time = milliseconds < 1000
+                ? "\(Int(milliseconds)) ms" : String(format: "%.1f s", milliseconds / 1000)
+            print("\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import NodeImage
+
+/// `labrun image ls`: the images in the cache.
+public struct ImageList: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "ls", abstract: "List the images in the cache.", aliases: ["list"])
+
+    @Flag(name: .long, help: "Print JSON, with full digests and paths.")
+    public var json = false
+
+    public init() {}
+
+    public func run() async throws {
+        let store = ImageStore()
+        let images = try store.list()
+        let current = store.current()
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            let rows = images.map { Row($0, current: current.contains($0.digest)) }
+            print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+        } else if images.isEmpty {
+            print("no images in \(store.cacheDirectory); 'labrun image build' makes one")
+        } else {
+            print(Self.table(images, current: current))
+        }
+    }
+
+    /// Left-aligned columns, two spaces apart; images of today's guest binaries carry a star.
+    static func table(_ images: [NodeImageArtifact], current: Set<String>) -> String {
+        let head = ["KERNEL", "IMAGE", "RELEASE", "PACKAGE", "SIZE", "CURRENT"]
+        let rows = [head] + images.map { image in
+            [
+                image.series.rawValue, image.shortDigest, image.kernelRelease, image.packageVersion,
+                megabytes(image.bytes), current.contains(image.digest) ? "*" : "",
+            ]
+        }
+        let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let line = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: "  ")
+            return String(line.reversed().drop(while: { $0 == " " }).reversed())
+        }.joined(separator: "\n")
+    }
+
+    /// An image as `--json` tells it.
+    private struct Row: Encodable {
+        let digest, kernel, release, packageVersion, kernelPath, initrdPath: String
+        let bytes: Int
+        let current: Bool
+
+        init(_ image: NodeImageArtifact, current: Bool) {
+            digest = image.digest
+            kernel = image.series.rawValue
+            release = image.kernelRelease
+            packageVersion = image.packageVersion
+            kernelPath = image.kernelPath
+            initrdPath = image.initrdPath
+            bytes = image.bytes
+            self.current = current
+        }
+    }
+}

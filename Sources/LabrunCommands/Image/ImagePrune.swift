@@ -1,0 +1,21 @@
+import ArgumentParser
+import NodeImage
+
+/// `labrun image prune`: gives back the space of images that nothing would boot any more.
+public struct ImagePrune: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "prune", abstract: "Remove images of earlier builds and what killed builds left.",
+        discussion: "Keeps the images of the guest binaries at hand, and the kernels they were made of.")
+
+    @Flag(name: .long, help: "Remove every image, kernel and downloaded package.")
+    public var all = false
+
+    public init() {}
+
+    public func run() async throws {
+        let store = ImageStore()
+        let result = try await store.prune(keeping: all ? [] : store.current(), everything: all)
+        let count = result.images.count
+        print("removed \(count) image\(count == 1 ? "" : "s"), \(megabytes(result.bytes))")
+    }
+}

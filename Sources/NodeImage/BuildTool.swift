@@ -1,0 +1,55 @@
+import Foundation
+import Subprocess
+
+/// Runs one program of the build to its end, in the C locale, with its output collected.
+enum BuildTool {
+    /// Debian package that brings a program, for the mend of a missing one.
+    private static let packages = [
+        "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "depmod": "kmod", "xz": "xz-utils", "lz4": "lz4",
+        "zstd": "zstd", "gzip": "gzip",
+    ]
+
+    /// Standard output of `tool`.
+    ///
+    /// - Throws: ``ImageError``: `toolMissing`, `diskFull` when the tool says so, else `toolFailed` with the last lines
+    ///   of its standard error.
+    @discardableResult
+    static func run(_ tool: String, _ arguments: [String], in directory: String? = nil) async throws -> String {
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+        let environment = Environment.inherit.updating(["PATH": path, "LC_ALL": "C", "TZ": "UTC"])
+        guard isInstalled(tool, path: path) else {
+            let package = packages[tool] ?? tool
+            throw ImageError(.toolMissing, "\(tool) is not installed", mend: "apt-get install \(package)")
+        }
+        // env(1) changes the directory: apt-get download puts files into the one it runs in.
+        let words = directory.map { ["-C", $0, tool] + arguments } ?? [tool] + arguments
+        let result: ExecutionResult<Void, StringOutput<UTF8>, StringOutput<UTF8>>
+        do {
+            result = try await Subprocess.run(
+                .name("env"), arguments: Arguments(words), environment: environment,
+                output: .string(limit: 8 << 20), error: .string(limit: 8 << 20))
+        } catch {
+            throw ImageError(.toolFailed, "\(tool) could not be run", cause: error)
+        }
+        guard result.terminationStatus.isSuccess else {
+            throw failure(tool, result.terminationStatus, result.standardError)
+        }
+        return result.standardOutput
+    }
+
+    private static func isInstalled(_ tool: String, path: String) -> Bool {
+        path.split(separator: ":").contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(tool)") }
+    }
+
+    private static func failure(_ tool: String, _ status: TerminationStatus, _ output: String) -> ImageError {
+        let lines = output.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("W: ") }
+        let tail = lines.suffix(4).joined(separator: "; ")
+        let full = ["No space left on device", "Disk quota exceeded", "File too large"]
+        if full.contains(where: output.contains) {
+            return ImageError(
+                .diskFull, "no space left while \(tool) was running: \(tail)",
+                mend: "free some space, run 'labrun image prune', or set XDG_CACHE_HOME to a larger disk")
+        }
+        return ImageError(.toolFailed, "\(tool) failed (\(status)): \(tail)")
+    }
+}

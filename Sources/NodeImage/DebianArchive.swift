@@ -1,0 +1,135 @@
+import Foundation
+
+/// Debian's package archive, asked through `apt` with a state of its own: no root, nothing of the host's apt changes.
+///
+/// The index is signed by Debian's archive keyring, packages are checked against the index, both by apt.
+struct DebianArchive: KernelPackageSource {
+    /// For example `http://deb.debian.org/debian`; nil: the host's own Debian mirror, or that one.
+    let mirror: String?
+    private static let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    private static let standardMirror = "http://deb.debian.org/debian"
+
+    func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel {
+        guard FileManager.default.isReadableFile(atPath: Self.keyring) else {
+            throw ImageError(
+                .toolMissing, "Debian's archive keyring is not installed", mend: "apt-get install debian-archive-keyring")
+        }
+        let mirror = if let mirror { mirror } else { await Self.hostMirror() }
+        try writeConfiguration(scratch, mirror: mirror, suite: series.suite)
+        do {
+            try await apt("apt-get", ["-qq", "update", "-o", "APT::Update::Error-Mode=any"], scratch)
+        } catch let error as ImageError where error.code == .toolFailed {
+            throw ImageError(
+                .downloadFailed, "the package index of Debian \(series.suite) could not be had from \(mirror)",
+                mend: "check the network, or set LABRUN_DEBIAN_MIRROR", cause: error)
+        }
+        let meta = try await show("linux-image-cloud-amd64", scratch)
+        guard let image = meta.dependencies.first(where: { $0.hasPrefix("linux-image-") }) else {
+            throw ImageError(.kernelPackageUnusable, "linux-image-cloud-amd64 names no kernel in \(series.suite)")
+        }
+        let release = String(image.dropFirst("linux-image-".count))
+        guard series.covers(release: release) else {
+            throw ImageError(
+                .kernelPackageUnusable, "Debian \(series.suite) has kernel \(release) now, not \(series.rawValue)",
+                mend: "use another --kernel")
+        }
+        let top = try await show(image, scratch)
+        // Since 7.2 the kernel, its modules and their lists are packages of their own.
+        let parts = ["linux-base-", "linux-binary-", "linux-modules-"].map { $0 + release }
+            .filter(top.dependencies.contains)
+        var packages = [try top.package()]
+        for part in parts { packages.append(try await show(part, scratch).package()) }
+        return ResolvedKernel(series: series, release: release, version: packages[0].version, packages: packages)
+    }
+
+    func download(_ packages: [KernelPackage], scratch: String) async throws -> [String] {
+        do {
+            try await apt("apt-get", ["-qq", "download"] + packages.map { "\($0.name)=\($0.version)" }, scratch)
+        } catch let error as ImageError where error.code == .toolFailed {
+            let corrupt = ["Hash Sum mismatch", "unexpected size"].contains(where: error.message.contains)
+            throw ImageError(
+                corrupt ? .corruptDownload : .downloadFailed,
+                "the kernel packages could not be downloaded", mend: "check the network and run it again", cause: error)
+        }
+        let files = try ImageCache.names(in: scratch).filter { $0.hasSuffix(".deb") }
+        return try packages.map { package in
+            guard let file = files.first(where: { $0.hasPrefix(package.name + "_") }) else {
+                throw ImageError(.downloadFailed, "apt-get download left no file for \(package.name)")
+            }
+            return "\(scratch)/\(file)"
+        }
+    }
+
+    // MARK: apt
+
+    private func apt(_ tool: String, _ arguments: [String], _ scratch: String) async throws {
+        try await BuildTool.run(tool, ["-c", scratch + "/apt.conf"] + arguments, in: scratch)
+    }
+
+    private func show(_ package: String, _ scratch: String) async throws -> PackageStanza {
+        let words = ["-c", scratch + "/apt.conf", "show", "--no-all-versions", package]
+        let text: String
+        do {
+            text = try await BuildTool.run("apt-cache", words)
+        } catch let error as ImageError where error.code == .toolFailed {
+            throw ImageError(.kernelPackageUnusable, "the archive has no package \(package)", cause: error)
+        }
+        return PackageStanza(text)
+    }
+
+    /// A configuration read after the host's own, so that a proxy set there still counts, but none of its sources,
+    /// pins, hooks and extra indexes do.
+    private func writeConfiguration(_ scratch: String, mirror: String, suite: String) throws {
+        for directory in ["lists/partial", "archives/partial"] {
+            try ImageCache.makeDirectory("\(scratch)/apt/\(directory)")
+        }
+        let source = "deb [arch=amd64 target=Packages signed-by=\(Self.keyring)] \(mirror) \(suite) main\n"
+        let configuration = """
+            Dir::State "\(scratch)/apt";
+            Dir::State::Lists "\(scratch)/apt/lists";
+            Dir::State::status "/dev/null";
+            Dir::Cache "\(scratch)/apt";
+            Dir::Cache::Archives "\(scratch)/apt/archives";
+            Dir::Etc::SourceList "\(scratch)/sources.list";
+            Dir::Etc::SourceParts "/dev/null";
+            Dir::Etc::Preferences "/dev/null";
+            Dir::Etc::PreferencesParts "/dev/null";
+            APT::Architecture "amd64";
+            #clear APT::Architectures;
+            APT::Architectures { "amd64"; };
+            #clear APT::Update::Pre-Invoke;
+            #clear APT::Update::Post-Invoke;
+            #clear APT::Update::Post-Invoke-Success;
+            Acquire::Languages "none";
+            Acquire::Retries "2";
+            APT::Sandbox::User "root";
+
+            """
+        for (name, text) in [("sources.list", source), ("apt.conf", configuration)] {
+            let sink = try FileSink("\(scratch)/\(name)")
+            try sink.write(text)
+            try sink.finish()
+        }
+    }
+
+    /// The mirror that the host itself takes Debian's main archive from.
+    private static func hostMirror() async -> String {
+        let words = ["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
+        let listed = (try? await BuildTool.run("apt-get", words)) ?? ""
+        return mirror(in: listed) ?? standardMirror
+    }
+
+    /// First line `URI suite component` of a Debian main suite; updates and security are other archives.
+    static func mirror(in targets: String) -> String? {
+        let suites: Set<Substring> = [
+            "bullseye", "bookworm", "trixie", "forky", "sid", "stable", "oldstable", "testing", "unstable",
+        ]
+        for line in targets.split(whereSeparator: \.isNewline) {
+            let words = line.split(separator: " ")
+            guard words.count == 3, suites.contains(words[1]), words[2] == "main" else { continue }
+            guard words[0].hasPrefix("http"), !words[0].contains("security") else { continue }
+            return words[0].hasSuffix("/") ? String(words[0].dropLast()) : String(words[0])
+        }
+        return nil
+    }
+}

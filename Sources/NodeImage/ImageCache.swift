@@ -1,0 +1,131 @@
+import Foundation
+import Glibc
+import LinuxKernel
+
+/// The cache directory: what lies where, and how something complete gets there.
+///
+///     lock                     held by the one build or prune at a time
+///     resolved/<series>.json   which kernel packages a series stood for when it was last looked up
+///     debs/<sha256>.deb        kernel packages as downloaded
+///     kernels/<digest>/        kernel, modules of one set of packages
+///     images/<digest>/         kernel, initrd, manifest.json
+///     tmp/                     work in progress; whatever is there without the lock held is a leftover
+struct ImageCache: Sendable {
+    let root: String
+
+    var lockFile: String { root + "/lock" }
+    var debs: String { root + "/debs" }
+    var kernels: String { root + "/kernels" }
+    var images: String { root + "/images" }
+    var scratch: String { root + "/tmp" }
+
+    func resolved(_ series: KernelSeries) -> String { "\(root)/resolved/\(series.rawValue).json" }
+    func deb(_ package: KernelPackage) -> String { "\(debs)/\(package.sha256).deb" }
+    func kernel(_ digest: String) -> String { "\(kernels)/\(digest)" }
+    func image(_ digest: String) -> String { "\(images)/\(digest)" }
+
+    func makeDirectories() throws {
+        for directory in [root, root + "/resolved", debs, kernels, images, scratch] {
+            try Self.makeDirectory(directory)
+        }
+    }
+
+    /// A new empty directory on the same file system, so that its content can be published by a rename.
+    func makeScratch() throws -> String {
+        let path = "\(scratch)/\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try Self.makeDirectory(path)
+        return path
+    }
+
+    /// Removes what killed builds left. The caller holds the lock.
+    func clearScratch() throws {
+        for name in try Self.names(in: scratch) { try Self.remove("\(scratch)/\(name)") }
+    }
+
+    /// Moves a finished directory or file of the scratch area to its place, atomically and durably.
+    ///
+    /// Files are synced by whoever wrote them; here the directories are. A directory that is already in place (of an
+    /// unusable earlier build) is moved out of the way first.
+    func publish(_ finished: String, as path: String) throws {
+        let parent = (path as NSString).deletingLastPathComponent
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: finished, isDirectory: &isDirectory), isDirectory.boolValue {
+            try Self.sync(finished)
+            if FileManager.default.fileExists(atPath: path) {
+                try Self.rename(path, finished + ".replaced")
+            }
+        }
+        try Self.rename(finished, path)
+        try Self.sync(parent)
+    }
+
+    /// Writes a small file in one step: either the old content or the new one is there, whole.
+    func writeAtomically(_ data: Data, to path: String, makeSink: SinkFactory) throws {
+        let temporary = "\(scratch)/\(getpid())-\(UInt32.random(in: 0 ... .max)).json"
+        do {
+            let sink = try makeSink(temporary)
+            try data.withUnsafeBytes { try sink.write($0) }
+            try sink.finish()
+            try publish(temporary, as: path)
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    // MARK: Steps on files, each with its own error
+
+    static func makeDirectory(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch let error as CocoaError {
+            let posix = (error.userInfo[NSUnderlyingErrorKey] as? POSIXError)?.code.rawValue
+            let fallback = error.code == .fileWriteOutOfSpace ? ENOSPC : ENOTDIR
+            throw ImageError.cache(
+                SystemError(code: posix ?? fallback, call: "mkdir", subject: path), "making the directory \(path)")
+        }
+    }
+
+    /// Names in a directory, sorted; none if it is missing.
+    static func names(in directory: String) throws -> [String] {
+        guard FileManager.default.fileExists(atPath: directory) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    }
+
+    static func remove(_ path: String) throws {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch let error as CocoaError where error.code == .fileNoSuchFile {
+            return
+        } catch {
+            throw ImageError(.cacheUnusable, "\(path) could not be removed", cause: error)
+        }
+    }
+
+    static func rename(_ from: String, _ to: String) throws(ImageError) {
+        do throws(SystemError) {
+            try check("rename", to) { Glibc.rename(from, to) }
+        } catch {
+            throw .cache(error, "publishing \(to)")
+        }
+    }
+
+    static func sync(_ path: String) throws(ImageError) {
+        do throws(SystemError) {
+            let descriptor = try check("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
+            defer { close(descriptor) }
+            try check("fsync", path) { fsync(descriptor) }
+        } catch {
+            throw .cache(error, "syncing \(path)")
+        }
+    }
+
+    /// Size in bytes, nil if there is no such file.
+    static func size(of path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+}
+
+/// Opens a new file for writing.
+typealias SinkFactory = @Sendable (_ path: String) throws -> any ByteSink

@@ -1,0 +1,67 @@
+import Glibc
+import LinuxKernel
+
+/// Why a node image could not be had: what kind of failure, of which object, and the command that mends it.
+public struct ImageError: Error, CustomStringConvertible, Sendable {
+    public enum Code: String, Sendable, CaseIterable {
+        /// The kernel series is none of ``KernelSeries``.
+        case unknownKernel
+        /// `labnode` or `datapathd` is not where guest binaries are looked for.
+        case guestBinaryMissing
+        /// A program that the build runs is not installed.
+        case toolMissing
+        /// The package archive could not be asked, or did not deliver.
+        case downloadFailed
+        /// What arrived, or what lies in the cache, is not what the archive's index names.
+        case corruptDownload
+        /// The package does not hold what a node needs: another series, no kernel, a module missing.
+        case kernelPackageUnusable
+        /// No space, quota or file size left below the cache directory.
+        case diskFull
+        /// The cache directory cannot be used: permissions, a file in the way.
+        case cacheUnusable
+        /// A program of the build failed for another reason.
+        case toolFailed
+    }
+
+    public let code: Code
+    /// What failed on which object, without the mend.
+    public let message: String
+    /// What to do about it, usually a command line.
+    public let mend: String?
+    /// The error underneath, where there is one.
+    public let cause: (any Error)?
+
+    public init(_ code: Code, _ message: String, mend: String? = nil, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.mend = mend
+        self.cause = cause
+    }
+
+    public var description: String {
+        var text = message
+        if let cause { text += ": \(cause)" }
+        if let mend { text += " (\(mend))" }
+        return text
+    }
+}
+
+extension ImageError {
+    /// A failed system call on the cache, sorted into full disk and everything else.
+    static func cache(_ error: SystemError, _ doing: String) -> ImageError {
+        switch error.code {
+        case ENOSPC, EDQUOT, EFBIG:
+            return ImageError(
+                .diskFull, "no space left while \(doing)",
+                mend: "free some space, run 'labrun image prune', or set XDG_CACHE_HOME to a larger disk",
+                cause: error)
+        case EACCES, EPERM, EROFS:
+            return ImageError(
+                .cacheUnusable, "no permission while \(doing)",
+                mend: "make the directory writable, or set XDG_CACHE_HOME to one that is", cause: error)
+        default:
+            return ImageError(.cacheUnusable, "failed while \(doing)", cause: error)
+        }
+    }
+}

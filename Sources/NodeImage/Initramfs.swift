@@ -1,0 +1,75 @@
+import Digest
+import Foundation
+
+/// The node's root file system: `labnode` as `/init`, the datapath agent, which is the CNI plugin too, and the modules.
+struct Initramfs {
+    let release: String
+    let modules: [KernelTree.Module]
+    /// Holds the modules by their paths.
+    let modulesDirectory: String
+    let guest: GuestBinaries
+    /// Told in the node as `/etc/labrun/image`.
+    let imageDigest: String
+
+    /// Directories besides the parents of files: mount points, and places that programs write to.
+    private static let directories = [
+        "dev", "etc/cni/net.d", "proc", "root", "run/labrun", "sys", "usr/sbin", "var/lib/labrun", "var/log",
+    ]
+
+    /// Writes the archive; same input, same bytes. The sink is not finished.
+    func write(to sink: any ByteSink) throws {
+        var archive = CPIOArchive(to: sink)
+        let entries = try self.entries()
+        for path in entries.keys.sorted() {
+            if let content = entries[path] { try archive.add(path, content) }
+        }
+        try archive.finish()
+    }
+
+    /// Every entry by its path, parents included: sorted, a parent comes before its children.
+    func entries() throws -> [String: CPIOArchive.Content] {
+        let base = "lib/modules/\(release)/"
+        var entries: [String: CPIOArchive.Content] = [
+            "init": copy(of: guest.labnode),
+            "usr/bin/datapathd": copy(of: guest.datapathd),
+            "usr/bin/labnode": .symbolicLink(to: "/init"),
+            "opt/cni/bin/labrun-cni": .symbolicLink(to: "/usr/bin/datapathd"),
+            "bin": .symbolicLink(to: "usr/bin"),
+            "sbin": .symbolicLink(to: "usr/sbin"),
+            "var/run": .symbolicLink(to: "/run"),
+            "tmp": .directory(mode: 0o1777),
+            "dev/console": .characterDevice(major: 5, minor: 1, mode: 0o600),
+            "dev/null": .characterDevice(major: 1, minor: 3, mode: 0o666),
+            "etc/labrun/image": .bytes(Array((imageDigest + "\n").utf8)),
+            "etc/labrun/modules": .bytes(Array(modules.map { "/\(base)\($0.path)\n" }.joined().utf8)),
+        ]
+        for module in modules {
+            let file = GuestBinaries.Binary(
+                path: "\(modulesDirectory)/\(module.path)", bytes: module.bytes, sha256: module.sha256)
+            entries[base + module.path] = copy(of: file, mode: 0o644)
+        }
+        for directory in Self.directories { entries[directory] = .directory() }
+        for path in entries.keys {
+            var parent = path
+            while let slash = parent.lastIndex(of: "/") {
+                parent = String(parent[..<slash])
+                if entries[parent] == nil { entries[parent] = .directory() }
+            }
+        }
+        return entries
+    }
+
+    /// The content of a host file, which must still be what was hashed for the digest of the image.
+    private func copy(of file: GuestBinaries.Binary, mode: UInt32 = 0o755) -> CPIOArchive.Content {
+        .file(bytes: file.bytes, mode: mode) { sink in
+            var digest = SHA256Digest()
+            try FileSource.read(file.path) { piece in
+                digest.update(piece)
+                try sink.write(piece)
+            }
+            guard digest.hex() == file.sha256 else {
+                throw ImageError(.cacheUnusable, "\(file.path) changed while the image was built", mend: "run it again")
+            }
+        }
+    }
+}

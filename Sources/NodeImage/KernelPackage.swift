@@ -1,0 +1,44 @@
+import Digest
+import Foundation
+
+/// One Debian package as the archive's signed index names it.
+struct KernelPackage: Sendable, Codable, Equatable {
+    let name: String
+    let version: String
+    /// Of the `.deb`, lower-case hexadecimal.
+    let sha256: String
+    let bytes: Int
+}
+
+/// The packages that a series stands for at one moment, kept in the cache so that no later run needs the network.
+struct ResolvedKernel: Sendable, Codable, Equatable {
+    let series: KernelSeries
+    /// For example `6.1.0-50-cloud-amd64`.
+    let release: String
+    /// Version of the package with the kernel.
+    let version: String
+    let packages: [KernelPackage]
+}
+
+/// Where kernel packages come from.
+protocol KernelPackageSource: Sendable {
+    /// What the archive has for a series now. `scratch` is an empty directory for the source's own state, the same one
+    /// that `download` then gets.
+    func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel
+    /// Puts the packages into `scratch`; the paths are in the order of the packages.
+    func download(_ packages: [KernelPackage], scratch: String) async throws -> [String]
+}
+
+extension KernelPackage {
+    /// - Throws: ``ImageError`` `corruptDownload` when the file at `path` is not this package.
+    func verify(_ path: String) throws {
+        var digest = SHA256Digest()
+        try FileSource.read(path) { digest.update($0) }
+        let found = digest.hex()
+        guard found == sha256 else {
+            throw ImageError(
+                .corruptDownload, "\(name) \(version) has the wrong SHA-256 (\(found), the archive's index says \(sha256))",
+                mend: "run it again; if it happens again, the mirror or the disk is at fault")
+        }
+    }
+}

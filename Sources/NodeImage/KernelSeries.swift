@@ -1,0 +1,42 @@
+/// A kernel series that nodes can run: Debian's cloud kernel of one Debian release.
+///
+/// The raw value is what users write after `--kernel`.
+public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
+    case v5_10 = "5.10"
+    case v6_1 = "6.1"
+    case v6_12 = "6.12"
+    case v7_2 = "7.2"
+
+    /// The series of a node whose lab file names none.
+    public static let standard = KernelSeries.v6_1
+
+    /// The Debian release whose main archive has this series.
+    public var suite: String {
+        switch self {
+        case .v5_10: "bullseye"
+        case .v6_1: "bookworm"
+        case .v6_12: "trixie"
+        case .v7_2: "sid"
+        }
+    }
+
+    /// Parses a series as a user writes it.
+    ///
+    /// - Throws: ``ImageError`` with ``ImageError/Code/unknownKernel`` that lists the series at hand.
+    public init(parsing text: String) throws(ImageError) {
+        guard let series = KernelSeries(rawValue: text) else {
+            let known = KernelSeries.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ImageError(.unknownKernel, "no kernel series '\(text)'", mend: "use one of \(known)")
+        }
+        self = series
+    }
+
+    public static func < (left: Self, right: Self) -> Bool {
+        (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
+    }
+
+    /// Whether a kernel release as `uname -r` tells it, for example `6.1.0-50-cloud-amd64`, is of this series.
+    func covers(release: some StringProtocol) -> Bool {
+        release.hasPrefix(rawValue + ".")
+    }
+}

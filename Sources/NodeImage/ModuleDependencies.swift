@@ -1,0 +1,56 @@
+/// `modules.dep` and `modules.builtin` of one kernel (kmod, `modules.dep(5)`).
+struct ModuleDependencies: Sendable {
+    /// Module name → path below the modules directory, for example `kernel/drivers/net/veth.ko.xz`.
+    private var paths: [String: String] = [:]
+    /// Path → the paths that it needs.
+    private var needs: [String: [String]] = [:]
+    private var builtin: Set<String> = []
+
+    /// Lines that are not `path: path…` are skipped: kmod does the same.
+    init(dep: String, builtin list: String) {
+        for line in dep.split(whereSeparator: \.isNewline) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let path = String(line[..<colon])
+            paths[Self.name(of: path)] = path
+            needs[path] = line[line.index(after: colon)...].split(separator: " ").map(String.init)
+        }
+        builtin = Set(list.split(whereSeparator: \.isNewline).map { Self.name(of: String($0)) })
+    }
+
+    /// Paths of the named modules and of all that they need, each once, every one after its needs.
+    ///
+    /// - Throws: ``ImageError`` with ``ImageError/Code/kernelPackageUnusable`` for a name that the kernel does not have.
+    func loadOrder(of names: [String]) throws(ImageError) -> [String] {
+        var order: [String] = []
+        var seen: Set<String> = []
+        for name in names {
+            if let path = paths[Self.name(of: name)] {
+                visit(path, &order, &seen)
+            } else if !builtin.contains(Self.name(of: name)) {
+                throw ImageError(.kernelPackageUnusable, "the kernel has no module '\(name)'")
+            }
+        }
+        return order
+    }
+
+    private func visit(_ path: String, _ order: inout [String], _ seen: inout Set<String>) {
+        guard seen.insert(path).inserted else { return }
+        for need in needs[path] ?? [] { visit(need, &order, &seen) }
+        order.append(path)
+    }
+
+    /// `kernel/net/sched/sch-netem.ko.xz` → `sch_netem`: the kernel takes hyphen and underscore for the same.
+    static func name(of path: String) -> String {
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        let stem = file.split(separator: ".").first.map(String.init) ?? file
+        return stem.replacing("-", with: "_")
+    }
+
+    /// The path in the node: without the suffix of a compression.
+    static func uncompressed(_ path: String) -> String {
+        for suffix in [".xz", ".zst", ".gz"] where path.hasSuffix(suffix) {
+            return String(path.dropLast(suffix.count))
+        }
+        return path
+    }
+}

@@ -1,0 +1,42 @@
+/// A node image in the cache, complete and ready to boot.
+public struct NodeImageArtifact: Sendable, Equatable {
+    /// SHA-256 over every input, 64 hexadecimal characters: the image's name.
+    public let digest: String
+    /// The kernel for QEMU's `-kernel`: an ELF `vmlinux` with a PVH entry, else a bzImage.
+    public let kernelPath: String
+    /// The initramfs for QEMU's `-initrd`.
+    public let initrdPath: String
+    /// As `uname -r` in the node tells it, for example `6.1.0-50-cloud-amd64`.
+    public let kernelRelease: String
+    public let series: KernelSeries
+    /// Version of the kernel package, for example `6.1.176-1`.
+    public let packageVersion: String
+    /// Size of kernel and initramfs together.
+    public let bytes: Int
+
+    /// The first twelve characters of ``digest``, for people.
+    public var shortDigest: String { String(digest.prefix(12)) }
+}
+
+/// What `ensure` is doing, for a progress line.
+public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
+    case waitingForOtherBuild
+    case resolving(KernelSeries)
+    /// Sizes are of the packages as downloaded, in bytes.
+    case downloading(packages: [String], bytes: Int)
+    case unpackingKernel(release: String)
+    case writingInitramfs
+    case ready(digest: String)
+
+    public var description: String {
+        switch self {
+        case .waitingForOtherBuild: "waiting for another image build"
+        case .resolving(let series): "looking for the \(series.rawValue) kernel in Debian \(series.suite)"
+        case .downloading(let packages, let bytes):
+            "downloading \(packages.joined(separator: ", ")) (\(bytes / 1_000_000) MB)"
+        case .unpackingKernel(let release): "unpacking kernel \(release)"
+        case .writingInitramfs: "writing the initramfs"
+        case .ready(let digest): "image \(digest.prefix(12)) is ready"
+        }
+    }
+}

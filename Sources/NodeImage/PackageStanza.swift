@@ -1,0 +1,39 @@
+/// One stanza of a Debian package index (`deb822(5)`): `Field: value`, continued on lines that start with a space.
+struct PackageStanza: Sendable, Equatable {
+    private(set) var fields: [String: String] = [:]
+
+    /// Reads up to the first empty line; lines without a colon are skipped.
+    init(_ text: String) {
+        var current: String?
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.allSatisfy(\.isWhitespace) {
+                if fields.isEmpty { continue } else { break }
+            }
+            if line.first == " " || line.first == "\t" {
+                if let current { fields[current, default: ""] += "\n" + line.drop(while: \.isWhitespace) }
+            } else if let colon = line.firstIndex(of: ":") {
+                let name = String(line[..<colon])
+                let value = line[line.index(after: colon)...].drop(while: \.isWhitespace)
+                fields[name] = String(value)
+                current = name
+            }
+        }
+    }
+
+    /// Names of the packages it depends on; of alternatives the first.
+    var dependencies: [String] {
+        (fields["Depends"] ?? "").split(separator: ",").compactMap { clause in
+            clause.split(whereSeparator: { " (|\n:".contains($0) }).first.map(String.init)
+        }
+    }
+
+    /// - Throws: ``ImageError`` `kernelPackageUnusable` when the index lacks name, version, size or SHA-256.
+    func package() throws(ImageError) -> KernelPackage {
+        guard let name = fields["Package"], let version = fields["Version"], let sha256 = fields["SHA256"],
+            sha256.count == 64, sha256.allSatisfy(\.isHexDigit), let size = fields["Size"].flatMap({ Int($0) })
+        else {
+            throw ImageError(.kernelPackageUnusable, "the archive's index entry is incomplete: \(fields.keys.sorted())")
+        }
+        return KernelPackage(name: name, version: version, sha256: sha256.lowercased(), bytes: size)
+    }
+}
