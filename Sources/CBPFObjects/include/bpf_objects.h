@@ -1,1 +1,22 @@
 #pragma once
+
+#include <stddef.h>
+
+/// A compiled BPF object: an ELF file in memory that lives as long as the program.
+struct bpf_object_image {
+    const char *name;
+    const unsigned char *bytes;
+    size_t length;
+};
+
+/// `lxc.bpf.o`: from_container, to_container.
+struct bpf_object_image bpf_objects_lxc(void);
+
+/// `overlay.bpf.o`: from_overlay, to_overlay.
+struct bpf_object_image bpf_objects_overlay(void);
+
+/// `host.bpf.o`: from_host, from_netdev.
+struct bpf_object_image bpf_objects_host(void);
+
+/// `selftest.bpf.o`: what the self-test needs to bring a packet into a state that the wire cannot.
+struct bpf_object_image bpf_objects_selftest(void);

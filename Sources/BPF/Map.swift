@@ -1,0 +1,145 @@
+import CLibbpf
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// A BPF map whose keys and values have a fixed layout.
+///
+/// `Key` and `Value` are plain memory of exactly the kernel's sizes, which is checked when the map is opened. Owns its
+/// descriptor; the kernel keeps the map while anything (a program, a pin, another descriptor) refers to it.
+public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Sendable {
+    /// The map's name, for errors.
+    public let name: String
+    private let file: Descriptor
+
+    /// For calls of this module that need the number; valid as long as the map.
+    public var descriptor: Int32 { file.value }
+
+    init(name: String, duplicating descriptor: Int32) throws(SystemError) {
+        try self.init(name: name, file: try Descriptor(duplicating: descriptor, subject: name))
+    }
+
+    /// Opens a pinned map, for example `/sys/fs/bpf/labrun/dp_metrics`.
+    public init(pinnedAt path: String) throws(SystemError) {
+        let opened = bpf_obj_get(path)
+        guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
+        try self.init(name: path, file: Descriptor(owning: opened))
+    }
+
+    private init(name: String, file: consuming Descriptor) throws(SystemError) {
+        try Self.requireLayout(of: file.value, name: name)
+        self.name = name
+        self.file = file
+    }
+
+    /// The value, nil when there is none (`ENOENT`).
+    public func value(for key: Key) throws(SystemError) -> Value? {
+        try withUnsafeTemporaryValue { (value: UnsafeMutablePointer<Value>) throws(SystemError) -> Value? in
+            var key = key
+            let result = bpf_map_lookup_elem(descriptor, &key, value)
+            if result == -ENOENT { return nil }
+            try require(result, "bpf_map_lookup_elem")
+            return value.pointee
+        }
+    }
+
+    /// Inserts or replaces.
+    public func update(_ value: Value, for key: Key) throws(SystemError) {
+        var key = key
+        var value = value
+        try require(bpf_map_update_elem(descriptor, &key, &value, UInt64(BPF_ANY)), "bpf_map_update_elem")
+    }
+
+    /// Removes; false when there was nothing.
+    @discardableResult
+    public func removeValue(for key: Key) throws(SystemError) -> Bool {
+        var key = key
+        let result = bpf_map_delete_elem(descriptor, &key)
+        if result == -ENOENT { return false }
+        try require(result, "bpf_map_delete_elem")
+        return true
+    }
+
+    /// The keys present. A map that changes meanwhile may show a key twice or leave out a new one; a walk ends all the same,
+    /// after at most four times as many steps as the map can hold.
+    public func keys() throws(SystemError) -> [Key] {
+        var keys: [Key] = []
+        var limit = UInt64(try Self.info(of: descriptor, name: name).max_entries) * 4
+        try withUnsafeTemporaryValue { (next: UnsafeMutablePointer<Key>) throws(SystemError) -> Void in
+            var result = bpf_map_get_next_key(descriptor, nil, next)
+            while result == 0, limit > 0 {
+                keys.append(next.pointee)
+                var previous = next.pointee
+                result = bpf_map_get_next_key(descriptor, &previous, next)
+                limit -= 1
+            }
+            if result != -ENOENT { try require(result, "bpf_map_get_next_key") }
+        }
+        return keys
+    }
+
+    /// All entries, read one after the other: not a snapshot.
+    public func entries() throws(SystemError) -> [(key: Key, value: Value)] {
+        var entries: [(key: Key, value: Value)] = []
+        for key in try keys() {
+            if let value = try value(for: key) { entries.append((key, value)) }
+        }
+        return entries
+    }
+
+    /// Pins the map at a path on a bpffs.
+    public func pin(at path: String) throws(SystemError) {
+        let result = bpf_obj_pin(descriptor, path)
+        guard result == 0 else { throw SystemError(code: -result, call: "bpf_obj_pin", subject: path) }
+    }
+}
+
+extension Map {
+    /// The value on every possible CPU, nil when there is none; for per-CPU maps.
+    public func perCPUValues(for key: Key) throws(SystemError) -> [Value]? {
+        let processors = libbpf_num_possible_cpus()
+        guard processors > 0 else { throw SystemError(code: -processors, call: "libbpf_num_possible_cpus") }
+        // The kernel rounds each CPU's value up to eight bytes.
+        let stride = (MemoryLayout<Value>.size + 7) & ~7
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: stride * Int(processors), alignment: 16)
+        defer { buffer.deallocate() }
+        var key = key
+        let result = bpf_map_lookup_elem(descriptor, &key, buffer.baseAddress)
+        if result == -ENOENT { return nil }
+        try require(result, "bpf_map_lookup_elem")
+        return (0..<Int(processors)).map { buffer.loadUnaligned(fromByteOffset: $0 * stride, as: Value.self) }
+    }
+
+    private static func info(of descriptor: Int32, name: String) throws(SystemError) -> bpf_map_info {
+        var info = bpf_map_info()
+        var length = UInt32(MemoryLayout<bpf_map_info>.size)
+        let result = bpf_obj_get_info_by_fd(descriptor, &info, &length)
+        guard result == 0 else { throw SystemError(code: -result, call: "bpf_obj_get_info_by_fd", subject: name) }
+        return info
+    }
+
+    /// A map of another layout would be read past its end by the kernel.
+    private static func requireLayout(of descriptor: Int32, name: String) throws(SystemError) {
+        let info = try info(of: descriptor, name: name)
+        guard Int(info.key_size) == MemoryLayout<Key>.size, Int(info.value_size) == MemoryLayout<Value>.size else {
+            throw SystemError(
+                code: EINVAL, call: "map layout",
+                subject: "\(name): keys of \(info.key_size), values of \(info.value_size) bytes, expected "
+                    + "\(MemoryLayout<Key>.size) and \(MemoryLayout<Value>.size)")
+        }
+    }
+
+    private func require(_ result: Int32, _ call: String) throws(SystemError) {
+        guard result == 0 else { throw SystemError(code: -result, call: call, subject: name) }
+    }
+
+    private func withUnsafeTemporaryValue<Plain: BitwiseCopyable, Result>(
+        _ body: (UnsafeMutablePointer<Plain>) throws(SystemError) -> Result
+    ) throws(SystemError) -> Result {
+        let pointer = UnsafeMutablePointer<Plain>.allocate(capacity: 1)
+        defer { pointer.deallocate() }
+        return try body(pointer)
+    }
+}

@@ -1,0 +1,67 @@
+import CLibbpf
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The consumer of a `BPF_MAP_TYPE_RINGBUF` map. A ring buffer has one consumer: a second one takes records from the first.
+public struct RingBuffer: ~Copyable {
+    private let handle: OpaquePointer
+    private let sink: Unmanaged<RecordSink>
+
+    /// Maps the buffer of an open map (its descriptor may be closed afterwards).
+    public init(mapDescriptor: Int32) throws(SystemError) {
+        let sink = Unmanaged.passRetained(RecordSink())
+        guard let handle = ring_buffer__new(mapDescriptor, receiveRecord, sink.toOpaque(), nil) else {
+            let code = errno
+            sink.release()
+            throw SystemError(code: code, call: "ring_buffer__new")
+        }
+        self.handle = handle
+        self.sink = sink
+    }
+
+    /// Opens a pinned buffer.
+    public init(pinnedAt path: String) throws(SystemError) {
+        let opened = bpf_obj_get(path)
+        guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
+        let file = Descriptor(owning: opened)
+        try self.init(mapDescriptor: file.value)
+    }
+
+    deinit {
+        ring_buffer__free(handle)
+        sink.release()
+    }
+
+    /// An epoll descriptor that is readable while records wait.
+    public var pollDescriptor: Int32 { ring_buffer__epoll_fd(handle) }
+
+    /// Hands over the records that are there, without waiting. The bytes are valid during the call only.
+    ///
+    /// - Returns: how many records there were.
+    @discardableResult
+    public mutating func consume(_ body: (UnsafeRawBufferPointer) -> Void) throws(SystemError) -> Int {
+        let result = withoutActuallyEscaping(body) { body in
+            sink.takeUnretainedValue().body = body
+            defer { sink.takeUnretainedValue().body = nil }
+            return ring_buffer__consume(handle)
+        }
+        guard result >= 0 else { throw SystemError(code: -result, call: "ring_buffer__consume") }
+        return Int(result)
+    }
+}
+
+/// What the callback of the running `consume` call is.
+private final class RecordSink {
+    var body: ((UnsafeRawBufferPointer) -> Void)?
+}
+
+/// File-scope because C calls it; on the thread that called `consume`.
+private func receiveRecord(context: UnsafeMutableRawPointer?, data: UnsafeMutableRawPointer?, length: Int) -> Int32 {
+    guard let context, let data else { return 0 }
+    let sink = Unmanaged<RecordSink>.fromOpaque(context).takeUnretainedValue()
+    sink.body?(UnsafeRawBufferPointer(start: data, count: length))
+    return 0
+}

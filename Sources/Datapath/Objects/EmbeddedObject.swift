@@ -1,0 +1,32 @@
+import BPF
+import CBPFObjects
+
+/// The BPF objects that the executable carries.
+public enum EmbeddedObject: String, Sendable, CaseIterable {
+    /// Host side of pods' interfaces: `from_container` (ingress), `to_container` (egress).
+    case lxc
+    /// The VXLAN device: `from_overlay` (ingress), `to_overlay` (egress).
+    case overlay
+    /// `from_host` (egress of the host device), `from_netdev` (ingress of the node's network device).
+    case host
+
+    /// Parses the object; the caller sets the pin directory and loads it.
+    public func open() throws(LoadFailure) -> Object {
+        try Object(name: rawValue, image: Array(embedded: image))
+    }
+
+    private var image: bpf_object_image {
+        switch self {
+        case .lxc: bpf_objects_lxc()
+        case .overlay: bpf_objects_overlay()
+        case .host: bpf_objects_host()
+        }
+    }
+}
+
+extension Array<UInt8> {
+    /// The bytes of an embedded object.
+    init(embedded image: bpf_object_image) {
+        self.init(UnsafeBufferPointer(start: image.bytes, count: image.length))
+    }
+}

@@ -1,0 +1,84 @@
+import CDatapathABI
+
+/// What the programs know of the node: the only value of `dp_config` (key 0, a `UInt32`).
+///
+/// A plain value; `ConfigEntry` is its layout in the map.
+public struct DatapathConfig: Sendable, Hashable {
+    public var nodeAddress: IPAddress
+    /// The pods' gateway, an address of this node.
+    public var routerAddress: IPAddress
+    /// This node's pods.
+    public var podRange: IPPrefix
+    /// All nodes' pods: never forwarded outside the overlay.
+    public var clusterRange: IPPrefix
+    /// `labrun_host`.
+    public var hostInterface: UInt32
+    public var hostMAC: MACAddress
+    /// `labrun_vxlan`.
+    public var overlayInterface: UInt32
+    /// `eth0`.
+    public var nodeInterface: UInt32
+    public var nodeIdentity: Identity = .host
+    public var tunnelPort: UInt16 = UInt16(DP_TUNNEL_PORT)
+    /// The points that report packets; drops are always reported, metrics always counted.
+    public var tracePoints: Set<TracePoint> = []
+    /// Of TCP, only segments with SYN, FIN or RST are traced.
+    public var aggregatesTraces = true
+
+    public init(
+        nodeAddress: IPAddress, routerAddress: IPAddress, podRange: IPPrefix, clusterRange: IPPrefix,
+        hostInterface: UInt32, hostMAC: MACAddress, overlayInterface: UInt32, nodeInterface: UInt32
+    ) {
+        self.nodeAddress = nodeAddress
+        self.routerAddress = routerAddress
+        self.podRange = podRange
+        self.clusterRange = clusterRange
+        self.hostInterface = hostInterface
+        self.hostMAC = hostMAC
+        self.overlayInterface = overlayInterface
+        self.nodeInterface = nodeInterface
+    }
+}
+
+/// Value of `dp_config`. Laid out as the kernel has it.
+public struct ConfigEntry: BitwiseCopyable, Sendable {
+    private var abi: dp_config
+
+    public init(_ config: DatapathConfig) {
+        var flags: Int32 = config.tracePoints.isEmpty ? 0 : DP_CONFIG_TRACE
+        if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
+        abi = dp_config()
+        abi.abi_version = UInt32(DP_ABI_VERSION)
+        abi.flags = UInt32(flags)
+        abi.trace_mask = config.tracePoints.reduce(0) { $0 | 1 << UInt32($1.rawValue) }
+        abi.node_identity = config.nodeIdentity.rawValue
+        abi.node_ipv4 = config.nodeAddress.word
+        abi.router_ipv4 = config.routerAddress.word
+        abi.pod_range = config.podRange.address.word
+        abi.pod_range_mask = config.podRange.maskWord
+        abi.cluster_range = config.clusterRange.address.word
+        abi.cluster_range_mask = config.clusterRange.maskWord
+        abi.host_ifindex = config.hostInterface
+        abi.overlay_ifindex = config.overlayInterface
+        abi.node_ifindex = config.nodeInterface
+        abi.tunnel_port = config.tunnelPort
+        abi.host_mac = config.hostMAC.abi
+    }
+
+    private init() {
+        abi = dp_config()
+    }
+
+    /// What the map holds before the agent has written anything: the programs drop everything.
+    public static let unconfigured = ConfigEntry()
+
+    /// The ABI that the writer spoke; 0: never written.
+    public var version: UInt32 { abi.abi_version }
+    public var routerAddress: IPAddress {
+        IPAddress(abi: dp_address(word: (abi.router_ipv4, 0, 0, 0)), family: .ipv4)
+    }
+    public var tracePoints: Set<TracePoint> {
+        guard abi.flags & UInt32(DP_CONFIG_TRACE) != 0 else { return [] }
+        return Set(TracePoint.allCases.filter { abi.trace_mask & (1 << UInt32($0.rawValue)) != 0 })
+    }
+}

@@ -1,0 +1,121 @@
+import CDatapathABI
+
+/// One record of the `dp_events` ring buffer.
+public struct DatapathEvent: Sendable, Hashable {
+    public enum Kind: UInt8, Sendable, Hashable {
+        case drop = 1
+        case trace = 2
+    }
+
+    /// How the packet travels, or travelled, through the overlay.
+    public struct Tunnel: Sendable, Hashable {
+        /// Sending: the node it goes to. Receiving: the node it came from. Nil when not known.
+        public let remote: IPAddress?
+        /// The VNI: the source's identity.
+        public let identifier: UInt32
+    }
+
+    /// The transport's part of the flow.
+    public enum Transport: Sendable, Hashable {
+        case ports(source: UInt16, destination: UInt16)
+        case icmp(type: UInt8, code: UInt8, identifier: UInt16, sequence: UInt16)
+    }
+
+    /// Where in the programs' source a drop was decided.
+    public struct Location: Sendable, Hashable, CustomStringConvertible {
+        public let file: UInt16
+        public let line: UInt16
+
+        public var description: String {
+            let name = dp_file_name(Int32(file)).map { String(cString: $0) } ?? "file \(file)"
+            return "\(name):\(line)"
+        }
+    }
+
+    public let kind: Kind
+    /// `CLOCK_MONOTONIC` in nanoseconds.
+    public let monotonicNanoseconds: UInt64
+    /// Of a drop, where its program was entered; nil for a number that this build does not know.
+    public let point: TracePoint?
+    public let direction: TrafficDirection?
+    public let reason: Reason
+    /// The interface whose program reports.
+    public let interface: UInt32
+    /// Zero when no endpoint of this node takes part.
+    public let endpointID: UInt16
+    /// Length of the packet with its Ethernet header.
+    public let length: UInt32
+    public let etherType: UInt16
+    public let sourceIdentity: Identity
+    public let destinationIdentity: Identity
+    /// Addresses of the (inner) packet; nil when it was not parsed. For ARP: sender and target.
+    public let source: IPAddress?
+    public let destination: IPAddress?
+    /// The IP protocol number.
+    public let ipProtocol: UInt8
+    public let ttl: UInt8
+    public let transport: Transport?
+    /// The segment's flags byte (RFC 9293), zero for others.
+    public let tcpFlags: UInt8
+    public let isFragment: Bool
+    public let tunnel: Tunnel?
+    /// Nil for traces.
+    public let location: Location?
+
+    /// Reads a record; nil when it is not one of this ABI (wrong length, unknown kind).
+    public init?(record: UnsafeRawBufferPointer) {
+        guard record.count == MemoryLayout<dp_event>.size else { return nil }
+        let event = record.loadUnaligned(as: dp_event.self)
+        guard let kind = Kind(rawValue: event.type) else { return nil }
+        let family = AddressFamily(rawValue: event.family)
+        let flags = Int32(event.flags)
+        self.kind = kind
+        monotonicNanoseconds = event.ktime_ns
+        point = TracePoint(rawValue: event.point)
+        direction = TrafficDirection(rawValue: event.direction)
+        reason = Reason(rawValue: event.reason)
+        interface = event.ifindex
+        endpointID = event.endpoint_id
+        length = event.length
+        etherType = event.ethertype
+        sourceIdentity = Identity(rawValue: event.source_identity)
+        destinationIdentity = Identity(rawValue: event.destination_identity)
+        source = family.map { IPAddress(abi: event.source, family: $0) }
+        destination = family.map { IPAddress(abi: event.destination, family: $0) }
+        ipProtocol = event.protocol
+        ttl = event.ttl
+        transport = flags & DP_EVENT_L4 == 0 ? nil : Transport(event)
+        tcpFlags = event.tcp_flags
+        isFragment = flags & DP_EVENT_FRAGMENT != 0
+        tunnel = flags & DP_EVENT_ENCAPSULATED == 0 ? nil : Tunnel(event)
+        location = kind == .drop ? Location(file: event.file, line: event.line) : nil
+    }
+
+    /// The same of an array.
+    public init?(bytes: [UInt8]) {
+        guard let event = bytes.withUnsafeBytes({ DatapathEvent(record: $0) }) else { return nil }
+        self = event
+    }
+}
+
+extension DatapathEvent.Transport {
+    /// ICMP's protocol number, RFC 792.
+    private static let icmpProtocol: UInt8 = 1
+
+    fileprivate init(_ event: dp_event) {
+        if event.protocol == Self.icmpProtocol {
+            self = .icmp(
+                type: event.icmp_type, code: event.icmp_code, identifier: event.source_port,
+                sequence: event.destination_port)
+        } else {
+            self = .ports(source: event.source_port, destination: event.destination_port)
+        }
+    }
+}
+
+extension DatapathEvent.Tunnel {
+    fileprivate init(_ event: dp_event) {
+        remote = AddressFamily(rawValue: event.tunnel_family).map { IPAddress(abi: event.tunnel_remote, family: $0) }
+        identifier = event.tunnel_id
+    }
+}

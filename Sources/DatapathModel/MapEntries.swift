@@ -1,0 +1,152 @@
+import CDatapathABI
+
+/// Key of `dp_endpoints`: a local address. Laid out as the kernel has it.
+public struct EndpointKey: BitwiseCopyable, Sendable {
+    private var abi: dp_endpoint_key
+
+    public init(_ address: IPAddress) {
+        abi = dp_endpoint_key(address: address.abi, family: address.family.rawValue, pad: (0, 0, 0))
+    }
+
+    /// Nil when the family is unknown.
+    public var address: IPAddress? {
+        AddressFamily(rawValue: abi.family).map { IPAddress(abi: abi.address, family: $0) }
+    }
+}
+
+/// Value of `dp_endpoints`.
+public struct EndpointEntry: BitwiseCopyable, Sendable {
+    private var abi: dp_endpoint
+
+    /// A pod of this node.
+    ///
+    /// - Parameters:
+    ///   - interface: ifindex of the host side of its veth.
+    ///   - podMAC: the address inside the pod.
+    ///   - hostMAC: the address of the host side.
+    public init(id: UInt16, identity: Identity, interface: UInt32, podMAC: MACAddress, hostMAC: MACAddress) {
+        abi = dp_endpoint(
+            ifindex: interface, identity: identity.rawValue, id: id, flags: 0, pod_mac: podMAC.abi, host_mac: hostMAC.abi)
+    }
+
+    /// An address of the node itself (router, node address): delivered to its stack.
+    public static let host = EndpointEntry(
+        abi: dp_endpoint(
+            ifindex: 0, identity: Identity.host.rawValue, id: 0, flags: UInt16(DP_ENDPOINT_HOST),
+            pod_mac: (0, 0, 0, 0, 0, 0), host_mac: (0, 0, 0, 0, 0, 0)))
+
+    private init(abi: dp_endpoint) {
+        self.abi = abi
+    }
+
+    public var id: UInt16 { abi.id }
+    public var identity: Identity { Identity(rawValue: abi.identity) }
+    public var interface: UInt32 { abi.ifindex }
+    public var isHost: Bool { abi.flags & UInt16(DP_ENDPOINT_HOST) != 0 }
+    public var podMAC: MACAddress { MACAddress(abi: abi.pod_mac) }
+    public var hostMAC: MACAddress { MACAddress(abi: abi.host_mac) }
+}
+
+/// Value of `dp_interfaces`, whose key is the ifindex (`UInt32`) of the host side of a pod's veth.
+public struct InterfaceEntry: BitwiseCopyable, Sendable {
+    private var abi: dp_interface
+
+    /// - Parameters:
+    ///   - ipv4: the pod's address; its only permitted source.
+    ///   - ipv6: reserved for later, not forwarded yet.
+    public init(
+        endpointID: UInt16, identity: Identity, ipv4: IPAddress, ipv6: IPAddress? = nil, podMAC: MACAddress,
+        hostMAC: MACAddress
+    ) {
+        abi = dp_interface(
+            ipv6: ipv6?.abi ?? dp_address(), ipv4: ipv4.word, identity: identity.rawValue, endpoint_id: endpointID,
+            flags: 0, pod_mac: podMAC.abi, host_mac: hostMAC.abi)
+    }
+
+    public var endpointID: UInt16 { abi.endpoint_id }
+    public var identity: Identity { Identity(rawValue: abi.identity) }
+    public var ipv4: IPAddress { IPAddress(abi: dp_address(word: (abi.ipv4, 0, 0, 0)), family: .ipv4) }
+    public var podMAC: MACAddress { MACAddress(abi: abi.pod_mac) }
+    public var hostMAC: MACAddress { MACAddress(abi: abi.host_mac) }
+}
+
+/// Key of `dp_ipcache`: an address range.
+public struct IPCacheKey: BitwiseCopyable, Sendable {
+    private var abi: dp_ipcache_key
+
+    public init(_ prefix: IPPrefix) {
+        abi = dp_ipcache_key(
+            prefix_length: UInt32(DP_IPCACHE_STATIC_BITS) + UInt32(prefix.length),
+            family: prefix.address.family.rawValue, pad: (0, 0, 0), address: prefix.address.abi)
+    }
+
+    /// Nil when the family is unknown or the length is out of range.
+    public var prefix: IPPrefix? {
+        guard let family = AddressFamily(rawValue: abi.family), abi.prefix_length >= UInt32(DP_IPCACHE_STATIC_BITS) else {
+            return nil
+        }
+        return IPPrefix(
+            IPAddress(abi: abi.address, family: family),
+            length: Int(abi.prefix_length) - Int(DP_IPCACHE_STATIC_BITS))
+    }
+}
+
+/// Value of `dp_ipcache`.
+public struct IPCacheEntry: BitwiseCopyable, Sendable {
+    private var abi: dp_ipcache_entry
+
+    /// - Parameter tunnelEndpoint: the node's underlay address; nil: reached without the overlay.
+    public init(identity: Identity, tunnelEndpoint: IPAddress? = nil) {
+        abi = dp_ipcache_entry(
+            tunnel_endpoint: tunnelEndpoint?.abi ?? dp_address(), identity: identity.rawValue,
+            tunnel_family: tunnelEndpoint?.family.rawValue ?? 0, pad: (0, 0, 0))
+    }
+
+    public var identity: Identity { Identity(rawValue: abi.identity) }
+    public var tunnelEndpoint: IPAddress? {
+        AddressFamily(rawValue: abi.tunnel_family).map { IPAddress(abi: abi.tunnel_endpoint, family: $0) }
+    }
+}
+
+/// Key of `dp_metrics`.
+public struct MetricsKey: BitwiseCopyable, Sendable, Hashable {
+    private var abi: dp_metrics_key
+
+    public init(reason: Reason, direction: TrafficDirection, point: TracePoint) {
+        abi = dp_metrics_key(
+            reason: reason.rawValue, direction: direction.rawValue, point: point.rawValue, pad: (0, 0))
+    }
+
+    public var reason: Reason { Reason(rawValue: abi.reason) }
+    /// Nil for a number that this build does not know.
+    public var direction: TrafficDirection? { TrafficDirection(rawValue: abi.direction) }
+    /// Of a drop, the point at which its program was entered; nil for a number that this build does not know.
+    public var point: TracePoint? { TracePoint(rawValue: abi.point) }
+
+    public static func == (left: MetricsKey, right: MetricsKey) -> Bool {
+        left.abi.reason == right.abi.reason && left.abi.direction == right.abi.direction
+            && left.abi.point == right.abi.point
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(abi.reason)
+        hasher.combine(abi.direction)
+        hasher.combine(abi.point)
+    }
+}
+
+/// Value of `dp_metrics` on one CPU; add them up.
+public struct MetricsValue: BitwiseCopyable, Sendable {
+    private var abi: dp_metrics
+
+    public init(packets: UInt64 = 0, bytes: UInt64 = 0) {
+        abi = dp_metrics(packets: packets, bytes: bytes)
+    }
+
+    public var packets: UInt64 { abi.packets }
+    public var bytes: UInt64 { abi.bytes }
+
+    public static func + (left: MetricsValue, right: MetricsValue) -> MetricsValue {
+        MetricsValue(packets: left.packets &+ right.packets, bytes: left.bytes &+ right.bytes)
+    }
+}

@@ -1,0 +1,129 @@
+import CDatapathABI
+
+/// Why a packet was dropped, or what else a metric counts. Negative: dropped. Numbers are append-only, names come from the
+/// header shared with the BPF programs.
+public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) {
+        self.rawValue = rawValue
+    }
+
+    init(_ code: dp_reason) {
+        rawValue = Int32(code.rawValue)
+    }
+
+    public static let invalidSource = Reason(DP_DROP_INVALID_SOURCE)
+    public static let truncated = Reason(DP_DROP_TRUNCATED)
+    public static let invalidIPv4Header = Reason(DP_DROP_INVALID_IPV4_HEADER)
+    public static let unsupportedL3 = Reason(DP_DROP_UNSUPPORTED_L3)
+    public static let unsupportedDestination = Reason(DP_DROP_UNSUPPORTED_DESTINATION)
+    public static let unsupportedARP = Reason(DP_DROP_UNSUPPORTED_ARP)
+    public static let unknownInterface = Reason(DP_DROP_UNKNOWN_INTERFACE)
+    public static let unknownEndpoint = Reason(DP_DROP_UNKNOWN_ENDPOINT)
+    public static let noTunnelEndpoint = Reason(DP_DROP_NO_TUNNEL_ENDPOINT)
+    public static let ttlExceeded = Reason(DP_DROP_TTL_EXCEEDED)
+    public static let noTunnelKey = Reason(DP_DROP_NO_TUNNEL_KEY)
+    public static let tunnelKeyRefused = Reason(DP_DROP_TUNNEL_KEY_REFUSED)
+    public static let invalidIdentity = Reason(DP_DROP_INVALID_IDENTITY)
+    public static let notConfigured = Reason(DP_DROP_NOT_CONFIGURED)
+    public static let neighbourChatter = Reason(DP_DROP_NEIGHBOUR_CHATTER)
+    public static let forwarded = Reason(DP_FORWARDED)
+    /// An event that found the ring buffer full.
+    public static let eventLost = Reason(DP_EVENT_LOST)
+
+    /// Every drop reason of this build.
+    public static let drops: [Reason] = (DP_DROP_LAST.rawValue...(-1)).reversed().map { Reason(rawValue: Int32($0)) }
+
+    public var isDrop: Bool { rawValue < 0 }
+
+    /// For example `invalid-source`; the number itself for a code that this build does not know.
+    public var name: String {
+        dp_reason_slug(rawValue).map { String(cString: $0) } ?? "reason \(rawValue)"
+    }
+
+    /// What it means, in words; nil for what is not a known drop.
+    public var explanation: String? {
+        dp_reason_text(rawValue).map { String(cString: $0) }
+    }
+
+    public var description: String { name }
+}
+
+/// Where a packet was seen.
+public enum TracePoint: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    case toEndpoint = 1
+    case fromEndpoint = 2
+    case toOverlay = 3
+    case fromOverlay = 4
+    case toStack = 5
+    case fromNetwork = 6
+    case fromHost = 7
+    case toHost = 8
+
+    /// For example `to-endpoint`, from the shared header.
+    public var description: String {
+        dp_point_name(Int32(rawValue)).map { String(cString: $0) } ?? "point \(rawValue)"
+    }
+
+    /// From its name.
+    public init?(name: some StringProtocol) {
+        guard let point = TracePoint.allCases.first(where: { $0.description == name }) else { return nil }
+        self = point
+    }
+}
+
+/// Which way a packet went, seen from the endpoint: ingress is towards it.
+public enum TrafficDirection: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    case ingress = 1
+    case egress = 2
+
+    public var description: String { self == .ingress ? "ingress" : "egress" }
+}
+
+/// A security identity: 24 bits, because the overlay's VNI carries it.
+public struct Identity: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    public static let unknown = Identity(rawValue: UInt32(DP_IDENTITY_UNKNOWN))
+    public static let host = Identity(rawValue: UInt32(DP_IDENTITY_HOST))
+    public static let world = Identity(rawValue: UInt32(DP_IDENTITY_WORLD))
+    public static let unmanaged = Identity(rawValue: UInt32(DP_IDENTITY_UNMANAGED))
+    public static let health = Identity(rawValue: UInt32(DP_IDENTITY_HEALTH))
+    public static let initializing = Identity(rawValue: UInt32(DP_IDENTITY_INIT))
+    public static let remoteNode = Identity(rawValue: UInt32(DP_IDENTITY_REMOTE_NODE))
+
+    /// The identities that sets of labels may have.
+    public static let labelRange = UInt32(DP_IDENTITY_FIRST_LABEL)...UInt32(DP_IDENTITY_MAX)
+
+    /// Whether it stands for a set of labels.
+    public var isLabelIdentity: Bool { Identity.labelRange.contains(rawValue) }
+
+    /// `reserved:host` and its like, else the number.
+    public var description: String {
+        switch self {
+        case .unknown: "unknown"
+        case .host: "reserved:host"
+        case .world: "reserved:world"
+        case .unmanaged: "reserved:unmanaged"
+        case .health: "reserved:health"
+        case .initializing: "reserved:init"
+        case .remoteNode: "reserved:remote-node"
+        default: String(rawValue)
+        }
+    }
+}
+
+/// Names under which the maps are pinned.
+public enum MapName {
+    public static let endpoints = DP_MAP_ENDPOINTS
+    public static let interfaces = DP_MAP_INTERFACES
+    public static let ipcache = DP_MAP_IPCACHE
+    public static let metrics = DP_MAP_METRICS
+    public static let config = DP_MAP_CONFIG
+    public static let events = DP_MAP_EVENTS
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// The node itself: what its stack sends towards pods, and what arrives from the network.
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "eth.h"
+#include "forward.h"
+#include "ipv4.h"
+#include "lookup.h"
+#include "packet.h"
+#include "trace.h"
+
+// Egress of the host device: pods, local and remote, as the stack's routes see them. The stack has counted the hop.
+SEC("tc")
+int from_host(struct __sk_buff *skb) {
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_FROM_HOST, DP_EGRESS);
+
+    const struct dp_config *config = config_lookup();
+
+    if (!config)
+        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+
+    struct ethhdr *eth = packet_header(skb, sizeof(*eth));
+
+    if (!eth)
+        return DROP(skb, &packet, DP_DROP_TRUNCATED);
+    packet.event.ethertype = eth_protocol(skb, eth);
+    if (packet.event.ethertype != ETH_P_IP)
+        return TC_ACT_OK;
+
+    eth = ipv4_validate(skb, &packet);
+    if (!eth)
+        return TC_ACT_SHOT;
+
+    struct iphdr *ip = ipv4_header(eth);
+    __be32 destination = ip->daddr;
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
+    const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
+
+    packet.event.source_identity = identity_of_ipv4(ip->saddr);
+    packet.event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
+    trace(skb, &packet, config, DP_POINT_FROM_HOST);
+    if (endpoint && endpoint->flags & DP_ENDPOINT_HOST)
+        return forward_to_stack(skb, &packet, config);
+    if (endpoint)
+        return forward_to_endpoint(skb, &packet, eth, endpoint);
+    if (config_is_local_pod(config, destination))
+        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+    if (entry && entry->tunnel_family) {
+        // "host" means this node; for the receiver this node is a remote one.
+        if (packet.event.source_identity == DP_IDENTITY_HOST)
+            packet.event.source_identity = DP_IDENTITY_REMOTE_NODE;
+        return forward_to_overlay(skb, &packet, config, entry);
+    }
+    if (config_is_cluster_pod(config, destination))
+        return DROP(skb, &packet, DP_DROP_NO_TUNNEL_ENDPOINT);
+    return forward_to_stack(skb, &packet, config);
+}
+
+// RFC 7348, section 5: flags, reserved, VNI in the upper 24 bits of the second word; then the inner Ethernet header.
+struct vxlan_outer {
+    struct udphdr udp;
+    __be32 flags;
+    __be32 vni;
+    struct ethhdr eth;
+} __attribute__((packed));
+
+// Describes the packet inside, so that every point of a flow's path shows the same addresses.
+static __always_inline void vxlan_describe(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
+    struct dp_event *event = &packet->event;
+    __u32 offset = packet->l4_offset;
+    struct vxlan_outer outer;
+    struct iphdr ip;
+
+    if (!offset || event->protocol != IPPROTO_UDP)
+        return;
+    if (bpf_skb_load_bytes(skb, offset, &outer, sizeof(outer)))
+        return;
+    if (outer.udp.dest != bpf_htons(config->tunnel_port) || outer.eth.h_proto != bpf_htons(ETH_P_IP))
+        return;
+    offset += sizeof(outer);
+    if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+        return;
+    event->flags = DP_EVENT_ENCAPSULATED;
+    event->tunnel_family = DP_FAMILY_IPV4;
+    event->tunnel_remote.word[0] = event->source.word[0];
+    event->tunnel_id = bpf_ntohl(outer.vni) >> 8;
+    event->source_identity = event->tunnel_id;
+    ipv4_describe(packet, &ip, offset);
+}
+
+// Ingress of the node's network device. An observer: whatever it sees, the node keeps its network.
+SEC("tc")
+int from_netdev(struct __sk_buff *skb) {
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_FROM_NETWORK, DP_INGRESS);
+
+    const struct dp_config *config = config_lookup();
+
+    if (!config)
+        return TC_ACT_OK;
+    if (trace_wanted(config, DP_POINT_FROM_NETWORK)) {
+        struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
+
+        if (eth && eth_protocol(skb, eth) == ETH_P_IP) {
+            ipv4_describe(&packet, ipv4_header(eth), sizeof(*eth));
+            vxlan_describe(skb, &packet, config);
+        }
+    }
+    trace(skb, &packet, config, DP_POINT_FROM_NETWORK);
+    return TC_ACT_OK;
+}
+
+const char datapath_license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Ethernet: reading the header, rewriting the addresses.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+// The first `length` bytes as contiguous memory, NULL when the packet is shorter. Invalidates earlier packet pointers.
+static __always_inline void *packet_header(struct __sk_buff *skb, __u32 length) {
+    if ((void *)(long)skb->data + length > (void *)(long)skb->data_end) {
+        if (bpf_skb_pull_data(skb, length))
+            return NULL;
+        if ((void *)(long)skb->data + length > (void *)(long)skb->data_end)
+            return NULL;
+    }
+    return (void *)(long)skb->data;
+}
+
+static __always_inline void eth_rewrite(struct ethhdr *eth, const __u8 *destination, const __u8 *source) {
+    __builtin_memcpy(eth->h_dest, destination, ETH_ALEN);
+    __builtin_memcpy(eth->h_source, source, ETH_ALEN);
+}
+
+// A tag that the kernel has moved out of the packet counts as one in the packet: neither is forwarded.
+static __always_inline __u16 eth_protocol(const struct __sk_buff *skb, const struct ethhdr *eth) {
+    return skb->vlan_present ? ETH_P_8021Q : bpf_ntohs(eth->h_proto);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Events to the agent. The transport header is read only when an event is written.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath_abi.h"
+#include "maps.h"
+#include "metrics.h"
+#include "packet.h"
+
+// Offsets and bits of RFC 9293, section 3.1.
+#define TCP_FLAGS_OFFSET 13
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+
+static __always_inline void event_read_ports(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_event *event = &packet->event;
+    __be16 ports[2];
+
+    if (bpf_skb_load_bytes(skb, packet->l4_offset, ports, sizeof(ports)))
+        return;
+    event->source_port = bpf_ntohs(ports[0]);
+    event->destination_port = bpf_ntohs(ports[1]);
+    event->flags |= DP_EVENT_L4;
+}
+
+static __always_inline void event_read_icmp(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_event *event = &packet->event;
+    struct {
+        __u8 type;
+        __u8 code;
+        __be16 checksum;
+        __be16 identifier;
+        __be16 sequence;
+    } icmp;
+
+    if (bpf_skb_load_bytes(skb, packet->l4_offset, &icmp, sizeof(icmp)))
+        return;
+    event->icmp_type = icmp.type;
+    event->icmp_code = icmp.code;
+    event->source_port = bpf_ntohs(icmp.identifier);
+    event->destination_port = bpf_ntohs(icmp.sequence);
+    event->flags |= DP_EVENT_L4;
+}
+
+static __always_inline void event_read_l4(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_event *event = &packet->event;
+
+    // A fragment that is not the first has no transport header, and a second event of a packet has read it already.
+    if (!packet->l4_offset || event->flags & DP_EVENT_L4)
+        return;
+    switch (event->protocol) {
+    case IPPROTO_TCP:
+        event_read_ports(skb, packet);
+        bpf_skb_load_bytes(skb, packet->l4_offset + TCP_FLAGS_OFFSET, &event->tcp_flags, 1);
+        break;
+    case IPPROTO_UDP:
+        event_read_ports(skb, packet);
+        break;
+    case IPPROTO_ICMP:
+        event_read_icmp(skb, packet);
+        break;
+    }
+}
+
+static __noinline int event_write(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_event *event = &packet->event;
+
+    event_read_l4(skb, packet);
+    if (event->type == DP_EVENT_TRACE && packet->trace_flags & DP_CONFIG_TRACE_AGGREGATE &&
+        event->protocol == IPPROTO_TCP && event->flags & DP_EVENT_L4 &&
+        !(event->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))
+        return 0;
+    event->ktime_ns = bpf_ktime_get_ns();
+    if (bpf_ringbuf_output(&dp_events, event, sizeof(*event), 0))
+        metrics_count(DP_EVENT_LOST, event->direction, event->point, sizeof(*event));
+    return 0;
+}

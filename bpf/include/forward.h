@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// The ways out of a program: to an endpoint, through the overlay, to the stack.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath_abi.h"
+#include "drop.h"
+#include "eth.h"
+#include "ipv4.h"
+#include "lookup.h"
+#include "packet.h"
+#include "trace.h"
+
+// struct bpf_tunnel_key as Linux 5.10 knows it; later kernels accept this length too, 5.10 refuses theirs.
+#define TUNNEL_KEY_SIZE offsetof(struct bpf_tunnel_key, local_ipv4)
+
+#define TUNNEL_TTL 64
+
+static __always_inline int forward_to_stack(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
+    trace(skb, packet, config, DP_POINT_TO_STACK);
+    return TC_ACT_OK;
+}
+
+// Out of the host side of the pod's veth: its egress program sees the packet and the identity in the mark.
+static __always_inline int forward_to_endpoint(
+    struct __sk_buff *skb, const struct packet *packet, struct ethhdr *eth, const struct dp_endpoint *endpoint) {
+    eth_rewrite(eth, endpoint->pod_mac, endpoint->host_mac);
+    skb->mark = DP_MARK_IDENTITY | (packet->event.source_identity & DP_IDENTITY_MAX);
+    return bpf_redirect(endpoint->ifindex, 0);
+}
+
+// The node's own address, for a packet that came out of the overlay: up the stack as if received by the host device.
+static __always_inline int forward_to_host(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
+    eth_rewrite(eth, config->host_mac, config->host_mac);
+    trace(skb, packet, config, DP_POINT_TO_HOST);
+    return bpf_redirect(config->host_ifindex, BPF_F_INGRESS);
+}
+
+static __always_inline int forward_to_overlay(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config,
+    const struct dp_ipcache_entry *entry) {
+    struct dp_event *event = &packet->event;
+    struct bpf_tunnel_key key = {
+        .tunnel_id = event->source_identity,
+        .remote_ipv4 = bpf_ntohl(entry->tunnel_endpoint.word[0]),
+        .tunnel_ttl = TUNNEL_TTL,
+    };
+
+    event->tunnel_family = DP_FAMILY_IPV4;
+    event->tunnel_remote.word[0] = entry->tunnel_endpoint.word[0];
+    event->tunnel_id = key.tunnel_id;
+    // IPv4 allows a zero outer checksum (RFC 7348, section 5); the inner ones still hold.
+    if (bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, BPF_F_ZERO_CSUM_TX))
+        return DROP(skb, packet, DP_DROP_TUNNEL_KEY_REFUSED);
+    event->flags |= DP_EVENT_ENCAPSULATED;
+    trace(skb, packet, config, DP_POINT_TO_OVERLAY);
+    return bpf_redirect(config->overlay_ifindex, 0);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Packet and byte counts per reason, direction and point; counted whether or not anybody traces.
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath_abi.h"
+#include "maps.h"
+
+static __noinline int metrics_count(__s32 reason, __u8 direction, __u8 point, __u32 bytes) {
+    struct dp_metrics_key key = {.reason = reason, .direction = direction, .point = point};
+    struct dp_metrics *metrics = bpf_map_lookup_elem(&dp_metrics, &key);
+
+    if (metrics) {
+        metrics->packets += 1;
+        metrics->bytes += bytes;
+        return 0;
+    }
+    struct dp_metrics first = {.packets = 1, .bytes = bytes};
+    return bpf_map_update_elem(&dp_metrics, &key, &first, BPF_ANY);
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// What is known of the packet at hand. It is kept in the shape of an event, so that reporting is one copy.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath_abi.h"
+
+struct packet {
+    struct dp_event event;
+    // Offset of the transport header from the start of the packet; 0: not known.
+    __u32 l4_offset;
+    __u32 trace_flags;
+};
+
+static __always_inline void packet_begin(
+    struct packet *packet, const struct __sk_buff *skb, enum dp_point point, enum dp_direction direction) {
+    __builtin_memset(packet, 0, sizeof(*packet));
+    packet->event.point = point;
+    packet->event.direction = direction;
+    packet->event.ifindex = skb->ifindex;
+    packet->event.length = skb->len;
+}

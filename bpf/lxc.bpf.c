@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// The host side of a pod's veth: ingress is what the pod sends, egress is what it receives. One object serves every pod;
+// the interface tells which one it is.
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "arp.h"
+#include "config.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "eth.h"
+#include "forward.h"
+#include "ipv4.h"
+#include "lookup.h"
+#include "packet.h"
+#include "trace.h"
+
+static __always_inline int ipv4_from_container(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config,
+    const struct dp_interface *interface) {
+    struct ethhdr *eth = ipv4_validate(skb, packet);
+
+    if (!eth)
+        return TC_ACT_SHOT;
+
+    struct iphdr *ip = ipv4_header(eth);
+    __be32 destination = ip->daddr;
+
+    if (ip->saddr != interface->ipv4)
+        return DROP(skb, packet, DP_DROP_INVALID_SOURCE);
+    if (!ipv4_is_unicast(destination))
+        return DROP(skb, packet, DP_DROP_UNSUPPORTED_DESTINATION);
+
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
+    const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
+
+    packet->event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
+    trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
+    if (endpoint && endpoint->flags & DP_ENDPOINT_HOST)
+        return forward_to_stack(skb, packet, config);
+    if (!endpoint && config_is_local_pod(config, destination))
+        return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
+    if (!endpoint && !(entry && entry->tunnel_family)) {
+        if (config_is_cluster_pod(config, destination))
+            return DROP(skb, packet, DP_DROP_NO_TUNNEL_ENDPOINT);
+        return forward_to_stack(skb, packet, config);
+    }
+    if (ip->ttl <= 1) {
+        // Counted as a drop, and left to the stack, which discards it with the ICMP error that traceroute waits for.
+        DROP_RECORD(skb, packet, DP_DROP_TTL_EXCEEDED);
+        return TC_ACT_OK;
+    }
+    ipv4_hop(ip);
+    if (endpoint)
+        return forward_to_endpoint(skb, packet, eth, endpoint);
+    return forward_to_overlay(skb, packet, config, entry);
+}
+
+// Router solicitations, neighbour discovery and multicast listener reports go to multicast addresses, ff00::/8.
+static __always_inline int ipv6_from_container(struct __sk_buff *skb, struct packet *packet) {
+    __u8 first = 0;
+
+    bpf_skb_load_bytes(skb, sizeof(struct ethhdr) + offsetof(struct ipv6hdr, daddr), &first, 1);
+    if (first == 0xFF)
+        return drop_silently(packet, DP_DROP_NEIGHBOUR_CHATTER);
+    return DROP(skb, packet, DP_DROP_UNSUPPORTED_L3);
+}
+
+SEC("tc")
+int from_container(struct __sk_buff *skb) {
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_FROM_ENDPOINT, DP_EGRESS);
+
+    const struct dp_config *config = config_lookup();
+
+    if (!config)
+        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+
+    const struct dp_interface *interface = interface_lookup(skb->ifindex);
+
+    if (!interface)
+        return DROP(skb, &packet, DP_DROP_UNKNOWN_INTERFACE);
+    packet.event.endpoint_id = interface->endpoint_id;
+    packet.event.source_identity = interface->identity;
+
+    struct ethhdr *eth = packet_header(skb, sizeof(*eth));
+
+    if (!eth)
+        return DROP(skb, &packet, DP_DROP_TRUNCATED);
+    packet.event.ethertype = eth_protocol(skb, eth);
+    switch (packet.event.ethertype) {
+    case ETH_P_IP:
+        return ipv4_from_container(skb, &packet, config, interface);
+    case ETH_P_ARP:
+        return arp_from_container(skb, &packet, config, interface);
+    case ETH_P_IPV6:
+        return ipv6_from_container(skb, &packet);
+    default:
+        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+    }
+}
+
+// The program that redirected here knows the identity (of an overlay packet only it does); else the address tells.
+static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __be32 source) {
+    if ((skb->mark & DP_MARK_IDENTITY_MASK) == DP_MARK_IDENTITY)
+        return skb->mark & DP_IDENTITY_MAX;
+    return identity_of_ipv4(source);
+}
+
+SEC("tc")
+int to_container(struct __sk_buff *skb) {
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_TO_ENDPOINT, DP_INGRESS);
+
+    const struct dp_config *config = config_lookup();
+
+    if (!config)
+        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+
+    const struct dp_interface *interface = interface_lookup(skb->ifindex);
+
+    if (!interface)
+        return DROP(skb, &packet, DP_DROP_UNKNOWN_INTERFACE);
+    packet.event.endpoint_id = interface->endpoint_id;
+    packet.event.destination_identity = interface->identity;
+
+    struct ethhdr *eth = packet_header(skb, sizeof(*eth));
+
+    if (!eth)
+        return DROP(skb, &packet, DP_DROP_TRUNCATED);
+    packet.event.ethertype = eth_protocol(skb, eth);
+    // The answer to the pod's own request for the gateway.
+    if (packet.event.ethertype == ETH_P_ARP) {
+        trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
+        return TC_ACT_OK;
+    }
+    if (packet.event.ethertype != ETH_P_IP)
+        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+
+    eth = ipv4_validate(skb, &packet);
+    if (!eth)
+        return TC_ACT_SHOT;
+
+    struct iphdr *ip = ipv4_header(eth);
+
+    packet.event.source_identity = identity_from_mark(skb, ip->saddr);
+    skb->mark = 0;
+    if (ip->daddr != interface->ipv4)
+        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+    trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
+    return TC_ACT_OK;
+}
+
+const char datapath_license[] SEC("license") = "Dual BSD/GPL";

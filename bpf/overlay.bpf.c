@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// The VXLAN device in external mode: ingress is what came out of the tunnel, egress is what goes in.
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "eth.h"
+#include "forward.h"
+#include "ipv4.h"
+#include "lookup.h"
+#include "packet.h"
+#include "trace.h"
+
+// 0 and "host" never travel: a node introduces itself as a remote node.
+static __always_inline int identity_may_travel(__u32 identity) {
+    return identity > DP_IDENTITY_HOST && identity <= DP_IDENTITY_MAX;
+}
+
+SEC("tc")
+int from_overlay(struct __sk_buff *skb) {
+    struct bpf_tunnel_key key = {};
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_FROM_OVERLAY, DP_INGRESS);
+
+    const struct dp_config *config = config_lookup();
+
+    if (!config)
+        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+    if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0))
+        return DROP(skb, &packet, DP_DROP_NO_TUNNEL_KEY);
+    packet.event.flags |= DP_EVENT_ENCAPSULATED;
+    packet.event.tunnel_family = DP_FAMILY_IPV4;
+    packet.event.tunnel_remote.word[0] = bpf_htonl(key.remote_ipv4);
+    packet.event.tunnel_id = key.tunnel_id;
+    packet.event.source_identity = key.tunnel_id;
+
+    struct ethhdr *eth = packet_header(skb, sizeof(*eth));
+
+    if (!eth)
+        return DROP(skb, &packet, DP_DROP_TRUNCATED);
+    packet.event.ethertype = eth_protocol(skb, eth);
+    if (packet.event.ethertype != ETH_P_IP)
+        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+
+    eth = ipv4_validate(skb, &packet);
+    if (!eth)
+        return TC_ACT_SHOT;
+
+    struct iphdr *ip = ipv4_header(eth);
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(ip->daddr);
+
+    packet.event.destination_identity = endpoint ? endpoint->identity : DP_IDENTITY_UNKNOWN;
+    if (!identity_may_travel(key.tunnel_id))
+        return DROP(skb, &packet, DP_DROP_INVALID_IDENTITY);
+    trace(skb, &packet, config, DP_POINT_FROM_OVERLAY);
+    if (!endpoint)
+        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+    if (endpoint->flags & DP_ENDPOINT_HOST)
+        return forward_to_host(skb, &packet, config, eth);
+    packet.event.endpoint_id = endpoint->id;
+    if (ip->ttl <= 1)
+        return DROP(skb, &packet, DP_DROP_TTL_EXCEEDED);
+    ipv4_hop(ip);
+    return forward_to_endpoint(skb, &packet, eth, endpoint);
+}
+
+// Only what our programs redirect here carries a key; the device would discard the rest without a word.
+SEC("tc")
+int to_overlay(struct __sk_buff *skb) {
+    struct bpf_tunnel_key key = {};
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_TO_OVERLAY, DP_EGRESS);
+    if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0))
+        return DROP(skb, &packet, DP_DROP_NO_TUNNEL_KEY);
+    return TC_ACT_OK;
+}
+
+const char datapath_license[] SEC("license") = "Dual BSD/GPL";
