@@ -113,7 +113,9 @@ let package = Package(
         tests("NodeRuntime", ["NodeRuntime", "NodeProtocol"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis"]),
-        tests("LinuxKernel", ["LinuxKernel"]),
+        .executableTarget(
+            name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
+        tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),
         tests("Libvirt", ["Libvirt"]),
         tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
         tests("NodeImage", ["NodeImage"]),

@@ -185,6 +185,8 @@ int lab_entry_enter(const struct lab_entry_options *options) {
     // A session of its own: the terminal's signals reach the outer labrun only, which decides. No PR_SET_PDEATHSIG here: it
     // fires when the parent's *thread* ends, and that may be a pooled one. The lifeline is the guard.
     setsid();
+    // Whatever the caller's caller left open without O_CLOEXEC must not keep this lab's files alive, nor end up in a QEMU.
+    syscall(SYS_close_range, options->first_unused, ~0U, 0);
     unsigned uid = geteuid(), gid = getegid();
     if (unshare(CLONE_NEWUSER) != 0) {
         fail(options, LAB_ENTRY_UNSHARE_USER);
@@ -205,7 +207,9 @@ int lab_entry_enter(const struct lab_entry_options *options) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, &before);
+    // Not the inherited mask: a process started from a pooled thread has everything blocked.
+    sigemptyset(&before);
+    sigprocmask(SIG_SETMASK, &signals, NULL);
 
     struct outcome *outcome =
         mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

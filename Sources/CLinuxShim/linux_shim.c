@@ -50,7 +50,7 @@ static int set_flag(int fd, int get, int set, int flag, int enabled) {
 
 int linux_set_nonblocking(int fd, int enabled) { return set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, enabled); }
 int linux_set_cloexec(int fd, int enabled) { return set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, enabled); }
-int linux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+int linux_duplicate_above(int fd, int minimum) { return fcntl(fd, F_DUPFD_CLOEXEC, minimum); }
 int linux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 int linux_setns(int fd, int type) { return setns(fd, type); }

@@ -33,7 +33,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// A second number for the same open file, with `O_CLOEXEC`.
     public borrowing func duplicate() throws(SystemError) -> FileDescriptor {
         let number = rawValue
-        return FileDescriptor(owning: try check("fcntl", "F_DUPFD_CLOEXEC") { linux_duplicate(number) })
+        return FileDescriptor(owning: try check("fcntl", "F_DUPFD_CLOEXEC") { linux_duplicate_above(number, 3) })
     }
 
     /// Sets or clears `O_NONBLOCK`.

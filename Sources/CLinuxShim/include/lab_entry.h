@@ -29,6 +29,8 @@ struct lab_entry_options {
     int lifeline;
     /// Write end of the pipe that gets one `struct lab_entry_report`.
     int report;
+    /// Every descriptor from this number on is closed.
+    unsigned first_unused;
     /// User and group id inside. Not 0: libvirt would believe itself privileged.
     unsigned inner_id;
 };

@@ -23,8 +23,8 @@ int linux_open(const char *path, int flags, unsigned mode);
 int linux_set_nonblocking(int fd, int enabled);
 /// fcntl(2): sets or clears FD_CLOEXEC.
 int linux_set_cloexec(int fd, int enabled);
-/// fcntl(2): F_DUPFD_CLOEXEC.
-int linux_duplicate(int fd);
+/// fcntl(2): F_DUPFD_CLOEXEC, to a number of at least `minimum`.
+int linux_duplicate_above(int fd, int minimum);
 /// pipe2(2) with O_CLOEXEC.
 int linux_pipe(int ends[2]);
 
