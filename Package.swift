@@ -29,10 +29,12 @@ let guest: [Target] = [
     .target(name: "CBPFObjects"),
     .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
     .target(name: "BPF", dependencies: ["CLibbpf", "LinuxKernel"], swiftSettings: strict),
-    .target(name: "DatapathModel", dependencies: ["CDatapathABI"], swiftSettings: strict),
+    .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
     .target(
         name: "Datapath",
-        dependencies: ["AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "Netlink", "LinuxKernel"],
+        dependencies: [
+            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "NetAddress", "Netlink", "LinuxKernel",
+        ],
         swiftSettings: strict),
     .executableTarget(name: "datapathd", dependencies: ["Datapath"], swiftSettings: strict),
     .target(name: "NodeRuntime", dependencies: ["NodeProtocol", "Netlink", "LinuxKernel"], swiftSettings: strict),

@@ -12,24 +12,24 @@ import Glibc
 public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Sendable {
     /// The map's name, for errors.
     public let name: String
-    private let file: Descriptor
+    private let file: FileDescriptor
 
     /// For calls of this module that need the number; valid as long as the map.
-    public var descriptor: Int32 { file.value }
+    public var descriptor: Int32 { file.rawValue }
 
     init(name: String, duplicating descriptor: Int32) throws(SystemError) {
-        try self.init(name: name, file: try Descriptor(duplicating: descriptor, subject: name))
+        try self.init(name: name, file: try FileDescriptor(duplicating: descriptor, subject: name))
     }
 
     /// Opens a pinned map, for example `/sys/fs/bpf/labrun/dp_metrics`.
     public init(pinnedAt path: String) throws(SystemError) {
         let opened = bpf_obj_get(path)
         guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
-        try self.init(name: path, file: Descriptor(owning: opened))
+        try self.init(name: path, file: FileDescriptor(owning: opened))
     }
 
-    private init(name: String, file: consuming Descriptor) throws(SystemError) {
-        try Self.requireLayout(of: file.value, name: name)
+    private init(name: String, file: consuming FileDescriptor) throws(SystemError) {
+        try Self.requireLayout(of: file.rawValue, name: name)
         self.name = name
         self.file = file
     }

@@ -15,13 +15,13 @@ public struct Program: ~Copyable, Sendable {
     public let instructionCount: Int
     /// Instructions that the verifier walked; nil when neither the kernel nor its log told.
     public let verifiedInstructions: UInt32?
-    private let file: Descriptor
+    private let file: FileDescriptor
 
     /// Valid as long as the program.
-    public var descriptor: Int32 { file.value }
+    public var descriptor: Int32 { file.rawValue }
 
     init(name: String, duplicating descriptor: Int32, processed: UInt32?) throws(SystemError) {
-        let file = try Descriptor(duplicating: descriptor, subject: name)
+        let file = try FileDescriptor(duplicating: descriptor, subject: name)
         let info = try Program.info(file, name: name)
         self.name = name
         self.file = file
@@ -30,10 +30,10 @@ public struct Program: ~Copyable, Sendable {
         verifiedInstructions = info.verified_insns == 0 ? processed : info.verified_insns
     }
 
-    private static func info(_ file: borrowing Descriptor, name: String) throws(SystemError) -> bpf_prog_info {
+    private static func info(_ file: borrowing FileDescriptor, name: String) throws(SystemError) -> bpf_prog_info {
         var info = bpf_prog_info()
         var length = UInt32(MemoryLayout<bpf_prog_info>.size)
-        let result = bpf_obj_get_info_by_fd(file.value, &info, &length)
+        let result = bpf_obj_get_info_by_fd(file.rawValue, &info, &length)
         guard result == 0 else { throw SystemError(code: -result, call: "bpf_obj_get_info_by_fd", subject: name) }
         return info
     }
@@ -77,7 +77,7 @@ public struct Program: ~Copyable, Sendable {
                     options.ctx_size_in = UInt32(context.count)
                     options.ctx_out = context.baseAddress
                     options.ctx_size_out = UInt32(context.count)
-                    return bpf_prog_test_run_opts(file.value, &options)
+                    return bpf_prog_test_run_opts(file.rawValue, &options)
                 }
             }
         }

@@ -26,8 +26,8 @@ public struct RingBuffer: ~Copyable {
     public init(pinnedAt path: String) throws(SystemError) {
         let opened = bpf_obj_get(path)
         guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
-        let file = Descriptor(owning: opened)
-        try self.init(mapDescriptor: file.value)
+        let file = FileDescriptor(owning: opened)
+        try self.init(mapDescriptor: file.rawValue)
     }
 
     deinit {

@@ -1,16 +1,17 @@
 import CDatapathABI
+import NetAddress
 
 /// What the programs know of the node: the only value of `dp_config` (key 0, a `UInt32`).
 ///
 /// A plain value; `ConfigEntry` is its layout in the map.
 public struct DatapathConfig: Sendable, Hashable {
-    public var nodeAddress: IPAddress
+    public var nodeAddress: IPv4Address
     /// The pods' gateway, an address of this node.
-    public var routerAddress: IPAddress
+    public var routerAddress: IPv4Address
     /// This node's pods.
-    public var podRange: IPPrefix
+    public var podRange: IPv4CIDR
     /// All nodes' pods: never forwarded outside the overlay.
-    public var clusterRange: IPPrefix
+    public var clusterRange: IPv4CIDR
     /// `labrun_host`.
     public var hostInterface: UInt32
     public var hostMAC: MACAddress
@@ -26,7 +27,7 @@ public struct DatapathConfig: Sendable, Hashable {
     public var aggregatesTraces = true
 
     public init(
-        nodeAddress: IPAddress, routerAddress: IPAddress, podRange: IPPrefix, clusterRange: IPPrefix,
+        nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRange: IPv4CIDR,
         hostInterface: UInt32, hostMAC: MACAddress, overlayInterface: UInt32, nodeInterface: UInt32
     ) {
         self.nodeAddress = nodeAddress
@@ -52,12 +53,12 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         abi.flags = UInt32(flags)
         abi.trace_mask = config.tracePoints.reduce(0) { $0 | 1 << UInt32($1.rawValue) }
         abi.node_identity = config.nodeIdentity.rawValue
-        abi.node_ipv4 = config.nodeAddress.word
-        abi.router_ipv4 = config.routerAddress.word
-        abi.pod_range = config.podRange.address.word
-        abi.pod_range_mask = config.podRange.maskWord
-        abi.cluster_range = config.clusterRange.address.word
-        abi.cluster_range_mask = config.clusterRange.maskWord
+        abi.node_ipv4 = config.nodeAddress.networkByteOrder
+        abi.router_ipv4 = config.routerAddress.networkByteOrder
+        abi.pod_range = config.podRange.network.address.networkByteOrder
+        abi.pod_range_mask = config.podRange.mask.networkByteOrder
+        abi.cluster_range = config.clusterRange.network.address.networkByteOrder
+        abi.cluster_range_mask = config.clusterRange.mask.networkByteOrder
         abi.host_ifindex = config.hostInterface
         abi.overlay_ifindex = config.overlayInterface
         abi.node_ifindex = config.nodeInterface
@@ -74,9 +75,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
 
     /// The ABI that the writer spoke; 0: never written.
     public var version: UInt32 { abi.abi_version }
-    public var routerAddress: IPAddress {
-        IPAddress(abi: dp_address(word: (abi.router_ipv4, 0, 0, 0)), family: .ipv4)
-    }
+    public var routerAddress: IPv4Address { IPv4Address(networkByteOrder: abi.router_ipv4) }
     public var tracePoints: Set<TracePoint> {
         guard abi.flags & UInt32(DP_CONFIG_TRACE) != 0 else { return [] }
         return Set(TracePoint.allCases.filter { abi.trace_mask & (1 << UInt32($0.rawValue)) != 0 })

@@ -1,17 +1,16 @@
 import CDatapathABI
+import NetAddress
 
 /// Key of `dp_endpoints`: a local address. Laid out as the kernel has it.
 public struct EndpointKey: BitwiseCopyable, Sendable {
     private var abi: dp_endpoint_key
 
-    public init(_ address: IPAddress) {
-        abi = dp_endpoint_key(address: address.abi, family: address.family.rawValue, pad: (0, 0, 0))
+    public init(_ address: IPv4Address) {
+        abi = dp_endpoint_key(address: address.abi, family: AddressFamily.ipv4.rawValue, pad: (0, 0, 0))
     }
 
-    /// Nil when the family is unknown.
-    public var address: IPAddress? {
-        AddressFamily(rawValue: abi.family).map { IPAddress(abi: abi.address, family: $0) }
-    }
+    /// Nil when it is not an IPv4 address.
+    public var address: IPv4Address? { IPv4Address(abi: abi.address, family: abi.family) }
 }
 
 /// Value of `dp_endpoints`.
@@ -53,19 +52,17 @@ public struct InterfaceEntry: BitwiseCopyable, Sendable {
 
     /// - Parameters:
     ///   - ipv4: the pod's address; its only permitted source.
-    ///   - ipv6: reserved for later, not forwarded yet.
     public init(
-        endpointID: UInt16, identity: Identity, ipv4: IPAddress, ipv6: IPAddress? = nil, podMAC: MACAddress,
-        hostMAC: MACAddress
+        endpointID: UInt16, identity: Identity, ipv4: IPv4Address, podMAC: MACAddress, hostMAC: MACAddress
     ) {
         abi = dp_interface(
-            ipv6: ipv6?.abi ?? dp_address(), ipv4: ipv4.word, identity: identity.rawValue, endpoint_id: endpointID,
+            ipv6: dp_address(), ipv4: ipv4.networkByteOrder, identity: identity.rawValue, endpoint_id: endpointID,
             flags: 0, pod_mac: podMAC.abi, host_mac: hostMAC.abi)
     }
 
     public var endpointID: UInt16 { abi.endpoint_id }
     public var identity: Identity { Identity(rawValue: abi.identity) }
-    public var ipv4: IPAddress { IPAddress(abi: dp_address(word: (abi.ipv4, 0, 0, 0)), family: .ipv4) }
+    public var ipv4: IPv4Address { IPv4Address(networkByteOrder: abi.ipv4) }
     public var podMAC: MACAddress { MACAddress(abi: abi.pod_mac) }
     public var hostMAC: MACAddress { MACAddress(abi: abi.host_mac) }
 }
@@ -74,38 +71,35 @@ public struct InterfaceEntry: BitwiseCopyable, Sendable {
 public struct IPCacheKey: BitwiseCopyable, Sendable {
     private var abi: dp_ipcache_key
 
-    public init(_ prefix: IPPrefix) {
+    /// Host bits are cleared.
+    public init(_ range: IPv4CIDR) {
         abi = dp_ipcache_key(
-            prefix_length: UInt32(DP_IPCACHE_STATIC_BITS) + UInt32(prefix.length),
-            family: prefix.address.family.rawValue, pad: (0, 0, 0), address: prefix.address.abi)
+            prefix_length: UInt32(DP_IPCACHE_STATIC_BITS) + UInt32(range.prefixLength),
+            family: AddressFamily.ipv4.rawValue, pad: (0, 0, 0), address: range.network.address.abi)
     }
 
-    /// Nil when the family is unknown or the length is out of range.
-    public var prefix: IPPrefix? {
-        guard let family = AddressFamily(rawValue: abi.family), abi.prefix_length >= UInt32(DP_IPCACHE_STATIC_BITS) else {
-            return nil
-        }
-        return IPPrefix(
-            IPAddress(abi: abi.address, family: family),
-            length: Int(abi.prefix_length) - Int(DP_IPCACHE_STATIC_BITS))
+    /// Nil when it is not an IPv4 range.
+    public var range: IPv4CIDR? {
+        guard let address = IPv4Address(abi: abi.address, family: abi.family),
+            abi.prefix_length >= UInt32(DP_IPCACHE_STATIC_BITS)
+        else { return nil }
+        return IPv4CIDR(address, prefixLength: Int(abi.prefix_length) - Int(DP_IPCACHE_STATIC_BITS))
     }
 }
 
 /// Value of `dp_ipcache`.
-public struct IPCacheEntry: BitwiseCopyable, Sendable {
+public struct IPCacheValue: BitwiseCopyable, Sendable {
     private var abi: dp_ipcache_entry
 
     /// - Parameter tunnelEndpoint: the node's underlay address; nil: reached without the overlay.
-    public init(identity: Identity, tunnelEndpoint: IPAddress? = nil) {
+    public init(identity: Identity, tunnelEndpoint: IPv4Address? = nil) {
         abi = dp_ipcache_entry(
             tunnel_endpoint: tunnelEndpoint?.abi ?? dp_address(), identity: identity.rawValue,
-            tunnel_family: tunnelEndpoint?.family.rawValue ?? 0, pad: (0, 0, 0))
+            tunnel_family: tunnelEndpoint == nil ? 0 : AddressFamily.ipv4.rawValue, pad: (0, 0, 0))
     }
 
     public var identity: Identity { Identity(rawValue: abi.identity) }
-    public var tunnelEndpoint: IPAddress? {
-        AddressFamily(rawValue: abi.tunnel_family).map { IPAddress(abi: abi.tunnel_endpoint, family: $0) }
-    }
+    public var tunnelEndpoint: IPv4Address? { IPv4Address(abi: abi.tunnel_endpoint, family: abi.tunnel_family) }
 }
 
 /// Key of `dp_metrics`.

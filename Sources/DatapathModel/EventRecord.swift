@@ -1,7 +1,8 @@
 import CDatapathABI
+import NetAddress
 
 /// One record of the `dp_events` ring buffer.
-public struct DatapathEvent: Sendable, Hashable {
+public struct EventRecord: Sendable, Hashable {
     public enum Kind: UInt8, Sendable, Hashable {
         case drop = 1
         case trace = 2
@@ -10,7 +11,7 @@ public struct DatapathEvent: Sendable, Hashable {
     /// How the packet travels, or travelled, through the overlay.
     public struct Tunnel: Sendable, Hashable {
         /// Sending: the node it goes to. Receiving: the node it came from. Nil when not known.
-        public let remote: IPAddress?
+        public let remote: IPv4Address?
         /// The VNI: the source's identity.
         public let identifier: UInt32
     }
@@ -48,9 +49,9 @@ public struct DatapathEvent: Sendable, Hashable {
     public let etherType: UInt16
     public let sourceIdentity: Identity
     public let destinationIdentity: Identity
-    /// Addresses of the (inner) packet; nil when it was not parsed. For ARP: sender and target.
-    public let source: IPAddress?
-    public let destination: IPAddress?
+    /// Addresses of the (inner) packet; nil when it was not parsed as IPv4. For ARP: sender and target.
+    public let source: IPv4Address?
+    public let destination: IPv4Address?
     /// The IP protocol number.
     public let ipProtocol: UInt8
     public let ttl: UInt8
@@ -67,7 +68,6 @@ public struct DatapathEvent: Sendable, Hashable {
         guard record.count == MemoryLayout<dp_event>.size else { return nil }
         let event = record.loadUnaligned(as: dp_event.self)
         guard let kind = Kind(rawValue: event.type) else { return nil }
-        let family = AddressFamily(rawValue: event.family)
         let flags = Int32(event.flags)
         self.kind = kind
         monotonicNanoseconds = event.ktime_ns
@@ -80,8 +80,8 @@ public struct DatapathEvent: Sendable, Hashable {
         etherType = event.ethertype
         sourceIdentity = Identity(rawValue: event.source_identity)
         destinationIdentity = Identity(rawValue: event.destination_identity)
-        source = family.map { IPAddress(abi: event.source, family: $0) }
-        destination = family.map { IPAddress(abi: event.destination, family: $0) }
+        source = IPv4Address(abi: event.source, family: event.family)
+        destination = IPv4Address(abi: event.destination, family: event.family)
         ipProtocol = event.protocol
         ttl = event.ttl
         transport = flags & DP_EVENT_L4 == 0 ? nil : Transport(event)
@@ -93,12 +93,12 @@ public struct DatapathEvent: Sendable, Hashable {
 
     /// The same of an array.
     public init?(bytes: [UInt8]) {
-        guard let event = bytes.withUnsafeBytes({ DatapathEvent(record: $0) }) else { return nil }
+        guard let event = bytes.withUnsafeBytes({ EventRecord(record: $0) }) else { return nil }
         self = event
     }
 }
 
-extension DatapathEvent.Transport {
+extension EventRecord.Transport {
     /// ICMP's protocol number, RFC 792.
     private static let icmpProtocol: UInt8 = 1
 
@@ -113,9 +113,9 @@ extension DatapathEvent.Transport {
     }
 }
 
-extension DatapathEvent.Tunnel {
+extension EventRecord.Tunnel {
     fileprivate init(_ event: dp_event) {
-        remote = AddressFamily(rawValue: event.tunnel_family).map { IPAddress(abi: event.tunnel_remote, family: $0) }
+        remote = IPv4Address(abi: event.tunnel_remote, family: event.tunnel_family)
         identifier = event.tunnel_id
     }
 }
