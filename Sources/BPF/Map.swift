@@ -17,19 +17,24 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
     /// For calls of this module that need the number; valid as long as the map.
     public var descriptor: Int32 { file.rawValue }
 
-    init(name: String, duplicating descriptor: Int32) throws(SystemError) {
-        try self.init(name: name, file: try FileDescriptor(duplicating: descriptor, subject: name))
+    init(name: String, duplicating descriptor: Int32, isPerCPU: Bool = false) throws(SystemError) {
+        let file = try FileDescriptor(duplicating: descriptor, subject: name)
+        try self.init(name: name, file: file, isPerCPU: isPerCPU)
     }
 
     /// Opens a pinned map, for example `/sys/fs/bpf/labrun/dp_metrics`.
     public init(pinnedAt path: String) throws(SystemError) {
-        let opened = bpf_obj_get(path)
-        guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
-        try self.init(name: path, file: FileDescriptor(owning: opened))
+        try self.init(path: path, isPerCPU: false)
     }
 
-    private init(name: String, file: consuming FileDescriptor) throws(SystemError) {
-        try Self.requireLayout(of: file.rawValue, name: name)
+    init(path: String, isPerCPU: Bool) throws(SystemError) {
+        let opened = bpf_obj_get(path)
+        guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
+        try self.init(name: path, file: FileDescriptor(owning: opened), isPerCPU: isPerCPU)
+    }
+
+    private init(name: String, file: consuming FileDescriptor, isPerCPU: Bool) throws(SystemError) {
+        try Self.requireLayout(of: file.rawValue, name: name, isPerCPU: isPerCPU)
         self.name = name
         self.file = file
     }
@@ -97,21 +102,6 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
 }
 
 extension Map {
-    /// The value on every possible CPU, nil when there is none; for per-CPU maps.
-    public func perCPUValues(for key: Key) throws(SystemError) -> [Value]? {
-        let processors = libbpf_num_possible_cpus()
-        guard processors > 0 else { throw SystemError(code: -processors, call: "libbpf_num_possible_cpus") }
-        // The kernel rounds each CPU's value up to eight bytes.
-        let stride = (MemoryLayout<Value>.size + 7) & ~7
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: stride * Int(processors), alignment: 16)
-        defer { buffer.deallocate() }
-        var key = key
-        let result = bpf_map_lookup_elem(descriptor, &key, buffer.baseAddress)
-        if result == -ENOENT { return nil }
-        try require(result, "bpf_map_lookup_elem")
-        return (0..<Int(processors)).map { buffer.loadUnaligned(fromByteOffset: $0 * stride, as: Value.self) }
-    }
-
     private static func info(of descriptor: Int32, name: String) throws(SystemError) -> bpf_map_info {
         var info = bpf_map_info()
         var length = UInt32(MemoryLayout<bpf_map_info>.size)
@@ -120,9 +110,14 @@ extension Map {
         return info
     }
 
-    /// A map of another layout would be read past its end by the kernel.
-    private static func requireLayout(of descriptor: Int32, name: String) throws(SystemError) {
+    /// With a map of another layout the kernel would read and write past our memory.
+    private static func requireLayout(of descriptor: Int32, name: String, isPerCPU: Bool) throws(SystemError) {
         let info = try info(of: descriptor, name: name)
+        guard perCPUTypes.contains(info.type) == isPerCPU else {
+            throw SystemError(
+                code: EINVAL, call: "map layout",
+                subject: "\(name): " + (isPerCPU ? "values are not per CPU" : "values are per CPU, use PerCPUMap"))
+        }
         guard Int(info.key_size) == MemoryLayout<Key>.size, Int(info.value_size) == MemoryLayout<Value>.size else {
             throw SystemError(
                 code: EINVAL, call: "map layout",
@@ -131,7 +126,7 @@ extension Map {
         }
     }
 
-    private func require(_ result: Int32, _ call: String) throws(SystemError) {
+    func require(_ result: Int32, _ call: String) throws(SystemError) {
         guard result == 0 else { throw SystemError(code: -result, call: call, subject: name) }
     }
 
@@ -143,3 +138,8 @@ extension Map {
         return try body(pointer)
     }
 }
+
+/// Types whose values the kernel copies once per CPU.
+private let perCPUTypes: Set<UInt32> = [
+    BPF_MAP_TYPE_PERCPU_HASH.rawValue, BPF_MAP_TYPE_PERCPU_ARRAY.rawValue, BPF_MAP_TYPE_LRU_PERCPU_HASH.rawValue,
+]

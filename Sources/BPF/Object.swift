@@ -71,20 +71,19 @@ public struct Object: ~Copyable {
     public func map<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ mapName: String, key: Key.Type = Key.self, value: Value.Type = Value.self
     ) throws(SystemError) -> Map<Key, Value> {
-        let descriptor = bpf_object__find_map_fd_by_name(handle, mapName)
-        guard descriptor >= 0 else {
-            throw SystemError(code: -descriptor, call: "bpf_object__find_map_fd_by_name", subject: "\(name)/\(mapName)")
-        }
-        return try Map(name: mapName, duplicating: descriptor)
+        try Map(name: mapName, duplicating: try mapDescriptor(mapName))
+    }
+
+    /// The same for a map with a value per CPU.
+    public func perCPUMap<Key: BitwiseCopyable, Value: BitwiseCopyable>(
+        _ mapName: String, key: Key.Type = Key.self, value: Value.Type = Value.self
+    ) throws(SystemError) -> PerCPUMap<Key, Value> {
+        try PerCPUMap(name: mapName, duplicating: try mapDescriptor(mapName))
     }
 
     /// The consumer of a ring buffer map; after `load`.
     public func ringBuffer(_ mapName: String) throws(SystemError) -> RingBuffer {
-        let descriptor = bpf_object__find_map_fd_by_name(handle, mapName)
-        guard descriptor >= 0 else {
-            throw SystemError(code: -descriptor, call: "bpf_object__find_map_fd_by_name", subject: "\(name)/\(mapName)")
-        }
-        return try RingBuffer(mapDescriptor: descriptor)
+        try RingBuffer(mapDescriptor: try mapDescriptor(mapName))
     }
 
     /// The descriptor-owning handle of a program; after `load`.
@@ -95,6 +94,14 @@ public struct Object: ~Copyable {
         let log = statistics.first { $0.program == programName }
         return try Program(
             name: programName, duplicating: bpf_program__fd(program), processed: log?.processedInstructions)
+    }
+
+    private func mapDescriptor(_ mapName: String) throws(SystemError) -> Int32 {
+        let descriptor = bpf_object__find_map_fd_by_name(handle, mapName)
+        guard descriptor >= 0 else {
+            throw SystemError(code: -descriptor, call: "bpf_object__find_map_fd_by_name", subject: "\(name)/\(mapName)")
+        }
+        return descriptor
     }
 
     /// The names of the object's programs, in the order of the file.
