@@ -12,7 +12,8 @@ struct DebianArchive: KernelPackageSource {
     func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel {
         guard FileManager.default.isReadableFile(atPath: Self.keyring) else {
             throw ImageError(
-                .toolMissing, "Debian's archive keyring is not installed", mend: "apt-get install debian-archive-keyring")
+                .toolMissing, "Debian's archive keyring is not installed",
+                mend: "apt-get install debian-archive-keyring")
         }
         let mirror = if let mirror { mirror } else { await Self.hostMirror() }
         try writeConfiguration(scratch, mirror: mirror, suite: series.suite)

@@ -8,7 +8,8 @@ import LinuxKernel
 enum ImageLock {
     /// Runs `body` with the lock held; `waiting` is called first if another build holds it. The wait has a thread of its
     /// own. Cancellation takes effect when the lock arrives.
-    static func hold<Value>(_ path: String, waiting: () -> Void, _ body: () async throws -> Value) async throws -> Value {
+    static func hold<Value>(_ path: String, waiting: () -> Void, _ body: () async throws -> Value) async throws -> Value
+    {
         let descriptor: Int32
         do throws(SystemError) {
             descriptor = try check("open", path) { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }

@@ -11,7 +11,7 @@ public struct ImageRecipe: Sendable, Codable, Equatable {
     }
 
     /// Counts up with every change to the layout of the image or to how the kernel is prepared.
-    static let version = 1
+    static let version = 2
 
     /// The link to the lab host comes first, so that a node that fails on a later module can still tell.
     public static let standardModules = [

@@ -37,6 +37,9 @@ struct Initramfs {
             "bin": .symbolicLink(to: "usr/bin"),
             "sbin": .symbolicLink(to: "usr/sbin"),
             "var/run": .symbolicLink(to: "/run"),
+            // A static Swift binary asks for its own path before main, and aborts without an answer. This is the
+            // answer until /proc is mounted over it.
+            "proc/self/exe": .symbolicLink(to: "/init"),
             "tmp": .directory(mode: 0o1777),
             "dev/console": .characterDevice(major: 5, minor: 1, mode: 0o600),
             "dev/null": .characterDevice(major: 1, minor: 3, mode: 0o666),

@@ -37,7 +37,8 @@ extension KernelPackage {
         let found = digest.hex()
         guard found == sha256 else {
             throw ImageError(
-                .corruptDownload, "\(name) \(version) has the wrong SHA-256 (\(found), the archive's index says \(sha256))",
+                .corruptDownload,
+                "\(name) \(version) has the wrong SHA-256 (\(found), the archive's index says \(sha256))",
                 mend: "run it again; if it happens again, the mirror or the disk is at fault")
         }
     }

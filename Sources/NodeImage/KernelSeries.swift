@@ -2,21 +2,21 @@
 ///
 /// The raw value is what users write after `--kernel`.
 public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
-    case v5_10 = "5.10"
-    case v6_1 = "6.1"
-    case v6_12 = "6.12"
-    case v7_2 = "7.2"
+    case bullseye = "5.10"
+    case bookworm = "6.1"
+    case trixie = "6.12"
+    case sid = "7.2"
 
     /// The series of a node whose lab file names none.
-    public static let standard = KernelSeries.v6_1
+    public static let standard = KernelSeries.bookworm
 
     /// The Debian release whose main archive has this series.
     public var suite: String {
         switch self {
-        case .v5_10: "bullseye"
-        case .v6_1: "bookworm"
-        case .v6_12: "trixie"
-        case .v7_2: "sid"
+        case .bullseye: "bullseye"
+        case .bookworm: "bookworm"
+        case .trixie: "trixie"
+        case .sid: "sid"
         }
     }
 

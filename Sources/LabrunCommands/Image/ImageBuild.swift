@@ -38,7 +38,8 @@ public struct ImageBuild: AsyncParsableCommand {
                 FileHandle.standardError.write(Data("\(name): \(step)\n".utf8))
             }
             let milliseconds = (clock.now - start) / .milliseconds(1)
-            let time = milliseconds < 1000
+            let time =
+                milliseconds < 1000
                 ? "\(Int(milliseconds)) ms" : String(format: "%.1f s", milliseconds / 1000)
             print("\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
         }

@@ -31,15 +31,18 @@ public struct ImageList: AsyncParsableCommand {
     /// Left-aligned columns, two spaces apart; images of today's guest binaries carry a star.
     static func table(_ images: [NodeImageArtifact], current: Set<String>) -> String {
         let head = ["KERNEL", "IMAGE", "RELEASE", "PACKAGE", "SIZE", "CURRENT"]
-        let rows = [head] + images.map { image in
-            [
-                image.series.rawValue, image.shortDigest, image.kernelRelease, image.packageVersion,
-                megabytes(image.bytes), current.contains(image.digest) ? "*" : "",
-            ]
-        }
+        let rows =
+            [head]
+            + images.map { image in
+                [
+                    image.series.rawValue, image.shortDigest, image.kernelRelease, image.packageVersion,
+                    megabytes(image.bytes), current.contains(image.digest) ? "*" : "",
+                ]
+            }
         let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
-            let line = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: "  ")
+            let line = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(
+                separator: "  ")
             return String(line.reversed().drop(while: { $0 == " " }).reversed())
         }.joined(separator: "\n")
     }

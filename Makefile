@@ -1,0 +1,84 @@
+# labrun: build, test, run. `make scenario` and `make test` are all that a fresh checkout needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+SCENARIO ?= scenarios/files/vxlan-blocked-8472.yaml
+KERNEL ?= 6.1
+# Kernels whose images the tests boot.
+TEST_KERNELS ?= all
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+SWIFT ?= swift
+STRIP ?= strip
+BENCH ?= bench/run
+LABRUN := $(CURDIR)/.build/release/labrun
+GUEST := .build/release/guest
+
+# Binaries of a node lie in its RAM: no dead sections, no symbols.
+GUEST_FLAGS := -c release --scratch-path .build-guest -Xswiftc -static-executable -Xlinker --gc-sections
+GUEST_PRODUCTS := labnode datapathd
+
+PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
+	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
+	kmod cpio xz-utils lz4 zstd busybox-static iproute2 debian-archive-keyring ca-certificates
+
+.PHONY: build deps bpf guest image scenario test check format bench clean
+
+## build: everything; leaves .build/release/labrun, runnable from any directory
+build: guest
+	$(SWIFT) build -c release --product labrun
+	@mkdir -p $(GUEST); for product in $(GUEST_PRODUCTS); do \
+		from=.build-guest/release/$$product; to=$(GUEST)/$$product; \
+		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+	done
+
+## deps: installs the system packages that are missing, and opens /dev/net/tun as stock Debian has it
+deps:
+	@missing=""; for package in $(PACKAGES); do \
+		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing:$$missing"; \
+		install() { $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }; \
+		ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || $(SUDO) apt-get update -qq || exit 1; \
+		install || { $(SUDO) apt-get update -qq && install; } || exit 1; \
+	fi
+	@if [ -c /dev/net/tun ] && [ "$$(stat -c %a /dev/net/tun)" != 666 ]; then $(SUDO) chmod 0666 /dev/net/tun; fi
+	@command -v $(SWIFT) >/dev/null || { echo "swift 6.3 or later is not on the PATH: https://www.swift.org/install" >&2; exit 1; }
+
+# The objects are embedded by a C target, so they come before every Swift build.
+bpf:
+	@$(MAKE) --no-print-directory -C bpf
+
+guest: bpf
+	@for product in $(GUEST_PRODUCTS); do $(SWIFT) build $(GUEST_FLAGS) --product $$product || exit 1; done
+
+## image: the node image of KERNEL (5.10, 6.1, 6.12, 7.2 or all)
+image: build
+	$(LABRUN) image build --kernel $(KERNEL)
+
+## scenario: from a fresh checkout to a report: SCENARIO=FILE, ARGS=options of labrun
+scenario: deps build image
+	$(LABRUN) scenario $(SCENARIO) $(ARGS)
+
+## test: unit tests and tests in virtual machines; FILTER=regular expression
+test: deps build
+	$(LABRUN) image build --kernel $(TEST_KERNELS)
+	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test $(if $(FILTER),--filter '$(FILTER)')
+
+## check: format, self-contained BPF headers, a build with warnings as errors
+check: bpf
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests lab scenarios reports
+	$(MAKE) --no-print-directory -C bpf check-headers
+	$(SWIFT) build --build-tests
+
+## format: lays all Swift sources out as .swift-format says
+format:
+	$(SWIFT) format format --in-place --recursive --parallel Package.swift Sources Tests lab scenarios reports
+
+## bench: times and sizes as ratios against floors measured in the same run
+bench: deps build
+	$(LABRUN) image build --kernel $(KERNEL)
+	LABRUN=$(LABRUN) $(BENCH)
+
+clean:
+	rm -rf .build .build-guest .build-bpf
