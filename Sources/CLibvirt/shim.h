@@ -1,3 +1,11 @@
 #pragma once
+#include <stddef.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+
+/// libvirt wants every event callback cast to one generic type, which Swift cannot do to a C function.
+static inline int clibvirt_register_lifecycle(
+    virConnectPtr connection, virConnectDomainEventCallback callback, void *opaque, virFreeCallback release) {
+    return virConnectDomainEventRegisterAny(
+        connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(callback), opaque, release);
+}

@@ -1,0 +1,119 @@
+import CLibvirt
+import LinuxKernel
+import Synchronization
+
+/// A connection to libvirt's QEMU driver, running in this process (`qemu:///embed`).
+///
+/// A class, because event callbacks and many tasks share the one handle; the handle is thread-safe and freed with the last
+/// reference. Every call that blocks runs on a thread of its own.
+public final class Connection: Sendable {
+    /// libvirt's root directory of this lab.
+    public let root: EmbedRoot
+    private let handle: ConnectionHandle
+    private let subscribers = Mutex<[Int: AsyncStream<DomainEvent>.Continuation]>([:])
+    private let nextSubscriber = Atomic<Int>(0)
+
+    private init(root: EmbedRoot, handle: ConnectionHandle) {
+        self.root = root
+        self.handle = handle
+    }
+
+    /// Prepares the root directory and opens the driver in it. Only one connection a process: libvirt's embedded driver
+    /// cannot be opened twice with different roots.
+    public static func open(root: EmbedRoot) async throws -> Connection {
+        try await onOwnThread("libvirt open") {
+            try root.prepare()
+            try EventLoop.start()
+            let uri = "qemu:///embed?root=\(root.path)"
+            guard let pointer = virConnectOpen(uri) else { throw LibvirtError.last("virConnectOpen", uri) }
+            let connection = Connection(root: root, handle: ConnectionHandle(pointer))
+            let context = Unmanaged.passRetained(WeakConnection(connection))
+            let registered = clibvirt_register_lifecycle(pointer, onLifecycle, context.toOpaque(), releaseContext)
+            guard registered >= 0 else {
+                context.release()
+                throw LibvirtError.last("virConnectDomainEventRegisterAny", "lifecycle")
+            }
+            return connection
+        }
+    }
+
+    /// Every domain's events from now on, any number of subscribers. libvirt tells of an event after it happened: `create`
+    /// may return before `started` arrives.
+    public func events() -> AsyncStream<DomainEvent> {
+        let number = nextSubscriber.wrappingAdd(1, ordering: .relaxed).newValue
+        let (stream, continuation) = AsyncStream<DomainEvent>.makeStream()
+        subscribers.withLock { $0[number] = continuation }
+        continuation.onTermination = { [weak self] _ in
+            self?.subscribers.withLock { _ = $0.removeValue(forKey: number) }
+        }
+        return stream
+    }
+
+    /// Creates and starts a transient domain: it is gone when it stops. Calls may run in parallel.
+    public func create(_ spec: DomainSpec, paused: Bool = false) async throws -> Domain {
+        let document = try DomainXML.encode(spec)
+        let flags = paused ? VIR_DOMAIN_START_PAUSED.rawValue : 0
+        let domain = try await onOwnThread("libvirt create") { [handle] in
+            guard let pointer = virDomainCreateXML(handle.pointer, document, flags) else {
+                throw LibvirtError.last("virDomainCreateXML", spec.name)
+            }
+            return Domain(spec: spec, root: self.root, handle: DomainHandle(pointer, connection: handle))
+        }
+        root.publishCapabilities()
+        return domain
+    }
+
+    /// Destroys every domain that is left, in parallel; used at teardown. Errors of domains that stopped by themselves are
+    /// not errors.
+    public func destroyAll() async throws {
+        let handles = try await onOwnThread("libvirt list") { [handle] in try handle.domains() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for domain in handles {
+                group.addTask { try await onOwnThread("libvirt destroy") { try domain.destroy() } }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Ends every subscriber's stream. The driver itself ends with the process.
+    public func finishEvents() {
+        let all = subscribers.withLock { table in
+            defer { table = [:] }
+            return Array(table.values)
+        }
+        all.forEach { $0.finish() }
+    }
+
+    fileprivate func deliver(_ event: DomainEvent) {
+        let all = subscribers.withLock { Array($0.values) }
+        all.forEach { $0.yield(event) }
+    }
+}
+
+/// What libvirt keeps for us: it must not keep the connection alive, or it would never be closed.
+private final class WeakConnection: Sendable {
+    private let connection: Mutex<Weak>
+
+    private struct Weak {
+        weak var value: Connection?
+    }
+
+    init(_ connection: Connection) { self.connection = Mutex(Weak(value: connection)) }
+
+    var value: Connection? { connection.withLock { $0.value } }
+}
+
+/// Called on the event loop's thread; a file-scope function, because isolated closures trap there.
+private func onLifecycle(
+    _: virConnectPtr?, domain: virDomainPtr?, event: Int32, detail: Int32, context: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let context, let domain, let name = virDomainGetName(domain) else { return 0 }
+    let connection = Unmanaged<WeakConnection>.fromOpaque(context).takeUnretainedValue().value
+    connection?.deliver(DomainEvent(domain: String(cString: name), event: event, detail: detail))
+    return 0
+}
+
+private func releaseContext(_ context: UnsafeMutableRawPointer?) {
+    guard let context else { return }
+    Unmanaged<WeakConnection>.fromOpaque(context).release()
+}

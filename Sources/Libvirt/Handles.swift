@@ -1,0 +1,57 @@
+import CLibvirt
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Owner of a `virConnectPtr`. Unchecked: libvirt's objects may be used from any thread (libvirt.org/threading).
+final class ConnectionHandle: @unchecked Sendable {
+    let pointer: virConnectPtr
+
+    init(_ pointer: virConnectPtr) { self.pointer = pointer }
+
+    deinit { virConnectClose(pointer) }
+
+    /// Every active domain.
+    func domains() throws(LibvirtError) -> [DomainHandle] {
+        var list: UnsafeMutablePointer<virDomainPtr?>?
+        let count = virConnectListAllDomains(pointer, &list, VIR_CONNECT_LIST_DOMAINS_ACTIVE.rawValue)
+        guard count >= 0 else { throw .last("virConnectListAllDomains", "") }
+        defer { free(list) }
+        return (0..<Int(count)).compactMap { index in
+            list?[index].map { DomainHandle($0, connection: self) }
+        }
+    }
+}
+
+/// Owner of a `virDomainPtr`; keeps the connection open. Unchecked for the same reason.
+final class DomainHandle: @unchecked Sendable {
+    let pointer: virDomainPtr
+    private let connection: ConnectionHandle
+
+    init(_ pointer: virDomainPtr, connection: ConnectionHandle) {
+        self.pointer = pointer
+        self.connection = connection
+    }
+
+    deinit { virDomainFree(pointer) }
+
+    var name: String { virDomainGetName(pointer).map { String(cString: $0) } ?? "?" }
+
+    /// Throws the calling thread's last error, naming the domain, when the answer is negative.
+    @discardableResult
+    func check(_ call: String, _ body: (virDomainPtr) -> Int32) throws(LibvirtError) -> Int32 {
+        let answer = body(pointer)
+        guard answer >= 0 else { throw .last(call, name) }
+        return answer
+    }
+
+    /// Ends QEMU at once. A domain that is not running any more is no error.
+    func destroy() throws(LibvirtError) {
+        do throws(LibvirtError) {
+            try check("virDomainDestroy") { virDomainDestroy($0) }
+        } catch where error.saysNotRunning {
+            return
+        }
+    }
+}
