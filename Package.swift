@@ -45,11 +45,14 @@ let host: [Target] = [
     .target(
         name: "LabProfiles", path: "lab", resources: [.embedInCode("profiles")], swiftSettings: strict),
     .target(
-        name: "ShippedScenarios", path: "scenarios", resources: [.embedInCode("files")], swiftSettings: strict),
+        // `files` is a link to /scenarios, where the files are seen and edited.
+        name: "ShippedScenarios", resources: [.embedInCode("files")], swiftSettings: strict),
     .target(
         name: "ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")], swiftSettings: strict),
     .target(name: "NodeLink", dependencies: ["NodeProtocol"], swiftSettings: strict),
-    .target(name: "Scenario", dependencies: ["Matrix", yams], swiftSettings: strict),
+    .target(
+        name: "Scenario", dependencies: ["Digest", "LabProfiles", "Matrix", "ShippedScenarios", yams],
+        swiftSettings: strict),
     .target(name: "RunEvents", dependencies: ["Matrix"], swiftSettings: strict),
     .target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict),
     .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),

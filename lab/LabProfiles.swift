@@ -1,1 +1,15 @@
-// profiles
+/// The lab profiles that ship, embedded in the executable: `lab/profiles/*.yaml`.
+public enum LabProfiles {
+    /// A new file is one more line here.
+    private static let files: [(name: String, bytes: [UInt8])] = [
+        ("eks-overlay", PackageResources.eks_overlay_yaml)
+    ]
+
+    /// Names, sorted.
+    public static var names: [String] { files.map(\.name) }
+
+    /// The file's bytes; nil when there is none of this name.
+    public static func bytes(of name: String) -> [UInt8]? {
+        files.first { $0.name == name }?.bytes
+    }
+}

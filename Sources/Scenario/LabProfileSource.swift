@@ -1,0 +1,34 @@
+/// Where the lab profiles are that scenario files name.
+public struct LabProfileSource: Sendable {
+    public enum Answer: Sendable {
+        case profile(LabProfile)
+        /// The profile's own file has these mistakes.
+        case faulty([Problem])
+        /// There is none of this name, but these.
+        case unknown(names: [String])
+    }
+    /// Looks up `spec.lab` of a scenario whose file is given (as the user named it).
+    public let find: @Sendable (_ reference: String, _ scenarioFile: String) -> Answer
+
+    public init(_ find: @escaping @Sendable (_ reference: String, _ scenarioFile: String) -> Answer) {
+        self.find = find
+    }
+}
+
+/// A change to the lab profile from the command line: `--set nodes.count=5`.
+public struct Setting: Sendable, Hashable {
+    public var path: String
+    public var value: String
+
+    public init(path: String, value: String) {
+        self.path = path
+        self.value = value
+    }
+
+    /// nil unless the text is `path=value`.
+    public init?(_ text: String) {
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { return nil }
+        path = String(text[..<equals])
+        value = String(text[text.index(after: equals)...])
+    }
+}

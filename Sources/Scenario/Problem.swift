@@ -1,0 +1,66 @@
+/// A mistake in a scenario or lab file (or in a `--set`), with its place.
+public struct Problem: Error, Codable, Sendable, Hashable, CustomStringConvertible {
+    public enum Severity: String, Codable, Sendable {
+        /// The file cannot be run.
+        case error
+        /// It can, but something in it has no effect.
+        case warning
+    }
+    public var severity: Severity
+    /// As the user named it; `--set` for an override of the command line.
+    public var file: String
+    /// From 1.
+    public var line: Int
+    /// From 1, in Unicode scalars.
+    public var column: Int
+    /// What is wrong, in one sentence without a full stop.
+    public var message: String
+    /// What would be right: `a duration such as 200ms, 1.5s or 2m`.
+    public var expected: String?
+    /// The nearest valid name.
+    public var suggestion: String?
+
+    public init(
+        severity: Severity = .error, file: String, line: Int, column: Int, message: String, expected: String? = nil,
+        suggestion: String? = nil
+    ) {
+        self.severity = severity
+        self.file = file
+        self.line = line
+        self.column = column
+        self.message = message
+        self.expected = expected
+        self.suggestion = suggestion
+    }
+
+    /// `scenarios/x.yaml:12:7: unknown key "expct" in step; did you mean "expect"?`
+    public var description: String {
+        var text = "\(file):\(line):\(column): "
+        if severity == .warning { text += "warning: " }
+        text += message
+        if let suggestion {
+            text += "; did you mean \"\(suggestion)\"?"
+        } else if let expected {
+            text += "; expected \(expected)"
+        }
+        return text
+    }
+}
+
+extension Problem: Comparable {
+    public static func < (a: Problem, b: Problem) -> Bool {
+        (a.file, a.line, a.column, a.message) < (b.file, b.line, b.column, b.message)
+    }
+}
+
+/// Every mistake of one file, sorted by place: what loading a scenario throws.
+public struct ProblemReport: Error, Sendable, CustomStringConvertible {
+    public let problems: [Problem]
+
+    public init(_ problems: [Problem]) {
+        self.problems = problems.sorted()
+    }
+
+    /// One line a mistake.
+    public var description: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,148 @@
+/// Reads `kind: Lab`.
+struct LabProfileReader {
+    private var checker: ShapeChecker
+
+    /// The profile, if the file has no mistake.
+    static func read(_ bytes: [UInt8], file: String) -> (profile: LabProfile?, problems: [Problem]) {
+        let reading = YAMLReading(bytes, file: file)
+        var reader = LabProfileReader(checker: ShapeChecker(file: file))
+        guard let document = reading.documents.first else {
+            if reading.problems.isEmpty { reader.checker.report(Place(line: 1, column: 1), "the file is empty") }
+            return (nil, (reading.problems + reader.checker.problems).sorted())
+        }
+        if reading.documents.count > 1 {
+            reader.checker.report(reading.documents[1].place, "a lab file has one document only")
+        }
+        reader.checker.check(document, LabShape.document, "the file")
+        let profile = reader.profile(document)
+        let problems = (reading.problems + reader.checker.problems).sorted()
+        return (problems.isEmpty ? profile : nil, problems)
+    }
+
+    private init(checker: ShapeChecker) {
+        self.checker = checker
+    }
+
+    private mutating func profile(_ document: YAMLValue) -> LabProfile {
+        let spec = document["spec"]
+        let nodes = spec?["nodes"]
+        let groups = securityGroups(spec?["securityGroups"])
+        let profile = LabProfile(
+            name: document["metadata"]?["name"]?.text ?? "", title: document["metadata"]?["title"]?.text ?? "",
+            vpcCIDR: spec?["vpc"]?["cidr"]?.text ?? "", subnetCIDR: spec?["vpc"]?["subnet"]?.text ?? "",
+            nodeCount: nodes?["count"]?.integer ?? 1, nodePrefix: nodes?["prefix"]?.text ?? "node",
+            kernel: nodes?["kernel"]?.text ?? "", memoryMiB: nodes?["memoryMiB"]?.integer ?? 128,
+            podCIDR: spec?["pods"]?["cidr"]?.text ?? "", podMaskSize: spec?["pods"]?["maskSize"]?.integer ?? 24,
+            securityGroups: groups, nodeSecurityGroups: nodes?["securityGroups"]?.texts ?? [],
+            sourceDestinationCheck: nodes?["sourceDestinationCheck"]?.flag ?? true,
+            datapathValues: checker.datapathValues(spec?["datapath"]?["values"]))
+        for item in nodes?["securityGroups"]?.oneOrMore ?? [] {
+            guard let name = item.text, !groups.contains(where: { $0.name == name }) else { continue }
+            checker.report(
+                item.place, "no security group \"\(name)\"", suggestion: NearestName.of(name, among: groups.map(\.name)))
+        }
+        checkNetworks(profile, spec)
+        return profile
+    }
+
+    private mutating func checkNetworks(_ profile: LabProfile, _ spec: YAMLValue?) {
+        guard let vpc = IPv4Network(profile.vpcCIDR), let subnet = IPv4Network(profile.subnetCIDR),
+            let pods = IPv4Network(profile.podCIDR), let spec
+        else { return }
+        let subnetPlace = spec["vpc"]?["subnet"]?.place ?? spec.place
+        if !vpc.contains(subnet) {
+            checker.report(subnetPlace, "subnet \(profile.subnetCIDR) is not within the VPC's \(profile.vpcCIDR)")
+        }
+        if pods.overlaps(vpc) {
+            checker.report(
+                spec["pods"]?["cidr"]?.place ?? spec.place,
+                "the pods' \(profile.podCIDR) overlaps the VPC's \(profile.vpcCIDR)")
+        }
+        if profile.podMaskSize < pods.prefixLength {
+            checker.report(
+                spec["pods"]?["maskSize"]?.place ?? spec.place,
+                "a node's share /\(profile.podMaskSize) is larger than the pods' \(profile.podCIDR)")
+        }
+        if let mistake = profile.capacityMistake() {
+            checker.report(spec["nodes"]?["count"]?.place ?? spec.place, mistake)
+        }
+    }
+
+    private mutating func securityGroups(_ value: YAMLValue?) -> [LabProfile.SecurityGroup] {
+        var groups: [LabProfile.SecurityGroup] = []
+        let names = (value?.items ?? []).compactMap { $0["name"]?.text }
+        for item in value?.items ?? [] {
+            let name = item["name"]?.text ?? ""
+            if groups.contains(where: { $0.name == name }) {
+                checker.report(item["name"]?.place ?? item.place, "security group \"\(name)\" is given twice")
+            }
+            var rules: [LabProfile.Rule] = []
+            for rule in item["rules"]?.items ?? [] {
+                let read = self.rule(rule, groups: names)
+                if rules.contains(where: { $0.name == read.name }) {
+                    checker.report(rule["name"]?.place ?? rule.place, "rule \"\(read.name)\" is given twice")
+                }
+                rules.append(read)
+            }
+            groups.append(LabProfile.SecurityGroup(name: name, rules: rules))
+        }
+        return groups
+    }
+
+    private mutating func rule(_ value: YAMLValue, groups: [String]) -> LabProfile.Rule {
+        let rule = LabProfile.Rule(
+            name: value["name"]?.text ?? "", direction: value["direction"]?.text ?? "",
+            protocol: value["protocol"]?.text ?? "", ports: value["ports"]?.text.flatMap(Units.ports),
+            peer: value["peer"]?.text ?? "")
+        if let ports = value["ports"], ["icmp", "all"].contains(rule.protocol) {
+            checker.report(ports.place, "protocol \(rule.protocol) has no ports")
+        }
+        if let peer = value["peer"], !["self", "any"].contains(rule.peer), !groups.contains(rule.peer),
+            IPv4Network(rule.peer) == nil
+        {
+            checker.report(
+                peer.place, "unknown peer \"\(rule.peer)\"", expected: "self, any, a group's name or a network",
+                suggestion: NearestName.of(rule.peer, among: groups + ["self", "any"]))
+        }
+        return rule
+    }
+}
+
+extension LabProfile {
+    /// Why the networks do not hold so many nodes; nil when they do.
+    func capacityMistake() -> String? {
+        if let subnet = IPv4Network(subnetCIDR), subnet.prefixLength > 0 {
+            // Broadcast is the last address; nodes begin at the 11th.
+            let room = (1 << (32 - subnet.prefixLength)) - 1 - LabShape.firstNodeOffset
+            if nodeCount > room { return "subnet \(subnetCIDR) has room for \(max(0, room)) nodes, not \(nodeCount)" }
+        }
+        if let pods = IPv4Network(podCIDR), podMaskSize >= pods.prefixLength, podMaskSize <= 32 {
+            let room = 1 << (podMaskSize - pods.prefixLength)
+            if nodeCount > room { return "\(podCIDR) has \(room) shares of /\(podMaskSize), not \(nodeCount)" }
+        }
+        return nil
+    }
+}
+
+extension ShapeChecker {
+    /// Flattens a Helm values block: `bpf: {masquerade: true}` is `bpf.masquerade`; lists join with commas.
+    mutating func datapathValues(_ tree: YAMLValue?) -> [String: String] {
+        var result: [String: String] = [:]
+        for (path, value) in leaves(of: tree, path: "") {
+            let text = value.items.isEmpty ? value.text ?? "" : value.texts.joined(separator: ",")
+            if let mistake = DatapathOptions.mistake(name: path, value: text) {
+                report(value.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
+            }
+            if result.updateValue(text, forKey: path) != nil { report(value.place, "\(path) is given twice") }
+        }
+        return result
+    }
+
+    func leaves(of tree: YAMLValue?, path: String) -> [(path: String, value: YAMLValue)] {
+        (tree?.entries ?? []).flatMap { entry -> [(path: String, value: YAMLValue)] in
+            let path = path.isEmpty ? entry.key : path + "." + entry.key
+            if case .map = entry.value.content { return leaves(of: entry.value, path: path) }
+            return [(path, entry.value)]
+        }
+    }
+}

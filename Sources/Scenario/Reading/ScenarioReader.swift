@@ -1,0 +1,218 @@
+import Matrix
+
+/// Reads `kind: Scenario`: structure by the shapes, then what only the whole file and its lab can tell.
+struct ScenarioReader {
+    /// More make no table that anybody reads, and pairs grow with the square.
+    static let endpointLimit = 400
+    static let stepLimit = 200
+
+    let file: String
+    let faults: [FaultDescriptor]
+    let diagnoses: [String]
+    let profiles: LabProfileSource
+    let settings: [Setting]
+    /// Reads a manifest file that `file:` names.
+    let manifest: (_ path: String) -> Result<[UInt8], ManifestError>
+
+    struct ManifestError: Error { let message: String }
+
+    var checker: ShapeChecker
+    var problems: [Problem] = []
+    var profile: LabProfile?
+    /// Of the lab with every override; empty when the lab is not known, and then no node's name is judged.
+    var nodes: [String] = []
+    /// As the timeline has them at the step that is read.
+    var workloads: [Workload] = []
+    var plan = ProbePlanSpec()
+    /// Faults that are active at the step that is read, and where they were injected.
+    var active: [String: Int] = [:]
+    var ended: Set<String> = []
+    var coverage = CoverageCheck()
+
+    init(
+        file: String, faults: [FaultDescriptor], diagnoses: [String], profiles: LabProfileSource, settings: [Setting],
+        manifest: @escaping (_ path: String) -> Result<[UInt8], ManifestError>
+    ) {
+        self.file = file
+        self.faults = faults
+        self.diagnoses = diagnoses
+        self.profiles = profiles
+        self.settings = settings
+        self.manifest = manifest
+        checker = ShapeChecker(file: file)
+    }
+
+    mutating func read(_ bytes: [UInt8]) -> ScenarioFile? {
+        let reading = YAMLReading(bytes, file: file)
+        problems += reading.problems
+        guard let document = reading.documents.first else {
+            if reading.problems.isEmpty { checker.report(Place(line: 1, column: 1), "the file is empty") }
+            return nil
+        }
+        checker.check(document, ScenarioShape(faults: faults).document, "the file")
+        return scenario(document, manifests: Array(reading.documents.dropFirst()))
+    }
+
+    private mutating func scenario(_ document: YAMLValue, manifests: [YAMLValue]) -> ScenarioFile {
+        let spec = document["spec"]
+        let overrides = self.overrides(spec?["overrides"])
+        readLab(spec?["lab"], overrides)
+        for item in spec?["workloads"]?.items ?? [] { add(item) }
+        for manifest in manifests {
+            checker.check(manifest, .variants(ManifestShape.workload), "the manifest")
+            add(manifest)
+        }
+        let initial = workloads
+        checkEndpoints(spec?["workloads"]?.place ?? document.place)
+        readProbes(spec?["probes"])
+        return ScenarioFile(
+            metadata: metadata(document["metadata"]),
+            spec: ScenarioFile.Spec(
+                lab: spec?["lab"]?.text ?? "", overrides: overrides, workloads: initial, probes: plan,
+                timeline: timeline(spec?["timeline"])))
+    }
+
+    private func metadata(_ value: YAMLValue?) -> ScenarioFile.Metadata {
+        var labels: [String: String] = [:]
+        for entry in value?["labels"]?.entries ?? [] { labels[entry.key] = entry.value.text }
+        return ScenarioFile.Metadata(
+            name: value?["name"]?.text ?? "", title: value?["title"]?.text ?? "",
+            description: value?["description"]?.text ?? "", labels: labels)
+    }
+
+    // MARK: Lab
+
+    private mutating func overrides(_ value: YAMLValue?) -> LabOverrides {
+        var result = LabOverrides(
+            nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
+            memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
+            datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
+        for setting in settings { apply(setting, to: &result) }
+        return result
+    }
+
+    private mutating func apply(_ setting: Setting, to overrides: inout LabOverrides) {
+        func problem(_ message: String, _ expected: String? = nil, _ suggestion: String? = nil) {
+            problems.append(
+                Problem(
+                    file: "--set", line: 1, column: 1, message: message, expected: expected, suggestion: suggestion))
+        }
+        func number(_ range: ClosedRange<Int>) -> Int? {
+            if let value = Int(setting.value), range.contains(value) { return value }
+            let expected = Shape.integer(range).expected
+            problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
+            return nil
+        }
+        let prefix = "datapath.values."
+        switch setting.path {
+        case "nodes.count": if let count = number(LabShape.nodeCounts) { overrides.nodeCount = count }
+        case "nodes.memoryMiB": if let memory = number(LabShape.memory) { overrides.memoryMiB = memory }
+        case "nodes.kernel":
+            if LabShape.kernels.contains(setting.value) {
+                overrides.kernel = setting.value
+            } else {
+                let expected = Shape.choice(LabShape.kernels).expected
+                problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
+            }
+        case let path where path.hasPrefix(prefix):
+            let name = String(path.dropFirst(prefix.count))
+            if let mistake = DatapathOptions.mistake(name: name, value: setting.value) {
+                problem(mistake.message, mistake.expected, mistake.suggestion.map { prefix + $0 })
+            } else {
+                overrides.datapathValues[name] = setting.value
+            }
+        default:
+            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB"]
+            let all = paths + DatapathOptions.supported.map { prefix + $0.name }
+            problem(
+                "unknown path \"\(setting.path)\"", "one of " + (paths + [prefix + "NAME"]).joined(separator: ", "),
+                NearestName.of(setting.path, among: all))
+        }
+    }
+
+    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides) {
+        guard let value, let name = value.text, !name.isEmpty else { return }
+        switch profiles.find(name, file) {
+        case .profile(let found):
+            let changed = found.applying(overrides)
+            profile = changed
+            // Out-of-range counts are reported by their shapes; they must not make names here.
+            if LabShape.nodeCounts.contains(changed.nodeCount) { nodes = changed.nodeNames }
+            if overrides.nodeCount != nil, let mistake = changed.capacityMistake() {
+                checker.report(value.place, mistake)
+            }
+        case .faulty(let found):
+            problems += found
+            checker.report(value.place, "lab \"\(name)\" has \(found.count) mistakes of its own")
+        case .unknown(let names):
+            checker.report(
+                value.place, "unknown lab \"\(name)\"",
+                expected: names.isEmpty ? nil : "one of " + names.joined(separator: ", "),
+                suggestion: NearestName.of(name, among: names))
+        }
+    }
+
+    // MARK: Probes
+
+    private mutating func readProbes(_ value: YAMLValue?) {
+        guard let value else { return }
+        if let pairs = value["pairs"]?.items {
+            plan.pairs = pairs.map {
+                ProbePlanSpec.Pair(from: selector($0["from"]), to: selector($0["to"]))
+            }
+        }
+        if let protocols = value["protocols"] { plan.protocols = self.protocols(protocols) }
+        if let deadline = value["deadline"]?.text.flatMap(Units.seconds) { plan.deadline = deadline }
+        if let count = value["count"]?.integer { plan.count = count }
+    }
+
+    func protocols(_ value: YAMLValue?) -> [ProbeProtocol] {
+        let wanted = Set((value?.texts ?? []).compactMap(ProbeProtocol.init(rawValue:)))
+        return ProbeProtocol.allCases.filter(wanted.contains)
+    }
+
+    // MARK: Timeline
+
+    private mutating func timeline(_ value: YAMLValue?) -> [Step] {
+        let items = value?.items ?? []
+        if items.count > Self.stepLimit {
+            checker.report(items[Self.stepLimit].place, "more than \(Self.stepLimit) steps")
+        }
+        var names: [String: Int] = [:]
+        var steps: [Step] = []
+        for item in items.prefix(Self.stepLimit) {
+            let name = item["name"]?.text ?? ""
+            if let line = names[name], let place = item["name"]?.place {
+                checker.report(place, "step \"\(name)\" is given twice, first in line \(line)")
+            }
+            names[name] = names[name] ?? item["name"]?.place.line
+            steps.append(step(item, name: name))
+        }
+        return steps
+    }
+
+    /// Names of nodes; every one must be there.
+    mutating func nodeNames(_ value: YAMLValue?) -> [String] {
+        var result: [String] = []
+        for item in value?.oneOrMore ?? [] {
+            guard let name = item.text, name != "all", name != "none" else { continue }
+            result.append(name)
+            if !nodes.isEmpty, !nodes.contains(name) {
+                checker.report(
+                    item.place, "no node \"\(name)\" in the lab", expected: Self.list(nodes),
+                    suggestion: NearestName.of(name, among: nodes))
+            }
+        }
+        if let value, case .list(let items) = value.content, items.count > 1,
+            let word = items.first(where: { $0.text == "all" || $0.text == "none" })
+        {
+            checker.report(word.place, "\"\(word.text ?? "")\" stands alone, not in a list of nodes")
+        }
+        return result
+    }
+
+    static func list(_ names: [String]) -> String {
+        let shown = names.prefix(12).joined(separator: ", ")
+        return "one of " + shown + (names.count > 12 ? ", …" : "")
+    }
+}

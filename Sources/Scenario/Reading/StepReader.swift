@@ -1,0 +1,171 @@
+import Matrix
+
+extension ScenarioReader {
+    mutating func step(_ value: YAMLValue, name: String) -> Step {
+        var actions: [Action] = []
+        for entry in value.entries {
+            switch entry.key {
+            case "inject": actions += entry.value.oneOrMore.compactMap { inject($0) }
+            case "heal": actions += entry.value.oneOrMore.compactMap { heal($0) }
+            case "apply": actions += entry.value.oneOrMore.flatMap { apply($0) }
+            case "delete": actions += entry.value.oneOrMore.compactMap { delete($0) }
+            case "set": actions += set(entry.value)
+            case "scale": actions += entry.value.oneOrMore.compactMap { scale($0) }
+            case "wait": actions += entry.value.oneOrMore.compactMap { wait($0) }
+            default: break
+            }
+        }
+        return Step(
+            name: name, title: value["title"]?.text ?? name, actions: actions,
+            expect: value["expect"].map { expectations($0, step: name) })
+    }
+
+    // MARK: Faults
+
+    private mutating func inject(_ value: YAMLValue) -> Action? {
+        guard let kindValue = value["fault"], let kind = kindValue.text,
+            let descriptor = faults.first(where: { $0.kind == kind })
+        else { return nil }
+        let id = value["id"]?.text ?? kind
+        let place = (value["id"] ?? kindValue).place
+        if let line = active[id] {
+            checker.report(
+                place, "fault id \"\(id)\" is already active since line \(line); heal it first, or give another id")
+        } else {
+            active[id] = place.line
+        }
+        var parameters: [String: ParameterValue] = [:]
+        for parameter in descriptor.parameters {
+            if let given = value[parameter.name] { parameters[parameter.name] = self.parameter(given, parameter.type) }
+        }
+        checkCombination(kind, parameters, value)
+        return .inject(
+            FaultCall(
+                id: id, kind: kind, parameters: parameters,
+                location: "\(file):\(value.place.line):\(value.place.column)"))
+    }
+
+    private mutating func parameter(_ value: YAMLValue, _ type: FaultDescriptor.ParameterType) -> ParameterValue? {
+        switch type {
+        case .text, .choice: return value.text.map { .text($0) }
+        case .integer: return value.integer.map { .integer($0) }
+        case .percent: return value.text.flatMap(Units.percent).map { .number($0) }
+        case .duration: return value.text.flatMap(Units.seconds).map { .duration($0) }
+        case .ports: return value.text.flatMap(Units.ports).map { .ports($0) }
+        case .flag: return value.flag.map { .flag($0) }
+        case .nodes:
+            let names = nodeNames(value)
+            return .texts(value.text == "all" ? nodes : names)
+        }
+    }
+
+    /// What a fault needs of the lab and of its other parameters.
+    private mutating func checkCombination(_ kind: String, _ parameters: [String: ParameterValue], _ value: YAMLValue) {
+        guard kind == "security-group-rule", let profile, case .text(let groupName)? = parameters["group"] else { return }
+        let groupPlace = (value["group"] ?? value).place
+        guard let group = profile.securityGroups.first(where: { $0.name == groupName }) else {
+            let names = profile.securityGroups.map(\.name)
+            checker.report(
+                groupPlace, "no security group \"\(groupName)\" in lab \(profile.name)", expected: Self.list(names),
+                suggestion: NearestName.of(groupName, among: names))
+            return
+        }
+        guard parameters["action"] == .text("remove") else { return }
+        guard case .text(let rule)? = parameters["rule"] else {
+            checker.report(value.place, "action remove needs \"rule\"", expected: Self.list(group.rules.map(\.name)))
+            return
+        }
+        if !group.rules.contains(where: { $0.name == rule }) {
+            checker.report(
+                (value["rule"] ?? value).place, "no rule \"\(rule)\" in security group \(groupName)",
+                expected: Self.list(group.rules.map(\.name)),
+                suggestion: NearestName.of(rule, among: group.rules.map(\.name)))
+        }
+    }
+
+    private mutating func heal(_ value: YAMLValue) -> Action? {
+        guard let id = value.text else { return nil }
+        if active.removeValue(forKey: id) != nil {
+            ended.insert(id)
+        } else if ended.contains(id) {
+            checker.report(value.place, "fault \"\(id)\" is already healed")
+        } else {
+            checker.report(
+                value.place, "no fault \"\(id)\" was injected before",
+                expected: active.isEmpty ? nil : Self.list(active.keys.sorted()),
+                suggestion: NearestName.of(id, among: active.keys.sorted()))
+        }
+        return .heal(id: id)
+    }
+
+    // MARK: Workloads and values
+
+    private mutating func apply(_ value: YAMLValue) -> [Action] {
+        let found = manifests(value)
+        for (workload, _) in found {
+            if let index = workloads.firstIndex(where: { $0.isSameObject(as: workload) }) {
+                workloads[index] = workload
+            } else {
+                workloads.append(workload)
+            }
+        }
+        checkEndpoints(value.place)
+        return found.map { .apply($0.0) }
+    }
+
+    private mutating func delete(_ value: YAMLValue) -> Action? {
+        guard let kind = value["kind"]?.text.flatMap(Workload.Kind.init(rawValue:)),
+            let name = value["name"]?.text
+        else { return nil }
+        let namespace = value["namespace"]?.text ?? "default"
+        if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name }) {
+            workloads.remove(at: index)
+        } else {
+            reportUnknownWorkload(value, kind, namespace, name)
+        }
+        return .delete(kind: kind, namespace: namespace, name: name)
+    }
+
+    private mutating func scale(_ value: YAMLValue) -> Action? {
+        guard let name = value["deployment"]?.text, let replicas = value["replicas"]?.integer else { return nil }
+        let namespace = value["namespace"]?.text ?? "default"
+        let kind = Workload.Kind.deployment
+        if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name }) {
+            workloads[index].replicas = min(max(0, replicas), ManifestShape.replicaLimit)
+            checkEndpoints(value.place)
+        } else {
+            reportUnknownWorkload(value, kind, namespace, name)
+        }
+        return .scale(namespace: namespace, name: name, replicas: replicas)
+    }
+
+    private mutating func reportUnknownWorkload(
+        _ value: YAMLValue, _ kind: Workload.Kind, _ namespace: String, _ name: String
+    ) {
+        let names = workloads.filter { $0.kind == kind && $0.namespace == namespace }.map(\.name)
+        checker.report(
+            (value["name"] ?? value["deployment"] ?? value).place,
+            "no \(kind.rawValue) \(namespace)/\(name) at this step", suggestion: NearestName.of(name, among: names))
+    }
+
+    private mutating func set(_ value: YAMLValue) -> [Action] {
+        let prefix = "datapath.values."
+        return checker.leaves(of: value, path: "").map { path, leaf in
+            let text = leaf.items.isEmpty ? leaf.text ?? "" : leaf.texts.joined(separator: ",")
+            if !path.hasPrefix(prefix) {
+                checker.report(
+                    leaf.place, "\(path) cannot be set in a running lab", expected: "datapath.values.NAME")
+            } else if let mistake = DatapathOptions.mistake(name: String(path.dropFirst(prefix.count)), value: text) {
+                checker.report(
+                    leaf.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
+            }
+            return .set(path: path, value: text)
+        }
+    }
+
+    private func wait(_ value: YAMLValue) -> Action? {
+        value["for"]?.text.flatMap(WaitCondition.Subject.init(rawValue:)).map {
+            .wait(WaitCondition(subject: $0, within: value["within"]?.text.flatMap(Units.seconds) ?? 30))
+        }
+    }
+}

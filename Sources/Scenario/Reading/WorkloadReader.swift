@@ -1,0 +1,97 @@
+import Matrix
+
+extension ScenarioReader {
+    /// A manifest, or the file of several, into the workloads.
+    mutating func add(_ value: YAMLValue) {
+        for (workload, place) in manifests(value) {
+            if workloads.contains(where: { $0.isSameObject(as: workload) }) {
+                checker.report(
+                    place, "\(workload.kind.rawValue) \(workload.namespace)/\(workload.name) is given twice")
+            } else {
+                workloads.append(workload)
+            }
+        }
+    }
+
+    /// What a manifest or a `file:` stands for, with the place to name.
+    mutating func manifests(_ value: YAMLValue) -> [(Workload, Place)] {
+        guard value["kind"] == nil, let reference = value["file"] else {
+            return workload(value).map { [($0, value["metadata"]?["name"]?.place ?? value.place)] } ?? []
+        }
+        guard let path = reference.text, !path.isEmpty else { return [] }
+        switch manifest(path) {
+        case .failure(let error):
+            checker.report(reference.place, error.message)
+            return []
+        case .success(let bytes):
+            let name = SourceFile.folder(of: file) + path
+            let reading = YAMLReading(bytes, file: name)
+            var inner = ShapeChecker(file: name)
+            for document in reading.documents {
+                var variants = ManifestShape.workload
+                variants.otherwise = nil
+                inner.check(document, .variants(variants), "the manifest")
+            }
+            // Their own node names are checked by the same reader, in the manifest file's name.
+            swap(&checker, &inner)
+            let found = reading.documents.compactMap { workload($0) }
+            swap(&checker, &inner)
+            problems += reading.problems + inner.problems
+            if reading.documents.isEmpty, reading.problems.isEmpty {
+                checker.report(reference.place, "\(path) has no manifest")
+            }
+            return found.map { ($0, reference.place) }
+        }
+    }
+
+    private mutating func workload(_ value: YAMLValue) -> Workload? {
+        guard let kind = value["kind"]?.text.flatMap(Workload.Kind.init(rawValue:)), let metadata = value["metadata"],
+            let name = metadata["name"]?.text, TextRule.dnsLabel.accepts(name)
+        else { return nil }
+        let spec = value["spec"]
+        let template = kind == .pod ? value : spec?["template"]
+        let podSpec = template?["spec"]
+        let labels = texts(template?["metadata"]?["labels"])
+        checkSelector(spec?["selector"]?["matchLabels"], labels)
+        let nodeName = kind == .pod ? podSpec?["nodeName"] : nil
+        _ = nodeNames(nodeName)
+        let port = podSpec?["containers"]?.items.first?["ports"]?.items.first?["containerPort"]?.integer
+        return Workload(
+            kind: kind, namespace: metadata["namespace"]?.text ?? "default", name: name, labels: labels,
+            replicas: kind == .deployment ? min(spec?["replicas"]?.integer ?? 1, ManifestShape.replicaLimit) : 1,
+            nodeName: nodeName?.text, port: port.flatMap { UInt16(exactly: $0) } ?? 8080)
+    }
+
+    private func texts(_ value: YAMLValue?) -> [String: String] {
+        var result: [String: String] = [:]
+        for entry in value?.entries ?? [] { result[entry.key] = entry.value.text }
+        return result
+    }
+
+    private mutating func checkSelector(_ selector: YAMLValue?, _ labels: [String: String]) {
+        for entry in selector?.entries ?? [] where labels[entry.key] != entry.value.text {
+            checker.report(entry.keyPlace, "label \(entry.key) of the selector is not the template's")
+        }
+    }
+
+    /// Every pod's name once, and not too many.
+    mutating func checkEndpoints(_ place: Place) {
+        let pods = WorkloadPlacement.pods(for: workloads, nodes: nodes)
+        if pods.count + nodes.count > Self.endpointLimit {
+            checker.report(
+                place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.endpointLimit) endpoints")
+            coverage.giveUp()
+            return
+        }
+        var seen: Set<String> = []
+        for pod in pods where !seen.insert(pod.endpointID).inserted {
+            checker.report(place, "two workloads make a pod named \(pod.endpointID)")
+        }
+    }
+}
+
+extension Workload {
+    func isSameObject(as other: Workload) -> Bool {
+        kind == other.kind && namespace == other.namespace && name == other.name
+    }
+}

@@ -1,0 +1,108 @@
+import Digest
+import Foundation
+import LabProfiles
+import ShippedScenarios
+
+/// A scenario that can be run.
+public struct LoadedScenario: Sendable {
+    public let scenario: ScenarioFile
+    /// With the file's and the command line's overrides applied.
+    public let profile: LabProfile
+    /// The path as given, or `NAME.yaml` of a shipped scenario.
+    public let file: String
+    public let bytes: [UInt8]
+    /// SHA-256 of the bytes, hexadecimal.
+    public let sha256: String
+    public let warnings: [Problem]
+}
+
+/// Finds scenarios and labs: files, folders, and those that are embedded.
+public enum ScenarioLoader {
+    /// Reads and checks a scenario.
+    /// - Parameters:
+    ///   - reference: A path, or the name of a shipped scenario. A file goes before a shipped one of the same name.
+    ///   - faults: The faults there are.
+    /// - Throws: `ProblemReport` with every mistake.
+    public static func load(
+        _ reference: String, faults: [FaultDescriptor], diagnoses: [String] = [], settings: [Setting] = []
+    ) throws(ProblemReport) -> LoadedScenario {
+        let (bytes, file) = try source(of: reference)
+        let parser = ScenarioParser(faults: faults, diagnoses: diagnoses, profiles: labProfiles)
+        let parsed = parser.parse(bytes, file: file, settings: settings)
+        guard let scenario = parsed.scenario, let profile = parsed.profile else {
+            throw ProblemReport(parsed.problems)
+        }
+        return LoadedScenario(
+            scenario: scenario, profile: profile, file: file, bytes: bytes, sha256: SHA256Digest.hex(of: bytes),
+            warnings: parsed.problems)
+    }
+
+    /// A scenario's or lab's bytes, and what its file is called in messages.
+    /// - Throws: `ProblemReport` when there is none, with the nearest shipped name.
+    public static func source(of reference: String) throws(ProblemReport) -> (bytes: [UInt8], file: String) {
+        if !FileManager.default.fileExists(atPath: reference), !reference.contains("/") {
+            let name = reference.hasSuffix(".yaml") ? String(reference.dropLast(5)) : reference
+            if let bytes = ShippedScenarios.bytes(of: name) { return (bytes, "\(name).yaml") }
+            let message = "there is neither a file nor a shipped scenario \"\(reference)\""
+            let nearest = NearestName.of(name, among: ShippedScenarios.names)
+            throw ProblemReport([
+                Problem(file: reference, line: 1, column: 1, message: message, suggestion: nearest)
+            ])
+        }
+        switch SourceFile.read(reference) {
+        case .success(let bytes): return (bytes, reference)
+        case .failure(let error):
+            throw ProblemReport([Problem(file: reference, line: 1, column: 1, message: error.message)])
+        }
+    }
+
+    /// The paths, with every folder replaced by its `*.yaml` and `*.yml` files, by name.
+    public static func files(in references: [String]) throws(ProblemReport) -> [String] {
+        var files: [String] = []
+        for reference in references {
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: reference, isDirectory: &isFolder), isFolder.boolValue else {
+                files.append(reference)
+                continue
+            }
+            guard let names = try? FileManager.default.contentsOfDirectory(atPath: reference) else {
+                throw ProblemReport([
+                    Problem(file: reference, line: 1, column: 1, message: "the folder cannot be read")
+                ])
+            }
+            let base = reference.hasSuffix("/") ? reference : reference + "/"
+            files += names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map { base + $0 }
+        }
+        return files
+    }
+
+    /// Labs: a path ending in `.yaml` (relative to the scenario's folder), else `lab/NAME.yaml` or
+    /// `lab/profiles/NAME.yaml` beside the scenario, else the embedded one.
+    public static let labProfiles = LabProfileSource { reference, scenarioFile in
+        let folder = SourceFile.folder(of: scenarioFile)
+        if reference.hasSuffix(".yaml") || reference.hasSuffix(".yml") {
+            let path = reference.hasPrefix("/") ? reference : folder + reference
+            return read(SourceFile.read(path), path, reference)
+        }
+        if !reference.contains("/") {
+            for path in ["\(folder)lab/\(reference).yaml", "\(folder)lab/profiles/\(reference).yaml"]
+            where FileManager.default.fileExists(atPath: path) {
+                return read(SourceFile.read(path), path, reference)
+            }
+        }
+        guard let bytes = LabProfiles.bytes(of: reference) else { return .unknown(names: LabProfiles.names) }
+        return read(.success(bytes), "\(reference).yaml", reference)
+    }
+
+    private static func read(
+        _ source: Result<[UInt8], ScenarioReader.ManifestError>, _ path: String, _ reference: String
+    ) -> LabProfileSource.Answer {
+        switch source {
+        case .failure(let error):
+            return .faulty([Problem(file: path, line: 1, column: 1, message: error.message)])
+        case .success(let bytes):
+            let (profile, problems) = ScenarioParser.parseLab(bytes, file: path)
+            return profile.map { .profile($0) } ?? .faulty(problems)
+        }
+    }
+}

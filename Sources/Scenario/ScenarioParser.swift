@@ -1,0 +1,59 @@
+/// Reads scenario and lab files from bytes. Pure but for the manifest files that `file:` names.
+public struct ScenarioParser: Sendable {
+    public struct Parsed: Sendable {
+        /// nil when there is an error.
+        public let scenario: ScenarioFile?
+        /// The lab with the file's and the command line's overrides; nil when there is an error.
+        public let profile: LabProfile?
+        /// Errors and warnings, sorted by place.
+        public let problems: [Problem]
+    }
+
+    /// More are not listed, only counted.
+    public static let problemLimit = 200
+
+    public let faults: [FaultDescriptor]
+    public let diagnoses: [String]
+    public let profiles: LabProfileSource
+
+    /// - Parameters:
+    ///   - faults: The faults there are.
+    ///   - diagnoses: Ids of the root causes there are; empty: any id is taken.
+    ///   - profiles: The labs there are.
+    public init(faults: [FaultDescriptor], diagnoses: [String] = [], profiles: LabProfileSource) {
+        self.faults = faults
+        self.diagnoses = diagnoses
+        self.profiles = profiles
+    }
+
+    /// Every mistake of a scenario, or the scenario.
+    /// - Parameters:
+    ///   - file: As it is to be called in messages; manifests are looked for beside it.
+    ///   - settings: Overrides of the command line; their mistakes are in the file `--set`.
+    public func parse(_ bytes: [UInt8], file: String, settings: [Setting] = []) -> Parsed {
+        var reader = ScenarioReader(
+            file: file, faults: faults, diagnoses: diagnoses, profiles: profiles, settings: settings,
+            manifest: { SourceFile.manifest($0, beside: file) })
+        let scenario = reader.read(bytes)
+        let problems = Self.limited(reader.problems + reader.checker.problems, file: file)
+        let valid = !problems.contains { $0.severity == .error }
+        return Parsed(
+            scenario: valid ? scenario : nil, profile: valid ? reader.profile : nil, problems: problems)
+    }
+
+    /// Every mistake of a lab profile, or the profile.
+    public static func parseLab(_ bytes: [UInt8], file: String) -> (profile: LabProfile?, problems: [Problem]) {
+        let (profile, problems) = LabProfileReader.read(bytes, file: file)
+        return (profile, limited(problems, file: file))
+    }
+
+    private static func limited(_ problems: [Problem], file: String) -> [Problem] {
+        // A mistaken node that is aliased or read twice is one mistake.
+        let sorted = Array(Set(problems)).sorted()
+        guard sorted.count > problemLimit, let last = sorted.prefix(problemLimit).last else { return sorted }
+        let more = Problem(
+            file: last.file, line: last.line, column: last.column,
+            message: "and \(sorted.count - problemLimit) more mistakes")
+        return sorted.prefix(problemLimit) + [more]
+    }
+}

@@ -1,0 +1,86 @@
+import Matrix
+
+extension ScenarioShape {
+    static let expectations = ObjectShape(
+        name: "expect", help: "What must come true; every entry is one test case.",
+        fields: [
+            Field("within", .duration(0.1...600), "The time it has; 10s."),
+            Field("matrix", .list(.object(rule), atLeast: 1), "Rules over all measured cells; later over earlier."),
+            Field("health", .list(.object(health), atLeast: 1), "What the agents report of each other."),
+            Field("wire", .list(.object(wire), atLeast: 1), "Packets on the nodes' taps."),
+            Field("flowLogs", .list(.object(flowLog), atLeast: 1), "Records of the VPC flow logs."),
+            Field("streams", .list(.object(stream), atLeast: 1), "Flows that ran through the step's actions."),
+            Field("nodes", .list(.object(node), atLeast: 1), "States of nodes."),
+            Field("diagnosis", .object(diagnosis), "The root cause that must be found, or none."),
+        ],
+        oneOf: ["matrix", "health", "wire", "flowLogs", "streams", "nodes", "diagnosis"])
+
+    static let rule = ObjectShape(
+        name: "matrix rule", help: "What is expected of a set of cells.",
+        fields: [
+            Field("from", selector, required: true, "Sources."),
+            Field("to", selector, required: true, "Destinations."),
+            Field("where", .choice(Placement.allCases.map(\.rawValue)), "Where the two ends are."),
+            Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
+            Field("port", .integer(1...65535), "Destination port; any when left out."),
+            Field("outcome", .oneOrMore(.text(outcome)), required: true, "Outcomes, any of which is right."),
+        ])
+
+    private static let outcome = TextRule(
+        pattern: "^(" + Outcome.names.joined(separator: "|") + ")(\\([^()]+\\))?$",
+        expected: "an outcome such as open, timeout, unreachable(1) or loss(20)"
+    ) { OutcomePattern($0) != nil }
+
+    static let health = ObjectShape(
+        name: "health expectation", help: "How many nodes an agent reports as reachable, itself included.",
+        fields: [
+            Field("from", .nodes(orNone: false), "Nodes that report; all."),
+            Field("reachable", .text(.reachable), required: true, "1/3, 1/N, N/N with N = number of nodes."),
+        ])
+
+    static let wire = ObjectShape(
+        name: "wire expectation", help: "Packets that must be, or must not be, on the nodes' taps.",
+        fields: [
+            Field("protocol", .choice(["tcp", "udp"]), required: true, "Protocol."),
+            Field("port", .integer(1...65535), required: true, "Destination port."),
+            Field("leaves", .nodes(orNone: true), "Nodes that send such packets; none: no node does."),
+            Field("arrives", .nodes(orNone: true), "Nodes whose interface is reached by such packets."),
+            Field("present", .flag, "false: there must be no such packet at the nodes named."),
+        ],
+        oneOf: ["leaves", "arrives"])
+
+    static let flowLog = ObjectShape(
+        name: "flow log expectation", help: "A record that must be, or must not be, in the VPC flow logs.",
+        fields: [
+            Field("action", .choice(["ACCEPT", "REJECT"]), required: true, "What was done."),
+            Field("protocol", .choice(["tcp", "udp", "icmp"]), required: true, "Protocol."),
+            Field("port", .integer(1...65535), "Destination port; any when left out."),
+            Field("nodes", .nodes(orNone: true), "Nodes whose interface has the record; all."),
+            Field("present", .flag, "false: there must be no such record at the nodes named."),
+        ])
+
+    static let stream = ObjectShape(
+        name: "stream expectation", help: "Flows opened before the step's actions and running through them.",
+        fields: [
+            Field("from", selector, required: true, "Sources."),
+            Field("to", selector, required: true, "Destinations."),
+            Field("where", .choice(Placement.allCases.map(\.rawValue)), "Where the two ends are."),
+            Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
+            Field("survive", .flag, "Whether established TCP connections must be alive at the end; true."),
+            Field("maxGap", .duration(0.001...600), "Longest time without an answer that is accepted."),
+        ])
+
+    static let node = ObjectShape(
+        name: "node expectation", help: "State of nodes.",
+        fields: [
+            Field("nodes", .nodes(orNone: false), required: true, "Nodes."),
+            Field("state", .choice(NodeExpectation.states), required: true, "Their state."),
+        ])
+
+    static let diagnosis = ObjectShape(
+        name: "diagnosis", help: "The root cause that the evidence must lead to.",
+        fields: [
+            Field("is", .text(.diagnosis), required: true, "none, unknown, or a root cause."),
+            Field("mentions", .oneOrMore(.text(.nonEmpty)), "Texts that its summary or evidence must name."),
+        ])
+}

@@ -1,0 +1,126 @@
+/// Kubernetes manifests: what places, names and labels pods is read; the rest of the objects' fields is known by name and
+/// accepted; what would place pods differently is refused, because it is not acted on.
+enum ManifestShape {
+    static let replicaLimit = 500
+
+    static let workload = Variants(
+        name: "workload", key: "kind",
+        objects: [
+            (Workload.Kind.pod.rawValue, pod), (Workload.Kind.deployment.rawValue, deployment),
+            (Workload.Kind.daemonSet.rawValue, daemonSet),
+        ],
+        otherwise: ObjectShape(
+            name: "workload", help: "Manifests from a file, one or more documents.",
+            fields: [Field("file", .text(.nonEmpty), required: true, "Path, relative to the scenario's file.")]))
+
+    private static func header(_ version: String, _ kind: Workload.Kind) -> [Field] {
+        [
+            Field("apiVersion", .text(), required: true, constant: version, "API version."),
+            Field("kind", .text(), required: true, constant: kind.rawValue, "Kind."),
+            Field("metadata", .object(objectMeta(nameRequired: true)), required: true, "Object metadata."),
+        ]
+    }
+
+    private static func objectMeta(nameRequired: Bool) -> ObjectShape {
+        ObjectShape(
+            name: "metadata", help: "Object metadata.",
+            fields: [
+                Field("name", .text(.dnsLabel), required: nameRequired, "Name."),
+                Field("namespace", .text(.dnsLabel), "Namespace; default."),
+                Field("labels", .map(.any, .text()), "Labels."),
+                Field("annotations", .map(.any, .text()), "Accepted."),
+            ])
+    }
+
+    static let pod = ObjectShape(
+        name: "Pod", help: "A pod.",
+        fields: header("v1", .pod) + [Field("spec", .object(podSpec(template: false)), "What runs, and where.")])
+
+    static let deployment = ObjectShape(
+        name: "Deployment", help: "Pods named NAME-1 … NAME-N, dealt out to the nodes in turn.",
+        fields: header("apps/v1", .deployment) + [
+            Field(
+                "spec",
+                .object(
+                    ObjectShape(
+                        name: "Deployment's spec", help: "Size and template.",
+                        fields: [Field("replicas", .integer(0...replicaLimit), "Pods; 1.")] + workloadFields
+                            + ["minReadySeconds", "paused", "progressDeadlineSeconds", "strategy"].map(accepted))),
+                required: true, "Size and template.")
+        ])
+
+    static let daemonSet = ObjectShape(
+        name: "DaemonSet", help: "A pod on every node, named NAME-NODE.",
+        fields: header("apps/v1", .daemonSet) + [
+            Field(
+                "spec",
+                .object(
+                    ObjectShape(
+                        name: "DaemonSet's spec", help: "Template.",
+                        fields: workloadFields + ["minReadySeconds", "updateStrategy"].map(accepted))),
+                required: true, "Template.")
+        ])
+
+    private static let workloadFields = [
+        Field("selector", .object(selector), "Label selector; its labels must be the template's."),
+        Field(
+            "template",
+            .object(
+                ObjectShape(
+                    name: "template", help: "Pod template.",
+                    fields: [
+                        Field("metadata", .object(objectMeta(nameRequired: false)), "Labels of the pods."),
+                        Field("spec", .object(podSpec(template: true)), "What runs."),
+                    ])), required: true, "Pod template."),
+        accepted("revisionHistoryLimit"),
+    ]
+
+    private static let selector = ObjectShape(
+        name: "selector", help: "Label selector.",
+        fields: [Field("matchLabels", .map(.any, .text()), required: true, "Labels.")])
+
+    private static func podSpec(template: Bool) -> ObjectShape {
+        let placed = template ? [] : [Field("nodeName", .text(.nonEmpty), "Node; the least loaded when left out.")]
+        return ObjectShape(
+            name: "pod's spec", help: "What runs, and where.",
+            fields: placed + [
+                Field("containers", .list(.object(container), atLeast: 1), "The first one's port answers probes.")
+            ]
+                + [
+                    "activeDeadlineSeconds", "automountServiceAccountToken", "dnsConfig", "dnsPolicy",
+                    "enableServiceLinks", "hostAliases", "hostname", "imagePullSecrets", "initContainers",
+                    "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "restartPolicy",
+                    "securityContext", "serviceAccount", "serviceAccountName", "setHostnameAsFQDN", "subdomain",
+                    "terminationGracePeriodSeconds", "volumes",
+                ].map(accepted),
+            refused: refusedPodFields)
+    }
+
+    /// Fields of a pod's spec that Kubernetes knows and that would change where the pod is or what its network is.
+    static let refusedPodFields = [
+        "affinity", "hostIPC", "hostNetwork", "hostPID", "nodeSelector", "os", "overhead", "runtimeClassName",
+        "schedulerName", "tolerations", "topologySpreadConstraints",
+    ]
+
+    private static let container = ObjectShape(
+        name: "container", help: "A container; its port answers TCP and UDP echo.",
+        fields: [
+            Field("name", .text(.dnsLabel), required: true, "Name."),
+            Field("ports", .list(.object(port), atLeast: 0), "The first one answers; 8080 when none is given."),
+        ]
+            + [
+                "args", "command", "env", "envFrom", "image", "imagePullPolicy", "lifecycle", "livenessProbe",
+                "readinessProbe", "resources", "securityContext", "startupProbe", "stdin", "terminationMessagePath",
+                "tty", "volumeMounts", "workingDir",
+            ].map(accepted))
+
+    private static let port = ObjectShape(
+        name: "port", help: "A port.",
+        fields: [
+            Field("containerPort", .integer(1...65535), required: true, "Number."),
+            Field("name", .text(), "Name."),
+            Field("protocol", .choice(["TCP", "UDP"]), "Both are answered."),
+        ])
+
+    private static func accepted(_ name: String) -> Field { Field(name, .any, "Accepted, not acted on.") }
+}

@@ -1,0 +1,171 @@
+import Matrix
+
+/// `apiVersion` of every file of this version.
+public let scenarioAPIVersion = "labrun.dev/v1alpha1"
+
+/// Shapes of scenario files, for the faults that there are.
+struct ScenarioShape {
+    let faults: [FaultDescriptor]
+
+    var document: ObjectShape {
+        ObjectShape(
+            name: "scenario", help: "A scenario: a lab, what runs in it, and a timeline of faults and expectations.",
+            fields: headerFields(kind: "Scenario") + [
+                Field("metadata", .object(Self.metadata), required: true, "What the scenario is called."),
+                Field("spec", .object(spec), required: true, "What it does."),
+            ])
+    }
+
+    static let metadata = ObjectShape(
+        name: "metadata", help: "Name and description.",
+        fields: [
+            Field("name", .text(.dnsLabel), required: true, "Name; the file is called so too."),
+            Field("title", .text(.nonEmpty), required: true, "One line for people."),
+            Field("description", .text(), "What it shows and why, in Markdown."),
+            Field("labels", .map(.any, .text()), "Labels for selecting scenarios and for reports."),
+        ])
+
+    var spec: ObjectShape {
+        ObjectShape(
+            name: "spec", help: "Lab, workloads, probes and timeline.",
+            fields: [
+                Field("lab", .text(.nonEmpty), required: true, "A lab profile's name, or the path of its file."),
+                Field("overrides", .object(Self.overrides), "Changes to the lab profile."),
+                Field("workloads", .list(.variants(ManifestShape.workload), atLeast: 0), "What runs from the start."),
+                Field("probes", .object(Self.probes), "Which pairs are measured, and how."),
+                Field("timeline", .list(.object(step), atLeast: 1), required: true, "Steps, in order."),
+            ])
+    }
+
+    static let overrides = ObjectShape(
+        name: "overrides", help: "Changes to the lab profile; `--set` takes the same paths.",
+        fields: [
+            Field("nodes", .object(nodeOverrides), "Number and kind of the nodes."),
+            Field("datapath", .object(datapath), "Options of the datapath agent."),
+        ])
+
+    static let nodeOverrides = ObjectShape(
+        name: "nodes", help: "Number and kind of the nodes.",
+        fields: [
+            Field("count", .integer(LabShape.nodeCounts), "How many nodes."),
+            Field("kernel", .choice(LabShape.kernels), "Kernel series."),
+            Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
+        ])
+
+    static let datapath = ObjectShape(
+        name: "datapath", help: "Options of the datapath agent.",
+        fields: [Field("values", .tree, required: true, "By their Helm names, nested or dotted.")])
+
+    static let probes = ObjectShape(
+        name: "probes", help: "Which pairs are measured, and how.",
+        fields: [
+            Field("pairs", .list(.object(pair), atLeast: 1), "Who is probed from whom; pods → pods, nodes → nodes."),
+            Field("protocols", .oneOrMore(protocols), "All of tcp, udp and icmp when left out."),
+            Field("deadline", .duration(0.05...60), "How long an answer may take; 1s."),
+            Field("count", .integer(1...1000), "Packets of UDP and ICMP a cell; 1."),
+        ])
+
+    static let protocols = Shape.choice(ProbeProtocol.allCases.map(\.rawValue))
+
+    static let pair = ObjectShape(
+        name: "probe pair", help: "Every source that `from` selects is probed against every other that `to` selects.",
+        fields: [
+            Field("from", selector, required: true, "Sources."),
+            Field("to", selector, required: true, "Destinations."),
+        ])
+
+    /// An endpoint's id, or what must hold of it.
+    static let selector = Shape.scalarOr(
+        .text(.nonEmpty),
+        .object(
+            ObjectShape(
+                name: "selector", help: "Selects endpoints; every given part must hold.",
+                fields: [
+                    Field("kind", .choice(["pod", "node"]), "What it is."),
+                    Field("ids", .oneOrMore(.text(.nonEmpty)), "Ids such as default/web-1 or node/node1."),
+                    Field("nodes", .nodes(orNone: false), "Nodes it runs on."),
+                    Field("namespace", .text(.dnsLabel), "Namespace of a pod."),
+                    Field("labels", .map(.any, .text()), "Labels of a pod."),
+                ])))
+
+    var step: ObjectShape {
+        ObjectShape(
+            name: "step", help: "Actions in the order given, then what is expected.",
+            fields: [
+                Field("name", .text(.dnsLabel), required: true, "Name, unique in the timeline."),
+                Field("title", .text(.nonEmpty), "One line for people; the name when left out."),
+                Field("inject", .oneOrMore(.variants(faultCall)), "Faults to start."),
+                Field("heal", .oneOrMore(.text(.nonEmpty)), "Ids of faults to end."),
+                Field("apply", .oneOrMore(.variants(ManifestShape.workload)), "Workloads to create or change."),
+                Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads to delete."),
+                Field("set", .tree, "Values to change in the running lab: datapath.values.NAME."),
+                Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
+                Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
+                Field("expect", .object(Self.expectations), "What must come true after the actions."),
+            ])
+    }
+
+    static let deletion = ObjectShape(
+        name: "deletion", help: "A workload to delete.",
+        fields: [
+            Field("kind", .choice(Workload.Kind.allCases.map(\.rawValue)), required: true, "Its kind."),
+            Field("namespace", .text(.dnsLabel), "Its namespace; default."),
+            Field("name", .text(.dnsLabel), required: true, "Its name."),
+        ])
+
+    static let scale = ObjectShape(
+        name: "scale", help: "A deployment's new size.",
+        fields: [
+            Field("deployment", .text(.dnsLabel), required: true, "Its name."),
+            Field("namespace", .text(.dnsLabel), "Its namespace; default."),
+            Field("replicas", .integer(0...ManifestShape.replicaLimit), required: true, "Pods it shall have."),
+        ])
+
+    static let wait = ObjectShape(
+        name: "wait", help: "A condition; never a time alone.",
+        fields: [
+            Field("for", .choice(WaitCondition.Subject.allCases.map(\.rawValue)), required: true, "What must hold."),
+            Field("within", .duration(0.1...600), "The time it has; 30s."),
+        ])
+
+    private var faultCall: Variants {
+        Variants(
+            name: "fault", key: "fault",
+            objects: faults.map { descriptor in
+                let parameters = descriptor.parameters.map { parameter in
+                    Field(parameter.name, parameter.type.shape, required: parameter.required, parameter.help)
+                }
+                let own = [
+                    Field("fault", .text(.nonEmpty), required: true, constant: descriptor.kind, descriptor.summary),
+                    Field("id", .text(.dnsLabel), "Id that `heal` names; the fault's kind when left out."),
+                ]
+                return (
+                    descriptor.kind,
+                    ObjectShape(
+                        name: "fault \(descriptor.kind)", help: descriptor.summary, fields: own + parameters)
+                )
+            })
+    }
+}
+
+func headerFields(kind: String) -> [Field] {
+    [
+        Field("apiVersion", .text(), required: true, constant: scenarioAPIVersion, "Version of the format."),
+        Field("kind", .text(), required: true, constant: kind, "What the file is."),
+    ]
+}
+
+extension FaultDescriptor.ParameterType {
+    var shape: Shape {
+        switch self {
+        case .text: .text(.nonEmpty)
+        case .integer(let range): .integer(range)
+        case .percent: .percent
+        case .duration: .duration(0.0...600)
+        case .ports: .ports
+        case .choice(let names): .choice(names)
+        case .nodes: .nodes(orNone: false)
+        case .flag: .flag
+        }
+    }
+}

@@ -1,0 +1,150 @@
+/// What a value of a file may be. One table of shapes serves the parser, the JSON Schemas and the texts of messages.
+indirect enum Shape: Sendable {
+    /// Quoted or plain text that YAML does not read as a number, flag or null.
+    case text(TextRule = .any)
+    case integer(ClosedRange<Int>)
+    case number(ClosedRange<Double>)
+    case flag
+    /// `200ms`, `1.5s`, `2m`, in seconds.
+    case duration(ClosedRange<Double>)
+    /// `3`, `2.5`, `2.5%`
+    case percent
+    /// `8472`, `30000-32767`
+    case ports
+    case choice([String])
+    /// `all`, a node's name, a list of names; `none` where `orNone`.
+    case nodes(orNone: Bool)
+    case list(Shape, atLeast: Int)
+    /// A list, or one item without the dash.
+    case oneOrMore(Shape)
+    /// Keys of the file's own.
+    case map(TextRule, Shape)
+    /// Nested maps with scalars as leaves: a Helm values block.
+    case tree
+    case object(ObjectShape)
+    /// The object that the text below `key` names; `otherwise` (if any) when its first field is there instead.
+    case variants(Variants)
+    /// The first for a scalar, the second for everything else.
+    case scalarOr(Shape, Shape)
+    /// Accepted and not looked at.
+    case any
+    /// JSON only: a value or null.
+    case nullable(Shape)
+    /// JSON only: a date and time of RFC 3339.
+    case timestamp
+}
+
+struct TextRule: Sendable {
+    /// Regular expression (ECMA 262 and Swift) of the whole text.
+    let pattern: String?
+    /// For messages: `a name of lower-case letters, digits and dashes`.
+    let expected: String
+    let accepts: @Sendable (String) -> Bool
+
+    static let any = TextRule(pattern: nil, expected: "text") { _ in true }
+
+    static let nonEmpty = TextRule(pattern: "\\S", expected: "text") { text in
+        text.unicodeScalars.contains { !$0.properties.isWhitespace }
+    }
+
+    /// RFC 1123 label.
+    static let dnsLabel = TextRule(
+        pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        expected: "a name of at most 63 lower-case letters, digits and dashes"
+    ) { text in
+        let bytes = Array(text.utf8)
+        let isAlphanumeric = { (byte: UInt8) in (97...122).contains(byte) || (48...57).contains(byte) }
+        guard (1...63).contains(bytes.count), let first = bytes.first, let last = bytes.last else { return false }
+        return isAlphanumeric(first) && isAlphanumeric(last) && bytes.allSatisfy { isAlphanumeric($0) || $0 == 45 }
+    }
+
+    static let cidr = TextRule(
+        pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}$",
+        expected: "a network such as 10.0.0.0/16, without host bits"
+    ) { IPv4Network($0) != nil }
+
+    static let diagnosis = TextRule(
+        pattern: "^(none|unknown|[a-z0-9-]+/[a-z0-9-]+)$",
+        expected: "none, unknown or a root cause such as underlay/vxlan-port-blocked"
+    ) { text in
+        if text == "none" || text == "unknown" { return true }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 2
+            && parts.allSatisfy { part in
+                !part.isEmpty
+                    && part.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
+            }
+    }
+
+    /// How many of how many nodes; `N` is the lab's number of nodes.
+    static let reachable = TextRule(
+        pattern: "^([0-9]{1,4}|N(-[0-9]{1,4})?)/([0-9]{1,4}|N)$",
+        expected: "a share of nodes such as 1/3, 1/N, N-1/N or N/N"
+    ) { ReachableShare($0) != nil }
+}
+
+struct ObjectShape: Sendable {
+    /// For messages and definitions: `step`, `matrix rule`.
+    let name: String
+    let help: String
+    let fields: [Field]
+    /// One of these keys must be there.
+    var oneOf: [String] = []
+    /// Keys that exist elsewhere (in Kubernetes) and would change what is measured, but are not acted on: refused by name.
+    var refused: [String] = []
+
+    subscript(key: String) -> Field? { fields.first { $0.name == key } }
+}
+
+struct Field: Sendable {
+    let name: String
+    let shape: Shape
+    let required: Bool
+    let help: String
+    /// The only text allowed (headers).
+    var constant: String?
+
+    init(_ name: String, _ shape: Shape, required: Bool = false, constant: String? = nil, _ help: String) {
+        self.name = name
+        self.shape = shape
+        self.required = required
+        self.constant = constant
+        self.help = help
+    }
+}
+
+struct Variants: Sendable {
+    let name: String
+    let key: String
+    let objects: [(key: String, shape: ObjectShape)]
+    var otherwise: ObjectShape?
+}
+
+extension Shape {
+    /// For messages: `must be …`.
+    var expected: String {
+        switch self {
+        case .text(let rule): rule.expected
+        case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
+        case .flag: "true or false"
+        case .duration(let range):
+            "a duration from \(Units.text(seconds: range.lowerBound)) to \(Units.text(seconds: range.upperBound)) "
+                + "such as 200ms, 1.5s or 2m"
+        case .percent: "a share from 0 to 100 %, such as 3 or 2.5%"
+        case .ports: "a port such as 8472 or a range such as 30000-32767"
+        case .choice(let names): names.count == 1 ? "\"\(names[0])\"" : "one of " + names.joined(separator: ", ")
+        case .nodes(let orNone): "all,\(orNone ? " none," : "") a node's name or a list of names"
+        case .list(_, let count): count > 0 ? "a list of at least \(count)" : "a list"
+        case .oneOrMore(let item): item.expected + ", or a list of such"
+        case .map: "a mapping"
+        case .tree: "a mapping of option names to values"
+        case .object(let object): "a \(object.name)"
+        case .variants(let variants): "a \(variants.name)"
+        case .scalarOr(let scalar, let other): scalar.expected + " or " + other.expected
+        case .any: "anything"
+        case .nullable(let shape): shape.expected + " or null"
+        case .timestamp: "a date and time of RFC 3339"
+        }
+    }
+}

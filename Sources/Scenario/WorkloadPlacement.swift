@@ -1,0 +1,103 @@
+import Matrix
+
+/// A pod that a workload stands for: its name and its node.
+public struct PlannedPod: Sendable, Hashable {
+    public var namespace: String
+    public var name: String
+    public var labels: [String: String]
+    public var node: String
+    /// Answers TCP and UDP echo.
+    public var port: UInt16
+
+    public init(namespace: String, name: String, labels: [String: String], node: String, port: UInt16) {
+        self.namespace = namespace
+        self.name = name
+        self.labels = labels
+        self.node = node
+        self.port = port
+    }
+
+    /// `default/web-1`: its endpoint's id in the matrix.
+    public var endpointID: String { "\(namespace)/\(name)" }
+}
+
+/// Which pods there are and where: a pure function of workloads and nodes, so that a file can be checked, explained and
+/// run by the same rule.
+public enum WorkloadPlacement {
+    /// Port that answers TCP and UDP echo on every node: within the NodePort range that security groups open.
+    public static let nodePort: UInt16 = 30080
+
+    /// `node/node1`: a node's endpoint id.
+    public static func nodeEndpointID(_ node: String) -> String { "node/\(node)" }
+
+    /// The pods of workloads in their order. A DaemonSet's are named `NAME-NODE`; a Deployment's `NAME-1` … `NAME-N`, dealt
+    /// out to the nodes in turn, from the first; a Pod is on its `nodeName`, else on the node with the fewest pods so far,
+    /// the first of several such. Without nodes there are none.
+    public static func pods(for workloads: [Workload], nodes: [String]) -> [PlannedPod] {
+        guard !nodes.isEmpty else { return [] }
+        var planned: [PlannedPod] = []
+        var load: [String: Int] = [:]
+        func place(_ workload: Workload, _ name: String, _ node: String) {
+            load[node, default: 0] += 1
+            planned.append(
+                PlannedPod(
+                    namespace: workload.namespace, name: name, labels: workload.labels, node: node,
+                    port: workload.port))
+        }
+        for workload in workloads {
+            switch workload.kind {
+            case .daemonSet:
+                for node in nodes { place(workload, "\(workload.name)-\(node)", node) }
+            case .deployment:
+                for index in 0..<max(0, workload.replicas) {
+                    place(workload, "\(workload.name)-\(index + 1)", nodes[index % nodes.count])
+                }
+            case .pod:
+                let idle = nodes.indices.min { (load[nodes[$0], default: 0], $0) < (load[nodes[$1], default: 0], $1) }
+                place(workload, workload.name, workload.nodeName ?? nodes[idle ?? 0])
+            }
+        }
+        return planned
+    }
+
+    /// The matrix's endpoints without their addresses: nodes first, then pods.
+    static func endpoints(for workloads: [Workload], nodes: [String]) -> [Endpoint] {
+        nodes.map { node in
+            Endpoint(
+                id: nodeEndpointID(node), kind: .node, node: node, namespace: nil, address: "", port: nodePort,
+                labels: [:])
+        }
+            + pods(for: workloads, nodes: nodes).map { pod in
+                Endpoint(
+                    id: pod.endpointID, kind: .pod, node: pod.node, namespace: pod.namespace, address: "",
+                    port: pod.port, labels: pod.labels)
+            }
+    }
+}
+
+extension ProbePlanSpec {
+    /// The cells that are measured: every ordered pair of two endpoints that a probe pair selects, over every protocol, at
+    /// the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
+    public func cells(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint, key: CellKey)] {
+        measuredPairs(among: endpoints).flatMap { from, to in
+            protocols.map { proto in
+                let port = proto == .icmp ? 0 : endpoints[to].port
+                let key = CellKey(from: endpoints[from].id, to: endpoints[to].id, protocol: proto, port: port)
+                return (endpoints[from], endpoints[to], key)
+            }
+        }
+    }
+
+    /// Indices of the measured ordered pairs.
+    func measuredPairs(among endpoints: [Endpoint]) -> [(from: Int, to: Int)] {
+        let selections = pairs.map { pair in
+            (from: endpoints.map(pair.from.matches), to: endpoints.map(pair.to.matches))
+        }
+        return endpoints.indices.flatMap { from in
+            let from = (index: from, selections: selections.filter { $0.from[from] })
+            return endpoints.indices.compactMap { to in
+                to != from.index && from.selections.contains { $0.to[to] } ? (from: from.index, to: to) : nil
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+/// The scenarios that ship, embedded in the executable: `scenarios/*.yaml`.
+public enum ShippedScenarios {
+    /// A new file is one more line here.
+    private static let files: [(name: String, bytes: [UInt8])] = [
+        ("agent-restart", PackageResources.agent_restart_yaml),
+        ("link-flap", PackageResources.link_flap_yaml),
+        ("lossy-underlay", PackageResources.lossy_underlay_yaml),
+        ("node-crash", PackageResources.node_crash_yaml),
+        ("vxlan-blocked-8472", PackageResources.vxlan_blocked_8472_yaml),
+        ("vxlan-blocked-one-way", PackageResources.vxlan_blocked_one_way_yaml),
+    ]
+
+    /// Names, sorted.
+    public static var names: [String] { files.map(\.name) }
+
+    /// The file's bytes; nil when there is none of this name.
+    public static func bytes(of name: String) -> [UInt8]? {
+        files.first { $0.name == name }?.bytes
+    }
+}
