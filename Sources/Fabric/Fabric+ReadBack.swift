@@ -1,0 +1,96 @@
+public import LinuxKernel
+
+extension Fabric {
+    /// The rules in force on each interface, read back from the kernel.
+    public func ruleState() throws -> [RuleState] {
+        let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
+        return ruleState(listing)
+    }
+
+    /// The groups as they are in force on a node's interfaces: rules that the kernel has, with their declarations.
+    public func effectiveGroups(node: String) throws -> [SecurityGroup] {
+        let inForce = Set(try ruleState().filter { $0.node == node }.map { Ruleset.ruleName($0.group, $0.rule) })
+        let carried = Set(interfaces.values.filter { $0.nic.node == node }.flatMap(\.nic.groups))
+        return carried.sorted().compactMap { groups[$0] }.map { group in
+            SecurityGroup(
+                name: group.name,
+                rules: group.rules.filter { inForce.contains(Ruleset.ruleName(group.name, $0.name)) })
+        }
+    }
+
+    /// Everything that a fault could have left behind, read back from the kernel.
+    public func snapshot() throws -> FabricSnapshot {
+        var snapshot = FabricSnapshot(rules: [], sets: [:], interfaces: [])
+        for family in ["bridge", "ip"] {
+            let listing = try NftablesListing(json: nftables.list("table \(family) \(Ruleset.table)"))
+            snapshot.rules += listing.rules.map {
+                FabricSnapshot.Rule(family: family, chain: $0.chain, name: $0.comment, expression: $0.expression)
+            }
+            for (name, elements) in listing.elements { snapshot.sets["\(family) \(name)"] = elements }
+        }
+        snapshot.rules.sort()
+        let links = try netlink.links()
+        let names = Dictionary(links.map { ($0.index, $0.name) }) { first, _ in first }
+        let own = Set(spec.subnets.map(\.bridge)).union(interfaces.values.map(\.nic.tap))
+        snapshot.interfaces = links.filter { own.contains($0.name) }.map { link in
+            FabricSnapshot.Interface(
+                name: link.name, kind: link.kind, bridge: link.master.flatMap { names[$0] }, isUp: link.isUp,
+                mtu: link.mtu)
+        }.sorted { $0.name < $1.name }
+        return snapshot
+    }
+
+    public func counters() throws -> FabricCounters {
+        let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
+        let bridge = try NftablesListing(json: nftables.list("table bridge \(Ruleset.table)"))
+        let chains = interfacesByChain()
+        let denied = listing.rules.filter { $0.comment == "deny" }.compactMap { rule in
+            chains[rule.chain].map { nic, direction in
+                FabricCounters.Denied(
+                    interfaceID: nic.interfaceID, node: nic.node, direction: direction, packets: rule.packets,
+                    bytes: rule.bytes)
+            }
+        }
+        let checks = bridge.rules.filter { !$0.comment.isEmpty }.map { ($0.comment, $0.packets) }
+        return FabricCounters(
+            rules: ruleState(listing), denied: denied.sorted { ($0.interfaceID, $0.direction.rawValue) < ($1.interfaceID, $1.direction.rawValue) },
+            checkDrops: Dictionary(checks, uniquingKeysWith: +), captures: observation.captureStatistics(),
+            lostRejects: observation.lostRejects())
+    }
+
+    private func ruleState(_ listing: NftablesListing) -> [RuleState] {
+        let chains = interfacesByChain()
+        return listing.rules.compactMap { rule -> RuleState? in
+            let name = rule.comment.split(separator: "/")
+            guard let (nic, direction) = chains[rule.chain], name.count == 2 else { return nil }
+            return RuleState(
+                interfaceID: nic.interfaceID, node: nic.node, group: String(name[0]), rule: String(name[1]),
+                direction: direction, packets: rule.packets, bytes: rule.bytes)
+        }.sorted { ($0.interfaceID, $0.group, $0.rule) < ($1.interfaceID, $1.group, $1.rule) }
+    }
+
+    private func interfacesByChain() -> [String: (NICSpec, SecurityGroupRule.Direction)] {
+        var chains: [String: (NICSpec, SecurityGroupRule.Direction)] = [:]
+        for interface in interfaces.values {
+            for direction in SecurityGroupRule.Direction.allCases {
+                chains[Ruleset.chain(interface.mark, direction)] = (interface.nic, direction)
+            }
+        }
+        return chains
+    }
+}
+
+// What was observed: in memory, so these answer at once and need not wait for a change in progress.
+extension Fabric {
+    /// Packets seen on the taps since a moment, oldest first.
+    public nonisolated func sightings(
+        since: MonotonicTime? = nil, matching filter: FlowFilter = FlowFilter()
+    ) -> SightingPage {
+        observation.sightings(since: since, matching: filter)
+    }
+
+    /// Flow log records of traffic since a moment; each holds only the packets of whole seconds not before it.
+    public nonisolated func flowRecords(since: MonotonicTime? = nil) -> [FlowRecord] {
+        observation.flowRecords(since: since)
+    }
+}

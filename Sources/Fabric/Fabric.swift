@@ -1,0 +1,178 @@
+import Dispatch
+import Foundation
+import LinuxKernel
+import NetAddress
+import Netlink
+
+/// The VPC of a lab: a bridge per subnet, a tap per interface, security groups, source/destination checks, flow log and
+/// captures, all in the network namespace of the calling process.
+///
+/// Needs CAP_NET_ADMIN in that namespace, `/dev/net/tun`, nftables and br_netfilter. It uses one table named `labrun`
+/// in each of the families `bridge` and `ip`, and touches no other.
+///
+/// Its blocking work runs on a queue of its own; captures run on one thread.
+///
+/// **Established flows.** As in AWS, a tracked flow outlives the removal of the rule that allowed it: a TCP connection
+/// goes on. A flow is tracked once both directions have been seen, so a one-way flow is held against the rules packet
+/// by packet, and its removal takes effect with the next packet. VXLAN is always such: every direction of a tunnel has
+/// a source port of its own, so no packet answers another.
+public actor Fabric {
+    let spec: FabricSpec
+    let ruleset: Ruleset
+    var groups: [String: SecurityGroup]
+    var interfaces: [String: AttachedInterface] = [:]
+    private var nextMark: UInt32 = 1
+    let nftables: NftablesContext
+    let netlink: NetlinkSocket
+    let observation: Observation
+    private var isStopped = false
+
+    struct AttachedInterface {
+        var nic: NICSpec
+        let mark: UInt32
+        let linkIndex: Int32
+        let bridge: String
+    }
+
+    private let queue: QueueExecutor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
+
+    /// Makes bridges and tables, and starts observing.
+    ///
+    /// - Throws: `SystemError` of the failed call; `FabricError` for a specification that contradicts itself, and with
+    ///   code `unsupported` where the kernel lacks br_netfilter.
+    public static func start(_ spec: FabricSpec) async throws -> Fabric {
+        try spec.validate()
+        let fabric = try Fabric(validated: spec)
+        try await fabric.build()
+        return fabric
+    }
+
+    private init(validated spec: FabricSpec) throws {
+        self.spec = spec
+        ruleset = Ruleset(logGroup: spec.logGroup)
+        groups = Dictionary(uniqueKeysWithValues: spec.securityGroups.map { ($0.name, $0.withDefaultEgress) })
+        nftables = try NftablesContext()
+        netlink = try NetlinkSocket()
+        observation = Observation(spec)
+        queue = QueueExecutor(label: "fabric")
+    }
+
+    private func build() throws {
+        try enableBridgeNetfilter()
+        for subnet in spec.subnets {
+            try netlink.createBridge(subnet.bridge, mac: subnet.gatewayMAC, mtu: spec.mtu)
+            disableIPv6(on: subnet.bridge)
+            let index = try netlink.link(named: subnet.bridge).index
+            if let address = IPv4CIDR(subnet.gateway, prefixLength: subnet.cidr.prefixLength) {
+                try netlink.addAddress(address, linkIndex: index)
+            }
+            try netlink.changeLink(index: index, LinkChange(isUp: true))
+        }
+        try nftables.run(ruleset.base(groups: groups.keys.sorted()))
+        try observation.start()
+    }
+
+    /// Makes the interface's tap, up and on its subnet's bridge, and puts its security groups in force.
+    public func attachNIC(_ nic: NICSpec) throws {
+        try validate(nic)
+        guard let subnet = spec.subnets.first(where: { $0.name == nic.subnet }) else {
+            throw FabricError(.unknown, "\(nic.interfaceID): no subnet named \(nic.subnet)")
+        }
+        if try netlink.findLink(named: nic.tap) == nil { try Tap.create(nic.tap) }
+        disableIPv6(on: nic.tap)
+        let bridge = try netlink.link(named: subnet.bridge).index
+        let index = try netlink.link(named: nic.tap).index
+        let mark = nextMark
+        nextMark += 1
+        // Rules first: at no moment is the interface connected without them.
+        let rules = Ruleset.rules(of: nic, mark: mark, groups: groups).map(Ruleset.insert)
+        try nftables.run(ruleset.attach(nic, mark: mark) + rules)
+        interfaces[nic.interfaceID] = AttachedInterface(
+            nic: nic, mark: mark, linkIndex: index, bridge: subnet.bridge)
+        try observation.attach(nic)
+        try netlink.changeLink(index: index, LinkChange(isUp: true, mtu: spec.mtu, master: bridge))
+    }
+
+    /// Removes the interface, its tap and its rules; what was observed of it stays.
+    public func detachNIC(_ interfaceID: String) throws {
+        let interface = try attached(interfaceID)
+        try netlink.deleteLink(index: interface.linkIndex)
+        observation.detach(interface.nic)
+        try nftables.run(ruleset.detach(interface.nic, mark: interface.mark))
+        interfaces[interfaceID] = nil
+    }
+
+    /// Takes the interface's tap down or up: what is sent to it or by it is lost, as with a port taken off a switch.
+    public func setLink(_ interfaceID: String, up: Bool) throws {
+        try netlink.changeLink(index: try attached(interfaceID).linkIndex, LinkChange(isUp: up))
+    }
+
+    /// Turns an interface's source/destination check on or off.
+    public func setSourceDestinationCheck(_ interfaceID: String, enabled: Bool) throws {
+        let interface = try attached(interfaceID)
+        guard interface.nic.sourceDestinationCheck != enabled else { return }
+        try nftables.run(ruleset.sourceDestinationCheck(interface.nic, enabled: enabled))
+        interfaces[interfaceID]?.nic.sourceDestinationCheck = enabled
+    }
+
+    /// Ends captures and flow log, writing what is still to be written. Tables and interfaces end with the namespace,
+    /// or here when `removing`.
+    public func stop(removing: Bool = false) throws {
+        guard !isStopped else { return }
+        isStopped = true
+        try observation.stop()
+        guard removing else { return }
+        for interface in interfaces.values { try netlink.deleteLink(index: interface.linkIndex) }
+        for subnet in spec.subnets { try netlink.deleteLink(named: subnet.bridge) }
+        interfaces = [:]
+        try nftables.run(["delete table bridge \(Ruleset.table)", "delete table ip \(Ruleset.table)"])
+    }
+
+    func attached(_ interfaceID: String) throws(FabricError) -> AttachedInterface {
+        guard let interface = interfaces[interfaceID] else {
+            throw FabricError(.unknown, "no interface \(interfaceID) is attached")
+        }
+        return interface
+    }
+
+    private func validate(_ nic: NICSpec) throws(FabricError) {
+        try nic.validate()
+        guard interfaces[nic.interfaceID] == nil else {
+            throw FabricError(.exists, "\(nic.interfaceID) is attached already")
+        }
+        for other in interfaces.values.map(\.nic) {
+            if other.tap == nic.tap || other.mac == nic.mac || other.address == nic.address {
+                throw FabricError(
+                    .exists, "\(nic.interfaceID): tap, MAC or address is that of \(other.interfaceID)")
+            }
+        }
+        for group in nic.groups where groups[group] == nil {
+            throw FabricError(.unknown, "\(nic.interfaceID): no security group named \(group)")
+        }
+    }
+}
+
+/// Bridged packets reach the `ip` tables only by br_netfilter, whose switch is per network namespace since Linux 5.3.
+private func enableBridgeNetfilter() throws {
+    let path = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+    guard let value = try? String(contentsOfFile: path, encoding: .utf8) else {
+        throw FabricError(
+            .unsupported, "\(path) is missing: load the br_netfilter module (as root: modprobe br_netfilter)")
+    }
+    guard value.trimmingCharacters(in: .whitespacesAndNewlines) != "1" else { return }
+    try FileDescriptor.open(path, O_WRONLY).writeAll(Array("1\n".utf8))
+}
+
+/// The VPC is IPv4; router solicitations would only blur the captures. Where the kernel has no IPv6 there is no switch.
+private func disableIPv6(on interface: String) {
+    let path = "/proc/sys/net/ipv6/conf/\(interface)/disable_ipv6"
+    try? FileDescriptor.open(path, O_WRONLY).writeAll(Array("1\n".utf8))
+}
+
+extension SubnetSpec {
+    /// Locally administered, from the gateway's address: the same in every run.
+    var gatewayMAC: MACAddress {
+        MACAddress(rawValue: 0x0A00_0000_0000 | UInt64(gateway.rawValue))
+    }
+}

@@ -1,0 +1,26 @@
+/// Why the fabric refused or failed; failed system calls are `SystemError` instead.
+public struct FabricError: Error, CustomStringConvertible, Sendable, Equatable {
+    public enum Code: String, Sendable {
+        /// A name or value that cannot be used.
+        case invalid
+        /// A group, rule, interface or subnet that does not exist.
+        case unknown
+        /// Something of that name exists.
+        case exists
+        /// nftables refused a transaction, or answered what cannot be understood.
+        case nftables
+        /// The kernel lacks something that is needed.
+        case unsupported
+        /// A capture could not be opened or written.
+        case capture
+    }
+    public let code: Code
+    public let message: String
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { "fabric: \(message)" }
+}

@@ -1,0 +1,93 @@
+/// The fabric's state as read back from the kernel, without what changes by traffic: equal before a fault and after its
+/// repair when nothing was left behind.
+public struct FabricSnapshot: Codable, Sendable, Equatable {
+    public struct Rule: Codable, Sendable, Hashable, Comparable {
+        /// `bridge` or `ip`
+        public var family: String
+        public var chain: String
+        /// `group/rule`, or the fabric's own.
+        public var name: String
+        /// The match and verdict as nftables' JSON.
+        public var expression: String
+
+        public static func < (left: Rule, right: Rule) -> Bool {
+            (left.family, left.chain, left.name, left.expression)
+                < (right.family, right.chain, right.name, right.expression)
+        }
+    }
+
+    public struct Interface: Codable, Sendable, Hashable {
+        public var name: String
+        public var kind: String?
+        public var bridge: String?
+        public var isUp: Bool
+        public var mtu: Int
+    }
+
+    /// Sorted: the order of rules that all accept has no meaning.
+    public var rules: [Rule]
+    /// Set name to its elements, sorted.
+    public var sets: [String: [String]]
+    /// Bridges and taps of the fabric, by name.
+    public var interfaces: [Interface]
+
+    /// What differs, a line each, for a report; empty when equal.
+    public func differences(to other: FabricSnapshot) -> [String] {
+        let (mine, theirs) = (Set(rules), Set(other.rules))
+        var lines = mine.subtracting(theirs).sorted().map { "rule gone: \($0.chain) \($0.name)" }
+        lines += theirs.subtracting(mine).sorted().map { "rule new: \($0.chain) \($0.name)" }
+        for name in Set(sets.keys).union(other.sets.keys).sorted() where sets[name] != other.sets[name] {
+            lines.append("set \(name): \(sets[name] ?? []) became \(other.sets[name] ?? [])")
+        }
+        let (before, after) = (Set(interfaces), Set(other.interfaces))
+        lines += before.symmetricDifference(after).map { "interface \($0.name) changed" }.sorted()
+        return lines
+    }
+}
+
+/// A security group rule in force on an interface, read back from the kernel.
+public struct RuleState: Codable, Sendable, Hashable {
+    public var interfaceID: String
+    public var node: String
+    public var group: String
+    public var rule: String
+    public var direction: SecurityGroupRule.Direction
+    /// Packets that it accepted: the first of each tracked flow, and all of an untracked or one-way one.
+    public var packets: UInt64
+    /// Bytes of layer 3.
+    public var bytes: UInt64
+}
+
+/// Counters of the fabric since its start.
+public struct FabricCounters: Codable, Sendable, Equatable {
+    public struct Denied: Codable, Sendable, Hashable {
+        public var interfaceID: String
+        public var node: String
+        public var direction: SecurityGroupRule.Direction
+        public var packets: UInt64
+        public var bytes: UInt64
+    }
+
+    public var rules: [RuleState]
+    public var denied: [Denied]
+    /// Packets dropped by the source/destination check, by the check's name: `source-check`, `arp-source-check`,
+    /// `destination-check`, `ethertype`.
+    public var checkDrops: [String: UInt64]
+    public var captures: [CaptureStatistics]
+    /// Denied packets of which the log lost the record.
+    public var lostRejects: UInt64
+}
+
+/// What a tap's capture saw and missed.
+public struct CaptureStatistics: Codable, Sendable, Hashable {
+    public var interfaceID: String
+    public var tap: String
+    /// Packets taken from the kernel.
+    public var captured: UInt64
+    /// Packets that the kernel's buffer had no room for.
+    public var dropped: UInt64
+    /// Packets that could not be written to disk.
+    public var unwritten: UInt64
+    /// The last failure to write or read, if any.
+    public var failure: String?
+}
