@@ -1,0 +1,155 @@
+import Foundation
+import Matrix
+import RunEvents
+
+/// `junit.xml`: a suite a scenario, a case an expectation of a step.
+///
+/// A run that did not pass always has a case that says so: readers that only count cases must not show it green.
+public final class JUnitReporter: Reporter {
+    private let file: AtomicFile
+    private let folder: String
+
+    /// - Parameters:
+    ///   - path: the file, `junit.xml` of the report folder or what `--junit` names.
+    ///   - folder: the report folder as the CI job sees it; attachments are named below it.
+    public init(path: String, folder: ReportFolder) {
+        file = AtomicFile(path: path)
+        self.folder = folder.path
+    }
+
+    public func finish(_ report: RunReport) throws {
+        try file.replace(with: try Self.xml([report], folder: folder))
+    }
+
+    /// The document of several runs.
+    public static func xml(_ reports: [RunReport], folder: String) throws -> Data {
+        try JUnitDocument(suites: reports.map { JUnitSuite($0, folder: folder) }).xml()
+    }
+}
+
+extension JUnitSuite {
+    init(_ report: RunReport, folder: String) {
+        var cases: [JUnitCase] = []
+        for (index, step) in report.steps.enumerated() {
+            cases += JUnitStep(report: report, index: index, step: step, folder: folder).cases()
+        }
+        for name in report.stepsNotRun {
+            var entry = JUnitCase.of(report, place: name, name: "step \(name)")
+            entry.skipped = .init(type: "not-run", message: "the step was not run: \(report.message)")
+            cases.append(entry)
+        }
+        if report.verdict != .pass, !cases.contains(where: { $0.failure != nil || $0.error != nil }) {
+            var entry = JUnitCase.of(report, place: "run", name: "verdict")
+            let remark = JUnitCase.Remark(type: report.verdict.rawValue, message: report.message)
+            if report.verdict == .fail { entry.failure = remark } else { entry.error = remark }
+            cases.append(entry)
+        }
+        self.init(
+            name: PlainText.xml(report.scenario.name), seconds: report.durationSeconds,
+            timestamp: report.startedAt.formatted(Date.ISO8601FormatStyle()),
+            properties: Self.properties(report), cases: cases)
+    }
+
+    private static func properties(_ report: RunReport) -> [Property] {
+        let kernels = Set((report.lab?.nodes ?? []).map(\.kernel)).sorted().joined(separator: " ")
+        let mode = report.lab?.datapath["routingMode"] ?? "unknown"
+        return [
+            ("kernel", kernels.isEmpty ? "unknown" : kernels), ("mode", mode),
+            ("profile", report.lab?.profile ?? "unknown"), ("seed", String(report.seed)),
+            ("revision", report.tool.revision), ("verdict", report.verdict.rawValue),
+        ].map { Property(name: $0.0, value: PlainText.xml($0.1, limit: 2_000)) }
+    }
+}
+
+extension JUnitCase {
+    static func of(_ report: RunReport, place: String, name: String, seconds time: Double = 0) -> JUnitCase {
+        JUnitCase(
+            name: PlainText.xml(name, limit: 1_000),
+            classname: PlainText.xml("labrun.\(report.scenario.name).\(place)", limit: 1_000), time: seconds(time),
+            file: PlainText.xml(report.scenario.file, limit: 4_096))
+    }
+}
+
+/// The cases of one step.
+private struct JUnitStep {
+    let report: RunReport
+    let index: Int
+    let step: RunReport.Step
+    let folder: String
+
+    func cases() -> [JUnitCase] {
+        var taken: [String: Int] = [:]
+        var cases = step.expectations.map { result in
+            let count = taken[result.name, default: 0] + 1
+            taken[result.name] = count
+            return expectation(result, name: count == 1 ? result.name : "\(result.name) (\(count))")
+        }
+        if step.verdict != .pass, !cases.contains(where: { $0.failure != nil || $0.error != nil }) {
+            cases.append(ownCase)
+        }
+        return cases
+    }
+
+    private func expectation(_ result: ExpectationResult, name: String) -> JUnitCase {
+        var entry = JUnitCase.of(report, place: step.name, name: name, seconds: result.seconds)
+        let why = result.why.map(\.sentence)
+        switch result.state {
+        case .met where result.retries > 0:
+            entry.flakyFailure = .init(
+                type: "flaky",
+                message: "met only after \(counted(result.retries, "retry", "retries")): \(result.message)",
+                details: why)
+        case .met: break
+        case .unmet where step.verdict == .infraError || step.verdict == .interrupted:
+            let cause = step.message.map { ": \($0)" } ?? ""
+            entry.error = .init(
+                type: "lab", message: "not judged, the lab failed in this step\(cause)", details: [result.message] + why
+            )
+        case .unmet:
+            entry.failure = .init(type: "expectation", message: result.message, details: why + diagnosis)
+        case .inconclusive: entry.error = .init(type: "inconclusive", message: result.message, details: why)
+        case .error: entry.error = .init(type: "lab", message: result.message, details: why)
+        case .skipped: entry.skipped = .init(type: "not-run", message: result.message, details: why)
+        }
+        if entry.failure != nil || entry.error != nil || entry.flakyFailure != nil { entry.systemOut = attachments }
+        return entry
+    }
+
+    /// Stands for what no expectation says: an unproven fault, a dirty rollback, a lab that died.
+    private var ownCase: JUnitCase {
+        var entry = JUnitCase.of(report, place: step.name, name: "step \(step.name)", seconds: step.durationSeconds)
+        let remark = JUnitCase.Remark(
+            type: step.verdict.rawValue, message: step.message ?? report.message, details: faults + diagnosis)
+        if step.verdict == .fail { entry.failure = remark } else { entry.error = remark }
+        entry.systemOut = attachments
+        return entry
+    }
+
+    private var faults: [String] {
+        step.faults.map { "fault \($0.id): \($0.state.rawValue). \($0.evidence.joined(separator: " "))" }
+    }
+
+    private var diagnosis: [String] {
+        (step.diagnosis?.found ?? []).map { "diagnosis \($0.id): \($0.summary) Fix: \($0.fix)" }
+    }
+
+    /// The matrix picture first: GitLab shows the first attachment only.
+    private var attachments: String? {
+        let picture = MatrixPicture.path(step: index)
+        let pictures = step.matrix == nil ? [] : [picture]
+        let paths = pictures + report.artifacts.filter { $0.error == nil && $0.path != picture }.prefix(20).map(\.path)
+        guard !paths.isEmpty else { return nil }
+        return paths.map { "[[ATTACHMENT|\(PlainText.xml(folder.appending(path: $0), limit: 4_096))]]" }
+            .joined(separator: "\n")
+    }
+}
+
+extension WhyEntry {
+    /// `sender-tap node1: VXLAN to 10.0.0.12 left (seen)`
+    var sentence: String {
+        let mark = seen.map { $0 ? " (seen)" : " (not seen)" } ?? ""
+        return "\(hop)\(node.map { " \($0)" } ?? ""): \(detail)\(mark)"
+    }
+}
+
+func counted(_ number: Int, _ one: String, _ many: String) -> String { "\(number) \(number == 1 ? one : many)" }

@@ -1,0 +1,82 @@
+import Foundation
+import RunEvents
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// `--output`: what standard output carries.
+public enum OutputFormat: String, CaseIterable, Sendable {
+    /// The run for a person.
+    case text
+    /// `report.json`, once, at the end.
+    case json
+    /// The event stream as it happens, one JSON object a line.
+    case jsonl
+}
+
+/// What of a run is to be written, and where.
+public struct ReportOptions: Sendable {
+    public var folder: ReportFolder
+    public var output: OutputFormat
+    /// Where else `junit.xml` goes.
+    public var junit: String?
+    /// Where else `report.html` goes.
+    public var html: String?
+    public var noColour: Bool
+    public var verbose: Bool
+
+    public init(
+        folder: ReportFolder, output: OutputFormat = .text, junit: String? = nil, html: String? = nil,
+        noColour: Bool = false, verbose: Bool = false
+    ) {
+        self.folder = folder
+        self.output = output
+        self.junit = junit
+        self.html = html
+        self.noColour = noColour
+        self.verbose = verbose
+    }
+}
+
+extension RunReporters {
+    /// Every reporter of a run. Makes the report folder and opens the journal, so that a place that cannot be written to is
+    /// known before anything is started.
+    ///
+    /// - Parameter complain: is told each later error as it happens; by default on standard error.
+    public static func standard(
+        _ options: ReportOptions, header: RunHeader = .unknown, complain: ((any Error) -> Void)? = nil
+    ) throws -> RunReporters {
+        try options.folder.create()
+        var reporters: [any Reporter] = [try Journal(path: options.folder.journal)]
+        reporters += files(options)
+        reporters += views(options)
+        return RunReporters(
+            reporters, header: header, folder: options.folder,
+            complain: complain ?? { FileHandle.standardError.write(Data("labrun: \($0)\n".utf8)) })
+    }
+
+    /// The files written at the end.
+    static func files(_ options: ReportOptions) -> [any Reporter] {
+        let folder = options.folder
+        var reporters: [any Reporter] = [
+            MatrixPicture(folder: folder), JSONReporter(path: folder.report),
+            JUnitReporter(path: folder.junit, folder: folder),
+        ]
+        if let junit = options.junit { reporters.append(JUnitReporter(path: junit, folder: folder)) }
+        return reporters
+    }
+
+    /// What is shown while the run goes on. With a machine's format on standard output the live view is on standard
+    /// error, when that is a terminal.
+    static func views(_ options: ReportOptions) -> [any Reporter] {
+        func terminal(_ descriptor: Int32) -> TerminalReporter {
+            let settings = TerminalSettings.detect(
+                descriptor: descriptor, noColour: options.noColour, verbose: options.verbose)
+            return TerminalReporter(settings: settings, folder: options.folder, descriptor: descriptor)
+        }
+        let machine: any Reporter = options.output == .json ? JSONOutput() : EventOutput()
+        if options.output == .text { return [terminal(1)] }
+        return isatty(2) == 1 ? [terminal(2), machine] : [machine]
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What the place that text goes to can show.
+public struct TerminalSettings: Sendable {
+    /// Redraws in place; false in a pipe.
+    public var live: Bool
+    public var colour: Bool
+    /// UTF-8 glyphs; else ASCII.
+    public var unicode: Bool
+    /// Debug and info messages of the lab too.
+    public var verbose: Bool
+    /// Columns now; asked again at every drawing, since windows are resized.
+    public var columns: @Sendable () -> Int
+
+    public init(
+        live: Bool, colour: Bool, unicode: Bool, verbose: Bool = false, columns: @escaping @Sendable () -> Int
+    ) {
+        self.live = live
+        self.colour = colour
+        self.unicode = unicode
+        self.verbose = verbose
+        self.columns = columns
+    }
+
+    /// Reads the descriptor and the environment: `NO_COLOR` (no-color.org), `TERM`, `COLUMNS`, `LC_ALL`, `LC_CTYPE`, `LANG`.
+    public static func detect(
+        descriptor: Int32 = 1, noColour: Bool = false, verbose: Bool = false,
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> TerminalSettings {
+        let terminal = isatty(descriptor) == 1 && environment["TERM"] != "dumb"
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+        let utf8 = locale.uppercased().replacingOccurrences(of: "-", with: "").contains("UTF8")
+        let fixed = environment["COLUMNS"].flatMap { Int($0) }
+        return TerminalSettings(
+            live: terminal, colour: terminal && !noColour && (environment["NO_COLOR"] ?? "").isEmpty,
+            // A pipe ends in a CI log, which is UTF-8 whatever the build container's locale is.
+            unicode: utf8 || (!terminal && locale.isEmpty), verbose: verbose,
+            columns: {
+                var size = winsize()
+                if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
+                return fixed.flatMap { $0 > 0 ? $0 : nil } ?? 100
+            })
+    }
+}
+
+/// Text attributes, or nothing where colour is not wanted. Colour never stands alone: a glyph or a word says the same.
+struct Paint {
+    let enabled: Bool
+
+    func bold(_ text: String) -> String { wrap("1", text) }
+    func dim(_ text: String) -> String { wrap("2", text) }
+    func red(_ text: String) -> String { wrap("31", text) }
+    func green(_ text: String) -> String { wrap("32", text) }
+    func yellow(_ text: String) -> String { wrap("33", text) }
+    func cyan(_ text: String) -> String { wrap("36", text) }
+
+    private func wrap(_ code: String, _ text: String) -> String {
+        enabled && !text.isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+    }
+}

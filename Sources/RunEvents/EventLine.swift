@@ -1,0 +1,44 @@
+import Foundation
+
+/// The text form of an event: one JSON object, no line break in it. The lab host's pipe, `journal.jsonl` and
+/// `--output jsonl` all speak it. Dates are ISO 8601 with milliseconds, UTC.
+public enum EventLine {
+    /// The event's line without the line feed.
+    public static func encode(_ event: RunEvent) throws -> Data {
+        try encoder().encode(event)
+    }
+
+    public static func decode(_ line: some DataProtocol) throws -> RunEvent {
+        try decoder().decode(RunEvent.self, from: Data(line))
+    }
+
+    /// The encoder of events and reports: ISO 8601 dates, sorted keys, slashes as they are.
+    public static func encoder(pretty: Bool = false) -> JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        }
+        return encoder
+    }
+
+    public static func decoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        decoder.dateDecodingStrategy = .custom { decoder in
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            for fractional in [true, false] {
+                let style = Date.ISO8601FormatStyle(includingFractionalSeconds: fractional)
+                if let date = try? style.parse(text) { return date }
+            }
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an ISO 8601 time: \(text)")
+        }
+        return decoder
+    }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import Matrix
+import RunEvents
+import Testing
+
+@testable import Reports
+
+func assemble(_ events: [RunEvent], _ end: StreamEnd = .complete) -> RunReport {
+    var assembler = ReportAssembler()
+    for event in events { assembler.consume(event) }
+    return assembler.finish(end)
+}
+
+@Suite struct AssemblerTests {
+    @Test func foldsTheWholeStream() throws {
+        let report = assemble(SampleRun().events)
+        #expect(report.schema == "labrun.dev/report/v1alpha1")
+        #expect(report.verdict == .pass)
+        #expect(report.steps.map(\.name) == ["baseline", "blocked", "fixed"])
+        #expect(report.steps.map(\.verdict) == [.pass, .pass, .pass])
+        #expect(abs((report.phases["boot"] ?? 0) - 2.36) < 1e-9)
+        #expect(report.steps[1].faults.count == 1)
+        #expect(report.steps[1].faults[0].state == .verified)
+        #expect(report.steps[1].faults[0].evidence.count == 3)
+        #expect(report.steps[2].faults[0].state == .healed)
+        #expect(report.steps[0].matrix?.cells.count == 216)
+        #expect(report.stepsNotRun.isEmpty)
+    }
+
+    @Test func jsonHasThePublishedKeysAndReadsBack() throws {
+        let report = assemble(SampleRun().events)
+        let data = try report.json()
+        let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        for key in [
+            "schema", "tool", "host", "seed", "scenario", "lab", "verdict", "startedAt", "durationSeconds", "phases",
+            "steps", "artifacts",
+        ] {
+            #expect(object[key] != nil, "\(key)")
+        }
+        let steps = try #require(object["steps"] as? [[String: Any]])
+        for key in ["name", "verdict", "startedAt", "durationSeconds", "faults", "matrix", "health", "diagnosis"] {
+            #expect(steps[1][key] != nil, "\(key)")
+        }
+        let matrix = try #require(steps[1]["matrix"] as? [String: Any])
+        let cell = try #require((matrix["cells"] as? [[String: Any]])?.first)
+        for key in [
+            "from", "to", "protocol", "port", "expected", "observed", "verdict", "latencyMicros", "attempts", "why",
+        ] {
+            #expect(cell[key] != nil, "\(key)")
+        }
+        #expect((object["startedAt"] as? String) == "2026-11-18T11:06:40.000Z")
+        let again = try RunReport(json: data)
+        #expect(try again.json() == data)
+    }
+
+    @Test func anotherSchemaIsRefused() throws {
+        let text = String(decoding: try assemble(SampleRun().events).json(), as: UTF8.self)
+        let other = text.replacingOccurrences(of: "report/v1alpha1", with: "report/v9")
+        #expect(throws: ReportError.self) { try RunReport(json: Data(other.utf8)) }
+    }
+
+    /// Every prefix of the stream, as a kill leaves it.
+    @Test func aCutStreamIsNeverAPass() {
+        let events = SampleRun().events
+        for count in 0..<events.count {
+            let report = assemble(Array(events.prefix(count)), .died("the lab host was killed by signal 9"))
+            #expect(report.verdict == .infraError)
+            #expect(report.message.contains("signal 9"))
+            for step in report.steps where step.unfinished { #expect(step.verdict == .infraError) }
+            #expect(assemble(Array(events.prefix(count)), .interrupted("SIGINT")).verdict == .interrupted)
+        }
+        #expect(assemble(events, .died("killed during exit")).verdict == .pass)
+    }
+
+    @Test func anUnmetExpectationInAStepThatTheLabDidNotSurviveIsTheLabs() {
+        var events = SampleRun(expectBlocked: "open").events
+        let end = events.firstIndex { if case .stepFinished(1, _) = $0.payload { true } else { false } } ?? 0
+        events.removeSubrange(end...)
+        let report = assemble(events, .died("QEMU of node2 ended"))
+        #expect(report.verdict == .infraError)
+        #expect(report.steps[1].verdict == .infraError)
+        #expect(report.stepsNotRun == ["fixed"])
+    }
+
+    private func changed(_ change: (RunEvent.Payload) -> RunEvent.Payload) -> RunReport {
+        assemble(SampleRun().events.map { RunEvent(at: $0.at, payload: change($0.payload)) })
+    }
+
+    @Test func aCellThatWasNotMeasuredIsNeverGreen() {
+        let report = changed { payload in
+            guard case .matrix(0, let record) = payload, !record.provisional else { return payload }
+            var cells = record.cells
+            cells[0].observed = .notMeasured
+            cells[0].verdict = .pass
+            return .matrix(
+                step: 0,
+                .init(
+                    endpoints: record.endpoints, cells: cells, seconds: 1, longestRoundTripMicros: 1, provisional: false
+                ))
+        }
+        #expect(report.steps[0].matrix?.cells[0].verdict == .notMeasured)
+        #expect(report.steps[0].verdict == .inconclusive)
+        #expect(report.verdict == .inconclusive)
+    }
+
+    @Test func aFaultWithoutProofOrWithLeftoversNeverPasses() {
+        let unproven = changed { payload in
+            guard case .fault(let step, let record) = payload, record.state == .verified else { return payload }
+            return .fault(
+                step: step,
+                .init(
+                    id: record.id, kind: record.kind, targets: record.targets, state: .unproven,
+                    evidence: ["counter still 0"]))
+        }
+        #expect(unproven.verdict == .inconclusive)
+        let dirty = changed { payload in
+            guard case .fault(let step, let record) = payload, record.state == .healed else { return payload }
+            return .fault(
+                step: step,
+                .init(
+                    id: record.id, kind: record.kind, targets: record.targets, state: .dirty,
+                    evidence: ["rule left behind"]))
+        }
+        #expect(dirty.verdict == .dirtyRollback)
+    }
+
+    @Test func aClaimedPassAgainstTheEvidenceIsNotOne() {
+        let report = changed { payload in
+            guard case .expectation(1, let result) = payload else { return payload }
+            return .expectation(
+                step: 1,
+                .init(name: result.name, state: .unmet, message: "no", why: [], seconds: 0, retries: 0))
+        }
+        #expect(report.verdict == .fail)
+        #expect(report.steps[1].verdict == .fail)
+    }
+
+    @Test func nothingAtAllIsTheLabsFailure() {
+        #expect(assemble([]).verdict == .infraError)
+        #expect(assemble([], .died("unshare: Operation not permitted")).message.contains("unshare"))
+    }
+}

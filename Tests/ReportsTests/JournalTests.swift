@@ -1,0 +1,110 @@
+import Foundation
+import RunEvents
+import Synchronization
+import Testing
+
+@testable import Reports
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A new folder below the system's temporary one, removed after the body.
+func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
+    let path = NSTemporaryDirectory() + "reports-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try body(path)
+}
+
+/// A disk with room for so many bytes; what does not fit is written in part, then ENOSPC, as the kernel does it.
+private func disk(of room: Int) -> WriteCall {
+    let left = Mutex(room)
+    return WriteCall { descriptor, bytes in
+        let fits = left.withLock { left in
+            let fits = min(left, bytes.count)
+            left -= fits
+            return fits
+        }
+        if fits == 0 { return (-1, ENOSPC) }
+        return (Glibc.write(descriptor, bytes.baseAddress, fits), 0)
+    }
+}
+
+@Suite struct JournalTests {
+    @Test func everyEventIsOneLineAndReadsBack() throws {
+        try withFolder { folder in
+            let events = SampleRun(hostile: "\n\r\u{2028}\u{1B}[2J\"\\").events
+            let journal = try Journal(path: folder + "/journal.jsonl")
+            for (index, event) in events.enumerated() {
+                try journal.consume(event)
+                let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/journal.jsonl"))
+                #expect(data.count { $0 == 10 } == index + 1)
+            }
+            let again = try Journal.read(path: folder + "/journal.jsonl")
+            #expect(try again.map { try EventLine.encode($0) } == events.map { try EventLine.encode($0) })
+        }
+    }
+
+    @Test(arguments: [0, 1, 500, 5_000, 40_000]) func aFullDiskLeavesCompleteLines(room: Int) throws {
+        try withFolder { folder in
+            let path = folder + "/journal.jsonl"
+            let journal = try Journal(path: path, write: disk(of: room))
+            var complaints: [String] = []
+            let reporters = RunReporters([journal], complain: { complaints.append("\($0)") })
+            for event in SampleRun().events { reporters.consume(event) }
+            let report = reporters.finish()
+            #expect(report.verdict == .pass)
+            #expect(complaints.count == 1)
+            #expect(complaints[0].contains(path) && complaints[0].contains("No space left"))
+            let data = try Data(contentsOf: URL(fileURLWithPath: path))
+            #expect(data.count <= room)
+            #expect(data.isEmpty || data.last == 10)
+            let read = try Journal.read(path: path)
+            #expect(read.count == data.count { $0 == 10 })
+        }
+    }
+
+    @Test func aLineCutByAKillIsLeftOutAndABrokenOneIsNamed() throws {
+        try withFolder { folder in
+            let path = folder + "/journal.jsonl"
+            let line = try EventLine.encode(SampleRun().events[0])
+            try (line + Data("\n".utf8) + line.prefix(20)).write(to: URL(fileURLWithPath: path))
+            #expect(try Journal.read(path: path).count == 1)
+            try (Data("{}\n".utf8) + line + Data("\n".utf8)).write(to: URL(fileURLWithPath: path))
+            #expect { try Journal.read(path: path) } throws: { "\($0)".contains("line 1") }
+            #expect(throws: ReportError.self) { try Journal.read(path: folder + "/none") }
+        }
+    }
+
+    @Test func aFullDiskLeavesTheOldFileWhole() throws {
+        try withFolder { folder in
+            let path = folder + "/report.json"
+            try AtomicFile(path: path).replace(with: Data("old".utf8))
+            #expect {
+                try AtomicFile(path: path, write: disk(of: 2)).replace(with: Data("newer".utf8))
+            } throws: { ($0 as? ReportError)?.code == .diskFull && "\($0)".contains(path) }
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["report.json"])
+        }
+    }
+
+    @Test func artifactsAreMeasuredAndStayInTheFolder() throws {
+        try withFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder + "/artifacts", withIntermediateDirectories: true)
+            try Data("abc".utf8).write(to: URL(fileURLWithPath: folder + "/artifacts/console-node1.log"))
+            try FileManager.default.createSymbolicLink(
+                atPath: folder + "/artifacts/link", withDestinationPath: "/etc/passwd")
+            var report = assemble(SampleRun().events)
+            for path in ["../x", "/etc/passwd", "artifacts/../../x", "artifacts/link", "artifacts"] {
+                report.artifacts.append(.init(path: path, kind: "console"))
+            }
+            report.measureArtifacts(in: folder)
+            #expect(report.artifacts[0].bytes == 3)
+            #expect(report.artifacts[0].sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+            for artifact in report.artifacts.dropFirst() {
+                #expect(artifact.error != nil && artifact.bytes == nil, "\(artifact.path)")
+            }
+        }
+    }
+}
