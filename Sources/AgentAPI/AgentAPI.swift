@@ -264,10 +264,13 @@ public struct EventRequest: Codable, Sendable {
     public let limit: Int
     /// Only events whose inner source or destination is one of these addresses; nil: all.
     public let addresses: [String]?
-    public init(since: UInt64, limit: Int, addresses: [String]? = nil) {
+    /// Wait so long for an event after `since` before answering with none; nil: answer at once.
+    public let waitMillis: Int?
+    public init(since: UInt64, limit: Int, addresses: [String]? = nil, waitMillis: Int? = nil) {
         self.since = since
         self.limit = limit
         self.addresses = addresses
+        self.waitMillis = waitMillis
     }
 }
 

@@ -1,0 +1,69 @@
+import AgentAPI
+import LinuxKernel
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The running agent: the core behind its lock, the events, and the conflist that says whether pods can be connected.
+final class Agent: Sendable {
+    static let version = "0.1.0"
+
+    let settings: AgentSettings
+    let events: EventLog
+    private let core: Mutex<AgentCore>
+
+    init(settings: AgentSettings) throws {
+        self.settings = settings
+        core = Mutex(try AgentCore.start(settings))
+        events = EventLog()
+    }
+
+    func withCore<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
+        try core.withLock { core throws -> Result in try body(&core) }
+    }
+
+    /// Looks whether the datapath is whole, and has the conflist say so.
+    func verify() {
+        core.withLock { core in
+            let before = core.problems
+            core.verify()
+            if core.problems != before {
+                if core.problems.isEmpty {
+                    Log.info("datapath ready")
+                } else {
+                    Log.warning("datapath not ready", ["problems": core.problems.joined(separator: "; ")])
+                }
+            }
+            do {
+                try Self.publish(ready: core.problems.isEmpty, settings.config)
+            } catch {
+                Log.error("cannot publish the conflist", ["error": "\(error)"])
+                core.problems.append("\(error)")
+            }
+        }
+    }
+
+    /// Orderly end: nobody shall ask for pods any more. What forwards stays.
+    func stop() {
+        core.withLock { _ in
+            unlink(settings.config.conflistPath)
+            unlink(settings.config.socketPath)
+        }
+        Log.info("stopped; programs, maps and endpoints stay")
+    }
+
+    /// The conflist exists when ready and does not when not; a file that is right is not touched.
+    static func publish(ready: Bool, _ config: AgentConfig) throws(SystemError) {
+        let path = config.conflistPath
+        guard ready else {
+            unlink(path)
+            return
+        }
+        let text = Conflist.text(socketPath: config.socketPath)
+        if try AtomicFile.read(path) == Array(text.utf8) { return }
+        try AtomicFile.makeDirectories(AtomicFile.parent(of: path))
+        try AtomicFile.write(text, to: path)
+    }
+}

@@ -1,0 +1,132 @@
+import AgentAPI
+import LinuxKernel
+import NetAddress
+import Netlink
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+extension AgentCore {
+    /// Carries out a command of the CNI specification.
+    mutating func answer(_ request: CNIRequest) -> CNIReply {
+        do {
+            let environment = try CNIEnvironment(
+                command: request.command, containerID: request.containerID, netns: request.netns,
+                interface: request.interface, arguments: request.arguments)
+            if environment.command == .version {
+                return CNIReply(output: CNIText.encode(CNIVersionResult()), exitStatus: 0)
+            }
+            let configuration = try CNIConfiguration(parsing: request.configuration)
+            return CNIReply(output: try carryOut(environment, configuration), exitStatus: 0)
+        } catch {
+            let failure = CNIError(mapping: error, command: request.command)
+            Log.warning(
+                "CNI command failed",
+                ["command": request.command, "container": request.containerID, "error": "\(failure)"])
+            let version = CNIConfiguration.versionText(of: request.configuration)
+            return CNIReply(output: failure.json(version: version), exitStatus: 1)
+        }
+    }
+
+    private mutating func carryOut(
+        _ environment: CNIEnvironment, _ configuration: CNIConfiguration
+    ) throws -> String {
+        let key = AttachmentKey(containerID: environment.containerID, interface: environment.interface)
+        guard key.containerID != EndpointRecord.healthContainerID else {
+            throw CNIError(.invalidEnvironment, "CNI_CONTAINERID is reserved", details: key.containerID)
+        }
+        switch environment.command {
+        case .add:
+            return try add(key, environment, configuration)
+        case .del:
+            let known = endpoints[key]
+            try disconnect(key)
+            if let known { Log.info("endpoint removed", ["id": "\(known.id)", "address": known.address]) }
+            return ""
+        case .check:
+            try checkEndpoint(key, environment, configuration)
+            return ""
+        case .version:
+            return CNIText.encode(CNIVersionResult())
+        }
+    }
+
+    /// ADD again for the same attachment gives the same answer while it is whole, and is done anew when it is not: the
+    /// runtime may not have got the first answer.
+    private mutating func add(
+        _ key: AttachmentKey, _ environment: CNIEnvironment, _ configuration: CNIConfiguration
+    ) throws -> String {
+        let arguments = try CNIArguments(parsing: environment.arguments)
+        if let present = endpoints[key] {
+            if present.phase == .ready, present.netns == environment.netns, present.labels == arguments.labels,
+                try problem(of: present) == nil
+            {
+                return CNIResult.connecting(present, router: router.description, configuration: configuration).json
+            }
+            try disconnect(key)
+        }
+        let endpoint = try connect(
+            key, netns: environment.netns, namespace: arguments.namespace, name: arguments.name,
+            labels: arguments.labels)
+        Log.info(
+            "endpoint connected",
+            [
+                "id": "\(endpoint.id)", "pod": "\(endpoint.namespace)/\(endpoint.name)", "address": endpoint.address,
+                "identity": "\(endpoint.identity)", "interface": endpoint.hostInterface,
+            ])
+        return CNIResult.connecting(endpoint, router: router.description, configuration: configuration).json
+    }
+
+    private func checkEndpoint(
+        _ key: AttachmentKey, _ environment: CNIEnvironment, _ configuration: CNIConfiguration
+    ) throws {
+        guard let previous = configuration.previousResult else {
+            throw CNIError(.invalidConfiguration, "CHECK needs prevResult")
+        }
+        guard let endpoint = endpoints[key], endpoint.phase == .ready else {
+            throw CNIError(.unknownContainer, "the agent has no such endpoint", details: key.containerID)
+        }
+        guard (previous.ips ?? []).contains(where: { $0.address == endpoint.address + "/32" }) else {
+            throw CNIError(.checkFailed, "prevResult lacks the endpoint's address", details: endpoint.address)
+        }
+        guard endpoint.netns == environment.netns else {
+            throw CNIError(.checkFailed, "the endpoint is in another network namespace", details: endpoint.netns)
+        }
+        if let problem = try problem(of: endpoint) {
+            throw CNIError(.checkFailed, "the endpoint is not as it was made", details: problem)
+        }
+    }
+
+    /// What is wrong with an endpoint, looked up in the kernel; nil when nothing is.
+    func problem(of endpoint: EndpointRecord) throws -> String? {
+        guard let link = try netlink.findLink(named: endpoint.hostInterface), Int(link.index) == endpoint.ifindex else {
+            return "\(endpoint.hostInterface) is missing on the node"
+        }
+        guard link.isUp else { return "\(endpoint.hostInterface) is down" }
+        if let problem = try programs.problem(endpointInterface: endpoint.ifindex) { return problem }
+        guard try programs.maps.contains(endpoint) else { return "the datapath's maps lack the endpoint" }
+        do throws(SystemError) {
+            _ = try NetworkNamespace(path: endpoint.netns)
+        } catch {
+            return "\(error)"
+        }
+        return try PodNetwork.problem(endpoint, router: router, namespace: try NetworkNamespace(path: endpoint.netns))
+    }
+}
+
+extension CNIError {
+    /// The specification's code for what went wrong in the agent.
+    init(mapping error: any Error, command: String) {
+        switch error {
+        case let error as CNIError: self = error
+        case let error as AgentError:
+            self.init(.invalidEnvironment, "CNI_ARGS cannot be read", details: error.message)
+        case DatapathError.addressesExhausted: self.init(.addressesExhausted, "\(error)")
+        case DatapathError.identityCollision: self.init(.identityCollision, "\(error)")
+        case let error as SystemError where error.code == ENOENT && error.call == "open":
+            self.init(.invalidEnvironment, "CNI_NETNS does not exist", details: error.subject)
+        default: self.init(.setupFailed, "\(command) failed", details: "\(error)")
+        }
+    }
+}

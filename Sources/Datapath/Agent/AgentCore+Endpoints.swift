@@ -1,0 +1,127 @@
+import AgentAPI
+import DatapathModel
+import LinuxKernel
+import NetAddress
+import Netlink
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+extension AgentCore {
+    static let healthNamespace = "/run/netns/labrun-health"
+
+    /// Connects a pod: address, identity, interface, maps. On any failure everything is taken back.
+    mutating func connect(
+        _ key: AttachmentKey, netns: String, namespace: String, name: String, labels: [String: String]
+    ) throws -> EndpointRecord {
+        let handle = try NetworkNamespace(path: netns)
+        let identity = try identities.acquire(SecurityIdentity.securityLabels(namespace: namespace, labels: labels))
+        do {
+            let address = try pool.allocate()
+            do {
+                return try connect(
+                    record(key, netns: netns, namespace: namespace, name: name, labels: labels, identity, address),
+                    handle)
+            } catch {
+                pool.release(address)
+                throw error
+            }
+        } catch {
+            identities.release(identity)
+            throw error
+        }
+    }
+
+    private func record(
+        _ key: AttachmentKey, netns: String, namespace: String, name: String, labels: [String: String],
+        _ identity: UInt32, _ address: IPv4Address
+    ) throws(DatapathError) -> EndpointRecord {
+        EndpointRecord(
+            id: try freeID(), containerID: key.containerID, interface: key.interface, netns: netns,
+            namespace: namespace, name: name, labels: labels, identity: identity, address: address.description,
+            hostInterface: EndpointNaming.hostInterface(key), ifindex: 0, mac: EndpointNaming.mac(key, host: false),
+            hostMAC: EndpointNaming.mac(key, host: true), phase: .creating)
+    }
+
+    /// The lowest id after the highest in use, so that an id is not given to another pod at once.
+    private func freeID() throws(DatapathError) -> UInt16 {
+        let used = Set(endpoints.values.map(\.id))
+        let highest = used.max() ?? 0
+        if highest < .max { return highest + 1 }
+        for id in 1...UInt16.max where !used.contains(id) { return id }
+        throw .endpointsExhausted
+    }
+
+    /// The kernel's part, with its record written before and after.
+    private mutating func connect(
+        _ planned: EndpointRecord, _ namespace: borrowing NetworkNamespace
+    ) throws -> EndpointRecord {
+        var endpoint = planned
+        try store.save(endpoint)
+        do {
+            let ifindex = try PodNetwork.connect(
+                endpoint, namespace: namespace, mtu: settings.config.podMTU, netlink)
+            endpoint.ifindex = Int(ifindex)
+            // The interface is down until its program and the maps are in place: no packet passes unseen.
+            try programs.attachEndpoint(interface: endpoint.ifindex)
+            try PodNetwork.configure(endpoint, router: router, namespace: namespace)
+            endpoint.phase = .ready
+            try programs.maps.insert(endpoint)
+            try netlink.changeLink(index: ifindex, LinkChange(isUp: true))
+            try store.save(endpoint)
+        } catch {
+            try? clearKernel(endpoint)
+            try? store.remove(endpoint)
+            throw error
+        }
+        endpoints[endpoint.key] = endpoint
+        return endpoint
+    }
+
+    /// Takes an endpoint away; one that is not known is fine.
+    mutating func disconnect(_ key: AttachmentKey) throws {
+        guard var endpoint = endpoints[key] else { return }
+        endpoint.phase = .disconnecting
+        endpoints[key] = endpoint
+        try store.save(endpoint)
+        try clearKernel(endpoint)
+        try store.remove(endpoint)
+        endpoints[key] = nil
+        if let address = IPv4Address(endpoint.address) { pool.release(address) }
+        identities.release(endpoint.identity)
+    }
+
+    /// Forwarding ends first, the interface's own entry last: what is under way is delivered or dropped by name.
+    private func clearKernel(_ endpoint: EndpointRecord) throws {
+        try programs.maps.removeAddress(of: endpoint)
+        try PodNetwork.disconnect(endpoint, netlink)
+        try programs.maps.removeInterface(of: endpoint)
+    }
+
+    /// The node's own endpoint, which other nodes probe: a namespace with an address, where the kernel answers ICMP.
+    mutating func ensureHealthEndpoint() throws {
+        let key = AttachmentKey(containerID: EndpointRecord.healthContainerID, interface: "eth0")
+        if let present = endpoints[key], present.phase == .ready,
+            let namespace = try? NetworkNamespace(path: Self.healthNamespace),
+            try PodNetwork.problem(present, router: router, namespace: namespace) == nil
+        {
+            return
+        }
+        if let broken = endpoints.removeValue(forKey: key) {
+            try clearKernel(broken)
+            try store.remove(broken)
+        }
+        try AtomicFile.makeDirectories(AtomicFile.parent(of: Self.healthNamespace))
+        // Left by a kill between making the file and mounting on it, or with a namespace that lost its interface.
+        try? unmountFilesystem(Self.healthNamespace, lazily: true)
+        unlink(Self.healthNamespace)
+        let namespace = try NetworkNamespace.create()
+        try namespace.bind(to: Self.healthNamespace)
+        let planned = try record(
+            key, netns: Self.healthNamespace, namespace: "", name: EndpointRecord.healthContainerID,
+            labels: ["reserved:health": ""], Identity.health.rawValue, pool.health)
+        _ = try connect(planned, namespace)
+        Log.info("health endpoint connected", ["address": pool.health.description])
+    }
+}

@@ -1,0 +1,152 @@
+import AgentAPI
+import DatapathModel
+import LinuxKernel
+import NetAddress
+import Netlink
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// All that the agent holds and changes; one thread at a time works on it (`Agent` has the lock).
+struct AgentCore: ~Copyable {
+    let settings: AgentSettings
+    let store: StateStore
+    let netlink: NetlinkSocket
+    let devices: HostDevices
+    let programs: DatapathPrograms
+    var pool: AddressPool
+    var identities = IdentityRegistry()
+    var endpoints: [AttachmentKey: EndpointRecord] = [:]
+    var cluster: StateStore.Cluster
+    /// Why the datapath is not ready; empty when it is.
+    var problems: [String] = ["starting"]
+    let starts: Int
+
+    var own: NodeEntry { settings.nodeEntry(pool: pool) }
+    var router: IPv4Address { pool.router }
+
+    /// Brings the node's datapath up, or takes over what an earlier agent left.
+    ///
+    /// Order matters: maps are filled before a program that reads them is attached, and what is attached already keeps
+    /// forwarding throughout.
+    static func start(_ settings: AgentSettings) throws -> AgentCore {
+        let store = try StateStore(directory: settings.config.statePath)
+        let starts = try store.countStart()
+        let pool = try AddressPool(settings.podCIDR)
+        try BPFFilesystem.ensure()
+        let programs = try DatapathPrograms.load(pins: BPFFilesystem.pins)
+        Log.info("programs loaded")
+        let netlink = try NetlinkSocket()
+        let devices = try HostDevices.ensure(settings, router: pool.router, store, netlink)
+        Log.info("devices ready")
+        var core = AgentCore(
+            settings: settings, store: store, netlink: netlink, devices: devices, programs: programs, starts: starts,
+            pool: pool, cluster: try store.loadCluster())
+        try core.restore(try store.loadEndpoints())
+        try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
+        try core.reconcileMaps()
+        try core.programs.attach(to: devices)
+        for endpoint in core.endpoints.values { try core.programs.attachEndpoint(interface: endpoint.ifindex) }
+        Log.info("programs attached", ["endpoints": "\(core.endpoints.count)", "start": "\(starts)"])
+        try core.ensureHealthEndpoint()
+        return core
+    }
+
+    private init(
+        settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
+        programs: consuming DatapathPrograms, starts: Int, pool: AddressPool, cluster: StateStore.Cluster
+    ) {
+        self.settings = settings
+        self.store = store
+        self.netlink = netlink
+        self.devices = devices
+        self.programs = programs
+        self.starts = starts
+        self.pool = pool
+        self.cluster = cluster
+    }
+
+    /// Takes over the endpoints that are whole, and clears away what a kill left of the others.
+    private mutating func restore(_ records: [EndpointRecord]) throws {
+        let interfaces = try netlink.links().filter { EndpointNaming.isHostInterface($0.name) }
+        for var record in records {
+            let link = interfaces.first { $0.name == record.hostInterface }
+            if record.phase == .ready, let link, Int(link.index) == record.ifindex, try adopt(&record) {
+                endpoints[record.key] = record
+                continue
+            }
+            Log.warning(
+                "removing incomplete endpoint",
+                ["id": "\(record.id)", "pod": "\(record.namespace)/\(record.name)", "phase": record.phase.rawValue])
+            try PodNetwork.disconnect(record, netlink)
+            try store.remove(record)
+        }
+        let known = Set(endpoints.values.map(\.hostInterface))
+        for link in interfaces where !known.contains(link.name) {
+            do throws(SystemError) {
+                try netlink.deleteLink(index: link.index)
+            } catch {
+                if error.code != ENODEV { throw error }
+            }
+        }
+    }
+
+    /// Takes address and identity of a restored endpoint; false when they are no longer to be had.
+    private mutating func adopt(_ record: inout EndpointRecord) throws -> Bool {
+        guard let address = IPv4Address(record.address) else { return false }
+        if record.isHealth { return address == pool.health }
+        guard pool.restore(address) else { return false }
+        let labels = SecurityIdentity.securityLabels(namespace: record.namespace, labels: record.labels)
+        record.identity = try identities.acquire(labels)
+        return true
+    }
+
+    /// Makes the maps say what the node knows; entries that are right are not touched.
+    func reconcileMaps() throws {
+        let ready = endpoints.values.filter { $0.phase == .ready }
+        try programs.maps.reconcileEndpoints(ready, hostAddresses: [settings.nodeAddress, router])
+        try reconcileIPCache()
+    }
+
+    func reconcileIPCache() throws {
+        let desired = try IPCachePlan.desired(
+            own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values))
+        let difference = IPCachePlan.difference(from: try programs.maps.ipcache(), to: desired)
+        try programs.maps.apply(difference)
+    }
+
+    /// Tells the programs what the node is and what they shall report.
+    func configure(tracePoints: Set<TracePoint>) throws {
+        var config = DatapathConfig(
+            nodeAddress: settings.nodeAddress, routerAddress: router, podRange: settings.podCIDR,
+            clusterRange: settings.clusterPodCIDR, hostInterface: UInt32(devices.hostIndex),
+            hostMAC: devices.hostMAC, overlayInterface: UInt32(devices.overlayIndex),
+            nodeInterface: UInt32(devices.deviceIndex))
+        config.tunnelPort = settings.config.tunnelPort
+        config.tracePoints = tracePoints
+        config.aggregatesTraces = false
+        try programs.maps.configure(config)
+    }
+
+    /// Whether all that forwarding needs is in place, and mends what can be mended.
+    mutating func verify() {
+        do {
+            problems = try programs.inspect(devices, device: settings.config.device).missing
+            if !problems.isEmpty {
+                Log.warning("attaching programs again", ["missing": problems.joined(separator: "; ")])
+                try programs.attach(to: devices)
+                problems = try programs.inspect(devices, device: settings.config.device).missing
+            }
+            if let health = endpoints.values.first(where: \.isHealth) {
+                if try netlink.findLink(named: health.hostInterface) == nil {
+                    problems.append("interface \(health.hostInterface) of the health endpoint is gone")
+                }
+            } else {
+                problems.append("there is no health endpoint")
+            }
+        } catch {
+            problems = ["\(error)"]
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import AgentAPI
+import NetAddress
+
+/// `AgentConfig` with its texts read and checked.
+struct AgentSettings: Sendable {
+    let config: AgentConfig
+    let nodeAddress: IPv4Address
+    let podCIDR: IPv4CIDR
+    let clusterPodCIDR: IPv4CIDR
+
+    /// - Throws: `DatapathError.invalidConfiguration` that names the field.
+    init(_ config: AgentConfig) throws(DatapathError) {
+        guard let nodeAddress = IPv4Address(config.nodeAddress) else {
+            throw .invalidConfiguration("nodeAddress: not an IPv4 address: \"\(config.nodeAddress)\"")
+        }
+        guard let podCIDR = IPv4CIDR(config.podCIDR) else {
+            throw .invalidConfiguration("podCIDR: not an address range: \"\(config.podCIDR)\"")
+        }
+        guard let clusterPodCIDR = IPv4CIDR(config.clusterPodCIDR), clusterPodCIDR.prefixLength >= 1 else {
+            throw .invalidConfiguration("clusterPodCIDR: not an address range: \"\(config.clusterPodCIDR)\"")
+        }
+        guard clusterPodCIDR.contains(podCIDR) else {
+            throw .invalidConfiguration("podCIDR \(podCIDR) is not part of clusterPodCIDR \(clusterPodCIDR)")
+        }
+        guard !clusterPodCIDR.contains(nodeAddress) else {
+            throw .invalidConfiguration("nodeAddress \(nodeAddress) lies in clusterPodCIDR \(clusterPodCIDR)")
+        }
+        guard CNIEnvironment.isInterfaceName(config.device) else {
+            throw .invalidConfiguration("device: not an interface name: \"\(config.device)\"")
+        }
+        guard (576...65485).contains(config.podMTU) else {
+            throw .invalidConfiguration("podMTU: must be 576 to 65485, is \(config.podMTU)")
+        }
+        guard config.tunnelPort != 0 else { throw .invalidConfiguration("tunnelPort: must not be 0") }
+        for (key, value) in config.values { try Self.checkValue(key, value) }
+        self.config = config
+        self.nodeAddress = nodeAddress
+        self.podCIDR = podCIDR.network
+        self.clusterPodCIDR = clusterPodCIDR.network
+    }
+
+    /// An option that this datapath does not have must not be taken silently for granted.
+    private static func checkValue(_ key: String, _ value: String) throws(DatapathError) {
+        let supported: [String: Set<String>] = [
+            "routingMode": ["tunnel"], "tunnelProtocol": ["vxlan"], "ipam.mode": ["cluster-pool"],
+            "ipv6.enabled": ["false"], "bpf.masquerade": ["false"], "kubeProxyReplacement": ["false"],
+        ]
+        guard let values = supported[key] else { return }
+        guard values.contains(value) else {
+            throw .invalidConfiguration("\(key): \(value) is not supported, only \(values.sorted().joined(separator: ", "))")
+        }
+    }
+
+    func nodeEntry(pool: AddressPool) -> NodeEntry {
+        NodeEntry(
+            name: config.nodeName, address: config.nodeAddress, podCIDR: podCIDR.description,
+            routerAddress: pool.router.description, healthAddress: pool.health.description)
+    }
+}

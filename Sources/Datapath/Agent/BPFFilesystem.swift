@@ -1,0 +1,23 @@
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Where pinned maps outlive the agent.
+enum BPFFilesystem {
+    static let mountPoint = "/sys/fs/bpf"
+    static let pins = mountPoint + "/labrun"
+
+    /// Mounts bpffs when nobody did, and makes the directory of the pins.
+    static func ensure() throws(SystemError) {
+        let mounts = String(
+            decoding: try FileDescriptor.open("/proc/self/mounts", O_RDONLY).readToEnd(), as: UTF8.self)
+        let isMounted = mounts.split(separator: "\n").contains { line in
+            let fields = line.split(separator: " ")
+            return fields.count > 2 && fields[1] == mountPoint && fields[2] == "bpf"
+        }
+        if !isMounted { try mountFilesystem("bpf", on: mountPoint, type: "bpf") }
+        try AtomicFile.makeDirectories(pins, mode: 0o700)
+    }
+}

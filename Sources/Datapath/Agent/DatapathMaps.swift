@@ -1,0 +1,152 @@
+import AgentAPI
+import BPF
+import DatapathModel
+import LinuxKernel
+import NetAddress
+
+/// The pinned maps, in the agent's words. Every change is one entry at a time; nothing is cleared to be filled again.
+struct DatapathMaps: ~Copyable {
+    private let endpointMap: Map<EndpointKey, EndpointEntry>
+    private let interfaceMap: Map<UInt32, InterfaceEntry>
+    private let ipcacheMap: Map<IPCacheKey, IPCacheValue>
+    private let metricsMap: Map<MetricsKey, MetricsValue>
+    private let configMap: Map<UInt32, ConfigEntry>
+
+    /// Opens what `DatapathPrograms.load` pinned.
+    static func open(pins: String) throws(SystemError) -> DatapathMaps {
+        DatapathMaps(
+            endpointMap: try Map(pinnedAt: "\(pins)/\(MapName.endpoints)"),
+            interfaceMap: try Map(pinnedAt: "\(pins)/\(MapName.interfaces)"),
+            ipcacheMap: try Map(pinnedAt: "\(pins)/\(MapName.ipcache)"),
+            metricsMap: try Map(pinnedAt: "\(pins)/\(MapName.metrics)"),
+            configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"))
+    }
+
+    func configure(_ config: DatapathConfig) throws(SystemError) { try configMap.update(ConfigEntry(config), for: 0) }
+
+    /// What is reported now; nil before the first agent configured the map.
+    func tracePoints() throws(SystemError) -> Set<TracePoint>? {
+        guard let entry = try configMap.value(for: 0), entry.version != 0 else { return nil }
+        return entry.tracePoints
+    }
+
+    // MARK: Endpoints
+
+    /// The endpoint becomes reachable: its interface is known before an address leads to it.
+    func insert(_ endpoint: EndpointRecord) throws {
+        let parts = try Parts(endpoint)
+        try interfaceMap.update(parts.interface, for: UInt32(endpoint.ifindex))
+        try endpointMap.update(parts.entry, for: EndpointKey(parts.address))
+        try ipcacheMap.update(
+            IPCacheValue(identity: Identity(rawValue: endpoint.identity)),
+            for: IPCacheKey(IPv4CIDR(host: parts.address)))
+    }
+
+    func removeAddress(of endpoint: EndpointRecord) throws(SystemError) {
+        guard let address = IPv4Address(endpoint.address) else { return }
+        try endpointMap.removeValue(for: EndpointKey(address))
+        try ipcacheMap.removeValue(for: IPCacheKey(IPv4CIDR(host: address)))
+    }
+
+    func removeInterface(of endpoint: EndpointRecord) throws(SystemError) {
+        guard endpoint.ifindex != 0 else { return }
+        try interfaceMap.removeValue(for: UInt32(endpoint.ifindex))
+    }
+
+    /// Whether both maps lead to and from the endpoint.
+    func contains(_ endpoint: EndpointRecord) throws -> Bool {
+        let parts = try Parts(endpoint)
+        guard let entry = try endpointMap.value(for: EndpointKey(parts.address)),
+            let interface = try interfaceMap.value(for: UInt32(endpoint.ifindex))
+        else { return false }
+        return sameBytes(entry, parts.entry) && sameBytes(interface, parts.interface)
+    }
+
+    /// Makes the maps hold exactly these endpoints and the node's own addresses.
+    func reconcileEndpoints(_ endpoints: [EndpointRecord], hostAddresses: [IPv4Address]) throws {
+        var addresses = Set(hostAddresses)
+        var interfaces = Set<UInt32>()
+        for address in hostAddresses {
+            if try endpointMap.value(for: EndpointKey(address)).map({ sameBytes($0, .host) }) != true {
+                try endpointMap.update(.host, for: EndpointKey(address))
+            }
+        }
+        for endpoint in endpoints {
+            addresses.insert(try Parts(endpoint).address)
+            interfaces.insert(UInt32(endpoint.ifindex))
+            if try !contains(endpoint) { try insert(endpoint) }
+        }
+        for key in try endpointMap.keys() where key.address.map({ !addresses.contains($0) }) ?? true {
+            try endpointMap.removeValue(for: key)
+        }
+        for key in try interfaceMap.keys() where !interfaces.contains(key) { try interfaceMap.removeValue(for: key) }
+    }
+
+    private func sameBytes<Value: BitwiseCopyable>(_ left: Value, _ right: Value) -> Bool {
+        withUnsafeBytes(of: left) { left in withUnsafeBytes(of: right) { left.elementsEqual($0) } }
+    }
+
+    /// An endpoint in the maps' types.
+    private struct Parts {
+        let address: IPv4Address
+        let entry: EndpointEntry
+        let interface: InterfaceEntry
+
+        init(_ endpoint: EndpointRecord) throws(DatapathError) {
+            guard let address = IPv4Address(endpoint.address), let pod = MACAddress(endpoint.mac),
+                let host = MACAddress(endpoint.hostMAC)
+            else { throw .invalidState(path: "endpoint \(endpoint.id)", reason: "malformed address") }
+            let identity = Identity(rawValue: endpoint.identity)
+            self.address = address
+            entry = EndpointEntry(
+                id: endpoint.id, identity: identity, interface: UInt32(endpoint.ifindex), podMAC: pod, hostMAC: host)
+            interface = InterfaceEntry(
+                endpointID: endpoint.id, identity: identity, ipv4: address, podMAC: pod, hostMAC: host)
+        }
+    }
+
+    // MARK: ipcache
+
+    func ipcache() throws(SystemError) -> [IPv4CIDR: IPCachePlan.Value] {
+        var content: [IPv4CIDR: IPCachePlan.Value] = [:]
+        for (key, value) in try ipcacheMap.entries() {
+            guard let range = key.range else { continue }
+            content[range] = IPCachePlan.Value(
+                identity: value.identity.rawValue, tunnelEndpoint: value.tunnelEndpoint)
+        }
+        return content
+    }
+
+    func apply(_ difference: IPCachePlan.Difference) throws(SystemError) {
+        for (range, value) in difference.set {
+            let identity = Identity(rawValue: value.identity)
+            try ipcacheMap.update(
+                IPCacheValue(identity: identity, tunnelEndpoint: value.tunnelEndpoint),
+                for: IPCacheKey(range))
+        }
+        for range in difference.remove { try ipcacheMap.removeValue(for: IPCacheKey(range)) }
+    }
+
+    // MARK: Metrics
+
+    /// Counters, added up over processors, by reason and direction.
+    func metrics() throws(SystemError) -> [MetricSample] {
+        var sums: [Series: MetricsValue] = [:]
+        for key in try metricsMap.keys() {
+            guard let values = try metricsMap.perCPUValues(for: key) else { continue }
+            let series = Series(reason: key.reason, direction: key.direction?.description ?? "unknown")
+            sums[series] = values.reduce(sums[series] ?? MetricsValue()) { $0 + $1 }
+        }
+        return sums.map { series, value in
+            MetricSample(
+                reason: series.reason.name, code: Int(series.reason.rawValue), direction: series.direction,
+                packets: value.packets, bytes: value.bytes)
+        }
+        .sorted { ($0.code, $0.direction) > ($1.code, $1.direction) }
+    }
+
+    private struct Series: Hashable {
+        let reason: Reason
+        let direction: String
+    }
+}

@@ -1,0 +1,79 @@
+import BPF
+import DatapathModel
+import LinuxKernel
+import Netlink
+
+/// The loaded BPF programs and where each one hangs.
+struct DatapathPrograms: ~Copyable {
+    let fromContainer: Program
+    let toContainer: Program
+    let fromOverlay: Program
+    let toOverlay: Program
+    let fromHost: Program
+    let fromNetdev: Program
+    let maps: DatapathMaps
+
+    /// Loads the three objects; pinned maps that exist are used as they are.
+    static func load(pins: String) throws -> DatapathPrograms {
+        var lxc = try EmbeddedObject.lxc.open()
+        var overlay = try EmbeddedObject.overlay.open()
+        var host = try EmbeddedObject.host.open()
+        lxc.setPinDirectory(pins)
+        overlay.setPinDirectory(pins)
+        host.setPinDirectory(pins)
+        try lxc.load()
+        try overlay.load()
+        try host.load()
+        return DatapathPrograms(
+            fromContainer: try lxc.program("from_container"), toContainer: try lxc.program("to_container"),
+            fromOverlay: try overlay.program("from_overlay"), toOverlay: try overlay.program("to_overlay"),
+            fromHost: try host.program("from_host"), fromNetdev: try host.program("from_netdev"),
+            maps: try DatapathMaps.open(pins: pins))
+    }
+
+    /// Attaches, in the place of what is there, to the node's devices: first what delivers, last what sends there.
+    func attach(to devices: HostDevices) throws(SystemError) {
+        try TrafficControl.attach(toOverlay, to: UInt32(devices.overlayIndex), .egress)
+        try TrafficControl.attach(fromOverlay, to: UInt32(devices.overlayIndex), .ingress)
+        try TrafficControl.attach(fromHost, to: UInt32(devices.hostIndex), .egress)
+        try TrafficControl.attach(fromNetdev, to: UInt32(devices.deviceIndex), .ingress)
+    }
+
+    func attachEndpoint(interface: Int) throws(SystemError) {
+        try TrafficControl.attach(toContainer, to: UInt32(interface), .egress)
+        try TrafficControl.attach(fromContainer, to: UInt32(interface), .ingress)
+    }
+
+    /// What is wrong with the programs of an endpoint's interface; nil when they are in place.
+    func problem(endpointInterface: Int) throws(SystemError) -> String? {
+        guard try isAttached(fromContainer, UInt32(endpointInterface), .ingress) else { return "from_container is not attached" }
+        guard try isAttached(toContainer, UInt32(endpointInterface), .egress) else { return "to_container is not attached" }
+        return nil
+    }
+
+    /// A line for each hook, `eth0 ingress: from_netdev id 12`, and what is not as it must be.
+    func inspect(_ devices: HostDevices, device: String) throws(SystemError) -> (attached: [String], missing: [String]) {
+        var lines: (attached: [String], missing: [String]) = ([], [])
+        func look(_ name: String, _ index: Int32, _ direction: TrafficControl.Direction, _ program: borrowing Program)
+            throws(SystemError)
+        {
+            let hook = "\(name) \(direction == .ingress ? "ingress" : "egress")"
+            switch try TrafficControl.attachedProgram(interface: UInt32(index), direction) {
+            case program.identifier?: lines.attached.append("\(hook): \(program.name) id \(program.identifier)")
+            case let other?: lines.missing.append("\(hook): program \(other) in the place of \(program.name)")
+            case nil: lines.missing.append("\(hook): \(program.name) is not attached")
+            }
+        }
+        try look(device, devices.deviceIndex, .ingress, fromNetdev)
+        try look(HostDevices.host, devices.hostIndex, .egress, fromHost)
+        try look(HostDevices.overlay, devices.overlayIndex, .ingress, fromOverlay)
+        try look(HostDevices.overlay, devices.overlayIndex, .egress, toOverlay)
+        return lines
+    }
+
+    private func isAttached(
+        _ program: borrowing Program, _ interface: UInt32, _ direction: TrafficControl.Direction
+    ) throws(SystemError) -> Bool {
+        try TrafficControl.attachedProgram(interface: interface, direction) == program.identifier
+    }
+}

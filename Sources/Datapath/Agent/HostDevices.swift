@@ -1,0 +1,90 @@
+import LinuxKernel
+import NetAddress
+import Netlink
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The agent's interfaces on the node and what the kernel must know about them. Every step finds what is there already, so
+/// that a restart changes nothing.
+struct HostDevices: Sendable {
+    /// Carries the router address; the cluster's pods are routed to it, and its egress program takes them from there.
+    static let host = "labrun_host"
+    /// The other end; what comes out of it enters the node's stack.
+    static let net = "labrun_net"
+    static let overlay = "labrun_vxlan"
+
+    let hostIndex: Int32
+    let hostMAC: MACAddress
+    let netIndex: Int32
+    let overlayIndex: Int32
+    /// The node's own interface.
+    let deviceIndex: Int32
+
+    static func ensure(
+        _ settings: AgentSettings, router: IPv4Address, _ store: StateStore, _ netlink: borrowing NetlinkSocket
+    ) throws -> HostDevices {
+        let config = settings.config
+        guard let device = try netlink.findLink(named: config.device) else {
+            throw DatapathError.invalidConfiguration("device \(config.device): no such interface on this node")
+        }
+        if try netlink.findLink(named: host) == nil || netlink.findLink(named: net) == nil {
+            if try netlink.findLink(named: host) != nil { try netlink.deleteLink(named: host) }
+            try netlink.createVeth(host, peer: net)
+        }
+        try ensureOverlay(settings, store, netlink)
+        try Sysctl.set("net/ipv4/ip_forward", "1")
+        // Packets of pods reach the stack by their own interface, but the route back is labrun_host's: never symmetric.
+        for name in ["all", "default", host, net, overlay] { try Sysctl.set("net/ipv4/conf/\(name)/rp_filter", "0") }
+        for name in [host, net, overlay] { try Sysctl.setIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "1") }
+        for name in [host, net] { try bringUpWithoutARP(name) }
+        try netlink.setUp(overlay)
+
+        let hostLink = try netlink.link(named: host)
+        guard let hostMAC = hostLink.mac else { throw DatapathError.kernel("\(host) has no hardware address") }
+        try ensureAddress(IPv4CIDR(host: router), linkIndex: hostLink.index, netlink)
+        try netlink.replaceRoute(
+            Route(to: settings.clusterPodCIDR, linkIndex: hostLink.index, source: router, mtu: config.podMTU))
+        return HostDevices(
+            hostIndex: hostLink.index, hostMAC: hostMAC, netIndex: try netlink.link(named: net).index,
+            overlayIndex: try netlink.link(named: overlay).index, deviceIndex: device.index)
+    }
+
+    private static func ensureOverlay(
+        _ settings: AgentSettings, _ store: StateStore, _ netlink: borrowing NetlinkSocket
+    ) throws {
+        let config = settings.config
+        if let link = try netlink.findLink(named: overlay) {
+            if link.kind == "vxlan", try store.overlayPort() == config.tunnelPort {
+                if link.mtu != config.podMTU { try netlink.changeLink(index: link.index, LinkChange(mtu: config.podMTU)) }
+                return
+            }
+            Log.info("replacing overlay device", ["port": "\(config.tunnelPort)"])
+            try netlink.deleteLink(index: link.index)
+        }
+        // The port is written down before the device exists: a kill in between leaves no device of an unknown port.
+        try store.save(overlayPort: config.tunnelPort)
+        try netlink.createExternalVXLAN(overlay, port: config.tunnelPort, mtu: config.podMTU)
+    }
+
+    private static func ensureAddress(
+        _ address: IPv4CIDR, linkIndex: Int32, _ netlink: borrowing NetlinkSocket
+    ) throws {
+        let present = try netlink.addresses(linkIndex: linkIndex).map(\.address)
+        if !present.contains(address) { try netlink.addAddress(address, linkIndex: linkIndex) }
+        for other in present where other != address { try netlink.deleteAddress(other, linkIndex: linkIndex) }
+    }
+
+    /// Nobody answers ARP on this pair: without it the kernel addresses frames to the interface itself, and the egress
+    /// program rewrites them.
+    private static func bringUpWithoutARP(_ name: String) throws(SystemError) {
+        let path = "/sys/class/net/\(name)/flags"
+        let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
+        guard let flags = UInt32(text.prefix { !$0.isNewline }.dropFirst(2), radix: 16) else {
+            throw SystemError(code: EINVAL, call: "read", subject: path)
+        }
+        let wanted = flags | UInt32(IFF_UP) | UInt32(IFF_NOARP)
+        if wanted != flags { try FileDescriptor.open(path, O_WRONLY).writeAll("0x\(String(wanted, radix: 16))".utf8) }
+    }
+}

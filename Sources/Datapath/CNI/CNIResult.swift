@@ -1,0 +1,120 @@
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Success of ADD (CNI specification 1.0.0, section 5; 0.4.0 adds `version` to each of `ips`).
+public struct CNIResult: Codable, Sendable, Equatable {
+    public struct Interface: Codable, Sendable, Equatable {
+        public var name: String
+        public var mac: String?
+        /// Path of the network namespace; absent on the host.
+        public var sandbox: String?
+    }
+    public struct Address: Codable, Sendable, Equatable {
+        /// `4`; only in 0.4.0.
+        public var version: String?
+        /// With prefix length.
+        public var address: String
+        public var gateway: String?
+        /// Index into `interfaces`.
+        public var interface: Int?
+    }
+    public struct Route: Codable, Sendable, Equatable {
+        public var dst: String
+        public var gw: String?
+    }
+    public struct DNS: Codable, Sendable, Equatable {
+        public var nameservers: [String]?
+        public var domain: String?
+        public var search: [String]?
+        public var options: [String]?
+    }
+
+    public var cniVersion: String?
+    public var interfaces: [Interface]?
+    public var ips: [Address]?
+    public var routes: [Route]?
+    public var dns: DNS?
+
+    /// What connecting an endpoint gives, after what plugins earlier in the chain gave.
+    static func connecting(_ endpoint: EndpointRecord, router: String, configuration: CNIConfiguration) -> CNIResult {
+        let previous = configuration.previousResult
+        let known = previous?.interfaces ?? []
+        let version = configuration.version == .v0_4_0 ? "4" : nil
+        let address = Address(
+            version: version, address: endpoint.address + "/32", gateway: router, interface: known.count + 1)
+        return CNIResult(
+            cniVersion: configuration.version.rawValue,
+            interfaces: known + [
+                Interface(name: endpoint.hostInterface, mac: endpoint.hostMAC),
+                Interface(name: endpoint.interface, mac: endpoint.mac, sandbox: endpoint.netns),
+            ],
+            ips: (previous?.ips ?? []) + [address],
+            routes: (previous?.routes ?? []) + [Route(dst: router + "/32"), Route(dst: "0.0.0.0/0", gw: router)],
+            dns: previous?.dns ?? DNS())
+    }
+
+    public var json: String { CNIText.encode(self) }
+}
+
+/// Failure of a command (CNI specification, section 5, Error).
+public struct CNIError: Error, Sendable, Equatable, CustomStringConvertible {
+    public struct Code: Sendable, Equatable {
+        public let rawValue: Int
+        public static let incompatibleVersion = Code(rawValue: 1)
+        public static let unknownContainer = Code(rawValue: 3)
+        public static let invalidEnvironment = Code(rawValue: 4)
+        public static let inputOutput = Code(rawValue: 5)
+        public static let decodingFailure = Code(rawValue: 6)
+        public static let invalidConfiguration = Code(rawValue: 7)
+        public static let tryAgainLater = Code(rawValue: 11)
+        // From 100 on: the plugin's own.
+        public static let addressesExhausted = Code(rawValue: 100)
+        public static let identityCollision = Code(rawValue: 101)
+        public static let setupFailed = Code(rawValue: 102)
+        public static let checkFailed = Code(rawValue: 103)
+        public static let conflictingContainer = Code(rawValue: 104)
+    }
+
+    public let code: Code
+    public let message: String
+    public let details: String
+
+    public init(_ code: Code, _ message: String, details: String = "") {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    public var description: String { details.isEmpty ? message : "\(message): \(details)" }
+
+    /// The object that the plugin prints.
+    public func json(version: String) -> String {
+        CNIText.encode(Wire(cniVersion: version, code: code.rawValue, msg: message, details: details))
+    }
+
+    private struct Wire: Encodable {
+        let cniVersion: String
+        let code: Int
+        let msg: String
+        let details: String
+    }
+}
+
+/// Answer to VERSION.
+struct CNIVersionResult: Encodable {
+    var cniVersion = CNIVersion.v1_0_0.rawValue
+    var supportedVersions = CNIVersion.allCases.map(\.rawValue)
+}
+
+enum CNIText {
+    /// One line of JSON, keys sorted: the same result is always the same text.
+    static func encode(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(value) else { return "{}" }
+        return String(decoding: data, as: UTF8.self)
+    }
+}

@@ -1,0 +1,57 @@
+import AgentAPI
+import LinuxKernel
+
+/// Commands that ask a running agent and print its answer.
+enum AgentQueries {
+    typealias Query = DatapathCommand.Query
+
+    static func status(_ query: Query) throws {
+        try show(query, .status, returning: AgentStatus.self, StatusText.text)
+    }
+
+    static func endpoints(_ query: Query) throws {
+        try show(query, .endpoints, returning: [AgentEndpoint].self, StatusText.endpoints)
+    }
+
+    static func ipcache(_ query: Query) throws {
+        try show(query, .ipcache, returning: [IPCacheEntry].self, StatusText.ipcache)
+    }
+
+    static func metrics(_ query: Query) throws {
+        try show(query, .metrics, returning: [MetricSample].self, StatusText.metrics)
+    }
+
+    static func health(_ query: Query, deadlineMillis: Int) throws {
+        var client = try AgentClient(socketPath: query.socket)
+        let report: HealthReport = try client.call(
+            .health, HealthRequest(deadlineMillis: deadlineMillis), deadline: .after(.milliseconds(deadlineMillis + 10_000)))
+        output(query.json ? CNIText.encode(report) + "\n" : HealthText.text(report, time: WallClock.text()))
+    }
+
+    /// Prints events until it is ended; what was before is left out.
+    static func monitor(_ query: Query) throws {
+        var client = try AgentClient(socketPath: query.socket)
+        var next = try client.call(.events, EventRequest(since: .max, limit: 0), returning: EventBatch.self).next
+        var lost: UInt64?
+        while true {
+            let batch: EventBatch = try client.call(
+                .events, EventRequest(since: next, limit: 1024, waitMillis: 10_000), deadline: .after(.seconds(30)))
+            next = batch.next
+            if let before = lost, batch.lost > before { output("lost \(batch.lost - before) events\n") }
+            lost = batch.lost
+            var text = ""
+            for event in batch.events { text += (query.json ? CNIText.encode(event) : MonitorText.line(event)) + "\n" }
+            if !text.isEmpty { output(text) }
+        }
+    }
+
+    private static func show<Value: Codable & Sendable>(
+        _ query: Query, _ method: AgentMethod, returning type: Value.Type, _ text: (Value) -> String
+    ) throws {
+        var client = try AgentClient(socketPath: query.socket)
+        let value: Value = try client.call(method, NoParameters?.none)
+        output(query.json ? CNIText.encode(value) + "\n" : text(value))
+    }
+
+    private static func output(_ text: String) { DatapathCommand.print(text, to: 1) }
+}

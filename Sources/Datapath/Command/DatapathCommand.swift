@@ -1,0 +1,121 @@
+import AgentAPI
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The command line of `datapathd`.
+public enum DatapathCommand {
+    public static let usage = """
+        usage: datapathd run [--config FILE]           start the agent
+               datapathd status [-o json]              the agent's state
+               datapathd health [-o json] [--deadline MILLISECONDS]
+                                                       probe all nodes and their health endpoints
+               datapathd endpoint list [-o json]
+               datapathd bpf ipcache list [-o json]
+               datapathd bpf metrics list [-o json]
+               datapathd monitor [-o json]             trace and drop events as they happen
+               datapathd selftest                      run the BPF programs on prepared packets
+        Commands that ask a running agent take --socket PATH (/run/labrun/datapath.sock).
+        Called as labrun-cni it is the CNI plugin.
+
+        """
+
+    /// What the words after the program's name ask for.
+    enum Request: Equatable {
+        case run(config: String)
+        case status(Query)
+        case health(Query, deadlineMillis: Int)
+        case endpoints(Query)
+        case ipcache(Query)
+        case metrics(Query)
+        case monitor(Query)
+        case selftest
+        case help
+    }
+
+    struct Query: Equatable {
+        var json = false
+        var socket = CNIPlugin.defaultSocket
+    }
+
+    struct UsageError: Error, Equatable { let message: String }
+
+    static func parse(_ arguments: [String]) throws(UsageError) -> Request {
+        var words: [String] = []
+        var query = Query()
+        var config = "/run/labrun/datapathd.json"
+        var deadline = 1000
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            func value() throws(UsageError) -> String {
+                guard let value = rest.popFirst() else { throw UsageError(message: "\(argument) needs a value") }
+                return value
+            }
+            switch argument {
+            case "-o", "--output":
+                guard try value() == "json" else { throw UsageError(message: "the only output format is json") }
+                query.json = true
+            case "--socket": query.socket = try value()
+            case "--config": config = try value()
+            case "--deadline":
+                guard let number = Int(try value()), (1...60_000).contains(number) else {
+                    throw UsageError(message: "--deadline takes 1 to 60000 milliseconds")
+                }
+                deadline = number
+            case "-h", "--help", "help": return .help
+            default:
+                if argument.hasPrefix("-") { throw UsageError(message: "unknown option \(argument)") }
+                words.append(argument)
+            }
+        }
+        switch words {
+        case ["run"]: return .run(config: config)
+        case ["status"]: return .status(query)
+        case ["health"]: return .health(query, deadlineMillis: deadline)
+        case ["endpoint", "list"]: return .endpoints(query)
+        case ["bpf", "ipcache", "list"]: return .ipcache(query)
+        case ["bpf", "metrics", "list"]: return .metrics(query)
+        case ["monitor"]: return .monitor(query)
+        case ["selftest"]: return .selftest
+        case []: throw UsageError(message: "a command is missing")
+        default: throw UsageError(message: "no command \(words.joined(separator: " "))")
+        }
+    }
+
+    /// Carries out a command line.
+    ///
+    /// - Parameter selftest: runs the self-test and answers its exit status.
+    /// - Returns: the exit status: 0, 1 for a failure, 2 for a wrong command line.
+    public static func run(_ arguments: [String], selftest: () -> Int32) -> Int32 {
+        do {
+            switch try parse(arguments) {
+            case .run(let config): return AgentProcess.run(configPath: config)
+            case .selftest: return selftest()
+            case .help: print(usage, to: 1)
+            case .status(let query): try AgentQueries.status(query)
+            case .health(let query, let deadline): try AgentQueries.health(query, deadlineMillis: deadline)
+            case .endpoints(let query): try AgentQueries.endpoints(query)
+            case .ipcache(let query): try AgentQueries.ipcache(query)
+            case .metrics(let query): try AgentQueries.metrics(query)
+            case .monitor(let query): try AgentQueries.monitor(query)
+            }
+            return 0
+        } catch let error as UsageError {
+            print("datapathd: \(error.message)\n\(usage)", to: 2)
+            return 2
+        } catch let error as SystemError where error.call == "connect" {
+            print("datapathd: no agent answers at \(error.subject): \(error)\n", to: 2)
+            return 1
+        } catch {
+            print("datapathd: \(error)\n", to: 2)
+            return 1
+        }
+    }
+
+    /// Unbuffered, and a reader that went away is no failure.
+    static func print(_ text: String, to descriptor: Int32) {
+        try? FileDescriptor(owning: dup(descriptor)).writeAll(text.utf8)
+    }
+}

@@ -1,0 +1,51 @@
+import AgentAPI
+import LinuxKernel
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// One connection to a running agent.
+struct AgentClient: ~Copyable {
+    private let connection: FileDescriptor
+    private var lines = LineBuffer(limit: 64 << 20)
+
+    /// - Throws: `SystemError`; `ENOENT` or `ECONNREFUSED` when no agent runs.
+    init(socketPath: String) throws(SystemError) { connection = try UnixSocket.connect(to: socketPath) }
+
+    /// Asks and waits for the answer.
+    ///
+    /// - Throws: `AgentError` as the agent gave it, `timeout` when the deadline passed, `disconnected` when the agent
+    ///   ended meanwhile.
+    mutating func call<Parameters: Codable & Sendable, Result: Codable & Sendable>(
+        _ method: AgentMethod, _ parameters: Parameters?, returning type: Result.Type = Result.self,
+        deadline: Deadline = .after(.seconds(30))
+    ) throws -> Result {
+        let request = try JSONEncoder().encode(AgentRequest(method, parameters))
+        try UnixSocket.send(Array(request) + [0x0A], to: connection.rawValue)
+        while true {
+            guard try waitUntilReady(connection.rawValue, events: Int16(POLLIN), until: deadline) else {
+                throw AgentError(code: "timeout", message: "the agent did not answer \(method.rawValue) in time")
+            }
+            let bytes = try connection.read()
+            guard !bytes.isEmpty else {
+                throw AgentError(code: "disconnected", message: "the agent ended while it answered \(method.rawValue)")
+            }
+            guard case .line(let line)? = lines.take(bytes).first else { continue }
+            let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(line))
+            if let error = reply.error { throw error }
+            guard let result = reply.result else {
+                throw AgentError(code: "malformed-reply", message: "\(method.rawValue): neither result nor error")
+            }
+            return result
+        }
+    }
+}
+
+/// Stands for the parameters of a method that has none.
+struct NoParameters: Codable, Sendable {}

@@ -1,0 +1,50 @@
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Files that are seen whole or not at all, also when the writer is killed.
+enum AtomicFile {
+    /// Writes beside the file, then renames over it (rename(2) is atomic). Nothing is synced: `/run` is memory, and what the
+    /// state describes does not outlive the kernel either.
+    static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws(SystemError) {
+        let temporary = path + ".new"
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+            try file.writeAll(text.utf8)
+            try check("rename", path) { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// Nil when there is no such file.
+    static func read(_ path: String) throws(SystemError) -> [UInt8]? {
+        do throws(SystemError) {
+            return try FileDescriptor.open(path, O_RDONLY).readToEnd()
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+    }
+
+    /// Makes the directories that lead to a path, the path itself included.
+    static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(SystemError) {
+        var made = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            made += "/" + part
+            do {
+                try check("mkdir", made) { mkdir(made, mode) }
+            } catch {
+                if error.code != EEXIST { throw error }
+            }
+        }
+    }
+
+    static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}

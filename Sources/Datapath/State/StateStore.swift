@@ -1,0 +1,98 @@
+import AgentAPI
+import LinuxKernel
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// What the agent must still know after it was killed, below `AgentConfig.statePath`:
+///
+/// - `endpoints/ID.json`: an endpoint with its phase, written before and after the kernel is changed,
+/// - `cluster.json`: nodes and remote endpoints as last pushed, so that a restart never empties the ipcache,
+/// - `overlay-port`: UDP port of the overlay device, which the kernel's own answer is not read for,
+/// - `starts`: how often the agent was started since the node booted.
+struct StateStore: Sendable {
+    struct Cluster: Codable, Sendable {
+        var nodes: [NodeEntry] = []
+        var entries: [IPCacheEntry] = []
+    }
+
+    let directory: String
+
+    init(directory: String) throws(SystemError) {
+        self.directory = directory
+        try AtomicFile.makeDirectories(directory + "/endpoints")
+    }
+
+    /// All endpoints, in order of their ids.
+    func loadEndpoints() throws -> [EndpointRecord] {
+        try fileNames(in: directory + "/endpoints").filter { $0.hasSuffix(".json") }
+            .compactMap { try load("endpoints/" + $0, as: EndpointRecord.self) }
+            .sorted { $0.id < $1.id }
+    }
+
+    func save(_ endpoint: EndpointRecord) throws(SystemError) {
+        try AtomicFile.write(CNIText.encode(endpoint) + "\n", to: path("endpoints/\(endpoint.id).json"))
+    }
+
+    func remove(_ endpoint: EndpointRecord) throws(SystemError) {
+        do throws(SystemError) {
+            let path = path("endpoints/\(endpoint.id).json")
+            try check("unlink", path) { unlink(path) }
+        } catch {
+            if error.code != ENOENT { throw error }
+        }
+    }
+
+    func loadCluster() throws -> Cluster { try load("cluster.json", as: Cluster.self) ?? Cluster() }
+
+    func save(_ cluster: Cluster) throws(SystemError) {
+        try AtomicFile.write(CNIText.encode(cluster) + "\n", to: path("cluster.json"))
+    }
+
+    /// Counts this start and answers the count.
+    func countStart() throws(SystemError) -> Int {
+        let starts = (try number("starts") ?? 0) + 1
+        try AtomicFile.write("\(starts)\n", to: path("starts"))
+        return starts
+    }
+
+    /// UDP port that the overlay device was made with.
+    func overlayPort() throws(SystemError) -> UInt16? { try number("overlay-port").flatMap { UInt16(exactly: $0) } }
+
+    func save(overlayPort: UInt16) throws(SystemError) {
+        try AtomicFile.write("\(overlayPort)\n", to: path("overlay-port"))
+    }
+
+    private func number(_ name: String) throws(SystemError) -> Int? {
+        guard let bytes = try AtomicFile.read(path(name)) else { return nil }
+        return Int(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
+    }
+
+    private func load<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value? {
+        guard let bytes = try AtomicFile.read(path(name)) else { return nil }
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+        } catch {
+            throw DatapathError.invalidState(
+                path: path(name), reason: "not readable (\(error)); remove it and delete this node's pods")
+        }
+    }
+
+    private func fileNames(in path: String) throws(SystemError) -> [String] {
+        guard let stream = opendir(path) else { throw .last("opendir", path) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            names.append(withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+        }
+        return names
+    }
+
+    private func path(_ name: String) -> String { directory + "/" + name }
+}

@@ -1,0 +1,62 @@
+import AgentAPI
+
+/// `datapathd status`, in the manner of `cilium status`.
+public enum StatusText {
+    public static func text(_ status: AgentStatus) -> String {
+        var lines: [(String, String)] = [
+            ("Datapath:", status.ready ? "Ok   ready" : "Failure   not ready"),
+            ("Version:", status.version),
+            ("Kernel:", status.kernel),
+            ("Node:", "\(status.node.name)   \(status.node.address)"),
+            ("IPAM:", "IPv4: \(status.addressesInUse)/\(status.addressesTotal) allocated from \(status.node.podCIDR)"),
+            ("Router:", status.node.routerAddress),
+            ("Health endpoint:", status.node.healthAddress),
+            ("Routing:", "Network: Tunnel [vxlan]   Host: BPF"),
+            ("Endpoints:", "\(status.endpointCount)"),
+            ("Cluster nodes:", status.knownNodes.isEmpty ? "none known" : "\(status.knownNodes.count) known: "
+                + status.knownNodes.joined(separator: ", ")),
+            ("Agent starts:", "\(status.starts)"),
+        ]
+        for (key, value) in status.values.sorted(by: { $0.key < $1.key }) {
+            lines.append(("Value:", "\(key)=\(value)"))
+        }
+        for program in status.programs { lines.append(("Program:", program)) }
+        for problem in status.problems { lines.append(("Problem:", problem)) }
+        return lines.map { label, value in
+            label + String(repeating: " ", count: max(1, 18 - label.count)) + TextTable.printable(value) + "\n"
+        }.joined()
+    }
+
+    public static func endpoints(_ endpoints: [AgentEndpoint]) -> String {
+        var table = TextTable("ENDPOINT", "IDENTITY", "POD", "IPv4", "INTERFACE", "IFINDEX", "MAC", "LABELS", "STATUS")
+        for endpoint in endpoints {
+            let labels = endpoint.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            table.add(
+                "\(endpoint.id)", "\(endpoint.identity)",
+                endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)",
+                endpoint.address, endpoint.interface, "\(endpoint.ifindex)", endpoint.mac,
+                labels.isEmpty ? "-" : labels.joined(separator: ","), endpoint.state)
+        }
+        return table.text
+    }
+
+    public static func ipcache(_ entries: [IPCacheEntry]) -> String {
+        var table = TextTable("IP PREFIX/ADDRESS", "IDENTITY")
+        for entry in entries {
+            table.add(
+                "\(entry.address)/\(entry.prefix)",
+                "identity=\(entry.identity) tunnelendpoint=\(entry.tunnelEndpoint ?? "0.0.0.0")")
+        }
+        return table.text
+    }
+
+    public static func metrics(_ samples: [MetricSample]) -> String {
+        var table = TextTable("REASON", "DIRECTION", "PACKETS", "BYTES")
+        for sample in samples {
+            table.add(
+                sample.code == 0 ? sample.reason : "\(sample.reason) (\(sample.code))", sample.direction,
+                "\(sample.packets)", "\(sample.bytes)")
+        }
+        return table.text
+    }
+}
