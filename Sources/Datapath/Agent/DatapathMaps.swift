@@ -9,7 +9,7 @@ struct DatapathMaps: ~Copyable {
     private let endpointMap: Map<EndpointKey, EndpointEntry>
     private let interfaceMap: Map<UInt32, InterfaceEntry>
     private let ipcacheMap: Map<IPCacheKey, IPCacheValue>
-    private let metricsMap: Map<MetricsKey, MetricsValue>
+    private let metricsMap: PerCPUMap<MetricsKey, MetricsValue>
     private let configMap: Map<UInt32, ConfigEntry>
 
     /// Opens what `DatapathPrograms.load` pinned.
@@ -18,7 +18,7 @@ struct DatapathMaps: ~Copyable {
             endpointMap: try Map(pinnedAt: "\(pins)/\(MapName.endpoints)"),
             interfaceMap: try Map(pinnedAt: "\(pins)/\(MapName.interfaces)"),
             ipcacheMap: try Map(pinnedAt: "\(pins)/\(MapName.ipcache)"),
-            metricsMap: try Map(pinnedAt: "\(pins)/\(MapName.metrics)"),
+            metricsMap: try PerCPUMap(pinnedAt: "\(pins)/\(MapName.metrics)"),
             configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"))
     }
 
@@ -132,8 +132,7 @@ struct DatapathMaps: ~Copyable {
     /// Counters, added up over processors, by reason and direction.
     func metrics() throws(SystemError) -> [MetricSample] {
         var sums: [Series: MetricsValue] = [:]
-        for key in try metricsMap.keys() {
-            guard let values = try metricsMap.perCPUValues(for: key) else { continue }
+        for (key, values) in try metricsMap.entries() {
             let series = Series(reason: key.reason, direction: key.direction?.description ?? "unknown")
             sums[series] = values.reduce(sums[series] ?? MetricsValue()) { $0 + $1 }
         }
