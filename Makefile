@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-SCENARIO ?= scenarios/files/vxlan-blocked-8472.yaml
+SCENARIO ?= scenarios/vxlan-blocked-8472.yaml
 KERNEL ?= 6.1
 # Kernels whose images the tests boot.
 TEST_KERNELS ?= all

@@ -67,11 +67,14 @@ let host: [Target] = [
     .target(name: "NodeImage", dependencies: ["Digest", "LinuxKernel", subprocess], swiftSettings: strict),
     .target(
         name: "Lab",
-        dependencies: ["Libvirt", "Fabric", "NodeImage", "NodeLink", "NodeProtocol", "AgentAPI", "Scenario", "Matrix", "LinuxKernel"],
+        dependencies: [
+            "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "Scenario", "Matrix", "Digest",
+            "LinuxKernel",
+        ],
         swiftSettings: strict),
-    .target(name: "Faults", dependencies: ["Lab", "Scenario"], swiftSettings: strict),
+    .target(name: "Faults", dependencies: ["Lab", "Fabric", "NodeProtocol", "Scenario"], swiftSettings: strict),
     .target(
-        name: "Runner", dependencies: ["Lab", "Faults", "Diagnosis", "Matrix", "RunEvents", "Scenario"],
+        name: "Runner", dependencies: ["Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "RunEvents", "Scenario", "LinuxKernel"],
         swiftSettings: strict),
     .target(
         name: "Reports", dependencies: ["Digest", "RunEvents", "Matrix", "ReportTemplates", xmlCoder, mustache],
@@ -79,10 +82,11 @@ let host: [Target] = [
     .target(
         name: "LabrunCommands",
         dependencies: [
-            "Runner", "Reports", "Scenario", "LabProfiles", "ShippedScenarios", "NodeImage", argumentParser,
+            "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles", "ShippedScenarios",
+            "NodeImage", "Libvirt", "LinuxKernel", argumentParser,
         ],
         swiftSettings: strict),
-    .executableTarget(name: "labrun", dependencies: ["LabrunCommands"], swiftSettings: strict),
+    .executableTarget(name: "labrun", dependencies: ["LabrunCommands", "Runner", "LinuxKernel"], swiftSettings: strict),
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {

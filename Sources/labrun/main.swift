@@ -1,1 +1,9 @@
-print("not built yet")
+import LabrunCommands
+import LinuxKernel
+import Runner
+
+// A lab host enters its namespaces before anything can start a thread.
+if let channels = LabNamespace.enterIfAsked() {
+    await LabHost.run(channels)
+}
+await LabrunCommand.start()

@@ -1,0 +1,45 @@
+import Lab
+import Scenario
+
+/// The hypervisor stops a node's processor; its memory and its connections stay.
+struct NodePauseFault: Fault {
+    static let descriptor = FaultDescriptor(
+        kind: "node-pause", summary: "pause {nodes} at the hypervisor",
+        parameters: [.init("nodes", .nodes, required: true, help: "nodes that stand still")])
+
+    private let nodes: [ClusterNode]
+
+    init(_ call: FaultCall, in cluster: Cluster) throws { nodes = try call.nodes(in: cluster) }
+
+    var targets: [String] { nodes.map(\.name) }
+    var claims: Set<String> { Set(targets.map { "\($0) power" }) }
+    var disturbs: [String] { targets }
+
+    func inject() async throws {
+        for node in nodes { try await node.machine.pause() }
+    }
+
+    func effect() async throws -> Proof { try await power(is: .paused) }
+
+    func heal() async throws {
+        for node in nodes { try await node.machine.resume() }
+    }
+
+    func gone() async throws -> Proof {
+        let proof = try await power(is: .running)
+        guard proof.holds else { return proof }
+        for node in nodes { try await node.call(.snapshot) }
+        return Proof(true, proof.evidence + ["\(targets.joined(separator: ", ")) answer out of band"])
+    }
+
+    private func power(is wanted: NodeState.Power) async throws -> Proof {
+        var lines: [String] = []
+        var holds = true
+        for node in nodes {
+            let power = try await node.machine.power()
+            holds = holds && power == wanted
+            lines.append("the hypervisor reports \(node.name) as \(power.rawValue)")
+        }
+        return Proof(holds, lines)
+    }
+}

@@ -1,0 +1,305 @@
+import AgentAPI
+import Digest
+import Fabric
+import Foundation
+import Matrix
+import NodeProtocol
+import Scenario
+import Synchronization
+
+/// A running cluster: nodes on a fabric, pods on nodes.
+public final class Cluster: Sendable {
+    public let plan: LabPlan
+    public let nodes: [ClusterNode]
+    public let fabric: Fabric
+    /// Time beyond a request's own that a busy host may take.
+    let slack: Duration = .seconds(20)
+    private let pods = Observed([RunningPod]())
+    private let values: Mutex<[String: String]>
+    private let planCounter = Mutex<UInt64>(1)
+    private let tolerated = Mutex<Set<String>>([])
+    private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
+    /// Unexpected ends of nodes and agents: failures of the lab.
+    public let failures: AsyncStream<LabError>
+    private let failureSink: AsyncStream<LabError>.Continuation
+
+    public struct RunningPod: Sendable, Hashable {
+        public let planned: PlannedPod
+        public let address: String
+    }
+
+    /// - Parameters:
+    ///   - machines: one per node of the plan, same order.
+    ///   - notices: what happens to nodes, as it happens.
+    public init(
+        plan: LabPlan, machines: [any NodeMachine], fabric: Fabric,
+        notices: @escaping @Sendable (String, NodeNotice) -> Void
+    ) {
+        self.plan = plan
+        self.fabric = fabric
+        values = Mutex(plan.profile.datapathValues)
+        (failures, failureSink) = AsyncStream.makeStream(of: LabError.self, bufferingPolicy: .bufferingOldest(16))
+        let router = NoticeRouter()
+        nodes = zip(plan.nodes, machines).map { node, machine in
+            ClusterNode(plan: node, machine: machine) { router.route($0, $1) }
+        }
+        self.notices = { notices($0.name, $1) }
+        router.target = { [weak self] node, notice in self?.take(node, notice) }
+    }
+
+    public func node(named name: String) -> ClusterNode? { nodes.first { $0.name == name } }
+
+    /// While tolerated, a node's or its agent's end is no failure of the lab: somebody means it.
+    public func tolerate(_ names: some Sequence<String>, _ on: Bool) {
+        tolerated.withLock { set in
+            for name in names {
+                if on { set.insert(name) } else { set.remove(name) }
+            }
+        }
+    }
+
+    private func take(_ node: ClusterNode, _ notice: NodeNotice) {
+        notices(node, notice)
+        guard !tolerated.withLock({ $0.contains(node.name) }) else { return }
+        switch notice {
+        case .power(let event) where event.power == .stopped:
+            failureSink.yield(
+                LabError(
+                    .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
+        case .agent(let agent) where !agent.running && agent.ended != nil:
+            failureSink.yield(
+                LabError(
+                    .agentFailed, "the agent of \(node.name) ended: \(agent.ended ?? "")",
+                    lastLines: agent.lastLines))
+        default: break
+        }
+    }
+
+    func nextPlanIdentifier() -> UInt64 {
+        planCounter.withLock { counter in
+            defer { counter += 1 }
+            return counter
+        }
+    }
+
+    // MARK: Boot
+
+    /// Powers all nodes on side by side and brings their runtimes and agents up.
+    public func boot(within deadline: Duration) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for node in nodes {
+                group.addTask { try await self.bringUp(node, within: deadline) }
+            }
+            try await group.waitForAll()
+        }
+        try await announceNodes()
+    }
+
+    /// One node from power-on to a ready agent.
+    func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
+        try await node.boot(within: deadline)
+        try await node.call(.configure(configuration(of: node)), within: deadline)
+        try await node.call(.startAgent, within: deadline)
+        try await node.wait(for: "ready", within: deadline) { $0.isReady }
+    }
+
+    private func configuration(of node: ClusterNode) throws -> NodeConfiguration {
+        let agent = AgentConfig(
+            nodeName: node.name, nodeAddress: node.plan.address, podCIDR: node.plan.podCIDR,
+            clusterPodCIDR: plan.profile.podCIDR, tunnelPort: LabPlan.tunnelPort,
+            values: datapathValues)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return NodeConfiguration(
+            name: node.name,
+            interfaces: [
+                NodeInterface(
+                    name: "eth0", mac: node.plan.mac, address: "\(node.plan.address)/\(plan.prefixLength)",
+                    gateway: plan.gateway, mtu: 1500)
+            ],
+            clockNanoseconds: Int64(Date().timeIntervalSince1970 * 1e9),
+            agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
+            agentConfigPath: "/run/labrun/datapathd.json",
+            agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
+            nodePort: LabPlan.nodePort)
+    }
+
+    /// Tells every running agent of all nodes, as node discovery does.
+    public func announceNodes() async throws {
+        let running = await runningNodes()
+        let entries = try await withThrowingTaskGroup(of: NodeEntry.self) { group in
+            for node in running {
+                group.addTask { try await node.agent(.status, as: AgentStatus.self, within: self.slack).node }
+            }
+            return try await group.reduce(into: [NodeEntry]()) { $0.append($1) }
+        }
+        knownEntries.withLock { known in
+            for entry in entries { known[entry.name] = entry }
+        }
+        let all = knownEntries.withLock { $0.values.sorted { $0.name < $1.name } }
+        try await onAll(running) { node in
+            _ = try await node.agent(.setNodes, NodeSet(nodes: all), as: Acknowledgement.self, within: self.slack)
+        }
+    }
+    private let knownEntries = Mutex<[String: NodeEntry]>([:])
+
+    func runningNodes() async -> [ClusterNode] {
+        var running: [ClusterNode] = []
+        for node in nodes where await node.state.isReady { running.append(node) }
+        return running
+    }
+
+    // MARK: Pods
+
+    /// Starts pods, every node its own one after the other, the nodes side by side, then tells every agent of them.
+    public func start(_ planned: [PlannedPod]) async throws {
+        let byNode = Dictionary(grouping: planned) { $0.node }
+        try await withThrowingTaskGroup(of: [RunningPod].self) { group in
+            for (name, planned) in byNode {
+                guard let node = node(named: name) else { throw LabError(.plan, "no node \(name)") }
+                group.addTask {
+                    var started: [RunningPod] = []
+                    for pod in planned { started.append(try await self.create(pod, on: node)) }
+                    return started
+                }
+            }
+            for try await some in group {
+                await pods.update { all in
+                    all.removeAll { old in some.contains { $0.planned.endpointID == old.planned.endpointID } }
+                    all += some
+                }
+            }
+        }
+        try await announceEndpoints()
+    }
+
+    private func create(_ pod: PlannedPod, on node: ClusterNode) async throws -> RunningPod {
+        let spec = PodSpec(
+            namespace: pod.namespace, name: pod.name, uid: Self.uid(of: pod), labels: pod.labels, port: pod.port)
+        guard case .pod(let status) = try await node.call(.createPod(spec), within: slack),
+            let address = status.address, status.phase == "Running"
+        else { throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start") }
+        return RunningPod(planned: pod, address: address)
+    }
+
+    /// Stable for a pod of the same name, so that its interface has the same name on the node after a restart.
+    private static func uid(of pod: PlannedPod) -> String {
+        let digits = Array(SHA256Digest.hex(of: Array("\(pod.endpointID)@\(pod.node)".utf8)).prefix(32))
+        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
+    }
+
+    public func stop(_ identifiers: Set<String>) async throws {
+        for pod in await pods.value where identifiers.contains(pod.planned.endpointID) {
+            guard let node = node(named: pod.planned.node), await node.state.power == .running else { continue }
+            try await node.call(
+                .deletePod(PodReference(namespace: pod.planned.namespace, name: pod.planned.name)), within: slack)
+        }
+        await pods.update { all in all.removeAll { identifiers.contains($0.planned.endpointID) } }
+        try await announceEndpoints()
+    }
+
+    /// Tells every running agent each pod's address, identity and node, as the cluster's store does.
+    func announceEndpoints() async throws {
+        let running = await runningNodes()
+        let entries = try await withThrowingTaskGroup(of: [IPCacheEntry].self) { group in
+            for node in running {
+                group.addTask {
+                    let endpoints = try await node.agent(.endpoints, as: [AgentEndpoint].self, within: self.slack)
+                    return endpoints.map {
+                        IPCacheEntry(
+                            address: $0.address, prefix: 32, identity: $0.identity, tunnelEndpoint: node.plan.address)
+                    }
+                }
+            }
+            return try await group.reduce(into: [IPCacheEntry]()) { $0 += $1 }
+        }
+        let all = entries.sorted { $0.address < $1.address }
+        try await onAll(running) { node in
+            _ = try await node.agent(
+                .setIPCache, IPCacheSet(entries: all), as: Acknowledgement.self, within: self.slack)
+        }
+    }
+
+    public var runningPods: [RunningPod] { get async { await pods.value } }
+
+    /// Everyone who can be in a matrix: pods by name, then nodes.
+    public var endpoints: [Endpoint] {
+        get async {
+            let pods = await pods.value.map { pod in
+                Endpoint(
+                    id: pod.planned.endpointID, kind: .pod, node: pod.planned.node, namespace: pod.planned.namespace,
+                    address: pod.address, port: pod.planned.port, labels: pod.planned.labels)
+            }
+            let nodes = plan.nodes.map { node in
+                Endpoint(
+                    id: "node/\(node.name)", kind: .node, node: node.name, namespace: nil, address: node.address,
+                    port: LabPlan.nodePort, labels: ["kubernetes.io/hostname": node.name])
+            }
+            return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes
+        }
+    }
+
+    // MARK: Power
+
+    /// Boots a node again after its end and puts its pods back.
+    public func restart(_ node: ClusterNode, within deadline: Duration) async throws {
+        try await bringUp(node, within: deadline)
+        try await announceNodes()
+        try await start(await pods.value.map(\.planned).filter { $0.node == node.name })
+    }
+
+    /// Waits until every node that runs is ready.
+    public func waitUntilReady(within deadline: Duration) async throws {
+        for node in nodes where await node.state.power == .running {
+            try await node.wait(for: "ready", within: deadline) { $0.isReady }
+        }
+    }
+
+    /// Changes a datapath value (`datapath.values.NAME`) on every node: agents are started again with it.
+    public func set(_ path: String, to value: String) async throws {
+        let prefix = "datapath.values."
+        guard path.hasPrefix(prefix) else { throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set") }
+        values.withLock { $0[String(path.dropFirst(prefix.count))] = value }
+        let running = await runningNodes()
+        tolerate(running.map(\.name), true)
+        defer { tolerate(running.map(\.name), false) }
+        try await onAll(running) { node in
+            try await node.call(.stopAgent(signal: SIGTERM), within: self.slack)
+            try await node.call(.configure(self.configuration(of: node)), within: self.slack)
+            try await node.call(.startAgent, within: self.slack)
+            try await node.wait(for: "ready", within: self.slack) { $0.isReady }
+        }
+        try await announceNodes()
+        try await announceEndpoints()
+    }
+
+    /// Effective datapath values.
+    public var datapathValues: [String: String] { values.withLock { $0 } }
+
+    /// What an agent prints for its operators, kept as artifacts: file name → method.
+    public var textReports: [(String, AgentMethod)] { [("status", .statusText), ("health", .healthText)] }
+
+    func onAll(
+        _ nodes: [ClusterNode], _ body: @escaping @Sendable (ClusterNode) async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for node in nodes { group.addTask { try await body(node) } }
+            try await group.waitForAll()
+        }
+    }
+
+    public func close() async {
+        failureSink.finish()
+        for node in nodes { await node.close() }
+    }
+}
+
+/// Hands notices to a cluster that is still being made.
+private final class NoticeRouter: Sendable {
+    private let handler = Mutex<(@Sendable (ClusterNode, NodeNotice) -> Void)?>(nil)
+    var target: (@Sendable (ClusterNode, NodeNotice) -> Void)? {
+        get { handler.withLock { $0 } }
+        set { handler.withLock { $0 = newValue } }
+    }
+    func route(_ node: ClusterNode, _ notice: NodeNotice) { target?(node, notice) }
+}

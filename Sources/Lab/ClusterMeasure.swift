@@ -1,0 +1,198 @@
+import AgentAPI
+import Matrix
+import NodeProtocol
+
+extension Cluster {
+    /// Measures every pair at once: each node probes for its own endpoints, then every receiver tells what it saw.
+    ///
+    /// A node that cannot be asked leaves its cells `not-measured`; it never turns them into a timeout.
+    public func measure(_ plan: MeasurementPlan) async -> Measurement {
+        let started = ContinuousClock.now
+        var endpoints: [Endpoint] = []
+        var indices: [String: Int] = [:]
+        for endpoint in plan.pairs.flatMap({ [$0.from, $0.to] }) where indices[endpoint.id] == nil {
+            indices[endpoint.id] = endpoints.count
+            endpoints.append(endpoint)
+        }
+        let identifier = nextPlanIdentifier()
+        let bySender = Dictionary(grouping: plan.pairs) { $0.from.node ?? "" }
+        var results: [ProbeResult] = []
+        var missing: [String: String] = [:]
+        var longest = 0
+        await withTaskGroup(of: (String, Result<(ProbeSummary, [ProbeResult]), any Error>).self) { group in
+            for (name, pairs) in bySender {
+                guard let node = node(named: name) else { continue }
+                let request = Self.request(
+                    identifier, pairs: pairs, endpoints: endpoints, indices: indices, plan: plan)
+                group.addTask {
+                    guard await node.state.power == .running else {
+                        return (name, .failure(LabError(.request, "\(name) is \(await node.state.description)")))
+                    }
+                    do {
+                        let answer = try await node.connection().probe(request, slack: self.slack)
+                        return (name, .success((answer.summary, answer.results)))
+                    } catch {
+                        return (name, .failure(error))
+                    }
+                }
+            }
+            for await (name, result) in group {
+                switch result {
+                case .success(let (summary, some)):
+                    results += some
+                    longest = max(longest, summary.longestRoundTripMicros)
+                case .failure(let error): missing[name] = "\(error)"
+                }
+            }
+        }
+        let sightings = await sightings(of: identifier, at: Set(plan.pairs.compactMap(\.to.node)), missing: missing)
+        let probes = join(
+            plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings)
+        return Measurement(
+            endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
+            longestRoundTripMicros: longest, missing: missing)
+    }
+
+    private static func request(
+        _ identifier: UInt64, pairs: [MeasurementPlan.Pair], endpoints: [Endpoint], indices: [String: Int],
+        plan: MeasurementPlan
+    ) -> ProbePlan {
+        let bySource = Dictionary(grouping: pairs) { $0.from.id }
+        let targetIDs = Set(pairs.map(\.to.id))
+        let targets = endpoints.filter { targetIDs.contains($0.id) }
+        let position = Dictionary(uniqueKeysWithValues: targets.enumerated().map { ($1.id, $0) })
+        let sources = bySource.keys.sorted()
+        return ProbePlan(
+            id: identifier, deadlineMillis: Int(plan.deadline.inSeconds * 1000),
+            protocols: plan.protocols.map(\.rawValue),
+            sources: sources.map { id in
+                let endpoint = endpoints[indices[id] ?? 0]
+                return ProbeSource(index: indices[id] ?? 0, pod: endpoint.podReference)
+            },
+            targets: targets.map { ProbeTarget(index: indices[$0.id] ?? 0, address: $0.address, port: $0.port) },
+            pairs: sources.map { id in (bySource[id] ?? []).compactMap { position[$0.to.id] } },
+            count: plan.count)
+    }
+
+    /// What the receivers of a plan saw; nil for a node that could not be asked.
+    private func sightings(
+        of identifier: UInt64, at nodes: Set<String>, missing: [String: String]
+    ) async -> [String: [Sighting]?] {
+        await withTaskGroup(of: (String, [Sighting]?).self) { group in
+            for name in nodes {
+                guard let node = node(named: name), missing[name] == nil else { continue }
+                group.addTask {
+                    guard await node.state.power == .running, let link = try? await node.connection() else {
+                        return (name, nil)
+                    }
+                    return (name, try? await link.sightings(plan: identifier, deadline: .seconds(5)))
+                }
+            }
+            var all: [String: [Sighting]?] = [:]
+            for await (name, some) in group { all[name] = some }
+            return all
+        }
+    }
+
+    private func join(
+        plan: MeasurementPlan, endpoints: [Endpoint], indices: [String: Int], results: [ProbeResult],
+        sightings: [String: [Sighting]?]
+    ) -> [ProbeMeasurement] {
+        struct Slot: Hashable {
+            let from: UInt32
+            let to: UInt32
+            let proto: ProbeProtocolCode
+        }
+        let measured = Dictionary(
+            results.map { (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0) }) { a, _ in a }
+        let seen = Dictionary(
+            sightings.values.compactMap { $0 }.flatMap { $0 }.map {
+                (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0)
+            }) { a, _ in a }
+        var probes: [ProbeMeasurement] = []
+        probes.reserveCapacity(plan.cellCount)
+        for pair in plan.pairs {
+            guard let from = indices[pair.from.id], let to = indices[pair.to.id] else { continue }
+            let asked = sightings[pair.to.node ?? ""].flatMap { $0 } != nil
+            for proto in plan.protocols {
+                guard let code = ProbeProtocolCode(name: proto.rawValue) else { continue }
+                let slot = Slot(from: UInt32(from), to: UInt32(to), proto: code)
+                let key = CellKey(
+                    from: pair.from.id, to: pair.to.id, protocol: proto, port: proto == .icmp ? 0 : pair.to.port)
+                probes.append(
+                    Self.measurement(
+                        key: key, sender: pair.from, result: measured[slot],
+                        sighting: seen[slot], receiverAsked: asked))
+            }
+        }
+        return probes
+    }
+
+    /// What a cell came to. An answer whose request was seen with another source than the sender's is `wrong-source`.
+    static func measurement(
+        key: CellKey, sender: Endpoint, result: ProbeResult?, sighting: Sighting?, receiverAsked: Bool
+    ) -> ProbeMeasurement {
+        guard let result else {
+            return ProbeMeasurement(
+                key: key, observed: .notMeasured, latencyMicros: nil, localPort: nil, requestArrived: nil, sent: 0,
+                answered: 0)
+        }
+        var observed = Outcome(result.outcome)
+        let seen = result.seen ?? sighting?.seen
+        if result.answered > 0, let seen {
+            if seen.addressText != sender.address || (result.localPort != 0 && seen.port != result.localPort) {
+                observed = .wrongSource(seen.description)
+            }
+        } else if result.answered > 0, receiverAsked {
+            // Answered by somebody who is not the receiver: never a green cell.
+            observed = .wrongSource("unconfirmed by \(key.to)")
+        }
+        return ProbeMeasurement(
+            key: key, observed: observed, latencyMicros: result.answered > 0 ? Int(result.roundTripMicros) : nil,
+            localPort: result.localPort == 0 ? nil : result.localPort,
+            requestArrived: sighting != nil ? true : receiverAsked ? false : nil, sent: Int(result.sent),
+            answered: Int(result.answered))
+    }
+
+    /// Node-to-node and endpoint-to-endpoint probes of every agent that can be asked; by node name.
+    public func health(deadline: Duration) async -> [String: Result<HealthReport, any Error>] {
+        await withTaskGroup(of: (String, Result<HealthReport, any Error>).self) { group in
+            for node in nodes {
+                group.addTask {
+                    do {
+                        guard await node.state.power == .running else {
+                            throw LabError(.request, "\(node.name) is \(await node.state.description)")
+                        }
+                        let request = HealthRequest(deadlineMillis: Int(deadline.inSeconds * 1000))
+                        return (
+                            node.name,
+                            .success(
+                                try await node.agent(
+                                    .health, request, as: HealthReport.self, within: deadline + .seconds(3)))
+                        )
+                    } catch {
+                        return (node.name, .failure(error))
+                    }
+                }
+            }
+            var all: [String: Result<HealthReport, any Error>] = [:]
+            for await (name, result) in group { all[name] = result }
+            return all
+        }
+    }
+}
+
+extension Endpoint {
+    /// Its pod in the node runtime's words; nil for a node.
+    var podReference: PodReference? {
+        guard kind == .pod, let slash = id.firstIndex(of: "/") else { return nil }
+        return PodReference(namespace: String(id[..<slash]), name: String(id[id.index(after: slash)...]))
+    }
+}
+
+extension Duration {
+    /// Whole and fractional seconds.
+    public var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
+    }
+}

@@ -1,0 +1,183 @@
+import AgentAPI
+import Foundation
+import NodeLink
+import NodeProtocol
+
+/// One node of a running cluster: its machine, its channel, and what is known of its state.
+public final class ClusterNode: Sendable {
+    public let plan: LabPlan.Node
+    public let machine: any NodeMachine
+    private let observed = Observed(NodeState())
+    private let link: Observed<NodeLink?> = Observed(nil)
+    private let report: @Sendable (ClusterNode, NodeNotice) -> Void
+    private let watcher: Observed<[Task<Void, Never>]> = Observed([])
+
+    public var name: String { plan.name }
+    public var state: NodeState { get async { await observed.value } }
+
+    init(
+        plan: LabPlan.Node, machine: any NodeMachine, report: @escaping @Sendable (ClusterNode, NodeNotice) -> Void
+    ) {
+        self.plan = plan
+        self.machine = machine
+        self.report = report
+        let power = Task { [weak self] in
+            for await event in machine.powerEvents {
+                guard let self else { return }
+                await self.observed.update {
+                    $0.power = event.power
+                    $0.powerReason = event.reason
+                    if event.power == .stopped {
+                        $0.runtime = nil
+                        $0.conflist = nil
+                        $0.agent = nil
+                    }
+                }
+                self.report(self, .power(event))
+            }
+        }
+        Task { [watcher] in await watcher.update { $0.append(power) } }
+    }
+
+    /// Powers the machine on and connects to its channel; returns when the runtime answers.
+    func boot(within deadline: Duration) async throws {
+        try await machine.start()
+        await observed.update { $0.power = .running }
+        let fresh = NodeLink(node: name, path: machine.channelPath)
+        let old = await link.value
+        await link.update { $0 = fresh }
+        old?.close()
+        follow(fresh)
+        let hello = try await withThrowingTaskGroup(of: HelloReply?.self) { group in
+            group.addTask { try await fresh.ready(within: deadline) }
+            group.addTask { [observed] in
+                _ = await observed.wait(within: deadline) { $0.power == .stopped }
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let hello = first else {
+                throw LabError(
+                    .nodeFailed, "\(name) ended while it booted: \(await state.description)",
+                    lastLines: consoleTail(20))
+            }
+            return hello
+        }
+        await observed.update {
+            $0.runtime = hello
+            $0.boots += 1
+        }
+        report(self, .runtime(hello))
+    }
+
+    private func follow(_ link: NodeLink) {
+        let task = Task { [weak self] in
+            for await event in link.events {
+                guard let self else { return }
+                await self.take(event)
+            }
+        }
+        Task { [watcher] in await watcher.update { $0.append(task) } }
+    }
+
+    private func take(_ event: NodeEvent) async {
+        switch event {
+        case .started(let hello):
+            await observed.update {
+                if let known = $0.runtime, known.bootID != hello.bootID { $0.boots += 1 }
+                $0.runtime = hello
+            }
+        case .agent(let agent):
+            await observed.update { $0.agent = agent }
+            report(self, .agent(agent))
+        case .network(let conflist):
+            let was = await observed.value.isReady
+            await observed.update { $0.conflist = conflist }
+            if !was, await observed.value.isReady { report(self, .ready) }
+        case .log(let source, let line):
+            await observed.update {
+                guard source == "agent" else { return }
+                $0.agentLines.append(line)
+                if $0.agentLines.count > 50 { $0.agentLines.removeFirst($0.agentLines.count - 50) }
+            }
+            report(self, .log(source: source, line: line))
+        }
+    }
+
+    /// Waits for a state; on timeout the error names the last one seen.
+    func wait(
+        for what: String, within deadline: Duration, until condition: @escaping @Sendable (NodeState) -> Bool
+    ) async throws {
+        let met = await observed.wait(within: deadline) {
+            condition($0) || $0.power == .stopped || $0.agent?.running == false
+        }
+        let state = await observed.value
+        if met, condition(state) { return }
+        try Task.checkCancellation()
+        let lines = state.agent?.running == false ? state.agentLines : consoleTail(20)
+        let ended = met ? "\(name) failed before it was \(what)" : "\(name) was not \(what) within \(deadline)"
+        throw LabError(.notReady, "\(ended): \(state.description)", lastLines: Array(lines.suffix(20)))
+    }
+
+    /// Sends a request to the node's runtime.
+    @discardableResult
+    public func call(_ request: NodeRequest, within deadline: Duration = .seconds(10)) async throws -> NodeReply {
+        try await connection().call(request, deadline: deadline).reply
+    }
+
+    func connection() async throws -> NodeLink {
+        guard let link = await link.value else { throw LabError(.request, "\(name) was never booted") }
+        return link
+    }
+
+    /// Asks the agent, through the runtime.
+    public func agent<Parameters: Codable & Sendable, Result: Codable & Sendable>(
+        _ method: AgentMethod, _ parameters: Parameters, as type: Result.Type = Result.self,
+        within deadline: Duration = .seconds(5)
+    ) async throws -> Result {
+        let body = try JSONEncoder().encode(AgentRequest(method, parameters))
+        let call = AgentCall(
+            line: String(decoding: body, as: UTF8.self),
+            deadlineMillis: Int(deadline.components.seconds * 1000) + Int(deadline.components.attoseconds / 1_000_000_000_000_000))
+        guard case .agentReply(let line) = try await self.call(.agentCall(call), within: deadline + .seconds(2)) else {
+            throw LabError(.request, "\(name): agent did not answer \(method.rawValue)")
+        }
+        let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(line.utf8))
+        if let error = reply.error { throw LabError(.agentFailed, "\(name): agent: \(error)") }
+        guard let result = reply.result else {
+            throw LabError(.agentFailed, "\(name): agent answered \(method.rawValue) without a result")
+        }
+        return result
+    }
+
+    public func agent<Result: Codable & Sendable>(
+        _ method: AgentMethod, as type: Result.Type = Result.self, within deadline: Duration = .seconds(5)
+    ) async throws -> Result {
+        try await agent(method, Acknowledgement(), as: type, within: deadline)
+    }
+
+    /// Last lines of the serial console, oldest first. Untrusted.
+    public func consoleTail(_ count: Int) -> [String] {
+        guard let handle = FileHandle(forReadingAtPath: machine.consolePath) else { return [] }
+        defer { try? handle.close() }
+        let end = (try? handle.seekToEnd()) ?? 0
+        try? handle.seek(toOffset: end > 16_384 ? end - 16_384 : 0)
+        let data = (try? handle.readToEnd()) ?? Data()
+        let lines = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
+        return lines.suffix(count).map { String($0.prefix(400)) }
+    }
+
+    func close() async {
+        await link.value?.close()
+        for task in await watcher.value { task.cancel() }
+    }
+}
+
+/// What happens to a node.
+public enum NodeNotice: Sendable {
+    case power(PowerEvent)
+    case runtime(HelloReply)
+    case agent(AgentState)
+    /// Its conflist is in place while its agent runs: pods can start.
+    case ready
+    case log(source: String, line: String)
+}

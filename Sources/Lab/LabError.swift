@@ -1,0 +1,21 @@
+/// A failure of the lab itself, never of the datapath under test.
+public struct LabError: Error, CustomStringConvertible, Sendable {
+    public enum Code: String, Sendable {
+        case plan, boot, nodeFailed = "node-failed", agentFailed = "agent-failed", notReady = "not-ready", request
+    }
+    public let code: Code
+    /// What failed on which object, and the last state seen.
+    public let message: String
+    /// Last lines of the console or of the agent, oldest first. Untrusted.
+    public let lastLines: [String]
+
+    public init(_ code: Code, _ message: String, lastLines: [String] = []) {
+        self.code = code
+        self.message = message
+        self.lastLines = lastLines
+    }
+
+    public var description: String {
+        lastLines.isEmpty ? message : message + "\n" + lastLines.map { "    " + $0 }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,61 @@
+import Digest
+import NetAddress
+import Scenario
+
+/// A lab profile, worked out: every node with its names and addresses. Pure.
+public struct LabPlan: Codable, Sendable {
+    public struct Node: Codable, Sendable, Hashable {
+        public let name: String
+        /// Underlay address, dotted.
+        public let address: String
+        public let mac: String
+        public let tap: String
+        /// `eni-` and 17 hexadecimal digits, as flow logs name it.
+        public let interfaceID: String
+        public let podCIDR: String
+    }
+
+    public let profile: LabProfile
+    public let nodes: [Node]
+    public let gateway: String
+    public let prefixLength: Int
+    /// Port on which a node itself answers probes.
+    public static let nodePort: UInt16 = 30080
+    /// VXLAN port of the tunnel (Linux's and Cilium's default, not RFC 7348's 4789).
+    public static let tunnelPort: UInt16 = 8472
+
+    /// - Throws: `LabError` when the ranges of the profile do not hold the nodes.
+    public init(profile: LabProfile) throws(LabError) {
+        guard let subnet = IPv4CIDR(profile.subnetCIDR), let pods = IPv4CIDR(profile.podCIDR) else {
+            throw LabError(.plan, "lab \(profile.name): subnet or pod range is no CIDR")
+        }
+        guard profile.podMaskSize > pods.prefixLength, profile.podMaskSize <= 28 else {
+            throw LabError(.plan, "lab \(profile.name): a /\(profile.podMaskSize) per node does not fit \(pods)")
+        }
+        let shares = 1 << (profile.podMaskSize - pods.prefixLength)
+        let hosts = (1 << (32 - subnet.prefixLength)) - 12
+        guard profile.nodeCount < shares, profile.nodeCount <= hosts, profile.nodeCount <= 64 else {
+            throw LabError(.plan, "lab \(profile.name): no room for \(profile.nodeCount) nodes")
+        }
+        self.profile = profile
+        prefixLength = subnet.prefixLength
+        gateway = IPv4Address(rawValue: subnet.network.address.rawValue + 1).description
+        let share = UInt32(1) << (32 - UInt32(profile.podMaskSize))
+        nodes = profile.nodeNames.enumerated().map { index, name in
+            let number = UInt32(index + 1)
+            let podNetwork = IPv4Address(rawValue: pods.network.address.rawValue + number * share)
+            return Node(
+                name: name, address: IPv4Address(rawValue: subnet.network.address.rawValue + 10 + number).description,
+                mac: "02:4c:52:00:00:" + hexByte(number), tap: "tap\(number)",
+                interfaceID: "eni-" + SHA256Digest.hex(of: Array((profile.name + "/" + name).utf8)).prefix(17),
+                podCIDR: "\(podNetwork)/\(profile.podMaskSize)")
+        }
+    }
+
+    public func node(_ name: String) -> Node? { nodes.first { $0.name == name } }
+}
+
+private func hexByte(_ value: UInt32) -> String {
+    let text = String(value & 0xFF, radix: 16)
+    return text.count == 1 ? "0" + text : text
+}

@@ -1,0 +1,95 @@
+import Fabric
+import NodeProtocol
+
+/// State of the whole lab that a fault may leave changed: compared before a fault and after it was healed.
+public struct LabSnapshot: Sendable {
+    /// Lines by what they are of: `node1 routes` → routes. Sorted, without counters.
+    public let state: [String: [String]]
+
+    /// Lines that are in one and not in the other: `node1 qdiscs: + qdisc netem … on eth0`.
+    public func differences(since before: LabSnapshot) -> [String] {
+        var found: [String] = []
+        for key in Set(state.keys).union(before.state.keys).sorted() {
+            let old = before.state[key] ?? []
+            let new = state[key] ?? []
+            found += new.filter { !old.contains($0) }.map { "\(key): + \($0)" }
+            found += old.filter { !new.contains($0) }.map { "\(key): - \($0)" }
+        }
+        return found
+    }
+}
+
+extension Cluster {
+    /// Reads back the state of every node, of its machine, and of the fabric.
+    public func snapshot() async throws -> LabSnapshot {
+        var state: [String: [String]] = [:]
+        for node in nodes { state["\(node.name) power"] = [try await node.machine.power().rawValue] }
+        let readings = try await withThrowingTaskGroup(of: (String, NodeSnapshot?).self) { group in
+            for node in nodes {
+                group.addTask {
+                    guard await node.state.power == .running else { return (node.name, nil) }
+                    guard case .snapshot(let snapshot) = try await node.call(.snapshot) else { return (node.name, nil) }
+                    return (node.name, snapshot)
+                }
+            }
+            return try await group.reduce(into: [(String, NodeSnapshot?)]()) { $0.append($1) }
+        }
+        for (name, reading) in readings {
+            guard let reading else { continue }
+            state["\(name) links"] = reading.links
+            state["\(name) addresses"] = reading.addresses
+            state["\(name) routes"] = reading.routes
+            state["\(name) qdiscs"] = reading.qdiscs
+            state["\(name) filters"] = reading.filters
+            state["\(name) conflists"] = reading.conflists
+            state["\(name) pods"] = reading.pods
+            state["\(name) agent"] = [reading.agentRunning ? "running" : "not running"]
+        }
+        state.merge(try await fabricState()) { $1 }
+        return LabSnapshot(state: state)
+    }
+
+    /// A node's own reading; nil when it cannot be asked.
+    public func snapshot(of node: ClusterNode) async -> NodeSnapshot? {
+        guard await node.state.power == .running,
+            case .snapshot(let snapshot)? = try? await node.call(.snapshot, within: .seconds(3))
+        else { return nil }
+        return snapshot
+    }
+}
+
+extension ClusterNode {
+    private func reading() async -> NodeSnapshot? {
+        guard await state.power == .running,
+            case .snapshot(let snapshot)? = try? await call(.snapshot, within: .seconds(3))
+        else { return nil }
+        return snapshot
+    }
+
+    /// Queueing disciplines as the node's kernel lists them; nil when it cannot be asked.
+    public func qdiscs() async -> [String]? { await reading()?.qdiscs }
+
+    /// Carrier of eth0 as the node sees it; nil when it cannot be asked.
+    public func underlayCarrier() async -> Bool? {
+        await reading().flatMap { Self.carrier(in: $0) }
+    }
+
+    /// Carrier of eth0 in a reading; nil when it has no such interface.
+    public static func carrier(in snapshot: NodeSnapshot) -> Bool? {
+        snapshot.links.first { $0.hasPrefix("eth0 ") }.map { !$0.contains("no-carrier") }
+    }
+}
+
+extension Cluster {
+    /// The fabric's rules, sets and interfaces, as lines.
+    private func fabricState() async throws -> [String: [String]] {
+        let snapshot = try await fabric.snapshot()
+        return [
+            "fabric rules": snapshot.rules.map { "\($0.family) \($0.chain) \($0.name) \($0.expression)" },
+            "fabric sets": snapshot.sets.map { "\($0.key) \($0.value.joined(separator: ","))" }.sorted(),
+            "fabric interfaces": snapshot.interfaces.map {
+                "\($0.name) \($0.kind ?? "") \($0.bridge ?? "") \($0.isUp ? "up" : "down") mtu \($0.mtu)"
+            },
+        ]
+    }
+}

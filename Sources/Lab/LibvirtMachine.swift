@@ -1,0 +1,130 @@
+import Libvirt
+import Synchronization
+
+/// Nodes as libvirt domains of the lab's own, embedded driver.
+public final class LibvirtHypervisor: Sendable {
+    public struct Boot: Sendable {
+        public var kernelPath: String
+        public var initrdPath: String
+        /// `kvm` or `tcg`
+        public var accelerator: String
+        public init(kernelPath: String, initrdPath: String, accelerator: String) {
+            self.kernelPath = kernelPath
+            self.initrdPath = initrdPath
+            self.accelerator = accelerator
+        }
+    }
+
+    private let connection: Connection
+    private let boot: Boot
+    private let directory: String
+    private let consoleDirectory: String
+
+    /// - Parameters:
+    ///   - directory: the lab's own, short, for libvirt's state and the channels' sockets.
+    ///   - consoleDirectory: existing folder for `console-NODE.log`.
+    public static func open(
+        directory: String, capabilitiesCache: String, consoleDirectory: String, boot: Boot
+    ) async throws -> LibvirtHypervisor {
+        let connection = try await Connection.open(
+            root: EmbedRoot(path: directory + "/v", sharedCache: capabilitiesCache))
+        return LibvirtHypervisor(
+            connection: connection, boot: boot, directory: directory, consoleDirectory: consoleDirectory)
+    }
+
+    private init(connection: Connection, boot: Boot, directory: String, consoleDirectory: String) {
+        self.connection = connection
+        self.boot = boot
+        self.directory = directory
+        self.consoleDirectory = consoleDirectory
+    }
+
+    /// What the kernel is started with: quick under emulation, a panic ends the machine at once and is seen.
+    static let kernelArguments =
+        "console=ttyS0 panic=-1 oops=panic loglevel=4 tsc=reliable no_timer_check mitigations=off "
+        + "random.trust_cpu=on net.ifnames=0 rdinit=/init"
+
+    public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
+        let socket = "\(directory)/n\(index)"
+        let number = String(index)
+        let spec = DomainSpec(
+            name: node.name,
+            uuid: "6c616272-756e-4000-8000-" + String(repeating: "0", count: 12 - number.count) + number,
+            accelerator: boot.accelerator == "kvm" ? .kvm : .tcg, memoryMiB: memoryMiB, kernel: boot.kernelPath,
+            initrd: boot.initrdPath, kernelArguments: Self.kernelArguments,
+            consoleLog: "\(consoleDirectory)/console-\(node.name).log",
+            channels: [.init(name: "labrun.link", socketPath: socket)],
+            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)], hotplugSlots: 0)
+        return LibvirtMachine(connection: connection, spec: spec)
+    }
+
+    public func destroyAll() async throws {
+        try await connection.destroyAll()
+        connection.finishEvents()
+    }
+}
+
+/// One node's domain; made anew at every power-on.
+final class LibvirtMachine: NodeMachine {
+    private let connection: Connection
+    private let spec: DomainSpec
+    private let domain = Mutex<Domain?>(nil)
+    let powerEvents: AsyncStream<PowerEvent>
+
+    init(connection: Connection, spec: DomainSpec) {
+        self.connection = connection
+        self.spec = spec
+        let (stream, continuation) = AsyncStream.makeStream(of: PowerEvent.self)
+        powerEvents = stream
+        let events = connection.events()
+        let name = spec.name
+        let task = Task {
+            for await event in events where event.domain == name {
+                if let power = Self.power(event.kind) { continuation.yield(power) }
+            }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+    }
+
+    private static func power(_ kind: DomainEvent.Kind) -> PowerEvent? {
+        switch kind {
+        case .started, .resumed: PowerEvent(power: .running, reason: "")
+        case .suspended: PowerEvent(power: .paused, reason: "suspended")
+        case .stopped(.shutdown): PowerEvent(power: .stopped, reason: "the guest powered off or its kernel panicked")
+        case .stopped(.crashed), .crashed: PowerEvent(power: .stopped, reason: "the guest's kernel panicked")
+        case .stopped(.failed): PowerEvent(power: .stopped, reason: "QEMU failed or was killed")
+        case .stopped(.destroyed): PowerEvent(power: .stopped, reason: "power was cut")
+        case .stopped(let reason): PowerEvent(power: .stopped, reason: "\(reason)")
+        case .shutdown, .other: nil
+        }
+    }
+
+    func start() async throws {
+        let created = try await connection.create(spec)
+        domain.withLock { $0 = created }
+    }
+
+    func stop() async throws { try await current().destroy() }
+    func pause() async throws { try await current().suspend() }
+    func resume() async throws { try await current().resume() }
+    func setLink(up: Bool) async throws { try await current().setLink(mac: spec.interfaces[0].mac, up: up) }
+
+    func power() async throws -> NodeState.Power {
+        guard let domain = domain.withLock({ $0 }) else { return .off }
+        guard let info = try? await domain.info() else { return .stopped }
+        switch info.state {
+        case .running, .blocked: return .running
+        case .paused, .suspendedByGuest: return .paused
+        default: return .stopped
+        }
+    }
+
+    var channelPath: String { spec.channels[0].socketPath }
+    var consolePath: String { spec.consoleLog }
+
+    private func current() throws -> Domain {
+        guard let domain = domain.withLock({ $0 }) else { throw LabError(.request, "\(spec.name) was never started") }
+        return domain
+    }
+}

@@ -1,0 +1,27 @@
+import Matrix
+import NodeProtocol
+
+extension Outcome {
+    /// A node's reading in the words of the matrix.
+    init(_ outcome: ProbeOutcome) {
+        switch outcome {
+        case .open: self = .open
+        case .refused: self = .refused
+        case .reset: self = .reset
+        case .unreachable(let code): self = .unreachable(code: Int(code))
+        case .timeout: self = .timeout
+        case .loss(let percent): self = .loss(percent: min(99, max(1, Int(percent))))
+        case .notMeasured: self = .notMeasured
+        }
+    }
+}
+
+extension ProbeProtocol {
+    init(_ code: ProbeProtocolCode) {
+        switch code {
+        case .tcp: self = .tcp
+        case .udp: self = .udp
+        case .icmp: self = .icmp
+        }
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+
+/// `labrun`: the root of the commands.
+public struct LabrunCommand: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "labrun", abstract: "Boots a cluster, breaks it the way clouds do, and says who can reach whom and why.",
+        discussion: """
+            Exit codes: 0 pass; 1 an expectation was not met; 2 bad usage or bad input, nothing was started; 3 the lab \
+            failed; 4 inconclusive; 5 dirty rollback; 130 interrupted.
+            """, version: LabrunVersion.text,
+        subcommands: [
+            ScenarioCommand.self, ImageCommand.self,
+        ])
+
+    public init() {}
+
+    /// Parses and runs; bad usage ends with 2, as documented, where the parser's own would be 64.
+    public static func start() async -> Never {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            exit(withError: nil)
+        } catch {
+            let code = exitCode(for: error)
+            guard code == .validationFailure else { exit(withError: error) }
+            FileOutput.standardError.write(fullMessage(for: error))
+            Self.exit(withError: ExitCode(2))
+        }
+    }
+}
+
+/// What this build is.
+enum LabrunVersion {
+    static let text = "0.1.0"
+}

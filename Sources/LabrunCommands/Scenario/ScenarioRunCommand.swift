@@ -1,0 +1,140 @@
+import ArgumentParser
+import Faults
+import Foundation
+import RunEvents
+import Scenario
+
+/// `labrun scenario [run] PATH…`
+struct ScenarioRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run scenarios: files, folders, or the names of shipped ones.")
+
+    @Argument(help: "Scenario files or folders, or names that `labrun scenario list` prints.")
+    var paths: [String]
+
+    @Option(help: "Folder for the report. Default: reports/out/TIME-NAME.")
+    var reportDir: String?
+
+    @Option(help: "What to print on standard output: \(OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var output: OutputFormat = .text
+
+    @Option(help: "Also write the JUnit report to this file.")
+    var junit: String?
+
+    @Option(help: "Also write the HTML report to this file.")
+    var html: String?
+
+    @Option(help: "Number of nodes, instead of the lab's.")
+    var nodes: Int?
+
+    @Option(help: "Kernel series of the nodes: 5.10, 6.1, 6.12 or 7.2.")
+    var kernel: String?
+
+    @Option(help: ArgumentHelp("Change a value of the lab: datapath.values.NAME=VALUE.", valueName: "path=value"))
+    var set: [String] = []
+
+    @Option(help: "Seed of everything that is random.")
+    var seed: UInt64?
+
+    @Option(help: "Seconds the whole run may take.")
+    var timeout: Double = 600
+
+    @Flag(help: "Stop after a step that did not pass, until Enter is pressed.")
+    var pauseOnFail = false
+
+    @Flag(help: "Keep the lab after the last step, until interrupted.")
+    var keep = false
+
+    @Flag(help: "No colours, as with NO_COLOR.")
+    var noColor = false
+
+    @Flag(name: .shortAndLong, help: "Messages of the lab, too.")
+    var verbose = false
+
+    func validate() throws {
+        guard !paths.isEmpty else { throw ValidationError("name a scenario file; `labrun scenario list` prints those shipped") }
+        guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout takes seconds, up to 86400") }
+    }
+
+    mutating func run() async throws {
+        let scenarios = try load()
+        var verdicts: [Verdict] = []
+        for scenario in scenarios {
+            let folder = reportFolder(for: scenario, alone: scenarios.count == 1)
+            let session = ScenarioSession(
+                scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1))
+            let verdict = await session.run()
+            verdicts.append(verdict)
+            if verdict == .interrupted { break }
+        }
+        throw ExitCode(Verdict.worst(of: verdicts).exitCode)
+    }
+
+    /// Checks everything before anything is started.
+    private func load() throws -> [LoadedScenario] {
+        var problems: [Problem] = []
+        var loaded: [LoadedScenario] = []
+        let overrides = try overrideSettings()
+        do {
+            for path in try ScenarioLoader.files(in: paths) {
+                do {
+                    let scenario = try ScenarioLoader.load(path, faults: FaultCatalogue.descriptors, settings: overrides)
+                    loaded.append(scenario)
+                    problems += scenario.warnings
+                } catch {
+                    problems += error.problems
+                }
+            }
+        } catch {
+            problems += error.problems
+        }
+        for problem in problems { FileOutput.standardError.write(problem.description) }
+        if problems.contains(where: { $0.severity == .error }) { throw ExitCode(2) }
+        guard !loaded.isEmpty else {
+            FileOutput.standardError.write("no scenario found in \(paths.joined(separator: ", "))")
+            throw ExitCode(2)
+        }
+        return loaded
+    }
+
+    private func overrideSettings() throws -> [Setting] {
+        var settings: [Setting] = []
+        if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes))) }
+        if let kernel { settings.append(Setting(path: "nodes.kernel", value: kernel)) }
+        for text in set {
+            guard let setting = Setting(text) else {
+                throw ValidationError("--set takes path=value, for example datapath.values.MTU=1400, not \(text)")
+            }
+            settings.append(setting)
+        }
+        return settings
+    }
+
+    private func options(alone: Bool) -> ScenarioSession.Options {
+        ScenarioSession.Options(
+            output: output, junit: alone ? junit : nil, html: alone ? html : nil,
+            seed: seed ?? UInt64.random(in: 1...UInt64(UInt32.max)), timeout: timeout, pauseOnFail: pauseOnFail,
+            keep: keep, noColour: noColor, verbose: verbose)
+    }
+
+    private func reportFolder(for scenario: LoadedScenario, alone: Bool) -> String {
+        let name = scenario.scenario.metadata.name
+        if let reportDir { return absolute(alone ? reportDir : reportDir + "/" + name) }
+        let format = Date.VerbatimFormatStyle(
+            format: "\(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)",
+            timeZone: .current, calendar: Calendar(identifier: .gregorian))
+        var path = absolute("reports/out/\(Date().formatted(format))-\(name)")
+        var number = 2
+        while FileManager.default.fileExists(atPath: path) {
+            path = absolute("reports/out/\(Date().formatted(format))-\(name)-\(number)")
+            number += 1
+        }
+        return path
+    }
+
+    private func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+}
+
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case text, json, jsonl }

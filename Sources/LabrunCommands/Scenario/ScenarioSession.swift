@@ -1,0 +1,146 @@
+import Foundation
+import LinuxKernel
+import NodeImage
+import Reports
+import RunEvents
+import Runner
+import Scenario
+
+/// The outer side of one run: image, lab host, reports. It outlives the lab host and says what became of it.
+struct ScenarioSession {
+    struct Options: Sendable {
+        var output: OutputFormat
+        var junit: String?
+        var html: String?
+        var seed: UInt64
+        var timeout: Double
+        var pauseOnFail: Bool
+        var keep: Bool
+        var noColour: Bool
+        var verbose: Bool
+    }
+
+    let scenario: LoadedScenario
+    let folder: String
+    let options: Options
+
+    func run() async -> Verdict {
+        let reportFolder = ReportFolder(path: folder)
+        let reporters: RunReporters
+        do {
+            try reportFolder.create()
+            reporters = try self.reporters(reportFolder)
+        } catch {
+            FileOutput.standardError.write("\(error)")
+            return .infraError
+        }
+        let verdict: Verdict
+        do {
+            let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
+                FileOutput.standardError.write("image: \(progress)")
+            }
+            verdict = await drive(reporters, image: image, accelerator: "tcg")
+        } catch {
+            reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
+            verdict = reporters.finish(.died("no node image: \(error)")).verdict
+        }
+        // A report that could not be written is a failure of the instrument, whatever the run came to.
+        return reporters.errors.isEmpty ? verdict : Verdict.worst(of: [verdict, .infraError])
+    }
+
+    private func drive(_ reporters: RunReporters, image: NodeImageArtifact, accelerator: String) async -> Verdict {
+        reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: accelerator))))
+        let host: LabHostProcess
+        do {
+            host = try LabHostProcess.spawn(arguments: [])
+            let request = request(image: image, accelerator: accelerator)
+            try host.send(Array(try JSONEncoder().encode(request)) + [0x0A])
+        } catch {
+            return reporters.finish(.died("\(error)")).verdict
+        }
+        let input = SessionInput(host: host, pauses: options.pauseOnFail || options.keep)
+        defer { input.end() }
+        var ended = false
+        for await item in SessionFeed.merge(host.eventLines(), interval: .milliseconds(200)) {
+            switch item {
+            case .tick(let seconds): reporters.tick(seconds)
+            case .line(let line):
+                guard let event = try? EventLine.decode(line) else {
+                    FileOutput.standardError.write("the lab host wrote a line that is no event")
+                    continue
+                }
+                if case .runFinished = event.payload { ended = true }
+                reporters.consume(event)
+            }
+        }
+        let status = try? await host.wait()
+        guard ended else {
+            let how = status.map { "\($0)" } ?? "unknown"
+            return reporters.finish(.died("the lab host ended before the run did: \(how)")).verdict
+        }
+        return reporters.finish().verdict
+    }
+
+    private func request(image: NodeImageArtifact, accelerator: String) -> RunRequest {
+        RunRequest(
+            scenario: scenario.scenario, profile: scenario.profile,
+            image: .init(
+                kernelPath: image.kernelPath, initrdPath: image.initrdPath, release: image.kernelRelease),
+            accelerator: accelerator.hasPrefix("kvm") ? "kvm" : "tcg", reportDirectory: folder,
+            capabilitiesCache: ImageStore().cacheDirectory + "/libvirt", seed: options.seed, timeout: options.timeout,
+            pauseOnFail: options.pauseOnFail, keep: options.keep)
+    }
+
+    private func header(accelerator: String) -> RunHeader {
+        let metadata = scenario.scenario.metadata
+        return RunHeader(
+            tool: .init(version: LabrunVersion.text, revision: LabrunVersion.revision),
+            host: .init(
+                kernel: HostKernel.release, cpus: ProcessInfo.processInfo.activeProcessorCount,
+                accelerator: accelerator), seed: options.seed,
+            scenario: .init(
+                name: metadata.name, title: metadata.title, file: scenario.file, sha256: scenario.sha256,
+                labels: metadata.labels, steps: scenario.scenario.spec.timeline.map(\.name)), startedAt: Date())
+    }
+
+    private func reporters(_ folder: ReportFolder) throws -> RunReporters {
+        var list: [any Reporter] = [
+            try Journal(path: folder.journal), MatrixPicture(folder: folder), JSONReporter(path: folder.report),
+            JUnitReporter(path: folder.junit, folder: folder),
+        ]
+        if let junit = options.junit { list.append(JUnitReporter(path: junit, folder: folder)) }
+        switch options.output {
+        case .text:
+            list.append(
+                TerminalReporter(
+                    settings: .detect(noColour: options.noColour, verbose: options.verbose), folder: folder))
+        case .json: list.append(JSONOutput())
+        case .jsonl: list.append(EventOutput())
+        }
+        return RunReporters(list, header: header(accelerator: "none"), folder: folder) { FileOutput.standardError.write("\($0)") }
+    }
+}
+
+/// Events and ticks of the clock, one after the other.
+enum SessionFeed: Sendable {
+    case line([UInt8])
+    case tick(Double)
+
+    static func merge(_ lines: AsyncStream<[UInt8]>, interval: Duration) -> AsyncStream<SessionFeed> {
+        let (stream, continuation) = AsyncStream.makeStream(of: SessionFeed.self)
+        let started = ContinuousClock.now
+        let ticker = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: interval)
+                continuation.yield(.tick(Double((ContinuousClock.now - started).components.seconds)
+                    + Double((ContinuousClock.now - started).components.attoseconds) / 1e18))
+            }
+        }
+        Task {
+            for await line in lines { continuation.yield(.line(line)) }
+            ticker.cancel()
+            continuation.finish()
+        }
+        return stream
+    }
+}

@@ -1,0 +1,144 @@
+import AgentAPI
+import Diagnosis
+import Foundation
+import Lab
+import LinuxKernel
+import Matrix
+import RunEvents
+
+/// Where the recordings of a round begin.
+struct RoundMark: Sendable {
+    let fabric: MonotonicTime
+    /// Sequence number of each agent's event stream.
+    let agents: [String: UInt64]
+}
+
+/// Turns what the lab recorded into evidence. Knows no faults and no expectations.
+struct EvidenceCollector: Sendable {
+    let cluster: Cluster
+    /// Most events asked of one agent.
+    static let eventLimit = 4000
+    /// Most addresses followed through the agents' events.
+    static let addressLimit = 48
+
+    func mark() async -> RoundMark {
+        let agents = await withTaskGroup(of: (String, UInt64?).self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.isReady else { return (node.name, nil) }
+                    let batch = try? await node.agent(
+                        .events, EventRequest(since: .max, limit: 0), as: EventBatch.self, within: .seconds(3))
+                    return (node.name, batch?.next)
+                }
+            }
+            return await group.reduce(into: [String: UInt64]()) { all, pair in
+                if let next = pair.1 { all[pair.0] = next }
+            }
+        }
+        return RoundMark(fabric: MonotonicTime.now, agents: agents)
+    }
+
+    func nodes() async -> [NodeReading] {
+        await withTaskGroup(of: NodeReading.self) { group in
+            for node in cluster.nodes { group.addTask { await reading(of: node) } }
+            return await group.reduce(into: [NodeReading]()) { $0.append($1) }.sorted {
+                $0.name.compare($1.name, options: .numeric) == .orderedAscending
+            }
+        }
+    }
+
+    private func reading(of node: ClusterNode) async -> NodeReading {
+        let power: NodeReading.Power
+        switch (try? await node.machine.power()) ?? .stopped {
+        case .running: power = .running
+        case .paused: power = .paused
+        case .off, .stopped: power = .stopped
+        }
+        let snapshot = power == .running ? await cluster.snapshot(of: node) : nil
+        return NodeReading(
+            name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: LabPlan.tunnelPort,
+            power: power, answers: snapshot != nil,
+            carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
+            impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [])
+    }
+
+    /// Traces and drops since the mark, of the addresses of probes that failed.
+    func datapath(since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint]) async -> [DatapathReading] {
+        let byID = Dictionary(endpoints.map { ($0.id, $0) }) { a, _ in a }
+        var addresses: [String] = []
+        for probe in failing {
+            for id in [probe.key.from, probe.key.to] {
+                if let address = byID[id]?.address, !addresses.contains(address) { addresses.append(address) }
+            }
+            if addresses.count >= Self.addressLimit { break }
+        }
+        guard !addresses.isEmpty else { return [] }
+        let wanted = addresses
+        return await withTaskGroup(of: [DatapathReading].self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.isReady else { return [] }
+                    let request = EventRequest(
+                        since: mark.agents[node.name] ?? 0, limit: Self.eventLimit, addresses: wanted)
+                    let batch = try? await node.agent(.events, request, as: EventBatch.self, within: .seconds(10))
+                    return (batch?.events ?? []).map { DatapathReading($0, node: node.name) }
+                }
+            }
+            return await group.reduce(into: [DatapathReading]()) { $0 += $1 }
+        }
+    }
+
+    func health(deadline: Duration) async -> (records: [HealthRecord], missing: [String: String]) {
+        var records: [HealthRecord] = []
+        var missing: [String: String] = [:]
+        for (name, result) in await cluster.health(deadline: deadline) {
+            switch result {
+            case .success(let report): records.append(HealthRecord(report, node: name))
+            case .failure(let error): missing[name] = "\(error)"
+            }
+        }
+        return (records.sorted { $0.node.compare($1.node, options: .numeric) == .orderedAscending }, missing)
+    }
+}
+
+extension DatapathReading {
+    init(_ event: DatapathEvent, node: String) {
+        self.init(
+            node: node, point: event.point, dropReason: event.dropReason, location: event.location,
+            flow: FlowTuple(
+                protocol: event.protocol, source: event.source, sourcePort: event.sourcePort,
+                destination: event.destination, destinationPort: event.destinationPort, icmpID: event.icmpID),
+            tunnelPeer: event.tunnelPeer)
+    }
+}
+
+extension HealthRecord {
+    init(_ report: HealthReport, node: String) {
+        self.init(
+            node: node, reachable: report.reachable, total: report.total,
+            peers: report.peers.map {
+                Peer(name: $0.name, address: $0.address, node: $0.nodeReachable, endpoint: $0.endpointReachable)
+            })
+    }
+}
+
+extension ProbeReading {
+    init(_ probe: ProbeMeasurement, endpoints: [String: Endpoint]) {
+        var flow: FlowTuple?
+        if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
+            switch probe.key.protocol {
+            case .icmp:
+                flow = FlowTuple(
+                    protocol: 1, source: from.address, sourcePort: 0, destination: to.address, destinationPort: 0,
+                    icmpID: port)
+            case .tcp, .udp:
+                flow = FlowTuple(
+                    protocol: probe.key.protocol == .tcp ? 6 : 17, source: from.address, sourcePort: port,
+                    destination: to.address, destinationPort: probe.key.port)
+            }
+        }
+        self.init(
+            key: probe.key, observed: probe.observed, flow: flow, requestArrived: probe.requestArrived,
+            sent: probe.sent, answered: probe.answered)
+    }
+}

@@ -1,0 +1,187 @@
+import Fabric
+import Foundation
+import Lab
+import LinuxKernel
+import RunEvents
+import Scenario
+import Synchronization
+
+/// The lab host: PID 2 of a lab's namespaces. Reads one request, runs it, writes events, and ends; PID 1 and the kernel
+/// take the rest with it.
+public enum LabHost {
+    /// Never returns. The exit code is the verdict's.
+    public static func run(_ channels: LabHostChannels) async -> Never {
+        let output = EventPipe(channels)
+        let emitter = Emitter { output.write($0) }
+        let commands = channels.commandLines()
+        var first: [UInt8]?
+        for await line in commands {
+            first = line
+            break
+        }
+        guard let line = first,
+            let request = try? JSONDecoder().decode(RunRequest.self, from: Data(line))
+        else {
+            emitter.emit(
+                .runFinished(RunResult(verdict: .infraError, message: "no request arrived", durationSeconds: 0)))
+            output.finish()
+            exit(Verdict.infraError.exitCode)
+        }
+        let host = LabHostRun(request: request, directory: channels.directory, emitter: emitter)
+        let run = Task { await host.run() }
+        let signals = try? SignalStream.signals([SIGINT, SIGTERM])
+        let stopper = Task {
+            guard let signals else { return }
+            for await _ in signals {
+                run.cancel()
+                host.gate.open()
+            }
+        }
+        let listener = Task {
+            for await line in commands {
+                switch RunCommand(rawValue: String(decoding: line, as: UTF8.self)) {
+                case .stop?:
+                    run.cancel()
+                    host.gate.open()
+                case .resume?: host.gate.open()
+                case nil: emitter.log(.warning, "lab host", "unknown command")
+                }
+            }
+        }
+        let result = await run.value
+        stopper.cancel()
+        listener.cancel()
+        emitter.emit(.runFinished(result))
+        output.finish()
+        exit(result.verdict.exitCode)
+    }
+}
+
+/// One run inside the lab host: fabric, machines, scenario, teardown.
+final class LabHostRun: Sendable {
+    private let request: RunRequest
+    private let directory: String
+    private let emitter: Emitter
+    let gate = Gate()
+
+    init(request: RunRequest, directory: String, emitter: Emitter) {
+        self.request = request
+        self.directory = directory
+        self.emitter = emitter
+    }
+
+    private var artifacts: String { request.reportDirectory + "/artifacts" }
+
+    func run() async -> RunResult {
+        let started = ContinuousClock.now
+        do {
+            let plan = try LabPlan(profile: request.profile)
+            try FileManager.default.createDirectory(atPath: artifacts, withIntermediateDirectories: true)
+            emitter.emit(.labDescribed(LabDescription(plan, kernel: request.image.release)))
+            let fabric = try await Fabric.start(try plan.fabricSpec(outputDirectory: artifacts))
+            for node in plan.nodes { try await fabric.attachNIC(try plan.nic(of: node)) }
+            let hypervisor = try await LibvirtHypervisor.open(
+                directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: artifacts,
+                boot: .init(
+                    kernelPath: request.image.kernelPath, initrdPath: request.image.initrdPath,
+                    accelerator: request.accelerator))
+            let machines = plan.nodes.enumerated().map {
+                hypervisor.machine(for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB)
+            }
+            let notices = NodeNotices(emitter: emitter, directory: artifacts)
+            let cluster = Cluster(plan: plan, machines: machines, fabric: fabric) { notices.take($0, $1) }
+            let scenario = ScenarioRun(
+                request: request, cluster: cluster, emitter: emitter, resumed: { [gate] in await gate.wait() })
+            let result = await scenario.run()
+            await collectArtifacts(cluster)
+            await emitter.phase(.teardown) {
+                await cluster.close()
+                do {
+                    try await hypervisor.destroyAll()
+                    try await fabric.stop()
+                } catch {
+                    emitter.log(.warning, "lab host", "teardown: \(error)")
+                }
+            }
+            announceArtifacts()
+            return RunResult(
+                verdict: result.verdict, message: result.message,
+                durationSeconds: (ContinuousClock.now - started).inSeconds)
+        } catch {
+            announceArtifacts()
+            return RunResult(
+                verdict: Task.isCancelled ? .interrupted : .infraError, message: "\(error)",
+                durationSeconds: (ContinuousClock.now - started).inSeconds)
+        }
+    }
+
+    /// Status and health of every agent that still answers, in the words of its own tool.
+    private func collectArtifacts(_ cluster: Cluster) async {
+        await withTaskGroup(of: Void.self) { group in
+            for node in cluster.nodes {
+                group.addTask { [artifacts] in
+                    guard await node.state.isReady else { return }
+                    for (name, method) in cluster.textReports {
+                        guard let text = try? await node.agent(method, as: String.self, within: .seconds(2)) else {
+                            continue
+                        }
+                        try? text.write(
+                            toFile: "\(artifacts)/\(name)-\(node.name).txt", atomically: true, encoding: .utf8)
+                    }
+                }
+            }
+        }
+    }
+
+    private func announceArtifacts() {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: artifacts)) ?? []
+        for name in names.sorted() {
+            let kind =
+                name.hasPrefix("console-")
+                ? "console"
+                : name.hasSuffix(".pcapng")
+                    ? "pcapng"
+                    : name.contains("flow") ? "flow-log" : name.hasPrefix("agent-") ? "agent-log" : "status"
+            emitter.emit(.artifact(ArtifactRecord(path: "artifacts/\(name)", kind: kind)))
+        }
+    }
+}
+
+extension LabDescription {
+    init(_ plan: LabPlan, kernel: String) {
+        self.init(
+            profile: plan.profile.name,
+            nodes: plan.nodes.map {
+                Node(name: $0.name, kernel: kernel, addresses: [$0.address], podCIDRs: [$0.podCIDR])
+            }, datapath: plan.profile.datapathValues)
+    }
+}
+
+/// Opens when the outer process says so; stays open then.
+final class Gate: Sendable {
+    private struct State {
+        var open = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+
+    func open() {
+        let waiting = state.withLock { state in
+            state.open = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let opened = state.withLock { state in
+                if state.open { return true }
+                state.waiting.append(continuation)
+                return false
+            }
+            if opened { continuation.resume() }
+        }
+    }
+}

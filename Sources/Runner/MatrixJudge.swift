@@ -1,0 +1,113 @@
+import Diagnosis
+import Matrix
+import RunEvents
+import Scenario
+
+extension Judge {
+    /// Cells with what is expected of each, and whether it is so.
+    public func cells(_ observation: Observation, paths: PathIndex?) -> [Cell] {
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        var explained = 0
+        return observation.measurement.probes.map { probe in
+            var expected: [OutcomePattern]?
+            if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
+                expected = expectations.matrix.expectation(
+                    from: from, to: to, protocol: probe.key.protocol, port: probe.key.port)
+            }
+            let verdict: CellVerdict
+            if probe.observed == .notMeasured {
+                verdict = .notMeasured
+            } else if let expected {
+                verdict = expected.contains { $0.matches(probe.observed) } ? .pass : .fail
+            } else {
+                verdict = .unchecked
+            }
+            var why: [WhyEntry] = []
+            if let paths, probe.observed != .open || verdict == .fail, explained < Self.explainedCells {
+                explained += 1
+                why = paths.why(ProbeReading(probe, endpoints: endpoints))
+            }
+            return Cell(
+                key: probe.key, expected: expected, observed: probe.observed, verdict: verdict,
+                latencyMicros: probe.latencyMicros, attempts: 1, why: why)
+        }
+    }
+
+    /// Cells that carry a why chain in a report; beyond it the reader has seen enough of them.
+    static let explainedCells = 2000
+
+    /// One result a rule: the cells that it decides, that is, that no later rule covers.
+    func matrixResults(_ observation: Observation, cells: [Cell]) -> [ExpectationResult] {
+        guard !expectations.matrix.isEmpty else { return [] }
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        var decided = [[Cell]](repeating: [], count: expectations.matrix.count)
+        var uncovered: [Cell] = []
+        for cell in cells {
+            guard let from = endpoints[cell.from], let to = endpoints[cell.to],
+                let rule = expectations.matrix.lastIndex(where: { $0.covers(from, to, cell.protocol, cell.port) })
+            else {
+                uncovered.append(cell)
+                continue
+            }
+            decided[rule].append(cell)
+        }
+        var results = zip(expectations.matrix, decided).enumerated().map { index, pair in
+            ruleResult(number: index + 1, rule: pair.0, cells: pair.1, missing: observation.measurement.missing)
+        }
+        if let first = uncovered.first {
+            results.append(
+                result(
+                    "matrix: every cell is covered", .inconclusive,
+                    "\(uncovered.count) measured cells are covered by no rule, for example \(first.from) → \(first.to)"))
+        }
+        return results
+    }
+
+    private func ruleResult(
+        number: Int, rule: ExpectationRule, cells: [Cell], missing: [String: String]
+    ) -> ExpectationResult {
+        let name = "matrix \(number): \(rule.words)"
+        guard !cells.isEmpty else { return result(name, .inconclusive, "no measured cell is decided by this rule") }
+        let wanted = rule.outcomes.map(\.text).joined(separator: " or ")
+        let unmeasuredIsMeant = rule.outcomes.contains { $0.matches(.notMeasured) }
+        let wrong = cells.filter { $0.verdict == .fail }
+        let unmeasured = unmeasuredIsMeant ? [] : cells.filter { $0.verdict == .notMeasured }
+        if let worst = wrong.first {
+            let seen = Dictionary(grouping: wrong) { $0.observed.name }.map { "\($0.value.count) \($0.key)" }.sorted()
+            return result(
+                name, .unmet,
+                "\(wrong.count) of \(cells.count) cells are not \(wanted): \(seen.joined(separator: ", ")); for example "
+                    + "\(worst.from) → \(worst.to) \(worst.protocol.rawValue) is \(worst.observed)", why: worst.why)
+        }
+        if !unmeasured.isEmpty {
+            let reason = missing.values.sorted().first.map { ": \($0)" } ?? ""
+            return result(
+                name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
+        }
+        return result(name, .met, "all \(cells.count) cells are \(wanted)")
+    }
+}
+
+extension ExpectationRule {
+    /// `pod → pod cross-node tcp open`
+    var words: String {
+        var parts = ["\(from.words) → \(to.words)"]
+        if let place = `where` { parts.append(place.rawValue) }
+        if !protocols.isEmpty { parts.append(protocols.map(\.rawValue).joined(separator: "+")) }
+        if let port { parts.append("port \(port)") }
+        parts.append("is " + outcomes.map(\.text).joined(separator: "|"))
+        return parts.joined(separator: " ")
+    }
+}
+
+extension EndpointSelector {
+    var words: String {
+        var parts: [String] = []
+        if let kind { parts.append(kind.rawValue) }
+        if let ids { parts.append(ids.joined(separator: "+")) }
+        if let namespace { parts.append("in \(namespace)") }
+        if let nodes { parts.append("on \(nodes.joined(separator: "+"))") }
+        parts += labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        return parts.isEmpty ? "any" : parts.joined(separator: " ")
+    }
+}

@@ -1,0 +1,32 @@
+import Diagnosis
+import RunEvents
+import Scenario
+
+extension Judge {
+    func nodeResults(_ observation: Observation) -> [ExpectationResult] {
+        expectations.nodes.flatMap { expected -> [ExpectationResult] in
+            let names = expected.nodes.isEmpty ? observation.nodes.map(\.name) : expected.nodes
+            return names.map { name in
+                let title = "node \(name) is \(expected.state)"
+                guard let node = observation.nodes.first(where: { $0.name == name }) else {
+                    return result(title, .inconclusive, "\(name) was not observed")
+                }
+                let restarts = observation.agentRestarts[name] ?? 0
+                let met: Bool
+                switch expected.state {
+                case "ready": met = node.power == .running && node.answers && node.agentRunning == true
+                case "crashed": met = node.power == .stopped
+                case "paused": met = node.power == .paused
+                case "agent-down": met = node.power == .running && node.agentRunning == false
+                case "agent-restarted": met = node.agentRunning == true && restarts > 0
+                default: return result(title, .inconclusive, "unknown state \(expected.state)")
+                }
+                let agent = node.agentRunning.map { $0 ? "agent runs" : "agent does not run" } ?? "agent not asked"
+                return result(
+                    title, met ? .met : .unmet,
+                    "\(node.power.rawValue), \(node.answers ? "answers" : "does not answer") out of band, \(agent), "
+                        + "\(restarts) agent starts in this step")
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import Lab
+import RunEvents
+import Synchronization
+
+/// Turns what happens to nodes into events, and keeps the agents' output as artifacts.
+final class NodeNotices: Sendable {
+    private let emitter: Emitter
+    private let directory: String
+    private let logs = Mutex<[String: FileHandle]>([:])
+
+    init(emitter: Emitter, directory: String) {
+        self.emitter = emitter
+        self.directory = directory
+    }
+
+    func take(_ node: String, _ notice: NodeNotice) {
+        switch notice {
+        case .power(let event):
+            let state: String
+            switch event.power {
+            case .running: state = "booting"
+            case .paused: state = "paused"
+            case .stopped, .off: state = "stopped"
+            }
+            progress(node, state, event.reason)
+        case .runtime(let hello):
+            progress(node, "runtime", "kernel \(hello.kernel), \(hello.uptimeMillis) ms after its start")
+        case .agent(let agent):
+            progress(node, agent.running ? "agent" : "agent-ended", agent.ended ?? "start \(agent.starts)")
+        case .ready: progress(node, "ready", "")
+        case .log(let source, let line): append(line, to: "\(source)-\(node).log")
+        }
+    }
+
+    private func progress(_ node: String, _ state: String, _ detail: String) {
+        emitter.emit(.node(NodeProgress(node: node, state: state, detail: detail, seconds: emitter.elapsed)))
+    }
+
+    /// Untrusted text goes to its file as it came; it reaches reports only through their escaping.
+    private func append(_ line: String, to name: String) {
+        let safe = String(name.map { $0.isLetter || $0.isNumber || "-._".contains($0) ? $0 : "_" })
+        logs.withLock { logs in
+            if logs[safe] == nil {
+                let path = "\(directory)/\(safe)"
+                _ = FileManager.default.createFile(atPath: path, contents: nil)
+                logs[safe] = FileHandle(forWritingAtPath: path)
+            }
+            try? logs[safe]?.write(contentsOf: Data((line + "\n").utf8))
+        }
+    }
+}

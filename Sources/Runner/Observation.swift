@@ -1,0 +1,45 @@
+import Diagnosis
+import Lab
+import Matrix
+import RunEvents
+
+/// Everything that one round of measuring a step brought: what expectations are held against.
+public struct Observation: Sendable {
+    public var endpoints: [Endpoint]
+    public var measurement: Measurement
+    public var health: [HealthRecord]
+    /// Why a node's health could not be asked, by node.
+    public var healthMissing: [String: String]
+    public var flowLog: [FlowLogReading]
+    public var wire: [TapPacket]
+    public var nodes: [NodeReading]
+    /// Agent starts since the step began, by node.
+    public var agentRestarts: [String: Int]
+    public var streams: [StreamObservation]
+    public var findings: [Finding]
+
+    public init(endpoints: [Endpoint], measurement: Measurement) {
+        self.endpoints = endpoints
+        self.measurement = measurement
+        health = []
+        healthMissing = [:]
+        flowLog = []
+        wire = []
+        nodes = []
+        agentRestarts = [:]
+        streams = []
+        findings = []
+    }
+}
+
+/// A long-lived flow at the end of a step.
+public struct StreamObservation: Sendable, Hashable {
+    public var from: Endpoint
+    public var to: Endpoint
+    public var `protocol`: ProbeProtocol
+    public var established: Bool
+    public var sent: Int
+    public var answered: Int
+    public var longestGapMillis: Int
+    public var ended: String?
+}

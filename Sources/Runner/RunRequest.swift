@@ -1,0 +1,55 @@
+import Foundation
+import Matrix
+import Scenario
+
+/// Everything a lab host needs to run one scenario: the first line it reads on its command channel.
+public struct RunRequest: Codable, Sendable {
+    public struct Image: Codable, Sendable {
+        public var kernelPath: String
+        public var initrdPath: String
+        public var release: String
+        public init(kernelPath: String, initrdPath: String, release: String) {
+            self.kernelPath = kernelPath
+            self.initrdPath = initrdPath
+            self.release = release
+        }
+    }
+    public var scenario: ScenarioFile
+    public var profile: LabProfile
+    public var image: Image
+    /// `kvm` or `tcg`
+    public var accelerator: String
+    /// Absolute; the run's own folder.
+    public var reportDirectory: String
+    /// Keeps QEMU's capabilities between labs.
+    public var capabilitiesCache: String
+    public var seed: UInt64
+    /// Seconds the whole run may take.
+    public var timeout: Double
+    public var pauseOnFail: Bool
+    public var keep: Bool
+
+    public init(
+        scenario: ScenarioFile, profile: LabProfile, image: Image, accelerator: String, reportDirectory: String,
+        capabilitiesCache: String, seed: UInt64, timeout: Double, pauseOnFail: Bool, keep: Bool
+    ) {
+        self.scenario = scenario
+        self.profile = profile
+        self.image = image
+        self.accelerator = accelerator
+        self.reportDirectory = reportDirectory
+        self.capabilitiesCache = capabilitiesCache
+        self.seed = seed
+        self.timeout = timeout
+        self.pauseOnFail = pauseOnFail
+        self.keep = keep
+    }
+}
+
+/// What the outer process may say while a run goes on, one a line.
+public enum RunCommand: String, Sendable {
+    /// End in order: heal nothing more, tear down, report.
+    case stop
+    /// Go on after a pause.
+    case resume
+}

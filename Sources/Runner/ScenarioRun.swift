@@ -1,0 +1,99 @@
+import Diagnosis
+import Faults
+import Foundation
+import Lab
+import Matrix
+import RunEvents
+import Scenario
+
+/// A scenario on a running cluster: boot, every step, heal. Emits what happens; judges by what was observed.
+public actor ScenarioRun {
+    let request: RunRequest
+    let cluster: Cluster
+    let emitter: Emitter
+    let collector: EvidenceCollector
+    /// Resumed by the outer process after a pause.
+    private let resumed: @Sendable () async -> Void
+    var workloads: [Workload]
+    var active: [ActiveFault] = []
+    /// The first thing that went wrong, in one sentence.
+    var failure: String?
+
+    public init(
+        request: RunRequest, cluster: Cluster, emitter: Emitter, resumed: @escaping @Sendable () async -> Void
+    ) {
+        self.request = request
+        self.cluster = cluster
+        self.emitter = emitter
+        self.resumed = resumed
+        collector = EvidenceCollector(cluster: cluster)
+        workloads = request.scenario.spec.workloads
+    }
+
+    func note(_ message: String) {
+        if failure == nil { failure = message }
+        emitter.log(.warning, "runner", message)
+    }
+
+    /// Runs to the end. A failure of the lab ends it at once.
+    public func run() async -> RunResult {
+        let started = ContinuousClock.now
+        do {
+            let verdict = try await withThrowingTaskGroup(of: Verdict?.self) { group in
+                group.addTask { try await self.timeline() }
+                group.addTask {
+                    for await failure in self.cluster.failures { throw failure }
+                    return nil
+                }
+                group.addTask {
+                    try await Task.sleep(for: .seconds(self.request.timeout))
+                    throw LabError(.request, "the run was not over within \(self.request.timeout) s")
+                }
+                defer { group.cancelAll() }
+                while let next = try await group.next() {
+                    if let verdict = next { return verdict }
+                }
+                return Verdict.inconclusive
+            }
+            return RunResult(
+                verdict: verdict, message: verdict == .pass ? "every expectation was met" : failure ?? "see the steps",
+                durationSeconds: (ContinuousClock.now - started).inSeconds)
+        } catch is CancellationError {
+            return ended(.interrupted, "interrupted", since: started)
+        } catch {
+            if Task.isCancelled { return ended(.interrupted, "interrupted", since: started) }
+            return ended(.infraError, "\(error)", since: started)
+        }
+    }
+
+    /// The end of a run that did not get to heal: what is in force is named, and goes with the lab.
+    private func ended(_ verdict: Verdict, _ message: String, since: ContinuousClock.Instant) -> RunResult {
+        let inForce = active.map(\.id).joined(separator: ", ")
+        let suffix = inForce.isEmpty ? "" : "; still in force at the end, gone with the lab: \(inForce)"
+        return RunResult(
+            verdict: verdict, message: message + suffix, durationSeconds: (ContinuousClock.now - since).inSeconds)
+    }
+
+    private func timeline() async throws -> Verdict {
+        try await emitter.phase(.boot) { try await cluster.boot(within: .seconds(90)) }
+        try await emitter.phase(.ready) {
+            try await reconcilePods()
+            try await cluster.waitUntilReady(within: .seconds(30))
+        }
+        var verdicts: [Verdict] = []
+        for (index, step) in request.scenario.spec.timeline.enumerated() {
+            let verdict = try await run(step, index: index)
+            verdicts.append(verdict)
+            if verdict != .pass, request.pauseOnFail {
+                emitter.log(.warning, "runner", "paused after step \(step.name): \(failure ?? "")")
+                await resumed()
+            }
+        }
+        verdicts.append(try await healAll())
+        if request.keep {
+            emitter.log(.info, "runner", "the lab is kept until it is interrupted")
+            await resumed()
+        }
+        return Verdict.worst(of: verdicts)
+    }
+}

@@ -1,0 +1,156 @@
+import Faults
+import Lab
+import RunEvents
+import Scenario
+
+/// A fault that is in force, with the state of the lab before it.
+struct ActiveFault: Sendable {
+    let id: String
+    let kind: String
+    let fault: any Fault
+    let before: LabSnapshot
+}
+
+extension ScenarioRun {
+    /// Carries an action out. What cannot be proved is inconclusive; what cannot be undone is a dirty rollback.
+    func perform(_ action: Action, step: Int) async throws -> Verdict {
+        switch action {
+        case .inject(let call): return try await inject(call, step: step)
+        case .heal(let id): return try await heal(id, step: step)
+        case .apply(let workload):
+            workloads.removeAll { $0.kind == workload.kind && $0.key == workload.key }
+            workloads.append(workload)
+            try await reconcilePods()
+        case .delete(let kind, let namespace, let name):
+            workloads.removeAll { $0.kind == kind && $0.namespace == namespace && $0.name == name }
+            try await reconcilePods()
+        case .scale(let namespace, let name, let replicas):
+            for index in workloads.indices
+            where workloads[index].kind == .deployment && workloads[index].namespace == namespace
+                && workloads[index].name == name
+            {
+                workloads[index].replicas = replicas
+            }
+            try await reconcilePods()
+        case .set(let path, let value): try await cluster.set(path, to: value)
+        case .wait(let condition): try await wait(for: condition)
+        }
+        return .pass
+    }
+
+    private func inject(_ call: FaultCall, step: Int) async throws -> Verdict {
+        let fault = try FaultCatalogue.make(call, in: cluster)
+        func record(_ state: FaultRecord.State, _ evidence: [String]) {
+            emitter.emit(
+                .fault(
+                    step: step,
+                    FaultRecord(id: call.id, kind: call.kind, targets: fault.targets, state: state, evidence: evidence)))
+        }
+        if let conflict = FaultCatalogue.conflict(fault, with: active.map { ($0.id, $0.fault) }) {
+            record(.refused, [conflict])
+            note("fault \(call.id) was refused: \(conflict)")
+            return .inconclusive
+        }
+        let before = try await cluster.snapshot()
+        cluster.tolerate(fault.disturbs, true)
+        active.append(ActiveFault(id: call.id, kind: call.kind, fault: fault, before: before))
+        try await emitter.phase(.inject) { try await fault.inject() }
+        record(.injected, [])
+        let proof = try await emitter.phase(.verifyEffect) { try await prove { try await fault.effect() } }
+        record(proof.holds ? .verified : .unproven, proof.evidence)
+        if !proof.holds { note("the effect of fault \(call.id) was not proven: \(proof.evidence.joined(separator: "; "))") }
+        return proof.holds ? .pass : .inconclusive
+    }
+
+    private func heal(_ id: String, step: Int) async throws -> Verdict {
+        guard let index = active.lastIndex(where: { $0.id == id }) else {
+            note("no fault \(id) to heal")
+            return .inconclusive
+        }
+        return try await heal(active.remove(at: index), step: step)
+    }
+
+    private func heal(_ fault: ActiveFault, step: Int) async throws -> Verdict {
+        func record(_ state: FaultRecord.State, _ evidence: [String]) {
+            emitter.emit(
+                .fault(
+                    step: step,
+                    FaultRecord(
+                        id: fault.id, kind: fault.kind, targets: fault.fault.targets, state: state, evidence: evidence)))
+        }
+        try await emitter.phase(.heal) { try await fault.fault.heal() }
+        let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }
+        cluster.tolerate(fault.fault.disturbs, false)
+        guard proof.holds, leftovers.isEmpty else {
+            record(.dirty, proof.evidence + leftovers)
+            note("fault \(fault.id) left traces: \((proof.holds ? leftovers : proof.evidence).joined(separator: "; "))")
+            return .dirtyRollback
+        }
+        record(.healed, proof.evidence + ["state of nodes and fabric is as before"])
+        return .pass
+    }
+
+    private func verifyClean(_ fault: ActiveFault) async throws -> (proof: Proof, leftovers: [String]) {
+        let proof = try await prove { try await fault.fault.gone() }
+        guard proof.holds else { return (proof, []) }
+        return (proof, try await leftovers(since: fault.before))
+    }
+
+    /// Undoes what a scenario left in force, last first.
+    func healAll() async throws -> Verdict {
+        var verdicts: [Verdict] = [.pass]
+        while let fault = active.popLast() {
+            verdicts.append(try await heal(fault, step: max(0, request.scenario.spec.timeline.count - 1)))
+        }
+        return Verdict.worst(of: verdicts)
+    }
+
+    /// What the lab has now and had not before, or the reverse, once that is stable: routes and addresses come back
+    /// some milliseconds after a carrier.
+    private func leftovers(since before: LabSnapshot) async throws -> [String] {
+        // Faults that are still in force may have changed the same state after this one; theirs is not ours.
+        guard active.isEmpty else { return [] }
+        var last: [String] = []
+        let end = ContinuousClock.now + .seconds(3)
+        repeat {
+            last = try await cluster.snapshot().differences(since: before)
+            if last.isEmpty { return [] }
+        } while ContinuousClock.now < end
+        return last
+    }
+
+    /// Asks an oracle until it agrees or its time is over.
+    private func prove(_ oracle: () async throws -> Proof) async throws -> Proof {
+        let end = ContinuousClock.now + .seconds(5)
+        while true {
+            let proof = try await oracle()
+            if proof.holds || ContinuousClock.now >= end { return proof }
+            try Task.checkCancellation()
+        }
+    }
+
+    private func wait(for condition: WaitCondition) async throws {
+        let deadline = Duration.seconds(condition.within)
+        switch condition.subject {
+        case .nodesReady: try await cluster.waitUntilReady(within: deadline)
+        case .podsRunning: try await reconcilePods()
+        }
+    }
+
+    /// Makes the pods that the workloads ask for, and ends those that none asks for.
+    func reconcilePods() async throws {
+        let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
+        let running = await cluster.runningPods.map(\.planned)
+        let surplus = Set(running.map(\.endpointID)).subtracting(wanted.map(\.endpointID))
+        if !surplus.isEmpty { try await cluster.stop(surplus) }
+        let missing = wanted.filter { pod in !running.contains { $0.endpointID == pod.endpointID } }
+        if !missing.isEmpty { try await cluster.start(missing) }
+    }
+
+    /// What an action does, in words.
+    func words(of action: Action) -> String { action.words(FaultCatalogue.descriptors) }
+}
+
+extension Workload {
+    var key: String { "\(namespace)/\(name)" }
+}

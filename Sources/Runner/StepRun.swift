@@ -1,0 +1,176 @@
+import Diagnosis
+import Faults
+import Foundation
+import Lab
+import Matrix
+import RunEvents
+import Scenario
+
+/// One round of a step: what was observed, the cells, and what they come to.
+struct Round: Sendable {
+    var observation: Observation
+    var cells: [Cell]
+    var results: [ExpectationResult]
+    var mark: RoundMark
+    /// Seconds from the end of the step's actions to the start of this round.
+    var since: Double
+    var met: Bool { results.allSatisfy { $0.state == .met } }
+}
+
+extension ScenarioRun {
+    /// Measured again until this many rounds in a row agree.
+    static let agreements = 2
+
+    /// Runs a step: actions, then rounds of measuring until the expectations hold, then the diagnosis.
+    func run(_ step: Step, index: Int) async throws -> Verdict {
+        let started = ContinuousClock.now
+        emitter.emit(
+            .stepStarted(
+                StepHeader(
+                    index: index, name: step.name, title: step.title, actions: step.actions.map(words(of:)),
+                    startedAt: Date())))
+        let expectations = step.expect ?? Expectations()
+        let judge = Judge(expectations, nodeCount: cluster.nodes.count)
+        let starts = await agentStarts()
+        let streams = try await openStreams(expectations.streams)
+        var verdicts: [Verdict] = []
+        for action in step.actions { verdicts.append(try await perform(action, step: index)) }
+        let acted = ContinuousClock.now
+        let phase: Phase = index == 0 && step.actions.isEmpty ? .baseline : step.heals ? .converge : .measure
+        var rounds = try await emitter.phase(phase) {
+            try await measure(judge, index: index, acted: acted, starts: starts, once: step.expect == nil)
+        }
+        guard var last = rounds.popLast() else { throw LabError(.request, "step \(step.name) measured nothing") }
+        let converged = (rounds + [last]).reversed().prefix { $0.met }.last?.since
+        if let streams { last.observation.streams = try await readAndClose(streams) }
+        try await emitter.phase(.diagnose) { try await diagnose(&last, judge: judge, index: index, expectations) }
+        let elapsed = (ContinuousClock.now - acted).inSeconds
+        let retries = rounds.filter { !$0.met }.count
+        let all = (last.results + judge.final(last.observation)).map {
+            ExpectationResult(
+                name: $0.name, state: $0.state, message: $0.message, why: $0.why, seconds: elapsed,
+                retries: step.actions.isEmpty ? retries : 0)
+        }
+        for expectation in all { emitter.emit(.expectation(step: index, expectation)) }
+        verdicts.append(Judge.verdict(of: all))
+        if let unmet = all.first(where: { $0.state == .unmet || $0.state == .error || $0.state == .inconclusive }),
+            failure == nil
+        {
+            failure = "\(step.name): \(unmet.name): \(unmet.message)"
+        }
+        let verdict = Verdict.worst(of: verdicts)
+        emitter.emit(
+            .stepFinished(
+                step: index,
+                StepResult(
+                    verdict: verdict, durationSeconds: (ContinuousClock.now - started).inSeconds,
+                    convergenceSeconds: converged)))
+        return verdict
+    }
+
+    /// Rounds until `agreements` in a row meet every expectation, or the time is over; the last one is judged.
+    private func measure(
+        _ judge: Judge, index: Int, acted: ContinuousClock.Instant, starts: [String: Int], once: Bool
+    ) async throws -> [Round] {
+        var rounds: [Round] = []
+        var agreed = 0
+        while true {
+            try Task.checkCancellation()
+            let since = (ContinuousClock.now - acted).inSeconds
+            let round = try await self.round(judge, since: since, starts: starts)
+            agreed = round.met ? agreed + 1 : 0
+            rounds.append(round)
+            let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within
+            if once || agreed >= Self.agreements || over { return rounds }
+            emitRound(round, index: index, provisional: true)
+        }
+    }
+
+    private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {
+        let mark = await collector.mark()
+        let endpoints = await cluster.endpoints
+        let plan = plan(over: endpoints)
+        async let health = collector.health(deadline: .seconds(1))
+        let measurement = await cluster.measure(plan)
+        var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
+        (observation.health, observation.healthMissing) = await health
+        observation.nodes = await collector.nodes()
+        observation.wire = collector.wire(since: mark.fabric).packets
+        observation.flowLog = collector.flowLog(since: mark.fabric)
+        let now = await agentStarts()
+        observation.agentRestarts = now.mapValues { $0 }.reduce(into: [:]) { all, pair in
+            all[pair.key] = max(0, pair.value - (starts[pair.key] ?? 0))
+        }
+        let cells = judge.cells(observation, paths: nil)
+        return Round(
+            observation: observation, cells: cells, results: judge.rounds(observation, cells: cells), mark: mark,
+            since: since)
+    }
+
+    /// Adds the agents' events, the why chains and the findings to the round that is judged.
+    private func diagnose(
+        _ round: inout Round, judge: Judge, index: Int, _ expectations: Expectations
+    ) async throws {
+        let probes = round.observation.measurement.probes
+        let failing = probes.filter { $0.observed != .open }
+        let endpoints = Dictionary(round.observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        let evidence = Evidence(
+            nodes: round.observation.nodes, endpoints: round.observation.endpoints,
+            probes: probes.map { ProbeReading($0, endpoints: endpoints) }, wire: round.observation.wire,
+            datapath: await collector.datapath(
+                since: round.mark, failing: failing, endpoints: round.observation.endpoints),
+            flowLog: round.observation.flowLog, securityGroups: await collector.securityGroups())
+        let paths = PathIndex(evidence)
+        round.cells = judge.cells(round.observation, paths: paths)
+        round.results = judge.rounds(round.observation, cells: round.cells)
+        round.observation.findings = Diagnosis.examine(evidence)
+        emitRound(round, index: index, provisional: false)
+        let findings = round.observation.findings.map {
+            DiagnosisRecord.Finding(
+                id: $0.id, summary: $0.summary, evidence: $0.evidence, fix: $0.fix, confidence: $0.confidence)
+        }
+        emitter.emit(
+            .diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: findings)))
+    }
+
+    private func emitRound(_ round: Round, index: Int, provisional: Bool) {
+        let measurement = round.observation.measurement
+        emitter.emit(
+            .matrix(
+                step: index,
+                MatrixRecord(
+                    endpoints: measurement.endpoints, cells: round.cells, seconds: measurement.seconds,
+                    longestRoundTripMicros: measurement.longestRoundTripMicros, provisional: provisional)))
+        if !provisional { emitter.emit(.health(step: index, round.observation.health)) }
+    }
+
+    private func agentStarts() async -> [String: Int] {
+        var starts: [String: Int] = [:]
+        for node in cluster.nodes { starts[node.name] = await node.state.agent?.starts ?? 0 }
+        return starts
+    }
+
+    /// The pairs that the scenario asks for, of the endpoints that are there.
+    func plan(over endpoints: [Endpoint]) -> MeasurementPlan {
+        let spec = request.scenario.spec.probes
+        var pairs: [MeasurementPlan.Pair] = []
+        var known: Set<MeasurementPlan.Pair> = []
+        for pair in spec.pairs {
+            let targets = endpoints.filter { pair.to.matches($0) }
+            for from in endpoints where pair.from.matches(from) {
+                for to in targets where to.id != from.id {
+                    let pair = MeasurementPlan.Pair(from: from, to: to)
+                    if known.insert(pair).inserted { pairs.append(pair) }
+                }
+            }
+        }
+        return MeasurementPlan(
+            pairs: pairs, protocols: spec.protocols, deadline: .seconds(spec.deadline), count: spec.count)
+    }
+}
+
+extension Step {
+    var heals: Bool {
+        actions.contains { if case .heal = $0 { true } else { false } }
+    }
+}

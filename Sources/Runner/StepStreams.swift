@@ -1,0 +1,44 @@
+import Lab
+import Matrix
+import NodeProtocol
+import Scenario
+
+/// Streams that run through a step.
+struct OpenStreams: Sendable {
+    let plan: MeasurementPlan
+    let identifier: UInt64
+    let endpoints: [Endpoint]
+}
+
+extension ScenarioRun {
+    /// Opens every stream that a step expects something of and waits until each has been answered.
+    func openStreams(_ expected: [StreamExpectation]) async throws -> OpenStreams? {
+        guard !expected.isEmpty else { return nil }
+        let endpoints = await cluster.endpoints
+        var pairs: Set<MeasurementPlan.Pair> = []
+        var protocols: Set<ProbeProtocol> = []
+        for stream in expected {
+            protocols.formUnion(stream.protocols.isEmpty ? ProbeProtocol.allCases : stream.protocols)
+            for from in endpoints where stream.from.matches(from) {
+                for to in endpoints where to.id != from.id && stream.to.matches(to) {
+                    guard stream.where?.matches(from, to) ?? true else { continue }
+                    pairs.insert(MeasurementPlan.Pair(from: from, to: to))
+                }
+            }
+        }
+        let plan = MeasurementPlan(
+            pairs: pairs.sorted { ($0.from.id, $0.to.id) < ($1.from.id, $1.to.id) }, protocols: protocols.sorted(),
+            deadline: .seconds(1), count: 1)
+        return try await cluster.openStreams(plan, intervalMillis: 20, within: .seconds(5))
+            .map { OpenStreams(plan: plan, identifier: $0, endpoints: endpoints) }
+    }
+
+    func readAndClose(_ streams: OpenStreams) async throws -> [StreamObservation] {
+        try await cluster.closeStreams(streams.identifier, plan: streams.plan).map { reading in
+            StreamObservation(
+                from: reading.from, to: reading.to, protocol: reading.protocol, established: reading.established,
+                sent: reading.sent, answered: reading.answered, longestGapMillis: reading.longestGapMillis,
+                ended: reading.ended)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+extension Action {
+    /// What the action does, in one sentence's words: a fault's summary with its parameters filled in.
+    public func words(_ faults: [FaultDescriptor]) -> String {
+        switch self {
+        case .inject(let call):
+            guard let descriptor = faults.first(where: { $0.kind == call.kind }) else { return "inject \(call.kind)" }
+            return descriptor.words(call)
+        case .heal(let id): return "undo \(id)"
+        case .apply(let workload): return "apply \(workload.kind.rawValue) \(workload.namespace)/\(workload.name)"
+        case .delete(let kind, let namespace, let name): return "delete \(kind.rawValue) \(namespace)/\(name)"
+        case .set(let path, let value): return "set \(path) to \(value)"
+        case .scale(let namespace, let name, let replicas):
+            return "scale Deployment \(namespace)/\(name) to \(replicas)"
+        case .wait(let condition): return "wait for \(condition.subject.rawValue)"
+        }
+    }
+}
+
+extension FaultDescriptor {
+    /// The summary with `{parameter}` places filled; a parameter that was not given and is about nodes means all.
+    public func words(_ call: FaultCall) -> String {
+        var text = summary
+        for parameter in parameters {
+            var preset = "none"
+            if case .nodes = parameter.type { preset = "all nodes" }
+            text = text.replacing("{\(parameter.name)}", with: call.parameters[parameter.name]?.words ?? preset)
+        }
+        return text
+    }
+}
+
+extension ParameterValue {
+    /// As an engineer would write it: `200ms`, `8472`, `node1, node2`.
+    public var words: String {
+        switch self {
+        case .text(let text): text
+        case .integer(let value): "\(value)"
+        case .number(let value): value == value.rounded() ? "\(Int(value))" : "\(value)"
+        case .flag(let value): "\(value)"
+        case .duration(let seconds):
+            seconds < 1 ? "\(Int((seconds * 1000).rounded()))ms" : "\(seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)")s"
+        case .ports(let range): range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
+        case .texts(let list): list.joined(separator: ", ")
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import Testing
+
+/// A diagnosis must not be able to know which fault was injected.
+@Suite struct IndependenceTests {
+    private var root: URL {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+    }
+
+    @Test func `the diagnosis imports nothing that knows of faults`() throws {
+        let folder = root.appendingPathComponent("Sources/Diagnosis")
+        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        #expect(files.count > 5)
+        for file in files {
+            let text = try String(contentsOf: file, encoding: .utf8)
+            let imports = text.split(separator: "\n").filter { $0.hasPrefix("import ") }.map { $0.dropFirst(7) }
+            #expect(imports.allSatisfy { ["Matrix", "Foundation"].contains($0) }, "\(file.lastPathComponent): \(imports)")
+        }
+    }
+
+    @Test func `the manifest gives the diagnosis the matrix and nothing else`() throws {
+        let manifest = try String(contentsOf: root.appendingPathComponent("Package.swift"), encoding: .utf8)
+        #expect(manifest.contains(#".target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict)"#))
+    }
+
+    @Test func `evidence is built without faults`() throws {
+        let file = root.appendingPathComponent("Sources/Runner/EvidenceCollector.swift")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        #expect(!text.contains("import Faults"))
+        #expect(!text.contains("import Scenario"))
+    }
+}

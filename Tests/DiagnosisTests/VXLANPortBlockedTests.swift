@@ -1,0 +1,99 @@
+import Diagnosis
+import Matrix
+import Testing
+
+@Suite struct VXLANPortBlockedTests {
+    @Test func `a healthy lab needs no diagnosis`() {
+        #expect(Diagnosis.examine(ThreeNodeLab().evidence()).isEmpty)
+    }
+
+    @Test func `blocked everywhere names group, port and direction`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.id == "underlay/vxlan-port-blocked")
+        #expect(finding.summary == "security group nodes blocks UDP 8472 (VXLAN) ingress at every node")
+        #expect(finding.fix.contains("allow UDP 8472 ingress"))
+        #expect(finding.evidence.contains { $0.contains("REJECT") })
+        #expect(finding.confidence > 0.9)
+    }
+
+    @Test func `blocked at one node names that node`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { $1 != "node2" }
+        let findings = Diagnosis.examine(lab.evidence())
+        #expect(findings.map(\.id) == ["underlay/vxlan-port-blocked"])
+        #expect(try #require(findings.first).summary.hasSuffix("ingress at only node2"))
+    }
+
+    @Test func `blocked on the way out is egress`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { from, _ in from != "node3" }
+        lab.guardedEgress = true
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.summary.contains("egress at only node3"))
+    }
+
+    @Test func `without a REJECT the open underlay still speaks, with less confidence`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        lab.rejects = false
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.id == "underlay/vxlan-port-blocked")
+        #expect(finding.confidence < 0.8)
+    }
+
+    @Test func `an underlay that passes nothing is not the tunnel's port`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        lab.underlayPasses = { _, _ in false }
+        lab.rejects = false
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.id == "unknown")
+        #expect(finding.summary.contains("last hop that saw the packets"))
+    }
+
+    @Test func `a node that lost power is not a blocked port`() throws {
+        var lab = ThreeNodeLab()
+        lab.power["node2"] = .stopped
+        lab.tunnelPasses = { from, to in from != "node2" && to != "node2" }
+        lab.rejects = false
+        let findings = Diagnosis.examine(lab.evidence())
+        #expect(findings.first?.id == "node/crashed")
+        #expect(!findings.contains { $0.id == "underlay/vxlan-port-blocked" })
+    }
+
+    @Test func `a lost carrier is named`() throws {
+        var lab = ThreeNodeLab()
+        lab.carrier["node1"] = false
+        lab.tunnelPasses = { from, to in from != "node1" && to != "node1" }
+        lab.rejects = false
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.id == "underlay/link-down")
+        #expect(finding.summary.contains("node1"))
+    }
+}
+
+@Suite struct WhyChainTests {
+    @Test func `a request that is blocked ends at the sender's tap`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        let evidence = lab.evidence()
+        let probe = try #require(evidence.probes.first)
+        let why = PathIndex(evidence).why(probe)
+        #expect(why.map(\.hop) == ["probe", "sender-datapath", "sender-tap", "fabric", "receiver-tap", "receiver"])
+        #expect(why.map(\.seen) == [true, true, true, true, false, false])
+        #expect(why[3].detail.contains("REJECT ingress"))
+    }
+
+    @Test func `an answer that is blocked shows both legs`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, to in to != "node1" }
+        let evidence = lab.evidence()
+        let probe = try #require(evidence.probes.first { $0.key.from == "default/node1" })
+        let why = PathIndex(evidence).why(probe)
+        #expect(why.contains { $0.hop == "receiver" && $0.seen == true })
+        #expect(why.last?.hop == "receiver-tap")
+        #expect(why.last?.seen == false)
+    }
+}
