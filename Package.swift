@@ -127,7 +127,7 @@ let package = Package(
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),
         tests("Libvirt", ["Libvirt"]),
         tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
-        tests("NodeImage", ["NodeImage"]),
+        tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
         tests("Runner", ["Runner"]),
         tests("Reports", ["Reports", "RunEvents"]),
         tests("LabrunCommands", ["LabrunCommands"]),

@@ -45,10 +45,11 @@ struct BzImage {
     static func hasPVHEntry(_ kernel: Data) -> Bool {
         guard kernel.count > 64, kernel.bytes(at: 0, 5) == [0x7f, 0x45, 0x4c, 0x46, 2] else { return false }
         let table = Int(truncatingIfNeeded: kernel.littleEndian64(at: 32))
+        guard table >= 0, table < kernel.count else { return false }
         let entries = Int(kernel.littleEndian32(at: 56) & 0xffff)
         for index in 0..<entries {
             let header = table + index * 56
-            guard header >= 0, header + 56 <= kernel.count else { return false }
+            guard header + 56 <= kernel.count else { return false }
             guard kernel.littleEndian32(at: header) == 4 else { continue }  // PT_NOTE
             let offset = Int(truncatingIfNeeded: kernel.littleEndian64(at: header + 8))
             let size = Int(truncatingIfNeeded: kernel.littleEndian64(at: header + 32))

@@ -1,0 +1,177 @@
+import Digest
+import Foundation
+import Glibc
+import LinuxKernel
+import Synchronization
+
+@testable import NodeImage
+
+/// A directory that is removed with its last reference.
+final class TemporaryDirectory: Sendable {
+    let path: String
+
+    init() throws {
+        path = NSTemporaryDirectory() + "labrun-image-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// Keeps what is written.
+final class MemorySink: ByteSink {
+    private(set) var bytes: [UInt8] = []
+
+    func write(_ data: UnsafeRawBufferPointer) { bytes.append(contentsOf: data) }
+    func finish() {}
+}
+
+/// A disk of a given size: all files together can hold that many bytes.
+final class SmallDisk: Sendable {
+    private let free: Mutex<Int>
+
+    init(bytes: Int) { free = Mutex(bytes) }
+
+    func take(_ bytes: Int, _ path: String) throws {
+        let left = free.withLock { free in
+            free -= bytes
+            return free
+        }
+        if left < 0 {
+            throw ImageError.cache(SystemError(code: ENOSPC, call: "write", subject: path), "writing \(path)")
+        }
+    }
+
+    final class Sink: ByteSink {
+        private let disk: SmallDisk
+        private let file: FileSink
+        private let path: String
+
+        init(_ path: String, on disk: SmallDisk) throws {
+            self.disk = disk
+            self.path = path
+            file = try FileSink(path)
+        }
+
+        func write(_ data: UnsafeRawBufferPointer) throws {
+            try disk.take(data.count, path)
+            try file.write(data)
+        }
+
+        func finish() throws { try file.finish() }
+    }
+}
+
+/// An archive with small packages of the shape of Debian's, made by dpkg-deb on the spot.
+final class FakeArchive: KernelPackageSource {
+    enum Mode { case working, offline, corrupt }
+    struct State {
+        var mode = Mode.working
+        var revision = 1
+        var asked = 0
+    }
+
+    let state = Mutex(State())
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    var asked: Int { state.withLock { $0.asked } }
+
+    func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel {
+        let (mode, revision) = state.withLock { state in
+            state.asked += 1
+            return (state.mode, state.revision)
+        }
+        if mode == .offline { throw ImageError(.downloadFailed, "no network") }
+        let release = "\(series.rawValue).0-\(revision)-cloud-amd64"
+        let deb = try await package(release, version: "\(series.rawValue).9-\(revision)")
+        let bytes = try Data(contentsOf: URL(filePath: deb))
+        let package = KernelPackage(
+            name: "linux-image-\(release)", version: "\(series.rawValue).9-\(revision)",
+            sha256: SHA256Digest.hex(of: bytes), bytes: bytes.count)
+        return ResolvedKernel(series: series, release: release, version: package.version, packages: [package])
+    }
+
+    func download(_ packages: [KernelPackage], scratch: String) async throws -> [String] {
+        try packages.map { package in
+            let release = package.name.dropFirst("linux-image-".count)
+            var data = try Data(contentsOf: URL(filePath: "\(directory.path)/\(release).deb"))
+            if state.withLock({ $0.mode }) == .corrupt { data[data.count / 2] ^= 1 }
+            let path = "\(scratch)/\(package.name)_\(package.version)_amd64.deb"
+            try data.write(to: URL(filePath: path))
+            return path
+        }
+    }
+
+    private func package(_ release: String, version: String) async throws -> String {
+        let deb = "\(directory.path)/\(release).deb"
+        if FileManager.default.fileExists(atPath: deb) { return deb }
+        let root = "\(directory.path)/\(release)"
+        let control = """
+            Package: linux-image-\(release)
+            Version: \(version)
+            Architecture: amd64
+            Maintainer: Nobody <nobody@example.org>
+            Description: a kernel's shape
+
+            """
+        var files = ["DEBIAN/control": control, "boot/vmlinuz-\(release)": "kernel \(release)"]
+        let modules = "lib/modules/\(release)"
+        var dependencies = ""
+        for name in ImageRecipe.standardModules where name != "virtio_pci" {
+            files["\(modules)/kernel/\(name).ko"] = "module \(name) of \(release)"
+            dependencies += "kernel/\(name).ko:\(name == "vxlan" ? " kernel/udp_tunnel.ko" : "")\n"
+        }
+        files["\(modules)/kernel/udp_tunnel.ko"] = "tunnel"
+        files["\(modules)/modules.dep"] = dependencies + "kernel/udp_tunnel.ko:\n"
+        files["\(modules)/modules.builtin"] = "kernel/drivers/virtio/virtio_pci.ko\n"
+        for (path, text) in files {
+            let place = "\(root)/\(path)"
+            try FileManager.default.createDirectory(
+                atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: URL(filePath: place))
+        }
+        try await BuildTool.run("dpkg-deb", ["--build", "--root-owner-group", root, deb])
+        return deb
+    }
+}
+
+/// A store on a directory of its own, with an archive of its own and guest binaries that are not real.
+struct StoreFixture {
+    let directory: TemporaryDirectory
+    let archive: FakeArchive
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        archive = try FakeArchive()
+        try FileManager.default.createDirectory(atPath: guest, withIntermediateDirectories: true)
+        try writeGuest(labnode: "labnode 1")
+    }
+
+    var guest: String { directory.path + "/guest" }
+    var cachePath: String { directory.path + "/cache" }
+
+    func writeGuest(labnode: String) throws {
+        try Data(labnode.utf8).write(to: URL(filePath: guest + "/labnode"))
+        try Data("datapathd".utf8).write(to: URL(filePath: guest + "/datapathd"))
+    }
+
+    func store(disk: SmallDisk? = nil, cache: String? = nil) -> ImageStore {
+        ImageStore(
+            cache: cache ?? cachePath, guestDirectories: [guest], source: archive,
+            makeSink: { path in
+                if let disk { try SmallDisk.Sink(path, on: disk) } else { try FileSink(path) }
+            })
+    }
+
+    /// Paths of all files below the cache, but for the lock.
+    func files() -> [String] {
+        let names = FileManager.default.enumerator(atPath: cachePath)?.allObjects as? [String] ?? []
+        return names.filter { name in
+            var isDirectory: ObjCBool = false
+            let isThere = FileManager.default.fileExists(atPath: "\(cachePath)/\(name)", isDirectory: &isDirectory)
+            return isThere && !isDirectory.boolValue && name != "lock"
+        }.sorted()
+    }
+}
