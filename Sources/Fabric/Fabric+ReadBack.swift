@@ -40,22 +40,35 @@ extension Fabric {
         return snapshot
     }
 
-    public func counters() throws -> FabricCounters {
+    public func counters() async throws -> FabricCounters {
         let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
         let bridge = try NftablesListing(json: nftables.list("table bridge \(Ruleset.table)"))
         let chains = interfacesByChain()
-        let denied = listing.rules.filter { $0.comment == "deny" }.compactMap { rule in
+        let denied = denials(listing, chains)
+        let checks = bridge.rules.filter { !$0.comment.isEmpty }.map { ($0.comment, $0.packets) }
+        let rules = ruleState(listing)
+        // Logged after the listing was made, so a difference is a loss.
+        let logged = await observation.loggedRejects()
+        let deniedPackets = denied.map(\.packets).reduce(detachedDenials, +)
+        return FabricCounters(
+            rules: rules,
+            denied: denied.sorted {
+                ($0.interfaceID, $0.direction.rawValue) < ($1.interfaceID, $1.direction.rawValue)
+            },
+            checkDrops: Dictionary(checks, uniquingKeysWith: +), captures: await observation.captureStatistics(),
+            lostRejects: deniedPackets > logged ? deniedPackets - logged : 0)
+    }
+
+    func denials(
+        _ listing: NftablesListing, _ chains: [String: (NICSpec, SecurityGroupRule.Direction)]
+    ) -> [FabricCounters.Denied] {
+        listing.rules.filter { $0.comment == "deny" }.compactMap { rule in
             chains[rule.chain].map { nic, direction in
                 FabricCounters.Denied(
                     interfaceID: nic.interfaceID, node: nic.node, direction: direction, packets: rule.packets,
                     bytes: rule.bytes)
             }
         }
-        let checks = bridge.rules.filter { !$0.comment.isEmpty }.map { ($0.comment, $0.packets) }
-        return FabricCounters(
-            rules: ruleState(listing), denied: denied.sorted { ($0.interfaceID, $0.direction.rawValue) < ($1.interfaceID, $1.direction.rawValue) },
-            checkDrops: Dictionary(checks, uniquingKeysWith: +), captures: observation.captureStatistics(),
-            lostRejects: observation.lostRejects())
     }
 
     private func ruleState(_ listing: NftablesListing) -> [RuleState] {
@@ -69,7 +82,7 @@ extension Fabric {
         }.sorted { ($0.interfaceID, $0.group, $0.rule) < ($1.interfaceID, $1.group, $1.rule) }
     }
 
-    private func interfacesByChain() -> [String: (NICSpec, SecurityGroupRule.Direction)] {
+    func interfacesByChain() -> [String: (NICSpec, SecurityGroupRule.Direction)] {
         var chains: [String: (NICSpec, SecurityGroupRule.Direction)] = [:]
         for interface in interfaces.values {
             for direction in SecurityGroupRule.Direction.allCases {
@@ -80,17 +93,17 @@ extension Fabric {
     }
 }
 
-// What was observed: in memory, so these answer at once and need not wait for a change in progress.
+// What was observed is in memory: these need not wait for a change in progress.
 extension Fabric {
-    /// Packets seen on the taps since a moment, oldest first.
+    /// Packets seen on the taps since a moment, oldest first. All that the taps had seen when it was asked are there.
     public nonisolated func sightings(
         since: MonotonicTime? = nil, matching filter: FlowFilter = FlowFilter()
-    ) -> SightingPage {
-        observation.sightings(since: since, matching: filter)
+    ) async -> SightingPage {
+        await observation.sightings(since: since, matching: filter)
     }
 
-    /// Flow log records of traffic since a moment; each holds only the packets of whole seconds not before it.
-    public nonisolated func flowRecords(since: MonotonicTime? = nil) -> [FlowRecord] {
-        observation.flowRecords(since: since)
+    /// Flow log records of the traffic since a moment, one a flow and action: exactly the packets since then.
+    public nonisolated func flowRecords(since: MonotonicTime? = nil) async -> FlowRecordPage {
+        await observation.flowRecords(since: since)
     }
 }

@@ -26,6 +26,8 @@ public actor Fabric {
     let netlink: NetlinkSocket
     let observation: Observation
     private var isStopped = false
+    /// Denied packets of interfaces that are gone, as the netfilter log goes on counting them.
+    var detachedDenials: UInt64 = 0
 
     struct AttachedInterface {
         var nic: NICSpec
@@ -54,7 +56,7 @@ public actor Fabric {
         groups = Dictionary(uniqueKeysWithValues: spec.securityGroups.map { ($0.name, $0.withDefaultEgress) })
         nftables = try NftablesContext()
         netlink = try NetlinkSocket()
-        observation = Observation(spec)
+        observation = try Observation(spec)
         queue = QueueExecutor(label: "fabric")
     }
 
@@ -90,15 +92,20 @@ public actor Fabric {
         try nftables.run(ruleset.attach(nic, mark: mark) + rules)
         interfaces[nic.interfaceID] = AttachedInterface(
             nic: nic, mark: mark, linkIndex: index, bridge: subnet.bridge)
+        // A capture needs the interface up; its first packets are those of the bridge.
+        try netlink.changeLink(index: index, LinkChange(isUp: true, mtu: spec.mtu))
         try observation.attach(nic)
-        try netlink.changeLink(index: index, LinkChange(isUp: true, mtu: spec.mtu, master: bridge))
+        try netlink.changeLink(index: index, LinkChange(master: bridge))
     }
 
     /// Removes the interface, its tap and its rules; what was observed of it stays.
     public func detachNIC(_ interfaceID: String) throws {
         let interface = try attached(interfaceID)
-        try netlink.deleteLink(index: interface.linkIndex)
         observation.detach(interface.nic)
+        try netlink.deleteLink(index: interface.linkIndex)
+        let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
+        let own = denials(listing, interfacesByChain()).filter { $0.interfaceID == interfaceID }
+        detachedDenials += own.map(\.packets).reduce(0, +)
         try nftables.run(ruleset.detach(interface.nic, mark: interface.mark))
         interfaces[interfaceID] = nil
     }
@@ -113,15 +120,18 @@ public actor Fabric {
         let interface = try attached(interfaceID)
         guard interface.nic.sourceDestinationCheck != enabled else { return }
         try nftables.run(ruleset.sourceDestinationCheck(interface.nic, enabled: enabled))
-        interfaces[interfaceID]?.nic.sourceDestinationCheck = enabled
+        var nic = interface.nic
+        nic.sourceDestinationCheck = enabled
+        interfaces[interfaceID]?.nic = nic
+        observation.update(nic)
     }
 
     /// Ends captures and flow log, writing what is still to be written. Tables and interfaces end with the namespace,
     /// or here when `removing`.
-    public func stop(removing: Bool = false) throws {
+    public func stop(removing: Bool = false) async throws {
         guard !isStopped else { return }
         isStopped = true
-        try observation.stop()
+        await observation.stop()
         guard removing else { return }
         for interface in interfaces.values { try netlink.deleteLink(index: interface.linkIndex) }
         for subnet in spec.subnets { try netlink.deleteLink(named: subnet.bridge) }

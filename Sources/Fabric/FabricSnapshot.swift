@@ -40,7 +40,7 @@ public struct FabricSnapshot: Codable, Sendable, Equatable {
             lines.append("set \(name): \(sets[name] ?? []) became \(other.sets[name] ?? [])")
         }
         let (before, after) = (Set(interfaces), Set(other.interfaces))
-        lines += before.symmetricDifference(after).map { "interface \($0.name) changed" }.sorted()
+        lines += Set(before.symmetricDifference(after).map(\.name)).sorted().map { "interface \($0) changed" }
         return lines
     }
 }

@@ -1,16 +1,141 @@
+import Dispatch
+import Glibc
 import LinuxKernel
+import NetAddress
+import Synchronization
 
-/// What is seen of the traffic: captures of the taps, their index, and the flow log.
+/// What is seen of the traffic: captures of the taps, their memory, and the flow log. One thread does the work; questions
+/// first let it catch up with the kernel's buffers.
 final class Observation: Sendable {
-    init(_ spec: FabricSpec) {}
-    func start() throws {}
-    func attach(_ nic: NICSpec) throws {}
-    func detach(_ nic: NICSpec) {}
-    func stop() throws {}
-    func captureStatistics() -> [CaptureStatistics] { [] }
-    func lostRejects() -> UInt64 { 0 }
-    func sightings(since: MonotonicTime?, matching filter: FlowFilter) -> SightingPage {
-        SightingPage(sightings: [], isComplete: false)
+    private let spec: FabricSpec
+    private let control: Mutex<Control>
+    private let memory: Mutex<ObservedTraffic>
+    private let wake: WakePipe
+
+    /// What the thread is asked for.
+    enum Command {
+        case attach(TapCapture)
+        case detach(String, done: DispatchSemaphore)
+        case catchUp(CheckedContinuation<Void, Never>)
+        case stop(CheckedContinuation<Void, Never>)
     }
-    func flowRecords(since: MonotonicTime?) -> [FlowRecord] { [] }
+
+    private struct Control {
+        var commands: [Command] = []
+        var isRunning = false
+    }
+
+    init(_ spec: FabricSpec) throws {
+        self.spec = spec
+        control = Mutex(Control())
+        memory = Mutex(ObservedTraffic(spec))
+        wake = try WakePipe()
+    }
+
+    func start() throws {
+        let log = try PcapHandle(device: "nflog:\(spec.logGroup)", snapLength: 65_535, bufferSize: 1 << 20)
+        var file: FlowLogFile?
+        if let directory = spec.outputDirectory {
+            file = try FlowLogFile(path: "\(directory)/vpc-flow.log", accountID: spec.accountID)
+        }
+        let loop = ObservationLoop(log: log, file: file, descriptor: wake.readEnd)
+        control.withLock { $0.isRunning = true }
+        startThread("capture") { [self] in loop.run(self) }
+    }
+
+    func attach(_ nic: NICSpec) throws {
+        memory.withLock { $0.attach(nic) }
+        guard let capture = spec.capture else { return }
+        send(.attach(try TapCapture(nic, spec: capture, directory: spec.outputDirectory)))
+    }
+
+    func update(_ nic: NICSpec) {
+        memory.withLock { $0.update(nic) }
+    }
+
+    /// Waits until the capture has taken its last packets; the interface may then be deleted.
+    func detach(_ nic: NICSpec) {
+        let done = DispatchSemaphore(value: 0)
+        if send(.detach(nic.interfaceID, done: done)) { done.wait() }
+        memory.withLock { $0.detach(nic) }
+    }
+
+    func stop() async {
+        await withCheckedContinuation { if !send(.stop($0)) { $0.resume() } }
+    }
+
+    func sightings(since: MonotonicTime?, matching filter: FlowFilter) async -> SightingPage {
+        await catchUp()
+        return memory.withLock { $0.sightings(since: since, matching: filter) }
+    }
+
+    func flowRecords(since: MonotonicTime?) async -> FlowRecordPage {
+        await catchUp()
+        return memory.withLock { $0.flowRecords(since: since) }
+    }
+
+    func captureStatistics() async -> [CaptureStatistics] {
+        await catchUp()
+        return memory.withLock { $0.captureStatistics }
+    }
+
+    /// Entries of the netfilter log so far.
+    func loggedRejects() async -> UInt64 {
+        await catchUp()
+        return memory.withLock { $0.loggedRejects }
+    }
+
+    private func catchUp() async {
+        await withCheckedContinuation { if !send(.catchUp($0)) { $0.resume() } }
+    }
+
+    /// Whether the thread runs and will see the command.
+    @discardableResult
+    private func send(_ command: Command) -> Bool {
+        let isRunning = control.withLock { control in
+            guard control.isRunning else { return false }
+            if case .stop = command { control.isRunning = false }
+            control.commands.append(command)
+            return true
+        }
+        if isRunning { wake.signal() }
+        return isRunning
+    }
+
+    // For the thread.
+
+    func takeCommands() -> [Command] {
+        wake.clear()
+        return control.withLock { control in
+            defer { control.commands = [] }
+            return control.commands
+        }
+    }
+
+    func remember(_ body: (inout ObservedTraffic) -> Void) {
+        memory.withLock { body(&$0) }
+    }
+}
+
+/// A pipe that wakes a thread from poll(2).
+struct WakePipe: ~Copyable, Sendable {
+    private let pipe: LinuxKernel.Pipe
+
+    init() throws(SystemError) {
+        let made = try Pipe()
+        try made.readEnd.setNonBlocking()
+        try made.writeEnd.setNonBlocking()
+        pipe = made
+    }
+
+    var readEnd: Int32 { pipe.readEnd.rawValue }
+
+    func signal() {
+        // A full pipe wakes as well.
+        try? pipe.writeEnd.writeAll([0])
+    }
+
+    func clear() {
+        _ = try? pipe.readEnd.read(upTo: 4096)
+    }
 }

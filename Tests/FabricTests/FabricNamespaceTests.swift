@@ -1,10 +1,13 @@
 import NamespaceHarness
 import Testing
 
-@Suite struct FabricNamespaceTests {
+// One after the other: some of them measure.
+@Suite(.serialized) struct FabricNamespaceTests {
     @Test(arguments: [
         "fabric-default-deny", "fabric-vxlan-removed", "fabric-one-way", "fabric-established", "fabric-egress",
-        "fabric-icmp-error", "fabric-source-check", "fabric-change-latency", "fabric-tap",
+        "fabric-icmp-error", "fabric-source-check", "fabric-change-latency", "fabric-tap", "fabric-capture-sides",
+        "fabric-flow-log", "fabric-capture-files", "fabric-capture-ring", "fabric-link-flap", "fabric-detach",
+        "fabric-load",
     ])
     func runsInANamespaceOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name)

@@ -39,3 +39,11 @@ public struct FlowRecord: Codable, Sendable, Hashable {
         "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action "
         + "log-status"
 }
+
+/// Flow records from the bounded memory of the fabric.
+public struct FlowRecordPage: Sendable {
+    /// By start, then by interface.
+    public var records: [FlowRecord]
+    /// False when packets since the asked moment may be missing, as with `SightingPage`.
+    public var isComplete: Bool
+}

@@ -22,6 +22,22 @@ public struct PacketSighting: Sendable, Hashable {
     public var inner: FlowHeader?
     /// Bytes on the wire, Ethernet header included.
     public var length: Int
+
+    public init(
+        interfaceID: String, node: String, tap: String, direction: Direction, time: MonotonicTime,
+        outer: FlowHeader?, etherType: UInt16 = 0x0800, vni: UInt32? = nil, inner: FlowHeader? = nil, length: Int
+    ) {
+        self.interfaceID = interfaceID
+        self.node = node
+        self.tap = tap
+        self.direction = direction
+        self.time = time
+        self.outer = outer
+        self.etherType = etherType
+        self.vni = vni
+        self.inner = inner
+        self.length = length
+    }
 }
 
 /// The addresses of an IPv4 packet and what tells its flow apart.
@@ -41,6 +57,22 @@ public struct FlowHeader: Codable, Sendable, Hashable {
     public var length: Int
     /// A fragment that is not the first.
     public var isLaterFragment: Bool
+
+    public init(
+        source: IPv4Address, destination: IPv4Address, protocol: UInt8, sourcePort: UInt16 = 0,
+        destinationPort: UInt16 = 0, icmp: ICMPHeader? = nil, tcpFlags: UInt8 = 0, length: Int,
+        isLaterFragment: Bool = false
+    ) {
+        self.source = source
+        self.destination = destination
+        self.protocol = `protocol`
+        self.sourcePort = sourcePort
+        self.destinationPort = destinationPort
+        self.icmp = icmp
+        self.tcpFlags = tcpFlags
+        self.length = length
+        self.isLaterFragment = isLaterFragment
+    }
 }
 
 public struct ICMPHeader: Codable, Sendable, Hashable {
@@ -49,6 +81,13 @@ public struct ICMPHeader: Codable, Sendable, Hashable {
     /// Of echo request (8) and reply (0), else 0.
     public var identifier: UInt16
     public var sequence: UInt16
+
+    public init(type: UInt8, code: UInt8, identifier: UInt16 = 0, sequence: UInt16 = 0) {
+        self.type = type
+        self.code = code
+        self.identifier = identifier
+        self.sequence = sequence
+    }
 }
 
 /// Which packets are asked for: all conditions that are given must hold.
@@ -100,4 +139,9 @@ public struct SightingPage: Sendable {
     /// False when packets since the asked moment may be missing: overwritten, or lost by the kernel's buffer. A packet's
     /// absence proves something only when this is true.
     public var isComplete: Bool
+
+    public init(sightings: [PacketSighting], isComplete: Bool) {
+        self.sightings = sightings
+        self.isComplete = isComplete
+    }
 }

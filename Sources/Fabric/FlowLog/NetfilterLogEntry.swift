@@ -1,0 +1,37 @@
+import NetAddress
+
+/// A packet that a deny rule logged, as libpcap hands on nfnetlink_log (LINKTYPE_NFLOG).
+struct NetfilterLogEntry: Equatable {
+    var interfaceID: String
+    var direction: SecurityGroupRule.Direction
+    var packet: DecodedPacket
+
+    // linux/netfilter/nfnetlink_log.h
+    private static let payloadAttribute: UInt16 = 9
+    private static let prefixAttribute: UInt16 = 10
+
+    /// Nil for what the fabric's rules have not logged.
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        var prefix: String?
+        var payload: DecodedPacket?
+        // Family, version and resource id; then attributes of length and type in host order, padded to four.
+        var rest = bytes.from(4)
+        while let length = rest.u16(0).map({ Int($0.byteSwapped) }), let type = rest.u16(2)?.byteSwapped,
+            length >= 4, length <= rest.count
+        {
+            let value = UnsafeRawBufferPointer(rebasing: rest[4..<length])
+            if type & 0x7FFF == Self.prefixAttribute {
+                prefix = String(decoding: value.prefix { $0 != 0 }, as: UTF8.self)
+            } else if type & 0x7FFF == Self.payloadAttribute {
+                payload = PacketDecoder.network(value)
+            }
+            rest = rest.from((length + 3) & ~3)
+        }
+        guard let words = prefix?.split(separator: " "), words.count == 2, let packet = payload,
+            let direction = SecurityGroupRule.Direction(rawValue: String(words[1])), packet.outer != nil
+        else { return nil }
+        interfaceID = String(words[0])
+        self.direction = direction
+        self.packet = packet
+    }
+}

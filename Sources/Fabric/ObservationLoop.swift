@@ -1,0 +1,162 @@
+import Glibc
+import LinuxKernel
+import NetAddress
+
+/// The capture thread: polls all captures and the netfilter log. Made by the thread that starts it, then used by it alone.
+final class ObservationLoop: @unchecked Sendable {
+    private let log: PcapHandle
+    private var file: FlowLogFile?
+    private let wakeDescriptor: Int32
+    private var captures: [TapCapture] = []
+    private var seen: [Seen] = []
+    private var nextDropCheck: Int64 = 0
+    private static let logBatch = 4096
+
+    init(log: consuming PcapHandle, file: consuming FlowLogFile?, descriptor: Int32) {
+        self.log = log
+        self.file = file
+        wakeDescriptor = descriptor
+    }
+
+    func run(_ observation: Observation) {
+        while true {
+            wait()
+            let commands = observation.takeCommands()
+            for case .attach(let capture) in commands { captures.append(capture) }
+            // What waits in the buffers came before the commands that ask for it.
+            drain(observation, untilEmpty: !commands.isEmpty)
+            for command in commands {
+                switch command {
+                case .attach: break
+                case .detach(let interface, let done):
+                    if let index = captures.firstIndex(where: { $0.nic.interfaceID == interface }) {
+                        captures[index].close()
+                        publishStatistics(observation)
+                        captures.remove(at: index)
+                    }
+                    done.signal()
+                case .catchUp(let continuation):
+                    publishStatistics(observation)
+                    continuation.resume()
+                case .stop(let continuation):
+                    publishStatistics(observation)
+                    finishFile(observation)
+                    // Closing takes the kernel some 20 ms a capture (it waits for RCU): nobody need wait for that.
+                    continuation.resume()
+                    captures = []
+                    return
+                }
+            }
+        }
+    }
+
+    private func wait() {
+        var watched = [
+            pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: log.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        var isMissing = false
+        for capture in captures {
+            capture.reopen()
+            if let descriptor = capture.descriptor {
+                watched.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+            } else {
+                isMissing = true
+            }
+        }
+        // A capture whose interface is down is tried again; the flow log's minute ends without traffic too.
+        poll(&watched, UInt(watched.count), isMissing ? 50 : 1000)
+    }
+
+    private func drain(_ observation: Observation, untilEmpty: Bool) {
+        let wall = wallNanoseconds()
+        let offset = MonotonicTime.now.nanoseconds - wall
+        var known: Set<UInt64> = []
+        var nodes: [String: String] = [:]
+        observation.remember { traffic in
+            known = traffic.knownMACs
+            nodes = traffic.attachedNodes
+        }
+        roll(now: wall, nodes: nodes)
+        drainLog(observation, clockOffset: offset, untilEmpty: untilEmpty)
+        var more = true
+        while more {
+            more = false
+            for capture in captures {
+                seen.removeAll(keepingCapacity: true)
+                if capture.drain(clockOffset: offset, known: known, into: &seen) { more = untilEmpty }
+                guard !seen.isEmpty else { continue }
+                record(observation, capture.nic.interfaceID)
+            }
+        }
+        if MonotonicTime.now.nanoseconds >= nextDropCheck {
+            publishStatistics(observation)
+            nextDropCheck = MonotonicTime.now.nanoseconds + 200_000_000
+        }
+    }
+
+    private func record(_ observation: Observation, _ interfaceID: String) {
+        var nic: NICSpec?
+        observation.remember { traffic in
+            traffic.append(seen, interfaceID: interfaceID)
+            nic = traffic.nic(interfaceID)
+        }
+        guard let nic else { return }
+        for entry in seen {
+            guard let header = entry.packet.outer, nic.isFlow(entry) else { continue }
+            file?.add(
+                header, interfaceID: interfaceID, direction: entry.direction, action: .accept, at: entry.wallTime)
+        }
+    }
+
+    private func drainLog(_ observation: Observation, clockOffset: Int64, untilEmpty: Bool) {
+        var taken = Self.logBatch
+        while taken == Self.logBatch {
+            var entries: [(NetfilterLogEntry, Seen)] = []
+            taken =
+                (try? log.drain(limit: Self.logBatch) { time, bytes, length in
+                    guard let entry = NetfilterLogEntry(bytes) else { return }
+                    let seen = Seen(
+                        time: time + clockOffset, wallTime: time,
+                        direction: entry.direction == .ingress ? .toNode : .fromNode, packet: entry.packet,
+                        length: length)
+                    entries.append((entry, seen))
+                }) ?? 0
+            guard !entries.isEmpty else { return }
+            observation.remember { traffic in
+                for (entry, seen) in entries { traffic.reject(seen, interfaceID: entry.interfaceID) }
+            }
+            for (entry, seen) in entries {
+                guard let header = seen.packet.outer else { continue }
+                file?.add(
+                    header, interfaceID: entry.interfaceID, direction: seen.direction, action: .reject, at: seen.wallTime)
+            }
+        }
+    }
+
+    private func publishStatistics(_ observation: Observation) {
+        let now = MonotonicTime.now.nanoseconds
+        for capture in captures {
+            let lost = capture.updateDrops()
+            observation.remember { $0.update(capture.statistics, lostAt: lost ? now : nil) }
+        }
+    }
+
+    // A flow log that cannot be written must not end the capture: records stay readable in memory.
+
+    private func roll(now: Int64, nodes: [String: String]) {
+        try? file?.roll(now: now, nodes: nodes)
+    }
+
+    private func finishFile(_ observation: Observation) {
+        var nodes: [String: String] = [:]
+        observation.remember { nodes = $0.attachedNodes }
+        try? file?.finish(nodes: nodes)
+    }
+}
+
+func wallNanoseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

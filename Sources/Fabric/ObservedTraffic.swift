@@ -1,0 +1,121 @@
+import LinuxKernel
+import NetAddress
+
+/// The memory of captures and flow log: bounded, and telling when it forgot something.
+struct ObservedTraffic {
+    private struct Interface {
+        var nic: NICSpec
+        var isAttached = true
+        var ring: SightingRing
+        var rejects: SightingRing
+        var statistics: CaptureStatistics?
+        /// When the kernel was last found to have lost packets.
+        var lostAt: Int64?
+    }
+
+    private let spec: FabricSpec
+    private var interfaces: [String: Interface] = [:]
+    private(set) var knownMACs: Set<UInt64>
+    private(set) var loggedRejects: UInt64 = 0
+
+    init(_ spec: FabricSpec) {
+        self.spec = spec
+        knownMACs = Set(spec.subnets.map(\.gatewayMAC.rawValue))
+    }
+
+    var attachedNodes: [String: String] {
+        interfaces.filter(\.value.isAttached).mapValues(\.nic.node)
+    }
+
+    func nic(_ interfaceID: String) -> NICSpec? { interfaces[interfaceID]?.nic }
+
+    mutating func attach(_ nic: NICSpec) {
+        let capacity = spec.capture?.indexCapacity ?? 4096
+        interfaces[nic.interfaceID] = Interface(
+            nic: nic, ring: SightingRing(capacity: capacity), rejects: SightingRing(capacity: capacity))
+        knownMACs.insert(nic.mac.rawValue)
+    }
+
+    mutating func update(_ nic: NICSpec) { interfaces[nic.interfaceID]?.nic = nic }
+
+    mutating func detach(_ nic: NICSpec) { interfaces[nic.interfaceID]?.isAttached = false }
+
+    mutating func append(_ seen: [Seen], interfaceID: String) {
+        for entry in seen { interfaces[interfaceID]?.ring.append(entry) }
+    }
+
+    mutating func reject(_ seen: Seen, interfaceID: String) {
+        loggedRejects += 1
+        interfaces[interfaceID]?.rejects.append(seen)
+    }
+
+    mutating func update(_ statistics: CaptureStatistics, lostAt: Int64?) {
+        interfaces[statistics.interfaceID]?.statistics = statistics
+        if let lostAt { interfaces[statistics.interfaceID]?.lostAt = lostAt }
+    }
+
+    var captureStatistics: [CaptureStatistics] {
+        interfaces.values.compactMap(\.statistics).sorted { $0.interfaceID < $1.interfaceID }
+    }
+
+    func sightings(since: MonotonicTime?, matching filter: FlowFilter) -> SightingPage {
+        let start = since?.nanoseconds ?? .min
+        var page = SightingPage(sightings: [], isComplete: spec.capture != nil)
+        for interface in interfaces.values where filter.node == nil || filter.node == interface.nic.node {
+            if !isComplete(interface, since: start) { page.isComplete = false }
+            interface.ring.forEach(since: start) { seen in
+                let sighting = PacketSighting(seen, interface.nic)
+                if filter.matches(sighting) { page.sightings.append(sighting) }
+            }
+        }
+        page.sightings.sort { $0.time < $1.time }
+        return page
+    }
+
+    func flowRecords(since: MonotonicTime?) -> FlowRecordPage {
+        let start = since?.nanoseconds ?? .min
+        var aggregate = FlowAggregate()
+        var isComplete = spec.capture != nil
+        for (id, interface) in interfaces {
+            if !self.isComplete(interface, since: start) || !interface.rejects.isComplete(since: start) {
+                isComplete = false
+            }
+            interface.ring.forEach(since: start) { seen in
+                guard let header = seen.packet.outer, interface.nic.isFlow(seen) else { return }
+                aggregate.add(
+                    header, interfaceID: id, direction: seen.direction, action: .accept, at: seen.wallTime)
+            }
+            interface.rejects.forEach(since: start) { seen in
+                guard let header = seen.packet.outer else { return }
+                aggregate.add(
+                    header, interfaceID: id, direction: seen.direction, action: .reject, at: seen.wallTime)
+            }
+        }
+        let nodes = interfaces.mapValues(\.nic.node)
+        return FlowRecordPage(
+            records: aggregate.records(accountID: spec.accountID, nodes: nodes), isComplete: isComplete)
+    }
+
+    private func isComplete(_ interface: Interface, since start: Int64) -> Bool {
+        interface.ring.isComplete(since: start) && (interface.lostAt.map { $0 < start } ?? true)
+    }
+}
+
+extension NICSpec {
+    /// Whether a captured packet is traffic of the interface: what the source/destination check drops is not.
+    func isFlow(_ seen: Seen) -> Bool {
+        guard let header = seen.packet.outer else { return false }
+        guard sourceDestinationCheck else { return true }
+        return seen.direction == .fromNode
+            ? header.source == address && seen.packet.sourceMAC == mac.rawValue : header.destination == address
+    }
+}
+
+extension PacketSighting {
+    init(_ seen: Seen, _ nic: NICSpec) {
+        self.init(
+            interfaceID: nic.interfaceID, node: nic.node, tap: nic.tap, direction: seen.direction,
+            time: MonotonicTime(nanoseconds: seen.time), outer: seen.packet.outer, etherType: seen.packet.etherType,
+            vni: seen.packet.vni, inner: seen.packet.inner, length: seen.length)
+    }
+}
