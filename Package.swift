@@ -125,7 +125,12 @@ let package = Package(
         .executableTarget(
             name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),
-        tests("Libvirt", ["Libvirt"]),
+        .executableTarget(
+            name: "LibvirtProbe", dependencies: ["Libvirt", "LinuxKernel"], path: "Tests/LibvirtProbe",
+            swiftSettings: strict),
+        tests(
+            "Libvirt", ["Libvirt", "LibvirtProbe", "LinuxKernel"],
+            resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
         tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
         tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
         tests("Runner", ["Runner"]),

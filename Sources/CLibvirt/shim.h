@@ -9,3 +9,9 @@ static inline int clibvirt_register_lifecycle(
     return virConnectDomainEventRegisterAny(
         connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(callback), opaque, release);
 }
+
+static inline int clibvirt_register_reboot(
+    virConnectPtr connection, virConnectDomainEventGenericCallback callback, void *opaque, virFreeCallback release) {
+    return virConnectDomainEventRegisterAny(
+        connection, NULL, VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(callback), opaque, release);
+}

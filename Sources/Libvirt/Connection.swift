@@ -2,6 +2,10 @@ import CLibvirt
 import LinuxKernel
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// A connection to libvirt's QEMU driver, running in this process (`qemu:///embed`).
 ///
 /// A class, because event callbacks and many tasks share the one handle; the handle is thread-safe and freed with the last
@@ -23,16 +27,14 @@ public final class Connection: Sendable {
     public static func open(root: EmbedRoot) async throws -> Connection {
         try await onOwnThread("libvirt open") {
             try root.prepare()
+            // Warnings go to a file among the lab's artifacts, never to the terminal. Read once, at initialisation.
+            setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(root.path)/libvirt.log", 0)
             try EventLoop.start()
             let uri = "qemu:///embed?root=\(root.path)"
             guard let pointer = virConnectOpen(uri) else { throw LibvirtError.last("virConnectOpen", uri) }
             let connection = Connection(root: root, handle: ConnectionHandle(pointer))
-            let context = Unmanaged.passRetained(WeakConnection(connection))
-            let registered = clibvirt_register_lifecycle(pointer, onLifecycle, context.toOpaque(), releaseContext)
-            guard registered >= 0 else {
-                context.release()
-                throw LibvirtError.last("virConnectDomainEventRegisterAny", "lifecycle")
-            }
+            try connection.subscribe("lifecycle") { clibvirt_register_lifecycle(pointer, onLifecycle, $0, releaseContext) }
+            try connection.subscribe("reboot") { clibvirt_register_reboot(pointer, onReboot, $0, releaseContext) }
             return connection
         }
     }
@@ -84,6 +86,16 @@ public final class Connection: Sendable {
         all.forEach { $0.finish() }
     }
 
+    /// Registers one kind of event; libvirt keeps the context and releases it with the registration.
+    private func subscribe(_ kind: String, _ register: (UnsafeMutableRawPointer) -> Int32) throws(LibvirtError) {
+        let context = Unmanaged.passRetained(WeakConnection(self))
+        guard register(context.toOpaque()) >= 0 else {
+            let failure = LibvirtError.last("virConnectDomainEventRegisterAny", kind)
+            context.release()
+            throw failure
+        }
+    }
+
     fileprivate func deliver(_ event: DomainEvent) {
         let all = subscribers.withLock { Array($0.values) }
         all.forEach { $0.yield(event) }
@@ -111,6 +123,12 @@ private func onLifecycle(
     let connection = Unmanaged<WeakConnection>.fromOpaque(context).takeUnretainedValue().value
     connection?.deliver(DomainEvent(domain: String(cString: name), event: event, detail: detail))
     return 0
+}
+
+private func onReboot(_: virConnectPtr?, domain: virDomainPtr?, context: UnsafeMutableRawPointer?) {
+    guard let context, let domain, let name = virDomainGetName(domain) else { return }
+    let connection = Unmanaged<WeakConnection>.fromOpaque(context).takeUnretainedValue().value
+    connection?.deliver(DomainEvent(domain: String(cString: name), kind: .rebooted))
 }
 
 private func releaseContext(_ context: UnsafeMutableRawPointer?) {

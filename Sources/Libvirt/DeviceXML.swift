@@ -97,6 +97,9 @@ extension DomainXML {
         struct State: LeafElement {
             var state: String
         }
+        struct Rom: LeafElement {
+            var enabled: String
+        }
         struct Driver: Encodable {
             struct Host: LeafElement {
                 var csum = "off"
@@ -125,6 +128,7 @@ extension DomainXML {
         var driver: Driver
         var mtu: Size?
         var link: State
+        var rom: Rom
 
         init(_ spec: DomainSpec.Interface) {
             type = "ethernet"
@@ -134,6 +138,8 @@ extension DomainXML {
             driver = Driver()
             mtu = spec.mtu.map { Size(size: $0) }
             link = State(state: spec.linkUp ? "up" : "down")
+            // The card's own boot firmware would search for a network to boot from, before the kernel starts.
+            rom = Rom(enabled: "no")
         }
 
         /// A device document of its own, for attach, detach and update.

@@ -54,7 +54,7 @@ public final class Domain: Sendable {
         try await call("virDomainResume") { virDomainResume($0) == 0 ? () : nil }
     }
 
-    /// Presses the reset button. Works with `RebootAction.restart` only: with `.destroy` QEMU turns a reset into its end.
+    /// Presses the reset button; an event `rebooted` follows. With `RebootAction.destroy` QEMU turns a reset into its end.
     public func reset() async throws {
         try await call("virDomainReset") { virDomainReset($0, 0) == 0 ? () : nil }
     }

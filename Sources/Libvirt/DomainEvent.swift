@@ -22,7 +22,9 @@ public struct DomainEvent: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         case started, suspended, resumed
         case stopped(StopReason)
-        /// The guest's kernel panicked; the domain stops next.
+        /// The machine was reset: by `Domain.reset`, or by the guest itself, as after a panic with `panic=-1`.
+        case rebooted
+        /// The guest's kernel panicked and its pvpanic driver said so; the domain stops next.
         case crashed
         /// The guest is powering off.
         case shutdown

@@ -10,9 +10,9 @@ public struct DomainSpec: Sendable, Hashable, Codable {
 
     /// What happens when the guest itself reboots, as a kernel does after a panic with `panic=-1`.
     public enum RebootAction: String, Sendable, Hashable, Codable {
-        /// The domain stops, and its event says so.
+        /// The domain stops, and its event says so. `Domain.reset` stops it too.
         case destroy
-        /// It boots again, silently.
+        /// It boots again, and an event `rebooted` says so.
         case restart
     }
 
@@ -74,7 +74,7 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         name: String, uuid: String, accelerator: Accelerator = .tcg, memoryMiB: Int = 128, vcpus: Int = 1, kernel: String,
         initrd: String?, kernelArguments: String, consoleLog: String, channels: [Channel] = [],
         interfaces: [Interface] = [], hotplugSlots: Int = 4, translationCacheMiB: Int = 64,
-        rebootAction: RebootAction = .destroy
+        rebootAction: RebootAction = .restart
     ) {
         self.name = name
         self.uuid = uuid

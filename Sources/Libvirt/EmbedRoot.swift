@@ -77,7 +77,6 @@ public struct EmbedRoot: Sendable, Hashable {
     /// unprivileged user's machines do not need.
     static let configuration = """
         stdio_handler = "file"
-        security_driver = "none"
         namespaces = [ ]
         cgroup_controllers = [ ]
         remember_owner = 0

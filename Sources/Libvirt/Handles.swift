@@ -50,8 +50,10 @@ final class DomainHandle: @unchecked Sendable {
     func destroy() throws(LibvirtError) {
         do throws(LibvirtError) {
             try check("virDomainDestroy") { virDomainDestroy($0) }
-        } catch where error.saysNotRunning {
-            return
+        } catch {
+            // Code 0: libvirt noticed QEMU's own end while it waited, and records no error.
+            if error.saysNotRunning || (error.code == 0 && virDomainIsActive(pointer) != 1) { return }
+            throw error
         }
     }
 }
