@@ -37,7 +37,11 @@ let guest: [Target] = [
         ],
         swiftSettings: strict),
     .executableTarget(name: "datapathd", dependencies: ["Datapath"], swiftSettings: strict),
-    .target(name: "NodeRuntime", dependencies: ["NodeProtocol", "Netlink", "LinuxKernel"], swiftSettings: strict),
+    .target(name: "CNodeShim"),
+    .target(
+        name: "NodeRuntime",
+        dependencies: ["CLinuxShim", "CNodeShim", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
+        swiftSettings: strict),
     .executableTarget(name: "labnode", dependencies: ["NodeRuntime"], swiftSettings: strict),
 ]
 

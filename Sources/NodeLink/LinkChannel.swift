@@ -192,9 +192,11 @@ final class LinkChannel: Sendable {
         guard let event = try? frame.decode(NodeEvent.self) else { return }
         if frame.session == 0, case .started(let hello) = event {
             // A runtime that has no session: the node booted, and what was in flight is gone.
-            let calls = state.withLock { state in
-                hello.bootID == state.bootID ? [] : state.takeSent()
+            let calls: [LinkCall]? = state.withLock { state in
+                if state.phase == .ready, hello.bootID == state.bootID { return nil }
+                return state.takeSent()
             }
+            guard let calls else { return }
             fail(calls, .nodeRestarted, "the node booted anew (boot \(hello.bootID))")
             return greet()
         }

@@ -1,0 +1,111 @@
+import Glibc
+import LinuxKernel
+import NodeProtocol
+import Synchronization
+
+/// The datapath agent under test: a child that comes and goes while the runtime stays.
+final class AgentProcess: Sendable {
+    /// How long an agent may take to end after a signal.
+    static let endPatience = Duration.seconds(10)
+
+    private struct State {
+        var child: ChildProcess?
+        var starts = 0
+        var last: AgentState = AgentState(running: false, pid: nil, ended: nil, lastLines: [], starts: 0)
+    }
+
+    private let children: ChildProcesses
+    private let events: @Sendable (NodeEvent) -> Void
+    private let state = Mutex(State())
+
+    init(children: ChildProcesses, events: @escaping @Sendable (NodeEvent) -> Void) {
+        self.children = children
+        self.events = events
+    }
+
+    var current: AgentState { state.withLock { $0.last } }
+
+    /// - Throws: `NodeFailure` when it runs already or cannot be started.
+    func start(_ command: [String]) throws -> AgentState {
+        let output = try OutputPipe()
+        let (child, started) = try state.withLock { state throws -> (ChildProcess, AgentState) in
+            if let child = state.child, child.exitStatus == nil {
+                throw NodeFailure(
+                    code: "already-running", message: "the agent runs already, process \(child.processIdentifier)")
+            }
+            let child = try children.spawn(
+                command, environment: NodeEnvironment.variables, output: output.writeEnd, error: output.writeEnd)
+            state.child = child
+            state.starts += 1
+            state.last = AgentState(
+                running: true, pid: child.processIdentifier, ended: nil, lastLines: [], starts: state.starts)
+            return (child, state.last)
+        }
+        output.closeWriteEnd()
+        events(.agent(started))
+        let relay = UncheckedBox(output)
+        startThread("agent") { self.relay(child, relay.value) }
+        return started
+    }
+
+    /// Signals the agent, waits for its end, then kills what it left of its process group.
+    /// - Throws: `NodeFailure` when none runs or it does not end.
+    func stop(signal: Int32) throws -> AgentState {
+        guard let child = state.withLock({ $0.child }), child.exitStatus == nil else {
+            throw NodeFailure(code: "not-running", message: "no agent runs; \(endedText)")
+        }
+        child.signal(signal)
+        guard child.waitForEnd(until: .after(Self.endPatience)) != nil else {
+            throw NodeFailure(
+                code: "timeout",
+                message: "the agent, process \(child.processIdentifier), still runs \(Self.endPatience) after signal \(signal)")
+        }
+        child.killGroup()
+        let deadline = Deadline.after(.seconds(2))
+        // The relay notes the end after having read the last lines.
+        while current.running, !deadline.hasPassed { poll(nil, 0, 1) }
+        return current
+    }
+
+    private var endedText: String { current.ended.map { "the last one ended with \($0)" } ?? "none was started" }
+
+    /// Passes its lines on until it has ended, then says so.
+    private func relay(_ child: ChildProcess, _ output: OutputPipe) {
+        var lines = LineRelay(now: .now)
+        func pass(_ bytes: ArraySlice<UInt8>) {
+            for line in lines.receive(bytes, now: .now) { events(.log(source: "agent", line: line)) }
+        }
+        while child.exitStatus == nil {
+            var watched = [child.endDescriptor, output.openReadEnd].map {
+                pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+            }
+            poll(&watched, 2, -1)
+            output.readAvailable(pass)
+        }
+        output.readAvailable(pass)
+        for line in lines.finish(now: .now) { events(.log(source: "agent", line: line)) }
+        let ended = switch child.exitStatus {
+        case .exited(let code)?: "exit \(code)"
+        case .signalled(let number)?: "signal \(number)"
+        case nil: "unknown"
+        }
+        let (last, isCurrent) = state.withLock { state in
+            let last = AgentState(
+                running: false, pid: nil, ended: ended, lastLines: lines.lastLines, starts: state.starts)
+            let isCurrent = state.child === child
+            if isCurrent { state.last = last }
+            return (last, isCurrent)
+        }
+        if isCurrent { events(.agent(last)) }
+    }
+}
+
+/// Hands a value to the one thread that uses it from then on.
+struct UncheckedBox<Value>: @unchecked Sendable {  // given away by its only owner
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}
+
+enum NodeEnvironment {
+    static let variables = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"]
+}

@@ -1,0 +1,71 @@
+import CNodeShim
+import Glibc
+import LinuxKernel
+import NetAddress
+import Netlink
+import NodeProtocol
+
+enum NodeSnapshots {
+    /// clsact's hooks (linux/pkt_sched.h: TC_H_MIN_INGRESS, TC_H_MIN_EGRESS) and the root.
+    private static let hooks: [(name: String, parent: UInt32)] = [
+        ("ingress", 0xFFFF_FFF2), ("egress", 0xFFFF_FFF3), ("root", 0xFFFF_FFFF),
+    ]
+
+    /// State that a fault may leave changed; sorted, so that two readings of the same state are equal.
+    static func take(
+        pods: [PodStatus], conflists: ConflistDirectory?, agentRunning: Bool
+    ) throws -> NodeSnapshot {
+        let netlink = try NetlinkSocket()
+        let links = try netlink.links()
+        let names = Dictionary(links.map { ($0.index, $0.name) }) { first, _ in first }
+        func name(_ index: Int32) -> String { names[index] ?? "?" }
+        var filters: [String] = []
+        for link in links {
+            for hook in hooks {
+                filters += try filterLines(link.index, hook.parent).map { "\(link.name) \(hook.name) \($0)" }
+            }
+        }
+        return NodeSnapshot(
+            links: links.map { line($0, name) }.sorted(),
+            addresses: try netlink.addresses().map { "\(name($0.linkIndex)) \($0.address)" }.sorted(),
+            routes: try netlink.routes().map { line($0, name) }.sorted(),
+            qdiscs: try netlink.qdiscs().map { line($0, name) }.sorted(),
+            filters: filters.sorted(),
+            conflists: conflists?.files ?? [],
+            pods: pods.map { "\($0.namespace)/\($0.name) \($0.address ?? "-") \($0.phase)" }.sorted(),
+            agentRunning: agentRunning)
+    }
+
+    private static func line(_ link: Link, _ name: (Int32) -> String) -> String {
+        let master = link.master.map { " master \(name($0))" } ?? ""
+        return "\(link.name) \(link.kind ?? "device") \(link.mac?.description ?? "-") mtu \(link.mtu)"
+            + " \(link.isUp ? "up" : "down")\(link.isRunning ? " running" : "")\(master)"
+    }
+
+    private static func line(_ route: Route, _ name: (Int32) -> String) -> String {
+        let gateway = route.gateway.map { " via \($0)" } ?? ""
+        let source = route.source.map { " src \($0)" } ?? ""
+        let mtu = route.mtu.map { " mtu \($0)" } ?? ""
+        return "\(route.destination)\(gateway) dev \(name(route.linkIndex))\(source)\(mtu) metric \(route.priority)"
+    }
+
+    private static func line(_ qdisc: Qdisc, _ name: (Int32) -> String) -> String {
+        let netem = qdisc.netem.map { netem in
+            " delay \(netem.delay)us jitter \(netem.jitter)us loss \(netem.loss) corrupt \(netem.corruption)"
+                + " duplicate \(netem.duplication) reorder \(netem.reordering)"
+        }
+        return "\(name(qdisc.linkIndex)) \(qdisc.kind)\(netem ?? "")"
+    }
+
+    private static func filterLines(_ index: Int32, _ parent: UInt32) throws(SystemError) -> [String] {
+        var length = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, filled in
+            length = buffer.withMemoryRebound(to: CChar.self) { text in
+                node_tc_filters(index, parent, text.baseAddress, text.count)
+            }
+            filled = max(0, length)
+        }
+        guard length >= 0 else { throw .last("RTM_GETTFILTER", "interface \(index)") }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+}

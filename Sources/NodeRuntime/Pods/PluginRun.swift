@@ -1,0 +1,141 @@
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+import Glibc
+import LinuxKernel
+import NodeProtocol
+
+/// What a plugin is told about a pod's interface (CNI specification 1.0.0, section 2).
+struct Attachment: Sendable {
+    let containerID: String
+    let namespacePath: String
+    let interface: String
+    let arguments: String
+
+    init(pod: PodSpec, namespacePath: String) {
+        containerID = Self.containerID(pod)
+        self.namespacePath = namespacePath
+        interface = "eth0"
+        var parts = [
+            "IgnoreUnknown=1", "K8S_POD_NAMESPACE=\(pod.namespace)", "K8S_POD_NAME=\(pod.name)", "K8S_POD_UID=\(pod.uid)",
+        ]
+        if !pod.labels.isEmpty {
+            let labels = pod.labels.sorted { $0.key < $1.key }.map { "\(percentEncoded($0.key))=\(percentEncoded($0.value))" }
+            parts.append("LABRUN_LABELS=" + labels.joined(separator: ","))
+        }
+        arguments = parts.joined(separator: ";")
+    }
+
+    /// Begins with a letter or digit, then those, `_`, `.` and `-` only.
+    private static func containerID(_ pod: PodSpec) -> String {
+        let raw = "\(pod.namespace)_\(pod.name)_\(pod.uid)"
+        return String(raw.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) ? $0 : "-" })
+    }
+}
+
+/// Everything but letters, digits, `-`, `.`, `_`, `~` and `/` as `%XX`.
+func percentEncoded(_ text: String) -> String {
+    text.utf8.map { byte in
+        let character = Character(UnicodeScalar(byte))
+        if character.isASCII, character.isLetter || character.isNumber || "-._~/".contains(character) {
+            return String(character)
+        }
+        let hexadecimal = String(byte, radix: 16, uppercase: true)
+        return "%" + (hexadecimal.count == 1 ? "0" : "") + hexadecimal
+    }.joined()
+}
+
+/// A plugin's refusal, in its own words.
+struct PluginError: Error, CustomStringConvertible {
+    let plugin: String
+    let command: String
+    /// The specification's error code; nil when the plugin said none.
+    let code: Int64?
+    let message: String
+
+    var description: String {
+        "plugin type=\"\(plugin)\" failed (\(command.lowercased())): \(message)"
+    }
+}
+
+/// Runs the plugins of a configuration for one attachment.
+struct PluginRun: Sendable {
+    /// A plugin may take this long; a kubelet gives two minutes.
+    static let patience = Duration.seconds(60)
+
+    let children: ChildProcesses
+    let configuration: NetworkConfiguration
+    let pluginDirectory: String
+
+    /// ADD through every plugin of the list, each given the result of the one before; the last one's result.
+    /// - Throws: `PluginError`, `SystemError`, `ProgramTimeout`.
+    func add(_ attachment: Attachment) throws -> JSONValue {
+        var result: JSONValue?
+        for plugin in configuration.plugins { result = try run("ADD", plugin, attachment, previous: result) ?? result }
+        return result ?? .object([:])
+    }
+
+    /// DEL through the list in reverse; every plugin runs even when one fails. Answers the failures.
+    func delete(_ attachment: Attachment, previous: JSONValue?) -> [any Error] {
+        var failures: [any Error] = []
+        for plugin in configuration.plugins.reversed() {
+            do {
+                _ = try run("DEL", plugin, attachment, previous: previous)
+            } catch {
+                failures.append(error)
+            }
+        }
+        return failures
+    }
+
+    private func run(
+        _ command: String, _ plugin: [String: JSONValue], _ attachment: Attachment, previous: JSONValue?
+    ) throws -> JSONValue? {
+        let type = plugin["type"]?.text ?? ""
+        guard !type.contains("/") else {
+            throw PluginError(plugin: type, command: command, code: 7, message: "a plugin type may not contain a slash")
+        }
+        let environment = NodeEnvironment.variables + [
+            "CNI_COMMAND=\(command)", "CNI_CONTAINERID=\(attachment.containerID)",
+            "CNI_NETNS=\(attachment.namespacePath)", "CNI_IFNAME=\(attachment.interface)",
+            "CNI_ARGS=\(attachment.arguments)", "CNI_PATH=\(pluginDirectory)",
+        ]
+        let document = try configuration.document(for: plugin, previous: previous)
+        let result: ProgramResult
+        do {
+            result = try children.run(
+                ["\(pluginDirectory)/\(type)"], environment: environment, input: document, within: Self.patience)
+        } catch let error as SystemError where error.code == ENOENT {
+            throw PluginError(
+                plugin: type, command: command, code: nil,
+                message: "failed to find plugin \"\(type)\" in path [\(pluginDirectory)]")
+        }
+        let answer = try? JSONDecoder().decode(JSONValue.self, from: Data(result.output))
+        guard result.status == .exited(0) else { throw failure(type, command, result, answer) }
+        return answer
+    }
+
+    private func failure(
+        _ plugin: String, _ command: String, _ result: ProgramResult, _ answer: JSONValue?
+    ) -> PluginError {
+        if let message = answer?["msg"]?.text {
+            let details = answer?["details"]?.text.map { "; \($0)" } ?? ""
+            return PluginError(
+                plugin: plugin, command: command, code: answer?["code"]?.integerValue, message: message + details)
+        }
+        let words = trimmed(String(decoding: (result.errorOutput + result.output).suffix(400), as: UTF8.self))
+        return PluginError(
+            plugin: plugin, command: command, code: nil,
+            message: "\(result.status) without an error in JSON: \(words.isEmpty ? "no output" : words)")
+    }
+}
+
+extension JSONValue {
+    /// First address of a CNI result without its prefix length: `ips[0].address` (0.3 and later) or `ip4.ip` (0.2).
+    var firstAddress: String? {
+        let text = self["ips"]?.elements?.first?["address"]?.text ?? self["ip4"]?["ip"]?.text
+        return text.flatMap { $0.split(separator: "/").first }.map(String.init)
+    }
+}

@@ -1,0 +1,137 @@
+import CNodeShim
+import Glibc
+import LinuxKernel
+import NodeProtocol
+import Synchronization
+
+/// The pods of this node: each a network namespace attached by the CNI plugins, with its receivers.
+final class Pods: Sendable {
+    /// Attachments made at once: more would only share the one CPU and its memory.
+    static let parallelism = 4
+
+    private struct Pod: Sendable {
+        let spec: PodSpec
+        let status: PodStatus
+        let attachment: Attachment
+        let run: PluginRun
+        let result: JSONValue
+    }
+
+    private let children: ChildProcesses
+    private let receivers: Receivers
+    private let gate = Gate(Pods.parallelism)
+    private let pods = Mutex<[PodReference: Pod]>([:])
+    /// Pods being made or removed.
+    private let busy = Mutex<Set<PodReference>>([])
+
+    init(children: ChildProcesses, receivers: Receivers) {
+        self.children = children
+        self.receivers = receivers
+    }
+
+    static func namespacePath(_ pod: PodReference) -> String {
+        "\(NodePaths.networkNamespaces)/\(pod.namespace)_\(pod.name)"
+    }
+
+    var statuses: [PodStatus] { pods.withLock { $0.values.map(\.status) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) } }
+
+    /// Makes a pod, or answers the one there is. A pod that cannot be attached is undone and answered as
+    /// `ContainerCreating` with the reason: ask again later, as a kubelet does.
+    func create(_ spec: PodSpec, directory: ConflistDirectory, pluginDirectory: String) throws -> PodStatus {
+        let reference = PodReference(namespace: spec.namespace, name: spec.name)
+        try checkName(reference)
+        return try exclusively(reference) {
+            if let pod = pods.withLock({ $0[reference] }) { return pod.status }
+            guard let configuration = directory.first() else {
+                return waiting(spec, "no networks found in \(directory.path)")
+            }
+            let run = PluginRun(children: children, configuration: configuration, pluginDirectory: pluginDirectory)
+            return try attach(spec, reference, run)
+        }
+    }
+
+    private func attach(_ spec: PodSpec, _ reference: PodReference, _ run: PluginRun) throws -> PodStatus {
+        let path = Self.namespacePath(reference)
+        removeNamespace(path)
+        let namespace = try NetworkNamespace.create()
+        try namespace.bind(to: path)
+        try namespace.run { _ = try check("lo", path) { node_loopback_up() } }
+        let attachment = Attachment(pod: spec, namespacePath: path)
+        do {
+            let result = try gate.pass { try run.add(attachment) }
+            guard let address = result.firstAddress else {
+                throw PluginError(plugin: run.configuration.name, command: "ADD", code: nil, message: "a result without address")
+            }
+            try receivers.open(reference, port: spec.port, in: namespace)
+            let status = PodStatus(
+                namespace: spec.namespace, name: spec.name, address: address, phase: "Running", message: nil)
+            let pod = Pod(spec: spec, status: status, attachment: attachment, run: run, result: result)
+            pods.withLock { $0[reference] = pod }
+            return status
+        } catch {
+            _ = run.delete(attachment, previous: nil)
+            removeNamespace(path)
+            return waiting(spec, "\(error)")
+        }
+    }
+
+    /// Removes a pod; one that is not there is removed already. The namespace goes even when DEL fails.
+    /// - Throws: `NodeFailure` `plugin-failed` after the removal, when DEL failed.
+    func delete(_ reference: PodReference) throws {
+        try checkName(reference)
+        try exclusively(reference) {
+            guard let pod = pods.withLock({ $0.removeValue(forKey: reference) }) else { return }
+            receivers.close(reference)
+            let failures = gate.pass { pod.run.delete(pod.attachment, previous: pod.result) }
+            removeNamespace(pod.attachment.namespacePath)
+            guard failures.isEmpty else {
+                throw NodeFailure(
+                    code: "plugin-failed",
+                    message: "the namespace is gone, but: " + failures.map { "\($0)" }.joined(separator: "; "))
+            }
+        }
+    }
+
+    private func waiting(_ spec: PodSpec, _ message: String) -> PodStatus {
+        PodStatus(
+            namespace: spec.namespace, name: spec.name, address: nil, phase: "ContainerCreating", message: message)
+    }
+
+    private func removeNamespace(_ path: String) {
+        try? unmountFilesystem(path, lazily: true)
+        unlink(path)
+    }
+
+    private func checkName(_ pod: PodReference) throws {
+        func isLabel(_ text: String) -> Bool {
+            !text.isEmpty && text.utf8.count <= 253
+                && text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 }
+        }
+        guard isLabel(pod.namespace), isLabel(pod.name) else {
+            throw NodeFailure(code: "bad-request", message: "not a pod's name: \(pod.namespace)/\(pod.name)")
+        }
+    }
+
+    private func exclusively<Value>(_ pod: PodReference, _ body: () throws -> Value) throws -> Value {
+        guard busy.withLock({ $0.insert(pod).inserted }) else {
+            throw NodeFailure(code: "busy", message: "\(pod.namespace)/\(pod.name) is being made or removed")
+        }
+        defer { _ = busy.withLock { $0.remove(pod) } }
+        return try body()
+    }
+}
+
+/// Lets a number of threads through at once (a counting semaphore over eventfd(2)).
+final class Gate: Sendable {
+    private let slots: Int32
+
+    init(_ count: Int) { slots = eventfd(UInt32(count), Int32(EFD_SEMAPHORE | EFD_CLOEXEC)) }
+    deinit { close(slots) }
+
+    func pass<Value>(_ body: () throws -> Value) rethrows -> Value {
+        var one: eventfd_t = 0
+        while eventfd_read(slots, &one) != 0 && errno == EINTR {}
+        defer { eventfd_write(slots, 1) }
+        return try body()
+    }
+}

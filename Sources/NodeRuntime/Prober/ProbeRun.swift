@@ -1,0 +1,284 @@
+import CNodeShim
+import Glibc
+import LinuxKernel
+import NodeProtocol
+
+/// One plan, measured by one thread with one epoll: every pair and protocol at once, as far as they answer.
+///
+/// What has just been sent and not yet answered is bounded (`window`), so that a burst does not overflow the queues of the
+/// path under test and read as loss; what has been waiting for longer than a few round trips no longer counts, so that
+/// blocked pairs hold up nobody. Single packets that get no answer are sent again twice before the deadline, as TCP does.
+final class ProbeRun {
+    /// Probes out at once that may still be answered promptly.
+    static let window = 128
+    /// Microseconds after which an unanswered probe no longer counts: four round trips within these.
+    static let ages: ClosedRange<Int64> = 10_000...100_000
+    /// Nothing is first sent with less than this left, or half of the deadline if that is less, microseconds.
+    static let patience: Int64 = 500_000
+
+    let plan: ProbePlan
+    let codes: [ProbeProtocolCode]
+    let targets: [node_endpoint?]
+    let isTrain: Bool
+    var cells: [ProbeCell] = []
+    /// By position in the plan's sources; nil before the first probe.
+    var sockets: [ProbeSockets?]
+    /// Cell of each echo sequence number of a source.
+    var echoCells: [[Int32]]
+    var timers = ProbeTimers()
+    /// Launched already, waiting for a descriptor or for room in a queue.
+    private var deferred: [Int] = []
+    private var young: [(time: Int64, cell: Int)] = []
+    private var youngHead = 0
+    private var youngCount = 0
+    private var smoothedRoundTrip: Int64 = 5_000
+    private var remaining = 0
+    var openConnections = 0
+    let connectionBudget: Int
+    let epoll: FileDescriptor
+    private let namespaces: NamespaceThread
+    private let start = MonotonicTime.now
+    private let deadline: Int64
+
+    init(_ plan: ProbePlan, namespacePath: @escaping (PodReference) -> String) throws {
+        self.plan = plan
+        codes = try plan.protocols.map { name in
+            guard let code = ProbeProtocolCode(name: name) else {
+                throw NodeFailure(code: "bad-request", message: "unknown protocol \(name)")
+            }
+            return code
+        }
+        guard plan.pairs.count == plan.sources.count, plan.count >= 1, plan.count <= 1000,
+            plan.pairs.allSatisfy({ $0.allSatisfy(plan.targets.indices.contains) })
+        else { throw NodeFailure(code: "bad-request", message: "plan \(plan.id): pairs or count do not fit") }
+        targets = plan.targets.map { node_endpoint($0) }
+        isTrain = plan.count > 1
+        sockets = Array(repeating: nil, count: plan.sources.count)
+        echoCells = Array(repeating: [], count: plan.sources.count)
+        deadline = Int64(plan.deadlineMillis) * 1000
+        connectionBudget = Int(min(8192, node_descriptor_limit() / 2))
+        epoll = FileDescriptor(owning: try check("epoll_create1") { node_epoll_create() })
+        namespaces = NamespaceThread(path: namespacePath)
+        for (source, pairs) in plan.pairs.enumerated() {
+            // Every source begins elsewhere, or all nodes would burst at the same target.
+            let shift = pairs.isEmpty ? 0 : (plan.sources[source].index * 7) % pairs.count
+            for target in pairs[shift...] + pairs[..<shift] {
+                for code in codes { cells.append(ProbeCell(source: source, target: target, code: code)) }
+            }
+        }
+        remaining = cells.count
+    }
+
+    deinit {
+        for socket in sockets { socket?.close() }
+        for cell in cells where cell.descriptor >= 0 { close(cell.descriptor) }
+    }
+
+    /// Microseconds since the start.
+    var now: Int64 { (MonotonicTime.now.nanoseconds - start.nanoseconds) / 1000 }
+
+    /// Measures. Leaves the calling thread in some network namespace: use a thread of its own.
+    func run() -> (summary: ProbeSummary, results: [ProbeResult]) {
+        var events = [epoll_event](repeating: epoll_event(), count: 256)
+        let lastStart = deadline - min(Self.patience, deadline / 2)
+        var next = 0
+        while remaining > 0 {
+            let time = now
+            if time >= deadline { break }
+            age(time)
+            if time <= lastStart {
+                retryDeferred()
+                while next < cells.count, youngCount < Self.window {
+                    begin(next)
+                    next += 1
+                }
+            }
+            resend(time, until: lastStart)
+            let more = next < cells.count && time <= lastStart
+            let count = node_epoll_wait(epoll.rawValue, &events, Int32(events.count), waitMillis(time, more))
+            if count > 0 { for index in 0..<Int(count) { handle(&events[index]) } }
+        }
+        return report()
+    }
+
+    private func waitMillis(_ time: Int64, _ more: Bool) -> Int32 {
+        if more && youngCount < Self.window { return 0 }
+        var next = deadline
+        if let due = timers.next { next = min(next, due) }
+        if more, youngHead < young.count { next = min(next, young[youngHead].time + ageLimit) }
+        if !deferred.isEmpty { next = min(next, time + 2_000) }
+        return Int32(max(0, min(60_000, (next - time + 999) / 1000)))
+    }
+
+    private var ageLimit: Int64 { min(max(4 * smoothedRoundTrip, Self.ages.lowerBound), Self.ages.upperBound) }
+
+    /// Lets go of what has waited too long to be a queue's delay.
+    private func age(_ time: Int64) {
+        while youngHead < young.count, young[youngHead].time + ageLimit <= time {
+            let cell = young[youngHead].cell
+            youngHead += 1
+            if cells[cell].isYoung {
+                cells[cell].isYoung = false
+                youngCount -= 1
+            }
+        }
+    }
+
+    // MARK: Sending
+
+    private func begin(_ index: Int) {
+        let cell = cells[index]
+        guard let target = targets[cell.target] else { return finish(index, .notMeasured(error: UInt16(EINVAL))) }
+        do {
+            try namespaces.enter(plan.sources[cell.source].pod)
+            if sockets[cell.source] == nil { try openSockets(cell.source) }
+        } catch {
+            return finish(index, .notMeasured(error: UInt16(truncatingIfNeeded: error.code)))
+        }
+        cells[index].isYoung = true
+        youngCount += 1
+        young.append((now, index))
+        if cell.code == .tcp {
+            connect(index, target)
+        } else {
+            send(index)
+        }
+    }
+
+    private func openSockets(_ source: Int) throws(SystemError) {
+        let opened = try ProbeSockets(withDatagrams: codes.contains(.udp), withEchoes: codes.contains(.icmp))
+        sockets[source] = opened
+        let interest = EPOLLIN.rawValue
+        for (kind, descriptor) in [(ProbeTag.Kind.datagrams, opened.datagrams), (.echoes, opened.echoes)]
+        where descriptor >= 0 {
+            try check("epoll_ctl", "prober") {
+                node_epoll_add(epoll.rawValue, descriptor, interest, ProbeTag(kind: kind, index: source).rawValue)
+            }
+        }
+    }
+
+    func deferCell(_ index: Int) { deferred.append(index) }
+
+    private func retryDeferred() {
+        guard !deferred.isEmpty else { return }
+        let waiting = deferred
+        deferred = []
+        for index in waiting where cells[index].outcome == nil {
+            guard let target = targets[cells[index].target] else { continue }
+            guard (try? namespaces.enter(plan.sources[cells[index].source].pod)) != nil else { continue }
+            if cells[index].code == .tcp { connect(index, target) } else { send(index) }
+        }
+    }
+
+    private func resend(_ time: Int64, until last: Int64) {
+        var budget = Self.window
+        while budget > 0, let index = timers.takeDue(time) {
+            guard cells[index].outcome == nil, time <= last else { continue }
+            budget -= 1
+            send(index)
+        }
+    }
+
+    /// Sends a cell's next packet, and sets the time of the one after.
+    private func send(_ index: Int) {
+        let cell = cells[index]
+        guard let target = targets[cell.target] else { return }
+        let time = now
+        var packet = makePacket(index, time)
+        var failure = sendPacket(index, &packet, target)
+        if failure != 0, failure != EAGAIN, failure != ENOBUFS {
+            // A pending ICMP error of another target of this socket: it is in the queue now, so send again.
+            drainErrors(cell.source)
+            if cells[index].outcome != nil { return }
+            failure = sendPacket(index, &packet, target)
+        }
+        if failure == EAGAIN || failure == ENOBUFS { return deferCell(index) }
+        if failure != 0 {
+            if cell.answered == 0 { finish(index, ProbeOutcome(sendError: failure)) }
+            return
+        }
+        if cell.sent == 0 { cells[index].firstSent = time }
+        cells[index].lastSent = time
+        cells[index].sent += 1
+        cells[index].localPort = localPort(cell)
+        if isTrain, cells[index].sent < UInt16(plan.count) {
+            timers.add(time + Int64(plan.intervalMillis) * 1000, index)
+        } else if !isTrain, cells[index].sent < 3 {
+            timers.add(time + deadline * 3 / 10, index)
+        }
+    }
+
+    func makePacket(_ index: Int, _ time: Int64) -> node_probe_packet {
+        let cell = cells[index]
+        var packet = node_probe_packet()
+        packet.plan = plan.id
+        packet.magic = NODE_PROBE_MAGIC
+        packet.source = UInt32(truncatingIfNeeded: plan.sources[cell.source].index)
+        packet.target = UInt32(truncatingIfNeeded: plan.targets[cell.target].index)
+        packet.cell = UInt32(index)
+        packet.sequence = cell.sent
+        packet.protocol = cell.code.rawValue
+        packet.sent_micros = UInt32(truncatingIfNeeded: time)
+        return packet
+    }
+
+    private func sendPacket(_ index: Int, _ packet: inout node_probe_packet, _ target: node_endpoint) -> Int32 {
+        let cell = cells[index]
+        guard let socket = sockets[cell.source] else { return EBADF }
+        if cell.code == .udp { return socket.send(&packet, datagramTo: target) }
+        let sequence = UInt16(truncatingIfNeeded: echoCells[cell.source].count)
+        if echoCells[cell.source].count <= Int(UInt16.max) { echoCells[cell.source].append(Int32(index)) }
+        return socket.send(&packet, echoTo: target, sequence: sequence)
+    }
+
+    private func localPort(_ cell: ProbeCell) -> UInt16 {
+        let socket = sockets[cell.source]
+        return (cell.code == .udp ? socket?.datagramPort : socket?.echoIdentifier) ?? 0
+    }
+
+    // MARK: Results
+
+    func finish(_ index: Int, _ outcome: ProbeOutcome) {
+        guard cells[index].outcome == nil else { return }
+        cells[index].outcome = outcome
+        remaining -= 1
+        if cells[index].isYoung {
+            cells[index].isYoung = false
+            youngCount -= 1
+        }
+        if cells[index].descriptor >= 0 {
+            close(cells[index].descriptor)
+            cells[index].descriptor = -1
+            openConnections -= 1
+        }
+    }
+
+    /// Notes an answer to a packet; the cell ends when it was the last one.
+    func noteAnswer(_ index: Int, _ packet: node_probe_packet, seen: SeenAddress?) {
+        guard cells[index].outcome == nil,
+            cells[index].answer(sequence: packet.sequence, isTrain: isTrain && cells[index].code != .tcp)
+        else { return }
+        let micros = UInt32(truncatingIfNeeded: now) &- packet.sent_micros
+        cells[index].roundTrip = min(cells[index].roundTrip, micros)
+        if let seen { cells[index].seen = seen }
+        smoothedRoundTrip += (Int64(micros) - smoothedRoundTrip) / 8
+        if cells[index].code == .tcp || Int(cells[index].answered) >= plan.count { finish(index, .open) }
+    }
+
+    private func report() -> (summary: ProbeSummary, results: [ProbeResult]) {
+        let elapsed = now
+        var longest: UInt32 = 0
+        let results = cells.map { cell in
+            if cell.answered > 0 { longest = max(longest, cell.roundTrip) }
+            return ProbeResult(
+                sourceIndex: UInt32(truncatingIfNeeded: plan.sources[cell.source].index),
+                targetIndex: UInt32(truncatingIfNeeded: plan.targets[cell.target].index), protocol: cell.code,
+                outcome: cell.finalOutcome(count: plan.count),
+                roundTripMicros: cell.answered > 0 ? cell.roundTrip : 0, sent: cell.sent, answered: cell.answered,
+                localPort: cell.localPort, seen: cell.seen)
+        }
+        let summary = ProbeSummary(
+            count: results.count, elapsedMicros: Int(elapsed), longestRoundTripMicros: Int(longest))
+        return (summary, results)
+    }
+}

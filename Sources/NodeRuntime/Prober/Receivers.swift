@@ -1,0 +1,204 @@
+import CNodeShim
+import Glibc
+import LinuxKernel
+import NodeProtocol
+import Synchronization
+
+/// The echo receivers of every pod and of the node itself: sockets opened inside each network namespace, served by one
+/// thread. Each answers with the source address and port that it saw, and notes a sighting.
+///
+/// ICMP echoes are answered by the kernel; the receiver only notes them.
+final class Receivers: Sendable {
+    private enum Socket {
+        case listener
+        case datagrams
+        case echoes
+        /// Bytes of an unfinished packet, and the peer.
+        case connection(peer: node_endpoint, partial: [UInt8])
+    }
+
+    private struct Table {
+        var sockets: [Int32: (owner: PodReference?, socket: Socket)] = [:]
+        var log = SightingLog()
+    }
+
+    private let epoll: Int32
+    private let table = Mutex(Table())
+
+    init() throws(SystemError) {
+        epoll = try check("epoll_create1") { node_epoll_create() }
+        startThread("receivers") { self.serve() }
+    }
+
+    /// Opens a pod's receivers in its namespace.
+    func open(_ pod: PodReference, port: UInt16, in namespace: borrowing NetworkNamespace) throws {
+        let sockets = try namespace.run { try Self.openSockets(port) }
+        try add(sockets, owner: pod)
+    }
+
+    /// Opens the node's own, in the calling thread's namespace; closes earlier ones.
+    func openHost(port: UInt16) throws {
+        close(nil)
+        try add(try Self.openSockets(port), owner: nil)
+    }
+
+    /// Closes the receivers and connections of a pod, or of the node itself.
+    func close(_ owner: PodReference?) {
+        table.withLock { table in
+            for (descriptor, entry) in table.sockets where entry.owner == owner {
+                Glibc.close(descriptor)
+                table.sockets[descriptor] = nil
+            }
+        }
+    }
+
+    func sightings(plan: UInt64) -> [Sighting] { table.withLock { $0.log }.sightings(plan: plan) }
+
+    private struct Opened: Sendable {
+        let listener: Int32
+        let datagrams: Int32
+        let echoes: Int32
+    }
+
+    private static func openSockets(_ port: UInt16) throws(SystemError) -> Opened {
+        let listener = FileDescriptor(owning: try check("listen", "tcp \(port)") { node_tcp_listener(port, 4096) })
+        let datagrams = FileDescriptor(owning: try check("bind", "udp \(port)") { node_udp_socket(port) })
+        let echoes = try check("socket", "icmp") { node_icmp_socket(1) }
+        return Opened(listener: listener.release(), datagrams: datagrams.release(), echoes: echoes)
+    }
+
+    private func add(_ opened: Opened, owner: PodReference?) throws(SystemError) {
+        table.withLock { table in
+            table.sockets[opened.listener] = (owner, .listener)
+            table.sockets[opened.datagrams] = (owner, .datagrams)
+            table.sockets[opened.echoes] = (owner, .echoes)
+        }
+        for descriptor in [opened.listener, opened.datagrams, opened.echoes] {
+            try check("epoll_ctl", "receiver") {
+                node_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(descriptor))
+            }
+        }
+    }
+
+    // MARK: Thread
+
+    private func serve() {
+        var events = [epoll_event](repeating: epoll_event(), count: 256)
+        while true {
+            let count = node_epoll_wait(epoll, &events, Int32(events.count), -1)
+            guard count > 0 else { continue }
+            table.withLock { table in
+                for index in 0..<Int(count) {
+                    let descriptor = Int32(truncatingIfNeeded: node_epoll_tag(&events[index]))
+                    handle(descriptor, &table)
+                }
+            }
+        }
+    }
+
+    private func handle(_ descriptor: Int32, _ table: inout Table) {
+        // Not there: closed since the event was queued.
+        guard let entry = table.sockets[descriptor] else { return }
+        switch entry.socket {
+        case .listener: accept(descriptor, entry.owner, &table)
+        case .datagrams: answerDatagrams(descriptor, &table.log)
+        case .echoes: noteEchoes(descriptor, &table.log)
+        case .connection(let peer, let partial):
+            guard let rest = answerStream(descriptor, peer, partial, &table.log) else {
+                Glibc.close(descriptor)
+                table.sockets[descriptor] = nil
+                return
+            }
+            if !rest.isEmpty || !partial.isEmpty {
+                table.sockets[descriptor] = (entry.owner, .connection(peer: peer, partial: rest))
+            }
+        }
+    }
+
+    private func accept(_ listener: Int32, _ owner: PodReference?, _ table: inout Table) {
+        var peer = node_endpoint()
+        while true {
+            let descriptor = node_tcp_accept(listener, &peer)
+            guard descriptor >= 0 else { return }
+            table.sockets[descriptor] = (owner, .connection(peer: peer, partial: []))
+            if node_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(descriptor)) != 0 {
+                Glibc.close(descriptor)
+                table.sockets[descriptor] = nil
+            }
+        }
+    }
+
+    private func answerDatagrams(_ descriptor: Int32, _ log: inout SightingLog) {
+        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+            var peer = node_endpoint()
+            var local = node_endpoint()
+            while true {
+                let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &peer, &local)
+                guard count >= 0 else { return }
+                guard var packet = node_probe_packet(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { continue }
+                guard packet.answer == 0 else { continue }
+                log.record(packet, from: peer)
+                packet.answer = 1
+                packet.seen_address = peer.address
+                packet.seen_port = peer.port
+                _ = node_answer(descriptor, &packet, node_probe_packet.length, peer, local)
+            }
+        }
+    }
+
+    private func noteEchoes(_ descriptor: Int32, _ log: inout SightingLog) {
+        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+            var peer = node_endpoint()
+            var local = node_endpoint()
+            while true {
+                let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &peer, &local)
+                guard count >= 0 else { return }
+                guard let echo = EchoMessage(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { continue }
+                peer.port = echo.identifier
+                log.record(echo.packet, from: peer)
+            }
+        }
+    }
+
+    /// Answers whole packets; the bytes of an unfinished one, or nil at the end of the connection.
+    private func answerStream(
+        _ descriptor: Int32, _ peer: node_endpoint, _ partial: [UInt8], _ log: inout SightingLog
+    ) -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        let count = read(descriptor, &buffer, buffer.count)
+        if count < 0 { return errno == EAGAIN || errno == EINTR ? partial : nil }
+        guard count > 0 else { return nil }
+        var bytes = partial + buffer[..<count]
+        let length = node_probe_packet.length
+        while bytes.count >= length {
+            guard var packet = bytes.withUnsafeBytes({ node_probe_packet($0) }) else { return nil }
+            bytes.removeFirst(length)
+            log.record(packet, from: peer)
+            packet.answer = 1
+            packet.seen_address = peer.address
+            packet.seen_port = peer.port
+            guard send(descriptor, &packet, length, Int32(MSG_NOSIGNAL)) == length else { return nil }
+        }
+        return bytes
+    }
+}
+
+/// An ICMP echo or its answer, as a raw socket gives it: IP header, ICMP header, data.
+struct EchoMessage {
+    /// 8 request, 0 answer (RFC 792).
+    let type: UInt8
+    let identifier: UInt16
+    let sequence: UInt16
+    let packet: node_probe_packet
+
+    init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count >= 20 else { return nil }
+        let header = Int(bytes[0] & 15) * 4
+        guard bytes.count >= header + 8 + node_probe_packet.length else { return nil }
+        guard let packet = node_probe_packet(UnsafeRawBufferPointer(rebasing: bytes[(header + 8)...])) else { return nil }
+        type = bytes[header]
+        identifier = UInt16(bytes[header + 4]) << 8 | UInt16(bytes[header + 5])
+        sequence = UInt16(bytes[header + 6]) << 8 | UInt16(bytes[header + 7])
+        self.packet = packet
+    }
+}
