@@ -123,7 +123,7 @@ let package = Package(
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
-        tests("NodeRuntime", ["NodeRuntime", "NodeProtocol"]),
+        tests("NodeRuntime", ["NodeRuntime", "NodeLink", "NodeProtocol"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis"]),
         .executableTarget(
