@@ -125,7 +125,8 @@ let package = Package(
         tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
         tests("NodeRuntime", ["NodeRuntime", "NodeLink", "NodeProtocol"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
-        tests("Diagnosis", ["Diagnosis"]),
+        tests("Diagnosis", ["Diagnosis", "Matrix"]),
+        tests("Lab", ["Lab", "Reports", "RunEvents", subprocess]),
         .executableTarget(
             name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),
@@ -137,7 +138,7 @@ let package = Package(
             resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
         tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
         tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
-        tests("Runner", ["Runner"]),
+        tests("Runner", ["Runner", "Diagnosis", "Lab", "Matrix", "RunEvents", "Scenario"]),
         tests("Reports", ["Reports", "RunEvents"]),
         tests("LabrunCommands", ["LabrunCommands"]),
     ],

@@ -1,3 +1,4 @@
+import Foundation
 import Libvirt
 import Synchronization
 
@@ -26,6 +27,8 @@ public final class LibvirtHypervisor: Sendable {
     public static func open(
         directory: String, capabilitiesCache: String, consoleDirectory: String, boot: Boot
     ) async throws -> LibvirtHypervisor {
+        // The driver's own log is an artifact, not the engineer's standard error (3: warnings and worse).
+        setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(consoleDirectory)/libvirt.log", 1)
         let connection = try await Connection.open(
             root: EmbedRoot(path: directory + "/v", sharedCache: capabilitiesCache))
         return LibvirtHypervisor(

@@ -1,0 +1,45 @@
+import Foundation
+import RunEvents
+import Testing
+
+/// Every scenario that ships, on real nodes.
+@Suite(.serialized) struct ShippedScenarioTests {
+    @Test(arguments: [
+        "vxlan-blocked-8472", "vxlan-blocked-one-way", "node-crash", "agent-restart", "link-flap", "lossy-underlay",
+    ])
+    func `passes and leaves nothing behind`(name: String) async throws {
+        let labrun = try LabrunProgram()
+        let folder = try ScratchFolder()
+        let before = try HostState.read()
+        let ended = try await labrun.run(["scenario", name, "--report-dir", "\(folder.path)/report"])
+        #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
+        let report = try folder.report()
+        #expect(report.verdict == .pass, "\(report.message ?? "")")
+        #expect(report.steps.allSatisfy { $0.verdict == .pass })
+        #expect(report.steps.allSatisfy { ($0.matrix?.cells.isEmpty ?? true) == false })
+        let after = try await HostState.settle(as: before)
+        #expect(after.leftovers(since: before).isEmpty)
+    }
+
+    /// The main scenario says what the field report says, from evidence.
+    @Test func `vxlan blocked names group, port and direction, and shows the wire`() async throws {
+        let labrun = try LabrunProgram()
+        let folder = try ScratchFolder()
+        let ended = try await labrun.run([
+            "scenario", "vxlan-blocked-8472", "--report-dir", "\(folder.path)/report", "--output", "json",
+        ])
+        #expect(ended.status == 0, "\(ended.errors)")
+        let report = try folder.report()
+        let blocked = try #require(report.steps.first { $0.name == "blocked" })
+        let finding = try #require(blocked.diagnosis?.found.first)
+        #expect(finding.id == "underlay/vxlan-port-blocked")
+        let text = ([finding.summary] + finding.evidence).joined(separator: "\n")
+        for word in ["nodes", "8472", "ingress", "REJECT"] { #expect(text.contains(word)) }
+        let cells = blocked.matrix?.cells ?? []
+        let cross = cells.filter { $0.from.hasPrefix("default/") && $0.observed == .timeout }
+        #expect(!cross.isEmpty)
+        #expect(cross.allSatisfy { cell in cell.why.contains { $0.hop == "sender-tap" && $0.seen == true } })
+        #expect(cross.allSatisfy { cell in cell.why.contains { $0.hop == "receiver-tap" && $0.seen == false } })
+        #expect(report.steps.first { $0.name == "blocked" }?.health.allSatisfy { $0.reachable == 1 } == true)
+    }
+}

@@ -1,0 +1,56 @@
+import Diagnosis
+import Lab
+import Matrix
+import RunEvents
+import Scenario
+
+@testable import Runner
+
+/// Two nodes with a pod each; every cell open unless said otherwise.
+struct ObservationFixture {
+    var outcomes: [String: Outcome] = [:]
+
+    static let endpoints =
+        ["node1", "node2"].map {
+            Endpoint(
+                id: "default/web-\($0)", kind: .pod, node: $0, namespace: "default", address: "192.168.1.1", port: 8080,
+                labels: ["app": "web"])
+        }
+        + ["node1", "node2"].map {
+            Endpoint(id: "node/\($0)", kind: .node, node: $0, namespace: nil, address: "10.0.0.11", port: 30080, labels: [:])
+        }
+
+    /// `outcomes` are by `from>to`, for all protocols.
+    var observation: Observation {
+        var probes: [ProbeMeasurement] = []
+        for from in Self.endpoints {
+            for to in Self.endpoints where from.id != to.id && from.kind == to.kind {
+                for proto in ProbeProtocol.allCases {
+                    let observed = outcomes["\(from.id)>\(to.id)"] ?? .open
+                    probes.append(
+                        ProbeMeasurement(
+                            key: CellKey(from: from.id, to: to.id, protocol: proto, port: proto == .icmp ? 0 : to.port),
+                            observed: observed, latencyMicros: observed == .open ? 300 : nil, localPort: 40000,
+                            requestArrived: observed == .open, sent: observed == .notMeasured ? 0 : 1,
+                            answered: observed == .open ? 1 : 0))
+                }
+            }
+        }
+        var observation = Observation(
+            endpoints: Self.endpoints,
+            measurement: Measurement(
+                endpoints: Self.endpoints, probes: probes, seconds: 0.1, longestRoundTripMicros: 300, missing: [:]))
+        observation.nodes = ["node1", "node2"].map {
+            NodeReading(
+                name: $0, address: "10.0.0.1", podCIDR: "192.168.1.0/24", tunnelPort: 8472, power: .running,
+                answers: true, carrier: true, agentRunning: true, impairments: [])
+        }
+        return observation
+    }
+
+    static func rule(_ from: EndpointKind?, _ to: EndpointKind?, _ outcomes: String...) -> ExpectationRule {
+        ExpectationRule(
+            from: EndpointSelector(kind: from), to: EndpointSelector(kind: to), protocols: [], port: nil, where: nil,
+            outcomes: outcomes.compactMap { OutcomePattern($0) })
+    }
+}
