@@ -6,8 +6,8 @@ import LinuxKernel
 /// What the fabric recorded, in the terms of evidence.
 extension EvidenceCollector {
     /// Packets on the taps since a moment.
-    func wire(since mark: MonotonicTime) -> (packets: [TapPacket], isComplete: Bool) {
-        let page = cluster.fabric.sightings(since: mark)
+    func wire(since mark: MonotonicTime) async -> (packets: [TapPacket], isComplete: Bool) {
+        let page = await cluster.fabric.sightings(since: mark)
         let packets = page.sightings.compactMap { sighting -> TapPacket? in
             guard let outer = sighting.outer else { return nil }
             return TapPacket(
@@ -17,8 +17,8 @@ extension EvidenceCollector {
         return (packets, page.isComplete)
     }
 
-    func flowLog(since mark: MonotonicTime) -> [FlowLogReading] {
-        cluster.fabric.flowRecords(since: mark).map { record in
+    func flowLog(since mark: MonotonicTime) async -> [FlowLogReading] {
+        await cluster.fabric.flowRecords(since: mark).records.map { record in
             FlowLogReading(
                 node: record.node, interfaceID: record.interfaceID, accepted: record.action == .accept,
                 flow: FlowTuple(

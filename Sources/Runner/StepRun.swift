@@ -95,8 +95,8 @@ extension ScenarioRun {
         var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
         (observation.health, observation.healthMissing) = await health
         observation.nodes = await collector.nodes()
-        observation.wire = collector.wire(since: mark.fabric).packets
-        observation.flowLog = collector.flowLog(since: mark.fabric)
+        observation.wire = await collector.wire(since: mark.fabric).packets
+        observation.flowLog = await collector.flowLog(since: mark.fabric)
         let now = await agentStarts()
         observation.agentRestarts = now.mapValues { $0 }.reduce(into: [:]) { all, pair in
             all[pair.key] = max(0, pair.value - (starts[pair.key] ?? 0))
