@@ -5,7 +5,7 @@ struct CoverageCheck {
     struct Result {
         /// Classes of cells without a rule, in words.
         var uncovered: [String] = []
-        /// Indices of rules without a cell.
+        /// Indices of rules that decide no cell: none is selected, or later rules take them all.
         var withoutEffect: [Int] = []
         var gaveUp = false
     }
@@ -41,12 +41,10 @@ struct CoverageCheck {
             let (from, to) = (endpoints[pair.from], endpoints[pair.to])
             for proto in plan.protocols {
                 let port = proto == .icmp ? 0 : to.port
-                var covered = false
-                for index in rules.indices where rules[index].covers(from, to, proto, port) {
+                if let index = rules.lastIndex(where: { $0.covers(from, to, proto, port) }) {
                     used[index] = true
-                    covered = true
+                    continue
                 }
-                if covered { continue }
                 let same = Placement.sameNode.matches(from, to)
                 let cell = CellClass(from: from.kind, to: to.kind, placement: same ? .sameNode : .crossNode)
                 if gaps[cell] == nil { order.append(cell) }

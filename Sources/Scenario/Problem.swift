@@ -40,7 +40,7 @@ public struct Problem: Error, Codable, Sendable, Hashable, CustomStringConvertib
         text += message
         if let suggestion {
             text += "; did you mean \"\(suggestion)\"?"
-        } else if let expected {
+        } else if let expected, !message.contains(expected) {
             text += "; expected \(expected)"
         }
         return text

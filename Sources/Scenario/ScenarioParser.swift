@@ -47,6 +47,14 @@ public struct ScenarioParser: Sendable {
         return (profile, limited(problems, file: file))
     }
 
+    /// Every mistake of a scenario or lab file, whichever its `kind` says.
+    public func check(_ bytes: [UInt8], file: String, settings: [Setting] = []) -> [Problem] {
+        if YAMLReading(bytes, file: file).documents.first?["kind"]?.text == "Lab" {
+            return Self.parseLab(bytes, file: file).problems
+        }
+        return parse(bytes, file: file, settings: settings).problems
+    }
+
     private static func limited(_ problems: [Problem], file: String) -> [Problem] {
         // A mistaken node that is aliased or read twice is one mistake.
         let sorted = Array(Set(problems)).sorted()

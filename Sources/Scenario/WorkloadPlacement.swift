@@ -65,7 +65,7 @@ public enum WorkloadPlacement {
         nodes.map { node in
             Endpoint(
                 id: nodeEndpointID(node), kind: .node, node: node, namespace: nil, address: "", port: nodePort,
-                labels: [:])
+                labels: ["kubernetes.io/hostname": node])
         }
             + pods(for: workloads, nodes: nodes).map { pod in
                 Endpoint(

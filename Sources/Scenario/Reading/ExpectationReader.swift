@@ -68,7 +68,7 @@ extension ScenarioReader {
             problems.append(
                 Problem(
                     severity: .warning, file: file, line: place.line, column: place.column,
-                    message: "this rule covers no measured cell of step \"\(step)\""))
+                    message: "this rule decides no measured cell of step \"\(step)\""))
         }
         if result.gaveUp { checker.report(matrixKey, "too many cells and rules to check in one file") }
     }
@@ -132,7 +132,7 @@ extension ScenarioReader {
         guard let id = value["is"], let text = id.text else { return nil }
         if !diagnoses.isEmpty, !["none", "unknown"].contains(text), !diagnoses.contains(text) {
             checker.report(
-                id.place, "unknown diagnosis \"\(text)\"", expected: Self.list(diagnoses + ["none", "unknown"]),
+                id.place, "unknown diagnosis \"\(text)\"", expected: Self.list(diagnoses),
                 suggestion: NearestName.of(text, among: diagnoses))
         }
         return DiagnosisExpectation(id: text, mentions: value["mentions"]?.texts ?? [])

@@ -26,9 +26,11 @@ extension ScenarioShape {
             Field("outcome", .oneOrMore(.text(outcome)), required: true, "Outcomes, any of which is right."),
         ])
 
-    private static let outcome = TextRule(
-        pattern: "^(" + Outcome.names.joined(separator: "|") + ")(\\([^()]+\\))?$",
-        expected: "an outcome such as open, timeout, unreachable(1) or loss(20)"
+    static let outcome = TextRule(
+        pattern: "^(open|refused|reset|timeout|dns-failure|not-measured"
+            + "|unreachable(\\((0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])\\))?|loss(\\([1-9][0-9]?\\))?"
+            + "|http(\\([1-5][0-9]{2}\\))?|wrong-source(\\(.+\\))?)$",
+        expected: "an outcome such as open, timeout, unreachable(1) or loss(20)", names: Outcome.names
     ) { OutcomePattern($0) != nil }
 
     static let health = ObjectShape(

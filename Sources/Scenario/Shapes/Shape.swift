@@ -39,6 +39,8 @@ struct TextRule: Sendable {
     let pattern: String?
     /// For messages: `a name of lower-case letters, digits and dashes`.
     let expected: String
+    /// Names of which the nearest one is suggested.
+    var names: [String] = []
     let accepts: @Sendable (String) -> Bool
 
     static let any = TextRule(pattern: nil, expected: "text") { _ in true }

@@ -60,7 +60,11 @@ struct ShapeChecker {
 
     private mutating func mismatch(_ value: YAMLValue, _ shape: Shape, _ name: String) {
         let found = value.scalarKind == .null ? "nothing is given" : "\(value.description) is given"
-        report(value.place, "\(name) must be \(shape.expected), but \(found)", expected: shape.expected)
+        var nearest: String?
+        if case .text(let rule) = shape, let text = value.text { nearest = NearestName.of(text, among: rule.names) }
+        report(
+            value.place, "\(name) must be \(shape.expected), but \(found)", expected: shape.expected,
+            suggestion: nearest)
     }
 
     private mutating func checkText(_ value: YAMLValue, _ rule: TextRule, _ name: String) {

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Diagnosis
+import Faults
+import Scenario
+
+/// `labrun scenario explain FILE`: what a run would do, in words.
+struct ScenarioExplain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain", abstract: "Say in words what a scenario will do; nothing is started.")
+
+    @Argument(help: "A scenario file, or the name of a shipped one.")
+    var path: String
+
+    @Option(help: "Number of nodes, instead of the lab's.")
+    var nodes: Int?
+
+    @Option(help: ArgumentHelp("Change a value of the lab, as for a run.", valueName: "path=value"))
+    var set: [String] = []
+
+    func run() throws {
+        var settings = try set.map { text in
+            guard let setting = Setting(text) else { throw ValidationError("--set takes path=value, not \(text)") }
+            return setting
+        }
+        if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes))) }
+        let faults = FaultCatalogue.descriptors
+        do {
+            let loaded = try ScenarioLoader.load(path, faults: faults, diagnoses: Diagnosis.ids, settings: settings)
+            for warning in loaded.warnings { FileOutput.standardError.write(warning.description) }
+            print(ScenarioExplanation(loaded, faults: faults))
+        } catch {
+            FileOutput.standardError.write(error.description)
+            throw ExitCode(2)
+        }
+    }
+}

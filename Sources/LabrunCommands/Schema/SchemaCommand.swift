@@ -1,0 +1,18 @@
+import ArgumentParser
+import Faults
+import Scenario
+
+/// `labrun schema scenario|lab|report`: made from the tables that the parser uses.
+struct SchemaCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schema", abstract: "Print the JSON Schema (draft 2020-12) of scenario, lab or report files.")
+
+    @Argument(help: "scenario, lab or report.")
+    var file: PublishedSchema
+
+    func run() throws {
+        print(file.text(faults: FaultCatalogue.descriptors), terminator: "")
+    }
+}
+
+extension PublishedSchema: ExpressibleByArgument {}

@@ -1,0 +1,23 @@
+/// The JSON Schemas of the project's files, made from the tables that the parser uses: `docs/schemas/NAME.schema.json`.
+public enum PublishedSchema: String, CaseIterable, Sendable {
+    case scenario, lab, report
+
+    /// The schema's text (draft 2020-12), with a line feed at the end.
+    /// - Parameter faults: The faults that a scenario may inject.
+    public func text(faults: [FaultDescriptor]) -> String {
+        document(faults: faults).text() + "\n"
+    }
+
+    func document(faults: [FaultDescriptor]) -> JSONText {
+        switch self {
+        case .scenario:
+            SchemaWriter.document(
+                ScenarioShape(faults: faults).document, id: "v1alpha1/scenario.schema.json",
+                title: "labrun scenario")
+        case .lab:
+            SchemaWriter.document(LabShape.document, id: "v1alpha1/lab.schema.json", title: "labrun lab profile")
+        case .report:
+            SchemaWriter.document(ReportShape.document, id: "v1alpha1/report.schema.json", title: "labrun report")
+        }
+    }
+}

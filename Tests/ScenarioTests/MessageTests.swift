@@ -1,0 +1,270 @@
+import Testing
+
+@testable import Scenario
+
+struct Case: Sendable, CustomTestStringConvertible {
+    let text: String
+    /// All messages, in order.
+    let messages: [String]
+    var settings: [Setting] = []
+    var testDescription: String { messages.first ?? "valid" }
+
+    init(_ text: String, _ messages: String..., settings: [Setting] = []) {
+        self.text = text
+        self.messages = messages
+        self.settings = settings
+    }
+}
+
+@Suite struct MessageTests {
+    static let structure: [Case] = [
+        Case(ScenarioText.step("expect: {diagnosis: {is: none}}")),
+        Case("", "x.yaml:1:1: the file is empty"),
+        Case("- a\n", "x.yaml:1:1: the file must be a scenario, but a list is given"),
+        Case("a: [1\n", "x.yaml:2:1: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence"),
+        Case("a: *b\n", "x.yaml:1:4: not valid YAML: found undefined alias"),
+        Case("a: \u{1}\n", "x.yaml:1:4: control character 1 in the file; expected UTF-8 text"),
+        Case(
+            ScenarioText.step("expct: {}"),
+            "x.yaml:15:7: unknown key \"expct\" in step; did you mean \"expect\"?"),
+        Case(
+            ScenarioText.step("title: 3\ntitle: b"),
+            "x.yaml:15:14: title must be text, but the number 3 is given; put it in quotes",
+            "x.yaml:16:7: duplicate key \"title\", first given in line 15"),
+        Case(
+            ScenarioText.step("title: b\nname: c\n\"title\": d\ntitle: e"),
+            "x.yaml:16:7: duplicate key \"name\", first given in line 14",
+            "x.yaml:17:7: duplicate key \"title\", first given in line 15",
+            "x.yaml:18:7: duplicate key \"title\", first given in line 15"),
+        Case(
+            ScenarioText.head.replacing("Scenario", with: "Scenari") + "  timeline: [{name: a}]\n",
+            "x.yaml:2:7: kind must be \"Scenario\", but \"Scenari\" is given; did you mean \"Scenario\"?"),
+        Case(
+            ScenarioText.head.replacing("name: x", with: "name: X y") + "  timeline: [{name: a}]\n",
+            "x.yaml:4:9: name must be a name of at most 63 lower-case letters, digits and dashes, but \"X y\" is given"),
+        Case(ScenarioText.head, "x.yaml:7:3: spec has no \"timeline\"; expected a list of at least 1"),
+        Case(
+            ScenarioText.head + "  timeline: []\n",
+            "x.yaml:8:13: timeline must be a list of at least 1, but a list is given"),
+        Case(
+            ScenarioText.step("inject:"),
+            "x.yaml:15:14: inject must be a fault, but nothing is given"),
+        Case(
+            ScenarioText.step("expect: {within: 5}"),
+            "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given",
+            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, nodes, diagnosis"),
+        Case(
+            ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),
+            "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but \"20m\" is given"),
+    ]
+
+    static let lab: [Case] = [
+        Case(
+            ScenarioText.head.replacing("eks-overlay", with: "eks-overly") + "  timeline: [{name: a}]\n",
+            "x.yaml:7:8: unknown lab \"eks-overly\"; did you mean \"eks-overlay\"?"),
+        Case(
+            ScenarioText.head.replacing("eks-overlay", with: "nothing.yaml") + "  timeline: [{name: a}]\n",
+            "nothing.yaml:1:1: there is no file nothing.yaml",
+            "x.yaml:7:8: lab \"nothing.yaml\" has 1 mistakes of its own"),
+        Case(
+            ScenarioText.head + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a}]\n",
+            "x.yaml:8:30: count must be a whole number from 1 to 100, but the number 101 is given"),
+        Case(
+            ScenarioText.head + "  overrides: {nodes: {kernel: 6.1}}\n  timeline: [{name: a}]\n",
+            "x.yaml:8:31: kernel: put 6.1 in quotes, so that it stays text; expected one of 5.10, 6.1, 6.12, 7.2"),
+        Case(
+            ScenarioText.head
+                + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a}]\n",
+            "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
+            "x.yaml:8:68: datapath value ipam.mode cannot be \"eni\"; expected \"cluster-pool\""),
+        Case(
+            ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),
+            "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",
+            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME"),
+        Case(
+            ScenarioText.head + "  timeline: [{name: a}]\n",
+            "--set:1:1: unknown path \"node.count\"; did you mean \"nodes.count\"?",
+            settings: [Setting(path: "node.count", value: "4")]),
+        Case(
+            ScenarioText.head + "  timeline: [{name: a}]\n",
+            "--set:1:1: nodes.count must be a whole number from 1 to 100, but \"x\" is given",
+            "--set:1:1: unknown datapath value \"routingmod\"; did you mean \"datapath.values.routingMode\"?",
+            settings: [
+                Setting(path: "nodes.count", value: "x"),
+                Setting(path: "datapath.values.routingmod", value: "tunnel"),
+            ]),
+    ]
+
+    static let faults: [Case] = [
+        Case(
+            ScenarioText.step("inject: {fault: link-dwn, nodes: node1}"),
+            "x.yaml:15:23: unknown fault \"link-dwn\"; did you mean \"link-down\"?"),
+        Case(
+            ScenarioText.step("inject: {falt: link-down, nodes: node1}"),
+            "x.yaml:15:16: unknown key \"falt\" in fault; did you mean \"fault\"?"),
+        Case(
+            ScenarioText.step("inject: [{fault: link-down, nods: node1}]"),
+            "x.yaml:15:16: fault link-down has no \"nodes\"; expected all, a node's name or a list of names",
+            "x.yaml:15:35: unknown key \"nods\" in fault link-down; did you mean \"nodes\"?"),
+        Case(
+            ScenarioText.step("inject: {fault: link-down, nodes: [node1, nod2, all]}"),
+            "x.yaml:15:49: no node \"nod2\" in the lab; did you mean \"node2\"?",
+            "x.yaml:15:55: \"all\" stands alone, not in a list of nodes"),
+        Case(
+            ScenarioText.step("inject: {fault: netem, nodes: all, loss: 120%, delay: 5}"),
+            "x.yaml:15:48: loss must be a share from 0 to 100 %, such as 3 or 2.5%, but \"120%\" is given",
+            "x.yaml:15:61: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+        ),
+        Case(
+            ScenarioText.step("inject: {fault: agent-kill, nodes: all, signal: 32, restart: yes}"),
+            "x.yaml:15:55: signal must be a whole number from 1 to 31, but the number 32 is given",
+            "x.yaml:15:68: restart must be true or false, but \"yes\" is given"),
+        Case(
+            ScenarioText.step("inject: {fault: security-group-rule, action: remove, group: node}"),
+            "x.yaml:15:67: no security group \"node\" in lab eks-overlay; did you mean \"nodes\"?"),
+        Case(
+            ScenarioText.step("inject: {fault: security-group-rule, action: remove, group: nodes}"),
+            "x.yaml:15:15: action remove needs \"rule\"; expected one of vxlan, icmp, tcp, nodeport-udp, egress"),
+        Case(
+            ScenarioText.step("inject: {fault: security-group-rule, action: remove, group: nodes, rule: vxlam}"),
+            "x.yaml:15:80: no rule \"vxlam\" in security group nodes; did you mean \"vxlan\"?"),
+        Case(
+            ScenarioText.step("inject: {fault: security-group-rule, action: add, group: nodes, ports: 9-3}"),
+            "x.yaml:15:78: ports must be a port such as 8472 or a range such as 30000-32767, but \"9-3\" is given"),
+        Case(
+            ScenarioText.step(
+                "inject: [{fault: link-down, id: a, nodes: node1}, {fault: link-down, id: a, nodes: node2}]\nheal: [a, b, a]"
+            ),
+            "x.yaml:15:80: fault id \"a\" is already active since line 15; heal it first, or give another id",
+            "x.yaml:16:17: no fault \"b\" was injected before",
+            "x.yaml:16:20: fault \"a\" is already healed"),
+        Case(
+            ScenarioText.step("inject: {fault: link-down, id: cable, nodes: node1}\nheal: cabel"),
+            "x.yaml:16:13: no fault \"cabel\" was injected before; did you mean \"cable\"?"),
+    ]
+
+    static let expectations: [Case] = [
+        Case(
+            ScenarioText.expecting(
+                "health: [{from: node4, reachable: 1/N}, {reachable: 4/N}, {reachable: 1/5}, {reachable: all}]"),
+            "x.yaml:19:25: no node \"node4\" in the lab; did you mean \"node1\"?",
+            "x.yaml:19:61: 4/N: the lab has 3 nodes", "x.yaml:19:79: 1/5: the lab has 3 nodes, not 5",
+            "x.yaml:19:97: reachable must be a share of nodes such as 1/3, 1/N, N-1/N or N/N, but \"all\" is given"),
+        Case(
+            ScenarioText.expecting(
+                "wire: [{protocol: udp, port: 8472}]\nflowLogs: [{action: DROP, protocol: icmp, port: 8}]"),
+            "x.yaml:19:16: wire expectation has none of leaves, arrives",
+            "x.yaml:20:29: action must be one of ACCEPT, REJECT, but \"DROP\" is given",
+            "x.yaml:20:57: icmp has no port"),
+        Case(
+            ScenarioText.expecting("wire: [{protocol: udp, port: 8472, arrives: none, present: true}]"),
+            "x.yaml:19:68: present and none are not given together"),
+        Case(
+            ScenarioText.expecting(
+                "nodes: [{nodes: all, state: redy}]\nstreams: [{from: default/web-nod1, to: {}, maxGap: 5}]"),
+            "x.yaml:19:37: state must be one of ready, crashed, paused, agent-down, agent-restarted, but \"redy\" is given; did you mean \"ready\"?",
+            "x.yaml:20:26: no endpoint \"default/web-nod1\" at this place; did you mean \"default/web-node1\"?",
+            "x.yaml:20:60: maxGap must be a duration from 1ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+        ),
+        Case(
+            ScenarioText.expecting("diagnosis: {is: vxlan blocked}"),
+            "x.yaml:19:25: is must be none, unknown or a root cause such as underlay/vxlan-port-blocked, but \"vxlan blocked\" is given"
+        ),
+        Case(
+            ScenarioText.step(
+                "expect:\n  matrix:\n    - {from: {kind: pod}, to: {kind: pod}, where: same-nod, outcome: opn}"),
+            "x.yaml:16:9: no rule covers node → node, cross-node, tcp, udp, icmp: 18 measured cells, for example node/node1 → node/node2; expected a rule for every measured cell",
+            "x.yaml:17:57: where must be one of same-node, cross-node, but \"same-nod\" is given; did you mean \"same-node\"?",
+            "x.yaml:17:76: outcome must be an outcome such as open, timeout, unreachable(1) or loss(20), but \"opn\" is given; did you mean \"open\"?"
+        ),
+        Case(
+            ScenarioText.expecting("").replacing(
+                "to: {kind: pod}, outcome", with: "to: {kind: pod}, protocol: [tcp, udp], outcome"),
+            "x.yaml:16:9: no rule covers pod → pod, cross-node, icmp: 6 measured cells, for example default/web-node1 → default/web-node2; expected a rule for every measured cell"
+        ),
+        Case(
+            ScenarioText.expecting("").replacing(
+                "to: {kind: pod}, outcome", with: "to: {kind: pod, labels: {app: wep}}, outcome"),
+            "x.yaml:16:9: no rule covers pod → pod, cross-node, tcp, udp, icmp: 18 measured cells, for example default/web-node1 → default/web-node2; expected a rule for every measured cell",
+            "x.yaml:17:13: warning: this rule decides no measured cell of step \"first\""),
+    ]
+
+    static let workloads: [Case] = [
+        Case(
+            ScenarioText.head
+                + "  workloads: [{kind: Pot, metadata: {name: a}}, {name: b}, {file: ../m.yaml}, {file: no.yaml}]\n  timeline: [{name: a}]\n",
+            "x.yaml:8:22: unknown kind \"Pot\"; did you mean \"Pod\"?",
+            "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet",
+            "x.yaml:8:67: ../m.yaml is not below the scenario's folder", "x.yaml:8:86: there is no file no.yaml"),
+        Case(
+            ScenarioText.head + """
+                  workloads:
+                    - {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {nodeName: node9, hostNetwork: true}}
+                    - {apiVersion: v1, kind: Deployment, metadata: {name: b}, spec: {replica: 3, template: {}}}
+                    - {apiVersion: v1, kind: Pod, metadata: {name: a}}
+                  timeline: [{name: a}, {name: a}]
+
+                """,
+            "x.yaml:9:73: no node \"node9\" in the lab; did you mean \"node1\"?",
+            "x.yaml:9:80: hostNetwork in pod's spec is not supported: no pod is placed by it",
+            "x.yaml:10:20: apiVersion must be \"apps/v1\", but \"v1\" is given",
+            "x.yaml:10:70: unknown key \"replica\" in Deployment's spec; did you mean \"replicas\"?",
+            "x.yaml:11:52: Pod default/a is given twice",
+            "x.yaml:12:32: step \"a\" is given twice, first in line 12"),
+        Case(
+            ScenarioText.step("scale: {deployment: wep, replicas: 3}\ndelete: {kind: DaemonSet, name: wbe}"),
+            "x.yaml:15:27: no Deployment default/wep at this step",
+            "x.yaml:16:39: no DaemonSet default/wbe at this step; did you mean \"web\"?"),
+        Case(
+            ScenarioText.step(
+                "apply: {apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 500, template: {}}}"
+            ),
+            "x.yaml:15:14: 503 pods and 3 nodes are more than 400 endpoints"),
+    ]
+
+    @Test("every mistake, with its place", arguments: structure + lab + faults + expectations + workloads)
+    func messages(_ item: Case) {
+        let found = ScenarioText.problems(item.text, settings: item.settings)
+        #expect(Set(found) == Set(item.messages), "\(found.joined(separator: "\n"))")
+    }
+
+    @Test func sortedByPlace() {
+        let found = ScenarioText.problems(ScenarioText.step("b: 1\na: 1\nexpect: {within: 1}"))
+        #expect(found.map { $0.prefix(9) } == ["x.yaml:15", "x.yaml:16", "x.yaml:17", "x.yaml:17"])
+    }
+
+    @Test func knownDiagnoses() {
+        let text = ScenarioText.expecting("diagnosis: {is: underlay/packet-los}")
+        let found = ScenarioText.problems(text, diagnoses: ["underlay/packet-loss"])
+        #expect(
+            found == ["x.yaml:19:25: unknown diagnosis \"underlay/packet-los\"; did you mean \"underlay/packet-loss\"?"]
+        )
+    }
+
+    @Test func settingsAct() throws {
+        let loaded = try ScenarioLoader.load(
+            "vxlan-blocked-8472", faults: testFaults,
+            settings: [
+                Setting(path: "nodes.count", value: "12"), Setting(path: "nodes.kernel", value: "6.12"),
+                Setting(path: "nodes.memoryMiB", value: "256"),
+            ])
+        #expect(loaded.profile.nodeNames.count == 12 && loaded.profile.kernel == "6.12")
+        #expect(loaded.scenario.spec.overrides.memoryMiB == 256)
+    }
+
+    @Test func unknownScenario() {
+        #expect(throws: ProblemReport.self) { try ScenarioLoader.load("vxlan-blocked", faults: testFaults) }
+        let error = #expect(throws: ProblemReport.self) { try ScenarioLoader.load("node-crush", faults: testFaults) }
+        #expect(error?.problems.first?.suggestion == "node-crash")
+    }
+
+    @Test(
+        "nearest names",
+        arguments: [
+            ("expct", "expect"), ("Expect", "expect"), ("xepect", "expect"), ("flow-logs", "flowLogs"), ("zzz", nil),
+            ("", nil), ("timline", "timeline"),
+        ] as [(String, String?)])
+    func nearest(name: String, expected: String?) {
+        #expect(NearestName.of(name, among: ["expect", "flowLogs", "timeline", "wire"]) == expected)
+    }
+}

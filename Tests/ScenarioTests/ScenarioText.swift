@@ -1,0 +1,54 @@
+@testable import Scenario
+
+/// Scenario files for tests: lines that are put together, so that a table can change one of them.
+enum ScenarioText {
+    static let head = """
+        apiVersion: labrun.dev/v1alpha1
+        kind: Scenario
+        metadata:
+          name: x
+          title: A title
+        spec:
+          lab: eks-overlay
+
+        """
+
+    static let workloads = """
+          workloads:
+            - apiVersion: apps/v1
+              kind: DaemonSet
+              metadata: {name: web}
+              spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: echo}]}}}
+
+        """
+
+    static let rules = """
+                matrix:
+                  - {from: {kind: pod}, to: {kind: pod}, outcome: open}
+                  - {from: {kind: node}, to: {kind: node}, outcome: open}
+
+        """
+
+    /// A scenario with one step; the lines are the step's, indented by six.
+    static func step(_ lines: String) -> String {
+        head + workloads + "  timeline:\n    - name: first\n" + indented(lines)
+    }
+
+    /// A step that expects the lines, indented by eight, of all cells covered.
+    static func expecting(_ lines: String) -> String {
+        head + workloads + "  timeline:\n    - name: first\n      expect:\n" + rules + indented(lines, by: 8)
+    }
+
+    static func indented(_ lines: String, by count: Int = 6) -> String {
+        lines.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.isEmpty ? "" : String(repeating: " ", count: count) + $0 }.joined(separator: "\n") + "\n"
+    }
+
+    static func problems(
+        _ text: String, settings: [Setting] = [], diagnoses: [String] = []
+    ) -> [String] {
+        let parser = ScenarioParser(faults: testFaults, diagnoses: diagnoses, profiles: ScenarioLoader.labProfiles)
+        let parsed = parser.parse(Array(text.utf8), file: "x.yaml", settings: settings)
+        return parsed.problems.map(\.description)
+    }
+}
