@@ -9,15 +9,27 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+// Reads a packet pointer from the context. In assembly because the compiler would keep one in a 32-bit register, or use an
+// earlier read again, and the verifier then no longer takes it for a packet pointer.
+#define PACKET_POINTER(skb, field) \
+    ({ \
+        void *pointer; \
+        asm volatile("%[pointer] = *(u32 *)(%[skb] + %[offset])" \
+                     : [pointer] "=r"(pointer) \
+                     : [skb] "r"(skb), [offset] "i"(offsetof(struct __sk_buff, field))); \
+        pointer; \
+    })
+
 // The first `length` bytes as contiguous memory, NULL when the packet is shorter. Invalidates earlier packet pointers.
 static __always_inline void *packet_header(struct __sk_buff *skb, __u32 length) {
-    if ((void *)(long)skb->data + length > (void *)(long)skb->data_end) {
-        if (bpf_skb_pull_data(skb, length))
-            return NULL;
-        if ((void *)(long)skb->data + length > (void *)(long)skb->data_end)
-            return NULL;
-    }
-    return (void *)(long)skb->data;
+    void *data = PACKET_POINTER(skb, data);
+
+    if (data + length <= PACKET_POINTER(skb, data_end))
+        return data;
+    if (bpf_skb_pull_data(skb, length))
+        return NULL;
+    data = PACKET_POINTER(skb, data);
+    return data + length <= PACKET_POINTER(skb, data_end) ? data : NULL;
 }
 
 static __always_inline void eth_rewrite(struct ethhdr *eth, const __u8 *destination, const __u8 *source) {

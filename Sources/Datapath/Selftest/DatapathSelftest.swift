@@ -1,0 +1,154 @@
+import BPF
+import DatapathModel
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
+/// metrics out. Attaches and pins nothing. Needs root.
+public enum DatapathSelftest {
+    static let cases = LXCCases.all + OverlayCases.all + HostCases.all
+
+    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag.
+    static let unreachable: Set<Reason> = [.tunnelKeyRefused]
+
+    /// `datapathd selftest [--json] [--fuzz N]`: prints the report.
+    ///
+    /// - Returns: the exit code: 0 passed, 1 failed, 2 wrong usage.
+    public static func main(arguments: [String]) -> Int32 {
+        var json = false
+        var fuzz = 2000
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--json":
+                json = true
+            case "--fuzz":
+                guard let count = rest.popFirst().flatMap({ Int($0) }), count >= 0 else { return usage() }
+                fuzz = count
+            default:
+                return usage()
+            }
+        }
+        let report = run(fuzzPackets: fuzz)
+        if json, let text = try? report.json() {
+            print(text)
+        } else {
+            print(report.text)
+        }
+        return report.passed ? 0 : 1
+    }
+
+    private static func usage() -> Int32 {
+        print("usage: datapathd selftest [--json] [--fuzz PACKETS-PER-PROGRAM]")
+        return 2
+    }
+
+    /// Every check. An object that cannot be loaded is a failed check that carries the verifier's complaint.
+    public static func run(fuzzPackets: Int = 2000) -> SelftestReport {
+        var programs: [ProgramFacts] = []
+        var results: [SelftestResult] = []
+        var reasons: Set<Reason> = []
+        for object in EmbeddedObject.allCases {
+            do {
+                var bench = try SelftestBench(object)
+                let tested = TestedProgram.allCases.filter { $0.object == object }
+                programs += try tested.map { try bench.facts(of: $0) }
+                results.append(result("\(object.rawValue): loads") { [] })
+                results += try run(tested, on: &bench, seen: &reasons, fuzzPackets: fuzzPackets)
+            } catch {
+                results.append(result("\(object.rawValue): loads and runs") { throw error })
+            }
+        }
+        results.append(
+            result("every reachable drop reason occurred") {
+                Set(Reason.drops).subtracting(unreachable).subtracting(reasons).map { "never occurred: \($0)" }
+            })
+        return SelftestReport(kernel: kernelRelease(), programs: programs, results: results)
+    }
+
+    private static func run(
+        _ programs: [TestedProgram], on bench: inout SelftestBench, seen: inout Set<Reason>, fuzzPackets: Int
+    ) throws -> [SelftestResult] {
+        var results: [SelftestResult] = []
+        for test in cases where programs.contains(test.program) {
+            results.append(run(test, on: &bench, seen: &seen))
+        }
+        if let test = cases.first(where: { programs.contains($0.program) }) {
+            let observation = try bench.observe(test)
+            results.append(noticesMistakes(in: test, observation))
+        }
+        for program in programs {
+            var fuzz = SelftestFuzz(
+                seed: 0x6C61_6272_756E, packets: cases.filter { $0.program == program }.map(\.packet))
+            let problems = try fuzz.problems(program, count: fuzzPackets, on: &bench)
+            results.append(result("\(program.rawValue): \(fuzzPackets) fuzzed packets") { problems })
+        }
+        return results
+    }
+
+    private static func run(
+        _ test: SelftestCase, on bench: inout SelftestBench, seen: inout Set<Reason>
+    ) -> SelftestResult {
+        let name = "\(test.program.rawValue): \(test.name)"
+        do {
+            let observation = try bench.observe(test)
+            seen.formUnion(observation.metrics.keys.map(\.reason))
+            return result(name) { SelftestJudge.problems(test, observation) }
+        } catch let error as SystemError where error.code == EINVAL && Frame.isCutShort(test.packet) {
+            return SelftestResult(
+                name: name, passed: true, problems: [], skipped: "this kernel's test run takes no such packet")
+        } catch {
+            return result(name) { throw error }
+        }
+    }
+
+    /// The judge must object to each kind of wrong expectation, else its silence means nothing.
+    private static func noticesMistakes(
+        in test: SelftestCase, _ observation: SelftestBench.Observation
+    ) -> SelftestResult {
+        var output = test.output ?? test.packet
+        output[0] ^= 1
+        let wrong: [(String, SelftestCase)] = [
+            ("verdict", test.expecting(verdict: test.verdict == .drop ? .pass : .drop)),
+            ("packet", test.expecting(output: output)),
+            ("events", test.expecting(events: [])),
+            ("metrics", test.expecting(silent: .truncated)),
+        ]
+        return result("\(test.program.rawValue): wrong expectations are noticed") {
+            wrong.filter { SelftestJudge.problems($0.1, observation).isEmpty }.map { "wrong \($0.0) went unnoticed" }
+        }
+    }
+
+    private static func result(_ name: String, _ check: () throws -> [String]) -> SelftestResult {
+        do {
+            let problems = try check()
+            return SelftestResult(name: name, passed: problems.isEmpty, problems: problems, skipped: nil)
+        } catch let failure as LoadFailure {
+            let log = failure.log.split(separator: "\n").suffix(40).map(String.init)
+            return SelftestResult(
+                name: name, passed: false, problems: ["\(failure)"] + failure.messages + log, skipped: nil)
+        } catch {
+            return SelftestResult(name: name, passed: false, problems: ["\(error)"], skipped: nil)
+        }
+    }
+
+    private static func kernelRelease() -> String {
+        var names = utsname()
+        guard uname(&names) == 0 else { return "unknown" }
+        return withUnsafeBytes(of: names.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}
+
+extension SelftestCase {
+    fileprivate func expecting(
+        verdict: Verdict? = nil, output: [UInt8]? = nil, events: [ExpectedEvent]? = nil, silent: Reason? = nil
+    ) -> SelftestCase {
+        SelftestCase(
+            name: name, program: program, setup: setup, packet: packet, mark: mark, tunnelIdentifier: tunnelIdentifier,
+            verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,
+            events: events ?? self.events, silent: silent ?? self.silent)
+    }
+}

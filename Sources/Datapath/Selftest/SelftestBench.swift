@@ -1,0 +1,148 @@
+import BPF
+import CBPFObjects
+import DatapathModel
+import LinuxKernel
+import NetAddress
+
+/// One loaded object with maps of its own, filled as `TestNode` has it. Nothing is pinned: an agent that runs on the same
+/// node is not touched.
+struct SelftestBench: ~Copyable {
+    private let object: Object
+    private let driver: Object
+    private let config: Map<UInt32, ConfigEntry>
+    private let interfaces: Map<UInt32, InterfaceEntry>
+    private let metrics: PerCPUMap<MetricsKey, MetricsValue>
+    private let programUnderTest: Map<UInt32, UInt32>
+    private var ring: RingBuffer
+
+    init(_ embedded: EmbeddedObject) throws {
+        var object = try embedded.open()
+        try object.load()
+        var driver = try Object(name: "selftest", image: Array(embedded: bpf_objects_selftest()))
+        try driver.load()
+        let config: Map<UInt32, ConfigEntry> = try object.map(MapName.config)
+        let interfaces: Map<UInt32, InterfaceEntry> = try object.map(MapName.interfaces)
+        let endpoints: Map<EndpointKey, EndpointEntry> = try object.map(MapName.endpoints)
+        let ipcache: Map<IPCacheKey, IPCacheValue> = try object.map(MapName.ipcache)
+        let metrics: PerCPUMap<MetricsKey, MetricsValue> = try object.perCPUMap(MapName.metrics)
+        let programUnderTest: Map<UInt32, UInt32> = try driver.map("program_under_test")
+        let ring = try object.ringBuffer(MapName.events)
+        try Self.fill(endpoints, ipcache)
+        self.object = object
+        self.driver = driver
+        self.config = config
+        self.interfaces = interfaces
+        self.metrics = metrics
+        self.programUnderTest = programUnderTest
+        self.ring = ring
+    }
+
+    /// Everything that a run left behind.
+    struct Observation {
+        let run: Program.TestRun
+        let events: [EventRecord]
+        let metrics: [MetricsKey: MetricsValue]
+    }
+
+    /// Brings the maps into the case's state and runs its packet.
+    mutating func observe(_ test: SelftestCase) throws -> Observation {
+        try apply(test.setup)
+        _ = try drainEvents()
+        let before = try readMetrics()
+        let run = try run(test.program, packet: test.packet, mark: test.mark, tunnelIdentifier: test.tunnelIdentifier)
+        let after = try readMetrics()
+        return Observation(run: run, events: try drainEvents(), metrics: difference(after, before))
+    }
+
+    /// Runs one packet in the state that the last case left.
+    func run(
+        _ program: TestedProgram, packet: [UInt8], mark: UInt32 = 0, tunnelIdentifier: UInt32? = nil
+    ) throws -> Program.TestRun {
+        let tested = try object.program(program.rawValue)
+        guard let tunnelIdentifier else {
+            return try tested.testRun(packet: packet, mark: mark, interface: TestNode.podInterface)
+        }
+        // A packet gets its tunnel key from a device; the driver stands in for it and tail-calls the real program.
+        try programUnderTest.update(UInt32(tested.descriptor), for: 0)
+        return try driver.program("with_tunnel_key")
+            .testRun(packet: packet, mark: tunnelIdentifier, interface: TestNode.podInterface)
+    }
+
+    /// What the kernel said of each program.
+    func facts(of program: TestedProgram) throws -> ProgramFacts {
+        let loaded = try object.program(program.rawValue)
+        return ProgramFacts(
+            program: program.rawValue, object: object.name, instructions: loaded.instructionCount,
+            verifiedInstructions: loaded.verifiedInstructions)
+    }
+
+    /// Packets per reason and direction, summed over CPUs.
+    func readMetrics() throws -> [MetricsKey: MetricsValue] {
+        var sums: [MetricsKey: MetricsValue] = [:]
+        for entry in try metrics.entries() {
+            sums[entry.key] = entry.values.reduce(MetricsValue(), +)
+        }
+        return sums
+    }
+
+    mutating func drainEvents() throws -> [EventRecord] {
+        var records: [EventRecord] = []
+        var unreadable = 0
+        try ring.consume { record in
+            if let event = EventRecord(record: record) { records.append(event) } else { unreadable += 1 }
+        }
+        guard unreadable == 0 else {
+            throw SelftestFailure(description: "\(unreadable) event records do not have the ABI's shape")
+        }
+        return records
+    }
+
+    func apply(_ setup: SelftestCase.Setup) throws {
+        guard let node = TestNode.config(setup) else { return }
+        try config.update(setup == .unconfigured ? .unconfigured : ConfigEntry(node), for: 0)
+        if setup == .unknownInterface {
+            try interfaces.removeValue(for: TestNode.podInterface)
+        } else {
+            let entry = InterfaceEntry(
+                endpointID: TestNode.podID, identity: TestNode.podIdentity, ipv4: TestNode.pod,
+                podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC)
+            try interfaces.update(entry, for: TestNode.podInterface)
+        }
+    }
+
+    private static func fill(
+        _ endpoints: borrowing Map<EndpointKey, EndpointEntry>, _ ipcache: borrowing Map<IPCacheKey, IPCacheValue>
+    ) throws {
+        let pod = EndpointEntry(
+            id: TestNode.podID, identity: TestNode.podIdentity, interface: TestNode.podInterface,
+            podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC)
+        let neighbour = EndpointEntry(
+            id: TestNode.neighbourID, identity: TestNode.neighbourIdentity, interface: TestNode.neighbourInterface,
+            podMAC: TestNode.neighbourMAC, hostMAC: TestNode.neighbourHostMAC)
+        try endpoints.update(pod, for: EndpointKey(TestNode.pod))
+        try endpoints.update(neighbour, for: EndpointKey(TestNode.neighbour))
+        try endpoints.update(.host, for: EndpointKey(TestNode.router))
+        try endpoints.update(.host, for: EndpointKey(TestNode.node))
+        let remote = IPCacheValue(identity: TestNode.remoteIdentity, tunnelEndpoint: TestNode.otherNode)
+        try ipcache.update(remote, for: IPCacheKey(IPv4CIDR(host: TestNode.remotePod)))
+        let otherNode = IPCacheValue(identity: .remoteNode)
+        try ipcache.update(otherNode, for: IPCacheKey(IPv4CIDR(host: TestNode.otherNode)))
+    }
+
+    private func difference(
+        _ after: [MetricsKey: MetricsValue], _ before: [MetricsKey: MetricsValue]
+    ) -> [MetricsKey: MetricsValue] {
+        var changes: [MetricsKey: MetricsValue] = [:]
+        for (key, value) in after {
+            let earlier = before[key] ?? MetricsValue()
+            let packets = value.packets &- earlier.packets
+            if packets > 0 { changes[key] = MetricsValue(packets: packets, bytes: value.bytes &- earlier.bytes) }
+        }
+        return changes
+    }
+}
+
+/// The self-test itself could not go on.
+struct SelftestFailure: Error, CustomStringConvertible {
+    let description: String
+}

@@ -1,0 +1,104 @@
+import DatapathModel
+import NetAddress
+
+/// A program by the object that holds it.
+enum TestedProgram: String, CaseIterable, Sendable {
+    case fromContainer = "from_container"
+    case toContainer = "to_container"
+    case fromOverlay = "from_overlay"
+    case toOverlay = "to_overlay"
+    case fromHost = "from_host"
+    case fromNetdev = "from_netdev"
+
+    var object: EmbeddedObject {
+        switch self {
+        case .fromContainer, .toContainer: .lxc
+        case .fromOverlay, .toOverlay: .overlay
+        case .fromHost, .fromNetdev: .host
+        }
+    }
+
+    /// Where it is entered, and the direction that it counts.
+    var entry: (point: TracePoint, direction: TrafficDirection) {
+        switch self {
+        case .fromContainer: (.fromEndpoint, .egress)
+        case .toContainer: (.toEndpoint, .ingress)
+        case .fromOverlay: (.fromOverlay, .ingress)
+        case .toOverlay: (.toOverlay, .egress)
+        case .fromHost: (.fromHost, .egress)
+        case .fromNetdev: (.fromNetwork, .ingress)
+        }
+    }
+}
+
+/// Verdicts of tc programs, `linux/pkt_cls.h`.
+enum Verdict: Int32, Sendable {
+    case pass = 0
+    case drop = 2
+    case redirect = 7
+}
+
+/// What a packet must meet: the program, the state of the maps, the packet; and what must come of it, all of it exactly.
+struct SelftestCase: Sendable {
+    let name: String
+    let program: TestedProgram
+    var setup = Setup.complete
+    let packet: [UInt8]
+    var mark: UInt32 = 0
+    /// The VNI with which the VXLAN device would hand the packet over; nil: it comes without a tunnel key.
+    var tunnelIdentifier: UInt32?
+    let verdict: Verdict
+    /// The packet afterwards; nil: unchanged.
+    var output: [UInt8]?
+    /// `skb->mark` afterwards.
+    var outputMark: UInt32 = 0
+    /// The events, in order; each is counted as a metric as well.
+    var events: [ExpectedEvent] = []
+    /// Whether the setup leaves only drops to be reported.
+    var isUntraced: Bool { setup == .quiet || setup == .aggregating }
+    /// Counted without an event.
+    var silent: Reason?
+
+    enum Setup: Sendable {
+        case complete
+        /// The agent has not written its configuration yet.
+        case unconfigured
+        /// The interface has no entry.
+        case unknownInterface
+        /// The configuration asks for no traces: metrics only.
+        case quiet
+        /// Of TCP, it asks for the segments that open and close connections only.
+        case aggregating
+    }
+}
+
+/// The fields of an event that a case decides; the rest (time, line) is checked to be present.
+struct ExpectedEvent: Sendable, Equatable {
+    var reason = Reason.forwarded
+    let point: TracePoint
+    var source: IPv4Address?
+    var destination: IPv4Address?
+    var sourceIdentity = Identity.unknown
+    var destinationIdentity = Identity.unknown
+    var transport: EventRecord.Transport?
+    var tunnelRemote: IPv4Address?
+    var tunnelIdentifier: UInt32?
+    /// File of the drop.
+    var file: String?
+}
+
+extension ExpectedEvent {
+    /// What an event that was read says of the same fields.
+    init(_ event: EventRecord) {
+        reason = event.reason
+        point = event.point ?? .toEndpoint
+        source = event.source
+        destination = event.destination
+        sourceIdentity = event.sourceIdentity
+        destinationIdentity = event.destinationIdentity
+        transport = event.transport
+        tunnelRemote = event.tunnel?.remote
+        tunnelIdentifier = event.tunnel?.identifier
+        file = event.location.map { String($0.description.prefix { $0 != ":" }) }
+    }
+}

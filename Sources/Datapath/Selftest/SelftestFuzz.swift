@@ -1,0 +1,85 @@
+import BPF
+import DatapathModel
+import LinuxKernel
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// Packets that nobody would build: a program must end in a verdict, and every drop must have its reason counted.
+struct SelftestFuzz {
+    /// Not the system's generator: a failure must be repeatable.
+    private var state: UInt64
+    private let seeds: [[UInt8]]
+
+    init(seed: UInt64, packets: [[UInt8]]) {
+        state = seed
+        seeds = packets
+    }
+
+    /// Runs `count` packets through the program; the problems found.
+    mutating func problems(
+        _ program: TestedProgram, count: Int, on bench: inout SelftestBench
+    ) throws -> [String] {
+        try bench.apply(.complete)
+        let before = try dropCount(bench)
+        var drops: UInt64 = 0
+        var passes: UInt64 = 0
+        for number in 0..<count {
+            let packet = next()
+            let tunnel = program.object == .overlay && number % 4 != 0 ? UInt32(truncatingIfNeeded: random()) & 0xFFFFFF : nil
+            let run: Program.TestRun
+            do {
+                run = try bench.run(program, packet: packet, tunnelIdentifier: tunnel)
+            } catch let error as SystemError where error.code == EINVAL && Frame.isCutShort(packet) {
+                continue
+            }
+            guard let verdict = Verdict(rawValue: run.verdict) else {
+                return ["verdict \(run.verdict) on packet \(number), seed \(state)"]
+            }
+            switch verdict {
+            case .drop: drops += 1
+            case .pass: passes += 1
+            case .redirect: break
+            }
+            if number % 256 == 255 { _ = try bench.drainEvents() }
+        }
+        _ = try bench.drainEvents()
+        let counted = try dropCount(bench) - before
+        // An expired packet is counted and left to the stack, hence the second bound.
+        guard counted >= drops, counted <= drops + passes else {
+            return ["\(drops) packets were dropped, \(counted) drops counted"]
+        }
+        return []
+    }
+
+    private func dropCount(_ bench: borrowing SelftestBench) throws -> UInt64 {
+        try bench.readMetrics().reduce(0) { $0 + ($1.key.reason.isDrop ? $1.value.packets : 0) }
+    }
+
+    /// A known packet with some bytes exchanged or its end cut or grown, or nothing but noise.
+    private mutating func next() -> [UInt8] {
+        guard random() % 8 != 0, var packet = seeds.isEmpty ? nil : seeds[Int(random() % UInt64(seeds.count))] else {
+            return (0..<(34 + Int(random() % 200))).map { _ in UInt8(truncatingIfNeeded: random()) }
+        }
+        for _ in 0..<(random() % 4) {
+            packet[Int(random() % UInt64(packet.count))] = UInt8(truncatingIfNeeded: random())
+        }
+        if random() % 4 == 0 {
+            packet = Array(packet.prefix(max(Self.shortest, Int(random() % UInt64(packet.count)))))
+        }
+        return packet
+    }
+
+    /// An Ethernet header and one byte: the kernel runs nothing shorter.
+    private static let shortest = 15
+
+    /// SplitMix64.
+    private mutating func random() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
