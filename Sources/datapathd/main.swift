@@ -20,4 +20,8 @@ let program = CommandLine.arguments.first?.split(separator: "/").last.map(String
 if program == CNIPlugin.programName {
     exit(CNIPlugin.run(environment: environmentVariables()))
 }
-exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())) { 1 })
+// The self-test reads its own options and needs no agent.
+if CommandLine.arguments.dropFirst().first == "selftest" {
+    exit(DatapathSelftest.main(arguments: Array(CommandLine.arguments.dropFirst(2))))
+}
+exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())) { DatapathSelftest.main(arguments: []) })
