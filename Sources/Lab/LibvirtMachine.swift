@@ -45,7 +45,7 @@ public final class LibvirtHypervisor: Sendable {
     /// What the kernel is started with: quick under emulation, a panic ends the machine at once and is seen.
     static let kernelArguments =
         "console=ttyS0 panic=-1 oops=panic loglevel=4 tsc=reliable no_timer_check mitigations=off "
-        + "random.trust_cpu=on net.ifnames=0 rdinit=/init"
+        + "random.trust_cpu=on net.ifnames=0 rootfstype=ramfs rdinit=/init"
 
     public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"
@@ -99,7 +99,7 @@ final class LibvirtMachine: NodeMachine {
         case .stopped(.failed): PowerEvent(power: .stopped, reason: "QEMU failed or was killed")
         case .stopped(.destroyed): PowerEvent(power: .stopped, reason: "power was cut")
         case .stopped(let reason): PowerEvent(power: .stopped, reason: "\(reason)")
-        case .shutdown, .other: nil
+        case .rebooted, .shutdown, .other: nil
         }
     }
 
