@@ -61,9 +61,10 @@ extension RunReporters {
         let folder = options.folder
         var reporters: [any Reporter] = [
             MatrixPicture(folder: folder), JSONReporter(path: folder.report),
-            JUnitReporter(path: folder.junit, folder: folder),
+            JUnitReporter(path: folder.junit, folder: folder), HTMLReporter(path: folder.html),
         ]
         if let junit = options.junit { reporters.append(JUnitReporter(path: junit, folder: folder)) }
+        if let html = options.html { reporters.append(HTMLReporter(path: html)) }
         return reporters
     }
 
