@@ -44,7 +44,7 @@ enum BuildTool {
     private static func failure(_ tool: String, _ status: TerminationStatus, _ output: String) -> ImageError {
         let lines = output.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("W: ") }
         let tail = lines.suffix(4).joined(separator: "; ")
-        let full = ["No space left on device", "Disk quota exceeded", "File too large"]
+        let full = ["No space left on device", "Disk quota exceeded", "File too large", "received signal 25"]
         if full.contains(where: output.contains) {
             return ImageError(
                 .diskFull, "no space left while \(tool) was running: \(tail)",
