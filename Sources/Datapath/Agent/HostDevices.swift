@@ -31,7 +31,8 @@ struct HostDevices: Sendable {
         }
         if try netlink.findLink(named: host) == nil || netlink.findLink(named: net) == nil {
             if try netlink.findLink(named: host) != nil { try netlink.deleteLink(named: host) }
-            try netlink.createVeth(host, peer: net)
+            try netlink.createVeth(
+                host, mac: settings.deviceMAC(1), peer: net, peerMAC: settings.deviceMAC(2))
         }
         try ensureOverlay(settings, store, netlink)
         try Sysctl.set("net/ipv4/ip_forward", "1")
@@ -65,7 +66,8 @@ struct HostDevices: Sendable {
         }
         // The port is written down before the device exists: a kill in between leaves no device of an unknown port.
         try store.save(overlayPort: config.tunnelPort)
-        try netlink.createExternalVXLAN(overlay, port: config.tunnelPort, mtu: config.podMTU)
+        try netlink.createExternalVXLAN(
+            overlay, port: config.tunnelPort, mac: settings.deviceMAC(3), mtu: config.podMTU)
     }
 
     private static func ensureAddress(
@@ -87,4 +89,9 @@ struct HostDevices: Sendable {
         let wanted = flags | UInt32(IFF_UP) | UInt32(IFF_NOARP)
         if wanted != flags { try FileDescriptor.open(path, O_WRONLY).writeAll("0x\(String(wanted, radix: 16))".utf8) }
     }
+}
+
+extension AgentSettings {
+    /// Locally administered and the same after every boot of the node: 0e, the device's number, the node's address.
+    fileprivate func deviceMAC(_ number: UInt8) -> MACAddress? { MACAddress(octets: [0x0e, number] + nodeAddress.octets) }
 }
