@@ -123,7 +123,10 @@ let package = Package(
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
-        tests("NodeRuntime", ["NodeRuntime", "NodeLink", "NodeProtocol"]),
+        .executableTarget(
+            name: "prober-selftest", dependencies: ["NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
+            path: "Tests/ProberSelftest", swiftSettings: strict),
+        tests("NodeRuntime", ["NodeRuntime", "NodeLink", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
         tests("Lab", ["Lab", "Reports", "RunEvents", subprocess]),

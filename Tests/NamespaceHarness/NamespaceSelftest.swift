@@ -1,6 +1,7 @@
 import Foundation
 
-/// Runs a case of `namespace-selftest` in fresh user, network, mount and PID namespaces, as root and as an ordinary user.
+/// Runs a case of `namespace-selftest`, or of another such program, in fresh user, network, mount and PID namespaces, as
+/// root and as an ordinary user.
 public enum NamespaceSelftest {
     public struct Outcome: Sendable {
         public let passed: Bool
@@ -8,12 +9,12 @@ public enum NamespaceSelftest {
         public let output: String
     }
 
-    public static func run(_ name: String) throws -> Outcome {
+    public static func run(_ name: String, of program: String = "namespace-selftest") throws -> Outcome {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/unshare")
         process.arguments = [
             "--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "--net", "--mount", "--pid", "--fork",
-            "--kill-child", "--mount-proc", try executable().path, name,
+            "--kill-child", "--mount-proc", try executable(program).path, name,
         ]
         let output = Pipe()
         process.standardOutput = output
@@ -27,13 +28,13 @@ public enum NamespaceSelftest {
     }
 
     /// The executable lies beside the test bundle, whichever way that was started.
-    private static func executable() throws -> URL {
+    private static func executable(_ program: String) throws -> URL {
         let places = ["/proc/self/exe"] + CommandLine.arguments
         for place in places {
             let folder = URL(filePath: place).resolvingSymlinksInPath().deletingLastPathComponent()
-            let candidate = folder.appending(path: "namespace-selftest")
+            let candidate = folder.appending(path: program)
             if FileManager.default.isExecutableFile(atPath: candidate.path) { return candidate }
         }
-        throw CocoaError(.fileNoSuchFile, userInfo: [NSLocalizedDescriptionKey: "namespace-selftest: beside \(places)"])
+        throw CocoaError(.fileNoSuchFile, userInfo: [NSLocalizedDescriptionKey: "\(program): beside \(places)"])
     }
 }

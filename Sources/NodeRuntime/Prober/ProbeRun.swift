@@ -8,7 +8,7 @@ import NodeProtocol
 /// What has just been sent and not yet answered is bounded (`window`), so that a burst does not overflow the queues of the
 /// path under test and read as loss; what has been waiting for longer than a few round trips no longer counts, so that
 /// blocked pairs hold up nobody. Single packets that get no answer are sent again twice before the deadline, as TCP does.
-final class ProbeRun {
+package final class ProbeRun {
     /// Probes out at once that may still be answered promptly.
     static let window = 128
     /// Microseconds after which an unanswered probe no longer counts: four round trips within these.
@@ -40,7 +40,7 @@ final class ProbeRun {
     private let start = MonotonicTime.now
     private let deadline: Int64
 
-    init(_ plan: ProbePlan, namespacePath: @escaping (PodReference) -> String) throws {
+    package init(_ plan: ProbePlan, namespacePath: @escaping (PodReference) -> String) throws {
         self.plan = plan
         codes = try plan.protocols.map { name in
             guard let code = ProbeProtocolCode(name: name) else {
@@ -78,7 +78,7 @@ final class ProbeRun {
     var now: Int64 { (MonotonicTime.now.nanoseconds - start.nanoseconds) / 1000 }
 
     /// Measures. Leaves the calling thread in some network namespace: use a thread of its own.
-    func run() -> (summary: ProbeSummary, results: [ProbeResult]) {
+    package func run() -> (summary: ProbeSummary, results: [ProbeResult]) {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
         let lastStart = deadline - min(Self.patience, deadline / 2)
         var next = 0

@@ -8,7 +8,7 @@ import Synchronization
 /// thread. Each answers with the source address and port that it saw, and notes a sighting.
 ///
 /// ICMP echoes are answered by the kernel; the receiver only notes them.
-final class Receivers: Sendable {
+package final class Receivers: Sendable {
     private enum Socket {
         case listener
         case datagrams
@@ -25,13 +25,13 @@ final class Receivers: Sendable {
     private let epoll: Int32
     private let table = Mutex(Table())
 
-    init() throws(SystemError) {
+    package init() throws(SystemError) {
         epoll = try check("epoll_create1") { node_epoll_create() }
         startThread("receivers") { self.serve() }
     }
 
     /// Opens a pod's receivers in its namespace.
-    func open(_ pod: PodReference, port: UInt16, in namespace: borrowing NetworkNamespace) throws {
+    package func open(_ pod: PodReference, port: UInt16, in namespace: borrowing NetworkNamespace) throws {
         let sockets = try namespace.run { try Self.openSockets(port) }
         try add(sockets, owner: pod)
     }
@@ -43,7 +43,7 @@ final class Receivers: Sendable {
     }
 
     /// Closes the receivers and connections of a pod, or of the node itself.
-    func close(_ owner: PodReference?) {
+    package func close(_ owner: PodReference?) {
         table.withLock { table in
             for (descriptor, entry) in table.sockets where entry.owner == owner {
                 Glibc.close(descriptor)
@@ -52,7 +52,7 @@ final class Receivers: Sendable {
         }
     }
 
-    func sightings(plan: UInt64) -> [Sighting] { table.withLock { $0.log }.sightings(plan: plan) }
+    package func sightings(plan: UInt64) -> [Sighting] { table.withLock { $0.log }.sightings(plan: plan) }
 
     private struct Opened: Sendable {
         let listener: Int32

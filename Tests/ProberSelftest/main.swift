@@ -1,0 +1,122 @@
+// Cases of the prober that need network namespaces of their own: run by the tests under unshare(1), one case a process.
+import Glibc
+import LinuxKernel
+import NodeProtocol
+import NodeRuntime
+
+let name = CommandLine.arguments.dropFirst().first ?? ""
+do {
+    switch name {
+    case "all-pairs": try allPairs()
+    case "outcomes": try outcomes()
+    case "loss": try loss()
+    case "streams": try streams()
+    case "no-slot": try noSlot()
+    default: throw Failed("unknown case \(name)")
+    }
+} catch {
+    print("\(name): \(error)")
+    exit(1)
+}
+
+func allPairs() throws {
+    let field = try Field(pods: 24)
+    let (summary, results) = try field.probe(id: 1, deadlineMillis: 5000, to: field.targets)
+    print("\(results.count) probes in \(summary.elapsedMicros) us")
+    try expect(results.count == 24 * 23 * 3, "\(results.count) results")
+    for result in results {
+        try expect(result.outcome == .open, "\(result)")
+        let own = field.address(Int(result.sourceIndex)).rawValue
+        try expect(result.protocol == .icmp || result.seen == SeenAddress(address: own, port: result.localPort), "\(result)")
+    }
+    let sightings = field.receivers.sightings(plan: 1)
+    try expect(sightings.count >= results.count, "\(sightings.count) sightings")
+    try expect(field.receivers.sightings(plan: 2).isEmpty, "sightings of a plan that never was")
+}
+
+func outcomes() throws {
+    let field = try Field(pods: 5)
+    try field.rules(1, "ip saddr 10.77.0.1 drop")
+    try field.rules(2, "ip saddr 10.77.0.1 reject with icmp type admin-prohibited")
+    try field.rules(3, "tcp dport 8080 reject with tcp reset")
+    func target(_ index: Int, _ address: String, _ port: UInt16 = 8080) -> ProbeTarget {
+        ProbeTarget(index: index, address: address, port: port)
+    }
+    let expected: [(ProbeTarget, [ProbeProtocolCode: ProbeOutcome])] = [
+        (target(1, "10.77.0.2"), [.tcp: .timeout(error: 0), .udp: .timeout(error: 0), .icmp: .timeout(error: 0)]),
+        (target(2, "10.77.0.3"), [.tcp: .unreachable(code: 13), .udp: .unreachable(code: 13), .icmp: .unreachable(code: 13)]),
+        (target(3, "10.77.0.4"), [.tcp: .refused, .udp: .open, .icmp: .open]),
+        (target(4, "10.77.0.5", 9), [.tcp: .refused, .udp: .refused, .icmp: .open]),
+        (target(5, "10.77.9.9"), [.tcp: .unreachable(code: 1), .udp: .unreachable(code: 1), .icmp: .unreachable(code: 1)]),
+        (target(6, "203.0.113.1"), [.tcp: .unreachable(code: 0), .udp: .unreachable(code: 0), .icmp: .unreachable(code: 0)]),
+    ]
+    let (summary, results) = try field.probe(id: 7, deadlineMillis: 6000, to: expected.map(\.0), from: [0])
+    for (target, wanted) in expected {
+        for result in results where Int(result.targetIndex) == target.index {
+            try expect(wanted[result.protocol] == result.outcome, "\(target.address): \(result)")
+        }
+    }
+    try expect((6_000_000...6_200_000).contains(summary.elapsedMicros), "ended after \(summary.elapsedMicros) us")
+    let absent = try field.probe(
+        id: 8, deadlineMillis: 1000, to: [target(1, "10.77.0.5")], sources: [ProbeSource(index: 0, pod: PodReference(namespace: "x", name: "gone"))])
+    for result in absent.results { try expect(result.outcome == .notMeasured(error: UInt16(ENOENT)), "\(result)") }
+}
+
+func loss() throws {
+    let field = try Field(pods: 2)
+    try field.rules(1, "numgen random mod 100 < 40 drop")
+    let (_, results) = try field.probe(
+        id: 1, deadlineMillis: 3000, to: [field.targets[1]], from: [0], protocols: ["udp", "icmp"], count: 100)
+    for result in results {
+        guard case .loss(let percent) = result.outcome else { throw Failed("\(result)") }
+        try expect(result.sent == 100 && (15...65).contains(percent), "\(result)")
+    }
+}
+
+func streams() throws {
+    let field = try Field(pods: 3)
+    let streams = Streams()
+    let sources = [0, 1].map { ProbeSource(index: $0, pod: field.pods[$0]) }
+    try streams.open(
+        StreamPlan(
+            id: 1, intervalMillis: 10, protocols: ["tcp", "udp", "icmp"], sources: sources, targets: [field.targets[2]],
+            pairs: [[0], [0]]), namespacePath: field.path)
+    try waitFor("answers") { try streams.read(1).allSatisfy { $0.established && $0.answered > 20 } }
+    try field.rules(2, "ip saddr 10.77.0.1 drop")
+    let from = MonotonicTime.now
+    try waitFor("a gap of 300 ms") {
+        try streams.read(1).filter { $0.source == 0 }.allSatisfy { $0.longestGapMillis >= 300 }
+    }
+    try field.clear(2)
+    let down = MonotonicTime.now.since(from).seconds * 1000
+    let counts = try streams.read(1).map(\.answered)
+    try waitFor("answers again") { try zip(streams.read(1), counts).allSatisfy { $0.answered > $1 + 5 && $0.established } }
+    for reading in try streams.read(1) {
+        print("\(reading)")
+        if reading.source == 1 { try expect(reading.longestGapMillis < 250, "\(reading)") }
+        // TCP sends again after doubling timeouts, so its gap ends later than the fault.
+        if reading.source == 0, reading.protocol != "tcp" {
+            try expect(Double(reading.longestGapMillis) < down + 250, "\(reading), down \(down) ms")
+        }
+    }
+    field.receivers.close(field.pods[2])
+    try waitFor("the end of TCP") { try streams.read(1).allSatisfy { $0.protocol != "tcp" || $0.ended != nil } }
+    try streams.close(1)
+    do {
+        _ = try streams.read(1)
+        throw Failed("closed streams still answer")
+    } catch is NodeFailure {}
+}
+
+/// More pairs than descriptors: what never got one is not measured, and never called a timeout.
+func noSlot() throws {
+    let field = try Field(pods: 2)
+    try field.rules(1, "drop")
+    var limit = rlimit(rlim_cur: 128, rlim_max: 4096)
+    setrlimit(__rlimit_resource_t(7), &limit)  // RLIMIT_NOFILE: budget is half of it
+    let targets = (0..<100).map { ProbeTarget(index: $0, address: "10.77.0.2", port: UInt16(1000 + $0)) }
+    let (_, results) = try field.probe(id: 1, deadlineMillis: 1000, to: targets, from: [0], protocols: ["tcp"])
+    let timeouts = results.filter { $0.outcome == .timeout(error: 0) }.count
+    let unmeasured = results.filter { $0.outcome == .notMeasured(error: 0) }.count
+    try expect(timeouts == 64 && unmeasured == 36, "\(timeouts) timeouts, \(unmeasured) not measured")
+}
