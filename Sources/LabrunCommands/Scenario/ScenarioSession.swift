@@ -106,9 +106,10 @@ struct ScenarioSession {
     private func reporters(_ folder: ReportFolder) throws -> RunReporters {
         var list: [any Reporter] = [
             try Journal(path: folder.journal), MatrixPicture(folder: folder), JSONReporter(path: folder.report),
-            JUnitReporter(path: folder.junit, folder: folder),
+            JUnitReporter(path: folder.junit, folder: folder), HTMLReporter(path: folder.html),
         ]
         if let junit = options.junit { list.append(JUnitReporter(path: junit, folder: folder)) }
+        if let html = options.html { list.append(HTMLReporter(path: html)) }
         switch options.output {
         case .text:
             list.append(
