@@ -9,7 +9,6 @@ TEST_KERNELS ?= all
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SWIFT ?= swift
 STRIP ?= strip
-BENCH ?= bench/run
 LABRUN := $(CURDIR)/.build/release/labrun
 GUEST := .build/release/guest
 
@@ -78,7 +77,8 @@ format:
 ## bench: times and sizes as ratios against floors measured in the same run
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
-	LABRUN=$(LABRUN) $(BENCH)
+	$(SWIFT) build -c release --product labbench
+	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
 
 clean:
 	rm -rf .build .build-guest .build-bpf

@@ -90,6 +90,7 @@ let host: [Target] = [
             "NodeImage", "Libvirt", "LinuxKernel", argumentParser,
         ],
         swiftSettings: strict),
+    .executableTarget(name: "labbench", dependencies: ["NodeImage", "Reports", "RunEvents"], swiftSettings: strict),
     .executableTarget(name: "labrun", dependencies: ["LabrunCommands", "Runner", "LinuxKernel"], swiftSettings: strict),
 ]
 

@@ -1,0 +1,116 @@
+import Foundation
+import NodeImage
+import Reports
+import RunEvents
+
+/// One measured figure, its floor, and the bound on their ratio or on the figure itself.
+struct Row {
+    let name: String
+    let value: Double
+    let unit: String
+    let bound: Double
+    let how: String
+    var holds: Bool { value <= bound }
+
+    var text: String {
+        let mark = holds ? "ok  " : "OVER"
+        return "\(mark) \(name): \(number(value)) \(unit), bound \(number(bound)) \(unit)  (\(how))"
+    }
+}
+
+func number(_ value: Double) -> String { String(format: "%.2f", value) }
+
+func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return .nan }
+    return sorted.count % 2 == 1
+        ? sorted[sorted.count / 2] : (sorted[sorted.count / 2 - 1] + sorted[sorted.count / 2]) / 2
+}
+
+struct Bench {
+    let labrun: String
+    let rounds: Int
+    let folder: String
+    let image: (kernel: String, initrd: String)
+
+    init(labrun: String, rounds: Int) throws {
+        self.labrun = labrun
+        self.rounds = rounds
+        folder = NSTemporaryDirectory() + "labbench-\(ProcessInfo.processInfo.processIdentifier)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        guard let newest = try ImageStore().list().first(where: { $0.series == .standard }) else {
+            throw BenchError("no node image is cached; run `labrun image build` first")
+        }
+        image = (newest.kernelPath, newest.initrdPath)
+    }
+
+    func run() throws -> [Row] {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let guests = try PlainGuests(kernel: image.kernel, folder: folder)
+        var floors: [Double] = []
+        var ready: [Double] = []
+        var whole: [Double] = []
+        var teardown: [Double] = []
+        var memory = PeakMemory()
+        // Floor and figure take turns, so that a busy moment of the host hits both.
+        for round in 1...rounds {
+            floors.append(try guests.secondsToUserSpace(count: 3))
+            let run = try scenario("vxlan-blocked-8472", "main-\(round)", memory: &memory)
+            ready.append(run.report.phases["boot"] ?? .nan)
+            teardown.append(run.report.phases["teardown"] ?? .nan)
+            whole.append(run.seconds)
+            print("round \(round): floor \(number(floors[round - 1])) s, ready \(number(ready[round - 1])) s, "
+                + "scenario \(number(run.seconds)) s")
+        }
+        let matrix = try scenario("\(Self.root)/bench/pods-24.yaml", "pods-24", memory: &memory)
+        guard let measured = matrix.report.steps.last?.matrix else { throw BenchError("no matrix of 24 pods") }
+        let roundTrip = Double(measured.longestRoundTripMicros) / 1e6
+        let floor = median(floors)
+        return [
+            Row(
+                name: "all nodes ready ÷ three plain guests in user space", value: median(ready) / floor, unit: "×",
+                bound: 2.0, how: "ready \(number(median(ready))) s, floor \(number(floor)) s, \(rounds) rounds"),
+            Row(
+                name: "vxlan-blocked-8472, image cached", value: median(whole), unit: "s", bound: 20,
+                how: "wall time, \(rounds) rounds"),
+            Row(
+                name: "matrix of 24 pods, \(measured.cells.count) cells", value: measured.seconds, unit: "s",
+                bound: 1.5 * roundTrip + 1, how: "longest round trip \(number(roundTrip * 1000)) ms"),
+            Row(name: "teardown", value: teardown.max() ?? .nan, unit: "s", bound: 1, how: "longest"),
+            Row(name: "labrun, both processes", value: memory.labrunMiB, unit: "MiB", bound: 150, how: "peak resident"),
+            Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 300, how: "peak resident of QEMU"),
+        ]
+    }
+
+    private static var root: String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path
+    }
+
+    /// Runs a scenario to its end; a run that does not pass measures nothing.
+    private func scenario(
+        _ name: String, _ run: String, memory: inout PeakMemory
+    ) throws -> (seconds: Double, report: RunReport) {
+        let report = "\(folder)/\(run)"
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: labrun)
+        process.arguments = ["scenario", name, "--report-dir", report]
+        process.standardOutput = FileHandle.nullDevice
+        let started = ContinuousClock.now
+        try process.run()
+        while process.isRunning { memory.sample(below: process.processIdentifier) }
+        let taken = ContinuousClock.now - started
+        guard process.terminationStatus == 0 else {
+            throw BenchError("\(name) ended with \(process.terminationStatus), see \(report)")
+        }
+        let data = try Data(contentsOf: URL(fileURLWithPath: report + "/report.json"))
+        return (
+            Double(taken.components.seconds) + Double(taken.components.attoseconds) / 1e18, try RunReport(json: data)
+        )
+    }
+}
+
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

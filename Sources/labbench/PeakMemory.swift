@@ -1,0 +1,45 @@
+import Foundation
+
+/// Highest resident memory seen of labrun's processes together, and of one QEMU.
+struct PeakMemory {
+    private(set) var labrunMiB = 0.0
+    private(set) var nodeMiB = 0.0
+
+    /// Reads every process below `root`, then waits a tenth of a second: sampling must not become load.
+    mutating func sample(below root: Int32) {
+        var parents: [Int32: Int32] = [:]
+        var readings: [Int32: (name: String, kiB: Double)] = [:]
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let pid = Int32(entry), let text = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+            else { continue }
+            var fields: [Substring: Substring] = [:]
+            for line in text.split(separator: "\n") {
+                let parts = line.split(separator: ":", maxSplits: 1)
+                if parts.count == 2 { fields[parts[0]] = parts[1] }
+            }
+            func value(_ key: Substring) -> String { (fields[key] ?? "").trimmingCharacters(in: .whitespaces) }
+            parents[pid] = Int32(value("PPid"))
+            readings[pid] = (value("Name"), Double(value("VmRSS").prefix { $0.isNumber }) ?? 0)
+        }
+        var ours = 0.0
+        for (pid, reading) in readings where Self.descends(pid, from: root, parents) {
+            if reading.name.hasPrefix("qemu") {
+                nodeMiB = max(nodeMiB, reading.kiB / 1024)
+            } else {
+                ours += reading.kiB / 1024
+            }
+        }
+        labrunMiB = max(labrunMiB, ours)
+        Thread.sleep(forTimeInterval: 0.1)
+    }
+
+    private static func descends(_ pid: Int32, from root: Int32, _ parents: [Int32: Int32]) -> Bool {
+        var current = pid
+        while current > 1 {
+            if current == root { return true }
+            guard let parent = parents[current] else { return false }
+            current = parent
+        }
+        return false
+    }
+}

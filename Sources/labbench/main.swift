@@ -1,0 +1,19 @@
+import Foundation
+
+// `make bench`: times and sizes of labrun, each as a ratio against a floor measured in the same run.
+// Usage: labbench [ROUNDS]. LABRUN names the labrun that is measured.
+
+let rounds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 3
+let labrun = ProcessInfo.processInfo.environment["LABRUN"] ?? ".build/release/labrun"
+
+do {
+    let bench = try Bench(labrun: labrun, rounds: max(1, min(rounds, 20)))
+    let rows = try bench.run()
+    for row in rows { print(row.text) }
+    let over = rows.filter { !$0.holds }
+    print(over.isEmpty ? "every bound holds" : "\(over.count) of \(rows.count) bounds do not hold")
+    exit(over.isEmpty ? 0 : 1)
+} catch {
+    FileHandle.standardError.write(Data("labbench: \(error)\n".utf8))
+    exit(2)
+}
