@@ -13,7 +13,7 @@ public struct Netem: Sendable, Equatable, Codable {
     public var corruption: Double
     /// Fraction of packets sent twice, 0…1.
     public var duplication: Double
-    /// Fraction of packets sent at once, ahead of those delayed, 0…1; has no effect without a delay.
+    /// Fraction of packets sent at once, ahead of those delayed, 0…1; needs a delay.
     public var reordering: Double
     /// Packets held at most; more are lost.
     public var limit: UInt32

@@ -31,12 +31,16 @@ extension NetlinkSocket {
         }
     }
 
-    /// Makes netem the root queueing discipline of an interface, or changes its parameters in one step.
+    /// Makes a netem with exactly these parameters the root queueing discipline of an interface. A former netem is removed
+    /// first, with the packets that it held; between the two, for some microseconds, packets pass unharmed.
     ///
-    /// Throws `ENOENT` when the kernel has no netem. `/proc/net/psched` must be readable for the tick length.
+    /// Throws `ENOENT` when the kernel has no netem, `EINVAL` for reordering without a delay. `/proc/net/psched` must be readable for the tick length.
     public func replaceNetem(_ netem: Netem, linkIndex: Int32) throws(SystemError) {
         let qdisc = try rootQdisc(linkIndex)
         let pointer = qdisc.pointer
+        // A change keeps whatever it leaves out, and libnl leaves out zeros; a second netem beside the first is refused
+        // when either duplicates (check_netem_in_tree, net/sched/sch_netem.c). So the first one goes.
+        if try self.netem(linkIndex: linkIndex) != nil { try deleteRootQdisc(linkIndex: linkIndex) }
         rtnl_tc_set_handle(pointer, 1 << 16)
         try request("rtnl_tc_set_kind", "netem") { rtnl_tc_set_kind(pointer, "netem") }
         rtnl_netem_set_limit(pointer, Int32(clamping: netem.limit))
@@ -48,7 +52,8 @@ extension NetlinkSocket {
             rtnl_netem_set_corruption_probability(pointer, kernelProbability(netem.corruption))
         }
         if netem.reordering > 0 {
-            // The gap must be set for reordering to happen at all; 1 means that every packet is a candidate.
+            // Without a gap the kernel does not reorder, whatever probability it has kept from before; 1 makes every
+            // packet a candidate.
             rtnl_netem_set_gap(pointer, 1)
             rtnl_netem_set_reorder_probability(pointer, kernelProbability(netem.reordering))
         }
@@ -101,7 +106,7 @@ extension Netem {
             loss: fraction(rtnl_netem_get_loss(qdisc)),
             corruption: fraction(rtnl_netem_get_corruption_probability(qdisc)),
             duplication: fraction(rtnl_netem_get_duplicate(qdisc)),
-            reordering: fraction(rtnl_netem_get_reorder_probability(qdisc)),
+            reordering: rtnl_netem_get_gap(qdisc) > 0 ? fraction(rtnl_netem_get_reorder_probability(qdisc)) : 0,
             limit: UInt32(clamping: rtnl_netem_get_limit(qdisc)))
     }
 }
