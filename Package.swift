@@ -87,7 +87,7 @@ let host: [Target] = [
         name: "LabrunCommands",
         dependencies: [
             "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles", "ShippedScenarios",
-            "NodeImage", "Libvirt", "LinuxKernel", argumentParser,
+            "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
         ],
         swiftSettings: strict),
     .executableTarget(name: "labbench", dependencies: ["NodeImage", "Reports", "RunEvents"], swiftSettings: strict),

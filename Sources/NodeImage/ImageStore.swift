@@ -22,12 +22,11 @@ public struct ImageStore: Sendable {
     ///     running executable, or `../libexec/labrun/` from it.
     public init(cacheDirectory: String? = nil, guestDirectory: String? = nil) {
         let environment = ProcessInfo.processInfo.environment
-        let executable = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let mirror = environment["LABRUN_DEBIAN_MIRROR"].flatMap { $0.isEmpty ? nil : $0 }
         self.init(
             cache: cacheDirectory ?? Self.standardCacheDirectory(environment),
             guestDirectories: guestDirectory.map { [$0] }
-                ?? GuestBinaries.searchPath(environment: environment, executable: executable),
+                ?? Self.standardGuestDirectories,
             source: DebianArchive(mirror: mirror), makeSink: { try FileSink($0) })
     }
 
@@ -42,6 +41,12 @@ public struct ImageStore: Sendable {
 
     /// The directory of the cache.
     public var cacheDirectory: String { cache.root }
+
+    /// Where `labnode` and `datapathd` are looked for when no directory is named, first match wins.
+    public static var standardGuestDirectories: [String] {
+        let executable = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return GuestBinaries.searchPath(environment: ProcessInfo.processInfo.environment, executable: executable)
+    }
 
     static func standardCacheDirectory(_ environment: [String: String]) -> String {
         // The XDG specification: a relative path counts as unset.

@@ -1,0 +1,115 @@
+import Foundation
+import LinuxKernel
+
+/// Whether hardware virtualisation really works here. `/dev/kvm` can exist, create a virtual CPU and still never run a kernel,
+/// so the proof is a kernel that boots under it, once per host boot and kernel.
+public struct AccelerationProbe: Sendable {
+    /// The answer, and how it was found.
+    public struct Answer: Sendable, Hashable, Codable {
+        public var accelerator: DomainSpec.Accelerator
+        /// For people: why.
+        public var reason: String
+    }
+
+    /// What the cache keeps; an answer counts only for the same host boot, host kernel and guest kernel.
+    struct Record: Codable, Equatable {
+        var bootIdentifier: String
+        var hostKernel: String
+        var guestKernel: String
+        var answer: Answer
+    }
+
+    private let kernel: String
+    private let cacheDirectory: String
+    private let device: String
+    private let emulator: String
+
+    /// - Parameters:
+    ///   - kernel: a node's kernel image on the host; it needs no initramfs, its panic for want of one is the proof.
+    ///   - cacheDirectory: created if missing; shared by concurrent labs.
+    public init(
+        kernel: String, cacheDirectory: String, device: String = "/dev/kvm", emulator: String = "/usr/bin/qemu-system-x86_64"
+    ) {
+        self.kernel = kernel
+        self.cacheDirectory = cacheDirectory
+        self.device = device
+        self.emulator = emulator
+    }
+
+    /// The kept answer, or a new one within the deadline. Never fails: what cannot be proved is software emulation.
+    /// Works outside a lab and inside.
+    public func answer(within limit: Duration = .seconds(5)) async -> Answer {
+        do {
+            return try await onOwnThread("kvm probe") { try keptOrProved(within: limit) }
+        } catch {
+            return Answer(accelerator: .tcg, reason: "the probe failed: \(error)")
+        }
+    }
+
+    /// The kept answer for this boot; `nil` when none was found yet.
+    public func kept() -> Answer? {
+        guard let data = FileManager.default.contents(atPath: path),
+            let record = try? JSONDecoder().decode(Record.self, from: data),
+            record == key(record.answer)
+        else { return nil }
+        return record.answer
+    }
+
+    private var path: String { cacheDirectory + "/acceleration.json" }
+
+    private func keptOrProved(within limit: Duration) throws -> Answer {
+        let opened = try? FileDescriptor.open(device, O_RDWR)
+        guard opened != nil else { return Answer(accelerator: .tcg, reason: "\(device) cannot be opened") }
+        if let answer = kept() { return answer }
+        try FileManager.default.createDirectory(atPath: cacheDirectory, withIntermediateDirectories: true)
+        let lock = try FileLock(path: cacheDirectory + "/acceleration.lock")
+        // Another lab may have proved it while we waited.
+        let answer = try kept() ?? prove(within: limit)
+        try JSONEncoder().encode(key(answer)).write(to: URL(fileURLWithPath: path), options: .atomic)
+        _ = consume lock
+        return answer
+    }
+
+    private func key(_ answer: Answer) -> Record {
+        func line(_ path: String) -> String {
+            (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+        }
+        return Record(
+            bootIdentifier: line("/proc/sys/kernel/random/boot_id"), hostKernel: line("/proc/sys/kernel/osrelease"),
+            guestKernel: kernel, answer: answer)
+    }
+
+    /// Boots the kernel until it panics for want of a root file system, watching its console.
+    private func prove(within limit: Duration) throws -> Answer {
+        let console = Foundation.Pipe()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: emulator)
+        process.arguments = [
+            "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128", "-nodefaults", "-no-user-config", "-display",
+            "none", "-no-reboot", "-serial", "stdio", "-kernel", kernel, "-append", "console=ttyS0 panic=-1",
+        ]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = console
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try console.fileHandleForWriting.close()
+        defer {
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
+        }
+        let deadline = Deadline.after(limit)
+        let descriptor = console.fileHandleForReading.fileDescriptor
+        var text = ""
+        while try waitUntilReady(descriptor, events: Int16(POLLIN), until: deadline) {
+            let chunk = console.fileHandleForReading.availableData
+            if chunk.isEmpty { break }
+            text += String(decoding: chunk, as: UTF8.self)
+            if text.contains("Kernel panic - not syncing: VFS") {
+                return Answer(accelerator: .kvm, reason: "a probe guest booted under KVM")
+            }
+        }
+        let last = text.split(whereSeparator: \.isNewline).last.map { ": \($0.suffix(80))" } ?? ", silent"
+        let seconds = Int(limit.seconds.rounded())
+        return Answer(accelerator: .tcg, reason: "no guest booted under KVM within \(seconds) s\(last)")
+    }
+}
