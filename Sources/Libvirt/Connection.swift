@@ -29,6 +29,8 @@ public final class Connection: Sendable {
             try root.prepare()
             // Warnings go to a file among the lab's artifacts, never to the terminal. Read once, at initialisation.
             setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(root.path)/libvirt.log", 0)
+            // An embedded driver still keeps some state per user, below $XDG_RUNTIME_DIR or else ~/.cache/libvirt.
+            setenv("XDG_RUNTIME_DIR", root.userState, 1)
             try EventLoop.start()
             let uri = "qemu:///embed?root=\(root.path)"
             guard let pointer = virConnectOpen(uri) else { throw LibvirtError.last("virConnectOpen", uri) }

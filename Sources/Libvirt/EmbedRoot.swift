@@ -21,11 +21,12 @@ public struct EmbedRoot: Sendable, Hashable {
     /// Removes a previous lab's state, writes the driver's configuration, and brings the known capabilities.
     func prepare() throws {
         let files = FileManager.default
-        for stale in ["run", "lib"] {
+        for stale in ["run", "lib", "user"] {
             let path = path + "/" + stale
             if files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
         }
         try files.createDirectory(atPath: path + "/etc", withIntermediateDirectories: true)
+        try files.createDirectory(atPath: userState, withIntermediateDirectories: true)
         try Self.configuration.write(toFile: path + "/etc/qemu.conf", atomically: false, encoding: .utf8)
         try files.createDirectory(atPath: capabilities, withIntermediateDirectories: true)
         guard let sharedCache, files.fileExists(atPath: sharedCache) else { return }
@@ -65,6 +66,9 @@ public struct EmbedRoot: Sendable, Hashable {
         guard let text = try? String(contentsOfFile: "\(path)/run/qemu/\(name).pid", encoding: .utf8) else { return nil }
         return Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
     }
+
+    /// Stands for the user's runtime directory.
+    var userState: String { path + "/user" }
 
     private var capabilities: String { path + "/cache/qemu/capabilities" }
 

@@ -16,6 +16,22 @@ private func requirement(_ id: String, _ host: HostSurvey) throws -> Requirement
     try #require(host.requirements.first { $0.id == id })
 }
 
+/// A lack, the requirement that it makes missing, and what the mend must name.
+private let lacks: [(String, String, @Sendable (inout HostSurvey) -> Void)] = [
+    ("qemu", "qemu-system-x86", { $0.emulator = false }),
+    ("libvirt-qemu", "libvirt-daemon-driver-qemu", { $0.libvirtDriver = false }),
+    ("guest-binaries", "make build", { $0.guestDirectory = nil }),
+    ("tap", "chmod 0666 /dev/net/tun", { $0.trials["tap"] = .init(id: "tap", failure: "denied", code: EACCES) }),
+    ("tap", "modprobe tun", { $0.trials["tap"] = .init(id: "tap", failure: "gone", code: ENOENT) }),
+    ("br-netfilter", "modprobe br_netfilter", { $0.trials["br-netfilter"]?.failure = "gone" }),
+    ("bridge", "modprobe bridge", { $0.trials["bridge"]?.failure = "refused" }),
+    ("nftables", "nf_tables", { $0.trials["nftables"]?.failure = "refused" }),
+    ("libvirt-embed", "libvirt-daemon-driver-qemu", { $0.trials["libvirt-embed"]?.failure = "no driver" }),
+    ("kernels", "labrun image build", { $0.images = 0; $0.archiveFailure = "deb.debian.org:80 does not answer" }),
+    ("disk", "prune", { $0.images = 0; $0.freeMiB = 10 }),
+    ("tools", "kmod", { $0.images = 0; $0.missingTools = ["depmod"] }),
+]
+
 @Suite struct DoctorTests {
     @Test func aHealthyHostCanRunALab() throws {
         #expect(healthyHost().requirements.allSatisfy { $0.state != .missing })
@@ -28,21 +44,7 @@ private func requirement(_ id: String, _ host: HostSurvey) throws -> Requirement
         #expect(Set(names).count == names.count)
     }
 
-    /// Each lack, the requirement that it makes missing, and what the mend must name.
-    @Test(arguments: [
-        ("qemu", "qemu-system-x86", { (host: inout HostSurvey) in host.emulator = false }),
-        ("libvirt-qemu", "libvirt-daemon-driver-qemu", { $0.libvirtDriver = false }),
-        ("guest-binaries", "make build", { $0.guestDirectory = nil }),
-        ("tap", "chmod 0666 /dev/net/tun", { $0.trials["tap"] = .init(id: "tap", failure: "denied", code: EACCES) }),
-        ("tap", "modprobe tun", { $0.trials["tap"] = .init(id: "tap", failure: "gone", code: ENOENT) }),
-        ("br-netfilter", "modprobe br_netfilter", { $0.trials["br-netfilter"]?.failure = "gone" }),
-        ("bridge", "modprobe bridge", { $0.trials["bridge"]?.failure = "refused" }),
-        ("nftables", "nf_tables", { $0.trials["nftables"]?.failure = "refused" }),
-        ("libvirt-embed", "libvirt-daemon-driver-qemu", { $0.trials["libvirt-embed"]?.failure = "no driver" }),
-        ("kernels", "labrun image build", { $0.images = 0; $0.archiveFailure = "deb.debian.org:80 does not answer" }),
-        ("disk", "prune", { $0.images = 0; $0.freeMiB = 10 }),
-        ("tools", "kmod", { $0.images = 0; $0.missingTools = ["depmod"] }),
-    ] as [(String, String, @Sendable (inout HostSurvey) -> Void)])
+    @Test(arguments: lacks)
     func aLackIsMissingAndNamesItsMend(
         id: String, mend: String, lack: @Sendable (inout HostSurvey) -> Void
     ) throws {
