@@ -1,7 +1,8 @@
 import Foundation
 import LinuxKernel
 
-/// Whether hardware virtualisation really works here. `/dev/kvm` can exist, create a virtual CPU and still never run a kernel,
+/// Whether hardware virtualisation really works here. `/dev/kvm` can exist, create a virtual CPU and still never run
+/// a kernel,
 /// so the proof is a kernel that boots under it, once per host boot and kernel.
 public struct AccelerationProbe: Sendable {
     /// The answer, and how it was found.
@@ -28,7 +29,8 @@ public struct AccelerationProbe: Sendable {
     ///   - kernel: a node's kernel image on the host; it needs no initramfs, its panic for want of one is the proof.
     ///   - cacheDirectory: created if missing; shared by concurrent labs.
     public init(
-        kernel: String, cacheDirectory: String, device: String = "/dev/kvm", emulator: String = "/usr/bin/qemu-system-x86_64"
+        kernel: String, cacheDirectory: String, device: String = "/dev/kvm",
+        emulator: String = "/usr/bin/qemu-system-x86_64"
     ) {
         self.kernel = kernel
         self.cacheDirectory = cacheDirectory
@@ -85,7 +87,8 @@ public struct AccelerationProbe: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: emulator)
         process.arguments = [
-            "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128", "-nodefaults", "-no-user-config", "-display",
+            "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128", "-nodefaults", "-no-user-config",
+            "-display",
             "none", "-no-reboot", "-serial", "stdio", "-kernel", kernel, "-append", "console=ttyS0 panic=-1",
         ]
         process.standardInput = FileHandle.nullDevice

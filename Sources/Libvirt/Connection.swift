@@ -3,12 +3,13 @@ import LinuxKernel
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A connection to libvirt's QEMU driver, running in this process (`qemu:///embed`).
 ///
-/// A class, because event callbacks and many tasks share the one handle; the handle is thread-safe and freed with the last
+/// A class, because event callbacks and many tasks share the one handle; the handle is thread-safe and freed with the
+/// last
 /// reference. Every call that blocks runs on a thread of its own.
 public final class Connection: Sendable {
     /// libvirt's root directory of this lab.
@@ -35,13 +36,16 @@ public final class Connection: Sendable {
             let uri = "qemu:///embed?root=\(root.path)"
             guard let pointer = virConnectOpen(uri) else { throw LibvirtError.last("virConnectOpen", uri) }
             let connection = Connection(root: root, handle: ConnectionHandle(pointer))
-            try connection.subscribe("lifecycle") { clibvirt_register_lifecycle(pointer, onLifecycle, $0, releaseContext) }
+            try connection.subscribe("lifecycle") {
+                clibvirt_register_lifecycle(pointer, onLifecycle, $0, releaseContext)
+            }
             try connection.subscribe("reboot") { clibvirt_register_reboot(pointer, onReboot, $0, releaseContext) }
             return connection
         }
     }
 
-    /// Every domain's events from now on, any number of subscribers. libvirt tells of an event after it happened: `create`
+    /// Every domain's events from now on, any number of subscribers. libvirt tells of an event after it happened:
+    /// `create`
     /// may return before `started` arrives.
     public func events() -> AsyncStream<DomainEvent> {
         let number = nextSubscriber.wrappingAdd(1, ordering: .relaxed).newValue
@@ -67,7 +71,8 @@ public final class Connection: Sendable {
         return domain
     }
 
-    /// Destroys every domain that is left, in parallel; used at teardown. Errors of domains that stopped by themselves are
+    /// Destroys every domain that is left, in parallel; used at teardown. Errors of domains that stopped by
+    /// themselves are
     /// not errors.
     public func destroyAll() async throws {
         let handles = try await onOwnThread("libvirt list") { [handle] in try handle.domains() }

@@ -54,7 +54,8 @@ public final class Domain: Sendable {
         try await call("virDomainResume") { virDomainResume($0) == 0 ? () : nil }
     }
 
-    /// Presses the reset button; an event `rebooted` follows. With `RebootAction.destroy` QEMU turns a reset into its end.
+    /// Presses the reset button; an event `rebooted` follows. With `RebootAction.destroy` QEMU turns a reset into its
+    /// end.
     public func reset() async throws {
         try await call("virDomainReset") { virDomainReset($0, 0) == 0 ? () : nil }
     }
@@ -64,7 +65,8 @@ public final class Domain: Sendable {
         try await onOwnThread("libvirt destroy") { [handle] in try handle.destroy() }
     }
 
-    /// Plugs or unplugs the cable of the card with this MAC. The guest sees up after milliseconds, down after up to 1 s.
+    /// Plugs or unplugs the cable of the card with this MAC. The guest sees up after milliseconds, down after up to 1
+    /// s.
     public func setLink(mac: String, up: Bool) async throws {
         guard var interface = spec.interfaces.first(where: { $0.mac == mac }) else {
             throw LibvirtError(

@@ -29,7 +29,8 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         }
     }
 
-    /// A virtio network card on a tap that exists already. Offloads are off: frames on the wire are what the guest's MTU says.
+    /// A virtio network card on a tap that exists already. Offloads are off: frames on the wire are what the guest's
+    /// MTU says.
     public struct Interface: Sendable, Hashable, Codable {
         /// The tap's name on the host.
         public var tap: String
@@ -71,7 +72,8 @@ public struct DomainSpec: Sendable, Hashable, Codable {
     public var rebootAction: RebootAction
 
     public init(
-        name: String, uuid: String, accelerator: Accelerator = .tcg, memoryMiB: Int = 128, vcpus: Int = 1, kernel: String,
+        name: String, uuid: String, accelerator: Accelerator = .tcg, memoryMiB: Int = 128, vcpus: Int = 1,
+        kernel: String,
         initrd: String?, kernelArguments: String, consoleLog: String, channels: [Channel] = [],
         interfaces: [Interface] = [], hotplugSlots: Int = 4, translationCacheMiB: Int = 64,
         rebootAction: RebootAction = .restart

@@ -39,8 +39,10 @@ public struct EmbedRoot: Sendable, Hashable {
         _ = consume lock
     }
 
-    /// Gives capabilities that the driver probed anew to later labs. libvirt rewrites its files in place, so labs do not share
-    /// a directory: each has a copy, published whole by rename. A failure costs the next lab a second, so it is ignored.
+    /// Gives capabilities that the driver probed anew to later labs. libvirt rewrites its files in place, so labs do
+    /// not share
+    /// a directory: each has a copy, published whole by rename. A failure costs the next lab a second, so it is
+    /// ignored.
     func publishCapabilities() {
         guard let sharedCache else { return }
         let files = FileManager.default
@@ -63,7 +65,9 @@ public struct EmbedRoot: Sendable, Hashable {
 
     /// From the driver's pid file.
     func processIdentifier(ofDomain name: String) -> Int32? {
-        guard let text = try? String(contentsOfFile: "\(path)/run/qemu/\(name).pid", encoding: .utf8) else { return nil }
+        guard let text = try? String(contentsOfFile: "\(path)/run/qemu/\(name).pid", encoding: .utf8) else {
+            return nil
+        }
         return Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
@@ -77,7 +81,8 @@ public struct EmbedRoot: Sendable, Hashable {
         return names.filter { $0.hasSuffix(".xml") }
     }
 
-    /// `stdio_handler`: the default, virtlogd, would start a daemon outside the namespaces. The rest spares what a single
+    /// `stdio_handler`: the default, virtlogd, would start a daemon outside the namespaces. The rest spares what a
+    /// single
     /// unprivileged user's machines do not need.
     static let configuration = """
         stdio_handler = "file"

@@ -1,7 +1,7 @@
 import CLibvirt
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Owner of a `virConnectPtr`. Unchecked: libvirt's objects may be used from any thread (libvirt.org/threading).

@@ -32,7 +32,8 @@ public struct LibvirtError: Error, CustomStringConvertible, Sendable, Equatable 
             message: message)
     }
 
-    /// Whether the domain is gone or was never there (`VIR_ERR_NO_DOMAIN`), or is not running (`VIR_ERR_OPERATION_INVALID`).
+    /// Whether the domain is gone or was never there (`VIR_ERR_NO_DOMAIN`), or is not running
+    /// (`VIR_ERR_OPERATION_INVALID`).
     public var saysNotRunning: Bool {
         code == Int32(VIR_ERR_NO_DOMAIN.rawValue) || code == Int32(VIR_ERR_OPERATION_INVALID.rawValue)
     }

@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A reading of CLOCK_MONOTONIC: never set back, not comparable across boots.
@@ -75,7 +75,8 @@ extension Duration {
     }
 }
 
-/// Waits until the descriptor is ready for `events` (`POLLIN`, `POLLOUT`) or the deadline has passed; answers `false` then.
+/// Waits until the descriptor is ready for `events` (`POLLIN`, `POLLOUT`) or the deadline has passed; answers `false`
+/// then.
 /// Hang-up and error count as ready: the next read or write says what happened.
 public func waitUntilReady(_ descriptor: Int32, events: Int16, until deadline: Deadline) throws(SystemError) -> Bool {
     while true {

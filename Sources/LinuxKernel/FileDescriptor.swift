@@ -1,7 +1,7 @@
 import CLinuxShim
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// An open file descriptor with one owner; closed when the value ends.
@@ -26,7 +26,8 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// open(2), always with `O_CLOEXEC`.
-    public static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0o600) throws(SystemError) -> FileDescriptor {
+    public static func open(_ path: String, _ flags: Int32, mode: UInt32 = 0o600) throws(SystemError) -> FileDescriptor
+    {
         FileDescriptor(owning: try check("open", path) { linux_open(path, flags, mode) })
     }
 

@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// An advisory lock on a file by flock(2), held as long as this value lives. The kernel frees it when the process dies.

@@ -1,7 +1,7 @@
 import CLinuxShim
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Why a lab's namespaces could not be entered, and what mends it.
@@ -79,7 +79,9 @@ public struct UserNamespaceSettings: Sendable, Equatable {
     /// As this host has them now.
     public static func read() -> UserNamespaceSettings {
         func number(_ path: String) -> Int? {
-            guard let file = try? FileDescriptor.open(path, O_RDONLY), let bytes = try? file.readToEnd() else { return nil }
+            guard let file = try? FileDescriptor.open(path, O_RDONLY), let bytes = try? file.readToEnd() else {
+                return nil
+            }
             return Int(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace })
         }
         return UserNamespaceSettings(

@@ -1,7 +1,7 @@
 import CLinuxShim
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A lab host, seen from the outer labrun that started it.
@@ -73,7 +73,8 @@ public final class LabHostProcess: Sendable {
     /// The read end of the event pipe, for those who poll it themselves. Do not close it.
     public var eventDescriptor: Int32 { events.rawValue }
 
-    /// Every line that the lab host writes to its event pipe, without the line feed; ends when the last holder of the pipe
+    /// Every line that the lab host writes to its event pipe, without the line feed; ends when the last holder of the
+    /// pipe
     /// has gone. A last, unfinished line is yielded too. Call it once.
     public func eventLines() -> AsyncStream<[UInt8]> {
         lineStream("lab events", of: events.rawValue, keeping: self)

@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// mount(2). `source`, `type` and `options` may be empty, as the kernel allows for remounts and binds.

@@ -1,7 +1,7 @@
 import CLinuxShim
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// How a process ended.
@@ -13,7 +13,8 @@ public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
 
     /// From the status that wait(2) gives.
     public init(waitStatus: Int32) {
-        self = linux_wifexited(waitStatus) != 0
+        self =
+            linux_wifexited(waitStatus) != 0
             ? .exited(linux_wexitstatus(waitStatus)) : .signalled(linux_wtermsig(waitStatus))
     }
 

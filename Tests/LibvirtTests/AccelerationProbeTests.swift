@@ -8,7 +8,8 @@ import Testing
     private func probe(_ script: String, _ folder: String, device: String = "/dev/null") throws -> AccelerationProbe {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let emulator = folder + "/emulator"
-        try "#!/bin/sh\necho run >> \(folder)/runs\n\(script)\n".write(toFile: emulator, atomically: true, encoding: .utf8)
+        try "#!/bin/sh\necho run >> \(folder)/runs\n\(script)\n".write(
+            toFile: emulator, atomically: true, encoding: .utf8)
         chmod(emulator, 0o755)
         return AccelerationProbe(kernel: "/k", cacheDirectory: folder, device: device, emulator: emulator)
     }

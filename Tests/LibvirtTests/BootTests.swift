@@ -2,7 +2,8 @@ import Foundation
 import LinuxKernel
 import Testing
 
-/// The plain guest of `plain-guest.sh`, made once. A machine that cannot make it fails the test, loudly: boots are what this
+/// The plain guest of `plain-guest.sh`, made once. A machine that cannot make it fails the test, loudly: boots are
+/// what this
 /// module is for.
 private func plainGuest() throws -> (kernel: String, initrd: String) {
     let folder = "/tmp/labrun-test-guest-\(geteuid())"

@@ -53,7 +53,8 @@ private let node = DomainSpec(
     @Test(arguments: [
         (0, 0, DomainEvent.Kind.other(0)), (2, 0, .started), (3, 0, .suspended), (4, 0, .resumed),
         (5, 0, .stopped(.shutdown)), (5, 1, .stopped(.destroyed)), (5, 2, .stopped(.crashed)),
-        (5, 5, .stopped(.failed)), (5, 99, .stopped(.unknown)), (6, 0, .shutdown), (8, 0, .crashed), (77, 0, .other(77)),
+        (5, 5, .stopped(.failed)), (5, 99, .stopped(.unknown)), (6, 0, .shutdown), (8, 0, .crashed),
+        (77, 0, .other(77)),
     ])
     func numbers(event: Int32, detail: Int32, kind: DomainEvent.Kind) {
         #expect(DomainEvent(domain: "node1", event: event, detail: detail).kind == kind)
@@ -69,7 +70,8 @@ private let node = DomainSpec(
         try files.createDirectory(atPath: base + "/v/run/qemu", withIntermediateDirectories: true)
         try root.prepare()
         #expect(!files.fileExists(atPath: base + "/v/run"))
-        #expect(try String(contentsOfFile: base + "/v/etc/qemu.conf", encoding: .utf8).contains("stdio_handler = \"file\""))
+        #expect(
+            try String(contentsOfFile: base + "/v/etc/qemu.conf", encoding: .utf8).contains("stdio_handler = \"file\""))
         root.publishCapabilities()
         #expect(!files.fileExists(atPath: base + "/cache"), "nothing was probed, nothing is published")
         try "<caps/>".write(toFile: base + "/v/cache/qemu/capabilities/ab.xml", atomically: false, encoding: .utf8)

@@ -15,7 +15,8 @@ struct HostSurveyor {
         do {
             trials = try await NamespaceTrials.collect()
         } catch let error as LabEntryError {
-            failure = .init(message: "\(LabEntryError(stage: error.stage, code: error.code, mend: ""))", mend: error.mend)
+            failure = .init(
+                message: "\(LabEntryError(stage: error.stage, code: error.code, mend: ""))", mend: error.mend)
         } catch {
             failure = .init(message: "\(error)", mend: "")
         }
@@ -36,13 +37,16 @@ struct HostSurveyor {
 
     private func isOnPath(_ tool: String) -> Bool {
         // An ordinary user's PATH lacks the sbin folders, where depmod lives.
-        let folders = (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/bin"]
+        let folders =
+            (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/bin"]
         return folders.contains { files.isExecutableFile(atPath: $0 + "/" + tool) }
     }
 
     private var hasLibvirtDriver: Bool {
         let driver = "/libvirt/connection-driver/libvirt_driver_qemu.so"
-        return ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"].contains { files.fileExists(atPath: $0 + driver) }
+        return ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"].contains {
+            files.fileExists(atPath: $0 + driver)
+        }
     }
 
     private var guestDirectory: String? {
@@ -54,7 +58,9 @@ struct HostSurveyor {
     /// Free space where the cache is or would be made.
     private func freeMiB(_ path: String) -> Int {
         var folder = path
-        while !files.fileExists(atPath: folder), folder.count > 1 { folder = (folder as NSString).deletingLastPathComponent }
+        while !files.fileExists(atPath: folder), folder.count > 1 {
+            folder = (folder as NSString).deletingLastPathComponent
+        }
         var information = statvfs()
         guard statvfs(folder, &information) == 0 else { return 0 }
         return Int((UInt64(information.f_bavail) * UInt64(information.f_frsize)) >> 20)
@@ -79,8 +85,9 @@ struct HostSurveyor {
         var next = list
         while let address = next?.pointee {
             next = address.ai_next
-            guard let socket = try? FileDescriptor(
-                owning: check("socket") { Foundation.socket(address.ai_family, address.ai_socktype, 0) })
+            guard
+                let socket = try? FileDescriptor(
+                    owning: check("socket") { Foundation.socket(address.ai_family, address.ai_socktype, 0) })
             else { continue }
             guard (try? socket.setNonBlocking()) != nil else { continue }
             if connect(socket.rawValue, address.ai_addr, address.ai_addrlen) == 0 { return true }

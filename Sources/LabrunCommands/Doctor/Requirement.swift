@@ -62,7 +62,8 @@ extension HostSurvey {
     var requirements: [Requirement] {
         [
             requirement(
-                "qemu", "QEMU", ok: emulator, found: "qemu-system-x86_64", missing: "qemu-system-x86_64 is not installed",
+                "qemu", "QEMU", ok: emulator, found: "qemu-system-x86_64",
+                missing: "qemu-system-x86_64 is not installed",
                 mend: "sudo apt-get install -y qemu-system-x86"),
             requirement(
                 "libvirt-qemu", "libvirt's QEMU driver", ok: libvirtDriver, found: "libvirt_driver_qemu.so",
@@ -72,7 +73,9 @@ extension HostSurvey {
                 "user-namespaces", "user, network, mount and PID namespaces", ok: namespaceFailure == nil,
                 found: "a lab was entered", missing: namespaceFailure?.message ?? "",
                 mend: namespaceFailure?.mend ?? ""),
-            trial("tap", "tap devices", "/dev/net/tun") { $0 == 13 ? "sudo chmod 0666 /dev/net/tun" : "sudo modprobe tun" },
+            trial("tap", "tap devices", "/dev/net/tun") {
+                $0 == 13 ? "sudo chmod 0666 /dev/net/tun" : "sudo modprobe tun"
+            },
             trial("bridge", "bridges", "a bridge was made") { _ in "sudo modprobe bridge" },
             trial("br-netfilter", "bridged packets through nftables", "bridge-nf-call-iptables") { _ in
                 "sudo modprobe br_netfilter"
