@@ -4,8 +4,8 @@ import LinuxKernel
 import NetAddress
 import Synchronization
 
-/// What is seen of the traffic: captures of the taps, their memory, and the flow log. One thread does the work; questions
-/// first let it catch up with the kernel's buffers.
+/// What is seen of the traffic: captures of the taps, their memory, and the flow log. One thread does the work;
+/// questions first let it catch up with the kernel's buffers.
 final class Observation: Sendable {
     private let spec: FabricSpec
     private let control: Mutex<Control>

@@ -2,7 +2,8 @@ import Glibc
 import LinuxKernel
 import NetAddress
 
-/// The capture thread: polls all captures and the netfilter log. Made by the thread that starts it, then used by it alone.
+/// The capture thread: polls all captures and the netfilter log. Made by the thread that starts it, then used by it
+/// alone.
 final class ObservationLoop: @unchecked Sendable {
     private let log: PcapHandle
     private var file: FlowLogFile?
@@ -129,7 +130,8 @@ final class ObservationLoop: @unchecked Sendable {
             for (entry, seen) in entries {
                 guard let header = seen.packet.outer else { continue }
                 file?.add(
-                    header, interfaceID: entry.interfaceID, direction: seen.direction, action: .reject, at: seen.wallTime)
+                    header, interfaceID: entry.interfaceID, direction: seen.direction, action: .reject,
+                    at: seen.wallTime)
             }
         }
     }

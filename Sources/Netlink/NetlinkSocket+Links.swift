@@ -21,7 +21,7 @@ extension NetlinkSocket {
     public func findLink(named name: String) throws(SystemError) -> Link? {
         do {
             return try link(named: name)
-        } catch where error.code == ENODEV {
+        } catch  where error.code == ENODEV {
             return nil
         }
     }

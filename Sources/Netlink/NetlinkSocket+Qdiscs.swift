@@ -31,10 +31,11 @@ extension NetlinkSocket {
         }
     }
 
-    /// Makes a netem with exactly these parameters the root queueing discipline of an interface. A former netem is removed
-    /// first, with the packets that it held; between the two, for some microseconds, packets pass unharmed.
+    /// Makes a netem with exactly these parameters the root queueing discipline of an interface. A former netem is
+    /// removed first, with the packets that it held; between the two, for some microseconds, packets pass unharmed.
     ///
-    /// Throws `ENOENT` when the kernel has no netem, `EINVAL` for reordering without a delay. `/proc/net/psched` must be readable for the tick length.
+    /// Throws `ENOENT` when the kernel has no netem, `EINVAL` for reordering without a delay. `/proc/net/psched` must
+    /// be readable for the tick length.
     public func replaceNetem(_ netem: Netem, linkIndex: Int32) throws(SystemError) {
         let qdisc = try rootQdisc(linkIndex)
         let pointer = qdisc.pointer
@@ -88,7 +89,7 @@ extension NetlinkSocket {
             try request("rtnl_qdisc_add", "clsact on index \(linkIndex)") {
                 rtnl_qdisc_add(handle, pointer, NLM_F_CREATE | NLM_F_EXCL)
             }
-        } catch where error.code == EEXIST {}
+        } catch  where error.code == EEXIST {}
     }
 
     private func rootQdisc(_ linkIndex: Int32) throws(SystemError) -> NetlinkObject {
@@ -102,7 +103,8 @@ extension NetlinkSocket {
 extension Netem {
     init(_ qdisc: OpaquePointer) {
         self.init(
-            delay: UInt32(clamping: rtnl_netem_get_delay(qdisc)), jitter: UInt32(clamping: rtnl_netem_get_jitter(qdisc)),
+            delay: UInt32(clamping: rtnl_netem_get_delay(qdisc)),
+            jitter: UInt32(clamping: rtnl_netem_get_jitter(qdisc)),
             loss: fraction(rtnl_netem_get_loss(qdisc)),
             corruption: fraction(rtnl_netem_get_corruption_probability(qdisc)),
             duplication: fraction(rtnl_netem_get_duplicate(qdisc)),

@@ -51,7 +51,7 @@ public struct NetlinkSocket: ~Copyable {
             var cache: OpaquePointer?
             do {
                 try request(call, "") { fill(&cache) }
-            } catch where error.code == EINTR && attempts < 16 {
+            } catch  where error.code == EINTR && attempts < 16 {
                 continue
             }
             defer { nl_cache_free(cache) }

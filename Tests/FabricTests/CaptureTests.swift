@@ -9,7 +9,9 @@ import Testing
         let bytes = PcapNG.preamble(interface: "tap1", description: "node1", snapLength: 128)
         let section: [UInt8] =
             [0x0A, 0x0D, 0x0D, 0x0A, 44, 0, 0, 0, 0x4D, 0x3C, 0x2B, 0x1A, 1, 0, 0, 0]
-            + [UInt8](repeating: 0xFF, count: 8) + [4, 0, 6, 0] + Array("labrun".utf8) + [0, 0, 0, 0, 0, 0] + [44, 0, 0, 0]
+            + [UInt8](repeating: 0xFF, count: 8) + [4, 0, 6, 0] + Array("labrun".utf8) + [0, 0, 0, 0, 0, 0] + [
+                44, 0, 0, 0,
+            ]
         let interface: [UInt8] =
             [1, 0, 0, 0, 52, 0, 0, 0, 1, 0, 0, 0, 128, 0, 0, 0, 2, 0, 4, 0] + Array("tap1".utf8)
             + [3, 0, 5, 0] + Array("node1".utf8) + [0, 0, 0] + [9, 0, 1, 0, 9, 0, 0, 0] + [0, 0, 0, 0] + [52, 0, 0, 0]

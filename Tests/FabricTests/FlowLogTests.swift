@@ -29,7 +29,8 @@ import Testing
         var aggregate = FlowAggregate()
         for second in [5, 3, 9] as [Int64] {
             aggregate.add(
-                Self.header(8472), interfaceID: "eni-1", direction: .toNode, action: .accept, at: second * 1_000_000_000)
+                Self.header(8472), interfaceID: "eni-1", direction: .toNode, action: .accept, at: second * 1_000_000_000
+            )
         }
         let records = aggregate.records(accountID: "1", nodes: ["eni-1": "node1"])
         #expect(records.count == 1)
@@ -74,13 +75,14 @@ import Testing
         file.add(Self.header(8472), interfaceID: "eni-2", direction: .toNode, action: .reject, at: minute * 2)
         try file.finish(nodes: nodes)
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init)
-        #expect(lines == [
-            FlowRecord.header,
-            "2 123456789012 eni-1 10.0.0.11 10.0.0.12 45000 8472 17 1 100 60 60 ACCEPT OK",
-            "2 123456789012 eni-2 - - - - - - - 60 119 - NODATA",
-            "2 123456789012 eni-2 10.0.0.11 10.0.0.12 45000 8472 17 1 100 120 120 REJECT OK",
-            "2 123456789012 eni-1 - - - - - - - 120 179 - NODATA",
-        ])
+        #expect(
+            lines == [
+                FlowRecord.header,
+                "2 123456789012 eni-1 10.0.0.11 10.0.0.12 45000 8472 17 1 100 60 60 ACCEPT OK",
+                "2 123456789012 eni-2 - - - - - - - 60 119 - NODATA",
+                "2 123456789012 eni-2 10.0.0.11 10.0.0.12 45000 8472 17 1 100 120 120 REJECT OK",
+                "2 123456789012 eni-1 - - - - - - - 120 179 - NODATA",
+            ])
     }
 
     @Test func anEntryOfTheNetfilterLogIsRead() throws {

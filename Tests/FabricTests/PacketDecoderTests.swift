@@ -27,7 +27,8 @@ import Testing
 
     @Test func withoutTheValidFlagItIsNoTunnel() {
         let frame = PacketBytes.vxlan(PacketBytes.tunnelled, vni: 9, flags: 0)
-        #expect(decode(PacketBytes.ethernet(PacketBytes.ipv4(PacketBytes.udp(frame, to: 8472), protocol: 17))).vni == nil)
+        #expect(
+            decode(PacketBytes.ethernet(PacketBytes.ipv4(PacketBytes.udp(frame, to: 8472), protocol: 17))).vni == nil)
     }
 
     @Test func tcpFlagsAreRead() {

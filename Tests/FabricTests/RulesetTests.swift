@@ -5,14 +5,20 @@ import Testing
 
 @Suite struct RulesetTests {
     @Test(arguments: [
-        (SecurityGroupRule(name: "a", protocol: .udp, ports: 8472...8472, peer: .group("sg")),
-            "ip saddr @members-sg udp dport 8472 "),
+        (
+            SecurityGroupRule(name: "a", protocol: .udp, ports: 8472...8472, peer: .group("sg")),
+            "ip saddr @members-sg udp dport 8472 "
+        ),
         (SecurityGroupRule(name: "a", protocol: .tcp, ports: 1...65535), "tcp dport 1-65535 "),
         (SecurityGroupRule(name: "a", protocol: .tcp), "meta l4proto tcp "),
-        (SecurityGroupRule(name: "a", protocol: .icmp, peer: .cidr(cidr("10.0.3.7/16"))),
-            "ip saddr 10.0.0.0/16 meta l4proto icmp "),
-        (SecurityGroupRule(name: "a", direction: .egress, protocol: .all, peer: .cidr(cidr("10.0.0.0/8"))),
-            "ip daddr 10.0.0.0/8 "),
+        (
+            SecurityGroupRule(name: "a", protocol: .icmp, peer: .cidr(cidr("10.0.3.7/16"))),
+            "ip saddr 10.0.0.0/16 meta l4proto icmp "
+        ),
+        (
+            SecurityGroupRule(name: "a", direction: .egress, protocol: .all, peer: .cidr(cidr("10.0.0.0/8"))),
+            "ip daddr 10.0.0.0/8 "
+        ),
         (SecurityGroupRule.allowAllEgress, ""),
         (SecurityGroupRule(name: "a", protocol: .all, peer: .cidr(.any)), ""),
     ])
@@ -29,10 +35,11 @@ import Testing
             ]
         ).withDefaultEgress
         let rules = Ruleset.rules(of: nic, mark: 3, groups: ["sg": group])
-        #expect(rules.map(Ruleset.insert) == [
-            "insert rule ip labrun nic3-ingress meta l4proto tcp counter accept comment \"sg/here\"",
-            "insert rule ip labrun nic3-egress counter accept comment \"sg/all-egress\"",
-        ])
+        #expect(
+            rules.map(Ruleset.insert) == [
+                "insert rule ip labrun nic3-ingress meta l4proto tcp counter accept comment \"sg/here\"",
+                "insert rule ip labrun nic3-egress counter accept comment \"sg/all-egress\"",
+            ])
     }
 
     @Test func aGroupWithAnEgressRuleGetsNoOther() {
@@ -71,7 +78,8 @@ import Testing
     }
 
     private let nic = NICSpec(
-        interfaceID: "eni-1", node: "node1", tap: "tap1", mac: MACAddress(rawValue: 2), address: IPv4Address(10, 0, 0, 11),
+        interfaceID: "eni-1", node: "node1", tap: "tap1", mac: MACAddress(rawValue: 2),
+        address: IPv4Address(10, 0, 0, 11),
         subnet: "a", groups: ["sg"])
 }
 

@@ -67,9 +67,11 @@ let briefly: Duration = .milliseconds(150)
     try two.sendUDP(to: one.address, port: 8472, from: 45_000, payload: [1])
     try expect(try receives(tunnelOne, within: patience), "towards node1")
     try expect(!(try receives(tunnelTwo, within: briefly)), "towards node2")
-    try expectEqual(try await vpc.fabric.effectiveGroups(node: "node2").first?.rules.map(\.name).sorted(), [
-        "all-egress", "http", "icmp",
-    ])
+    try expectEqual(
+        try await vpc.fabric.effectiveGroups(node: "node2").first?.rules.map(\.name).sorted(),
+        [
+            "all-egress", "http", "icmp",
+        ])
     try await vpc.fabric.addRule(removed, to: "sg-nodes")
     try expectEqual(before, try await vpc.fabric.snapshot())
 }
@@ -193,5 +195,6 @@ func ipv4UDP(
 ) -> [UInt8] {
     func two(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
     let udp = two(sourcePort) + two(destinationPort) + two(9) + two(0) + [0]
-    return [0x45, 0] + two(UInt16(20 + udp.count)) + [0, 0, 0, 0, 64, 17, 0, 0] + source.octets + destination.octets + udp
+    return [0x45, 0] + two(UInt16(20 + udp.count)) + [0, 0, 0, 0, 64, 17, 0, 0] + source.octets + destination.octets
+        + udp
 }

@@ -16,7 +16,10 @@ final class TestVPC: Sendable {
         SecurityGroupRule(name: "icmp", protocol: .icmp, peer: .cidr(IPv4CIDR("10.0.0.0/16") ?? .any)),
     ]
 
-    init(nodes count: Int, rules: [SecurityGroupRule] = openRules, output: String? = nil, capture: CaptureSpec? = CaptureSpec())
+    init(
+        nodes count: Int, rules: [SecurityGroupRule] = openRules, output: String? = nil,
+        capture: CaptureSpec? = CaptureSpec()
+    )
         async throws
     {
         let subnet = SubnetSpec(name: "a", cidr: try require(IPv4CIDR("10.0.0.0/24")), bridge: "br-a")
@@ -48,7 +51,8 @@ final class TestNode: Sendable {
         name = "node\(number)"
         nic = NICSpec(
             interfaceID: "eni-0000000000000000\(number)", node: name, tap: "tap\(number)",
-            mac: MACAddress(rawValue: 0x5254_0000_0000 | UInt64(number)), address: IPv4Address(10, 0, 0, UInt8(10 + number)),
+            mac: MACAddress(rawValue: 0x5254_0000_0000 | UInt64(number)),
+            address: IPv4Address(10, 0, 0, UInt8(10 + number)),
             subnet: "a", groups: ["sg-nodes"])
         namespace = try NetworkNamespace.create()
         try NetlinkSocket().createVeth(
@@ -105,7 +109,8 @@ final class TestNode: Sendable {
     }
 
     /// Sends datagrams from a port of the node.
-    func sendUDP(to target: IPv4Address, port: UInt16, from sourcePort: UInt16, payload: [UInt8], count: Int = 1) throws {
+    func sendUDP(to target: IPv4Address, port: UInt16, from sourcePort: UInt16, payload: [UInt8], count: Int = 1) throws
+    {
         let socket = try server(SOCK_DGRAM, port: sourcePort)
         defer { close(socket) }
         var address = socketAddress(target, port)

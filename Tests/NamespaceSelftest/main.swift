@@ -3,7 +3,8 @@ import Glibc
 // Test cases that need namespaces of their own, run by the test targets inside `unshare`: one case a process.
 // usage: namespace-selftest CASE
 
-let cases: [(name: String, run: @Sendable () async throws -> Void)] = netlinkCases + securityGroupCases + observationCases
+let cases: [(name: String, run: @Sendable () async throws -> Void)] =
+    netlinkCases + securityGroupCases + observationCases
 
 guard CommandLine.arguments.count == 2 else {
     print(cases.map(\.name).joined(separator: "\n"))

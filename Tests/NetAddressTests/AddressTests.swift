@@ -11,7 +11,9 @@ import Testing
         #expect(IPv4Address(networkByteOrder: address.networkByteOrder) == address)
     }
 
-    @Test(arguments: ["", "1.2.3", "1.2.3.4.5", "256.0.0.1", "01.2.3.4", "1..2.3", "1.2.3.-4", " 1.2.3.4", "1.2.3.1000"])
+    @Test(arguments: [
+        "", "1.2.3", "1.2.3.4.5", "256.0.0.1", "01.2.3.4", "1..2.3", "1.2.3.-4", " 1.2.3.4", "1.2.3.1000",
+    ])
     func aMalformedAddressIsRefused(_ text: String) {
         #expect(IPv4Address(text) == nil)
     }
@@ -42,7 +44,9 @@ import Testing
         #expect(MACAddress(rawValue: .max).isGroup)
     }
 
-    @Test(arguments: ["", "52:54:00:0a:bc", "52-54-00-0a-bc-01", "5:54:00:0a:bc:01", "52:54:00:0a:bc:0g", "52:54:00:0a:bc:01:"])
+    @Test(arguments: [
+        "", "52:54:00:0a:bc", "52-54-00-0a-bc-01", "5:54:00:0a:bc:01", "52:54:00:0a:bc:0g", "52:54:00:0a:bc:01:",
+    ])
     func aMalformedMACIsRefused(_ text: String) {
         #expect(MACAddress(text) == nil)
     }

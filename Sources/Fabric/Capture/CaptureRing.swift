@@ -3,8 +3,8 @@ import LinuxKernel
 
 /// The last packets of a tap on disk: `NAME.pcapng` is being written, `NAME.previous.pcapng` came before it.
 ///
-/// Each is a complete pcapng file and at most half the ring's size. Whole blocks go out in one write(2) and need nothing
-/// at the end, so what a killed process leaves is readable.
+/// Each is a complete pcapng file and at most half the ring's size. Whole blocks go out in one write(2) and need
+/// nothing at the end, so what a killed process leaves is readable.
 struct CaptureRing: ~Copyable {
     private let path: String
     private let previousPath: String

@@ -11,8 +11,8 @@ struct DecodedPacket: Hashable {
     var inner: FlowHeader?
 }
 
-/// Reads headers of captured bytes. The bytes come from guests and are believed in nothing: every read is checked against
-/// what was captured.
+/// Reads headers of captured bytes. The bytes come from guests and are believed in nothing: every read is checked
+/// against what was captured.
 struct PacketDecoder {
     /// UDP destination ports that carry VXLAN: Linux' and Cilium's 8472, RFC 7348's 4789.
     static let vxlanPorts: [UInt16] = [8472, 4789]
@@ -75,7 +75,8 @@ struct PacketDecoder {
         guard let type = bytes.u8(0), let code = bytes.u8(1) else { return nil }
         let isEcho = type == 8 || type == 0
         return ICMPHeader(
-            type: type, code: code, identifier: isEcho ? bytes.u16(4) ?? 0 : 0, sequence: isEcho ? bytes.u16(6) ?? 0 : 0)
+            type: type, code: code, identifier: isEcho ? bytes.u16(4) ?? 0 : 0, sequence: isEcho ? bytes.u16(6) ?? 0 : 0
+        )
     }
 }
 

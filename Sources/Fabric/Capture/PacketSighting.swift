@@ -136,8 +136,8 @@ public struct FlowFilter: Sendable, Hashable {
 public struct SightingPage: Sendable {
     /// Oldest first.
     public var sightings: [PacketSighting]
-    /// False when packets since the asked moment may be missing: overwritten, or lost by the kernel's buffer. A packet's
-    /// absence proves something only when this is true.
+    /// False when packets since the asked moment may be missing: overwritten, or lost by the kernel's buffer. A
+    /// packet's absence proves something only when this is true.
     public var isComplete: Bool
 
     public init(sightings: [PacketSighting], isComplete: Bool) {

@@ -1,8 +1,8 @@
 import LinuxKernel
 import NetAddress
 
-/// The capture of one tap: kernel buffer, ring on disk, decoding. Used by one thread at a time: the one that attaches it,
-/// then the capture thread.
+/// The capture of one tap: kernel buffer, ring on disk, decoding. Used by one thread at a time: the one that attaches
+/// it, then the capture thread.
 final class TapCapture: @unchecked Sendable {
     private static let batch = 4096
 
@@ -18,7 +18,8 @@ final class TapCapture: @unchecked Sendable {
     init(_ nic: NICSpec, spec: CaptureSpec, directory: String?) throws {
         self.nic = nic
         self.spec = spec
-        statistics = CaptureStatistics(interfaceID: nic.interfaceID, tap: nic.tap, captured: 0, dropped: 0, unwritten: 0)
+        statistics = CaptureStatistics(
+            interfaceID: nic.interfaceID, tap: nic.tap, captured: 0, dropped: 0, unwritten: 0)
         if let directory {
             ring = try CaptureRing(
                 directory: directory, name: nic.tap, description: "\(nic.node) \(nic.interfaceID)", spec: spec)

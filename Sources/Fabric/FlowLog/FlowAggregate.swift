@@ -2,8 +2,8 @@ import NetAddress
 
 /// Packets added up to flow records, by interface and flow.
 ///
-/// What a node sends is seen on its tap before its egress rules, so a sent packet counts as accepted unless the netfilter
-/// log has one of the same flow.
+/// What a node sends is seen on its tap before its egress rules, so a sent packet counts as accepted unless the
+/// netfilter log has one of the same flow.
 struct FlowAggregate {
     struct Key: Hashable {
         var interfaceID: String

@@ -105,7 +105,8 @@ enum JSONValue: Codable, Equatable {
         case .string(let value): "\"\(value)\""
         case .array(let values): "[" + values.map(\.canonical).joined(separator: ",") + "]"
         case .object(let members):
-            "{" + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value.canonical)" }
+            "{"
+                + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value.canonical)" }
                 .joined(separator: ",") + "}"
         }
     }
