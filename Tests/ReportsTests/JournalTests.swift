@@ -108,3 +108,34 @@ private func disk(of room: Int) -> WriteCall {
         }
     }
 }
+
+@Suite struct StandardReportersTests {
+    @Test func aRunLeavesItsWholeFolder() throws {
+        try withFolder { parent in
+            let folder = ReportFolder(path: parent + "/a/b")
+            // JSON output would go to the test's own standard output, so only the files are taken.
+            try folder.create()
+            let options = ReportOptions(folder: folder, junit: parent + "/extra.xml", html: parent + "/extra.html")
+            let reporters = RunReporters(
+                [try Journal(path: folder.journal)] + RunReporters.files(options), folder: folder,
+                complain: { Issue.record($0) })
+            for event in SampleRun().events { reporters.consume(event) }
+            let report = reporters.finish()
+            #expect(report.artifacts.filter { $0.kind == "matrix-picture" && ($0.bytes ?? 0) > 0 }.count == 3)
+            for path in [
+                folder.report, folder.junit, folder.html, folder.journal, parent + "/extra.xml", parent + "/extra.html",
+            ] {
+                #expect(FileManager.default.fileExists(atPath: path), "\(path)")
+            }
+            let read = try RunReport(json: Data(contentsOf: URL(fileURLWithPath: folder.report)))
+            #expect(read.verdict == .pass && read.artifacts.count == 5)
+            if let show = ProcessInfo.processInfo.environment["LABRUN_SHOW"], show.hasPrefix("/") {
+                try FileManager.default.copyItem(atPath: folder.journal, toPath: show + "/pass.jsonl")
+            }
+        }
+    }
+
+    @Test func aFolderThatCannotBeMadeIsSaid() throws {
+        #expect { try ReportFolder(path: "/proc/none/x").create() } throws: { "\($0)".contains("/proc/none/x") }
+    }
+}

@@ -30,3 +30,133 @@ func terminal(
         }
     }
 }
+
+/// A terminal that knows what `LiveRegion` uses, and fails on any other control sequence.
+struct Screen {
+    var rows: [String] = [""]
+    let columns: Int
+    /// Row of the cursor; it stands at the start of it whenever a write has ended.
+    var row = 0
+
+    mutating func feed(_ text: String) {
+        var rest = text.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            switch scalar {
+            case "\n":
+                row += 1
+                if row == rows.count { rows.append("") }
+            case "\r": break
+            case "\u{1B}":
+                #expect(rest.popFirst() == "[")
+                var arguments = ""
+                while let next = rest.first, next == "?" || next.properties.numericType != nil || next == ";" {
+                    arguments.unicodeScalars.append(rest.removeFirst())
+                }
+                switch rest.popFirst() {
+                case "A": row -= Int(arguments) ?? 1
+                case "J": rows.replaceSubrange(row..., with: [""])
+                case "h", "l": #expect(arguments == "?2026")
+                case "m": break
+                default: Issue.record("unknown control sequence")
+                }
+                #expect(row >= 0)
+            default:
+                #expect(PlainText.isHarmless(scalar))
+                rows[row].unicodeScalars.append(scalar)
+                #expect(DisplayWidth.of(rows[row]) <= columns)
+            }
+        }
+    }
+}
+
+extension TerminalTests {
+    @Test(arguments: [80, 160]) func theLiveRegionLeavesNothingBehind(columns: Int) {
+        for events in [SampleRun().events, SampleRun(nodes: 14, podsPerNode: 1).events] {
+            var screen = Screen(columns: columns)
+            var most = 0
+            let reporter = TerminalReporter(
+                settings: TerminalSettings(live: true, colour: true, unicode: true, columns: { columns }),
+                folder: nil,
+                write: { text in
+                    screen.feed(text)
+                    #expect(text.hasSuffix("\u{1B}[?2026l"))
+                })
+            let reporters = RunReporters([reporter], complain: { Issue.record($0) })
+            for event in events {
+                reporters.tick(event.at - 0.05)
+                reporters.consume(event)
+                most = max(most, screen.rows.count { $0.contains("booting") })
+            }
+            reporters.finish()
+            #expect(most > 0)
+            #expect(!screen.rows.contains { $0.contains("booting") || $0.contains("in all)") })
+            #expect(screen.rows.count { $0.contains("✓ PASS") } == 1)
+            #expect(screen.row == screen.rows.count - 1 && screen.rows.last == "")
+        }
+    }
+
+    @Test(arguments: [true, false]) func hostileTextIsHarmless(live: Bool) {
+        let hostile = "\u{1B}]0;owned\u{7}\u{1B}[2J\u{9B}31m\r\u{202E}\u{2066}\u{0}\u{FFFE}\u{E0041}"
+        var screen = Screen(columns: 100)
+        screen.feed(terminal(SampleRun(expectBlocked: "open", hostile: hostile).events, live: live, colour: true))
+        #expect(screen.rows.contains { $0.contains("\\x1B]0;owned\\x07") })
+    }
+
+    @Test func tenMegabytesInOneLineAreCutWithANote() {
+        let events = [
+            RunEvent(
+                at: 0,
+                payload: .log(.init(level: .error, source: "node1", message: String(repeating: "A", count: 10_000_000)))
+            )
+        ]
+        let text = terminal(events, columns: 80)
+        #expect(text.utf8.count < 3_000)
+        #expect(text.contains("10000000 bytes in all"))
+    }
+
+    @Test func asciiIsAscii() {
+        let run = SampleRun(nodes: 3, podsPerNode: 2, expectBlocked: "open", hostile: "中文")
+        #expect(terminal(run.events, unicode: false).unicodeScalars.allSatisfy { $0.value < 0x80 })
+    }
+
+    @Test func unexpectedCellsAreMarkedWithoutColour() {
+        let text = terminal(SampleRun(expectBlocked: "open").events)
+        #expect(text.contains("T!") && text.contains("! not as expected"))
+        #expect(text.contains("pod→pod cross-node: 24 of 24 timeout (tcp, udp, icmp), expected open"))
+        #expect(!terminal(SampleRun().events).contains("T!"))
+    }
+
+    @Test func aDeadLabIsToldWithItsOpenStep() {
+        let text = terminal(Array(SampleRun().events.prefix(36)), end: .died("node2: kernel panic"))
+        #expect(text.contains("INFRA-ERROR") && text.contains("node2: kernel panic") && text.contains("not run: fixed"))
+    }
+
+    @Test func aFinishedReportReadsAsTheRunDid() throws {
+        let report = assemble(SampleRun().events)
+        var out = ""
+        let settings = TerminalSettings(live: false, colour: false, unicode: true, columns: { 100 })
+        try TerminalReporter(settings: settings, folder: nil, write: { out += $0 }).present(report)
+        let live = terminal(SampleRun().events)
+        for line in out.split(separator: "\n") where !live.contains(line) {
+            Issue.record("not in the live output: \(line)")
+        }
+    }
+
+    @Test func environmentDecides() {
+        let plain = TerminalSettings.detect(descriptor: -1, environment: ["COLUMNS": "132", "LANG": "de_DE.UTF-8"])
+        #expect(!plain.live && !plain.colour && plain.unicode && plain.columns() == 132)
+        #expect(!TerminalSettings.detect(descriptor: -1, environment: ["LC_ALL": "C"]).unicode)
+    }
+}
+
+@Suite struct DisplayWidthTests {
+    @Test(arguments: [("abc", 3), ("中文", 4), ("e\u{301}", 1), ("✓→", 2), ("", 0), ("👍", 2)])
+    func counts(text: String, width: Int) { #expect(DisplayWidth.of(text) == width) }
+
+    @Test func wrapsAndCuts() {
+        #expect(DisplayWidth.cut("abcdef", to: 4) == "abc…")
+        #expect(
+            DisplayWidth.wrap("aaa bbb ccc " + String(repeating: "x", count: 30), to: 20).allSatisfy { $0.count <= 20 })
+        #expect(DisplayWidth.wrap("", to: 20) == [""])
+    }
+}

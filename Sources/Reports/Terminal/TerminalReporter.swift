@@ -144,11 +144,34 @@ public final class TerminalReporter: Reporter {
     private func log(_ record: LogRecord) {
         let serious = record.level == .warning || record.level == .error
         guard serious || settings.verbose else { return }
-        let line = DisplayWidth.cut(
-            "\(record.level.rawValue) \(clean(record.source, limit: 60)): \(clean(record.message))", to: width * 3)
+        let message = clean(record.message, limit: width * 3)
+        let line = "\(record.level.rawValue) \(clean(record.source, limit: 60)): \(message)"
         let shown = DisplayWidth.wrap(line, to: width)
         pending +=
             record.level == .error ? shown.map(paint.red) : serious ? shown.map(paint.yellow) : shown.map(paint.dim)
+    }
+
+    // MARK: A report that is there already
+
+    /// Tells a whole report, as a run that is over.
+    public func present(_ report: RunReport) throws {
+        let scenario = report.scenario
+        start(
+            RunHeader(
+                tool: report.tool, host: report.host, seed: report.seed,
+                scenario: .init(
+                    name: scenario.name, title: scenario.title, file: scenario.file, sha256: scenario.sha256,
+                    labels: scenario.labels, steps: report.steps.map(\.name) + report.stepsNotRun),
+                startedAt: report.startedAt))
+        if let lab = report.lab { describe(lab) }
+        for (index, step) in report.steps.enumerated() {
+            begin(
+                StepHeader(
+                    index: index, name: step.name, title: step.title, actions: step.actions, startedAt: step.startedAt),
+                at: step.offsetSeconds)
+            if !step.unfinished { tell(step) }
+        }
+        try finish(report)
     }
 
     // MARK: The end
