@@ -20,8 +20,4 @@ let program = CommandLine.arguments.first?.split(separator: "/").last.map(String
 if program == CNIPlugin.programName {
     exit(CNIPlugin.run(environment: environmentVariables()))
 }
-// The self-test reads its own options and needs no agent.
-if CommandLine.arguments.dropFirst().first == "selftest" {
-    exit(DatapathSelftest.main(arguments: Array(CommandLine.arguments.dropFirst(2))))
-}
-exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())) { DatapathSelftest.main(arguments: []) })
+exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())) { DatapathSelftest.main(arguments: $0) })

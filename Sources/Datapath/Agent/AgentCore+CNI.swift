@@ -126,6 +126,10 @@ extension CNIError {
         case DatapathError.identityCollision: self.init(.identityCollision, "\(error)")
         case let error as SystemError where error.code == ENOENT && error.call == "open":
             self.init(.invalidEnvironment, "CNI_NETNS does not exist", details: error.subject)
+        case let error as SystemError where error.code == EEXIST && error.call == "rtnl_link_add":
+            self.init(
+                .conflictingContainer, "the pod's network namespace has an interface of this name already",
+                details: "\(error)")
         default: self.init(.setupFailed, "\(command) failed", details: "\(error)")
         }
     }

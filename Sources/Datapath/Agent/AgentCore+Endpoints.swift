@@ -33,7 +33,7 @@ extension AgentCore {
         }
     }
 
-    private func record(
+    private mutating func record(
         _ key: AttachmentKey, netns: String, namespace: String, name: String, labels: [String: String],
         _ identity: UInt32, _ address: IPv4Address
     ) throws(DatapathError) -> EndpointRecord {
@@ -44,12 +44,13 @@ extension AgentCore {
             hostMAC: EndpointNaming.mac(key, host: true), phase: .creating)
     }
 
-    /// The lowest id after the highest in use, so that an id is not given to another pod at once.
-    private func freeID() throws(DatapathError) -> UInt16 {
+    /// The next free id, going round: a pod that takes the place of another has an id of its own.
+    private mutating func freeID() throws(DatapathError) -> UInt16 {
         let used = Set(endpoints.values.map(\.id))
-        let highest = used.max() ?? 0
-        if highest < .max { return highest + 1 }
-        for id in 1...UInt16.max where !used.contains(id) { return id }
+        for _ in 1...UInt16.max {
+            lastEndpointID = lastEndpointID == .max ? 1 : lastEndpointID + 1
+            if !used.contains(lastEndpointID) { return lastEndpointID }
+        }
         throw .endpointsExhausted
     }
 
@@ -59,6 +60,7 @@ extension AgentCore {
     ) throws -> EndpointRecord {
         var endpoint = planned
         try store.save(endpoint)
+        try store.save(lastEndpointID: endpoint.id)
         do {
             let ifindex = try PodNetwork.connect(
                 endpoint, namespace: namespace, mtu: settings.config.podMTU, netlink)

@@ -22,6 +22,7 @@ struct AgentCore: ~Copyable {
     /// Why the datapath is not ready; empty when it is.
     var problems: [String] = ["starting"]
     let starts: Int
+    var lastEndpointID: UInt16
 
     var own: NodeEntry { settings.nodeEntry(pool: pool) }
     var router: IPv4Address { pool.router }
@@ -42,7 +43,7 @@ struct AgentCore: ~Copyable {
         Log.info("devices ready")
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs, starts: starts,
-            pool: pool, cluster: try store.loadCluster())
+            pool: pool, cluster: try store.loadCluster(), lastEndpointID: try store.lastEndpointID())
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
@@ -55,7 +56,8 @@ struct AgentCore: ~Copyable {
 
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
-        programs: consuming DatapathPrograms, starts: Int, pool: AddressPool, cluster: StateStore.Cluster
+        programs: consuming DatapathPrograms, starts: Int, pool: AddressPool, cluster: StateStore.Cluster,
+        lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store
@@ -65,6 +67,7 @@ struct AgentCore: ~Copyable {
         self.starts = starts
         self.pool = pool
         self.cluster = cluster
+        self.lastEndpointID = lastEndpointID
     }
 
     /// Takes over the endpoints that are whole, and clears away what a kill left of the others.

@@ -45,6 +45,11 @@ enum AgentQueries {
         }
     }
 
+    static func call(_ query: Query, line: String) throws {
+        var client = try AgentClient(socketPath: query.socket)
+        output(String(decoding: try client.exchange(Array(line.utf8), deadline: .after(.seconds(90))), as: UTF8.self) + "\n")
+    }
+
     private static func show<Value: Codable & Sendable>(
         _ query: Query, _ method: AgentMethod, returning type: Value.Type, _ text: (Value) -> String
     ) throws {

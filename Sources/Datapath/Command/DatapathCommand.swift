@@ -16,7 +16,8 @@ public enum DatapathCommand {
                datapathd bpf ipcache list [-o json]
                datapathd bpf metrics list [-o json]
                datapathd monitor [-o json]             trace and drop events as they happen
-               datapathd selftest                      run the BPF programs on prepared packets
+               datapathd call REQUEST                  send one line of JSON to the agent, print its answer
+               datapathd selftest [--json]             run the BPF programs on prepared packets
         Commands that ask a running agent take --socket PATH (/run/labrun/datapath.sock).
         Called as labrun-cni it is the CNI plugin.
 
@@ -31,7 +32,7 @@ public enum DatapathCommand {
         case ipcache(Query)
         case metrics(Query)
         case monitor(Query)
-        case selftest
+        case call(Query, line: String)
         case help
     }
 
@@ -78,7 +79,7 @@ public enum DatapathCommand {
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
         case ["bpf", "metrics", "list"]: return .metrics(query)
         case ["monitor"]: return .monitor(query)
-        case ["selftest"]: return .selftest
+        case _ where words.count == 2 && words[0] == "call": return .call(query, line: words[1])
         case []: throw UsageError(message: "a command is missing")
         default: throw UsageError(message: "no command \(words.joined(separator: " "))")
         }
@@ -86,13 +87,13 @@ public enum DatapathCommand {
 
     /// Carries out a command line.
     ///
-    /// - Parameter selftest: runs the self-test and answers its exit status.
+    /// - Parameter selftest: runs the self-test with the words after `selftest` and answers its exit status.
     /// - Returns: the exit status: 0, 1 for a failure, 2 for a wrong command line.
-    public static func run(_ arguments: [String], selftest: () -> Int32) -> Int32 {
+    public static func run(_ arguments: [String], selftest: ([String]) -> Int32) -> Int32 {
+        if arguments.first == "selftest" { return selftest(Array(arguments.dropFirst())) }
         do {
             switch try parse(arguments) {
             case .run(let config): return AgentProcess.run(configPath: config)
-            case .selftest: return selftest()
             case .help: print(usage, to: 1)
             case .status(let query): try AgentQueries.status(query)
             case .health(let query, let deadline): try AgentQueries.health(query, deadlineMillis: deadline)
@@ -100,6 +101,7 @@ public enum DatapathCommand {
             case .ipcache(let query): try AgentQueries.ipcache(query)
             case .metrics(let query): try AgentQueries.metrics(query)
             case .monitor(let query): try AgentQueries.monitor(query)
+            case .call(let query, let line): try AgentQueries.call(query, line: line)
             }
             return 0
         } catch let error as UsageError {

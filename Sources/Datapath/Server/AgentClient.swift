@@ -27,22 +27,33 @@ struct AgentClient: ~Copyable {
         deadline: Deadline = .after(.seconds(30))
     ) throws -> Result {
         let request = try JSONEncoder().encode(AgentRequest(method, parameters))
-        try UnixSocket.send(Array(request) + [0x0A], to: connection.rawValue)
+        let line = try exchange(Array(request), deadline: deadline)
+        let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(line))
+        if let error = reply.error { throw error }
+        guard let result = reply.result else {
+            throw AgentError(code: "malformed-reply", message: "\(method.rawValue): neither result nor error")
+        }
+        return result
+    }
+
+    /// One line there, one line back, both without the line feed.
+    ///
+    /// - Throws: `AgentError`: `timeout`, `disconnected`, `malformed-reply` for a line beyond 64 MiB.
+    mutating func exchange(_ request: [UInt8], deadline: Deadline) throws -> [UInt8] {
+        try UnixSocket.send(request + [0x0A], to: connection.rawValue)
         while true {
             guard try waitUntilReady(connection.rawValue, events: Int16(POLLIN), until: deadline) else {
-                throw AgentError(code: "timeout", message: "the agent did not answer \(method.rawValue) in time")
+                throw AgentError(code: "timeout", message: "the agent did not answer in time")
             }
             let bytes = try connection.read()
             guard !bytes.isEmpty else {
-                throw AgentError(code: "disconnected", message: "the agent ended while it answered \(method.rawValue)")
+                throw AgentError(code: "disconnected", message: "the agent ended before it answered")
             }
-            guard case .line(let line)? = lines.take(bytes).first else { continue }
-            let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(line))
-            if let error = reply.error { throw error }
-            guard let result = reply.result else {
-                throw AgentError(code: "malformed-reply", message: "\(method.rawValue): neither result nor error")
+            switch lines.take(bytes).first {
+            case .line(let line)?: return line
+            case .tooLong?: throw AgentError(code: "malformed-reply", message: "a reply line is too long")
+            case nil: continue
             }
-            return result
         }
     }
 }

@@ -15,6 +15,7 @@ import Glibc
 /// - `endpoints/ID.json`: an endpoint with its phase, written before and after the kernel is changed,
 /// - `cluster.json`: nodes and remote endpoints as last pushed, so that a restart never empties the ipcache,
 /// - `overlay-port`: UDP port of the overlay device, which the kernel's own answer is not read for,
+/// - `last-endpoint-id`: so that an id is not given to another pod soon,
 /// - `starts`: how often the agent was started since the node booted.
 struct StateStore: Sendable {
     struct Cluster: Codable, Sendable {
@@ -67,6 +68,13 @@ struct StateStore: Sendable {
 
     func save(overlayPort: UInt16) throws(SystemError) {
         try AtomicFile.write("\(overlayPort)\n", to: path("overlay-port"))
+    }
+
+    /// Endpoint id that was given last, 0 before the first.
+    func lastEndpointID() throws(SystemError) -> UInt16 { try number("last-endpoint-id").flatMap { UInt16(exactly: $0) } ?? 0 }
+
+    func save(lastEndpointID: UInt16) throws(SystemError) {
+        try AtomicFile.write("\(lastEndpointID)\n", to: path("last-endpoint-id"))
     }
 
     private func number(_ name: String) throws(SystemError) -> Int? {

@@ -30,7 +30,7 @@ public enum StatusText {
     public static func endpoints(_ endpoints: [AgentEndpoint]) -> String {
         var table = TextTable("ENDPOINT", "IDENTITY", "POD", "IPv4", "INTERFACE", "IFINDEX", "MAC", "LABELS", "STATUS")
         for endpoint in endpoints {
-            let labels = endpoint.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            let labels = endpoint.labels.sorted { $0.key < $1.key }.map { $0.value.isEmpty ? $0.key : "\($0.key)=\($0.value)" }
             table.add(
                 "\(endpoint.id)", "\(endpoint.identity)",
                 endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)",
