@@ -123,7 +123,7 @@ let package = Package(
             name: "namespace-selftest", dependencies: ["Fabric", "Netlink", "NetAddress", "LinuxKernel"],
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
-        tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI"]),
+        tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI", "NetAddress", "LinuxKernel"]),
         .executableTarget(
             name: "prober-selftest", dependencies: ["NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
             path: "Tests/ProberSelftest", swiftSettings: strict),
