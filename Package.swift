@@ -144,7 +144,7 @@ let package = Package(
         tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
         tests("Runner", ["Runner", "Diagnosis", "Lab", "Matrix", "RunEvents", "Scenario"]),
         tests("Reports", ["Reports", "RunEvents"]),
-        tests("LabrunCommands", ["LabrunCommands"]),
+        tests("LabrunCommands", ["LabrunCommands", "Faults", "Scenario"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

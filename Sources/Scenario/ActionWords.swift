@@ -38,7 +38,9 @@ extension ParameterValue {
         case .number(let value): value == value.rounded() ? "\(Int(value))" : "\(value)"
         case .flag(let value): "\(value)"
         case .duration(let seconds):
-            seconds < 1 ? "\(Int((seconds * 1000).rounded()))ms" : "\(seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)")s"
+            seconds < 1
+                ? "\(Int((seconds * 1000).rounded()))ms"
+                : "\(seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)")s"
         case .ports(let range): range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
         case .texts(let list): list.joined(separator: ", ")
         }

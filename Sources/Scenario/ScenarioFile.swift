@@ -150,7 +150,9 @@ public enum Action: Codable, Sendable {
 }
 
 public struct WaitCondition: Codable, Sendable {
-    public enum Subject: String, Codable, Sendable, CaseIterable { case nodesReady = "nodes-ready", podsRunning = "pods-running" }
+    public enum Subject: String, Codable, Sendable, CaseIterable {
+        case nodesReady = "nodes-ready", podsRunning = "pods-running"
+    }
     public var subject: Subject
     public var within: Double
     public init(subject: Subject, within: Double) {

@@ -8,8 +8,9 @@ enum SourceFile {
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             return .failure(.init(message: "there is no file \(path)"))
         }
-        let type = (try? FileManager.default.attributesOfItem(atPath: URL(filePath: path).resolvingSymlinksInPath().path))?[
-            .type] as? FileAttributeType
+        let type =
+            (try? FileManager.default.attributesOfItem(atPath: URL(filePath: path).resolvingSymlinksInPath().path))?[
+                .type] as? FileAttributeType
         guard !isFolder.boolValue, type == .typeRegular else {
             return .failure(.init(message: "\(path) is not a regular file"))
         }

@@ -39,7 +39,8 @@ struct LabProfileReader {
         for item in nodes?["securityGroups"]?.oneOrMore ?? [] {
             guard let name = item.text, !groups.contains(where: { $0.name == name }) else { continue }
             checker.report(
-                item.place, "no security group \"\(name)\"", suggestion: NearestName.of(name, among: groups.map(\.name)))
+                item.place, "no security group \"\(name)\"", suggestion: NearestName.of(name, among: groups.map(\.name))
+            )
         }
         checkNetworks(profile, spec)
         return profile

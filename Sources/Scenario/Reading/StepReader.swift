@@ -61,7 +61,9 @@ extension ScenarioReader {
 
     /// What a fault needs of the lab and of its other parameters.
     private mutating func checkCombination(_ kind: String, _ parameters: [String: ParameterValue], _ value: YAMLValue) {
-        guard kind == "security-group-rule", let profile, case .text(let groupName)? = parameters["group"] else { return }
+        guard kind == "security-group-rule", let profile, case .text(let groupName)? = parameters["group"] else {
+            return
+        }
         let groupPlace = (value["group"] ?? value).place
         guard let group = profile.securityGroups.first(where: { $0.name == groupName }) else {
             let names = profile.securityGroups.map(\.name)
@@ -118,7 +120,8 @@ extension ScenarioReader {
             let name = value["name"]?.text
         else { return nil }
         let namespace = value["namespace"]?.text ?? "default"
-        if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name }) {
+        if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name })
+        {
             workloads.remove(at: index)
         } else {
             reportUnknownWorkload(value, kind, namespace, name)
@@ -130,7 +133,8 @@ extension ScenarioReader {
         guard let name = value["deployment"]?.text, let replicas = value["replicas"]?.integer else { return nil }
         let namespace = value["namespace"]?.text ?? "default"
         let kind = Workload.Kind.deployment
-        if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name }) {
+        if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name })
+        {
             workloads[index].replicas = min(max(0, replicas), ManifestShape.replicaLimit)
             checkEndpoints(value.place)
         } else {

@@ -9,7 +9,9 @@ struct YAMLReading {
     /// A file with aliases may be this large: their expansion multiplies what is hashed and compared.
     static let aliasedByteLimit = 64 << 10
     static let nodeLimit = 100_000
+    /// Duplicate keys that are looked behind, and the bytes that may be read again for them.
     private static let mendLimit = 16
+    private static let mendByteLimit = 512 << 10
 
     let file: String
     private(set) var documents: [YAMLValue] = []
@@ -81,7 +83,8 @@ struct YAMLReading {
 
     private mutating func compose(_ original: String) -> [Node] {
         var text = original
-        for attempt in 0...Self.mendLimit {
+        let mends = min(Self.mendLimit, Self.mendByteLimit / max(1, original.utf8.count))
+        for attempt in 0...mends {
             do {
                 // Without a resolver's rules: scalars keep their text, and keys hash without regular expressions.
                 let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
@@ -90,7 +93,7 @@ struct YAMLReading {
                 return roots
             } catch YamlError.duplicatedKeysInMapping(let names, let context) {
                 let place = Place(line: context.mark.line, column: context.mark.column)
-                guard attempt < Self.mendLimit, let name = names.first,
+                guard attempt < mends, let name = names.first,
                     let next = mend(text, at: place, name: name, attempt: attempt)
                 else {
                     report(place, "duplicate key \"\(names.first ?? "")\"")

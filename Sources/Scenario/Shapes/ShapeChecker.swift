@@ -3,6 +3,9 @@ struct ShapeChecker {
     let file: String
     private(set) var problems: [Problem] = []
 
+    /// Beyond what is listed, no nearest names are looked for.
+    private var suggests: Bool { problems.count <= ScenarioParser.problemLimit }
+
     init(file: String) {
         self.file = file
     }
@@ -32,7 +35,9 @@ struct ShapeChecker {
         case .choice(let names): checkChoice(value, names, shape, name)
         case .nodes: checkTexts(value, shape, name)
         case .list(let item, let least):
-            guard case .list(let items) = value.content, items.count >= least else { return mismatch(value, shape, name) }
+            guard case .list(let items) = value.content, items.count >= least else {
+                return mismatch(value, shape, name)
+            }
             for value in items { check(value, item, "an item of \(name)") }
         case .oneOrMore(let item):
             if case .list(let items) = value.content {
@@ -118,7 +123,7 @@ struct ShapeChecker {
                 report(
                     entry.keyPlace, "unknown key \"\(entry.key)\" in \(object.name)",
                     expected: "one of " + names.joined(separator: ", "),
-                    suggestion: NearestName.of(entry.key, among: names))
+                    suggestion: suggests ? NearestName.of(entry.key, among: names) : nil)
                 continue
             }
             if let constant = field.constant {

@@ -1,0 +1,103 @@
+import ShippedScenarios
+import Testing
+
+@testable import Scenario
+
+@Suite struct HostileFileTests {
+    private static let parser = ScenarioParser(faults: testFaults, profiles: ScenarioLoader.labProfiles)
+
+    @Test("500 mutated scenario files end in a verdict", arguments: 0..<10)
+    func mutations(round: Int) throws {
+        var random = SeededGenerator(seed: 4711 + UInt64(round))
+        for index in 0..<50 {
+            let name = ShippedScenarios.names[index % ShippedScenarios.names.count]
+            let bytes = try #require(ShippedScenarios.bytes(of: name))
+            let mutated: [UInt8]
+            if index.isMultiple(of: 2) {
+                mutated = Mutation.bytes(bytes, &random)
+            } else {
+                let tree = try #require(YAMLReading(bytes, file: "x").documents.first)
+                mutated = Array(Mutation.text(Mutation.tree(Mutation.tree(tree, &random), &random)).utf8)
+            }
+            let parsed = Self.parser.parse(mutated, file: "x.yaml")
+            #expect((parsed.scenario == nil) == parsed.problems.contains { $0.severity == .error })
+            #expect(parsed.problems.allSatisfy { $0.line >= 1 && $0.column >= 1 && !$0.message.contains("\n") })
+            _ = Self.parser.check(mutated, file: "x.yaml")
+        }
+    }
+
+    static let hostile: [(name: String, text: String)] = [
+        ("flow depth", String(repeating: "[", count: 1_000_000)),
+        ("flow depth of maps", String(repeating: "{a: ", count: 200_000)),
+        ("block depth", String(repeating: "- ", count: 500_000)),
+        ("key depth", String(repeating: "? ", count: 500_000)),
+        ("many keys", (0..<20_000).map { "k\($0): 1" }.joined(separator: "\n")),
+        ("many same keys", String(repeating: "k: 1\n", count: 20_000)),
+        ("long scalar", "a: " + String(repeating: "x", count: 1_000_000)),
+        ("too large", String(repeating: "a", count: 2_000_000)),
+        (
+            "laughs",
+            "a: &a [x, x, x, x, x, x, x, x, x]\n"
+                + zip("abcdefgh", "bcdefghi").map { "\($1): &\($1) [*\($0), *\($0)]\n" }.joined()
+        ),
+        (
+            "laughs in keys",
+            "a: &a [x, x]\n" + zip("abcdefg", "bcdefgh").map { "\($1): &\($1) [*\($0), *\($0)]\n" }.joined()
+                + "? *h : 1\n"
+        ),
+        ("many aliases", "a: &a x\nb: [" + String(repeating: "*a, ", count: 1000) + "]"),
+        (
+            "deep aliases",
+            "a: &a " + String(repeating: "[", count: 900) + String(repeating: "]", count: 900) + "\n"
+                + zip("abcdefghijklmno", "bcdefghijklmnop").map {
+                    "\($1): &\($1) " + String(repeating: "[", count: 900) + "*\($0)"
+                        + String(repeating: "]", count: 900)
+                        + "\n"
+                }.joined()
+        ),
+        ("alias of itself", "a: &a [*a]"), ("tags", "!!binary a: !<tag:x,2000:%ff> b"),
+        ("merge", "a: &a {b: 1}\nc:\n  <<: *a"),
+        ("documents", String(repeating: "---\na\n", count: 20_000)), ("anchors", "&a &b c"), ("nul", "a: \"\\0\""),
+        ("surrogate", "a: \"\\ud800\""), ("directive", "%YAML 9.9\n---\na: 1"), ("dash", "---"),
+        ("byte order mark", "\u{FEFF}a: 1"),
+        ("line separators", "a: 1\u{2028}b: 2\u{85}c: 3"), ("carriage returns", "a: 1\r\nb: 2\rc: 3"),
+        ("numbers", "kind: 99999999999999999999999\nspec: {timeline: [{expect: {within: 1e999}}]}"),
+    ]
+
+    @Test("hostile files end in a verdict", arguments: hostile.indices)
+    func endsInVerdict(index: Int) {
+        let clock = ContinuousClock()
+        let took = clock.measure {
+            let found = Self.parser.check(Array(Self.hostile[index].text.utf8), file: "x.yaml")
+            #expect(!found.isEmpty, "\(Self.hostile[index].name)")
+            #expect(found.count <= ScenarioParser.problemLimit + 1)
+        }
+        #expect(took < .seconds(60), "\(Self.hostile[index].name)")
+    }
+
+    @Test func binary() {
+        var random = SeededGenerator(seed: 1)
+        for _ in 0..<20 {
+            let bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &random) }
+            #expect(!Self.parser.check(bytes, file: "x.yaml").isEmpty)
+        }
+        #expect(!Self.parser.check([0xC3, 0x28], file: "x.yaml").isEmpty)
+    }
+
+    /// Many steps over many pods: bounded, not hung.
+    @Test func largeTimeline() {
+        let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
+        let step = { (index: Int) in
+            "    - {name: s\(index), expect: {matrix: [\(rule), {from: {}, to: {}, outcome: open}, \(rule)]}}\n"
+        }
+        let text =
+            ScenarioText.head + """
+                  workloads:
+                    - {apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 390, template: {}}}
+                  timeline:
+
+                """ + (0..<200).map(step).joined()
+        let found = Self.parser.check(Array(text.utf8), file: "x.yaml")
+        #expect(!found.isEmpty)
+    }
+}
