@@ -7,7 +7,7 @@ import Glibc
 #endif
 
 /// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
-/// metrics out. Attaches and pins nothing. Needs root.
+/// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
     static let cases = LXCCases.all + OverlayCases.all + HostCases.all
 
@@ -62,6 +62,7 @@ public enum DatapathSelftest {
                 results.append(result("\(object.rawValue): loads and runs") { throw error })
             }
         }
+        results.append(result("real interfaces: attached, encapsulated, delivered") { try WireTest.problems() })
         results.append(
             result("every reachable drop reason occurred") {
                 Set(Reason.drops).subtracting(unreachable).subtracting(reasons).map { "never occurred: \($0)" }
