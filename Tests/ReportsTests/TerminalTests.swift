@@ -119,6 +119,34 @@ extension TerminalTests {
         #expect(terminal(run.events, unicode: false).unicodeScalars.allSatisfy { $0.value < 0x80 })
     }
 
+    @Test func theTableOfTheBlockedStep() throws {
+        let matrix = try #require(assemble(SampleRun(nodes: 2, expectBlocked: "open").events).steps[1].matrix)
+        let table = MatrixTable(
+            grid: MatrixGrid(matrix), glyphs: Glyphs(unicode: true), paint: Paint(enabled: false), width: 76)
+        #expect(
+            table.lines().map(\.trimmingBlanksAtEnd)
+                == [
+                    "                      1  2  3   4  5  6",
+                    "  1 default/web-1-1  ·  ✓  ✓   T! T! ✓   node1",
+                    "  2 default/web-1-2  ✓  ·  ✓   T! T! ✓",
+                    "  3 node/node1       ✓  ✓  ·   ✓  ✓  ✓",
+                    "  4 default/web-2-1  T! T! ✓   ·  ✓  ✓   node2",
+                    "  5 default/web-2-2  T! T! ✓   ✓  ·  ✓",
+                    "  6 node/node2       ✓  ✓  ✓   ✓  ✓  ·",
+                    "✓ open, T timeout, ! not as expected (rows: from, columns: to, worst protocol)",
+                ].flatMap { DisplayWidth.of($0) > 76 ? DisplayWidth.wrap($0, to: 76) : [$0] })
+    }
+
+    @Test func aNoteStandsAboveTheLiveLines() {
+        var screen = Screen(columns: 80)
+        let reporter = TerminalReporter(
+            settings: TerminalSettings(live: true, colour: false, unicode: true, columns: { 80 }), folder: nil,
+            write: { screen.feed($0) })
+        try? reporter.consume(RunEvent(at: 0, payload: .phaseStarted(phase: .boot)))
+        reporter.note("the disk is full")
+        #expect(screen.rows == ["labrun: the disk is full", "boot 0.0 s", ""])
+    }
+
     @Test func unexpectedCellsAreMarkedWithoutColour() {
         let text = terminal(SampleRun(expectBlocked: "open").events)
         #expect(text.contains("T!") && text.contains("! not as expected"))

@@ -43,17 +43,21 @@ extension RunReporters {
     /// Every reporter of a run. Makes the report folder and opens the journal, so that a place that cannot be written to is
     /// known before anything is started.
     ///
-    /// - Parameter complain: is told each later error as it happens; by default on standard error.
+    /// - Parameter complain: is told each later error as it happens; by default on standard error, or by the live view.
     public static func standard(
         _ options: ReportOptions, header: RunHeader = .unknown, complain: ((any Error) -> Void)? = nil
     ) throws -> RunReporters {
         try options.folder.create()
-        var reporters: [any Reporter] = [try Journal(path: options.folder.journal)]
-        reporters += files(options)
-        reporters += views(options)
+        let views = views(options)
+        // A line from elsewhere would tear a live view apart, so it says errors itself.
+        let live = views.lazy.compactMap { $0 as? TerminalReporter }.first { $0.isLive }
         return RunReporters(
-            reporters, header: header, folder: options.folder,
-            complain: complain ?? { FileHandle.standardError.write(Data("labrun: \($0)\n".utf8)) })
+            [try Journal(path: options.folder.journal)] + files(options) + views, header: header,
+            folder: options.folder,
+            complain: complain ?? { error in
+                if let live { return live.note("\(error)") }
+                FileHandle.standardError.write(Data("labrun: \(error)\n".utf8))
+            })
     }
 
     /// The files written at the end.

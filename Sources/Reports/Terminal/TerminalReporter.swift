@@ -36,6 +36,9 @@ public final class TerminalReporter: Reporter {
         glyphs = Glyphs(unicode: settings.unicode)
     }
 
+    /// Whether it redraws in place.
+    var isLive: Bool { settings.live }
+
     private var width: Int { min(max(settings.columns(), 40), 200) }
     private func clean(_ text: String, limit: Int = 400) -> String { glyphs.plain(PlainText.line(text, limit: limit)) }
     private func say(_ line: String) { pending.append(line) }
@@ -73,6 +76,12 @@ public final class TerminalReporter: Reporter {
         guard settings.live else { return }
         now = max(now, seconds)
         // A terminal that cannot be written to is told of by the next event.
+        try? draw()
+    }
+
+    /// Says one line of labrun's own, above the live lines.
+    public func note(_ text: String) {
+        pending += DisplayWidth.wrap(clean("labrun: \(text)", limit: 2_000), to: width).map(paint.yellow)
         try? draw()
     }
 
