@@ -7,6 +7,7 @@ root=$(mktemp -d); trap 'rm -rf "$root"' EXIT
 release=$(ls "$tree/lib/modules")
 modules="$tree/lib/modules/$release"
 mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,etc/labrun,etc/cni/net.d,opt/cni/bin,lib/modules,proc,sys,dev,run,tmp}
+mkdir "$root/var"; ln -s ../run "$root/var/run"
 install -m 755 "$labnode" "$root/init"
 strip "$root/init"
 install -m 755 "$here/test-bridge" "$root/opt/cni/bin/test-bridge"
