@@ -12,11 +12,15 @@ public struct Evidence: Codable, Sendable {
     public var datapath: [DatapathReading]
     public var flowLog: [FlowLogReading]
     public var securityGroups: [SecurityGroupReading]
+    /// Captures and flow log missed nothing. Without it, a packet that was not seen proves nothing.
+    public var recordingIsComplete: Bool
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
-        datapath: [DatapathReading] = [], flowLog: [FlowLogReading] = [], securityGroups: [SecurityGroupReading] = []
+        datapath: [DatapathReading] = [], flowLog: [FlowLogReading] = [], securityGroups: [SecurityGroupReading] = [],
+        recordingIsComplete: Bool = true
     ) {
+        self.recordingIsComplete = recordingIsComplete
         self.nodes = nodes
         self.endpoints = endpoints
         self.probes = probes

@@ -85,8 +85,11 @@ enum VXLANPortBlocked: RootCause {
                 "security group \(group) of \(list(nodes)) has no \(direction) rule in force that allows UDP \(port)")
         }
         let name = groups.first.map { "security group \($0.key)" } ?? "something between the nodes"
+        if !evidence.recordingIsComplete {
+            lines.append("the captures missed packets, so that absence on a tap is weak evidence")
+        }
         let confidence =
-            0.5 + (rejected.isEmpty ? 0 : 0.25) + (underlay.isEmpty ? 0 : 0.15) + (groups.isEmpty ? 0 : 0.09)
+            (evidence.recordingIsComplete ? 0.5 : 0.2) + (rejected.isEmpty ? 0 : 0.25) + (underlay.isEmpty ? 0 : 0.15) + (groups.isEmpty ? 0 : 0.09)
         let finding = Finding(
             id: ids[0], summary: "\(name) blocks UDP \(port) (VXLAN) \(direction) at \(whose)", evidence: lines,
             fix: "allow UDP \(port) \(direction) in \(name)\(guarded == all ? "" : " at \(list(guarded))"), source: "

@@ -1,27 +1,38 @@
 import Lab
 import Scenario
 
-/// A node's underlay NIC loses its carrier, as when a cable is pulled.
+/// A node's cable is pulled: its underlay NIC loses its carrier, and the port at the other end passes nothing.
 struct LinkDownFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "link-down", summary: "take the carrier off the underlay NIC of {nodes}",
         parameters: [.init("nodes", .nodes, required: true, help: "nodes whose NIC loses its carrier")])
 
     private let nodes: [ClusterNode]
+    private let cluster: Cluster
 
-    init(_ call: FaultCall, in cluster: Cluster) throws { nodes = try call.nodes(in: cluster) }
+    init(_ call: FaultCall, in cluster: Cluster) throws {
+        nodes = try call.nodes(in: cluster)
+        self.cluster = cluster
+    }
 
     var targets: [String] { nodes.map { "\($0.name) eth0" } }
     var claims: Set<String> { Set(targets.map { "\($0) carrier" }) }
 
     func inject() async throws {
-        for node in nodes { try await node.machine.setLink(up: false) }
+        try await plug(up: false)
     }
 
     func effect() async throws -> Proof { try await carrier(is: false) }
 
     func heal() async throws {
-        for node in nodes { try await node.machine.setLink(up: true) }
+        try await plug(up: true)
+    }
+
+    private func plug(up: Bool) async throws {
+        for node in nodes {
+            try await cluster.fabric.setLink(node.plan.interfaceID, up: up)
+            try await node.machine.setLink(up: up)
+        }
     }
 
     func gone() async throws -> Proof { try await carrier(is: true) }

@@ -76,7 +76,7 @@ extension ClusterNode {
 
     /// Carrier of eth0 in a reading; nil when it has no such interface.
     public static func carrier(in snapshot: NodeSnapshot) -> Bool? {
-        snapshot.links.first { $0.hasPrefix("eth0 ") }.map { !$0.contains("no-carrier") }
+        snapshot.links.first { $0.hasPrefix("eth0 ") }.map { $0.hasSuffix(" running") || $0.contains(" running ") }
     }
 }
 

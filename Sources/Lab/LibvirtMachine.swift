@@ -9,10 +9,13 @@ public final class LibvirtHypervisor: Sendable {
         public var initrdPath: String
         /// `kvm` or `tcg`
         public var accelerator: String
-        public init(kernelPath: String, initrdPath: String, accelerator: String) {
+        /// What the kernel needs to be told besides.
+        public var parameters: [String]
+        public init(kernelPath: String, initrdPath: String, accelerator: String, parameters: [String]) {
             self.kernelPath = kernelPath
             self.initrdPath = initrdPath
             self.accelerator = accelerator
+            self.parameters = parameters
         }
     }
 
@@ -44,8 +47,8 @@ public final class LibvirtHypervisor: Sendable {
 
     /// What the kernel is started with: quick under emulation, a panic ends the machine at once and is seen.
     static let kernelArguments =
-        "console=ttyS0 panic=-1 oops=panic loglevel=4 tsc=reliable no_timer_check mitigations=off "
-        + "random.trust_cpu=on net.ifnames=0 rootfstype=ramfs rdinit=/init"
+        ["console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off",
+         "random.trust_cpu=on", "net.ifnames=0", "rootfstype=ramfs", "rdinit=/init"]
 
     public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"
@@ -54,10 +57,10 @@ public final class LibvirtHypervisor: Sendable {
             name: node.name,
             uuid: "6c616272-756e-4000-8000-" + String(repeating: "0", count: 12 - number.count) + number,
             accelerator: boot.accelerator == "kvm" ? .kvm : .tcg, memoryMiB: memoryMiB, kernel: boot.kernelPath,
-            initrd: boot.initrdPath, kernelArguments: Self.kernelArguments,
+            initrd: boot.initrdPath, kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
             consoleLog: "\(consoleDirectory)/console-\(node.name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
-            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)], hotplugSlots: 0)
+            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)], hotplugSlots: 0, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
     }
 

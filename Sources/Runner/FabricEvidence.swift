@@ -17,8 +17,9 @@ extension EvidenceCollector {
         return (packets, page.isComplete)
     }
 
-    func flowLog(since mark: MonotonicTime) async -> [FlowLogReading] {
-        await cluster.fabric.flowRecords(since: mark).records.map { record in
+    func flowLog(since mark: MonotonicTime) async -> (records: [FlowLogReading], isComplete: Bool) {
+        let page = await cluster.fabric.flowRecords(since: mark)
+        let records = page.records.map { record in
             FlowLogReading(
                 node: record.node, interfaceID: record.interfaceID, accepted: record.action == .accept,
                 flow: FlowTuple(
@@ -26,6 +27,7 @@ extension EvidenceCollector {
                     destination: record.destination.description, destinationPort: record.destinationPort),
                 packets: Int(clamping: record.packets))
         }
+        return (records, page.isComplete)
     }
 
     /// Security groups in force, read back from the kernel.

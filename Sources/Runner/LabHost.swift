@@ -84,7 +84,7 @@ final class LabHostRun: Sendable {
                 directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: artifacts,
                 boot: .init(
                     kernelPath: request.image.kernelPath, initrdPath: request.image.initrdPath,
-                    accelerator: request.accelerator))
+                    accelerator: request.accelerator, parameters: request.image.parameters))
             let machines = plan.nodes.enumerated().map {
                 hypervisor.machine(for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB)
             }

@@ -12,6 +12,8 @@ public struct Observation: Sendable {
     public var healthMissing: [String: String]
     public var flowLog: [FlowLogReading]
     public var wire: [TapPacket]
+    /// Captures and flow log missed nothing; without it, what was not seen may still have been there.
+    public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
@@ -25,6 +27,7 @@ public struct Observation: Sendable {
         healthMissing = [:]
         flowLog = []
         wire = []
+        recordingIsComplete = true
         nodes = []
         agentRestarts = [:]
         streams = []

@@ -8,7 +8,10 @@ public struct RunRequest: Codable, Sendable {
         public var kernelPath: String
         public var initrdPath: String
         public var release: String
-        public init(kernelPath: String, initrdPath: String, release: String) {
+        /// Kernel parameters that this kernel needs under the accelerator in use.
+        public var parameters: [String]
+        public init(kernelPath: String, initrdPath: String, release: String, parameters: [String]) {
+            self.parameters = parameters
             self.kernelPath = kernelPath
             self.initrdPath = initrdPath
             self.release = release

@@ -95,8 +95,11 @@ extension ScenarioRun {
         var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
         (observation.health, observation.healthMissing) = await health
         observation.nodes = await collector.nodes()
-        observation.wire = await collector.wire(since: mark.fabric).packets
-        observation.flowLog = await collector.flowLog(since: mark.fabric)
+        let wire = await collector.wire(since: mark.fabric)
+        let flowLog = await collector.flowLog(since: mark.fabric)
+        observation.wire = wire.packets
+        observation.flowLog = flowLog.records
+        observation.recordingIsComplete = wire.isComplete && flowLog.isComplete
         let now = await agentStarts()
         observation.agentRestarts = now.mapValues { $0 }.reduce(into: [:]) { all, pair in
             all[pair.key] = max(0, pair.value - (starts[pair.key] ?? 0))
@@ -119,7 +122,8 @@ extension ScenarioRun {
             probes: probes.map { ProbeReading($0, endpoints: endpoints) }, wire: round.observation.wire,
             datapath: await collector.datapath(
                 since: round.mark, failing: failing, endpoints: round.observation.endpoints),
-            flowLog: round.observation.flowLog, securityGroups: await collector.securityGroups())
+            flowLog: round.observation.flowLog, securityGroups: await collector.securityGroups(),
+            recordingIsComplete: round.observation.recordingIsComplete)
         let paths = PathIndex(evidence)
         round.cells = judge.cells(round.observation, paths: paths)
         round.results = judge.rounds(round.observation, cells: round.cells)

@@ -1,4 +1,5 @@
 import Foundation
+import Libvirt
 import LinuxKernel
 import NodeImage
 import Reports
@@ -39,7 +40,10 @@ struct ScenarioSession {
             let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
                 FileOutput.standardError.write("image: \(progress)")
             }
-            verdict = await drive(reporters, image: image, accelerator: "tcg")
+            let accelerator = await AccelerationProbe(
+                kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
+            ).answer()
+            verdict = await drive(reporters, image: image, accelerator: accelerator)
         } catch {
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
             verdict = reporters.finish(.died("no node image: \(error)")).verdict
@@ -48,8 +52,8 @@ struct ScenarioSession {
         return reporters.errors.isEmpty ? verdict : Verdict.worst(of: [verdict, .infraError])
     }
 
-    private func drive(_ reporters: RunReporters, image: NodeImageArtifact, accelerator: String) async -> Verdict {
-        reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: accelerator))))
+    private func drive(_ reporters: RunReporters, image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) async -> Verdict {
+        reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)"))))
         let host: LabHostProcess
         do {
             host = try LabHostProcess.spawn(arguments: [])
@@ -81,12 +85,13 @@ struct ScenarioSession {
         return reporters.finish().verdict
     }
 
-    private func request(image: NodeImageArtifact, accelerator: String) -> RunRequest {
+    private func request(image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) -> RunRequest {
         RunRequest(
             scenario: scenario.scenario, profile: scenario.profile,
             image: .init(
-                kernelPath: image.kernelPath, initrdPath: image.initrdPath, release: image.kernelRelease),
-            accelerator: accelerator.hasPrefix("kvm") ? "kvm" : "tcg", reportDirectory: folder,
+                kernelPath: image.kernelPath, initrdPath: image.initrdPath, release: image.kernelRelease,
+                parameters: accelerator.accelerator == .tcg ? image.series.emulationParameters : []),
+            accelerator: accelerator.accelerator == .kvm ? "kvm" : "tcg", reportDirectory: folder,
             capabilitiesCache: ImageStore().cacheDirectory + "/libvirt", seed: options.seed, timeout: options.timeout,
             pauseOnFail: options.pauseOnFail, keep: options.keep)
     }

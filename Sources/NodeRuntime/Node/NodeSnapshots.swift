@@ -66,6 +66,10 @@ enum NodeSnapshots {
             filled = max(0, length)
         }
         guard length >= 0 else { throw .last("RTM_GETTFILTER", "interface \(index)") }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+        // The kernel names a program `from_netdev:[22]`; its number is another one after every replacement.
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { line in
+            let name = line.prefix { $0 != "[" }
+            return String(name.hasSuffix(":") ? name.dropLast() : name)
+        }
     }
 }
