@@ -1,7 +1,7 @@
 import Datapath
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The environment as a dictionary; of a name that comes twice the first counts, as for getenv(3).

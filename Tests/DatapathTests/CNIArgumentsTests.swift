@@ -27,9 +27,10 @@ import Testing
         var generator = SeededGenerator(seed: 7)
         let alphabet = Array("AK8S_POD_NAME=;,%0fé\n\u{0}LABRUN_LABELS=")
         for _ in 0..<5000 {
-            let text = String((0..<Int.random(in: 0..<60, using: &generator)).map { _ in
-                alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
-            })
+            let text = String(
+                (0..<Int.random(in: 0..<60, using: &generator)).map { _ in
+                    alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
+                })
             _ = try? CNIArguments(parsing: text)
         }
     }

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct CNITests {
     private static let endpoint = EndpointRecord(
-        id: 7, containerID: "c1", interface: "eth0", netns: "/run/netns/p", namespace: "default", name: "p", labels: [:],
+        id: 7, containerID: "c1", interface: "eth0", netns: "/run/netns/p", namespace: "default", name: "p",
+        labels: [:],
         identity: 300, address: "192.168.1.9", hostInterface: "lxc000000000001", ifindex: 12, mac: "02:00:00:00:00:01",
         hostMAC: "02:00:00:00:00:02", phase: .ready)
 
@@ -27,7 +28,8 @@ import Testing
     }
 
     @Test func aResultOfTheChainIsPassedOn() throws {
-        let previous = #","prevResult":{"cniVersion":"1.0.0","interfaces":[{"name":"br0"}],"#
+        let previous =
+            #","prevResult":{"cniVersion":"1.0.0","interfaces":[{"name":"br0"}],"#
             + #""ips":[{"address":"10.9.0.2/24","interface":0}],"dns":{"nameservers":["10.0.0.2"]}}"#
         let result = CNIResult.connecting(
             Self.endpoint, router: "192.168.1.1", configuration: try configuration("1.0.0", previous))
@@ -94,13 +96,16 @@ import Testing
             CNIError(mapping: DatapathError.addressesExhausted(pool: "p", inUse: 254), command: "ADD").code
                 == .addressesExhausted)
         #expect(CNIError(mapping: DatapathError.kernel("x"), command: "ADD").code == .setupFailed)
-        #expect(CNIError(mapping: AgentError(code: "invalid-arguments", message: ""), command: "ADD").code == .invalidEnvironment)
+        #expect(
+            CNIError(mapping: AgentError(code: "invalid-arguments", message: ""), command: "ADD").code
+                == .invalidEnvironment)
     }
 
     @Test func theConflistNamesPluginAndSocket() {
         #expect(
             Conflist.text(socketPath: "/run/x.sock")
-                == #"{"cniVersion":"1.0.0","name":"labrun","plugins":[{"socket":"/run/x.sock","type":"labrun-cni"}]}"# + "\n")
+                == #"{"cniVersion":"1.0.0","name":"labrun","plugins":[{"socket":"/run/x.sock","type":"labrun-cni"}]}"#
+                + "\n")
     }
 
     @Test func interfaceNamesFitTheKernelAndAreOurs() {
@@ -115,7 +120,8 @@ import Testing
     @Test func noConfigurationTraps() {
         var generator = SeededGenerator(seed: 11)
         let seed = Array(
-            #"{"cniVersion":"1.0.0","name":"labrun","prevResult":{"ips":[{"address":"1.2.3.4/32","interface":1}]}}"#.utf8)
+            #"{"cniVersion":"1.0.0","name":"labrun","prevResult":{"ips":[{"address":"1.2.3.4/32","interface":1}]}}"#
+                .utf8)
         for _ in 0..<2000 {
             var bytes = seed
             for _ in 0..<Int.random(in: 1...6, using: &generator) {

@@ -56,7 +56,8 @@ import Testing
         #expect(throws: DatapathError.self) {
             try IPCachePlan.desired(
                 own: node(1), nodes: [],
-                remote: [IPCacheEntry(address: "10.1.1.1", prefix: 33, identity: 1, tunnelEndpoint: nil)], endpoints: [])
+                remote: [IPCacheEntry(address: "10.1.1.1", prefix: 33, identity: 1, tunnelEndpoint: nil)], endpoints: []
+            )
         }
     }
 
@@ -75,9 +76,10 @@ import Testing
             own: node(1), nodes: [node(2)], remote: [], endpoints: [endpoint("192.168.1.5")])
         let difference = IPCachePlan.difference(from: before, to: after)
         #expect(described(difference.set) == ["192.168.1.5/32 777"])
-        #expect(difference.remove.map(\.description).sorted() == [
-            "10.0.0.13/32", "192.168.3.0/24", "192.168.3.1/32", "192.168.3.2/32",
-        ])
+        #expect(
+            difference.remove.map(\.description).sorted() == [
+                "10.0.0.13/32", "192.168.3.0/24", "192.168.3.1/32", "192.168.3.2/32",
+            ])
         #expect(IPCachePlan.difference(from: after, to: after) == IPCachePlan.Difference())
     }
 }

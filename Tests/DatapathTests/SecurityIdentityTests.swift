@@ -21,7 +21,8 @@ import Testing
 
     @Test func theNamespaceCounts() {
         let one = SecurityIdentity.derive(from: SecurityIdentity.securityLabels(namespace: "a", labels: ["app": "web"]))
-        let other = SecurityIdentity.derive(from: SecurityIdentity.securityLabels(namespace: "b", labels: ["app": "web"]))
+        let other = SecurityIdentity.derive(
+            from: SecurityIdentity.securityLabels(namespace: "b", labels: ["app": "web"]))
         #expect(one != other)
     }
 

@@ -127,11 +127,13 @@ import Testing
         try Agent.publish(ready: false, config)
     }
 
-    @Test(arguments: [
-        { (config: inout AgentConfig) in config.nodeAddress = "x" }, { $0.podCIDR = "192.168.1.0" },
-        { $0.podCIDR = "172.16.0.0/24" }, { $0.nodeAddress = "192.168.9.9" }, { $0.device = "a/b" }, { $0.podMTU = 100 },
-        { $0.tunnelPort = 0 }, { $0.values["routingMode"] = "native" },
-    ] as [@Sendable (inout AgentConfig) -> Void])
+    @Test(
+        arguments: [
+            { (config: inout AgentConfig) in config.nodeAddress = "x" }, { $0.podCIDR = "192.168.1.0" },
+            { $0.podCIDR = "172.16.0.0/24" }, { $0.nodeAddress = "192.168.9.9" }, { $0.device = "a/b" },
+            { $0.podMTU = 100 },
+            { $0.tunnelPort = 0 }, { $0.values["routingMode"] = "native" },
+        ] as [@Sendable (inout AgentConfig) -> Void])
     func aConfigurationThatCannotWorkIsRefused(_ change: @Sendable (inout AgentConfig) -> Void) throws {
         var config = AgentConfig(
             nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24", clusterPodCIDR: "192.168.0.0/16",
@@ -177,7 +179,8 @@ import Testing
         for _ in 0..<5000 {
             var mutated = packet
             for _ in 0..<4 {
-                mutated[Int.random(in: 0..<mutated.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+                mutated[Int.random(in: 0..<mutated.count, using: &generator)] = UInt8.random(
+                    in: 0...255, using: &generator)
             }
             _ = ICMPEcho.reply(in: mutated)
         }

@@ -48,18 +48,22 @@ import Testing
 
     @Test func eventsAreOneLineEach() {
         let event = DatapathEvent(
-            sequence: 1, nanoseconds: 12_000_345_678, point: "from-endpoint", dropReason: "unknown-endpoint", dropCode: -8,
+            sequence: 1, nanoseconds: 12_000_345_678, point: "from-endpoint", dropReason: "unknown-endpoint",
+            dropCode: -8,
             location: "lxc.bpf.c:40", protocol: 6, source: "192.168.1.3", sourcePort: 1234, destination: "192.168.1.9",
             destinationPort: 80, icmpID: 0, icmpSequence: 0, sourceIdentity: 300, destinationIdentity: 0, endpointID: 4,
             interface: "lxc1", tunnelPeer: nil, length: 74)
         #expect(
-            MonitorText.line(event) == "[12.000345] xx drop (unknown-endpoint, -8) at from-endpoint endpoint 4 identity "
+            MonitorText.line(event)
+                == "[12.000345] xx drop (unknown-endpoint, -8) at from-endpoint endpoint 4 identity "
                 + "300->0 interface lxc1: 192.168.1.3:1234 -> 192.168.1.9:80 tcp 74 bytes file lxc.bpf.c:40")
     }
 
     @Test func logLinesAreQuoted() {
         #expect(
-            Log.line(nanoseconds: 2_000_005_000, level: "info", message: "a \"b\"\n", fields: ["k": "v", "l": "x y", "m": ""])
+            Log.line(
+                nanoseconds: 2_000_005_000, level: "info", message: "a \"b\"\n",
+                fields: ["k": "v", "l": "x y", "m": ""])
                 == "time=2.000005 level=info msg=\"a \\\"b\\\"\\n\" k=v l=\"x y\" m=\"\"\n")
     }
 

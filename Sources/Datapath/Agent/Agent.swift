@@ -3,7 +3,7 @@ import LinuxKernel
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The running agent: the core behind its lock, the events, and the conflist that says whether pods can be connected.

@@ -4,7 +4,7 @@ import NetAddress
 import Netlink
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 extension AgentCore {

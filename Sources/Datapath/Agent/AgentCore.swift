@@ -5,7 +5,7 @@ import NetAddress
 import Netlink
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// All that the agent holds and changes; one thread at a time works on it (`Agent` has the lock).
@@ -13,7 +13,7 @@ struct AgentCore: ~Copyable {
     let settings: AgentSettings
     let store: StateStore
     let netlink: NetlinkSocket
-    let devices: HostDevices
+    var devices: HostDevices
     let programs: DatapathPrograms
     var pool: AddressPool
     var identities = IdentityRegistry()
@@ -138,18 +138,23 @@ struct AgentCore: ~Copyable {
             problems = try programs.inspect(devices, device: settings.config.device).missing
             if !problems.isEmpty {
                 Log.warning("attaching programs again", ["missing": problems.joined(separator: "; ")])
-                try programs.attach(to: devices)
+                try mend()
                 problems = try programs.inspect(devices, device: settings.config.device).missing
             }
-            if let health = endpoints.values.first(where: \.isHealth) {
-                if try netlink.findLink(named: health.hostInterface) == nil {
-                    problems.append("interface \(health.hostInterface) of the health endpoint is gone")
-                }
-            } else {
-                problems.append("there is no health endpoint")
+            let health = endpoints.values.first(where: \.isHealth)
+            if try health.flatMap({ try netlink.findLink(named: $0.hostInterface) }) == nil {
+                Log.warning("connecting the health endpoint again")
+                try ensureHealthEndpoint()
             }
         } catch {
             problems = ["\(error)"]
         }
+    }
+
+    /// Devices may have been made anew (a NIC that was unplugged has another index), so everything is looked up again.
+    private mutating func mend() throws {
+        devices = try HostDevices.ensure(settings, router: router, store, netlink)
+        try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
+        try programs.attach(to: devices)
     }
 }

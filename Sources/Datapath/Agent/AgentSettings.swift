@@ -47,7 +47,8 @@ struct AgentSettings: Sendable {
         ]
         guard let values = supported[key] else { return }
         guard values.contains(value) else {
-            throw .invalidConfiguration("\(key): \(value) is not supported, only \(values.sorted().joined(separator: ", "))")
+            throw .invalidConfiguration(
+                "\(key): \(value) is not supported, only \(values.sorted().joined(separator: ", "))")
         }
     }
 

@@ -1,7 +1,7 @@
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Where pinned maps outlive the agent.

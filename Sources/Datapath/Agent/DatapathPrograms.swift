@@ -3,6 +3,10 @@ import DatapathModel
 import LinuxKernel
 import Netlink
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// The loaded BPF programs and where each one hangs.
 struct DatapathPrograms: ~Copyable {
     let fromContainer: Program
@@ -46,19 +50,24 @@ struct DatapathPrograms: ~Copyable {
 
     /// What is wrong with the programs of an endpoint's interface; nil when they are in place.
     func problem(endpointInterface: Int) throws(SystemError) -> String? {
-        guard try isAttached(fromContainer, UInt32(endpointInterface), .ingress) else { return "from_container is not attached" }
-        guard try isAttached(toContainer, UInt32(endpointInterface), .egress) else { return "to_container is not attached" }
+        guard try isAttached(fromContainer, UInt32(endpointInterface), .ingress) else {
+            return "from_container is not attached"
+        }
+        guard try isAttached(toContainer, UInt32(endpointInterface), .egress) else {
+            return "to_container is not attached"
+        }
         return nil
     }
 
     /// A line for each hook, `eth0 ingress: from_netdev id 12`, and what is not as it must be.
-    func inspect(_ devices: HostDevices, device: String) throws(SystemError) -> (attached: [String], missing: [String]) {
+    func inspect(_ devices: HostDevices, device: String) throws(SystemError) -> (attached: [String], missing: [String])
+    {
         var lines: (attached: [String], missing: [String]) = ([], [])
         func look(_ name: String, _ index: Int32, _ direction: TrafficControl.Direction, _ program: borrowing Program)
             throws(SystemError)
         {
             let hook = "\(name) \(direction == .ingress ? "ingress" : "egress")"
-            switch try TrafficControl.attachedProgram(interface: UInt32(index), direction) {
+            switch try attached(UInt32(index), direction) {
             case program.identifier?: lines.attached.append("\(hook): \(program.name) id \(program.identifier)")
             case let other?: lines.missing.append("\(hook): program \(other) in the place of \(program.name)")
             case nil: lines.missing.append("\(hook): \(program.name) is not attached")
@@ -74,6 +83,18 @@ struct DatapathPrograms: ~Copyable {
     private func isAttached(
         _ program: borrowing Program, _ interface: UInt32, _ direction: TrafficControl.Direction
     ) throws(SystemError) -> Bool {
-        try TrafficControl.attachedProgram(interface: interface, direction) == program.identifier
+        try attached(interface, direction) == program.identifier
+    }
+
+    /// The program on a hook; nil also when the interface is gone.
+    private func attached(
+        _ interface: UInt32, _ direction: TrafficControl.Direction
+    ) throws(SystemError) -> UInt32? {
+        do throws(SystemError) {
+            return try TrafficControl.attachedProgram(interface: interface, direction)
+        } catch {
+            if error.code == ENODEV { return nil }
+            throw error
+        }
     }
 }

@@ -3,7 +3,7 @@ import NetAddress
 import Netlink
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The agent's interfaces on the node and what the kernel must know about them. Every step finds what is there already, so
@@ -58,7 +58,9 @@ struct HostDevices: Sendable {
         let config = settings.config
         if let link = try netlink.findLink(named: overlay) {
             if link.kind == "vxlan", try store.overlayPort() == config.tunnelPort {
-                if link.mtu != config.podMTU { try netlink.changeLink(index: link.index, LinkChange(mtu: config.podMTU)) }
+                if link.mtu != config.podMTU {
+                    try netlink.changeLink(index: link.index, LinkChange(mtu: config.podMTU))
+                }
                 return
             }
             Log.info("replacing overlay device", ["port": "\(config.tunnelPort)"])
@@ -93,5 +95,7 @@ struct HostDevices: Sendable {
 
 extension AgentSettings {
     /// Locally administered and the same after every boot of the node: 0e, the device's number, the node's address.
-    fileprivate func deviceMAC(_ number: UInt8) -> MACAddress? { MACAddress(octets: [0x0e, number] + nodeAddress.octets) }
+    fileprivate func deviceMAC(_ number: UInt8) -> MACAddress? {
+        MACAddress(octets: [0x0e, number] + nodeAddress.octets)
+    }
 }

@@ -3,7 +3,7 @@ import NetAddress
 import Netlink
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The kernel's part of an endpoint: a veth pair, one end in the pod's network namespace with a /32 and a default route
@@ -62,7 +62,8 @@ enum PodNetwork {
                 return "\(interface) lacks its address"
             }
             let routes = try netlink.routes()
-            guard routes.contains(where: { $0.destination == .any && $0.gateway == router && $0.linkIndex == link.index })
+            guard
+                routes.contains(where: { $0.destination == .any && $0.gateway == router && $0.linkIndex == link.index })
             else { return "the default route is missing" }
             return nil
         }

@@ -1,7 +1,7 @@
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Kernel parameters below `/proc/sys`, of the network namespace that the calling thread is in.

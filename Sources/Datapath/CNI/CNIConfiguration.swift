@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// Versions of the CNI specification that the plugin speaks.
@@ -37,7 +37,8 @@ public struct CNIConfiguration: Sendable {
                 details: "supported: " + CNIVersion.allCases.map(\.rawValue).joined(separator: ", "))
         }
         guard let name = wire.name, CNIEnvironment.isIdentifier(name) else {
-            throw CNIError(.invalidConfiguration, "the network's name is missing or malformed", details: wire.name ?? "")
+            throw CNIError(
+                .invalidConfiguration, "the network's name is missing or malformed", details: wire.name ?? "")
         }
         self.version = version
         self.name = name

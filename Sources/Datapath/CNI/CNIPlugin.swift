@@ -2,7 +2,7 @@ import AgentAPI
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The CNI plugin: hands environment and standard input to the agent, prints its answer. It keeps no state and changes

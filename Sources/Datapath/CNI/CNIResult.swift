@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// Success of ADD (CNI specification 1.0.0, section 5; 0.4.0 adds `version` to each of `ips`).

@@ -4,12 +4,12 @@ import DatapathModel
 import LinuxKernel
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The life of the agent's process: start, serve, look after itself, end in order.

@@ -24,7 +24,8 @@ enum AgentQueries {
     static func health(_ query: Query, deadlineMillis: Int) throws {
         var client = try AgentClient(socketPath: query.socket)
         let report: HealthReport = try client.call(
-            .health, HealthRequest(deadlineMillis: deadlineMillis), deadline: .after(.milliseconds(deadlineMillis + 10_000)))
+            .health, HealthRequest(deadlineMillis: deadlineMillis),
+            deadline: .after(.milliseconds(deadlineMillis + 10_000)))
         output(query.json ? CNIText.encode(report) + "\n" : HealthText.text(report, time: WallClock.text()))
     }
 
@@ -47,7 +48,9 @@ enum AgentQueries {
 
     static func call(_ query: Query, line: String) throws {
         var client = try AgentClient(socketPath: query.socket)
-        output(String(decoding: try client.exchange(Array(line.utf8), deadline: .after(.seconds(90))), as: UTF8.self) + "\n")
+        output(
+            String(decoding: try client.exchange(Array(line.utf8), deadline: .after(.seconds(90))), as: UTF8.self)
+                + "\n")
     }
 
     private static func show<Value: Codable & Sendable>(

@@ -2,7 +2,7 @@ import AgentAPI
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The command line of `datapathd`.

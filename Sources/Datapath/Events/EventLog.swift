@@ -5,7 +5,7 @@ import LinuxKernel
 import NetAddress
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Trace and drop notifications: read from the kernel's ring buffer by a thread of their own, kept in a bounded ring.
@@ -84,7 +84,8 @@ struct InterfaceNames {
     mutating func name(of index: UInt32) -> String {
         if let name = names[index] { return name }
         var buffer = [CChar](repeating: 0, count: Int(IF_NAMESIZE) + 1)
-        let name = if_indextoname(index, &buffer) == nil
+        let name =
+            if_indextoname(index, &buffer) == nil
             ? "if\(index)" : String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         names[index] = name
         return name

@@ -2,7 +2,7 @@ import LinuxKernel
 import NetAddress
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Asks many addresses at once whether they answer ICMP echo, over one raw socket.
@@ -80,7 +80,8 @@ enum EchoProber {
             else { return }
             let index = Int(reply.sequence)
             let attempt = Int(reply.attempt)
-            guard latencies[index] == nil, targets[index].rawValue == reply.source, sent[index].indices.contains(attempt)
+            guard latencies[index] == nil, targets[index].rawValue == reply.source,
+                sent[index].indices.contains(attempt)
             else { return }
             latencies[index] = Int(now.since(sent[index][attempt]).wholeNanoseconds / 1000)
         }

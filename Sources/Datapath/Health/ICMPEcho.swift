@@ -46,7 +46,9 @@ enum ICMPEcho {
     }
 
     private static func put(_ value: UInt64, _ count: Int, _ bytes: inout [UInt8], at offset: Int) {
-        for index in 0..<count { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1 - index))) }
+        for index in 0..<count {
+            bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1 - index)))
+        }
     }
 
     private static func get(_ count: Int, _ bytes: [UInt8], at offset: Int) -> UInt64 {

@@ -9,8 +9,10 @@ public enum SecurityIdentity {
 
     /// Labels that change from replica to replica and therefore never take part, as in Cilium's default label filter.
     static let ignored: Set<String> = [
-        "pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name",
-        "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index", "batch.kubernetes.io/controller-uid",
+        "pod-template-hash", "controller-revision-hash", "pod-template-generation",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/controller-uid",
         "controller-uid", "job-name", "batch.kubernetes.io/job-name",
     ]
 

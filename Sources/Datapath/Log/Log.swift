@@ -1,7 +1,7 @@
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Progress and problems on standard error, one line each: `time=… level=info msg="…" key=value`.
@@ -21,7 +21,8 @@ public enum Log {
     }
 
     private static func write(_ level: String, _ message: String, _ fields: KeyValuePairs<String, String>) {
-        var line = line(nanoseconds: UInt64(MonotonicTime.now.nanoseconds), level: level, message: message, fields: fields)
+        var line = line(
+            nanoseconds: UInt64(MonotonicTime.now.nanoseconds), level: level, message: message, fields: fields)
         // One call for one line: several threads write, and a pipe keeps up to 4096 octets together (pipe(7)).
         line.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
@@ -38,7 +39,8 @@ public enum Log {
     }
 
     private static func quoted(_ text: String, always: Bool) -> String {
-        let plain = !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "\"" && $0 != "=" && $0 != "\\" }
+        let plain =
+            !text.isEmpty && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "\"" && $0 != "=" && $0 != "\\" }
         if plain && !always { return text }
         var quoted = "\""
         for scalar in text.unicodeScalars {
@@ -47,7 +49,11 @@ public enum Log {
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
             default:
-                if scalar.value < 0x20 || scalar.value == 0x7F { quoted += "?" } else { quoted.unicodeScalars.append(scalar) }
+                if scalar.value < 0x20 || scalar.value == 0x7F {
+                    quoted += "?"
+                } else {
+                    quoted.unicodeScalars.append(scalar)
+                }
             }
         }
         return quoted + "\""

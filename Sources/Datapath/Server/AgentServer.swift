@@ -2,7 +2,7 @@ import LinuxKernel
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Serves the agent's unix socket: a line in, a line out, a thread for each connection.

@@ -52,7 +52,8 @@ enum EndpointNaming {
     static func isHostInterface(_ name: String) -> Bool {
         name.utf8.count == 15 && name.hasPrefix("lxc")
             && name.utf8.dropFirst(3).allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
             }
     }
 

@@ -2,12 +2,12 @@ import AgentAPI
 import LinuxKernel
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// What the agent must still know after it was killed, below `AgentConfig.statePath`:
@@ -71,7 +71,9 @@ struct StateStore: Sendable {
     }
 
     /// Endpoint id that was given last, 0 before the first.
-    func lastEndpointID() throws(SystemError) -> UInt16 { try number("last-endpoint-id").flatMap { UInt16(exactly: $0) } ?? 0 }
+    func lastEndpointID() throws(SystemError) -> UInt16 {
+        try number("last-endpoint-id").flatMap { UInt16(exactly: $0) } ?? 0
+    }
 
     func save(lastEndpointID: UInt16) throws(SystemError) {
         try AtomicFile.write("\(lastEndpointID)\n", to: path("last-endpoint-id"))
@@ -97,7 +99,8 @@ struct StateStore: Sendable {
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            names.append(withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+            names.append(
+                withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
         }
         return names
     }

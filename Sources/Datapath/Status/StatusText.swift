@@ -13,8 +13,13 @@ public enum StatusText {
             ("Health endpoint:", status.node.healthAddress),
             ("Routing:", "Network: Tunnel [vxlan]   Host: BPF"),
             ("Endpoints:", "\(status.endpointCount)"),
-            ("Cluster nodes:", status.knownNodes.isEmpty ? "none known" : "\(status.knownNodes.count) known: "
-                + status.knownNodes.joined(separator: ", ")),
+            (
+                "Cluster nodes:",
+                status.knownNodes.isEmpty
+                    ? "none known"
+                    : "\(status.knownNodes.count) known: "
+                        + status.knownNodes.joined(separator: ", ")
+            ),
             ("Agent starts:", "\(status.starts)"),
         ]
         for (key, value) in status.values.sorted(by: { $0.key < $1.key }) {
@@ -30,7 +35,9 @@ public enum StatusText {
     public static func endpoints(_ endpoints: [AgentEndpoint]) -> String {
         var table = TextTable("ENDPOINT", "IDENTITY", "POD", "IPv4", "INTERFACE", "IFINDEX", "MAC", "LABELS", "STATUS")
         for endpoint in endpoints {
-            let labels = endpoint.labels.sorted { $0.key < $1.key }.map { $0.value.isEmpty ? $0.key : "\($0.key)=\($0.value)" }
+            let labels = endpoint.labels.sorted { $0.key < $1.key }.map {
+                $0.value.isEmpty ? $0.key : "\($0.key)=\($0.value)"
+            }
             table.add(
                 "\(endpoint.id)", "\(endpoint.identity)",
                 endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)",
