@@ -9,7 +9,7 @@ public struct LabrunCommand: AsyncParsableCommand {
             failed; 4 inconclusive; 5 dirty rollback; 130 interrupted.
             """, version: LabrunVersion.text,
         subcommands: [
-            ScenarioCommand.self, ImageCommand.self, DoctorCommand.self, SchemaCommand.self,
+            ScenarioCommand.self, ImageCommand.self, DoctorCommand.self, SchemaCommand.self, ReportCommand.self,
         ])
 
     public init() {}

@@ -49,7 +49,7 @@ struct LabrunProgram {
         case .exited(let code): status = Int32(code)
         case .signaled(let signal): status = 128 + Int32(signal)
         }
-        return Ended(status: status, output: result.standardOutput ?? "", errors: result.standardError ?? "")
+        return Ended(status: status, output: result.standardOutput, errors: result.standardError)
     }
 }
 

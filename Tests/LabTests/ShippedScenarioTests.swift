@@ -14,9 +14,9 @@ import Testing
         let ended = try await labrun.run(["scenario", name, "--report-dir", "\(folder.path)/report"])
         #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
         let report = try folder.report()
-        #expect(report.verdict == .pass, "\(report.message ?? "")")
+        #expect(report.verdict == .pass, "\(report.message)")
         #expect(report.steps.allSatisfy { $0.verdict == .pass })
-        #expect(report.steps.allSatisfy { ($0.matrix?.cells.isEmpty ?? true) == false })
+        #expect(report.steps.allSatisfy { $0.matrix?.cells.isEmpty == false })
         let after = try await HostState.settle(as: before)
         #expect(after.leftovers(since: before).isEmpty)
     }

@@ -1,9 +1,9 @@
 import Diagnosis
-import Lab
 import Matrix
 import RunEvents
 import Scenario
 
+@testable import Lab
 @testable import Runner
 
 /// Two nodes with a pod each; every cell open unless said otherwise.
@@ -11,13 +11,13 @@ struct ObservationFixture {
     var outcomes: [String: Outcome] = [:]
 
     static let endpoints =
-        ["node1", "node2"].map {
+        ["node1", "node2"].map { (node: String) in
             Endpoint(
-                id: "default/web-\($0)", kind: .pod, node: $0, namespace: "default", address: "192.168.1.1", port: 8080,
+                id: "default/web-\(node)", kind: .pod, node: node, namespace: "default", address: "192.168.1.1", port: 8080,
                 labels: ["app": "web"])
         }
-        + ["node1", "node2"].map {
-            Endpoint(id: "node/\($0)", kind: .node, node: $0, namespace: nil, address: "10.0.0.11", port: 30080, labels: [:])
+        + ["node1", "node2"].map { (node: String) in
+            Endpoint(id: "node/\(node)", kind: .node, node: node, namespace: nil, address: "10.0.0.11", port: 30080, labels: [:])
         }
 
     /// `outcomes` are by `from>to`, for all protocols.
@@ -40,9 +40,9 @@ struct ObservationFixture {
             endpoints: Self.endpoints,
             measurement: Measurement(
                 endpoints: Self.endpoints, probes: probes, seconds: 0.1, longestRoundTripMicros: 300, missing: [:]))
-        observation.nodes = ["node1", "node2"].map {
+        observation.nodes = ["node1", "node2"].map { (node: String) in
             NodeReading(
-                name: $0, address: "10.0.0.1", podCIDR: "192.168.1.0/24", tunnelPort: 8472, power: .running,
+                name: node, address: "10.0.0.1", podCIDR: "192.168.1.0/24", tunnelPort: 8472, power: .running,
                 answers: true, carrier: true, agentRunning: true, impairments: [])
         }
         return observation

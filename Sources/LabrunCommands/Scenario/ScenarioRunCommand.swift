@@ -1,6 +1,8 @@
 import ArgumentParser
+import Diagnosis
 import Faults
 import Foundation
+import Reports
 import RunEvents
 import Scenario
 
@@ -78,7 +80,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         do {
             for path in try ScenarioLoader.files(in: paths) {
                 do {
-                    let scenario = try ScenarioLoader.load(path, faults: FaultCatalogue.descriptors, settings: overrides)
+                    let scenario = try ScenarioLoader.load(
+                        path, faults: FaultCatalogue.descriptors, diagnoses: Diagnosis.ids, settings: overrides)
                     loaded.append(scenario)
                     problems += scenario.warnings
                 } catch {
@@ -137,4 +140,4 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     }
 }
 
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable { case text, json, jsonl }
+extension OutputFormat: ExpressibleByArgument {}

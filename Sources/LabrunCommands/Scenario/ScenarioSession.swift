@@ -26,13 +26,14 @@ struct ScenarioSession {
     let options: Options
 
     func run() async -> Verdict {
-        let reportFolder = ReportFolder(path: folder)
         let reporters: RunReporters
         do {
-            try reportFolder.create()
-            reporters = try self.reporters(reportFolder)
+            reporters = try .standard(
+                ReportOptions(
+                    folder: ReportFolder(path: folder), output: options.output, junit: options.junit, html: options.html,
+                    noColour: options.noColour, verbose: options.verbose), header: header(accelerator: "none"))
         } catch {
-            FileOutput.standardError.write("\(error)")
+            FileOutput.standardError.write("labrun: \(error)")
             return .infraError
         }
         let verdict: Verdict
@@ -106,24 +107,6 @@ struct ScenarioSession {
             scenario: .init(
                 name: metadata.name, title: metadata.title, file: scenario.file, sha256: scenario.sha256,
                 labels: metadata.labels, steps: scenario.scenario.spec.timeline.map(\.name)), startedAt: Date())
-    }
-
-    private func reporters(_ folder: ReportFolder) throws -> RunReporters {
-        var list: [any Reporter] = [
-            try Journal(path: folder.journal), MatrixPicture(folder: folder), JSONReporter(path: folder.report),
-            JUnitReporter(path: folder.junit, folder: folder), HTMLReporter(path: folder.html),
-        ]
-        if let junit = options.junit { list.append(JUnitReporter(path: junit, folder: folder)) }
-        if let html = options.html { list.append(HTMLReporter(path: html)) }
-        switch options.output {
-        case .text:
-            list.append(
-                TerminalReporter(
-                    settings: .detect(noColour: options.noColour, verbose: options.verbose), folder: folder))
-        case .json: list.append(JSONOutput())
-        case .jsonl: list.append(EventOutput())
-        }
-        return RunReporters(list, header: header(accelerator: "none"), folder: folder) { FileOutput.standardError.write("\($0)") }
     }
 }
 
