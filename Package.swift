@@ -78,7 +78,8 @@ let host: [Target] = [
         swiftSettings: strict),
     .target(name: "Faults", dependencies: ["Lab", "Fabric", "NodeProtocol", "Scenario"], swiftSettings: strict),
     .target(
-        name: "Runner", dependencies: ["Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "RunEvents", "Scenario", "LinuxKernel"],
+        name: "Runner",
+        dependencies: ["Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "RunEvents", "Scenario", "LinuxKernel"],
         swiftSettings: strict),
     .target(
         name: "Reports", dependencies: ["Digest", "RunEvents", "Matrix", "ReportTemplates", xmlCoder, mustache],
@@ -91,7 +92,8 @@ let host: [Target] = [
         ],
         swiftSettings: strict),
     .executableTarget(name: "labbench", dependencies: ["NodeImage", "Reports", "RunEvents"], swiftSettings: strict),
-    .executableTarget(name: "labrun", dependencies: ["LabrunCommands", "Runner", "LinuxKernel"], swiftSettings: strict),
+    .executableTarget(
+        name: "labrun", dependencies: ["LabrunCommands", "Runner", "LinuxKernel"], swiftSettings: strict),
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
@@ -125,7 +127,8 @@ let package = Package(
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI", "NetAddress", "LinuxKernel"]),
         .executableTarget(
-            name: "prober-selftest", dependencies: ["NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
+            name: "prober-selftest",
+            dependencies: ["NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
             path: "Tests/ProberSelftest", swiftSettings: strict),
         tests("NodeRuntime", ["NodeRuntime", "NodeLink", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),

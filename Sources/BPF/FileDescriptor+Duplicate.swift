@@ -1,7 +1,7 @@
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 extension FileDescriptor {

@@ -2,7 +2,7 @@ import CLibbpf
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// libbpf's warnings, kept for the error in place of standard error.

@@ -2,7 +2,7 @@ import CLibbpf
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A BPF map whose keys and values have a fixed layout.

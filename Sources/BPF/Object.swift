@@ -2,7 +2,7 @@ import CLibbpf
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A BPF object file: the maps and programs of one translation unit, opened from memory and loaded into the kernel.
@@ -117,17 +117,19 @@ public struct Object: ~Copyable {
 
 extension Object {
     private static func programs(of handle: OpaquePointer) -> [OpaquePointer] {
-        Array(sequence(state: OpaquePointer?.none) { previous in
-            previous = bpf_object__next_program(handle, previous)
-            return previous
-        })
+        Array(
+            sequence(state: OpaquePointer?.none) { previous in
+                previous = bpf_object__next_program(handle, previous)
+                return previous
+            })
     }
 
     private static func maps(of handle: OpaquePointer) -> [OpaquePointer] {
-        Array(sequence(state: OpaquePointer?.none) { previous in
-            previous = bpf_object__next_map(handle, previous)
-            return previous
-        })
+        Array(
+            sequence(state: OpaquePointer?.none) { previous in
+                previous = bpf_object__next_map(handle, previous)
+                return previous
+            })
     }
 
     private static func open(
@@ -156,7 +158,8 @@ extension Object {
     private static func setPinPaths(_ handle: OpaquePointer, name: String, directory: String?) throws(SystemError) {
         for map in maps(of: handle) where bpf_map__pin_path(map) != nil {
             let mapName = String(cString: bpf_map__name(map))
-            let result = directory.map { bpf_map__set_pin_path(map, "\($0)/\(mapName)") } ?? bpf_map__set_pin_path(map, nil)
+            let result =
+                directory.map { bpf_map__set_pin_path(map, "\($0)/\(mapName)") } ?? bpf_map__set_pin_path(map, nil)
             guard result == 0 else {
                 throw SystemError(code: -result, call: "bpf_map__set_pin_path", subject: "\(name)/\(mapName)")
             }

@@ -2,7 +2,7 @@ import CLibbpf
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A map that keeps a value per CPU and key, as counters do.

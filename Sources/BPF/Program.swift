@@ -2,7 +2,7 @@ import CLibbpf
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// A loaded BPF program. Owns its descriptor.

@@ -2,7 +2,7 @@ import CLibbpf
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// The consumer of a `BPF_MAP_TYPE_RINGBUF` map. A ring buffer has one consumer: a second one takes records from the first.

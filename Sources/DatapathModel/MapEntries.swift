@@ -25,7 +25,8 @@ public struct EndpointEntry: BitwiseCopyable, Sendable {
     ///   - hostMAC: the address of the host side.
     public init(id: UInt16, identity: Identity, interface: UInt32, podMAC: MACAddress, hostMAC: MACAddress) {
         abi = dp_endpoint(
-            ifindex: interface, identity: identity.rawValue, id: id, flags: 0, pod_mac: podMAC.abi, host_mac: hostMAC.abi)
+            ifindex: interface, identity: identity.rawValue, id: id, flags: 0, pod_mac: podMAC.abi,
+            host_mac: hostMAC.abi)
     }
 
     /// An address of the node itself (router, node address): delivered to its stack.

@@ -23,7 +23,9 @@ enum DatapathDrop: RootCause {
             Explanation(
                 finding: Finding(
                     id: ids[0], summary: "the datapath drops the packets: \(reason)",
-                    evidence: ["drop events: \(reason) at \(list(places[reason] ?? []))", "\(cells.count) probes hit it"],
+                    evidence: [
+                        "drop events: \(reason) at \(list(places[reason] ?? []))", "\(cells.count) probes hit it",
+                    ],
                     fix: "see the drop reason \(reason)", confidence: 0.8),
                 cells: cells)
         }

@@ -89,7 +89,8 @@ enum VXLANPortBlocked: RootCause {
             lines.append("the captures missed packets, so that absence on a tap is weak evidence")
         }
         let confidence =
-            (evidence.recordingIsComplete ? 0.5 : 0.2) + (rejected.isEmpty ? 0 : 0.25) + (underlay.isEmpty ? 0 : 0.15) + (groups.isEmpty ? 0 : 0.09)
+            (evidence.recordingIsComplete ? 0.5 : 0.2) + (rejected.isEmpty ? 0 : 0.25) + (underlay.isEmpty ? 0 : 0.15)
+            + (groups.isEmpty ? 0 : 0.09)
         let finding = Finding(
             id: ids[0], summary: "\(name) blocks UDP \(port) (VXLAN) \(direction) at \(whose)", evidence: lines,
             fix: "allow UDP \(port) \(direction) in \(name)\(guarded == all ? "" : " at \(list(guarded))"), source: "

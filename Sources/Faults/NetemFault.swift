@@ -5,7 +5,8 @@ import Scenario
 /// Delay, loss, corruption, duplication and reordering in the node, by netem(8) on its interface's egress.
 struct NetemFault: Fault {
     static let descriptor = FaultDescriptor(
-        kind: "netem", summary: "impair what leaves {nodes} (delay {delay}, loss {loss}, corrupt {corrupt}, "
+        kind: "netem",
+        summary: "impair what leaves {nodes} (delay {delay}, loss {loss}, corrupt {corrupt}, "
             + "duplicate {duplicate}, reorder {reorder})",
         parameters: [
             .init("nodes", .nodes, required: true, help: "nodes whose egress is impaired"),

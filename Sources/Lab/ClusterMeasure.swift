@@ -104,11 +104,13 @@ extension Cluster {
             let proto: ProbeProtocolCode
         }
         let measured = Dictionary(
-            results.map { (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0) }) { a, _ in a }
+            results.map { (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0) }
+        ) { a, _ in a }
         let seen = Dictionary(
             sightings.values.compactMap { $0 }.flatMap { $0 }.map {
                 (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0)
-            }) { a, _ in a }
+            }
+        ) { a, _ in a }
         var probes: [ProbeMeasurement] = []
         probes.reserveCapacity(plan.cellCount)
         for pair in plan.pairs {

@@ -137,7 +137,8 @@ public final class ClusterNode: Sendable {
         let body = try JSONEncoder().encode(AgentRequest(method, parameters))
         let call = AgentCall(
             line: String(decoding: body, as: UTF8.self),
-            deadlineMillis: Int(deadline.components.seconds * 1000) + Int(deadline.components.attoseconds / 1_000_000_000_000_000))
+            deadlineMillis: Int(deadline.components.seconds * 1000)
+                + Int(deadline.components.attoseconds / 1_000_000_000_000_000))
         guard case .agentReply(let line) = try await self.call(.agentCall(call), within: deadline + .seconds(2)) else {
             throw LabError(.request, "\(name): agent did not answer \(method.rawValue)")
         }

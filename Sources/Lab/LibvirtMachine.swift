@@ -47,8 +47,10 @@ public final class LibvirtHypervisor: Sendable {
 
     /// What the kernel is started with: quick under emulation, a panic ends the machine at once and is seen.
     static let kernelArguments =
-        ["console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off",
-         "random.trust_cpu=on", "net.ifnames=0", "rootfstype=ramfs", "rdinit=/init"]
+        [
+            "console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off",
+            "random.trust_cpu=on", "net.ifnames=0", "rootfstype=ramfs", "rdinit=/init",
+        ]
 
     public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"

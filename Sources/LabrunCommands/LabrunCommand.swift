@@ -3,7 +3,8 @@ import ArgumentParser
 /// `labrun`: the root of the commands.
 public struct LabrunCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "labrun", abstract: "Boots a cluster, breaks it the way clouds do, and says who can reach whom and why.",
+        commandName: "labrun",
+        abstract: "Boots a cluster, breaks it the way clouds do, and says who can reach whom and why.",
         discussion: """
             Exit codes: 0 pass; 1 an expectation was not met; 2 bad usage or bad input, nothing was started; 3 the lab \
             failed; 4 inconclusive; 5 dirty rollback; 130 interrupted.

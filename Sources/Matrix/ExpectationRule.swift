@@ -49,7 +49,8 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
     public var outcomes: [OutcomePattern]
 
     public init(
-        from: EndpointSelector, to: EndpointSelector, protocols: [ProbeProtocol], port: UInt16?, where placement: Placement?,
+        from: EndpointSelector, to: EndpointSelector, protocols: [ProbeProtocol], port: UInt16?,
+        where placement: Placement?,
         outcomes: [OutcomePattern]
     ) {
         self.from = from

@@ -22,7 +22,8 @@ extension Judge {
         let missing = expected.mentions.filter { !text.contains($0) }
         guard missing.isEmpty else {
             return [
-                result(title, .unmet, "found, but it does not name \(missing.joined(separator: ", ")): \(finding.summary)")
+                result(
+                    title, .unmet, "found, but it does not name \(missing.joined(separator: ", ")): \(finding.summary)")
             ]
         }
         guard finding.id == found.first?.id else {

@@ -63,7 +63,8 @@ struct EvidenceCollector: Sendable {
     }
 
     /// Traces and drops since the mark, of the addresses of probes that failed.
-    func datapath(since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint]) async -> [DatapathReading] {
+    func datapath(since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint]) async -> [DatapathReading]
+    {
         let byID = Dictionary(endpoints.map { ($0.id, $0) }) { a, _ in a }
         var addresses: [String] = []
         for probe in failing {

@@ -58,7 +58,8 @@ extension Judge {
             results.append(
                 result(
                     "matrix: every cell is covered", .inconclusive,
-                    "\(uncovered.count) measured cells are covered by no rule, for example \(first.from) → \(first.to)"))
+                    "\(uncovered.count) measured cells are covered by no rule, for example \(first.from) → \(first.to)")
+            )
         }
         return results
     }

@@ -44,7 +44,8 @@ extension ScenarioRun {
             emitter.emit(
                 .fault(
                     step: step,
-                    FaultRecord(id: call.id, kind: call.kind, targets: fault.targets, state: state, evidence: evidence)))
+                    FaultRecord(id: call.id, kind: call.kind, targets: fault.targets, state: state, evidence: evidence))
+            )
         }
         if let conflict = FaultCatalogue.conflict(fault, with: active.map { ($0.id, $0.fault) }) {
             record(.refused, [conflict])
@@ -58,7 +59,9 @@ extension ScenarioRun {
         record(.injected, [])
         let proof = try await emitter.phase(.verifyEffect) { try await prove { try await fault.effect() } }
         record(proof.holds ? .verified : .unproven, proof.evidence)
-        if !proof.holds { note("the effect of fault \(call.id) was not proven: \(proof.evidence.joined(separator: "; "))") }
+        if !proof.holds {
+            note("the effect of fault \(call.id) was not proven: \(proof.evidence.joined(separator: "; "))")
+        }
         return proof.holds ? .pass : .inconclusive
     }
 
@@ -76,7 +79,8 @@ extension ScenarioRun {
                 .fault(
                     step: step,
                     FaultRecord(
-                        id: fault.id, kind: fault.kind, targets: fault.fault.targets, state: state, evidence: evidence)))
+                        id: fault.id, kind: fault.kind, targets: fault.fault.targets, state: state, evidence: evidence))
+            )
         }
         try await emitter.phase(.heal) { try await fault.fault.heal() }
         let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }

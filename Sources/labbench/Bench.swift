@@ -59,8 +59,9 @@ struct Bench {
             ready.append(run.report.phases["boot"] ?? .nan)
             teardown.append(run.report.phases["teardown"] ?? .nan)
             whole.append(run.seconds)
-            print("round \(round): floor \(number(floors[round - 1])) s, ready \(number(ready[round - 1])) s, "
-                + "scenario \(number(run.seconds)) s")
+            print(
+                "round \(round): floor \(number(floors[round - 1])) s, ready \(number(ready[round - 1])) s, "
+                    + "scenario \(number(run.seconds)) s")
         }
         let matrix = try scenario("\(Self.root)/bench/pods-24.yaml", "pods-24", memory: &memory)
         guard let measured = matrix.report.steps.last?.matrix else { throw BenchError("no matrix of 24 pods") }

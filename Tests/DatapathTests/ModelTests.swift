@@ -46,7 +46,8 @@ struct ModelLayoutTests {
         #expect(!endpoint.isHost)
         #expect(EndpointEntry.host.isHost)
         let interface = InterfaceEntry(
-            endpointID: 3, identity: Identity(rawValue: 300), ipv4: IPv4Address(192, 168, 1, 9), podMAC: mac, hostMAC: other)
+            endpointID: 3, identity: Identity(rawValue: 300), ipv4: IPv4Address(192, 168, 1, 9), podMAC: mac,
+            hostMAC: other)
         #expect(interface.ipv4 == IPv4Address(192, 168, 1, 9))
         let remote = IPCacheValue(identity: .remoteNode, tunnelEndpoint: IPv4Address(10, 0, 0, 12))
         #expect(remote.tunnelEndpoint == IPv4Address(10, 0, 0, 12))

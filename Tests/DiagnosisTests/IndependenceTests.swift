@@ -15,7 +15,8 @@ import Testing
         for file in files {
             let text = try String(contentsOf: file, encoding: .utf8)
             let imports = text.split(separator: "\n").filter { $0.hasPrefix("import ") }.map { $0.dropFirst(7) }
-            #expect(imports.allSatisfy { ["Matrix", "Foundation"].contains($0) }, "\(file.lastPathComponent): \(imports)")
+            #expect(
+                imports.allSatisfy { ["Matrix", "Foundation"].contains($0) }, "\(file.lastPathComponent): \(imports)")
         }
     }
 

@@ -48,7 +48,10 @@ struct ThreeNodeLab {
                 node: $0, group: "nodes",
                 rules: [.init(name: "tcp", direction: "ingress", protocol: "tcp", ports: nil, peer: "nodes")]
                     + (rulesAllowTunnel
-                        ? [.init(name: "vxlan", direction: "ingress", protocol: "udp", ports: 8472...8472, peer: "nodes")]
+                        ? [
+                            .init(
+                                name: "vxlan", direction: "ingress", protocol: "udp", ports: 8472...8472, peer: "nodes")
+                        ]
                         : []))
         }
         return evidence

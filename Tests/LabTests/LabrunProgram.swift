@@ -35,7 +35,8 @@ struct LabrunProgram {
     }
 
     /// Runs it to its end.
-    func run(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil) async throws -> Ended {
+    func run(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil) async throws -> Ended
+    {
         var values: Environment = .inherit
         for (key, value) in environment {
             values = values.updating([.init(stringLiteral: key): value])

@@ -43,7 +43,8 @@ import Testing
             try await link.call(.snapshot, deadline: .milliseconds(200))
         }
         #expect(error?.code == .timeout)
-        #expect(error?.description.contains("node node7: snapshot: no reply within 0.2 seconds; the link is ready") == true)
+        #expect(
+            error?.description.contains("node node7: snapshot: no reply within 0.2 seconds; the link is ready") == true)
     }
 
     @Test func socketThatNeverAppearsTimesOutWithTheLastError() async throws {
@@ -166,7 +167,8 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<100 {
                 group.addTask {
-                    _ = try await link.call(.agentCall(AgentCall(line: line, deadlineMillis: 1)), deadline: .seconds(60))
+                    _ = try await link.call(
+                        .agentCall(AgentCall(line: line, deadlineMillis: 1)), deadline: .seconds(60))
                 }
             }
             try await group.waitForAll()

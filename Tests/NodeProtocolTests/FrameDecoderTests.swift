@@ -40,12 +40,18 @@ private func decode(_ input: [UInt8], chunk: Int) -> (frames: [Frame], decoder: 
         ("one", bytes(frame(1)), [1]),
         ("empty parts", bytes(frame(1, json: "")), [1]),
         ("two", bytes(frame(1)) + bytes(frame(2)), [1, 2]),
-        ("binary part with a magic inside", bytes(frame(1, blob: Frame.magic + bytes(frame(9)))) + bytes(frame(2)), [1, 2]),
+        (
+            "binary part with a magic inside", bytes(frame(1, blob: Frame.magic + bytes(frame(9)))) + bytes(frame(2)),
+            [1, 2]
+        ),
         ("garbage before", [1, 2, 3, 0xFF, 0x6C] + bytes(frame(1)), [1]),
         ("magic twice", Frame.magic + bytes(frame(1)), [1]),
         ("half header, then a frame", bytes(frame(1)).prefix(20) + bytes(frame(2)), [2]),
         ("whole header only, then a frame", bytes(frame(1)).prefix(32) + bytes(frame(2)), [2]),
-        ("half JSON, then a frame", bytes(frame(1, json: String(repeating: "x", count: 900))).prefix(400) + bytes(frame(2)), [2]),
+        (
+            "half JSON, then a frame",
+            bytes(frame(1, json: String(repeating: "x", count: 900))).prefix(400) + bytes(frame(2)), [2]
+        ),
         ("tail of a frame, then a frame", Array(bytes(frame(1)).dropFirst(5)) + bytes(frame(2)), [2]),
         ("garbage between", bytes(frame(1)) + [0xFF, 0xFF, 0x6C, 0x62, 0xFE, 9] + bytes(frame(2)), [1, 2]),
     ]
@@ -83,7 +89,8 @@ private func decode(_ input: [UInt8], chunk: Int) -> (frames: [Frame], decoder: 
     }
 
     @Test func tooLongIsRefused() {
-        let long = Frame(kind: .reply, session: 1, request: 1, json: [], blob: Array(repeating: 0, count: Frame.maximumLength + 1))
+        let long = Frame(
+            kind: .reply, session: 1, request: 1, json: [], blob: Array(repeating: 0, count: Frame.maximumLength + 1))
         #expect(long.encoded == nil)
         var header = bytes(frame(1)).prefix(28).map { $0 }
         header[24...27] = [0xF0, 0xFF, 0xFF, 0x7F]
@@ -108,11 +115,15 @@ private func decode(_ input: [UInt8], chunk: Int) -> (frames: [Frame], decoder: 
         var random = SeededGenerator(state: seed)
         var stream: [UInt8] = []
         for id in 1...60 {
-            var piece = bytes(frame(UInt64(id), json: String(repeating: "j", count: .random(in: 0...90, using: &random))))
+            var piece = bytes(
+                frame(UInt64(id), json: String(repeating: "j", count: .random(in: 0...90, using: &random))))
             switch Int.random(in: 0..<4, using: &random) {
             case 0: piece = Array(piece.prefix(.random(in: 0...piece.count, using: &random)))
             case 1: piece[.random(in: piece.indices, using: &random)] = .random(in: 0...255, using: &random)
-            case 2: piece += (0..<Int.random(in: 0..<50, using: &random)).map { _ in .random(in: 0xF8...0xFF, using: &random) }
+            case 2:
+                piece += (0..<Int.random(in: 0..<50, using: &random)).map { _ in
+                    .random(in: 0xF8...0xFF, using: &random)
+                }
             default: break
             }
             stream += piece
@@ -129,7 +140,8 @@ private func decode(_ input: [UInt8], chunk: Int) -> (frames: [Frame], decoder: 
         }
         #expect(seen.last == 1000)
         for _ in 0..<2000 {
-            decoder.append((0..<64).map { _ in Bool.random(using: &random) ? 0xFF : .random(in: 0...255, using: &random) })
+            decoder.append(
+                (0..<64).map { _ in Bool.random(using: &random) ? 0xFF : .random(in: 0...255, using: &random) })
             while decoder.next() != nil {}
         }
     }

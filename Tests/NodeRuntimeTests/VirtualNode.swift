@@ -7,7 +7,9 @@ import NodeProtocol
 /// Needs `LABRUN_TEST_KERNEL`, the directory of an unpacked linux-image package, and `LABRUN_TEST_LABNODE`, the static
 /// guest binary.
 final class VirtualNode: @unchecked Sendable {  // the process and paths are set once
-    static var isAvailable: Bool { environment("LABRUN_TEST_KERNEL") != nil && environment("LABRUN_TEST_LABNODE") != nil }
+    static var isAvailable: Bool {
+        environment("LABRUN_TEST_KERNEL") != nil && environment("LABRUN_TEST_LABNODE") != nil
+    }
     static let mac = "52:54:00:00:00:01"
 
     let link: NodeLink
@@ -20,7 +22,8 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
         directory = "/tmp/labrun-vm-\(UInt32.random(in: 0...UInt32.max))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let kernelTree = Self.environment("LABRUN_TEST_KERNEL") ?? ""
-        let here = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/VirtualNodeImage"
+        let here =
+            URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/VirtualNodeImage"
         try Self.run([
             "/bin/bash", "\(here)/make-initramfs.sh", "\(directory)/initramfs", kernelTree,
             Self.environment("LABRUN_TEST_LABNODE") ?? "",

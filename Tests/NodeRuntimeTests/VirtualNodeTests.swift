@@ -60,7 +60,9 @@ struct VirtualNodeTests {
         print("4 pods in \(ContinuousClock.now - clock)")
         #expect(Set(addresses).count == 4)
         let calls = try await node.shell("cat /run/test-bridge/calls /run/test-bridge/last-ADD").output
-        #expect(calls.contains("K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-1;K8S_POD_UID=u1;LABRUN_LABELS=app=a%20b,tier=front"))
+        #expect(
+            calls.contains(
+                "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-1;K8S_POD_UID=u1;LABRUN_LABELS=app=a%20b,tier=front"))
         #expect(calls.contains(#""name":"test""#) && calls.contains(#""cniVersion":"1.0.0""#))
 
         try await measureAllPairs(node, addresses)
@@ -91,9 +93,10 @@ struct VirtualNodeTests {
     }
 
     private func measureAllPairs(_ node: VirtualNode, _ addresses: [String]) async throws {
-        let sources = addresses.indices.map {
-            ProbeSource(index: $0, pod: PodReference(namespace: "default", name: "web-\($0 + 1)"))
-        } + [ProbeSource(index: 90, pod: nil)]
+        let sources =
+            addresses.indices.map {
+                ProbeSource(index: $0, pod: PodReference(namespace: "default", name: "web-\($0 + 1)"))
+            } + [ProbeSource(index: 90, pod: nil)]
         let targets = addresses.enumerated().map { ProbeTarget(index: 10 + $0, address: $1, port: 8080) }
         let plan = ProbePlan(
             id: 1, deadlineMillis: 3000, protocols: ["tcp", "udp", "icmp"], sources: sources, targets: targets,
@@ -115,7 +118,8 @@ struct VirtualNodeTests {
         ]
         for (index, (plugin, words)) in cases.enumerated() {
             try await node.shell(
-                "echo '{\"cniVersion\":\"1.0.0\",\"name\":\"t\",\"plugins\":[\(plugin)]}' > /etc/cni/net.d/1-t.conflist")
+                "echo '{\"cniVersion\":\"1.0.0\",\"name\":\"t\",\"plugins\":[\(plugin)]}' > /etc/cni/net.d/1-t.conflist"
+            )
             let status = try await create(node, pod(index))
             #expect(status.phase == "ContainerCreating")
             #expect(status.message?.contains(words) == true, "\(status.message ?? "")")

@@ -75,7 +75,9 @@ final class Field {
 
     /// An nftables rule on what comes into a namespace.
     func rules(_ number: Int, _ rule: String) throws {
-        try nft(number, "add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in \(rule)")
+        try nft(
+            number, "add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in \(rule)"
+        )
     }
 
     func clear(_ number: Int) throws { try nft(number, "delete table ip t") }

@@ -27,7 +27,8 @@ func allPairs() throws {
     for result in results {
         try expect(result.outcome == .open, "\(result)")
         let own = field.address(Int(result.sourceIndex)).rawValue
-        try expect(result.protocol == .icmp || result.seen == SeenAddress(address: own, port: result.localPort), "\(result)")
+        try expect(
+            result.protocol == .icmp || result.seen == SeenAddress(address: own, port: result.localPort), "\(result)")
     }
     let sightings = field.receivers.sightings(plan: 1)
     try expect(sightings.count >= results.count, "\(sightings.count) sightings")
@@ -44,11 +45,20 @@ func outcomes() throws {
     }
     let expected: [(ProbeTarget, [ProbeProtocolCode: ProbeOutcome])] = [
         (target(1, "10.77.0.2"), [.tcp: .timeout(error: 0), .udp: .timeout(error: 0), .icmp: .timeout(error: 0)]),
-        (target(2, "10.77.0.3"), [.tcp: .unreachable(code: 13), .udp: .unreachable(code: 13), .icmp: .unreachable(code: 13)]),
+        (
+            target(2, "10.77.0.3"),
+            [.tcp: .unreachable(code: 13), .udp: .unreachable(code: 13), .icmp: .unreachable(code: 13)]
+        ),
         (target(3, "10.77.0.4"), [.tcp: .refused, .udp: .open, .icmp: .open]),
         (target(4, "10.77.0.5", 9), [.tcp: .refused, .udp: .refused, .icmp: .open]),
-        (target(5, "10.77.9.9"), [.tcp: .unreachable(code: 1), .udp: .unreachable(code: 1), .icmp: .unreachable(code: 1)]),
-        (target(6, "203.0.113.1"), [.tcp: .unreachable(code: 0), .udp: .unreachable(code: 0), .icmp: .unreachable(code: 0)]),
+        (
+            target(5, "10.77.9.9"),
+            [.tcp: .unreachable(code: 1), .udp: .unreachable(code: 1), .icmp: .unreachable(code: 1)]
+        ),
+        (
+            target(6, "203.0.113.1"),
+            [.tcp: .unreachable(code: 0), .udp: .unreachable(code: 0), .icmp: .unreachable(code: 0)]
+        ),
     ]
     let (summary, results) = try field.probe(id: 7, deadlineMillis: 6000, to: expected.map(\.0), from: [0])
     for (target, wanted) in expected {
@@ -58,7 +68,8 @@ func outcomes() throws {
     }
     try expect((6_000_000...6_200_000).contains(summary.elapsedMicros), "ended after \(summary.elapsedMicros) us")
     let absent = try field.probe(
-        id: 8, deadlineMillis: 1000, to: [target(1, "10.77.0.5")], sources: [ProbeSource(index: 0, pod: PodReference(namespace: "x", name: "gone"))])
+        id: 8, deadlineMillis: 1000, to: [target(1, "10.77.0.5")],
+        sources: [ProbeSource(index: 0, pod: PodReference(namespace: "x", name: "gone"))])
     for result in absent.results { try expect(result.outcome == .notMeasured(error: UInt16(ENOENT)), "\(result)") }
 }
 
@@ -90,7 +101,9 @@ func streams() throws {
     try field.clear(2)
     let down = MonotonicTime.now.since(from).seconds * 1000
     let counts = try streams.read(1).map(\.answered)
-    try waitFor("answers again") { try zip(streams.read(1), counts).allSatisfy { $0.answered > $1 + 5 && $0.established } }
+    try waitFor("answers again") {
+        try zip(streams.read(1), counts).allSatisfy { $0.answered > $1 + 5 && $0.established }
+    }
     for reading in try streams.read(1) {
         print("\(reading)")
         if reading.source == 1 { try expect(reading.longestGapMillis < 250, "\(reading)") }

@@ -119,7 +119,8 @@ import Testing
         return Judge(Expectations(diagnosis: expected), nodeCount: 2).diagnosisResults(observation).first?.state
     }
     private let blocked = Finding(
-        id: "underlay/vxlan-port-blocked", summary: "security group nodes blocks UDP 8472 ingress", evidence: [], fix: "",
+        id: "underlay/vxlan-port-blocked", summary: "security group nodes blocks UDP 8472 ingress", evidence: [],
+        fix: "",
         confidence: 1)
     private let unknown = Finding(id: "unknown", summary: "", evidence: [], fix: "", confidence: 0.1)
 

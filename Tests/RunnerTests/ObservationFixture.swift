@@ -13,11 +13,14 @@ struct ObservationFixture {
     static let endpoints =
         ["node1", "node2"].map { (node: String) in
             Endpoint(
-                id: "default/web-\(node)", kind: .pod, node: node, namespace: "default", address: "192.168.1.1", port: 8080,
+                id: "default/web-\(node)", kind: .pod, node: node, namespace: "default", address: "192.168.1.1",
+                port: 8080,
                 labels: ["app": "web"])
         }
         + ["node1", "node2"].map { (node: String) in
-            Endpoint(id: "node/\(node)", kind: .node, node: node, namespace: nil, address: "10.0.0.11", port: 30080, labels: [:])
+            Endpoint(
+                id: "node/\(node)", kind: .node, node: node, namespace: nil, address: "10.0.0.11", port: 30080,
+                labels: [:])
         }
 
     /// `outcomes` are by `from>to`, for all protocols.

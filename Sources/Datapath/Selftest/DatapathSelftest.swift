@@ -3,7 +3,7 @@ import DatapathModel
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and

@@ -58,7 +58,8 @@ struct Frame {
 
     /// VXLAN header (RFC 7348), then the inner frame.
     static func vxlan(identifier: UInt32, _ inner: [UInt8]) -> [UInt8] {
-        [8, 0, 0, 0] + [UInt8(identifier >> 16 & 0xFF), UInt8(identifier >> 8 & 0xFF), UInt8(identifier & 0xFF), 0] + inner
+        [8, 0, 0, 0] + [UInt8(identifier >> 16 & 0xFF), UInt8(identifier >> 8 & 0xFF), UInt8(identifier & 0xFF), 0]
+            + inner
     }
 
     /// The Internet checksum (RFC 1071) of a header whose checksum field is zero.

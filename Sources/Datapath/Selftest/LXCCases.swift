@@ -10,7 +10,8 @@ enum LXCCases {
 
     /// A frame from the pod to its gateway's MAC.
     private static func fromPod(
-        to destination: IPv4Address, from source: IPv4Address = TestNode.pod, ttl: UInt8 = 64, protocol number: UInt8 = 17,
+        to destination: IPv4Address, from source: IPv4Address = TestNode.pod, ttl: UInt8 = 64,
+        protocol number: UInt8 = 17,
         fragment: UInt16 = 0, options: [UInt8] = [], _ payload: [UInt8] = udpPayload
     ) -> [UInt8] {
         let packet = Frame.ipv4Packet(
@@ -24,7 +25,8 @@ enum LXCCases {
         _ payload: [UInt8] = udpPayload
     ) -> [UInt8] {
         let packet = Frame.ipv4Packet(
-            from: TestNode.pod, to: TestNode.neighbour, protocol: number, ttl: ttl, fragment: fragment, options: options,
+            from: TestNode.pod, to: TestNode.neighbour, protocol: number, ttl: ttl, fragment: fragment,
+            options: options,
             payload)
         return Frame.ethernet(to: TestNode.neighbourMAC, from: TestNode.neighbourHostMAC, type: Frame.ipv4, packet)
     }
@@ -62,7 +64,8 @@ enum LXCCases {
             "ICMP to a pod of the same node", protocol: 1, Frame.icmpEcho(identifier: 0x4C52, sequence: 7),
             .icmp(type: 8, code: 0, identifier: 0x4C52, sequence: 7)),
         sameNode(
-            "later fragment to a pod of the same node", protocol: 17, fragment: 0x2010, Array(repeating: 0x55, count: 64),
+            "later fragment to a pod of the same node", protocol: 17, fragment: 0x2010,
+            Array(repeating: 0x55, count: 64),
             nil),
         sameNode("IPv4 options", protocol: 17, options: [1, 1, 1, 1], udpPayload, ports),
         sameNode("UDP header cut short", protocol: 17, [1, 2], nil),
@@ -231,7 +234,8 @@ enum LXCCases {
         let packet = Frame.ipv4Packet(from: source, to: destination, protocol: 17, udpPayload)
         return SelftestCase(
             name: name, program: .toContainer,
-            packet: Frame.ethernet(to: TestNode.podMAC, from: TestNode.podHostMAC, type: Frame.ipv4, packet), mark: mark,
+            packet: Frame.ethernet(to: TestNode.podMAC, from: TestNode.podHostMAC, type: Frame.ipv4, packet),
+            mark: mark,
             verdict: reason.isDrop ? .drop : .pass,
             events: [
                 ExpectedEvent(
@@ -243,7 +247,8 @@ enum LXCCases {
 
     private static let received: [SelftestCase] = [
         toPod(
-            "identity from the mark", from: TestNode.remotePod, mark: 0x1D12_3456, identity: Identity(rawValue: 0x123456)),
+            "identity from the mark", from: TestNode.remotePod, mark: 0x1D12_3456,
+            identity: Identity(rawValue: 0x123456)),
         toPod("identity of a pod of the node", from: TestNode.neighbour, identity: TestNode.neighbourIdentity),
         toPod("identity from the ipcache", from: TestNode.remotePod, identity: TestNode.remoteIdentity),
         toPod("identity of the node", from: TestNode.router, identity: .host),

@@ -31,7 +31,8 @@ enum OverlayCases {
         ExpectedEvent(
             reason: reason, point: point, source: destination == nil ? nil : TestNode.remotePod,
             destination: destination, sourceIdentity: source, destinationIdentity: identity,
-            transport: destination == nil ? nil : ports, tunnelRemote: .any, tunnelIdentifier: source.rawValue, file: file)
+            transport: destination == nil ? nil : ports, tunnelRemote: .any, tunnelIdentifier: source.rawValue,
+            file: file)
     }
 
     private static let delivered: [SelftestCase] = [

@@ -1,7 +1,7 @@
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Whole frames on one interface (packet(7)), for the self-test's own virtual devices.

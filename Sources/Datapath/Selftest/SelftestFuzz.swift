@@ -3,7 +3,7 @@ import DatapathModel
 import LinuxKernel
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 /// Packets that nobody would build: a program must end in a verdict, and every drop must have its reason counted.
@@ -27,7 +27,8 @@ struct SelftestFuzz {
         var passes: UInt64 = 0
         for number in 0..<count {
             let packet = next()
-            let tunnel = program.object == .overlay && number % 4 != 0 ? UInt32(truncatingIfNeeded: random()) & 0xFFFFFF : nil
+            let tunnel =
+                program.object == .overlay && number % 4 != 0 ? UInt32(truncatingIfNeeded: random()) & 0xFFFFFF : nil
             let run: Program.TestRun
             do {
                 run = try bench.run(program, packet: packet, tunnelIdentifier: tunnel)

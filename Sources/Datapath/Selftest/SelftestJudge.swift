@@ -4,7 +4,8 @@ import DatapathModel
 enum SelftestJudge {
     /// Every difference in words, empty when there is none.
     static func problems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {
-        verdictProblems(test, seen) + packetProblems(test, seen) + eventProblems(test, seen) + metricProblems(test, seen)
+        verdictProblems(test, seen) + packetProblems(test, seen) + eventProblems(test, seen)
+            + metricProblems(test, seen)
     }
 
     private static func verdictProblems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {

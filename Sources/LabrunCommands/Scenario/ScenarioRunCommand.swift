@@ -54,7 +54,9 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     var verbose = false
 
     func validate() throws {
-        guard !paths.isEmpty else { throw ValidationError("name a scenario file; `labrun scenario list` prints those shipped") }
+        guard !paths.isEmpty else {
+            throw ValidationError("name a scenario file; `labrun scenario list` prints those shipped")
+        }
         guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout takes seconds, up to 86400") }
     }
 
@@ -124,7 +126,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         let name = scenario.scenario.metadata.name
         if let reportDir { return absolute(alone ? reportDir : reportDir + "/" + name) }
         let format = Date.VerbatimFormatStyle(
-            format: "\(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)",
+            format:
+                "\(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)",
             timeZone: .current, calendar: Calendar(identifier: .gregorian))
         var path = absolute("reports/out/\(Date().formatted(format))-\(name)")
         var number = 2

@@ -30,7 +30,8 @@ struct ScenarioSession {
         do {
             reporters = try .standard(
                 ReportOptions(
-                    folder: ReportFolder(path: folder), output: options.output, junit: options.junit, html: options.html,
+                    folder: ReportFolder(path: folder), output: options.output, junit: options.junit,
+                    html: options.html,
                     noColour: options.noColour, verbose: options.verbose), header: header(accelerator: "none"))
         } catch {
             FileOutput.standardError.write("labrun: \(error)")
@@ -53,8 +54,14 @@ struct ScenarioSession {
         return reporters.errors.isEmpty ? verdict : Verdict.worst(of: [verdict, .infraError])
     }
 
-    private func drive(_ reporters: RunReporters, image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) async -> Verdict {
-        reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)"))))
+    private func drive(_ reporters: RunReporters, image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) async
+        -> Verdict
+    {
+        reporters.consume(
+            RunEvent(
+                at: 0,
+                payload: .runStarted(
+                    header(accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)"))))
         let host: LabHostProcess
         do {
             host = try LabHostProcess.spawn(arguments: [])
@@ -121,8 +128,10 @@ enum SessionFeed: Sendable {
         let ticker = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: interval)
-                continuation.yield(.tick(Double((ContinuousClock.now - started).components.seconds)
-                    + Double((ContinuousClock.now - started).components.attoseconds) / 1e18))
+                continuation.yield(
+                    .tick(
+                        Double((ContinuousClock.now - started).components.seconds)
+                            + Double((ContinuousClock.now - started).components.attoseconds) / 1e18))
             }
         }
         Task {

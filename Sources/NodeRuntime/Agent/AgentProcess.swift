@@ -58,7 +58,9 @@ final class AgentProcess: Sendable {
         guard child.waitForEnd(until: .after(Self.endPatience)) != nil else {
             throw NodeFailure(
                 code: "timeout",
-                message: "the agent, process \(child.processIdentifier), still runs \(Self.endPatience) after signal \(signal)")
+                message:
+                    "the agent, process \(child.processIdentifier), still runs \(Self.endPatience) after signal \(signal)"
+            )
         }
         child.killGroup()
         let deadline = Deadline.after(.seconds(2))
@@ -84,11 +86,12 @@ final class AgentProcess: Sendable {
         }
         output.readAvailable(pass)
         for line in lines.finish(now: .now) { events(.log(source: "agent", line: line)) }
-        let ended = switch child.exitStatus {
-        case .exited(let code)?: "exit \(code)"
-        case .signalled(let number)?: "signal \(number)"
-        case nil: "unknown"
-        }
+        let ended =
+            switch child.exitStatus {
+            case .exited(let code)?: "exit \(code)"
+            case .signalled(let number)?: "signal \(number)"
+            case nil: "unknown"
+            }
         let (last, isCurrent) = state.withLock { state in
             let last = AgentState(
                 running: false, pid: nil, ended: ended, lastLines: lines.lastLines, starts: state.starts)

@@ -38,7 +38,8 @@ enum AgentSocket {
             if chunk.isEmpty {
                 throw NodeFailure(
                     code: "agent-unreachable",
-                    message: "\(path): the agent closed the connection after \(reply.count) bytes of an unfinished reply")
+                    message:
+                        "\(path): the agent closed the connection after \(reply.count) bytes of an unfinished reply")
             }
             reply += chunk
         }

@@ -52,7 +52,8 @@ final class NodeServer: Sendable {
         guard let frame = try? Frame.event(event, session: session) else { return }
         if !isLog {
             let dropped = channel.takeDroppedLogs()
-            let note = NodeEvent.log(source: "runtime", line: "\(dropped) log lines dropped: the host did not read them")
+            let note = NodeEvent.log(
+                source: "runtime", line: "\(dropped) log lines dropped: the host did not read them")
             if dropped > 0, let frame = try? Frame.event(note, session: session) { channel.send(frame) }
         }
         channel.send(frame, isLog: isLog)

@@ -150,10 +150,11 @@ public final class NodeRuntime: Sendable {
             let result = try children.run(
                 command.arguments, environment: NodeEnvironment.variables,
                 within: .milliseconds(command.deadlineMillis))
-            let status = switch result.status {
-            case .exited(let code): code
-            case .signalled(let number): 128 + number
-            }
+            let status =
+                switch result.status {
+                case .exited(let code): code
+                case .signalled(let number): 128 + number
+                }
             return Executed(
                 status: status, output: String(decoding: result.output, as: UTF8.self),
                 errorOutput: String(decoding: result.errorOutput, as: UTF8.self))

@@ -5,7 +5,9 @@ import LinuxKernel
 /// Says when the configuration that counts appears, changes its file, or goes.
 enum ConflistWatch {
     /// Starts watching the directory, which is made if missing; reports the present state at once when there is one.
-    static func start(_ directory: ConflistDirectory, changed: @escaping @Sendable (String?) -> Void) throws(SystemError) {
+    static func start(_ directory: ConflistDirectory, changed: @escaping @Sendable (String?) -> Void)
+        throws(SystemError)
+    {
         makeDirectories(directory.path)
         let watch = FileDescriptor(owning: try check("inotify_init1") { inotify_init1(Int32(IN_CLOEXEC)) })
         let events = UInt32(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)

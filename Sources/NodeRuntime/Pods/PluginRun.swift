@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 import Glibc
 import LinuxKernel
@@ -19,10 +19,13 @@ struct Attachment: Sendable {
         self.namespacePath = namespacePath
         interface = "eth0"
         var parts = [
-            "IgnoreUnknown=1", "K8S_POD_NAMESPACE=\(pod.namespace)", "K8S_POD_NAME=\(pod.name)", "K8S_POD_UID=\(pod.uid)",
+            "IgnoreUnknown=1", "K8S_POD_NAMESPACE=\(pod.namespace)", "K8S_POD_NAME=\(pod.name)",
+            "K8S_POD_UID=\(pod.uid)",
         ]
         if !pod.labels.isEmpty {
-            let labels = pod.labels.sorted { $0.key < $1.key }.map { "\(percentEncoded($0.key))=\(percentEncoded($0.value))" }
+            let labels = pod.labels.sorted { $0.key < $1.key }.map {
+                "\(percentEncoded($0.key))=\(percentEncoded($0.value))"
+            }
             parts.append("LABRUN_LABELS=" + labels.joined(separator: ","))
         }
         arguments = parts.joined(separator: ";")
@@ -97,11 +100,12 @@ struct PluginRun: Sendable {
         guard !type.contains("/") else {
             throw PluginError(plugin: type, command: command, code: 7, message: "a plugin type may not contain a slash")
         }
-        let environment = NodeEnvironment.variables + [
-            "CNI_COMMAND=\(command)", "CNI_CONTAINERID=\(attachment.containerID)",
-            "CNI_NETNS=\(attachment.namespacePath)", "CNI_IFNAME=\(attachment.interface)",
-            "CNI_ARGS=\(attachment.arguments)", "CNI_PATH=\(pluginDirectory)",
-        ]
+        let environment =
+            NodeEnvironment.variables + [
+                "CNI_COMMAND=\(command)", "CNI_CONTAINERID=\(attachment.containerID)",
+                "CNI_NETNS=\(attachment.namespacePath)", "CNI_IFNAME=\(attachment.interface)",
+                "CNI_ARGS=\(attachment.arguments)", "CNI_PATH=\(pluginDirectory)",
+            ]
         let document = try configuration.document(for: plugin, previous: previous)
         let result: ProgramResult
         do {

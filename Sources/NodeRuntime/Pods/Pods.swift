@@ -33,7 +33,9 @@ final class Pods: Sendable {
         "\(NodePaths.networkNamespaces)/\(pod.namespace)_\(pod.name)"
     }
 
-    var statuses: [PodStatus] { pods.withLock { $0.values.map(\.status) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) } }
+    var statuses: [PodStatus] {
+        pods.withLock { $0.values.map(\.status) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+    }
 
     /// Makes a pod, or answers the one there is. A pod that cannot be attached is undone and answered as
     /// `ContainerCreating` with the reason: ask again later, as a kubelet does.
@@ -60,7 +62,8 @@ final class Pods: Sendable {
         do {
             let result = try gate.pass { try run.add(attachment) }
             guard let address = result.firstAddress else {
-                throw PluginError(plugin: run.configuration.name, command: "ADD", code: nil, message: "a result without address")
+                throw PluginError(
+                    plugin: run.configuration.name, command: "ADD", code: nil, message: "a result without address")
             }
             try receivers.open(reference, port: spec.port, in: namespace)
             let status = PodStatus(

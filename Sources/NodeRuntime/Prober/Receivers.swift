@@ -135,7 +135,9 @@ package final class Receivers: Sendable {
             while true {
                 let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &peer, &local)
                 guard count >= 0 else { return }
-                guard var packet = node_probe_packet(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { continue }
+                guard var packet = node_probe_packet(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else {
+                    continue
+                }
                 guard packet.answer == 0 else { continue }
                 log.record(packet, from: peer)
                 packet.answer = 1
@@ -195,7 +197,9 @@ struct EchoMessage {
         guard bytes.count >= 20 else { return nil }
         let header = Int(bytes[0] & 15) * 4
         guard bytes.count >= header + 8 + node_probe_packet.length else { return nil }
-        guard let packet = node_probe_packet(UnsafeRawBufferPointer(rebasing: bytes[(header + 8)...])) else { return nil }
+        guard let packet = node_probe_packet(UnsafeRawBufferPointer(rebasing: bytes[(header + 8)...])) else {
+            return nil
+        }
         type = bytes[header]
         identifier = UInt16(bytes[header + 4]) << 8 | UInt16(bytes[header + 5])
         sequence = UInt16(bytes[header + 6]) << 8 | UInt16(bytes[header + 7])

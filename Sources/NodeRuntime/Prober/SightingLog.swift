@@ -37,7 +37,9 @@ struct SightingLog {
             }
         }
         .sorted {
-            ($0.sourceIndex, $0.targetIndex, $0.protocol.rawValue) < ($1.sourceIndex, $1.targetIndex, $1.protocol.rawValue)
+            ($0.sourceIndex, $0.targetIndex, $0.protocol.rawValue) < (
+                $1.sourceIndex, $1.targetIndex, $1.protocol.rawValue
+            )
         }
     }
 }

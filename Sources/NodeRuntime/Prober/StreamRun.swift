@@ -51,7 +51,9 @@ final class StreamRun: Sendable {
         }
         var all: [StreamFlow] = []
         for (source, pairs) in plan.pairs.enumerated() {
-            for target in pairs { for code in codes { all.append(StreamFlow(source: source, target: target, code: code)) } }
+            for target in pairs {
+                for code in codes { all.append(StreamFlow(source: source, target: target, code: code)) }
+            }
         }
         self.plan = plan
         flows = Mutex(all)
@@ -117,7 +119,8 @@ final class StreamRun: Sendable {
             do {
                 try namespaces.enter(plan.sources[source].pod)
                 if sockets[source] == nil {
-                    let opened = try ProbeSockets(withDatagrams: names.contains("udp"), withEchoes: names.contains("icmp"))
+                    let opened = try ProbeSockets(
+                        withDatagrams: names.contains("udp"), withEchoes: names.contains("icmp"))
                     sockets[source] = opened
                     for (kind, descriptor) in [(ProbeTag.Kind.datagrams, opened.datagrams), (.echoes, opened.echoes)] {
                         let tag = ProbeTag(kind: kind, index: source).rawValue
@@ -149,7 +152,8 @@ final class StreamRun: Sendable {
     // MARK: Sending
 
     private func send(
-        _ index: Int, _ flow: inout StreamFlow, _ targets: [node_endpoint?], _ sockets: [Int: ProbeSockets], _ time: Int64
+        _ index: Int, _ flow: inout StreamFlow, _ targets: [node_endpoint?], _ sockets: [Int: ProbeSockets],
+        _ time: Int64
     ) {
         guard flow.ended == nil, let target = targets[flow.target], let socket = sockets[flow.source] else { return }
         var packet = node_probe_packet()

@@ -27,9 +27,24 @@ private let lacks: [(String, String, @Sendable (inout HostSurvey) -> Void)] = [
     ("bridge", "modprobe bridge", { $0.trials["bridge"]?.failure = "refused" }),
     ("nftables", "nf_tables", { $0.trials["nftables"]?.failure = "refused" }),
     ("libvirt-embed", "libvirt-daemon-driver-qemu", { $0.trials["libvirt-embed"]?.failure = "no driver" }),
-    ("kernels", "labrun image build", { $0.images = 0; $0.archiveFailure = "deb.debian.org:80 does not answer" }),
-    ("disk", "prune", { $0.images = 0; $0.freeMiB = 10 }),
-    ("tools", "kmod", { $0.images = 0; $0.missingTools = ["depmod"] }),
+    (
+        "kernels", "labrun image build",
+        {
+            $0.images = 0; $0.archiveFailure = "deb.debian.org:80 does not answer"
+        }
+    ),
+    (
+        "disk", "prune",
+        {
+            $0.images = 0; $0.freeMiB = 10
+        }
+    ),
+    (
+        "tools", "kmod",
+        {
+            $0.images = 0; $0.missingTools = ["depmod"]
+        }
+    ),
 ]
 
 @Suite struct DoctorTests {
