@@ -29,6 +29,8 @@ build: guest
 		from=.build-guest/release/$$product; to=$(GUEST)/$$product; \
 		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
+	@git describe --always --dirty --abbrev=12 > $(GUEST)/revision.new 2>/dev/null || echo unknown > $(GUEST)/revision.new; \
+	cmp -s $(GUEST)/revision.new $(GUEST)/revision && rm $(GUEST)/revision.new || mv $(GUEST)/revision.new $(GUEST)/revision
 
 ## deps: installs the system packages that are missing, and opens /dev/net/tun as stock Debian has it
 deps:

@@ -276,9 +276,6 @@ public final class Cluster: Sendable {
     /// Effective datapath values.
     public var datapathValues: [String: String] { values.withLock { $0 } }
 
-    /// What an agent prints for its operators, kept as artifacts: file name → method.
-    public var textReports: [(String, AgentMethod)] { [("status", .statusText), ("health", .healthText)] }
-
     func onAll(
         _ nodes: [ClusterNode], _ body: @escaping @Sendable (ClusterNode) async throws -> Void
     ) async throws {

@@ -1,4 +1,5 @@
 import Foundation
+import NodeImage
 
 /// Facts of the host that a report names.
 enum HostKernel {
@@ -10,6 +11,13 @@ enum HostKernel {
 }
 
 extension LabrunVersion {
-    /// Revision of the sources, when the build was told it (`LABRUN_REVISION`), else `unknown`.
-    static var revision: String { ProcessInfo.processInfo.environment["LABRUN_REVISION"] ?? "unknown" }
+    /// Revision of the sources: `make build` writes it beside the guest binaries; `unknown` in other builds.
+    static var revision: String {
+        for directory in ImageStore.standardGuestDirectories {
+            if let text = try? String(contentsOfFile: directory + "/revision", encoding: .utf8) {
+                return text.trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+        }
+        return "unknown"
+    }
 }

@@ -93,7 +93,7 @@ final class LabHostRun: Sendable {
             let scenario = ScenarioRun(
                 request: request, cluster: cluster, emitter: emitter, resumed: { [gate] in await gate.wait() })
             let result = await scenario.run()
-            await collectArtifacts(cluster)
+            await AgentArtifacts(folder: artifacts).collect(cluster)
             await emitter.phase(.teardown) {
                 await cluster.close()
                 do {
@@ -115,33 +115,15 @@ final class LabHostRun: Sendable {
         }
     }
 
-    /// Status and health of every agent that still answers, in the words of its own tool.
-    private func collectArtifacts(_ cluster: Cluster) async {
-        await withTaskGroup(of: Void.self) { group in
-            for node in cluster.nodes {
-                group.addTask { [artifacts] in
-                    guard await node.state.isReady else { return }
-                    for (name, method) in cluster.textReports {
-                        guard let text = try? await node.agent(method, as: String.self, within: .seconds(2)) else {
-                            continue
-                        }
-                        try? text.write(
-                            toFile: "\(artifacts)/\(name)-\(node.name).txt", atomically: true, encoding: .utf8)
-                    }
-                }
-            }
-        }
-    }
+    private static let artifactKinds: [(prefix: String, kind: String)] = [
+        ("console-", "console"), ("agent-", "agent-log"), ("status-", "status"), ("health-", "status"),
+        ("map-", "map-dump"), ("tap", "pcapng"), ("vpc-flow", "flow-log"),
+    ]
 
     private func announceArtifacts() {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: artifacts)) ?? []
         for name in names.sorted() {
-            let kind =
-                name.hasPrefix("console-")
-                ? "console"
-                : name.hasSuffix(".pcapng")
-                    ? "pcapng"
-                    : name.contains("flow") ? "flow-log" : name.hasPrefix("agent-") ? "agent-log" : "status"
+            let kind = Self.artifactKinds.first { name.hasPrefix($0.prefix) }?.kind ?? "log"
             emitter.emit(.artifact(ArtifactRecord(path: "artifacts/\(name)", kind: kind)))
         }
     }

@@ -64,7 +64,8 @@ struct MatrixTable {
     /// Three columns: blank, letter, `!` when it is not as expected.
     private func cell(_ from: Endpoint, _ to: Endpoint) -> String {
         guard let cell = grid.worst(from, to) else {
-            return from.id == to.id ? paint.dim(" " + glyphs.same + " ") : paint.yellow(" ? ")
+            // Every pair that was asked for has a cell; a pair without one was never asked for.
+            return from.id == to.id ? paint.dim(" " + glyphs.same + " ") : "   "
         }
         let letter = glyphs.letter(cell.observed)
         if cell.deviates { return " " + (cell.verdict == .fail ? paint.red(letter + "!") : paint.yellow(letter + "!")) }
@@ -130,6 +131,7 @@ struct MatrixTable {
             let entry = "\(glyphs.letter(cell.observed)) \(cell.observed.name)"
             if !seen.contains(entry) { seen.append(entry) }
         }
+        if !folded, grid.cells.count < grid.endpoints.count * (grid.endpoints.count - 1) { seen.append("blank not probed") }
         if worst.contains(where: \.deviates) { seen.append("! not as expected") }
         let what =
             folded ? "pairs open in every protocol/pairs, worst of them" : "rows: from, columns: to, worst protocol"

@@ -225,7 +225,7 @@ class MatrixView {
     const cells = pick(this.pair(row.index, column.index) || [], this.layer);
     const worst = worstOf(cells);
     const ends = `${data.endpoints[row.index].id} to ${data.endpoints[column.index].id}`;
-    if (!worst) { td.append(el('span', {class: 'cell void', 'aria-label': `${ends}: not measured`, title: 'not measured'}, '?')); return td; }
+    if (!worst) { td.append(el('span', {class: 'cell unasked', 'aria-label': `${ends}: not probed`, title: 'the scenario does not probe this pair'}, '')); return td; }
     const old = this.before ? unpack(this.before).get(this.key(row.index, column.index)) : null;
     const before = old ? old.find(cell => cell.protocol === worst.protocol && cell.port === worst.port) : null;
     const [glyph, mood] = look(worst, this.view, before);
@@ -295,6 +295,8 @@ class MatrixView {
     const calm = all.find(cell => cell.verdict === 'pass' && cell.observed !== 'open');
     if (bad) add(letterOf(bad.observed), bad.verdict === 'fail' ? 'bad' : 'void', bad.verdict === 'fail' ? 'framed: not as expected' : 'hatched: not measured');
     if (calm) add(letterOf(calm.observed), 'calm', 'plain: as expected');
+    const pairs = data.endpoints.length * (data.endpoints.length - 1);
+    if (unpack(this.step).size < pairs) add('', 'unasked', 'blank: not probed');
     if (this.folded.size) list.append(el('li', {}, 'a folded cell: pairs open / pairs, and the worst of them'));
     list.append(el('li', {}, 'arrow keys move, Enter opens why'));
     return list;

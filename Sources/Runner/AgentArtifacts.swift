@@ -1,0 +1,44 @@
+import AgentAPI
+import Foundation
+import Lab
+
+/// What every agent that still answers says of itself at the end of a run: texts for engineers, dumps of its maps.
+struct AgentArtifacts: Sendable {
+    let folder: String
+    private static let deadline = Duration.seconds(2)
+
+    func collect(_ cluster: Cluster) async {
+        await withTaskGroup(of: Void.self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.isReady else { return }
+                    await text(.statusText, "status", node)
+                    await text(.healthText, "health", node)
+                    await dump(.ipcache, "ipcache", node, [IPCacheEntry].self)
+                    await dump(.endpoints, "endpoints", node, [AgentEndpoint].self)
+                    await dump(.metrics, "metrics", node, [MetricSample].self)
+                }
+            }
+        }
+    }
+
+    private func text(_ method: AgentMethod, _ name: String, _ node: ClusterNode) async {
+        let request = HealthRequest(deadlineMillis: 500)
+        guard let text = try? await node.agent(method, request, as: String.self, within: Self.deadline) else { return }
+        write(Data(text.utf8), "\(name)-\(node.name).txt")
+    }
+
+    private func dump<Value: Codable & Sendable>(
+        _ method: AgentMethod, _ name: String, _ node: ClusterNode, _ type: Value.Type
+    ) async {
+        guard let value = try? await node.agent(method, as: Value.self, within: Self.deadline) else { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        if let data = try? encoder.encode(value) { write(data, "map-\(name)-\(node.name).json") }
+    }
+
+    /// A file that cannot be written is missing in the list of artifacts; the run's verdict does not hang on it.
+    private func write(_ data: Data, _ name: String) {
+        try? data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"), options: .atomic)
+    }
+}
