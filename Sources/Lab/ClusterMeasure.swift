@@ -50,7 +50,7 @@ extension Cluster {
             plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings)
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
-            longestRoundTripMicros: longest, missing: missing)
+            longestRoundTripMicros: longest, packets: plan.count, missing: missing)
     }
 
     private static func request(

@@ -20,6 +20,8 @@ public struct Measurement: Sendable {
     public let probes: [ProbeMeasurement]
     public let seconds: Double
     public let longestRoundTripMicros: Int
+    /// Packets that a UDP or ICMP cell was to be measured with; more were sent where one was sent again.
+    public let packets: Int
     /// Nodes that could not be asked, and why.
     public let missing: [String: String]
 }

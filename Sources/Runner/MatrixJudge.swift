@@ -29,7 +29,7 @@ extension Judge {
             }
             return Cell(
                 key: probe.key, expected: expected, observed: probe.observed, verdict: verdict,
-                latencyMicros: probe.latencyMicros, attempts: 1, why: why)
+                latencyMicros: probe.latencyMicros, attempts: max(1, probe.sent), why: why)
         }
     }
 
@@ -52,7 +52,9 @@ extension Judge {
             decided[rule].append(cell)
         }
         var results = zip(expectations.matrix, decided).enumerated().map { index, pair in
-            ruleResult(number: index + 1, rule: pair.0, cells: pair.1, missing: observation.measurement.missing)
+            ruleResult(
+                number: index + 1, rule: pair.0, cells: pair.1, missing: observation.measurement.missing,
+                packets: observation.measurement.packets)
         }
         if let first = uncovered.first {
             results.append(
@@ -65,7 +67,7 @@ extension Judge {
     }
 
     private func ruleResult(
-        number: Int, rule: ExpectationRule, cells: [Cell], missing: [String: String]
+        number: Int, rule: ExpectationRule, cells: [Cell], missing: [String: String], packets: Int
     ) -> ExpectationResult {
         let name = "matrix \(number): \(rule.words)"
         guard !cells.isEmpty else { return result(name, .inconclusive, "no measured cell is decided by this rule") }
@@ -85,7 +87,10 @@ extension Judge {
             return result(
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
         }
-        return result(name, .met, "all \(cells.count) cells are \(wanted)")
+        // A packet that was sent again is said: what answered may not have been the first one.
+        let again = cells.count { $0.attempts > packets }
+        let words = again == 0 ? "" : ", \(again) of them after a packet was sent again"
+        return result(name, .met, "all \(cells.count) cells are \(wanted)\(words)")
     }
 }
 

@@ -78,7 +78,8 @@ struct Bench {
                 name: "matrix of 24 pods, \(measured.cells.count) cells", value: measured.seconds, unit: "s",
                 bound: 1.5 * roundTrip + 1, how: "longest round trip \(number(roundTrip * 1000)) ms"),
             Row(name: "teardown", value: teardown.max() ?? .nan, unit: "s", bound: 1, how: "longest"),
-            Row(name: "labrun, all its processes", value: memory.labrunMiB, unit: "MiB", bound: 150,
+            Row(
+                name: "labrun, all its processes", value: memory.labrunMiB, unit: "MiB", bound: 150,
                 how: "peak proportional set size"),
             Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 300, how: "peak resident of QEMU"),
         ]

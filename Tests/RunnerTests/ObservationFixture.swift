@@ -42,7 +42,8 @@ struct ObservationFixture {
         var observation = Observation(
             endpoints: Self.endpoints,
             measurement: Measurement(
-                endpoints: Self.endpoints, probes: probes, seconds: 0.1, longestRoundTripMicros: 300, missing: [:]))
+                endpoints: Self.endpoints, probes: probes, seconds: 0.1, longestRoundTripMicros: 300, packets: 1,
+                missing: [:]))
         observation.nodes = ["node1", "node2"].map { (node: String) in
             NodeReading(
                 name: node, address: "10.0.0.1", podCIDR: "192.168.1.0/24", tunnelPort: 8472, power: .running,

@@ -131,7 +131,8 @@ struct MatrixTable {
             let entry = "\(glyphs.letter(cell.observed)) \(cell.observed.name)"
             if !seen.contains(entry) { seen.append(entry) }
         }
-        if !folded, grid.cells.count < grid.endpoints.count * (grid.endpoints.count - 1) { seen.append("blank not probed") }
+        let pairs = grid.endpoints.count * (grid.endpoints.count - 1)
+        if !folded, grid.cells.count < pairs { seen.append("blank not probed") }
         if worst.contains(where: \.deviates) { seen.append("! not as expected") }
         let what =
             folded ? "pairs open in every protocol/pairs, worst of them" : "rows: from, columns: to, worst protocol"
