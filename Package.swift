@@ -87,7 +87,7 @@ let host: [Target] = [
     .target(
         name: "LabrunCommands",
         dependencies: [
-            "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles", "ShippedScenarios",
+            "Lab", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles", "ShippedScenarios",
             "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
         ],
         swiftSettings: strict),

@@ -66,8 +66,11 @@ int from_overlay(struct __sk_buff *skb) {
     if (endpoint->flags & DP_ENDPOINT_HOST)
         return forward_to_host(skb, &packet, config, eth);
     packet.event.endpoint_id = endpoint->id;
-    if (ip->ttl <= 1)
-        return DROP(skb, &packet, DP_DROP_TTL_EXCEEDED);
+    if (ip->ttl <= 1) {
+        // Counted as a drop, and given to the stack, which discards it with the ICMP error that traceroute waits for.
+        DROP_RECORD(skb, &packet, DP_DROP_TTL_EXCEEDED);
+        return redirect_to_stack(config, eth);
+    }
     ipv4_hop(ip);
     return forward_to_endpoint(skb, &packet, eth, endpoint);
 }

@@ -139,7 +139,7 @@ extension Object {
         LibbpfMessages.clear()
         let opened = name.withCString { cName in
             var options = bpf_object_open_opts()
-            options.sz = MemoryLayout<bpf_object_open_opts>.size
+            options.sz = optionsSize(through: \bpf_object_open_opts.kernel_log_level)
             options.object_name = cName
             if let log {
                 options.kernel_log_buf = log.baseAddress

@@ -64,7 +64,7 @@ public struct Program: ~Copyable, Sendable {
         context.ifindex = interface
         var output = [UInt8](repeating: 0, count: packet.count + 512)
         var options = bpf_test_run_opts()
-        options.sz = MemoryLayout<bpf_test_run_opts>.size
+        options.sz = optionsSize(through: \bpf_test_run_opts.batch_size)
         options.repeat = repeating
         let result = packet.withUnsafeBytes { input in
             output.withUnsafeMutableBytes { output in

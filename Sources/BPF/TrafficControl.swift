@@ -71,7 +71,7 @@ public enum TrafficControl {
 
     private static func hook(_ interface: UInt32, _ direction: Direction) -> bpf_tc_hook {
         var hook = bpf_tc_hook()
-        hook.sz = length(through: \bpf_tc_hook.parent)
+        hook.sz = optionsSize(through: \bpf_tc_hook.parent)
         hook.ifindex = Int32(bitPattern: interface)
         hook.attach_point = direction.attachPoint
         return hook
@@ -79,16 +79,10 @@ public enum TrafficControl {
 
     private static func options() -> bpf_tc_opts {
         var options = bpf_tc_opts()
-        options.sz = length(through: \bpf_tc_opts.priority)
+        options.sz = optionsSize(through: \bpf_tc_opts.priority)
         options.handle = handle
         options.priority = priority
         return options
-    }
-
-    /// Up to the end of the last field: libbpf refuses what is not zero behind it, and the padding of an imported struct is
-    /// not always zero.
-    private static func length<Options>(through last: PartialKeyPath<Options>) -> Int {
-        MemoryLayout<Options>.offset(of: last).map { $0 + 4 } ?? MemoryLayout<Options>.size
     }
 
     private static func require(_ result: Int32, _ call: String, _ subject: String) throws(SystemError) {

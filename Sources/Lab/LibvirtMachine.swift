@@ -54,16 +54,24 @@ public final class LibvirtHypervisor: Sendable {
     ]
 
     public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
+        machine(
+            named: node.name, index: index, memoryMiB: memoryMiB,
+            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)])
+    }
+
+    func machine(
+        named name: String, index: Int, memoryMiB: Int, interfaces: [DomainSpec.Interface]
+    ) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"
         let number = String(index)
         let spec = DomainSpec(
-            name: node.name,
+            name: name,
             uuid: "6c616272-756e-4000-8000-" + String(repeating: "0", count: 12 - number.count) + number,
             accelerator: boot.accelerator == "kvm" ? .kvm : .tcg, memoryMiB: memoryMiB, kernel: boot.kernelPath,
             initrd: boot.initrdPath, kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
-            consoleLog: "\(consoleDirectory)/console-\(node.name).log",
+            consoleLog: "\(consoleDirectory)/console-\(name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
-            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)], hotplugSlots: 0,
+            interfaces: interfaces, hotplugSlots: 0,
             translationCacheMiB: 32, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
     }

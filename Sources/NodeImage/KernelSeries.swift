@@ -31,6 +31,13 @@ public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
         self < .trixie ? ["no_timer_check"] : ["no_timer_check", "clearcpuid=cx16"]
     }
 
+    /// Memory in MiB below which a node of this series cannot unpack its initramfs.
+    ///
+    /// 7.2's kernel is 62 MB (6.1: 53 MB); with 128 MiB it panics with "System is deadlocked on memory", with 144 it boots.
+    public var minimumMemoryMiB: Int {
+        self < .sid ? 128 : 160
+    }
+
     /// Parses a series as a user writes it.
     ///
     /// - Throws: ``ImageError`` with ``ImageError/Code/unknownKernel`` that lists the series at hand.

@@ -12,6 +12,7 @@ signal(SIGPIPE, SIG_IGN)
 // A lab host enters its namespaces before anything can start a thread.
 if let channels = LabNamespace.enterIfAsked() {
     await NamespaceTrials.runIfAsked(channels)
+    await ImageTrial.runIfAsked(channels)
     await LabHost.run(channels)
 }
 await LabrunCommand.start()

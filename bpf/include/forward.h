@@ -36,12 +36,17 @@ static __always_inline int forward_to_endpoint(
     return bpf_redirect(endpoint->ifindex, 0);
 }
 
-// The node's own address, for a packet that came out of the overlay: up the stack as if received by the host device.
+// For a packet that came out of the overlay: up the stack as if received by the host device.
+static __always_inline int redirect_to_stack(const struct dp_config *config, struct ethhdr *eth) {
+    eth_rewrite(eth, config->host_mac, config->host_mac);
+    return bpf_redirect(config->host_ifindex, BPF_F_INGRESS);
+}
+
+// The node's own address, for a packet that came out of the overlay.
 static __always_inline int forward_to_host(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
-    eth_rewrite(eth, config->host_mac, config->host_mac);
     trace(skb, packet, config, DP_POINT_TO_HOST);
-    return bpf_redirect(config->host_ifindex, BPF_F_INGRESS);
+    return redirect_to_stack(config, eth);
 }
 
 static __always_inline int forward_to_overlay(

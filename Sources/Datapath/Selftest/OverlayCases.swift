@@ -57,8 +57,9 @@ enum OverlayCases {
                 event(.fromOverlay, .unknownEndpoint, to: TestNode.absentNeighbour, .unknown, file: "overlay.bpf.c"),
             ]),
         SelftestCase(
-            name: "expired", program: .fromOverlay, packet: inner(to: TestNode.pod, ttl: 1),
-            tunnelIdentifier: identifier, verdict: .drop,
+            name: "expired, left to the stack for its ICMP error", program: .fromOverlay,
+            packet: inner(to: TestNode.pod, ttl: 1), tunnelIdentifier: identifier, verdict: .redirect,
+            output: rewritten(to: TestNode.pod, ttl: 1, TestNode.hostMAC, TestNode.hostMAC),
             events: [
                 event(to: TestNode.pod, TestNode.podIdentity),
                 event(.fromOverlay, .ttlExceeded, to: TestNode.pod, TestNode.podIdentity, file: "overlay.bpf.c"),

@@ -23,15 +23,12 @@ public struct ImageBuild: AsyncParsableCommand {
     public init() {}
 
     public func validate() throws {
-        for name in kernel where name != "all" {
-            do { _ = try KernelSeries(parsing: name) } catch { throw ValidationError(error.description) }
-        }
+        _ = try kernelSeries(kernel)
     }
 
     public func run() async throws {
         let store = ImageStore()
-        let names = kernel.contains("all") ? KernelSeries.allCases.map(\.rawValue) : kernel
-        for name in names {
+        for name in try kernelSeries(kernel).map(\.rawValue) {
             let clock = ContinuousClock()
             let start = clock.now
             let artifact = try await store.ensure(kernel: name, refresh: refresh) { step in

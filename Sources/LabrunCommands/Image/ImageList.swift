@@ -39,12 +39,7 @@ public struct ImageList: AsyncParsableCommand {
                     megabytes(image.bytes), current.contains(image.digest) ? "*" : "",
                 ]
             }
-        let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            let line = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(
-                separator: "  ")
-            return String(line.reversed().drop(while: { $0 == " " }).reversed())
-        }.joined(separator: "\n")
+        return columns(rows)
     }
 
     /// An image as `--json` tells it.

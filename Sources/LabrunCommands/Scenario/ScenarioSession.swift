@@ -94,8 +94,10 @@ struct ScenarioSession {
     }
 
     private func request(image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) -> RunRequest {
-        RunRequest(
-            scenario: scenario.scenario, profile: scenario.profile,
+        var profile = scenario.profile
+        profile.memoryMiB = max(profile.memoryMiB, image.series.minimumMemoryMiB)
+        return RunRequest(
+            scenario: scenario.scenario, profile: profile,
             image: .init(
                 kernelPath: image.kernelPath, initrdPath: image.initrdPath, release: image.kernelRelease,
                 parameters: accelerator.accelerator == .tcg ? image.series.emulationParameters : []),
