@@ -68,12 +68,22 @@ public enum FaultCatalogue {
         for other in others {
             let common = fault.claims.intersection(other.fault.claims).sorted()
             if let first = common.first { return "\(first) is already held by fault \(other.id)" }
-            let dead = other.fault.claims.filter { $0.hasSuffix(" power") }.map { $0.dropLast(" power".count) }
-            if let node = dead.first(where: { name in fault.claims.contains { $0.hasPrefix("\(name) ") } }) {
-                return "\(node) is not running because of fault \(other.id)"
+            if let node = unpowered(by: other.fault, needed: fault) {
+                return "\(node) does not run because of fault \(other.id)"
+            }
+            if let node = unpowered(by: fault, needed: other.fault) {
+                return "\(node) must run until fault \(other.id) is healed"
             }
         }
         return nil
+    }
+}
+
+extension FaultCatalogue {
+    /// A node whose power one fault takes while the other has something to do on it.
+    private static func unpowered(by fault: any Fault, needed other: any Fault) -> String? {
+        let dead = fault.claims.filter { $0.hasSuffix(" power") }.map { String($0.dropLast(" power".count)) }
+        return dead.sorted().first { name in other.claims.contains { $0.hasPrefix("\(name) ") } }
     }
 }
 

@@ -32,6 +32,9 @@ struct NetemFault: Fault {
         guard request != NetemRequest(interface: request.interface) else {
             throw FaultError(call, "netem without delay, loss, corrupt, duplicate or reorder does nothing")
         }
+        guard request.jitterMillis == 0 || request.delayMillis > 0 else {
+            throw FaultError(call, "jitter needs a delay")
+        }
         guard request.reorderPercent == 0 || request.delayMillis > 0 else {
             throw FaultError(call, "reorder needs a delay")
         }

@@ -20,7 +20,7 @@ public struct LabPlan: Codable, Sendable {
     public let gateway: String
     public let prefixLength: Int
     /// Port on which a node itself answers probes.
-    public static let nodePort: UInt16 = 30080
+    public static let nodePort = WorkloadPlacement.nodePort
     /// VXLAN port of the tunnel (Linux's and Cilium's default, not RFC 7348's 4789).
     public static let tunnelPort: UInt16 = 8472
 
@@ -29,12 +29,12 @@ public struct LabPlan: Codable, Sendable {
         guard let subnet = IPv4CIDR(profile.subnetCIDR), let pods = IPv4CIDR(profile.podCIDR) else {
             throw LabError(.plan, "lab \(profile.name): subnet or pod range is no CIDR")
         }
-        guard profile.podMaskSize > pods.prefixLength, profile.podMaskSize <= 28 else {
+        guard profile.podMaskSize > pods.prefixLength, profile.podMaskSize <= LabProfile.longestPodMask else {
             throw LabError(.plan, "lab \(profile.name): a /\(profile.podMaskSize) per node does not fit \(pods)")
         }
         let shares = 1 << (profile.podMaskSize - pods.prefixLength)
         let hosts = (1 << (32 - subnet.prefixLength)) - 12
-        guard profile.nodeCount < shares, profile.nodeCount <= hosts, profile.nodeCount <= 64 else {
+        guard profile.nodeCount < shares, profile.nodeCount <= hosts, profile.nodeCount <= LabProfile.mostNodes else {
             throw LabError(.plan, "lab \(profile.name): no room for \(profile.nodeCount) nodes")
         }
         self.profile = profile

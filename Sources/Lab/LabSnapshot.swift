@@ -17,6 +17,12 @@ public struct LabSnapshot: Sendable {
         }
         return found
     }
+
+    /// The same without pods and their interfaces (`lxc…`).
+    public var withoutPods: LabSnapshot {
+        LabSnapshot(
+            state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !$0.hasPrefix("lxc") } })
+    }
 }
 
 extension Cluster {

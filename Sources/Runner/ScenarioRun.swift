@@ -16,6 +16,7 @@ public actor ScenarioRun {
     private let resumed: @Sendable () async -> Void
     var workloads: [Workload]
     var active: [ActiveFault] = []
+    var clean: CleanState?
     /// The first thing that went wrong, in one sentence.
     var failure: String?
 

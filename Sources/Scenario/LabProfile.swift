@@ -29,6 +29,11 @@ public struct LabProfile: Codable, Sendable {
         }
     }
 
+    /// Addresses, taps and MACs are laid out for no more.
+    public static let mostNodes = 64
+    /// A node's share needs room for its router, its health endpoint and pods.
+    public static let longestPodMask = 28
+
     public var name: String
     public var title: String
     /// `10.0.0.0/16`

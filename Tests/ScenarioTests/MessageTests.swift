@@ -68,7 +68,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:7:8: lab \"nothing.yaml\" has 1 mistakes of its own"),
         Case(
             ScenarioText.head + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a}]\n",
-            "x.yaml:8:30: count must be a whole number from 1 to 100, but the number 101 is given"),
+            "x.yaml:8:30: count must be a whole number from 1 to 64, but the number 101 is given"),
         Case(
             ScenarioText.head + "  overrides: {nodes: {kernel: 6.1}}\n  timeline: [{name: a}]\n",
             "x.yaml:8:31: kernel: put 6.1 in quotes, so that it stays text; expected one of 5.10, 6.1, 6.12, 7.2"),
@@ -87,7 +87,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             settings: [Setting(path: "node.count", value: "4")]),
         Case(
             ScenarioText.head + "  timeline: [{name: a}]\n",
-            "--set:1:1: nodes.count must be a whole number from 1 to 100, but \"x\" is given",
+            "--set:1:1: nodes.count must be a whole number from 1 to 64, but \"x\" is given",
             "--set:1:1: unknown datapath value \"routingmod\"; did you mean \"datapath.values.routingMode\"?",
             settings: [
                 Setting(path: "nodes.count", value: "x"),

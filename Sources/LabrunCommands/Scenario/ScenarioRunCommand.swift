@@ -32,7 +32,9 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     @Option(help: "Kernel series of the nodes: 5.10, 6.1, 6.12 or 7.2.")
     var kernel: String?
 
-    @Option(help: ArgumentHelp("Change a value of the lab: datapath.values.NAME=VALUE.", valueName: "path=value"))
+    @Option(
+        help: ArgumentHelp(
+            "Change a value of the lab: nodes.memoryMiB=160, datapath.values.NAME=VALUE.", valueName: "path=value"))
     var set: [String] = []
 
     @Option(help: "Seed of everything that is random.")
@@ -62,16 +64,37 @@ struct ScenarioRunCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let scenarios = try load()
+        if scenarios.count > 1, html != nil {
+            throw ValidationError("--html takes one scenario; every report folder has its own report.html")
+        }
         var verdicts: [Verdict] = []
+        var folders: [String] = []
         for scenario in scenarios {
             let folder = reportFolder(for: scenario, alone: scenarios.count == 1)
             let session = ScenarioSession(
                 scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1))
             let verdict = await session.run()
             verdicts.append(verdict)
+            folders.append(folder)
             if verdict == .interrupted { break }
         }
+        if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: folders, to: junit)) }
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
+    }
+
+    /// One file with a suite for every scenario. A report that cannot be read or written is a failure of the instrument.
+    private func writeJUnit(of folders: [String], to path: String) -> Verdict {
+        do {
+            let reports = try folders.map {
+                try RunReport(json: try Data(contentsOf: URL(fileURLWithPath: ReportFolder(path: $0).report)))
+            }
+            try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out")
+                .write(to: URL(fileURLWithPath: path), options: .atomic)
+            return .pass
+        } catch {
+            FileOutput.standardError.write("labrun: cannot write \(path): \(error)")
+            return .infraError
+        }
     }
 
     /// Checks everything before anything is started.
@@ -108,7 +131,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         if let kernel { settings.append(Setting(path: "nodes.kernel", value: kernel)) }
         for text in set {
             guard let setting = Setting(text) else {
-                throw ValidationError("--set takes path=value, for example datapath.values.MTU=1400, not \(text)")
+                throw ValidationError("--set takes path=value, for example nodes.memoryMiB=160, not \(text)")
             }
             settings.append(setting)
         }

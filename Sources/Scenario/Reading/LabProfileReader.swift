@@ -118,8 +118,9 @@ extension LabProfile {
             if nodeCount > room { return "subnet \(subnetCIDR) has room for \(max(0, room)) nodes, not \(nodeCount)" }
         }
         if let pods = IPv4Network(podCIDR), podMaskSize >= pods.prefixLength, podMaskSize <= 32 {
-            let room = 1 << (podMaskSize - pods.prefixLength)
-            if nodeCount > room { return "\(podCIDR) has \(room) shares of /\(podMaskSize), not \(nodeCount)" }
+            // The first share stays free: node1 has the second.
+            let room = (1 << (podMaskSize - pods.prefixLength)) - 1
+            if nodeCount > room { return "\(podCIDR) has room for \(room) nodes with a /\(podMaskSize) each, not \(nodeCount)" }
         }
         return nil
     }

@@ -183,7 +183,9 @@ enum ReportShape {
         name: "diagnosis", help: "Root causes found from the evidence.",
         fields: [
             Field("expected", .nullable(.text()), "What the step expects."),
-            Field("found", .list(.object(finding), atLeast: 0), required: true, "Findings, the surest first."),
+            Field(
+                "found", .list(.object(finding), atLeast: 0), required: true,
+                "Findings, the one that accounts for most cells first."),
         ])
 
     private static let finding = ObjectShape(

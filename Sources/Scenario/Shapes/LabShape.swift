@@ -1,6 +1,6 @@
 /// Shapes of lab profiles: `kind: Lab`.
 enum LabShape {
-    static let nodeCounts = 1...100
+    static let nodeCounts = 1...LabProfile.mostNodes
     static let memory = 96...16384
     /// Series of the node image's kernels.
     static let kernels = ["5.10", "6.1", "6.12", "7.2"]
@@ -46,7 +46,8 @@ enum LabShape {
         name: "pods", help: "The pods' network.",
         fields: [
             Field("cidr", .text(.cidr), required: true, "Addresses of all pods."),
-            Field("maskSize", .integer(8...30), required: true, "Prefix length of a node's share."),
+            Field(
+                "maskSize", .integer(8...LabProfile.longestPodMask), required: true, "Prefix length of a node's share."),
         ])
 
     private static let group = ObjectShape(
