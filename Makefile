@@ -20,7 +20,7 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
 	kmod cpio xz-utils lz4 zstd busybox-static iproute2 debian-archive-keyring ca-certificates
 
-.PHONY: build deps bpf guest image scenario test check format bench clean
+.PHONY: build deps bpf guest image scenario test check format bench man clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 build: guest
@@ -81,6 +81,13 @@ bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
 	$(SWIFT) build -c release --product labbench
 	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
+
+## man: manual page and shell completions, generated into .build/share
+man: build
+	$(SWIFT) package generate-manual
+	@mkdir -p .build/share && cp .build/plugins/GenerateManual/outputs/labrun/labrun.1 .build/share/
+	@for shell in bash zsh fish; do $(LABRUN) --generate-completion-script $$shell > .build/share/labrun.$$shell; done
+	@ls .build/share
 
 clean:
 	rm -rf .build .build-guest .build-bpf
