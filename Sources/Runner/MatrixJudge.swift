@@ -88,7 +88,7 @@ extension Judge {
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
         }
         // A packet that was sent again is said: what answered may not have been the first one.
-        let again = cells.count { $0.attempts > packets }
+        let again = cells.count { $0.attempts > packets && $0.latencyMicros != nil }
         let words = again == 0 ? "" : ", \(again) of them after a packet was sent again"
         return result(name, .met, "all \(cells.count) cells are \(wanted)\(words)")
     }
