@@ -87,7 +87,8 @@ let host: [Target] = [
     .target(
         name: "LabrunCommands",
         dependencies: [
-            "Lab", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles", "ShippedScenarios",
+            "Lab", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
+            "ShippedScenarios",
             "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
         ],
         swiftSettings: strict),
@@ -125,12 +126,16 @@ let package = Package(
             name: "namespace-selftest", dependencies: ["Fabric", "Netlink", "NetAddress", "LinuxKernel"],
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
-        tests("Datapath", ["Datapath", "DatapathModel", "AgentAPI", "NetAddress", "LinuxKernel"]),
+        tests(
+            "Datapath", ["Datapath", "DatapathModel", "AgentAPI", "NetAddress", "LinuxKernel", "NamespaceHarness"],
+            resources: [.copy("Snapshots")]),
         .executableTarget(
             name: "prober-selftest",
             dependencies: ["NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
             path: "Tests/ProberSelftest", swiftSettings: strict),
-        tests("NodeRuntime", ["NodeRuntime", "NodeLink", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
+        tests(
+            "NodeRuntime",
+            ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
         tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
         tests("Lab", ["Lab", "Reports", "RunEvents", subprocess]),

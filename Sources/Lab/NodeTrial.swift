@@ -57,7 +57,8 @@ public enum NodeTrial {
         let plan = LabPlan.Node(
             name: request.node, address: "", mac: "", tap: "", interfaceID: "", podCIDR: "")
         let node = ClusterNode(
-            plan: plan, machine: hypervisor.machine(named: request.node, index: 1, memoryMiB: request.memoryMiB, interfaces: [])
+            plan: plan,
+            machine: hypervisor.machine(named: request.node, index: 1, memoryMiB: request.memoryMiB, interfaces: [])
         ) { _, _ in }
         let clock = ContinuousClock()
         let started = clock.now

@@ -50,6 +50,13 @@ final class LinkChannel: Sendable {
     }
 
     private func start(_ id: UInt64, _ call: LinkCall) {
+        // A link that is ready already has its hello.
+        let hello: Frame? = state.withLock { state in
+            guard call.json == nil, state.phase == .ready, !state.cancelledEarly.contains(id) else { return nil }
+            state.starting.remove(id)
+            return state.hello
+        }
+        if let hello { return call.continuation.resume(returning: hello) }
         let refusal: (NodeLinkError.Code, String)? = state.withLock { state in
             state.starting.remove(id)
             if state.cancelledEarly.remove(id) != nil { return (.cancelled, "cancelled") }
@@ -211,6 +218,7 @@ final class LinkChannel: Sendable {
             let orphans = state.bootID == hello.bootID ? [] : state.takeSent()
             state.phase = .ready
             state.bootID = hello.bootID
+            state.hello = frame
             return (state.takeWaiters(), orphans)
         }
         for waiter in waiters { waiter.continuation.resume(returning: frame) }

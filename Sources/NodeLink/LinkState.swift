@@ -56,6 +56,8 @@ struct LinkState {
     var phase = Phase.connecting(lastError: "not tried yet")
     var session: UInt32 = 0
     var bootID: String?
+    /// The last hello that was answered.
+    var hello: Frame?
     var lastCall: UInt64 = 0
     var calls: [UInt64: LinkCall] = [:]
     /// Requests not yet in the outbox, oldest first.

@@ -1,60 +1,71 @@
 import Foundation
+import Glibc
+import NamespaceHarness
+import NodeImage
 import NodeLink
 import NodeProtocol
 
-/// A node of its own for one test: QEMU under software emulation, the image of `make-initramfs.sh`.
+/// A node of its own for one test: QEMU under software emulation, the cached node image with a small userland on top.
 ///
-/// Needs `LABRUN_TEST_KERNEL`, the directory of an unpacked linux-image package, and `LABRUN_TEST_LABNODE`, the static
-/// guest binary.
+/// `make test` leaves kernel package and guest binaries where they are looked for; without them the test fails with the
+/// command that mends it.
 final class VirtualNode: @unchecked Sendable {  // the process and paths are set once
-    static var isAvailable: Bool {
-        environment("LABRUN_TEST_KERNEL") != nil && environment("LABRUN_TEST_LABNODE") != nil
-    }
     static let mac = "52:54:00:00:00:01"
 
     let link: NodeLink
     let directory: String
     private let qemu = Process()
 
-    private static func environment(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }
-
-    init(memoryMegabytes: Int = 128) throws {
-        directory = "/tmp/labrun-vm-\(UInt32.random(in: 0...UInt32.max))"
+    /// - Parameter restarts: whether the machine boots again when the guest reboots; else it ends.
+    init(restarts: Bool = false) async throws {
+        directory = FileManager.default.temporaryDirectory.path + "/labrun-vm-\(UInt32.random(in: 0...UInt32.max))"
+        let image = try await Self.image()
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let kernelTree = Self.environment("LABRUN_TEST_KERNEL") ?? ""
-        let here =
-            URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/VirtualNodeImage"
         try Self.run([
-            "/bin/bash", "\(here)/make-initramfs.sh", "\(directory)/initramfs", kernelTree,
-            Self.environment("LABRUN_TEST_LABNODE") ?? "",
+            "/bin/bash", "-c",
+            #""$1"/Tests/VirtualNodeImage/make-userland.sh "$2/userland" && cat "$3" "$2/userland" > "$2/initramfs""#,
+            "userland", BuiltLabrun.root.path, directory, image.initrdPath,
         ])
-        let kernel = try FileManager.default.contentsOfDirectory(atPath: "\(kernelTree)/boot").first {
-            $0.hasPrefix("vmlinuz")
-        }
+        let parameters = ["console=ttyS0", "panic=-1", "loglevel=4", "tsc=reliable", "rdinit=/init"]
         qemu.executableURL = URL(filePath: "/usr/bin/qemu-system-x86_64")
-        qemu.arguments = [
-            "-M", "q35", "-cpu", "max", "-accel", "tcg", "-m", "\(memoryMegabytes)", "-nographic", "-nodefaults",
-            "-no-reboot", "-kernel", "\(kernelTree)/boot/\(kernel ?? "")", "-initrd", "\(directory)/initramfs",
-            "-append", "console=ttyS0 panic=-1 quiet loglevel=4", "-serial", "file:\(directory)/console",
-            "-device", "virtio-serial", "-chardev", "socket,id=c,server=on,wait=off,path=\(directory)/link",
-            "-device", "virtserialport,chardev=c,name=labrun.link", "-netdev", "user,id=n,restrict=on",
-            "-device", "virtio-net-pci,netdev=n,mac=\(Self.mac),romfile=",
-        ]
+        qemu.arguments =
+            [
+                "-M", "q35", "-cpu", "max", "-accel", "tcg", "-m", "192", "-nographic", "-nodefaults",
+                "-kernel", image.kernelPath, "-initrd", "\(directory)/initramfs",
+                "-append", (parameters + image.series.emulationParameters).joined(separator: " "),
+                "-serial", "file:\(directory)/console",
+                "-device", "virtio-serial", "-chardev", "socket,id=c,server=on,wait=off,path=\(directory)/link",
+                "-device", "virtserialport,chardev=c,name=labrun.link", "-netdev", "user,id=n,restrict=on",
+                "-device", "virtio-net-pci,netdev=n,mac=\(Self.mac),romfile=",
+            ] + (restarts ? [] : ["-no-reboot"])
         qemu.standardInput = FileHandle.nullDevice
         try qemu.run()
         link = NodeLink(node: "node1", path: "\(directory)/link")
     }
 
+    /// The standard image with what a bridge plugin needs besides.
+    private static func image() async throws -> NodeImageArtifact {
+        let environment = ProcessInfo.processInfo.environment["LABRUN_GUEST_DIR"]
+        let guest = environment ?? BuiltLabrun.root.appending(path: ".build/release/guest").path
+        return try await ImageStore(guestDirectory: guest).ensure(
+            ImageRecipe(series: .standard, modules: ImageRecipe.standardModules + ["bridge"]))
+    }
+
     var console: String { (try? String(contentsOfFile: "\(directory)/console", encoding: .utf8)) ?? "" }
-    var isRunning: Bool { qemu.isRunning }
-    var processIdentifier: Int32 { qemu.processIdentifier }
+    var socketPath: String { "\(directory)/link" }
 
     /// Waits for QEMU's own end.
-    func waitForExit() { qemu.waitUntilExit() }
+    /// - Returns: whether it came in time.
+    func hasEnded(within seconds: Double) async throws -> Bool {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while qemu.isRunning, .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
+        return !qemu.isRunning
+    }
 
     func end() {
         link.close()
-        if qemu.isRunning { qemu.terminate() }
+        // Not SIGTERM: QEMU inherits the signal mask of the thread that started it, where that is blocked, and would live.
+        if qemu.isRunning { kill(qemu.processIdentifier, SIGKILL) }
         qemu.waitUntilExit()
         try? FileManager.default.removeItem(atPath: directory)
     }
@@ -79,6 +90,12 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
         return executed
     }
 
+    func snapshot(through link: NodeLink? = nil) async throws -> NodeSnapshot {
+        let answer = try await (link ?? self.link).call(.snapshot, deadline: .seconds(20))
+        guard case .snapshot(let snapshot) = answer.reply else { throw CocoaError(.coderInvalidValue) }
+        return snapshot
+    }
+
     private static func run(_ arguments: [String]) throws {
         let process = Process()
         process.executableURL = URL(filePath: arguments[0])
@@ -87,4 +104,32 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
     }
+}
+
+/// The first event that the body takes, or nil at the deadline.
+func first<Value: Sendable>(
+    of events: AsyncStream<NodeEvent>, within seconds: Double, _ take: @escaping @Sendable (NodeEvent) -> Value?
+) async -> Value? {
+    await withTaskGroup(of: Value?.self) { group in
+        group.addTask {
+            for await event in events { if let value = take(event) { return value } }
+            return nil
+        }
+        group.addTask {
+            try? await Task.sleep(for: .seconds(seconds))
+            return nil
+        }
+        defer { group.cancelAll() }
+        return await group.next() ?? nil
+    }
+}
+
+/// A folder of a test's own, removed with it.
+final class TestFolder: Sendable {
+    let path: String
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/labrun-test-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

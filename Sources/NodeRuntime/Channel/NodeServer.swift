@@ -22,9 +22,11 @@ final class NodeServer: Sendable {
     init(channel: GuestChannel) { self.channel = channel }
 
     /// Serves until reading fails.
-    /// - Parameter describe: what a hello is answered with.
+    /// - Parameters:
+    ///   - describe: what a hello is answered with.
+    ///   - present: what a host that comes back is told: events of the meantime went to nobody.
     func run(
-        describe: @escaping @Sendable () -> HelloReply,
+        describe: @escaping @Sendable () -> HelloReply, present: @escaping @Sendable () -> [NodeEvent],
         handle: @escaping @Sendable (NodeRequest) throws -> (NodeReply, blob: [UInt8])
     ) throws(SystemError) {
         startThread("channel-writer") { [channel] in channel.runWriter() }
@@ -32,7 +34,11 @@ final class NodeServer: Sendable {
             opened: { if state.withLock({ $0.session == 0 }) { announce(describe()) } },
             received: { frame in
                 guard frame.kind == .request else { return }
-                receive(frame, describe: describe, handle: handle)
+                if let hello = Self.hello(in: frame) {
+                    greet(hello, frame, describe(), present)
+                } else {
+                    receive(frame, handle: handle)
+                }
             })
     }
 
@@ -64,8 +70,13 @@ final class NodeServer: Sendable {
         if let frame = try? Frame.event(.started(hello), session: 0) { channel.send(frame) }
     }
 
+    private static func hello(in frame: Frame) -> Hello? {
+        guard frame.request == 0, case .hello(let hello)? = try? frame.decode(NodeRequest.self) else { return nil }
+        return hello
+    }
+
     private func receive(
-        _ frame: Frame, describe: @Sendable () -> HelloReply,
+        _ frame: Frame,
         handle: @escaping @Sendable (NodeRequest) throws -> (NodeReply, blob: [UInt8])
     ) {
         let request: NodeRequest
@@ -74,7 +85,6 @@ final class NodeServer: Sendable {
         } catch {
             return reply(.failed(NodeFailure(code: "bad-request", message: "unreadable request: \(error)")), to: frame)
         }
-        if case .hello(let hello) = request { return greet(hello, frame, describe()) }
         let accepted = state.withLock { state -> NodeFailure?? in
             // A frame of another session is an older connection's.
             guard frame.session == state.session else { return .some(nil) }
@@ -101,15 +111,18 @@ final class NodeServer: Sendable {
         }
     }
 
-    private func greet(_ hello: Hello, _ frame: Frame, _ description: HelloReply) {
-        let early = state.withLock { state in
+    private func greet(
+        _ hello: Hello, _ frame: Frame, _ description: HelloReply, _ present: @Sendable () -> [NodeEvent]
+    ) {
+        let (early, isFirst) = state.withLock { state in
+            let isFirst = state.session == 0
             state.session = hello.session
             defer { state.early = [] }
-            return state.early
+            return (state.early, isFirst)
         }
         reply(.hello(description), to: frame)
         emit(.started(description), hello.session)
-        for event in early { emit(event, hello.session) }
+        for event in isFirst ? early : present() { emit(event, hello.session) }
     }
 
     private func reply(_ reply: NodeReply, blob: [UInt8] = [], to frame: Frame) {

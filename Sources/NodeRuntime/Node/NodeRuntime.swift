@@ -47,7 +47,16 @@ public final class NodeRuntime: Sendable {
     }
 
     private func serve() throws {
-        try server.run(describe: { self.hello }, handle: { try self.handle($0) })
+        try server.run(
+            describe: { self.hello }, present: { self.presentState }, handle: { try self.handle($0) })
+    }
+
+    /// Agent and network as they are now; nothing before the node was configured.
+    private var presentState: [NodeEvent] {
+        guard let wanted = configuration.withLock({ $0 }) else { return [] }
+        let agent = agent.current
+        return (agent.starts > 0 ? [.agent(agent)] : [])
+            + [.network(conflist: ConflistDirectory(path: wanted.conflistDirectory).first()?.path)]
     }
 
     private var hello: HelloReply {

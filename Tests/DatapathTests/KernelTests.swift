@@ -1,0 +1,83 @@
+import Foundation
+import NamespaceHarness
+import Testing
+
+/// Every BPF program in every kernel that `labrun image` offers, by `labrun image verify`: one real node each, two at a time.
+@Suite(.serialized) struct KernelTests {
+    private struct Verification: Decodable {
+        struct Counts: Decodable { let checks, passed, failed, skipped: Int }
+        struct Program: Decodable {
+            let object, program: String
+            let verifiedInstructions: Int?
+        }
+        struct Failure: Decodable {
+            let check: String
+            let problems: [String]
+        }
+        struct Skip: Decodable { let check, reason: String }
+        let kernel, release: String
+        let counts: Counts
+        let programs: [Program]
+        let failures: [Failure]
+        let skips: [Skip]
+    }
+
+    /// Series → release and verified instructions by program.
+    private struct Recorded: Codable {
+        var release: String
+        var verifiedInstructions: [String: Int]
+    }
+
+    private static let kernels = ["5.10", "6.1", "6.12", "7.2"]
+    private static let snapshot = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "Snapshots/verified-instructions.json")
+
+    /// A missing image, a program that does not load, a failed check: all fail here; nothing is skipped in silence.
+    @Test func `every program loads and passes its checks on every kernel`() async throws {
+        let ended = try await BuiltLabrun.run(["image", "verify", "--kernel", "all", "--json"])
+        #expect(
+            ended.status == 0,
+            "labrun image verify ended with \(ended.status); images: make image KERNEL=all\n\(ended.errors)")
+        let found = try JSONDecoder().decode([Verification].self, from: Data(ended.output.utf8))
+        #expect(found.map(\.kernel) == Self.kernels, "\(ended.errors)")
+        for one in found {
+            for failure in one.failures {
+                Issue.record("\(one.release): \(failure.check): \(failure.problems.joined(separator: "; "))")
+            }
+            #expect(one.release.hasPrefix(one.kernel + "."))
+            #expect(one.counts.passed >= 86)
+            // Only packets cut inside their IP header, which newer kernels refuse to run a program on.
+            #expect(one.skips.allSatisfy { $0.check.contains("cut short") }, "\(one.skips)")
+            #expect(one.counts.skipped <= (one.kernel == "5.10" ? 0 : 3))
+        }
+        try compare(found)
+    }
+
+    /// Equal on the kernel that was recorded; within a quarter on a newer one of the series. `LABRUN_RECORD=1` records.
+    private func compare(_ found: [Verification]) throws {
+        var now: [String: Recorded] = [:]
+        for one in found {
+            var counts: [String: Int] = [:]
+            for program in one.programs {
+                let count: Int = try #require(program.verifiedInstructions, "\(one.release) \(program.program)")
+                counts["\(program.object)/\(program.program)"] = count
+            }
+            now[one.kernel] = Recorded(release: one.release, verifiedInstructions: counts)
+        }
+        if ProcessInfo.processInfo.environment["LABRUN_RECORD"] == "1" {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try (encoder.encode(now) + Data("\n".utf8)).write(to: Self.snapshot)
+        }
+        let recorded = try JSONDecoder().decode([String: Recorded].self, from: Data(contentsOf: Self.snapshot))
+        for (kernel, one) in now {
+            let known = try #require(recorded[kernel], "kernel \(kernel) was never recorded")
+            #expect(Set(one.verifiedInstructions.keys) == Set(known.verifiedInstructions.keys))
+            for (program, count) in one.verifiedInstructions {
+                let before = known.verifiedInstructions[program] ?? 0
+                let slack = one.release == known.release ? 0 : before / 4
+                #expect(abs(count - before) <= slack, "\(kernel) \(program): \(count), recorded \(before)")
+            }
+        }
+    }
+}
