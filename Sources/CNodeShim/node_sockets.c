@@ -24,6 +24,9 @@ static struct node_endpoint endpoint_of(const struct sockaddr_in *address) {
     return (struct node_endpoint){.address = ntohl(address->sin_addr.s_addr), .port = ntohs(address->sin_port)};
 }
 
+/// Some hundred small packets (the kernel doubles it). A hundred pods have four such buffers each, and a node 128 MiB.
+enum { receive_buffer = 128 << 10 };
+
 static void set_option(int socket_fd, int level, int option, int value) {
     setsockopt(socket_fd, level, option, &value, sizeof value);
 }
@@ -42,6 +45,8 @@ int node_tcp_client(void) {
     setsockopt(socket_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     set_option(socket_fd, IPPROTO_IP, IP_RECVERR, 1);
     set_option(socket_fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    // The acknowledgement of the SYN,ACK goes with the request.
+    set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     return socket_fd;
 }
 
@@ -56,6 +61,8 @@ int node_tcp_listener(uint16_t port, int backlog) {
     if (socket_fd < 0) return -1;
     set_option(socket_fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(socket_fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    // Connections inherit it: the acknowledgement of the request goes with the answer.
+    set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     if (bind(socket_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(socket_fd, backlog) != 0)
         return close_with_errno(socket_fd);
     return socket_fd;
@@ -87,7 +94,7 @@ int node_udp_socket(uint16_t port) {
     if (socket_fd < 0) return -1;
     if (port == 0) set_option(socket_fd, IPPROTO_IP, IP_RECVERR, 1);
     set_option(socket_fd, IPPROTO_IP, IP_PKTINFO, 1);
-    set_option(socket_fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);
+    set_option(socket_fd, SOL_SOCKET, SO_RCVBUF, receive_buffer);
     if (bind(socket_fd, (struct sockaddr *)&address, sizeof address) != 0) return close_with_errno(socket_fd);
     return socket_fd;
 }
@@ -99,7 +106,7 @@ int node_icmp_socket(int receiver) {
     if (socket_fd < 0) return -1;
     setsockopt(socket_fd, SOL_RAW, NODE_ICMP_FILTER, &filter, sizeof filter);
     if (!receiver) set_option(socket_fd, IPPROTO_IP, IP_RECVERR, 1);
-    set_option(socket_fd, SOL_SOCKET, SO_RCVBUF, 1 << 20);
+    set_option(socket_fd, SOL_SOCKET, SO_RCVBUF, receive_buffer);
     return socket_fd;
 }
 

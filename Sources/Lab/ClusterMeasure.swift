@@ -29,7 +29,7 @@ extension Cluster {
                         return (name, .failure(LabError(.request, "\(name) is \(await node.state.description)")))
                     }
                     do {
-                        let answer = try await node.connection().probe(request, slack: self.slack)
+                        let answer = try await node.connection().probe(request, slack: .seconds(60))
                         return (name, .success((answer.summary, answer.results)))
                     } catch {
                         return (name, .failure(error))

@@ -57,3 +57,8 @@ private func launch(_ body: @escaping () -> Void) -> pthread_t {
     precondition(result == 0, "pthread_create: \(result)")
     return thread
 }
+
+/// Lowers the calling thread's priority (setpriority(2), nice 10): everything else on a busy processor goes first.
+public func yieldToOthers() {
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+}

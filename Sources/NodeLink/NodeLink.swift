@@ -79,11 +79,12 @@ public final class NodeLink: Sendable {
 }
 
 extension NodeLink {
-    /// Runs a plan on the node. The deadline is the plan's own plus `slack`.
+    /// Runs a plan on the node. The deadline is twice the plan's own, which is each probe's from its first packet on, plus
+    /// `slack` for sending them all.
     public func probe(
         _ plan: ProbePlan, slack: Duration = .seconds(15)
     ) async throws -> (summary: ProbeSummary, results: [ProbeResult]) {
-        let answer = try await call(.probe(plan), deadline: .milliseconds(plan.deadlineMillis) + slack)
+        let answer = try await call(.probe(plan), deadline: .milliseconds(2 * plan.deadlineMillis) + slack)
         guard case .probe(let summary) = answer.reply, let results = ProbeResults.decode(answer.blob) else {
             throw unexpected(.probe(plan), answer.reply)
         }

@@ -17,6 +17,8 @@ final class EventLog: Sendable {
     /// Starts to read. The thread ends only with the process.
     func follow(pinnedBuffer: String) {
         startThread("events") { [self] in
+            // Reading can wait until packets do not: under load this wakes once for many of them.
+            yieldToOthers()
             do {
                 var buffer = try RingBuffer(pinnedAt: pinnedBuffer)
                 while true {

@@ -7,14 +7,20 @@ import NodeProtocol
 ///
 /// What has just been sent and not yet answered is bounded (`window`), so that a burst does not overflow the queues of the
 /// path under test and read as loss; what has been waiting for longer than a few round trips no longer counts, so that
-/// blocked pairs hold up nobody. Single packets that get no answer are sent again twice before the deadline, as TCP does.
+/// blocked pairs hold up nobody. Every cell has the plan's deadline for itself, from its first packet on: a node that is
+/// slow to send a large plan does not read as a path that is slow to answer. Single packets that get no answer are sent
+/// again twice before that, as TCP does.
 package final class ProbeRun {
     /// Probes out at once that may still be answered promptly.
-    static let window = 128
-    /// Microseconds after which an unanswered probe no longer counts: four round trips within these.
-    static let ages: ClosedRange<Int64> = 10_000...100_000
-    /// Nothing is first sent with less than this left, or half of the deadline if that is less, microseconds.
+    static let window = 64
+    /// Microseconds after which an unanswered probe no longer counts: four round trips within these. A node whose processor
+    /// is busy answers after hundreds of milliseconds; sending on regardless then fills its memory with packets.
+    static let ages: ClosedRange<Int64> = 10_000...1_000_000
+    /// Nothing is sent to a cell with less than this left, or half of the deadline if that is less, microseconds.
     static let patience: Int64 = 500_000
+    /// Beyond the deadline, the time in which first packets may still go out, microseconds. What has had no slot by then is
+    /// not measured.
+    static let launching: Int64 = 40_000_000
 
     let plan: ProbePlan
     let codes: [ProbeProtocolCode]
@@ -39,6 +45,10 @@ package final class ProbeRun {
     private let namespaces: NamespaceThread
     private let start = MonotonicTime.now
     private let deadline: Int64
+    private let lastLaunch: Int64
+    private let lastWords: Int64
+    /// When cells are given up, in the order in which they were begun.
+    private var expiries = ProbeTimers()
 
     package init(_ plan: ProbePlan, namespacePath: @escaping (PodReference) -> String) throws {
         self.plan = plan
@@ -56,6 +66,8 @@ package final class ProbeRun {
         sockets = Array(repeating: nil, count: plan.sources.count)
         echoCells = Array(repeating: [], count: plan.sources.count)
         deadline = Int64(plan.deadlineMillis) * 1000
+        lastLaunch = deadline + Self.launching
+        lastWords = deadline - min(Self.patience, deadline / 2)
         connectionBudget = Int(min(8192, node_descriptor_limit() / 2))
         epoll = FileDescriptor(owning: try check("epoll_create1") { node_epoll_create() })
         namespaces = NamespaceThread(path: namespacePath)
@@ -79,23 +91,27 @@ package final class ProbeRun {
 
     /// Measures. Leaves the calling thread in some network namespace: use a thread of its own.
     package func run() -> (summary: ProbeSummary, results: [ProbeResult]) {
+        // Answering goes before asking: a node whose one processor is busy then sends less, instead of answering late.
+        yieldToOthers()
         var events = [epoll_event](repeating: epoll_event(), count: 256)
-        let lastStart = deadline - min(Self.patience, deadline / 2)
         var next = 0
         while remaining > 0 {
             let time = now
-            if time >= deadline { break }
+            expire(time)
             age(time)
-            if time <= lastStart {
+            if time <= lastLaunch {
                 retryDeferred()
                 while next < cells.count, youngCount < Self.window {
                     begin(next)
                     next += 1
                 }
+            } else if next < cells.count {
+                for index in next..<cells.count { finish(index, .notMeasured(error: 0)) }
+                next = cells.count
             }
-            resend(time, until: lastStart)
-            let more = next < cells.count && time <= lastStart
-            let count = node_epoll_wait(epoll.rawValue, &events, Int32(events.count), waitMillis(time, more))
+            resend(time)
+            guard remaining > 0 else { break }
+            let count = node_epoll_wait(epoll.rawValue, &events, Int32(events.count), waitMillis(time, next < cells.count))
             if count > 0 { for index in 0..<Int(count) { handle(&events[index]) } }
         }
         return report()
@@ -103,11 +119,26 @@ package final class ProbeRun {
 
     private func waitMillis(_ time: Int64, _ more: Bool) -> Int32 {
         if more && youngCount < Self.window { return 0 }
-        var next = deadline
+        var next = expiries.next ?? time + deadline
         if let due = timers.next { next = min(next, due) }
         if more, youngHead < young.count { next = min(next, young[youngHead].time + ageLimit) }
         if !deferred.isEmpty { next = min(next, time + 2_000) }
         return Int32(max(0, min(60_000, (next - time + 999) / 1000)))
+    }
+
+    /// Gives up what has had the deadline for itself.
+    private func expire(_ time: Int64) {
+        while let index = expiries.takeDue(time) {
+            let cell = cells[index]
+            guard cell.outcome == nil else { continue }
+            // Deferred meanwhile, and sent later than it was begun or not yet.
+            let begun = cell.sent == 0 ? time : cell.firstSent
+            if begun + deadline > time, cell.sent > 0 || time <= lastLaunch {
+                expiries.add(begun + deadline, index)
+            } else {
+                finish(index, cell.finalOutcome(count: plan.count))
+            }
+        }
     }
 
     private var ageLimit: Int64 { min(max(4 * smoothedRoundTrip, Self.ages.lowerBound), Self.ages.upperBound) }
@@ -138,6 +169,7 @@ package final class ProbeRun {
         cells[index].isYoung = true
         youngCount += 1
         young.append((now, index))
+        expiries.add(now + deadline, index)
         if cell.code == .tcp {
             connect(index, target)
         } else {
@@ -170,10 +202,10 @@ package final class ProbeRun {
         }
     }
 
-    private func resend(_ time: Int64, until last: Int64) {
+    private func resend(_ time: Int64) {
         var budget = Self.window
         while budget > 0, let index = timers.takeDue(time) {
-            guard cells[index].outcome == nil, time <= last else { continue }
+            guard cells[index].outcome == nil, time <= cells[index].firstSent + lastWords else { continue }
             budget -= 1
             send(index)
         }
