@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Reports
 import RunEvents
 import Subprocess
@@ -37,6 +38,16 @@ struct LabrunProgram {
     /// Runs it to its end.
     func run(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil) async throws -> Ended
     {
+        try await Self.run(path, arguments, environment: environment, directory: directory)
+    }
+
+    /// A scenario of these tests.
+    static func scenario(_ name: String) -> String { root.path + "/Tests/LabTests/Scenarios/\(name).yaml" }
+
+    /// Runs any program to its end.
+    static func run(
+        _ path: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil
+    ) async throws -> Ended {
         var values: Environment = .inherit
         for (key, value) in environment {
             values = values.updating([.init(stringLiteral: key): value])
@@ -75,6 +86,14 @@ struct HostState: Equatable {
     let processes: Set<String>
     let interfaces: Set<String>
     let mounts: Set<String>
+    /// Entries of the directory on which every lab of this user mounts its own.
+    let files: Set<String>
+
+    private static var mountPoint: String {
+        let runtime = ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"]
+        if let runtime, runtime.hasPrefix("/"), access(runtime, W_OK) == 0 { return runtime + "/labrun" }
+        return "/tmp/labrun-\(geteuid())"
+    }
 
     static func read() throws -> HostState {
         let files = FileManager.default
@@ -86,7 +105,8 @@ struct HostState: Equatable {
         let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
         return HostState(
             processes: processes, interfaces: Set(try files.contentsOfDirectory(atPath: "/sys/class/net")),
-            mounts: Set(mounts.split(separator: "\n").map(String.init).filter { $0.contains("labrun") }))
+            mounts: Set(mounts.split(separator: "\n").map(String.init).filter { $0.contains("labrun") }),
+            files: Set((try? files.contentsOfDirectory(atPath: mountPoint)) ?? []))
     }
 
     /// Waits until the host is as it was: processes of a killed namespace take some milliseconds to go.
@@ -102,6 +122,6 @@ struct HostState: Equatable {
 
     func leftovers(since before: HostState) -> [String] {
         processes.subtracting(before.processes).sorted() + interfaces.subtracting(before.interfaces).sorted()
-            + mounts.subtracting(before.mounts).sorted()
+            + mounts.subtracting(before.mounts).sorted() + files.subtracting(before.files).sorted()
     }
 }

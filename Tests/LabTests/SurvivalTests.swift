@@ -7,7 +7,8 @@ import Testing
 @Suite(.serialized) struct SurvivalTests {
     /// A run that is watched through its event stream, so that it can be hit at a known moment.
     private func hit(
-        when reached: @escaping (RunEvent) -> Bool, _ strike: @escaping (Process) throws -> Void
+        when reached: @escaping (RunEvent) -> Bool, thenWhen again: ((RunEvent) -> Bool)? = nil,
+        _ strike: (Process) throws -> Void
     ) async throws -> (status: Int32, folder: ScratchFolder) {
         let labrun = try LabrunProgram()
         let folder = try ScratchFolder()
@@ -20,7 +21,7 @@ import Testing
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
         try process.run()
-        var struck = false
+        var moments = [reached] + (again.map { [$0] } ?? [])
         var pending = Data()
         while true {
             let chunk = pipe.fileHandleForReading.availableData
@@ -29,13 +30,13 @@ import Testing
             while let end = pending.firstIndex(of: 0x0A) {
                 let line = pending[..<end]
                 pending = Data(pending[pending.index(after: end)...])
-                guard !struck, let event = try? EventLine.decode(line), reached(event) else { continue }
-                struck = true
+                guard let moment = moments.first, let event = try? EventLine.decode(line), moment(event) else { continue }
+                moments.removeFirst()
                 try strike(process)
             }
         }
         process.waitUntilExit()
-        #expect(struck, "the moment never came")
+        #expect(moments.isEmpty, "the moment never came")
         let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
         return (status, folder)
     }
@@ -62,17 +63,52 @@ import Testing
         return found
     }
 
-    private static func inPhase(_ phase: Phase) -> @Sendable (RunEvent) -> Bool {
-        { if case .phaseStarted(phase) = $0.payload { true } else { false } }
+    /// When a run is struck.
+    enum Moment: String, CaseIterable, CustomTestStringConvertible {
+        case boot, fault, teardown
+        var testDescription: String { rawValue }
+
+        func isReached(_ event: RunEvent) -> Bool {
+            switch (self, event.payload) {
+            case (.boot, .phaseStarted(.boot)), (.teardown, .phaseStarted(.teardown)): true
+            // In force, proven, and not yet undone.
+            case (.fault, .fault(_, let record)): record.state == .verified
+            default: false
+            }
+        }
     }
 
-    @Test(arguments: [Phase.boot, .inject, .teardown])
-    func `kill -9 of the outer labrun leaves nothing`(phase: Phase) async throws {
-        let before = try HostState.read()
-        let (status, folder) = try await hit(when: Self.inPhase(phase)) { kill($0.processIdentifier, SIGKILL) }
-        #expect(status == 128 + SIGKILL)
+    /// What of a lab is killed, by the name that it goes by in `ps`.
+    enum Victim: String, CaseIterable, CustomTestStringConvertible {
+        case initProcess = "labrun-init"
+        case labHost = "labrun-host"
+        var testDescription: String { rawValue }
+    }
+
+    private func descendant(of process: Process, named name: String) throws -> Int32 {
+        try #require(descendants(of: process.processIdentifier).first { $0.name.hasPrefix(name) }?.pid)
+    }
+
+    /// No process, interface or mount, and nothing at the mount point that all labs of this user share.
+    private func expectNothingLeft(since before: HostState) async throws {
         let after = try await HostState.settle(as: before)
         #expect(after.leftovers(since: before).isEmpty)
+    }
+
+    private func expectWholeReport(_ folder: ScratchFolder) {
+        for name in ["report.json", "junit.xml", "report.html", "journal.jsonl"] {
+            #expect(FileManager.default.fileExists(atPath: "\(folder.path)/report/\(name)"), "\(name)")
+        }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/report")) ?? []
+        #expect(names.allSatisfy { !$0.hasSuffix(".part") }, "\(names)")
+    }
+
+    @Test(arguments: Moment.allCases)
+    func `kill -9 of the outer labrun leaves nothing`(moment: Moment) async throws {
+        let before = try HostState.read()
+        let (status, folder) = try await hit(when: moment.isReached) { kill($0.processIdentifier, SIGKILL) }
+        #expect(status == 128 + SIGKILL)
+        try await expectNothingLeft(since: before)
         // What was known by then is in the journal, line by line.
         let journal = try String(contentsOfFile: "\(folder.path)/report/journal.jsonl", encoding: .utf8)
         let lines = journal.split(separator: "\n")
@@ -80,46 +116,60 @@ import Testing
         #expect(lines.allSatisfy { (try? EventLine.decode(Data($0.utf8))) != nil })
     }
 
-    @Test(arguments: [Phase.boot, .inject, .teardown])
-    func `kill -9 of the lab host is an infra-error with a report`(phase: Phase) async throws {
+    @Test(arguments: Victim.allCases, Moment.allCases)
+    func `kill -9 inside the lab is an infra-error with a report`(victim: Victim, moment: Moment) async throws {
         let before = try HostState.read()
-        let (status, folder) = try await hit(when: Self.inPhase(phase)) { process in
-            let hosts = descendants(of: process.processIdentifier).filter { $0.name.hasPrefix("labrun") }
-            // The newest is PID 2 of the lab: the lab host itself.
-            let host = try #require(hosts.map(\.pid).max())
-            kill(host, SIGKILL)
-        }
-        #expect(status == 3)
-        #expect(try folder.report().verdict == .infraError)
-        let after = try await HostState.settle(as: before)
-        #expect(after.leftovers(since: before).isEmpty)
-    }
-
-    @Test func `kill -9 of one QEMU is an infra-error that names the node`() async throws {
-        let before = try HostState.read()
-        let (status, folder) = try await hit(when: Self.inPhase(.baseline)) { process in
-            let machine = try #require(
-                descendants(of: process.processIdentifier).first { $0.name.hasPrefix("qemu-system") })
-            kill(machine.pid, SIGKILL)
+        let (status, folder) = try await hit(when: moment.isReached) { process in
+            kill(try descendant(of: process, named: victim.rawValue), SIGKILL)
         }
         #expect(status == 3)
         let report = try folder.report()
         #expect(report.verdict == .infraError)
-        #expect(report.message.contains("node"))
-        let after = try await HostState.settle(as: before)
-        #expect(after.leftovers(since: before).isEmpty)
+        #expect(report.message.contains("signal 9"), "\(report.message)")
+        expectWholeReport(folder)
+        try await expectNothingLeft(since: before)
     }
 
-    @Test(arguments: [Phase.boot, .inject])
-    func `SIGINT ends in order, with a report`(phase: Phase) async throws {
+    /// At once, and not when somebody's patience has ended.
+    @Test func `kill -9 of one QEMU is an infra-error that names the node`() async throws {
         let before = try HostState.read()
-        let (status, folder) = try await hit(when: Self.inPhase(phase)) { kill($0.processIdentifier, SIGINT) }
+        let clock = ContinuousClock()
+        var struck = clock.now
+        let (status, folder) = try await hit(when: Moment.fault.isReached) { process in
+            struck = clock.now
+            kill(try descendant(of: process, named: "qemu-system"), SIGKILL)
+        }
+        #expect(clock.now - struck < .seconds(5))
+        #expect(status == 3)
+        let report = try folder.report()
+        #expect(report.verdict == .infraError)
+        #expect(report.message.contains(/node[123] ended: QEMU failed or was killed/), "\(report.message)")
+        #expect(report.message.contains("labnode:"), "no line of the console: \(report.message)")
+        #expect(report.message.contains("no-vxlan"), "what is in force is not named: \(report.message)")
+        expectWholeReport(folder)
+        try await expectNothingLeft(since: before)
+    }
+
+    @Test(arguments: [Moment.boot, .fault])
+    func `SIGINT ends in order, with a report`(moment: Moment) async throws {
+        let before = try HostState.read()
+        let (status, folder) = try await hit(when: moment.isReached) { kill($0.processIdentifier, SIGINT) }
+        #expect(status == 130)
+        let report = try folder.report()
+        #expect(report.verdict == .interrupted)
+        #expect(report.phases["teardown"] != nil)
+        expectWholeReport(folder)
+        try await expectNothingLeft(since: before)
+    }
+
+    @Test func `a second SIGINT ends at once`() async throws {
+        let before = try HostState.read()
+        let (status, folder) = try await hit(when: Moment.fault.isReached, thenWhen: { event in
+            if case .phaseStarted(.teardown) = event.payload { true } else { false }
+        }) { kill($0.processIdentifier, SIGINT) }
         #expect(status == 130)
         #expect(try folder.report().verdict == .interrupted)
-        for name in ["junit.xml", "report.html", "journal.jsonl"] {
-            #expect(FileManager.default.fileExists(atPath: "\(folder.path)/report/\(name)"))
-        }
-        let after = try await HostState.settle(as: before)
-        #expect(after.leftovers(since: before).isEmpty)
+        expectWholeReport(folder)
+        try await expectNothingLeft(since: before)
     }
 }

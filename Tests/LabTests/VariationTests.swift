@@ -1,0 +1,114 @@
+import Foundation
+import Glibc
+import Reports
+import RunEvents
+import Testing
+
+/// Labs of other sizes, several at once, other users, other faults: on real nodes.
+@Suite(.serialized) struct VariationTests {
+    private struct Run {
+        let ended: LabrunProgram.Ended
+        let report: RunReport
+    }
+
+    private func run(_ scenario: String, _ options: [String] = []) async throws -> Run {
+        let folder = try ScratchFolder()
+        let ended = try await LabrunProgram().run(
+            ["scenario", scenario, "--report-dir", "\(folder.path)/report"] + options)
+        return Run(ended: ended, report: try folder.report())
+    }
+
+    private func left(since before: HostState) async throws -> [String] {
+        try await HostState.settle(as: before).leftovers(since: before)
+    }
+
+    @Test func `two labs at the same time do not see each other`() async throws {
+        let before = try HostState.read()
+        async let first = run("vxlan-blocked-8472")
+        async let second = run("vxlan-blocked-8472")
+        for run in try await [first, second] {
+            #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+            #expect(run.report.verdict == .pass)
+        }
+        #expect(try await left(since: before).isEmpty)
+    }
+
+    @Test(arguments: [1, 12])
+    func `a lab of any size`(nodes: Int) async throws {
+        let run = try await run(LabrunProgram.scenario("everything-open"), ["--nodes", "\(nodes)"])
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.lab?.nodes.count == nodes)
+        // Two pods a node, all ordered pairs of them; the nodes among themselves; over three protocols.
+        let pods = 2 * nodes
+        let pairs = pods * (pods - 1) + nodes * (nodes - 1)
+        #expect(run.report.steps.first?.matrix?.cells.count == 3 * pairs)
+    }
+
+    @Test(arguments: ["composed-faults", "netem-everything"])
+    func `faults do what they say and are undone`(name: String) async throws {
+        let run = try await run(LabrunProgram.scenario(name))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.allSatisfy { $0.verdict == .pass })
+    }
+
+    /// Nobody injected anything here, so the diagnosis can only have looked at the evidence.
+    @Test func `the cause is named without a fault to know of`() async throws {
+        let run = try await run(LabrunProgram.scenario("vxlan-never-allowed"))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        let step = try #require(run.report.steps.first)
+        #expect(step.faults.isEmpty)
+        #expect(step.diagnosis?.found.first?.id == "underlay/vxlan-port-blocked")
+    }
+
+    @Test func `a fault that conflicts with another is refused with the reason`() async throws {
+        let run = try await run(LabrunProgram.scenario("conflicting-faults"))
+        #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
+        let refused = try #require(run.report.steps.first?.faults.first { $0.id == "slow" })
+        #expect(refused.state == .refused)
+        #expect(refused.evidence.joined().contains("node2 is not running because of fault power"))
+    }
+
+    @Test func `a fault whose effect is not proven is inconclusive`() async throws {
+        let run = try await run(LabrunProgram.scenario("unproven-fault"))
+        #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.verdict == .inconclusive)
+        #expect(run.report.message.contains("not proven"))
+        // What was measured is fine, and still no pass.
+        #expect(run.report.steps.first?.matrix?.cells.allSatisfy { $0.verdict != .fail } == true)
+    }
+
+    @Test func `24 pods are measured in little more than a round trip`() async throws {
+        let run = try await run(LabrunProgram.scenario("pods-24"))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.first?.matrix?.cells.count == 24 * 23 * 3)
+    }
+
+    @Test func `three runs in a row come to the same verdict`() async throws {
+        let before = try HostState.read()
+        for number in 1...3 {
+            let run = try await run("vxlan-blocked-8472")
+            #expect(run.ended.status == 0, "run \(number): \(run.ended.output)\n\(run.ended.errors)")
+            #expect(run.report.steps.count == 3 && run.report.steps.allSatisfy { $0.verdict == .pass })
+        }
+        #expect(try await left(since: before).isEmpty)
+    }
+
+    /// As `nobody`, with a home and a cache of its own; the image is a copy of ours, so that nothing is fetched.
+    @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
+    func `an ordinary user can do all of it`() async throws {
+        let labrun = try LabrunProgram()
+        let folder = try ScratchFolder()
+        let environment = ProcessInfo.processInfo.environment
+        let cache = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "/root") + "/.cache"
+        let script = """
+            mkdir -p "$DIR/cache" && cp -a "$CACHE/labrun" "$DIR/cache/" && chown -R 65534:65534 "$DIR" || exit 99
+            cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_RUNTIME_DIR HOME="$DIR" \
+            XDG_CACHE_HOME="$DIR/cache" "$PROGRAM" scenario vxlan-blocked-8472 --report-dir "$DIR/report"
+            """
+        let ended = try await LabrunProgram.run(
+            "/bin/sh", ["-c", script],
+            environment: ["DIR": folder.path, "CACHE": cache, "PROGRAM": labrun.path])
+        #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
+        #expect(try folder.report().verdict == .pass)
+    }
+}
