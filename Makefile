@@ -20,7 +20,7 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
 	kmod cpio xz-utils lz4 zstd busybox-static iproute2 debian-archive-keyring ca-certificates
 
-.PHONY: build deps bpf guest image scenario test check format bench man clean
+.PHONY: build deps bpf guest image scenario test check format bench man soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 build: guest
@@ -88,6 +88,10 @@ man: build
 	@mkdir -p .build/share && cp .build/plugins/GenerateManual/outputs/labrun/labrun.1 .build/share/
 	@for shell in bash zsh fish; do $(LABRUN) --generate-completion-script $$shell > .build/share/labrun.$$shell; done
 	@ls .build/share
+
+## soak: RUNS times the same scenario, each with its verdict and time; fails unless all pass
+soak: build
+	LABRUN=$(LABRUN) bench/soak $(or $(RUNS),20) $(SCENARIO)
 
 clean:
 	rm -rf .build .build-guest .build-bpf
