@@ -76,7 +76,8 @@ let host: [Target] = [
             "LinuxKernel",
         ],
         swiftSettings: strict),
-    .target(name: "Faults", dependencies: ["Lab", "Fabric", "NodeLink", "NodeProtocol", "Scenario"], swiftSettings: strict),
+    .target(
+        name: "Faults", dependencies: ["Lab", "Fabric", "NodeLink", "NodeProtocol", "Scenario"], swiftSettings: strict),
     .target(
         name: "Runner",
         dependencies: ["Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "RunEvents", "Scenario", "LinuxKernel"],

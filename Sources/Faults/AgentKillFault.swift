@@ -36,7 +36,8 @@ final class AgentKillFault: Fault {
             before.withLock { $0[node.name] = starts }
             do {
                 if case .agent(let state) = try await node.call(
-                    .stopAgent(signal: signal), within: .seconds(15)), let how = state.ended {
+                    .stopAgent(signal: signal), within: .seconds(15)), let how = state.ended
+                {
                     ended.withLock { $0[node.name] = how }
                 }
             } catch let error as NodeLinkError where error.failureCode == "timeout" {

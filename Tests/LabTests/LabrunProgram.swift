@@ -35,6 +35,13 @@ struct LabrunProgram {
         let errors: String
     }
 
+    /// Runs a scenario with its report in `report` of the folder, which its processes can be told by.
+    func run(scenario: String, in folder: ScratchFolder, _ options: [String] = []) async throws -> Ended {
+        try await run(
+            ["scenario", scenario, "--report-dir", "\(folder.path)/report"] + options,
+            environment: ["LABRUN_TEST_FOLDER": folder.path])
+    }
+
     /// Runs it to its end.
     func run(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil) async throws -> Ended
     {
@@ -81,9 +88,7 @@ final class ScratchFolder: Sendable {
 }
 
 /// Everything of a lab that could be left behind on this host.
-struct HostState: Equatable {
-    /// Processes of labs, by name and start: other programs come and go.
-    let processes: Set<String>
+struct HostState {
     let interfaces: Set<String>
     let mounts: Set<String>
     /// Entries of the directory on which every lab of this user mounts its own.
@@ -97,31 +102,38 @@ struct HostState: Equatable {
 
     static func read() throws -> HostState {
         let files = FileManager.default
-        var processes: Set<String> = []
-        for entry in try files.contentsOfDirectory(atPath: "/proc") where Int(entry) != nil {
-            guard let name = try? String(contentsOfFile: "/proc/\(entry)/comm", encoding: .utf8) else { continue }
-            if name.hasPrefix("qemu-system") || name.hasPrefix("labrun") { processes.insert("\(entry) \(name)") }
-        }
         let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
         return HostState(
-            processes: processes, interfaces: Set(try files.contentsOfDirectory(atPath: "/sys/class/net")),
+            interfaces: Set(try files.contentsOfDirectory(atPath: "/sys/class/net")),
             mounts: Set(mounts.split(separator: "\n").map(String.init).filter { $0.contains("labrun") }),
             files: Set((try? files.contentsOfDirectory(atPath: mountPoint)) ?? []))
     }
 
-    /// Waits until the host is as it was: processes of a killed namespace take some milliseconds to go.
-    static func settle(as before: HostState, within seconds: Double = 5) async throws -> HostState {
-        let end = Date().addingTimeInterval(seconds)
-        var now = try read()
-        while !now.processes.isSubset(of: before.processes), Date() < end {
-            try await Task.sleep(for: .milliseconds(20))
-            now = try read()
+    /// Processes of one run: those that carry its folder in their environment or, as QEMU, in their arguments. Other
+    /// labs on this host are not looked at.
+    static func processes(of folder: ScratchFolder) throws -> [String] {
+        let name = Data(folder.path.utf8)
+        return try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }.compactMap {
+            pid in
+            let texts = ["environ", "cmdline"].map { FileManager.default.contents(atPath: "/proc/\(pid)/\($0)") }
+            guard texts.contains(where: { $0?.range(of: name) != nil }) else { return nil }
+            let command = (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)) ?? ""
+            return "\(pid) \(command.trimmingCharacters(in: .newlines))"
         }
-        return now
     }
 
-    func leftovers(since before: HostState) -> [String] {
-        processes.subtracting(before.processes).sorted() + interfaces.subtracting(before.interfaces).sorted()
-            + mounts.subtracting(before.mounts).sorted() + files.subtracting(before.files).sorted()
+    /// What a run left behind, once the kernel has had time to take a killed namespace away.
+    static func leftovers(
+        of folder: ScratchFolder, since before: HostState, within seconds: Double = 5
+    ) async throws -> [String] {
+        let end = Date().addingTimeInterval(seconds)
+        while true {
+            let now = try read()
+            let found =
+                try processes(of: folder) + now.interfaces.subtracting(before.interfaces).sorted()
+                + now.mounts.subtracting(before.mounts).sorted() + now.files.subtracting(before.files).sorted()
+            if found.isEmpty || Date() >= end { return found }
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 }

@@ -11,14 +11,14 @@ import Testing
         let labrun = try LabrunProgram()
         let folder = try ScratchFolder()
         let before = try HostState.read()
-        let ended = try await labrun.run(["scenario", name, "--report-dir", "\(folder.path)/report"])
+        let ended = try await labrun.run(scenario: name, in: folder)
         #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
         let report = try folder.report()
         #expect(report.verdict == .pass, "\(report.message)")
         #expect(report.steps.allSatisfy { $0.verdict == .pass })
         #expect(report.steps.allSatisfy { $0.matrix?.cells.isEmpty == false })
-        let after = try await HostState.settle(as: before)
-        #expect(after.leftovers(since: before).isEmpty)
+        let left = try await HostState.leftovers(of: folder, since: before)
+        #expect(left.isEmpty)
     }
 
     /// The main scenario says what the field report says, from evidence.

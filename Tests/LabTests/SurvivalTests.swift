@@ -17,6 +17,9 @@ import Testing
         process.arguments = [
             "scenario", "vxlan-blocked-8472", "--report-dir", "\(folder.path)/report", "--output", "jsonl",
         ]
+        process.environment = ProcessInfo.processInfo.environment.merging(
+            ["LABRUN_TEST_FOLDER": folder.path]
+        ) { $1 }
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
@@ -30,7 +33,9 @@ import Testing
             while let end = pending.firstIndex(of: 0x0A) {
                 let line = pending[..<end]
                 pending = Data(pending[pending.index(after: end)...])
-                guard let moment = moments.first, let event = try? EventLine.decode(line), moment(event) else { continue }
+                guard let moment = moments.first, let event = try? EventLine.decode(line), moment(event) else {
+                    continue
+                }
                 moments.removeFirst()
                 try strike(process)
             }
@@ -90,9 +95,9 @@ import Testing
     }
 
     /// No process, interface or mount, and nothing at the mount point that all labs of this user share.
-    private func expectNothingLeft(since before: HostState) async throws {
-        let after = try await HostState.settle(as: before)
-        #expect(after.leftovers(since: before).isEmpty)
+    private func expectNothingLeft(of folder: ScratchFolder, since before: HostState) async throws {
+        let left = try await HostState.leftovers(of: folder, since: before)
+        #expect(left.isEmpty)
     }
 
     private func expectWholeReport(_ folder: ScratchFolder) {
@@ -108,7 +113,7 @@ import Testing
         let before = try HostState.read()
         let (status, folder) = try await hit(when: moment.isReached) { kill($0.processIdentifier, SIGKILL) }
         #expect(status == 128 + SIGKILL)
-        try await expectNothingLeft(since: before)
+        try await expectNothingLeft(of: folder, since: before)
         // What was known by then is in the journal, line by line.
         let journal = try String(contentsOfFile: "\(folder.path)/report/journal.jsonl", encoding: .utf8)
         let lines = journal.split(separator: "\n")
@@ -127,7 +132,7 @@ import Testing
         #expect(report.verdict == .infraError)
         #expect(report.message.contains("signal 9"), "\(report.message)")
         expectWholeReport(folder)
-        try await expectNothingLeft(since: before)
+        try await expectNothingLeft(of: folder, since: before)
     }
 
     /// At once, and not when somebody's patience has ended.
@@ -147,7 +152,7 @@ import Testing
         #expect(report.message.contains("labnode:"), "no line of the console: \(report.message)")
         #expect(report.message.contains("no-vxlan"), "what is in force is not named: \(report.message)")
         expectWholeReport(folder)
-        try await expectNothingLeft(since: before)
+        try await expectNothingLeft(of: folder, since: before)
     }
 
     @Test(arguments: [Moment.boot, .fault])
@@ -159,17 +164,20 @@ import Testing
         #expect(report.verdict == .interrupted)
         #expect(report.phases["teardown"] != nil)
         expectWholeReport(folder)
-        try await expectNothingLeft(since: before)
+        try await expectNothingLeft(of: folder, since: before)
     }
 
     @Test func `a second SIGINT ends at once`() async throws {
         let before = try HostState.read()
-        let (status, folder) = try await hit(when: Moment.fault.isReached, thenWhen: { event in
-            if case .phaseStarted(.teardown) = event.payload { true } else { false }
-        }) { kill($0.processIdentifier, SIGINT) }
+        let (status, folder) = try await hit(
+            when: Moment.fault.isReached,
+            thenWhen: { event in
+                if case .phaseStarted(.teardown) = event.payload { true } else { false }
+            }
+        ) { kill($0.processIdentifier, SIGINT) }
         #expect(status == 130)
         #expect(try folder.report().verdict == .interrupted)
         expectWholeReport(folder)
-        try await expectNothingLeft(since: before)
+        try await expectNothingLeft(of: folder, since: before)
     }
 }

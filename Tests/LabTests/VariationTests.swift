@@ -11,26 +11,23 @@ import Testing
         let report: RunReport
     }
 
+    /// Runs a scenario; nothing of it may be left when it has ended.
     private func run(_ scenario: String, _ options: [String] = []) async throws -> Run {
         let folder = try ScratchFolder()
-        let ended = try await LabrunProgram().run(
-            ["scenario", scenario, "--report-dir", "\(folder.path)/report"] + options)
+        let before = try HostState.read()
+        let ended = try await LabrunProgram().run(scenario: scenario, in: folder, options)
+        let left = try await HostState.leftovers(of: folder, since: before)
+        #expect(left.isEmpty)
         return Run(ended: ended, report: try folder.report())
     }
 
-    private func left(since before: HostState) async throws -> [String] {
-        try await HostState.settle(as: before).leftovers(since: before)
-    }
-
     @Test func `two labs at the same time do not see each other`() async throws {
-        let before = try HostState.read()
         async let first = run("vxlan-blocked-8472")
         async let second = run("vxlan-blocked-8472")
         for run in try await [first, second] {
             #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
             #expect(run.report.verdict == .pass)
         }
-        #expect(try await left(since: before).isEmpty)
     }
 
     @Test(arguments: [1, 12])
@@ -84,13 +81,11 @@ import Testing
     }
 
     @Test func `three runs in a row come to the same verdict`() async throws {
-        let before = try HostState.read()
         for number in 1...3 {
             let run = try await run("vxlan-blocked-8472")
             #expect(run.ended.status == 0, "run \(number): \(run.ended.output)\n\(run.ended.errors)")
             #expect(run.report.steps.count == 3 && run.report.steps.allSatisfy { $0.verdict == .pass })
         }
-        #expect(try await left(since: before).isEmpty)
     }
 
     /// As `nobody`, with a home and a cache of its own; the image is a copy of ours, so that nothing is fetched.

@@ -87,6 +87,7 @@ struct ScenarioSession {
         }
         let status = try? await host.wait()
         guard ended else {
+            if input.wasInterrupted { return reporters.finish(.interrupted("interrupted, and ended at once")).verdict }
             let how = status.map { "\($0)" } ?? "unknown"
             return reporters.finish(.died("the lab host ended before the run did: \(how)")).verdict
         }

@@ -6,14 +6,20 @@ import Synchronization
 /// What the engineer says while a run goes on: Ctrl-C ends it in order, a second one at once; Enter resumes a pause.
 final class SessionInput: Sendable {
     private let tasks = Mutex<[Task<Void, Never>]>([])
+    private let interruptions = Mutex(0)
+
+    /// Whether the engineer asked for the end.
+    var wasInterrupted: Bool { interruptions.withLock { $0 > 0 } }
 
     init(host: LabHostProcess, pauses: Bool) {
         let signals = try? SignalStream.signals([SIGINT, SIGTERM])
-        let interrupt = Task {
+        let interrupt = Task { [self] in
             guard let signals else { return }
-            var count = 0
             for await _ in signals {
-                count += 1
+                let count = interruptions.withLock { count in
+                    count += 1
+                    return count
+                }
                 if count == 1 {
                     FileOutput.standardError.write("labrun: interrupted, tearing down; once more to end at once")
                     try? host.send(Array("\(RunCommand.stop.rawValue)\n".utf8))

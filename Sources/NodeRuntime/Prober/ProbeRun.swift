@@ -111,7 +111,8 @@ package final class ProbeRun {
             }
             resend(time)
             guard remaining > 0 else { break }
-            let count = node_epoll_wait(epoll.rawValue, &events, Int32(events.count), waitMillis(time, next < cells.count))
+            let count = node_epoll_wait(
+                epoll.rawValue, &events, Int32(events.count), waitMillis(time, next < cells.count))
             if count > 0 { for index in 0..<Int(count) { handle(&events[index]) } }
         }
         return report()
