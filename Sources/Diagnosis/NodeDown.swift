@@ -5,7 +5,7 @@ enum NodeDown: RootCause {
     static let ids = ["node/crashed", "node/paused"]
 
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {
-        evidence.nodes.filter { $0.power != .running }.map { node in
+        evidence.nodes.filter { $0.power == .paused || $0.power == .stopped }.map { node in
             let stopped = node.power == .stopped
             let cells = paths.failing.filter { index in
                 let key = evidence.probes[index].key

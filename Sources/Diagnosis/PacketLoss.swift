@@ -5,17 +5,22 @@ enum PacketLoss: RootCause {
     static let ids = ["underlay/packet-loss"]
 
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {
-        let lossy = paths.failing.filter { index in
-            let probe = evidence.probes[index]
-            return probe.observed.name == "loss" || (probe.observed == .timeout && probe.sent == 1)
-        }
-        let partial = lossy.filter { evidence.probes[$0].observed.name == "loss" }
-        guard !partial.isEmpty else { return [] }
-        // The node that is on one side of every lossy probe loses the packets.
-        let sides = partial.map { index -> Set<String> in
+        func nodes(_ index: Int) -> Set<String> {
             let key = evidence.probes[index].key
             return Set([key.from, key.to].compactMap { paths.node(ofEndpoint: $0) })
         }
+        // What stays on one node does not cross the underlay.
+        let partial = paths.failing.filter { evidence.probes[$0].observed.name == "loss" && nodes($0).count == 2 }
+        guard !partial.isEmpty else { return [] }
+        let pairs = Set(partial.map { nodes($0) })
+        // A connection between two nodes that lose packets may time out altogether.
+        let lossy = paths.failing.filter { index in
+            let probe = evidence.probes[index]
+            guard pairs.contains(nodes(index)) else { return false }
+            return probe.observed.name == "loss" || (probe.observed == .timeout && probe.key.protocol == .tcp)
+        }
+        // The node that is on one side of every lossy probe loses the packets.
+        let sides = partial.map { nodes($0) }
         let common = sides.dropFirst().reduce(sides.first ?? []) { $0.intersection($1) }
         let sent = partial.reduce(0) { $0 + evidence.probes[$1].sent }
         let answered = partial.reduce(0) { $0 + evidence.probes[$1].answered }

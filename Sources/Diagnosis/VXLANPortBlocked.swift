@@ -55,7 +55,7 @@ enum VXLANPortBlocked: RootCause {
         let underlay = underlayOpen(pairs, evidence, paths)
         let rejected = blocks.filter { $0.value.reject != nil }
         // Without a REJECT and without proof that the underlay works otherwise, the port is not to blame.
-        guard !rejected.isEmpty || !underlay.isEmpty else { return nil }
+        guard !rejected.isEmpty || (evidence.recordingIsComplete && !underlay.isEmpty) else { return nil }
         let guarded = Set(pairs.map { direction == "ingress" ? $0.to : $0.from })
         let groups = closedGroups(of: guarded, port: port, direction: direction, evidence)
         let all = Set(evidence.nodes.filter { $0.power == .running }.map(\.name))

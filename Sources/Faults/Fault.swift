@@ -44,6 +44,11 @@ public struct FaultError: Error, CustomStringConvertible, Sendable {
         location = call.location
         self.message = message
     }
+    public init(id: String, location: String, message: String) {
+        fault = id
+        self.location = location
+        self.message = message
+    }
     public var description: String { "\(location): fault \(fault): \(message)" }
 }
 

@@ -1,14 +1,16 @@
 import Lab
 import Scenario
+import Synchronization
 
 /// A node loses power. Healing boots it again; its pods are made anew.
-struct NodeCrashFault: Fault {
+final class NodeCrashFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "node-crash", summary: "cut the power of {nodes}",
         parameters: [.init("nodes", .nodes, required: true, help: "nodes that lose power")])
 
     private let nodes: [ClusterNode]
     private let cluster: Cluster
+    private let bootsBefore = Mutex<[String: Int]>([:])
 
     init(_ call: FaultCall, in cluster: Cluster) throws {
         nodes = try call.nodes(in: cluster)
@@ -20,7 +22,11 @@ struct NodeCrashFault: Fault {
     var disturbs: [String] { targets }
 
     func inject() async throws {
-        for node in nodes { try await node.machine.stop() }
+        for node in nodes {
+            let boots = await node.state.boots
+            bootsBefore.withLock { $0[node.name] = boots }
+            try await node.machine.stop()
+        }
     }
 
     func effect() async throws -> Proof {
@@ -28,7 +34,9 @@ struct NodeCrashFault: Fault {
         var holds = true
         for node in nodes {
             let power = try await node.machine.power()
-            holds = holds && power == .stopped
+            // The hypervisor's own event must have arrived too, or it could be taken for the next boot's.
+            let known = await node.state.power
+            holds = holds && power == .stopped && known == .stopped
             lines.append("the hypervisor reports \(node.name) as \(power.rawValue)")
         }
         return Proof(holds, lines)
@@ -37,7 +45,7 @@ struct NodeCrashFault: Fault {
     func heal() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for node in nodes {
-                group.addTask { try await cluster.restart(node, within: .seconds(60)) }
+                group.addTask { try await self.cluster.restart(node, within: .seconds(60)) }
             }
             try await group.waitForAll()
         }
@@ -48,7 +56,8 @@ struct NodeCrashFault: Fault {
         var holds = true
         for node in nodes {
             let state = await node.state
-            holds = holds && state.isReady && state.boots > 1
+            let before = bootsBefore.withLock { $0[node.name] ?? 0 }
+            holds = holds && state.isReady && state.boots > before
             lines.append("\(node.name) is \(state.description) after boot \(state.boots)")
         }
         return Proof(holds, lines)

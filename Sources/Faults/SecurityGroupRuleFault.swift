@@ -59,6 +59,10 @@ struct SecurityGroupRuleFault: Fault {
     var claims: Set<String> { Set(nodes.map { "security group rule \(group)/\(rule.name) at \($0)" }) }
 
     func inject() async throws {
+        let before = try await inForce(!removes)
+        guard !before.holds else {
+            throw FaultError(id: group, location: rule.name, message: "the rule is \(removes ? "gone" : "there") already")
+        }
         if removes {
             try await cluster.fabric.removeRule(group: group, rule: rule.name, nodes: selection)
         } else {

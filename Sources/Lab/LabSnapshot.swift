@@ -12,10 +12,20 @@ public struct LabSnapshot: Sendable {
         for key in Set(state.keys).union(before.state.keys).sorted() {
             let old = before.state[key] ?? []
             let new = state[key] ?? []
-            found += new.filter { !old.contains($0) }.map { "\(key): + \($0)" }
-            found += old.filter { !new.contains($0) }.map { "\(key): - \($0)" }
+            found += Self.surplus(new, over: old).map { "\(key): + \($0)" }
+            found += Self.surplus(old, over: new).map { "\(key): - \($0)" }
         }
         return found
+    }
+
+    /// Lines that are more often in the first than in the second.
+    private static func surplus(_ lines: [String], over others: [String]) -> [String] {
+        var left = others.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
+        return lines.filter { line in
+            guard let count = left[line], count > 0 else { return true }
+            left[line] = count - 1
+            return false
+        }
     }
 
     /// The same without pods and their interfaces (`lxc…`).

@@ -130,7 +130,13 @@ final class LibvirtMachine: NodeMachine {
 
     func power() async throws -> NodeState.Power {
         guard let domain = domain.withLock({ $0 }) else { return .off }
-        guard let info = try? await domain.info() else { return .stopped }
+        let info: Domain.Info
+        do {
+            info = try await domain.info()
+        } catch let error as LibvirtError where error.saysNotRunning {
+            // A transient domain that ended is not known any more. Any other failure says nothing of its power.
+            return .stopped
+        }
         switch info.state {
         case .running, .blocked: return .running
         case .paused, .suspendedByGuest: return .paused

@@ -85,9 +85,10 @@ public struct AccelerationProbe: Sendable {
     private func prove(within limit: Duration) throws -> Answer {
         let console = Foundation.Pipe()
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: emulator)
+        // The guest must not outlive us: it runs outside any lab. setpriv is in util-linux; this thread waits for the guest.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = [
-            "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128", "-nodefaults", "-no-user-config",
+            "--pdeathsig", "KILL", emulator, "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128", "-nodefaults", "-no-user-config",
             "-display",
             "none", "-no-reboot", "-serial", "stdio", "-kernel", kernel, "-append", "console=ttyS0 panic=-1",
         ]

@@ -17,7 +17,7 @@ struct RoundMark: Sendable {
 struct EvidenceCollector: Sendable {
     let cluster: Cluster
     /// Most events asked of one agent.
-    static let eventLimit = 4000
+    static let eventLimit = 20_000
     /// Most addresses followed through the agents' events.
     static let addressLimit = 48
 
@@ -49,10 +49,11 @@ struct EvidenceCollector: Sendable {
 
     private func reading(of node: ClusterNode) async -> NodeReading {
         let power: NodeReading.Power
-        switch (try? await node.machine.power()) ?? .stopped {
-        case .running: power = .running
-        case .paused: power = .paused
-        case .off, .stopped: power = .stopped
+        switch try? await node.machine.power() {
+        case .running?: power = .running
+        case .paused?: power = .paused
+        case .off?, .stopped?: power = .stopped
+        case nil: power = .unknown
         }
         let snapshot = power == .running ? await cluster.snapshot(of: node) : nil
         return NodeReading(
@@ -60,6 +61,19 @@ struct EvidenceCollector: Sendable {
             power: power, answers: snapshot != nil,
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [])
+    }
+
+    /// Everything that was read about a round, and nothing else.
+    func evidence(of observation: Observation, since mark: RoundMark) async -> Evidence {
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        let probes = observation.measurement.probes
+        return Evidence(
+            nodes: observation.nodes, endpoints: observation.endpoints,
+            probes: probes.map { ProbeReading($0, endpoints: endpoints) }, wire: observation.wire,
+            datapath: await datapath(
+                since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints),
+            flowLog: observation.flowLog, securityGroups: await securityGroups(),
+            recordingIsComplete: observation.recordingIsComplete)
     }
 
     /// Traces and drops since the mark, of the addresses of probes that failed.
@@ -78,15 +92,28 @@ struct EvidenceCollector: Sendable {
         return await withTaskGroup(of: [DatapathReading].self) { group in
             for node in cluster.nodes {
                 group.addTask {
-                    guard await node.state.isReady else { return [] }
-                    let request = EventRequest(
-                        since: mark.agents[node.name] ?? 0, limit: Self.eventLimit, addresses: wanted)
-                    let batch = try? await node.agent(.events, request, as: EventBatch.self, within: .seconds(10))
-                    return (batch?.events ?? []).map { DatapathReading($0, node: node.name) }
+                    // Without a mark nothing tells this round's events from those before it.
+                    guard let start = mark.agents[node.name], await node.state.isReady else { return [] }
+                    return await events(of: node, since: start, addresses: wanted)
                 }
             }
             return await group.reduce(into: [DatapathReading]()) { $0 += $1 }
         }
+    }
+
+    /// Pages through an agent's events; a page that fails ends it.
+    private func events(of node: ClusterNode, since start: UInt64, addresses: [String]) async -> [DatapathReading] {
+        var readings: [DatapathReading] = []
+        var next = start
+        while readings.count < Self.eventLimit {
+            let request = EventRequest(since: next, limit: 2000, addresses: addresses)
+            guard let batch = try? await node.agent(.events, request, as: EventBatch.self, within: .seconds(10)),
+                batch.next > next
+            else { break }
+            readings += batch.events.map { DatapathReading($0, node: node.name) }
+            next = batch.next
+        }
+        return readings
     }
 
     func health(deadline: Duration) async -> (records: [HealthRecord], missing: [String: String]) {

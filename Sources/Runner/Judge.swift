@@ -7,10 +7,13 @@ import Scenario
 public struct Judge: Sendable {
     public let expectations: Expectations
     public let nodeCount: Int
+    /// Receivers that answered somebody earlier in the run: their silence now is no dead listener.
+    public let answeredBefore: Set<Receiver>
 
-    public init(_ expectations: Expectations, nodeCount: Int) {
+    public init(_ expectations: Expectations, nodeCount: Int, answeredBefore: Set<Receiver> = []) {
         self.expectations = expectations
         self.nodeCount = nodeCount
+        self.answeredBefore = answeredBefore
     }
 
     /// What can be said of every round.

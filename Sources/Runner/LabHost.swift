@@ -139,31 +139,39 @@ extension LabDescription {
     }
 }
 
-/// Opens when the outer process says so; stays open then.
+/// Lets those pass who wait when the outer process says so; who comes later waits for the next time.
 final class Gate: Sendable {
     private struct State {
-        var open = false
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        var next = 0
+        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
     }
     private let state = Mutex(State())
 
     func open() {
         let waiting = state.withLock { state in
-            state.open = true
-            defer { state.waiting = [] }
-            return state.waiting
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
         }
         for continuation in waiting { continuation.resume() }
     }
 
+    /// Returns when the gate opens or the task is cancelled.
     func wait() async {
-        await withCheckedContinuation { continuation in
-            let opened = state.withLock { state in
-                if state.open { return true }
-                state.waiting.append(continuation)
-                return false
+        let ticket = state.withLock { state in
+            state.next += 1
+            return state.next
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let waits = state.withLock { state in
+                    if Task.isCancelled { return false }
+                    state.waiting[ticket] = continuation
+                    return true
+                }
+                if !waits { continuation.resume() }
             }
-            if opened { continuation.resume() }
+        } onCancel: {
+            state.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume()
         }
     }
 }

@@ -54,6 +54,7 @@ extension Judge {
         var results = zip(expectations.matrix, decided).enumerated().map { index, pair in
             ruleResult(
                 number: index + 1, rule: pair.0, cells: pair.1, missing: observation.measurement.missing,
+                control: PositiveControl(observation, cells: cells, answeredBefore: answeredBefore),
                 packets: observation.measurement.packets)
         }
         if let first = uncovered.first {
@@ -67,7 +68,8 @@ extension Judge {
     }
 
     private func ruleResult(
-        number: Int, rule: ExpectationRule, cells: [Cell], missing: [String: String], packets: Int
+        number: Int, rule: ExpectationRule, cells: [Cell], missing: [String: String], control: PositiveControl,
+        packets: Int
     ) -> ExpectationResult {
         let name = "matrix \(number): \(rule.words)"
         guard !cells.isEmpty else { return result(name, .inconclusive, "no measured cell is decided by this rule") }
@@ -86,6 +88,12 @@ extension Judge {
             let reason = missing.values.sorted().first.map { ": \($0)" } ?? ""
             return result(
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
+        }
+        if let dead = cells.first(where: { $0.observed.isSilence && !control.covers($0) }) {
+            return result(
+                name, .inconclusive,
+                "all \(cells.count) cells are \(wanted), but nobody has ever reached \(dead.to) over "
+                    + "\(dead.protocol.rawValue): a dead receiver would read the same")
         }
         // A packet that was sent again is said: what answered may not have been the first one.
         let again = cells.count { $0.attempts > packets && $0.latencyMicros != nil }

@@ -11,6 +11,9 @@ extension Judge {
                 guard let node = observation.nodes.first(where: { $0.name == name }) else {
                     return result(title, .inconclusive, "\(name) was not observed")
                 }
+                guard node.power != .unknown else {
+                    return result(title, .inconclusive, "the hypervisor could not be asked about \(name)")
+                }
                 let restarts = observation.agentRestarts[name] ?? 0
                 let met: Bool
                 switch expected.state {

@@ -17,6 +17,8 @@ public actor ScenarioRun {
     var workloads: [Workload]
     var active: [ActiveFault] = []
     var clean: CleanState?
+    /// Receivers that answered somebody so far.
+    var answered: Set<Receiver> = []
     /// The first thing that went wrong, in one sentence.
     var failure: String?
 

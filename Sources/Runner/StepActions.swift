@@ -76,7 +76,7 @@ extension ScenarioRun {
             note("no fault \(id) to heal")
             return .inconclusive
         }
-        return try await heal(active.remove(at: index), step: step)
+        return try await heal(active[index], step: step)
     }
 
     private func heal(_ fault: ActiveFault, step: Int) async throws -> Verdict {
@@ -89,6 +89,8 @@ extension ScenarioRun {
             )
         }
         try await emitter.phase(.heal) { try await fault.fault.heal() }
+        // Until here it counts as in force: a heal that fails is named at the end of the run.
+        active.removeAll { $0.id == fault.id }
         let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }
         cluster.tolerate(fault.fault.disturbs, false)
         guard proof.holds, leftovers.isEmpty else {
@@ -113,7 +115,7 @@ extension ScenarioRun {
     /// Undoes what a scenario left in force, last first.
     func healAll() async throws -> Verdict {
         var verdicts: [Verdict] = [.pass]
-        while let fault = active.popLast() {
+        while let fault = active.last {
             verdicts.append(try await heal(fault, step: max(0, request.scenario.spec.timeline.count - 1)))
         }
         return Verdict.worst(of: verdicts)

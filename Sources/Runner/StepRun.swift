@@ -30,7 +30,7 @@ extension ScenarioRun {
                     index: index, name: step.name, title: step.title, actions: step.actions.map(words(of:)),
                     startedAt: Date())))
         let expectations = step.expect ?? Expectations()
-        let judge = Judge(expectations, nodeCount: cluster.nodes.count)
+        let judge = Judge(expectations, nodeCount: cluster.nodes.count, answeredBefore: answered)
         let starts = await agentStarts()
         let streams = try await openStreams(expectations.streams)
         var verdicts: [Verdict] = []
@@ -80,8 +80,10 @@ extension ScenarioRun {
             let round = try await self.round(judge, since: since, starts: starts)
             agreed = round.met ? agreed + 1 : 0
             rounds.append(round)
+            answered.formUnion(PositiveControl.answering(round.cells))
             let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within
-            if once || agreed >= Self.agreements || over { return rounds }
+            // A round that agrees is confirmed even when the time is over: one agreement alone judges nothing.
+            if once || agreed >= Self.agreements || (over && agreed == 0) { return rounds }
             emitRound(round, index: index, provisional: true)
         }
     }
@@ -114,16 +116,7 @@ extension ScenarioRun {
     private func diagnose(
         _ round: inout Round, judge: Judge, index: Int, _ expectations: Expectations
     ) async throws {
-        let probes = round.observation.measurement.probes
-        let failing = probes.filter { $0.observed != .open }
-        let endpoints = Dictionary(round.observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
-        let evidence = Evidence(
-            nodes: round.observation.nodes, endpoints: round.observation.endpoints,
-            probes: probes.map { ProbeReading($0, endpoints: endpoints) }, wire: round.observation.wire,
-            datapath: await collector.datapath(
-                since: round.mark, failing: failing, endpoints: round.observation.endpoints),
-            flowLog: round.observation.flowLog, securityGroups: await collector.securityGroups(),
-            recordingIsComplete: round.observation.recordingIsComplete)
+        let evidence = await collector.evidence(of: round.observation, since: round.mark)
         let paths = PathIndex(evidence)
         round.cells = judge.cells(round.observation, paths: paths)
         round.results = judge.rounds(round.observation, cells: round.cells)

@@ -7,10 +7,39 @@ import Testing
 @testable import Runner
 
 @Suite struct MatrixJudgeTests {
-    private func results(_ rules: [ExpectationRule], _ fixture: ObservationFixture) -> [ExpectationResult] {
-        let judge = Judge(Expectations(matrix: rules), nodeCount: 2)
+    private func results(
+        _ rules: [ExpectationRule], _ fixture: ObservationFixture, answeredBefore: Set<Receiver> = Self.everybody
+    ) -> [ExpectationResult] {
+        let judge = Judge(Expectations(matrix: rules), nodeCount: 2, answeredBefore: answeredBefore)
         let observation = fixture.observation
         return judge.rounds(observation, cells: judge.cells(observation, paths: nil))
+    }
+
+    private static let everybody = Set(
+        ObservationFixture.endpoints.flatMap { end in
+            ProbeProtocol.allCases.map { Receiver(endpoint: end.id, protocol: $0) }
+        })
+
+    @Test func `silence without a positive control is no denial`() {
+        var fixture = ObservationFixture()
+        fixture.outcomes["default/web-node1>default/web-node2"] = .timeout
+        let rules = [
+            ObservationFixture.rule(nil, nil, "open"), ObservationFixture.rule(.pod, .pod, "timeout", "open"),
+        ]
+        let dead = results(rules, fixture, answeredBefore: [])
+        #expect(dead.map(\.state) == [.met, .inconclusive])
+        #expect(dead[1].message.contains("nobody has ever reached default/web-node2"))
+        #expect(results(rules, fixture).map(\.state) == [.met, .met])
+    }
+
+    @Test func `a node that is off explains silence by itself`() {
+        var fixture = ObservationFixture()
+        fixture.outcomes["default/web-node1>default/web-node2"] = .timeout
+        var observation = fixture.observation
+        observation.nodes[1].power = .stopped
+        let judge = Judge(Expectations(matrix: [ObservationFixture.rule(nil, nil, "timeout", "open")]), nodeCount: 2)
+        let results = judge.rounds(observation, cells: judge.cells(observation, paths: nil))
+        #expect(results.map(\.state) == [.met])
     }
 
     @Test func `all as expected is met`() {
