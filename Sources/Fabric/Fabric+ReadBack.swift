@@ -47,16 +47,33 @@ extension Fabric {
         let denied = denials(listing, chains)
         let checks = bridge.rules.filter { !$0.comment.isEmpty }.map { ($0.comment, $0.packets) }
         let rules = ruleState(listing)
-        // Logged after the listing was made, so a difference is a loss.
-        let logged = await observation.loggedRejects()
-        let deniedPackets = denied.map(\.packets).reduce(detachedDenials, +)
+        let lostRejects = await observation.lostRejects(denied: denied.map(\.packets).reduce(detachedDenials, +))
         return FabricCounters(
             rules: rules,
             denied: denied.sorted {
                 ($0.interfaceID, $0.direction.rawValue) < ($1.interfaceID, $1.direction.rawValue)
             },
             checkDrops: Dictionary(checks, uniquingKeysWith: +), captures: await observation.captureStatistics(),
-            lostRejects: deniedPackets > logged ? deniedPackets - logged : 0)
+            lostRejects: lostRejects, failures: observation.failures)
+    }
+
+    /// Flow log records of the traffic since a moment, one a flow and action: exactly the packets since then.
+    ///
+    /// Complete only while the log has a record of every packet that the rules' counters say was denied.
+    public func flowRecords(since: MonotonicTime? = nil) async -> FlowRecordPage {
+        // Once observation has ended, memory is what it was: later denials are not its loss.
+        guard !isStopped else { return await observation.flowRecords(since: since) }
+        let denied = try? deniedPackets()
+        if let denied { _ = await observation.lostRejects(denied: denied) }
+        var page = await observation.flowRecords(since: since)
+        if denied == nil { page.isComplete = false }
+        return page
+    }
+
+    /// Packets that the rules denied so far, by their counters.
+    private func deniedPackets() throws -> UInt64 {
+        let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
+        return denials(listing, interfacesByChain()).map(\.packets).reduce(detachedDenials, +)
     }
 
     func denials(
@@ -102,8 +119,4 @@ extension Fabric {
         await observation.sightings(since: since, matching: filter)
     }
 
-    /// Flow log records of the traffic since a moment, one a flow and action: exactly the packets since then.
-    public nonisolated func flowRecords(since: MonotonicTime? = nil) async -> FlowRecordPage {
-        await observation.flowRecords(since: since)
-    }
 }

@@ -25,7 +25,7 @@ public actor Fabric {
     let nftables: NftablesContext
     let netlink: NetlinkSocket
     let observation: Observation
-    private var isStopped = false
+    private(set) var isStopped = false
     /// Denied packets of interfaces that are gone, as the netfilter log goes on counting them.
     var detachedDenials: UInt64 = 0
 

@@ -16,10 +16,13 @@ public struct FabricError: Error, CustomStringConvertible, Sendable, Equatable {
     }
     public let code: Code
     public let message: String
+    /// A capture could not be opened for no other reason than that its interface is down.
+    let isInterfaceDown: Bool
 
-    init(_ code: Code, _ message: String) {
+    init(_ code: Code, _ message: String, isInterfaceDown: Bool = false) {
         self.code = code
         self.message = message
+        self.isInterfaceDown = isInterfaceDown
     }
 
     public var description: String { "fabric: \(message)" }

@@ -76,6 +76,8 @@ public struct FabricCounters: Codable, Sendable, Equatable {
     public var captures: [CaptureStatistics]
     /// Denied packets of which the log lost the record.
     public var lostRejects: UInt64
+    /// What failed of the netfilter log and of the flow log on disk, each once.
+    public var failures: [String]
 }
 
 /// What a tap's capture saw and missed.

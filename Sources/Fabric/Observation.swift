@@ -79,11 +79,16 @@ final class Observation: Sendable {
         return memory.withLock { $0.captureStatistics }
     }
 
-    /// Entries of the netfilter log so far.
-    func loggedRejects() async -> UInt64 {
+    /// Denied packets without a record in the netfilter log.
+    ///
+    /// - Parameter denied: as the rules' counters stood before the call, so that a difference is a loss.
+    func lostRejects(denied: UInt64) async -> UInt64 {
         await catchUp()
-        return memory.withLock { $0.loggedRejects }
+        return memory.withLock { $0.compareRejects(denied: denied, at: MonotonicTime.now.nanoseconds) }
     }
+
+    /// What failed other than an interface's capture, each once.
+    var failures: [String] { memory.withLock { $0.failures } }
 
     private func catchUp() async {
         await withCheckedContinuation { if !send(.catchUp($0)) { $0.resume() } }

@@ -6,6 +6,9 @@ import NetAddress
 /// alone.
 final class ObservationLoop: @unchecked Sendable {
     private let log: PcapHandle
+    /// The log's last read failed; it is tried again, without waiting for its descriptor.
+    private var isLogFailing = false
+    private var logDropped: UInt64 = 0
     private var file: FlowLogFile?
     private let wakeDescriptor: Int32
     private var captures: [TapCapture] = []
@@ -31,8 +34,9 @@ final class ObservationLoop: @unchecked Sendable {
                 case .attach: break
                 case .detach(let interface, let done):
                     if let index = captures.firstIndex(where: { $0.nic.interfaceID == interface }) {
-                        captures[index].close()
+                        // Before it is closed: without a handle it would be opened again.
                         publishStatistics(observation)
+                        captures[index].close()
                         captures.remove(at: index)
                     }
                     done.signal()
@@ -54,9 +58,10 @@ final class ObservationLoop: @unchecked Sendable {
     private func wait() {
         var watched = [
             pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: log.descriptor, events: Int16(POLLIN), revents: 0),
+            // Poll ignores what is negative: a log that fails for good would wake it without end.
+            pollfd(fd: isLogFailing ? -1 : log.descriptor, events: Int16(POLLIN), revents: 0),
         ]
-        var isMissing = false
+        var isMissing = isLogFailing
         for capture in captures {
             capture.reopen()
             if let descriptor = capture.descriptor {
@@ -78,7 +83,7 @@ final class ObservationLoop: @unchecked Sendable {
             known = traffic.knownMACs
             nodes = traffic.attachedNodes
         }
-        roll(now: wall, nodes: nodes)
+        roll(observation, now: wall, nodes: nodes)
         drainLog(observation, clockOffset: offset, untilEmpty: untilEmpty)
         var more = true
         while more {
@@ -114,15 +119,24 @@ final class ObservationLoop: @unchecked Sendable {
         var taken = Self.logBatch
         while taken == Self.logBatch {
             var entries: [(NetfilterLogEntry, Seen)] = []
-            taken =
-                (try? log.drain(limit: Self.logBatch) { time, bytes, length in
+            do {
+                taken = try log.drain(limit: Self.logBatch) { time, bytes, length in
                     guard let entry = NetfilterLogEntry(bytes) else { return }
                     let seen = Seen(
                         time: time + clockOffset, wallTime: time,
                         direction: entry.direction == .ingress ? .toNode : .fromNode, packet: entry.packet,
                         length: length)
                     entries.append((entry, seen))
-                }) ?? 0
+                }
+                isLogFailing = false
+            } catch {
+                taken = 0
+                isLogFailing = true
+                observation.remember {
+                    $0.lostLog(at: MonotonicTime.now.nanoseconds)
+                    $0.fail("netfilter log: \(error.message)")
+                }
+            }
             guard !entries.isEmpty else { return }
             observation.remember { traffic in
                 for (entry, seen) in entries { traffic.reject(seen, interfaceID: entry.interfaceID) }
@@ -137,23 +151,31 @@ final class ObservationLoop: @unchecked Sendable {
     }
 
     private func publishStatistics(_ observation: Observation) {
-        let now = MonotonicTime.now.nanoseconds
         for capture in captures {
-            let lost = capture.updateDrops()
-            observation.remember { $0.update(capture.statistics, lostAt: lost ? now : nil) }
+            let missed = capture.takeMissed()
+            let now = MonotonicTime.now.nanoseconds
+            observation.remember { $0.update(capture.statistics, lostAt: missed ? now : nil) }
         }
+        // libpcap counts here, and does not fail, when the log's socket had no room.
+        guard let dropped = log.dropped(), dropped > logDropped else { return }
+        logDropped = dropped
+        observation.remember { $0.lostLog(at: MonotonicTime.now.nanoseconds) }
     }
 
     // A flow log that cannot be written must not end the capture: records stay readable in memory.
 
-    private func roll(now: Int64, nodes: [String: String]) {
-        try? file?.roll(now: now, nodes: nodes)
+    private func roll(_ observation: Observation, now: Int64, nodes: [String: String]) {
+        do { try file?.roll(now: now, nodes: nodes) } catch {
+            observation.remember { $0.fail("flow log: \(error)") }
+        }
     }
 
     private func finishFile(_ observation: Observation) {
         var nodes: [String: String] = [:]
         observation.remember { nodes = $0.attachedNodes }
-        try? file?.finish(nodes: nodes)
+        do { try file?.finish(nodes: nodes) } catch {
+            observation.remember { $0.fail("flow log: \(error)") }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ struct ObservedTraffic {
         var ring: SightingRing
         var rejects: SightingRing
         var statistics: CaptureStatistics?
-        /// When the kernel was last found to have lost packets.
+        /// When packets were last found to have been missed.
         var lostAt: Int64?
     }
 
@@ -17,6 +17,12 @@ struct ObservedTraffic {
     private var interfaces: [String: Interface] = [:]
     private(set) var knownMACs: Set<UInt64>
     private(set) var loggedRejects: UInt64 = 0
+    /// Denied packets without a record, as last compared.
+    private var lostRejects: UInt64 = 0
+    /// When records of denied packets were last found to be missing.
+    private var logLostAt: Int64?
+    /// What failed other than an interface's capture, each once, in order.
+    private(set) var failures: [String] = []
 
     init(_ spec: FabricSpec) {
         self.spec = spec
@@ -54,6 +60,21 @@ struct ObservedTraffic {
         if let lostAt { interfaces[statistics.interfaceID]?.lostAt = lostAt }
     }
 
+    /// The netfilter log may have lost records until now.
+    mutating func lostLog(at now: Int64) { logLostAt = max(logLostAt ?? .min, now) }
+
+    /// Holds the packets that the rules denied, as counted before the log was last read, against the log's records.
+    mutating func compareRejects(denied: UInt64, at now: Int64) -> UInt64 {
+        let lost = denied > loggedRejects ? denied - loggedRejects : 0
+        if lost > lostRejects { lostLog(at: now) }
+        lostRejects = lost
+        return lost
+    }
+
+    mutating func fail(_ message: String) {
+        if !failures.contains(message) { failures.append(message) }
+    }
+
     var captureStatistics: [CaptureStatistics] {
         interfaces.values.compactMap(\.statistics).sorted { $0.interfaceID < $1.interfaceID }
     }
@@ -75,7 +96,7 @@ struct ObservedTraffic {
     func flowRecords(since: MonotonicTime?) -> FlowRecordPage {
         let start = since?.nanoseconds ?? .min
         var aggregate = FlowAggregate()
-        var isComplete = spec.capture != nil
+        var isComplete = spec.capture != nil && (logLostAt.map { $0 < start } ?? true)
         for (id, interface) in interfaces {
             if !self.isComplete(interface, since: start) || !interface.rejects.isComplete(since: start) {
                 isComplete = false

@@ -29,9 +29,11 @@ struct PcapHandle: ~Copyable {
         while taken < limit {
             var header: UnsafeMutablePointer<pcap_pkthdr>?
             var data: UnsafePointer<UInt8>?
+            errno = 0
             let status = pcap_next_ex(handle, &header, &data)
             guard status == 1, let header = header?.pointee else {
-                if status < 0 { throw FabricError(.capture, String(cString: pcap_geterr(handle))) }
+                // An empty netfilter log is an error to libpcap.
+                if status < 0, errno != EAGAIN { throw FabricError(.capture, String(cString: pcap_geterr(handle))) }
                 break
             }
             let time = Int64(header.ts.tv_sec) * 1_000_000_000 + Int64(header.ts.tv_usec) * nanosecondsPerTick
@@ -60,12 +62,18 @@ private func activated(device: String, snapLength: Int, bufferSize: Int) throws(
     pcap_set_buffer_size(handle, Int32(clamping: bufferSize))
     pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO)
     // Above zero are warnings, such as that promiscuous mode means nothing to a log group.
-    guard pcap_activate(handle) >= 0, pcap_setnonblock(handle, 1, &message) == 0 else {
-        let reason = String(cString: pcap_geterr(handle))
+    let status = pcap_activate(handle)
+    guard status >= 0, pcap_setnonblock(handle, 1, &message) == 0 else {
+        let reason = status < 0 ? failure(of: handle, status) : text(message)
         pcap_close(handle)
-        throw FabricError(.capture, "capture of \(device): \(reason)")
+        throw FabricError(
+            .capture, "capture of \(device): \(reason)", isInterfaceDown: status == PCAP_ERROR_IFACE_NOT_UP)
     }
     return handle
+}
+
+private func failure(of handle: OpaquePointer, _ status: Int32) -> String {
+    "\(String(cString: pcap_statustostr(status))): \(String(cString: pcap_geterr(handle)))"
 }
 
 private func text(_ buffer: [CChar]) -> String {

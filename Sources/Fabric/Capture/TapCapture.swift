@@ -11,8 +11,7 @@ final class TapCapture: @unchecked Sendable {
     private var handle: PcapHandle?
     private var ring: CaptureRing?
     private var blocks: [UInt8] = []
-    /// Of handles that were closed since.
-    private var droppedBefore: UInt64 = 0
+    private var continuity = CaptureContinuity()
     private(set) var statistics: CaptureStatistics
 
     init(_ nic: NICSpec, spec: CaptureSpec, directory: String?) throws {
@@ -52,8 +51,9 @@ final class TapCapture: @unchecked Sendable {
                 }
             }
         } catch {
-            statistics.failure = error.message
             close()
+            // An interface that was taken down is no failure; whatever else ended the handle is.
+            if reopen() != .interfaceDown { statistics.failure = error.message }
         }
         statistics.captured += UInt64(taken)
         write(packets: taken)
@@ -86,24 +86,41 @@ final class TapCapture: @unchecked Sendable {
         }
     }
 
-    /// Asks the kernel what it had no room for.
-    ///
-    /// - Returns: whether that became more.
-    func updateDrops() -> Bool {
-        let before = statistics.dropped
-        if let dropped = handle?.dropped() { statistics.dropped = droppedBefore + dropped }
-        return statistics.dropped > before
+    /// Whether packets may have been missed since this was last asked: the kernel had no room for them, or the
+    /// interface was up while no handle was open.
+    func takeMissed() -> Bool {
+        reopen()
+        updateDrops()
+        return continuity.takeMissed()
     }
 
-    /// Opens the capture again after the interface was away.
-    func reopen() {
-        guard handle == nil else { return }
-        handle = try? PcapHandle(device: nic.tap, snapLength: spec.snapLength, bufferSize: spec.bufferSize)
+    private func updateDrops() {
+        guard let dropped = handle?.dropped() else { return }
+        continuity.counted(dropped: dropped)
+        statistics.dropped = continuity.dropped
+    }
+
+    /// Opens the capture where it is not open.
+    ///
+    /// - Returns: nil when it was open.
+    @discardableResult
+    func reopen() -> CaptureContinuity.Opening? {
+        guard handle == nil else { return nil }
+        let opening: CaptureContinuity.Opening
+        do {
+            handle = try PcapHandle(device: nic.tap, snapLength: spec.snapLength, bufferSize: spec.bufferSize)
+            opening = .opened
+        } catch {
+            opening = error.isInterfaceDown ? .interfaceDown : .failed(error.message)
+            if !error.isInterfaceDown { statistics.failure = error.message }
+        }
+        continuity.tried(opening)
+        return opening
     }
 
     func close() {
-        _ = updateDrops()
-        droppedBefore = statistics.dropped
+        updateDrops()
+        continuity.closed()
         handle = nil
     }
 }

@@ -29,8 +29,9 @@ struct FlowLogFile: ~Copyable {
     /// Writes the minute that has ended, if one has. Interfaces without traffic get a NODATA record.
     mutating func roll(now: Int64, nodes: [String: String]) throws(SystemError) {
         let current = now / 1_000_000_000 / Self.interval
+        // A minute that could not be written is not written again: its records are gone, which is not NODATA.
+        defer { window = current }
         if let window, window < current { try flush(window: window, nodes: nodes) }
-        window = current
     }
 
     /// Writes what has been added up so far.
