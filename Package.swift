@@ -151,7 +151,7 @@ let package = Package(
             resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
         tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
         tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
-        tests("Runner", ["Runner", "Diagnosis", "Lab", "Matrix", "RunEvents", "Scenario"]),
+        tests("Runner", ["Runner", "Diagnosis", "Lab", "Matrix", "NodeProtocol", "RunEvents", "Scenario"]),
         tests("Reports", ["Reports", "RunEvents"]),
         tests("LabrunCommands", ["LabrunCommands", "Faults", "Scenario"]),
     ],

@@ -46,7 +46,7 @@ extension Cluster {
             }
         }
         let sightings = await sightings(of: identifier, at: Set(plan.pairs.compactMap(\.to.node)), missing: missing)
-        let probes = join(
+        let probes = Self.join(
             plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings)
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
@@ -94,7 +94,12 @@ extension Cluster {
         }
     }
 
-    private func join(
+    /// Every cell of a plan from what its sender and its receiver say; `sightings` by node, nil for one that could not
+    /// be asked.
+    ///
+    /// A probe is confirmed by the node of the pair's target alone, and only when it came to the target's own address;
+    /// a target that is on no node is confirmed by whoever took the probe.
+    static func join(
         plan: MeasurementPlan, endpoints: [Endpoint], indices: [String: Int], results: [ProbeResult],
         sightings: [String: [Sighting]?]
     ) -> [ProbeMeasurement] {
@@ -106,11 +111,13 @@ extension Cluster {
         let measured = Dictionary(
             results.map { (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0) }
         ) { a, _ in a }
-        let seen = Dictionary(
-            sightings.values.compactMap { $0 }.flatMap { $0 }.map {
-                (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0)
+        var seen: [Slot: [(node: String, sighting: Sighting)]] = [:]
+        for (node, some) in sightings {
+            for sighting in some ?? [] {
+                let slot = Slot(from: sighting.sourceIndex, to: sighting.targetIndex, proto: sighting.protocol)
+                seen[slot, default: []].append((node, sighting))
             }
-        ) { a, _ in a }
+        }
         var probes: [ProbeMeasurement] = []
         probes.reserveCapacity(plan.cellCount)
         for pair in plan.pairs {
@@ -121,39 +128,77 @@ extension Cluster {
                 let slot = Slot(from: UInt32(from), to: UInt32(to), proto: code)
                 let key = CellKey(
                     from: pair.from.id, to: pair.to.id, protocol: proto, port: proto == .icmp ? 0 : pair.to.port)
+                var confirmed: [SeenAddress] = []
+                var isElsewhere = false
+                for (node, sighting) in seen[slot] ?? [] {
+                    if pair.to.node == nil || (node == pair.to.node && sighting.receiverText == pair.to.address) {
+                        confirmed.append(sighting.seen)
+                    } else {
+                        isElsewhere = true
+                    }
+                }
+                let receipt: Receipt =
+                    !confirmed.isEmpty ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
                 probes.append(
                     Self.measurement(
-                        key: key, sender: pair.from, result: measured[slot],
-                        sighting: seen[slot], receiverAsked: asked))
+                        key: key, sender: pair.from, result: measured[slot], receipt: receipt, receiverAsked: asked))
             }
         }
         return probes
     }
 
-    /// What a cell came to. An answer whose request was seen with another source than the sender's is `wrong-source`.
+    /// What the receivers know of a cell's requests.
+    enum Receipt {
+        /// The target took them, from these sources.
+        case confirmed([SeenAddress])
+        /// Another endpoint took them, and the target did not.
+        case elsewhere
+        /// The target's node was asked and nobody took them.
+        case unseen
+        case notAsked
+    }
+
+    /// What a cell came to.
+    ///
+    /// An answer whose request was seen with another source than the sender's is `wrong-source`, and so is one that a
+    /// receiver which was asked did not see. An answer to a request that is known to have come to another endpoint, or
+    /// that nobody could be asked about, measured nothing of this cell.
     static func measurement(
-        key: CellKey, sender: Endpoint, result: ProbeResult?, sighting: Sighting?, receiverAsked: Bool
+        key: CellKey, sender: Endpoint, result: ProbeResult?, receipt: Receipt, receiverAsked: Bool
     ) -> ProbeMeasurement {
+        var arrived: Bool? = receiverAsked ? false : nil
+        if case .confirmed = receipt { arrived = true }
         guard let result else {
             return ProbeMeasurement(
                 key: key, observed: .notMeasured, latencyMicros: nil, localPort: nil, requestArrived: nil, sent: 0,
                 answered: 0)
         }
         var observed = Outcome(result.outcome)
-        let seen = result.seen ?? sighting?.seen
-        if result.answered > 0, let seen {
-            if seen.addressText != sender.address || (result.localPort != 0 && seen.port != result.localPort) {
-                observed = .wrongSource(seen.description)
+        if result.answered > 0, observed != .notMeasured {
+            switch receipt {
+            case .confirmed(let sources):
+                let wrong = ([result.seen].compactMap { $0 } + sources).first { !isSource($0, sender, result) }
+                if let wrong { observed = .wrongSource(wrong.description) }
+            case .elsewhere: observed = .notMeasured
+            case .unseen: observed = .wrongSource("unconfirmed by \(key.to)")
+            case .notAsked:
+                // What the answer itself says is all there is; the kernel's answer to an echo says nothing.
+                guard let seen = result.seen else {
+                    observed = .notMeasured
+                    break
+                }
+                if !isSource(seen, sender, result) { observed = .wrongSource(seen.description) }
             }
-        } else if result.answered > 0, receiverAsked {
-            // Answered by somebody who is not the receiver: never a green cell.
-            observed = .wrongSource("unconfirmed by \(key.to)")
         }
         return ProbeMeasurement(
             key: key, observed: observed, latencyMicros: result.answered > 0 ? Int(result.roundTripMicros) : nil,
-            localPort: result.localPort == 0 ? nil : result.localPort,
-            requestArrived: sighting != nil ? true : receiverAsked ? false : nil, sent: Int(result.sent),
+            localPort: result.localPort == 0 ? nil : result.localPort, requestArrived: arrived, sent: Int(result.sent),
             answered: Int(result.answered))
+    }
+
+    /// Whether a source is the sender's address, and its port where that is known.
+    private static func isSource(_ seen: SeenAddress, _ sender: Endpoint, _ result: ProbeResult) -> Bool {
+        seen.addressText == sender.address && (result.localPort == 0 || seen.port == result.localPort)
     }
 
     /// Node-to-node and endpoint-to-endpoint probes of every agent that can be asked; by node name.

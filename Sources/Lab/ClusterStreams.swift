@@ -10,6 +10,9 @@ public struct StreamMeasurement: Sendable {
     public let sent: Int
     public let answered: Int
     public let longestGapMillis: Int
+    /// Since the last answer, or since the flow began when there was none; nil when the flow was not read.
+    public let silentMillis: Int?
+    /// Why it ended, or `not read` and why when its sender could not be asked.
     public let ended: String?
 }
 
@@ -32,8 +35,8 @@ extension Cluster {
         let end = ContinuousClock.now + deadline
         var last: [StreamMeasurement] = []
         while ContinuousClock.now < end {
-            last = try await readStreams(identifier, layout: layout)
-            if last.count == plan.cellCount, last.allSatisfy({ $0.established && $0.answered > 0 }) {
+            last = await readStreams(identifier, layout: layout).readings
+            if last.allSatisfy({ $0.established && $0.answered > 0 }) {
                 return identifier
             }
             // The node counts; asking it once an interval is often enough.
@@ -43,38 +46,60 @@ extension Cluster {
         throw LabError(
             .notReady,
             "\(silent.count) of \(plan.cellCount) streams were not answered within \(deadline), for example "
-                + (silent.first.map { "\($0.from.id) → \($0.to.id) \($0.protocol.rawValue)" } ?? "all"))
+                + (silent.first.map { stream in
+                    "\(stream.from.id) → \(stream.to.id) \(stream.protocol.rawValue)"
+                        + (stream.ended.map { " (\($0))" } ?? "")
+                } ?? "all"))
     }
 
     /// Reads the streams a last time and ends them.
+    /// - Returns: one for every pair and protocol of the plan; what could not be read is not established.
     public func closeStreams(_ identifier: UInt64, plan: MeasurementPlan) async throws -> [StreamMeasurement] {
         let layout = StreamLayout(plan)
-        let readings = try await readStreams(identifier, layout: layout)
-        for name in layout.senders {
+        let (readings, unread) = await readStreams(identifier, layout: layout)
+        for name in layout.senders where unread[name] == nil {
             guard let node = node(named: name), await node.state.power == .running else { continue }
             try await node.call(.closeStreams(id: identifier))
         }
         return readings
     }
 
-    private func readStreams(_ identifier: UInt64, layout: StreamLayout) async throws -> [StreamMeasurement] {
-        try await withThrowingTaskGroup(of: [StreamMeasurement].self) { group in
+    /// Every stream of the plan, and why a sender could not be asked, by node.
+    private func readStreams(
+        _ identifier: UInt64, layout: StreamLayout
+    ) async -> (readings: [StreamMeasurement], unread: [String: String]) {
+        await withTaskGroup(of: (String, Result<[StreamReading], any Error>).self) { group in
             for name in layout.senders {
                 guard let node = node(named: name) else { continue }
                 group.addTask {
-                    guard await node.state.power == .running,
-                        case .streams(let readings) = try await node.call(.readStreams(id: identifier))
-                    else { return [] }
-                    return readings.compactMap { layout.measurement($0) }
+                    do {
+                        guard await node.state.power == .running else {
+                            throw LabError(.request, "\(name) is \(await node.state.description)")
+                        }
+                        guard case .streams(let readings) = try await node.call(.readStreams(id: identifier)) else {
+                            throw LabError(.request, "\(name) gave no streams")
+                        }
+                        return (name, .success(readings))
+                    } catch {
+                        return (name, .failure(error))
+                    }
                 }
             }
-            return try await group.reduce(into: [StreamMeasurement]()) { $0 += $1 }
+            var readings: [StreamReading] = []
+            var unread: [String: String] = [:]
+            for await (name, result) in group {
+                switch result {
+                case .success(let some): readings += some
+                case .failure(let error): unread[name] = "\(error)"
+                }
+            }
+            return (layout.measurements(readings, unread: unread), unread)
         }
     }
 }
 
 /// Numbers the ends of a plan's streams for the nodes.
-private struct StreamLayout: Sendable {
+struct StreamLayout: Sendable {
     let plan: MeasurementPlan
     let endpoints: [Endpoint]
     let index: [String: Int]
@@ -117,13 +142,29 @@ private struct StreamLayout: Sendable {
         }
     }
 
-    func measurement(_ reading: StreamReading) -> StreamMeasurement? {
-        guard endpoints.indices.contains(reading.source), endpoints.indices.contains(reading.target),
-            let proto = ProbeProtocol(rawValue: reading.protocol)
-        else { return nil }
-        return StreamMeasurement(
-            from: endpoints[reading.source], to: endpoints[reading.target], protocol: proto,
-            established: reading.established, sent: reading.sent, answered: reading.answered,
-            longestGapMillis: reading.longestGapMillis, ended: reading.ended)
+    /// A measurement for every pair and protocol: what is not among the readings is not established.
+    /// - Parameter unread: why a sender could not be asked, by node.
+    func measurements(_ readings: [StreamReading], unread: [String: String]) -> [StreamMeasurement] {
+        struct Slot: Hashable {
+            let from: Int
+            let to: Int
+            let proto: String
+        }
+        let read = Dictionary(
+            readings.map { (Slot(from: $0.source, to: $0.target, proto: $0.protocol), $0) }
+        ) { first, _ in first }
+        return plan.pairs.flatMap { pair in
+            plan.protocols.map { proto in
+                let reading = index[pair.from.id].flatMap { from in
+                    index[pair.to.id].flatMap { read[Slot(from: from, to: $0, proto: proto.rawValue)] }
+                }
+                let why = unread[pair.from.node ?? ""].map { ": \($0)" } ?? ""
+                return StreamMeasurement(
+                    from: pair.from, to: pair.to, protocol: proto, established: reading?.established ?? false,
+                    sent: reading?.sent ?? 0, answered: reading?.answered ?? 0,
+                    longestGapMillis: reading?.longestGapMillis ?? 0, silentMillis: reading?.silentMillis,
+                    ended: reading == nil ? "not read\(why)" : reading?.ended)
+            }
+        }
     }
 }

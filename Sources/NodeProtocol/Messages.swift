@@ -293,17 +293,19 @@ public struct StreamReading: Codable, Sendable {
     public let source: Int
     public let target: Int
     public let `protocol`: String
-    /// Connected and not reset or closed since (TCP); always true for the others.
+    /// Not ended, and connected (TCP) or answered at least once (the others).
     public let established: Bool
     public let sent: Int
     public let answered: Int
     /// Longest time without an answer, milliseconds, beyond the interval.
     public let longestGapMillis: Int
-    /// Why a connection ended.
+    /// Since the last answer, or since the flow began when there was none, milliseconds.
+    public let silentMillis: Int
+    /// Why a flow ended.
     public let ended: String?
     public init(
         source: Int, target: Int, protocol: String, established: Bool, sent: Int, answered: Int, longestGapMillis: Int,
-        ended: String?
+        silentMillis: Int, ended: String?
     ) {
         self.source = source
         self.target = target
@@ -312,6 +314,7 @@ public struct StreamReading: Codable, Sendable {
         self.sent = sent
         self.answered = answered
         self.longestGapMillis = longestGapMillis
+        self.silentMillis = silentMillis
         self.ended = ended
     }
 }

@@ -120,17 +120,25 @@ public struct Sighting: Sendable, Hashable {
     public let sourceIndex: UInt32
     public let targetIndex: UInt32
     public let `protocol`: ProbeProtocolCode
+    /// Its source.
     public let seen: SeenAddress
+    /// The receiver's own address to which it came, host byte order: tells which endpoint of the node took it.
+    public let receiver: UInt32
 
     public init(
-        plan: UInt64, sourceIndex: UInt32, targetIndex: UInt32, protocol: ProbeProtocolCode, seen: SeenAddress
+        plan: UInt64, sourceIndex: UInt32, targetIndex: UInt32, protocol: ProbeProtocolCode, seen: SeenAddress,
+        receiver: UInt32
     ) {
         self.plan = plan
         self.sourceIndex = sourceIndex
         self.targetIndex = targetIndex
         self.protocol = `protocol`
         self.seen = seen
+        self.receiver = receiver
     }
+
+    /// `receiver`, dotted.
+    public var receiverText: String { SeenAddress(address: receiver, port: 0).addressText }
 }
 
 /// The binary part of a `.probe` reply: 8 bytes (record size, count), then 32 bytes a record, little endian.
@@ -176,9 +184,9 @@ public enum ProbeResults {
     }
 }
 
-/// The binary part of a `.sightings` reply: 8 bytes (record size, count), then 24 bytes a record, little endian.
+/// The binary part of a `.sightings` reply: 8 bytes (record size, count), then 28 bytes a record, little endian.
 public enum Sightings {
-    static let recordLength = 24
+    static let recordLength = 28
 
     public static func encode(_ sightings: [Sighting]) -> [UInt8] {
         var bytes = recordHeader(length: recordLength, count: sightings.count)
@@ -190,6 +198,7 @@ public enum Sightings {
             bytes.appendLittleEndian(sighting.seen.port)
             bytes.append(sighting.protocol.rawValue)
             bytes.append(0)
+            bytes.appendLittleEndian(sighting.receiver)
         }
         return bytes
     }
@@ -202,7 +211,8 @@ public enum Sightings {
                 plan: bytes.littleEndian(at: offset), sourceIndex: bytes.littleEndian(at: offset + 8),
                 targetIndex: bytes.littleEndian(at: offset + 12), protocol: code,
                 seen: SeenAddress(
-                    address: bytes.littleEndian(at: offset + 16), port: bytes.littleEndian(at: offset + 20)))
+                    address: bytes.littleEndian(at: offset + 16), port: bytes.littleEndian(at: offset + 20)),
+                receiver: bytes.littleEndian(at: offset + 24))
         }
     }
 }

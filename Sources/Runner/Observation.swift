@@ -44,5 +44,22 @@ public struct StreamObservation: Sendable, Hashable {
     public var sent: Int
     public var answered: Int
     public var longestGapMillis: Int
+    /// Between its messages.
+    public var intervalMillis: Int
+    /// Since the last answer; nil when the flow could not be read.
+    public var silentMillis: Int?
     public var ended: String?
+
+    /// Answered, not ended, and not silent for longer than a second or ten intervals.
+    public var isLive: Bool {
+        guard established, answered > 0, let silentMillis else { return false }
+        return silentMillis < max(1000, 10 * intervalMillis)
+    }
+
+    /// Why it is not live, in words.
+    public var silence: String {
+        if let ended { return "ended: \(ended)" }
+        if answered == 0 { return "was never answered" }
+        return silentMillis.map { "has been silent for \($0) ms" } ?? "could not be read"
+    }
 }

@@ -8,6 +8,8 @@ struct OpenStreams: Sendable {
     let plan: MeasurementPlan
     let identifier: UInt64
     let endpoints: [Endpoint]
+    /// Between the messages of a stream.
+    static let intervalMillis = 20
 }
 
 extension ScenarioRun {
@@ -29,7 +31,7 @@ extension ScenarioRun {
         let plan = MeasurementPlan(
             pairs: pairs.sorted { ($0.from.id, $0.to.id) < ($1.from.id, $1.to.id) }, protocols: protocols.sorted(),
             deadline: .seconds(1), count: 1)
-        return try await cluster.openStreams(plan, intervalMillis: 20, within: .seconds(5))
+        return try await cluster.openStreams(plan, intervalMillis: OpenStreams.intervalMillis, within: .seconds(5))
             .map { OpenStreams(plan: plan, identifier: $0, endpoints: endpoints) }
     }
 
@@ -38,7 +40,7 @@ extension ScenarioRun {
             StreamObservation(
                 from: reading.from, to: reading.to, protocol: reading.protocol, established: reading.established,
                 sent: reading.sent, answered: reading.answered, longestGapMillis: reading.longestGapMillis,
-                ended: reading.ended)
+                intervalMillis: OpenStreams.intervalMillis, silentMillis: reading.silentMillis, ended: reading.ended)
         }
     }
 }

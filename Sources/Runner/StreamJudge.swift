@@ -15,7 +15,7 @@ extension Judge {
                 let place = expected.where.map { " \($0.rawValue)" } ?? ""
                 let title = "streams: \(proto.rawValue) \(expected.from.words) → \(expected.to.words)\(place)"
                 guard !streams.isEmpty else { return result(title, .inconclusive, "no stream was open") }
-                let dead = streams.filter { !$0.established }
+                let dead = streams.filter { !$0.isLive }
                 let longest = streams.map(\.longestGapMillis).max() ?? 0
                 let sent = streams.reduce(0) { $0 + $1.sent }
                 let lost = streams.reduce(0) { $0 + $1.sent - $1.answered }
@@ -24,10 +24,14 @@ extension Judge {
                     + "\(lost) of \(sent) messages unanswered"
                 if expected.survive, let first = dead.first {
                     return result(
-                        title, .unmet, "\(words); \(first.from.id) → \(first.to.id) ended: \(first.ended ?? "unknown")")
+                        title, .unmet, "\(words); \(first.from.id) → \(first.to.id) \(first.silence)")
                 }
                 if let limit = expected.maxGapMillis, longest > limit {
                     return result(title, .unmet, "\(words); at most \(limit) ms were accepted")
+                }
+                if let unread = streams.first(where: { $0.silentMillis == nil }) {
+                    return result(
+                        title, .inconclusive, "\(words); \(unread.from.id) → \(unread.to.id) \(unread.silence)")
                 }
                 return result(title, .met, words)
             }

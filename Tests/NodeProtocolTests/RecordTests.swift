@@ -25,9 +25,10 @@ import Testing
         let sightings = ProbeProtocolCode.allCases.map {
             Sighting(
                 plan: .max, sourceIndex: 1, targetIndex: 2, protocol: $0,
-                seen: SeenAddress(address: 0xC0A8_0102, port: 8080))
+                seen: SeenAddress(address: 0xC0A8_0102, port: 8080), receiver: 0x0A00_000C)
         }
         #expect(Sightings.decode(Sightings.encode(sightings)) == sightings)
+        #expect(sightings[0].receiverText == "10.0.0.12")
         #expect(sightings[0].seen.description == "192.168.1.2:8080")
     }
 

@@ -32,6 +32,10 @@ func allPairs() throws {
     }
     let sightings = field.receivers.sightings(plan: 1)
     try expect(sightings.count >= results.count, "\(sightings.count) sightings")
+    for sighting in sightings {
+        let owner = field.address(Int(sighting.targetIndex)).rawValue
+        try expect(sighting.receiver == owner, "\(sighting)")
+    }
     try expect(field.receivers.sightings(plan: 2).isEmpty, "sightings of a plan that never was")
 }
 
@@ -82,6 +86,18 @@ func loss() throws {
         guard case .loss(let percent) = result.outcome else { throw Failed("\(result)") }
         try expect(result.sent == 100 && (15...65).contains(percent), "\(result)")
     }
+    try field.clear(1)
+    // 100 packets at 5 ms do not fit into what half of 400 ms leaves, though each that was sent is answered.
+    let (_, cut) = try field.probe(
+        id: 2, deadlineMillis: 400, to: [field.targets[1]], from: [0], count: 100)
+    for result in cut {
+        if result.protocol == .tcp {
+            try expect(result.outcome == .open, "\(result)")
+        } else {
+            try expect(result.outcome == .notMeasured(error: 0), "\(result)")
+            try expect(result.sent > 0 && result.sent < 100 && result.answered > 0, "\(result)")
+        }
+    }
 }
 
 func streams() throws {
@@ -95,6 +111,9 @@ func streams() throws {
     try waitFor("answers") { try streams.read(1).allSatisfy { $0.established && $0.answered > 20 } }
     try field.rules(2, "ip saddr 10.77.0.1 drop")
     let from = MonotonicTime.now
+    try waitFor("silence") {
+        try streams.read(1).allSatisfy { $0.source == 0 ? $0.silentMillis >= 300 : $0.silentMillis < 250 }
+    }
     try waitFor("a gap of 300 ms") {
         try streams.read(1).filter { $0.source == 0 }.allSatisfy { $0.longestGapMillis >= 300 }
     }

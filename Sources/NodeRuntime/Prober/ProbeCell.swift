@@ -20,8 +20,6 @@ struct ProbeCell {
     var roundTrip: UInt32 = .max
     var localPort: UInt16 = 0
     var seen: SeenAddress?
-    /// What a refused send or an ICMP message said while packets of the train are still out.
-    var failure: ProbeOutcome?
     var isYoung = false
 
     init(source: Int, target: Int, code: ProbeProtocolCode) {
@@ -49,9 +47,35 @@ struct ProbeCell {
     /// What it came to when the plan ends.
     func finalOutcome(count: Int) -> ProbeOutcome {
         if let outcome { return outcome }
-        if answered == 0 { return sent == 0 ? .notMeasured(error: 0) : failure ?? .timeout(error: 0) }
-        guard count > 1, answered < sent else { return .open }
+        // A train that the deadline cut short says nothing of the packets that were never sent.
+        let wanted = code == .tcp ? 1 : count
+        guard sent > 0, wanted == 1 || Int(sent) >= wanted else { return .notMeasured(error: 0) }
+        guard answered > 0 else { return .timeout(error: 0) }
+        guard wanted > 1, answered < sent else { return .open }
         let lost = Int(sent - answered) * 100 / Int(sent)
         return .loss(percent: UInt8(min(99, max(1, lost))))
     }
+}
+
+/// Which cell sent each echo of a source, by the ICMP sequence number: an ICMP message about an echo need not quote more.
+///
+/// Sequence numbers start over after 65,536 echoes; a number stands for the cell that used it last.
+struct EchoSequences {
+    private var cells: [Int32] = []
+    private var next: UInt16 = 0
+
+    /// The sequence number of a cell's next echo.
+    mutating func take(_ cell: Int) -> UInt16 {
+        let sequence = next
+        next &+= 1
+        if Int(sequence) < cells.count {
+            cells[Int(sequence)] = Int32(truncatingIfNeeded: cell)
+        } else {
+            cells.append(Int32(truncatingIfNeeded: cell))
+        }
+        return sequence
+    }
+
+    /// nil for a number that was never used.
+    func cell(of sequence: UInt16) -> Int? { Int(sequence) < cells.count ? Int(cells[Int(sequence)]) : nil }
 }

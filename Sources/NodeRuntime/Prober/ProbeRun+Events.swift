@@ -171,11 +171,13 @@ extension ProbeRun {
             // The ICMP header is what every router quotes (RFC 792: eight bytes).
             let header = error.payload
             let identifier = UInt16(header.4) << 8 | UInt16(header.5)
-            let sequence = Int(header.6) << 8 | Int(header.7)
+            let sequence = UInt16(header.6) << 8 | UInt16(header.7)
             guard error.payload_length >= 8, header.0 == 8, identifier == socket.echoIdentifier,
-                sequence < echoCells[source].count
+                let cell = echoes[source].cell(of: sequence),
+                // The number may have been used again since; the destination tells.
+                targets[cells[cell].target]?.address == error.destination.address
             else { continue }
-            noteError(Int(echoCells[source][sequence]), error, .icmp, source)
+            noteError(cell, error, .icmp, source)
         }
     }
 

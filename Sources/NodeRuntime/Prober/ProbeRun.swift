@@ -29,8 +29,8 @@ package final class ProbeRun {
     var cells: [ProbeCell] = []
     /// By position in the plan's sources; nil before the first probe.
     var sockets: [ProbeSockets?]
-    /// Cell of each echo sequence number of a source.
-    var echoCells: [[Int32]]
+    /// By position in the plan's sources.
+    var echoes: [EchoSequences]
     var timers = ProbeTimers()
     /// Launched already, waiting for a descriptor or for room in a queue.
     private var deferred: [Int] = []
@@ -64,7 +64,7 @@ package final class ProbeRun {
         targets = plan.targets.map { node_endpoint($0) }
         isTrain = plan.count > 1
         sockets = Array(repeating: nil, count: plan.sources.count)
-        echoCells = Array(repeating: [], count: plan.sources.count)
+        echoes = Array(repeating: EchoSequences(), count: plan.sources.count)
         deadline = Int64(plan.deadlineMillis) * 1000
         lastLaunch = deadline + Self.launching
         lastWords = deadline - min(Self.patience, deadline / 2)
@@ -226,10 +226,8 @@ package final class ProbeRun {
             failure = sendPacket(index, &packet, target)
         }
         if failure == EAGAIN || failure == ENOBUFS { return deferCell(index) }
-        if failure != 0 {
-            if cell.answered == 0 { finish(index, ProbeOutcome(sendError: failure)) }
-            return
-        }
+        // Before any answer a refusal is what the cell comes to; after one it is a packet that was lost.
+        if failure != 0, cell.answered == 0 { return finish(index, ProbeOutcome(sendError: failure)) }
         if cell.sent == 0 { cells[index].firstSent = time }
         cells[index].lastSent = time
         cells[index].sent += 1
@@ -259,9 +257,7 @@ package final class ProbeRun {
         let cell = cells[index]
         guard let socket = sockets[cell.source] else { return EBADF }
         if cell.code == .udp { return socket.send(&packet, datagramTo: target) }
-        let sequence = UInt16(truncatingIfNeeded: echoCells[cell.source].count)
-        if echoCells[cell.source].count <= Int(UInt16.max) { echoCells[cell.source].append(Int32(index)) }
-        return socket.send(&packet, echoTo: target, sequence: sequence)
+        return socket.send(&packet, echoTo: target, sequence: echoes[cell.source].take(index))
     }
 
     private func localPort(_ cell: ProbeCell) -> UInt16 {

@@ -13,8 +13,8 @@ package final class Receivers: Sendable {
         case listener
         case datagrams
         case echoes
-        /// Bytes of an unfinished packet, and the peer.
-        case connection(peer: node_endpoint, partial: [UInt8])
+        /// The peer, the receiver's own address, and the bytes of an unfinished packet.
+        case connection(peer: node_endpoint, local: UInt32, partial: [UInt8])
     }
 
     private struct Table {
@@ -103,14 +103,14 @@ package final class Receivers: Sendable {
         case .listener: accept(descriptor, entry.owner, &table)
         case .datagrams: answerDatagrams(descriptor, &table.log)
         case .echoes: noteEchoes(descriptor, &table.log)
-        case .connection(let peer, let partial):
-            guard let rest = answerStream(descriptor, peer, partial, &table.log) else {
+        case .connection(let peer, let local, let partial):
+            guard let rest = answerStream(descriptor, peer, local, partial, &table.log) else {
                 Glibc.close(descriptor)
                 table.sockets[descriptor] = nil
                 return
             }
             if !rest.isEmpty || !partial.isEmpty {
-                table.sockets[descriptor] = (entry.owner, .connection(peer: peer, partial: rest))
+                table.sockets[descriptor] = (entry.owner, .connection(peer: peer, local: local, partial: rest))
             }
         }
     }
@@ -120,12 +120,24 @@ package final class Receivers: Sendable {
         while true {
             let descriptor = node_tcp_accept(listener, &peer)
             guard descriptor >= 0 else { return }
-            table.sockets[descriptor] = (owner, .connection(peer: peer, partial: []))
+            let local = Self.localAddress(descriptor)
+            table.sockets[descriptor] = (owner, .connection(peer: peer, local: local, partial: []))
             if node_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(descriptor)) != 0 {
                 Glibc.close(descriptor)
                 table.sockets[descriptor] = nil
             }
         }
+    }
+
+    /// In host byte order; 0 when the kernel does not say.
+    private static func localAddress(_ descriptor: Int32) -> UInt32 {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutableBytes(of: &address) { bytes in
+            guard let base = bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self) else { return Int32(-1) }
+            return getsockname(descriptor, base, &length)
+        }
+        return status == 0 ? UInt32(bigEndian: address.sin_addr.s_addr) : 0
     }
 
     private func answerDatagrams(_ descriptor: Int32, _ log: inout SightingLog) {
@@ -139,7 +151,7 @@ package final class Receivers: Sendable {
                     continue
                 }
                 guard packet.answer == 0 else { continue }
-                log.record(packet, from: peer)
+                log.record(packet, from: peer, receiver: local.address)
                 packet.answer = 1
                 packet.seen_address = peer.address
                 packet.seen_port = peer.port
@@ -157,14 +169,14 @@ package final class Receivers: Sendable {
                 guard count >= 0 else { return }
                 guard let echo = EchoMessage(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { continue }
                 peer.port = echo.identifier
-                log.record(echo.packet, from: peer)
+                log.record(echo.packet, from: peer, receiver: echo.destination)
             }
         }
     }
 
     /// Answers whole packets; the bytes of an unfinished one, or nil at the end of the connection.
     private func answerStream(
-        _ descriptor: Int32, _ peer: node_endpoint, _ partial: [UInt8], _ log: inout SightingLog
+        _ descriptor: Int32, _ peer: node_endpoint, _ local: UInt32, _ partial: [UInt8], _ log: inout SightingLog
     ) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = read(descriptor, &buffer, buffer.count)
@@ -175,7 +187,7 @@ package final class Receivers: Sendable {
         while bytes.count >= length {
             guard var packet = bytes.withUnsafeBytes({ node_probe_packet($0) }) else { return nil }
             bytes.removeFirst(length)
-            log.record(packet, from: peer)
+            log.record(packet, from: peer, receiver: local)
             packet.answer = 1
             packet.seen_address = peer.address
             packet.seen_port = peer.port
@@ -191,6 +203,8 @@ struct EchoMessage {
     let type: UInt8
     let identifier: UInt16
     let sequence: UInt16
+    /// Of the IP header, host byte order.
+    let destination: UInt32
     let packet: node_probe_packet
 
     init?(_ bytes: UnsafeRawBufferPointer) {
@@ -203,6 +217,7 @@ struct EchoMessage {
         type = bytes[header]
         identifier = UInt16(bytes[header + 4]) << 8 | UInt16(bytes[header + 5])
         sequence = UInt16(bytes[header + 6]) << 8 | UInt16(bytes[header + 7])
+        destination = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
         self.packet = packet
     }
 }

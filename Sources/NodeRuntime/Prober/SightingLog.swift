@@ -11,15 +11,17 @@ struct SightingLog {
         let target: UInt32
         let code: UInt8
         let seen: SeenAddress
+        let receiver: UInt32
     }
 
     /// Newest last.
     private var plans: [(id: UInt64, keys: Set<Key>)] = []
 
-    mutating func record(_ packet: node_probe_packet, from: node_endpoint) {
+    /// `receiver`: the address, in host byte order, to which the packet came.
+    mutating func record(_ packet: node_probe_packet, from: node_endpoint, receiver: UInt32) {
         let key = Key(
             source: packet.source, target: packet.target, code: packet.protocol,
-            seen: SeenAddress(address: from.address, port: from.port))
+            seen: SeenAddress(address: from.address, port: from.port), receiver: receiver)
         if let index = plans.lastIndex(where: { $0.id == packet.plan }) {
             if plans[index].keys.count < Self.sightingsKept { plans[index].keys.insert(key) }
             return
@@ -33,7 +35,9 @@ struct SightingLog {
         guard let entry = plans.first(where: { $0.id == plan }) else { return [] }
         return entry.keys.compactMap { key in
             ProbeProtocolCode(rawValue: key.code).map {
-                Sighting(plan: plan, sourceIndex: key.source, targetIndex: key.target, protocol: $0, seen: key.seen)
+                Sighting(
+                    plan: plan, sourceIndex: key.source, targetIndex: key.target, protocol: $0, seen: key.seen,
+                    receiver: key.receiver)
             }
         }
         .sorted {

@@ -24,6 +24,12 @@ struct StreamFlow: Sendable {
         return Int(max(0, max(longestGap, present) - interval) / 1000)
     }
 
+    /// Not ended, and connected or answered at least once.
+    var isEstablished: Bool { ended == nil && (code == .tcp ? established : answered > 0) }
+
+    /// Time since the last answer, whether the flow has ended or not.
+    func silentMillis(now: Int64) -> Int { Int(max(0, now - lastAnswer) / 1000) }
+
     mutating func noteAnswer(_ now: Int64) {
         answered += 1
         longestGap = max(longestGap, now - lastAnswer)
@@ -71,9 +77,10 @@ final class StreamRun: Sendable {
         return flows.withLock { $0 }.map { flow in
             StreamReading(
                 source: plan.sources[flow.source].index, target: plan.targets[flow.target].index,
-                protocol: flow.code.name, established: flow.code != .tcp || flow.established && flow.ended == nil,
+                protocol: flow.code.name, established: flow.isEstablished,
                 sent: flow.sent, answered: flow.answered,
-                longestGapMillis: flow.gapMillis(now: time, interval: interval), ended: flow.ended)
+                longestGapMillis: flow.gapMillis(now: time, interval: interval),
+                silentMillis: flow.silentMillis(now: time), ended: flow.ended)
         }
     }
 
