@@ -37,10 +37,10 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:17:7: duplicate key \"title\", first given in line 15",
             "x.yaml:18:7: duplicate key \"title\", first given in line 15"),
         Case(
-            ScenarioText.head.replacing("Scenario", with: "Scenari") + "  timeline: [{name: a}]\n",
+            ScenarioText.head.replacing("Scenario", with: "Scenari") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:2:7: kind must be \"Scenario\", but \"Scenari\" is given; did you mean \"Scenario\"?"),
         Case(
-            ScenarioText.head.replacing("name: x", with: "name: X y") + "  timeline: [{name: a}]\n",
+            ScenarioText.head.replacing("name: x", with: "name: X y") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:4:9: name must be a name of at most 63 lower-case letters, digits and dashes, but \"X y\" is given"),
         Case(ScenarioText.head, "x.yaml:7:3: spec has no \"timeline\"; expected a list of at least 1"),
         Case(
@@ -60,21 +60,21 @@ struct Case: Sendable, CustomTestStringConvertible {
 
     static let lab: [Case] = [
         Case(
-            ScenarioText.head.replacing("eks-overlay", with: "eks-overly") + "  timeline: [{name: a}]\n",
+            ScenarioText.head.replacing("eks-overlay", with: "eks-overly") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:7:8: unknown lab \"eks-overly\"; did you mean \"eks-overlay\"?"),
         Case(
-            ScenarioText.head.replacing("eks-overlay", with: "nothing.yaml") + "  timeline: [{name: a}]\n",
+            ScenarioText.head.replacing("eks-overlay", with: "nothing.yaml") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "nothing.yaml:1:1: there is no file nothing.yaml",
             "x.yaml:7:8: lab \"nothing.yaml\" has 1 mistakes of its own"),
         Case(
-            ScenarioText.head + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a}]\n",
+            ScenarioText.head + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:30: count must be a whole number from 1 to 64, but the number 101 is given"),
         Case(
-            ScenarioText.head + "  overrides: {nodes: {kernel: 6.1}}\n  timeline: [{name: a}]\n",
+            ScenarioText.head + "  overrides: {nodes: {kernel: 6.1}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:31: kernel: put 6.1 in quotes, so that it stays text; expected one of 5.10, 6.1, 6.12, 7.2"),
         Case(
             ScenarioText.head
-                + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a}]\n",
+                + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
             "x.yaml:8:68: datapath value ipam.mode cannot be \"eni\"; expected \"cluster-pool\""),
         Case(
@@ -82,11 +82,11 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",
             "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME"),
         Case(
-            ScenarioText.head + "  timeline: [{name: a}]\n",
+            ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "--set:1:1: unknown path \"node.count\"; did you mean \"nodes.count\"?",
             settings: [Setting(path: "node.count", value: "4")]),
         Case(
-            ScenarioText.head + "  timeline: [{name: a}]\n",
+            ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "--set:1:1: nodes.count must be a whole number from 1 to 64, but \"x\" is given",
             "--set:1:1: unknown datapath value \"routingmod\"; did you mean \"datapath.values.routingMode\"?",
             settings: [
@@ -192,7 +192,7 @@ struct Case: Sendable, CustomTestStringConvertible {
     static let workloads: [Case] = [
         Case(
             ScenarioText.head
-                + "  workloads: [{kind: Pot, metadata: {name: a}}, {name: b}, {file: ../m.yaml}, {file: no.yaml}]\n  timeline: [{name: a}]\n",
+                + "  workloads: [{kind: Pot, metadata: {name: a}}, {name: b}, {file: ../m.yaml}, {file: no.yaml}]\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:22: unknown kind \"Pot\"; did you mean \"Pod\"?",
             "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet",
             "x.yaml:8:67: ../m.yaml is not below the scenario's folder", "x.yaml:8:86: there is no file no.yaml"),
@@ -202,7 +202,7 @@ struct Case: Sendable, CustomTestStringConvertible {
                     - {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {nodeName: node9, hostNetwork: true}}
                     - {apiVersion: v1, kind: Deployment, metadata: {name: b}, spec: {replica: 3, template: {}}}
                     - {apiVersion: v1, kind: Pod, metadata: {name: a}}
-                  timeline: [{name: a}, {name: a}]
+                  timeline: [{name: a}, {name: a, expect: {diagnosis: {is: none}}}]
 
                 """,
             "x.yaml:9:73: no node \"node9\" in the lab; did you mean \"node1\"?",

@@ -29,8 +29,13 @@ enum ScenarioText {
 
         """
 
-    /// A scenario with one step; the lines are the step's, indented by six.
+    /// A scenario whose first step has the lines, indented by six; a second one expects something.
     static func step(_ lines: String) -> String {
+        unexpecting(lines) + "    - {name: last, expect: {diagnosis: {is: none}}}\n"
+    }
+
+    /// A scenario with one step; the lines are the step's, indented by six.
+    static func unexpecting(_ lines: String) -> String {
         head + workloads + "  timeline:\n    - name: first\n" + indented(lines)
     }
 

@@ -27,6 +27,9 @@ struct ScenarioReader {
     /// Faults that are active at the step that is read, and where they were injected.
     var active: [String: Int] = [:]
     var ended: Set<String> = []
+    /// What active faults hold: by claim the fault, and by fault its claims.
+    var held: [FaultClaims.Claim: String] = [:]
+    var claims: [String: [FaultClaims.Claim]] = [:]
     var coverage = CoverageCheck()
 
     init(
@@ -177,6 +180,11 @@ struct ScenarioReader {
         let items = value?.items ?? []
         if items.count > Self.stepLimit {
             checker.report(items[Self.stepLimit].place, "more than \(Self.stepLimit) steps")
+        }
+        if let value, !items.isEmpty, !items.contains(where: { $0["expect"] != nil }) {
+            checker.report(
+                value.place, "no step expects anything, so that a run would prove nothing",
+                expected: "\"expect\" in one step at least")
         }
         var names: [String: Int] = [:]
         var steps: [Step] = []

@@ -38,11 +38,12 @@ extension ScenarioReader {
         for parameter in descriptor.parameters {
             if let given = value[parameter.name] { parameters[parameter.name] = self.parameter(given, parameter.type) }
         }
-        checkCombination(kind, parameters, value)
-        return .inject(
-            FaultCall(
-                id: id, kind: kind, parameters: parameters,
-                location: "\(file):\(value.place.line):\(value.place.column)"))
+        let call = FaultCall(
+            id: id, kind: kind, parameters: parameters,
+            location: "\(file):\(value.place.line):\(value.place.column)")
+        checkParameters(call, value)
+        take(FaultClaims(call, nodes: nodes), for: call, place)
+        return .inject(call)
     }
 
     private mutating func parameter(_ value: YAMLValue, _ type: FaultDescriptor.ParameterType) -> ParameterValue? {
@@ -59,36 +60,11 @@ extension ScenarioReader {
         }
     }
 
-    /// What a fault needs of the lab and of its other parameters.
-    private mutating func checkCombination(_ kind: String, _ parameters: [String: ParameterValue], _ value: YAMLValue) {
-        guard kind == "security-group-rule", let profile, case .text(let groupName)? = parameters["group"] else {
-            return
-        }
-        let groupPlace = (value["group"] ?? value).place
-        guard let group = profile.securityGroups.first(where: { $0.name == groupName }) else {
-            let names = profile.securityGroups.map(\.name)
-            checker.report(
-                groupPlace, "no security group \"\(groupName)\" in lab \(profile.name)", expected: Self.list(names),
-                suggestion: NearestName.of(groupName, among: names))
-            return
-        }
-        guard parameters["action"] == .text("remove") else { return }
-        guard case .text(let rule)? = parameters["rule"] else {
-            checker.report(value.place, "action remove needs \"rule\"", expected: Self.list(group.rules.map(\.name)))
-            return
-        }
-        if !group.rules.contains(where: { $0.name == rule }) {
-            checker.report(
-                (value["rule"] ?? value).place, "no rule \"\(rule)\" in security group \(groupName)",
-                expected: Self.list(group.rules.map(\.name)),
-                suggestion: NearestName.of(rule, among: group.rules.map(\.name)))
-        }
-    }
-
     private mutating func heal(_ value: YAMLValue) -> Action? {
         guard let id = value.text else { return nil }
         if active.removeValue(forKey: id) != nil {
             ended.insert(id)
+            release(id)
         } else if ended.contains(id) {
             checker.report(value.place, "fault \"\(id)\" is already healed")
         } else {
