@@ -124,6 +124,77 @@ func assemble(_ events: [RunEvent], _ end: StreamEnd = .complete) -> RunReport {
         #expect(dirty.verdict == .dirtyRollback)
     }
 
+    /// The stream with another state of its fault where it had `state`; nil: without that event.
+    private func faultChanged(
+        _ state: FaultRecord.State, to other: FaultRecord.State?, ending verdict: Verdict = .pass
+    ) -> RunReport {
+        assemble(
+            SampleRun().events.compactMap { event in
+                switch event.payload {
+                case .fault(let step, let record) where record.state == state:
+                    return other.map {
+                        RunEvent(
+                            at: event.at,
+                            payload: .fault(
+                                step: step,
+                                .init(
+                                    id: record.id, kind: record.kind, targets: record.targets, state: $0,
+                                    evidence: [])))
+                    }
+                case .runFinished(let result):
+                    return RunEvent(
+                        at: event.at,
+                        payload: .runFinished(
+                            .init(verdict: verdict, message: "as told", durationSeconds: result.durationSeconds)))
+                default: return event
+                }
+            })
+    }
+
+    @Test func aFaultThatWasNeverVerifiedDoesNotPass() {
+        let report = faultChanged(.verified, to: nil)
+        #expect(report.steps.map(\.verdict) == [.pass, .inconclusive, .pass])
+        #expect(report.verdict == .inconclusive)
+        #expect(report.message.contains("the effect of fault sg-vxlan was not proven"))
+    }
+
+    @Test func aRefusedFaultDoesNotPass() {
+        let report = faultChanged(.verified, to: .refused)
+        #expect(report.steps[1].verdict == .inconclusive && report.verdict == .inconclusive)
+        #expect(report.message.contains("fault sg-vxlan was refused"))
+    }
+
+    @Test("a fault that stays in force", arguments: [FaultRecord.State.injected, .verified, .unproven])
+    func leftInForce(state: FaultRecord.State) {
+        #expect(faultChanged(.healed, to: state).verdict == .dirtyRollback)
+        let missing = faultChanged(.healed, to: nil)
+        #expect(missing.verdict == .dirtyRollback && missing.message.contains("fault sg-vxlan was never healed"))
+        #expect(missing.steps[1].verdict == .dirtyRollback)
+    }
+
+    @Test("a run that could not heal keeps its verdict", arguments: [Verdict.interrupted, .infraError])
+    func endedEarly(verdict: Verdict) {
+        let report = faultChanged(.healed, to: nil, ending: verdict)
+        #expect(report.verdict == verdict && report.message == "as told")
+        #expect(report.steps.allSatisfy { $0.verdict == .pass })
+    }
+
+    @Test func aRunWithoutExpectationsIsNoPass() {
+        func without(_ drop: (ExpectationResult) -> ExpectationResult?) -> RunReport {
+            assemble(
+                SampleRun().events.compactMap { event in
+                    guard case .expectation(let step, let result) = event.payload else { return event }
+                    return drop(result).map { RunEvent(at: event.at, payload: .expectation(step: step, $0)) }
+                })
+        }
+        let none = without { _ in nil }
+        #expect(none.verdict == .inconclusive && none.message == "no expectation was checked")
+        let skipped = without {
+            .init(name: $0.name, state: .skipped, message: "", why: [], seconds: 0, retries: 0)
+        }
+        #expect(skipped.verdict == .inconclusive)
+    }
+
     @Test func aClaimedPassAgainstTheEvidenceIsNotOne() {
         let report = changed { payload in
             guard case .expectation(1, let result) = payload else { return payload }

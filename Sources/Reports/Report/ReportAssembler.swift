@@ -15,7 +15,8 @@ public enum StreamEnd: Sendable, Equatable {
 /// Folds the event stream into the report. Pure: no file and no clock.
 ///
 /// The fold never makes a verdict better than the stream says, and makes it worse where the stream's own evidence is
-/// against it: a cell that was not measured is never green, a fault without proven effect never passes.
+/// against it: a cell that was not measured is never green, a fault without proven effect never passes, nor does
+/// one that stays in force, nor a run that checked nothing.
 public struct ReportAssembler: Sendable {
     private var header: RunHeader
     private var lab: LabDescription?
@@ -113,6 +114,9 @@ public struct ReportAssembler: Sendable {
             if worst == .pass, !notRun.isEmpty {
                 return (.inconclusive, "steps were not run: \(notRun.joined(separator: ", "))")
             }
+            if worst == .pass, !steps.contains(where: { $0.expectations.contains { $0.state != .skipped } }) {
+                return (.inconclusive, "no expectation was checked")
+            }
             return (worst, result.message)
         }
         let step = steps.first { $0.verdict == worst }
@@ -128,15 +132,26 @@ public struct ReportAssembler: Sendable {
         header.scenario.steps.indices.filter { steps[$0] == nil }.map { header.scenario.steps[$0] }
     }
 
-    /// A fault that no step healed after its last injection is a leftover of the step that last spoke of it.
+    /// A fault that was not healed after its last injection is a leftover of the step that last spoke of it. A run that
+    /// the lab or the user ended could not heal: there only what was found dirty counts.
     private func judgeFaultsLeftBehind(_ steps: inout [RunReport.Step]) {
-        guard result != nil else { return }
+        guard let result else { return }
         var last: [String: (step: Int, state: FaultRecord.State)] = [:]
         for (index, step) in steps.enumerated() {
-            for fault in step.faults { last[fault.id] = (index, fault.state) }
+            for fault in step.faults {
+                // A refusal changes nothing of what is in force.
+                guard let state = fault.history.last(where: { $0.state != .refused })?.state else { continue }
+                last[fault.id] = (index, state)
+            }
         }
-        for (id, entry) in last.sorted(by: { $0.key < $1.key }) where entry.state == .dirty {
-            steps[entry.step].worsen(to: .dirtyRollback, "fault \(id) was not rolled back cleanly")
+        let couldHeal = ![.infraError, .interrupted].contains(result.verdict)
+        for (id, entry) in last.sorted(by: { $0.key < $1.key }) {
+            switch entry.state {
+            case .healed, .refused: break
+            case .dirty: steps[entry.step].worsen(to: .dirtyRollback, "fault \(id) was not rolled back cleanly")
+            case .injected, .verified, .unproven:
+                if couldHeal { steps[entry.step].worsen(to: .dirtyRollback, "fault \(id) was never healed") }
+            }
         }
     }
 }

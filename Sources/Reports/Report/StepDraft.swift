@@ -68,10 +68,7 @@ struct StepDraft: Sendable {
             step.worsen(to: .inconclusive, open.message)
         }
         for fault in step.faults {
-            let states = Set(fault.history.map(\.state))
-            if states.contains(.unproven), !states.contains(.verified) {
-                step.worsen(to: .inconclusive, "the effect of fault \(fault.id) was not proven")
-            }
+            if let doubt = fault.doubt { step.worsen(to: .inconclusive, doubt) }
         }
         let cells = step.matrix?.cells ?? []
         let silent = cells.filter { $0.verdict == .notMeasured && !$0.mayBeUnmeasured }
@@ -94,6 +91,22 @@ struct StepDraft: Sendable {
         return .init(
             endpoints: record.endpoints, cells: cells, seconds: record.seconds,
             longestRoundTripMicros: record.longestRoundTripMicros)
+    }
+}
+
+extension RunReport.Fault {
+    /// Why nothing measured in this step tells of the fault; nil: its effect was proven, or it only ended here.
+    fileprivate var doubt: String? {
+        var doubt: String?
+        for transition in history {
+            switch transition.state {
+            case .refused: return "fault \(id) was refused"
+            case .injected, .unproven: doubt = "the effect of fault \(id) was not proven"
+            case .verified: doubt = nil
+            case .healed, .dirty: break
+            }
+        }
+        return doubt
     }
 }
 
