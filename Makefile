@@ -64,7 +64,7 @@ scenario: deps build image
 ## test: unit tests and tests in virtual machines; FILTER=regular expression
 test: deps build
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
-	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test $(if $(FILTER),--filter '$(FILTER)')
+	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
 ## check: format, self-contained BPF headers, a build with warnings as errors
 check: bpf

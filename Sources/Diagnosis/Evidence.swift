@@ -32,7 +32,8 @@ public struct Evidence: Codable, Sendable {
 }
 
 public struct NodeReading: Codable, Sendable, Hashable {
-    public enum Power: String, Codable, Sendable { case running, paused, stopped
+    public enum Power: String, Codable, Sendable {
+        case running, paused, stopped
         /// The hypervisor could not be asked: proves nothing.
         case unknown
     }

@@ -61,7 +61,8 @@ struct SecurityGroupRuleFault: Fault {
     func inject() async throws {
         let before = try await inForce(!removes)
         guard !before.holds else {
-            throw FaultError(id: group, location: rule.name, message: "the rule is \(removes ? "gone" : "there") already")
+            throw FaultError(
+                id: group, location: rule.name, message: "the rule is \(removes ? "gone" : "there") already")
         }
         if removes {
             try await cluster.fabric.removeRule(group: group, rule: rule.name, nodes: selection)

@@ -88,7 +88,8 @@ public struct AccelerationProbe: Sendable {
         // The guest must not outlive us: it runs outside any lab. setpriv is in util-linux; this thread waits for the guest.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = [
-            "--pdeathsig", "KILL", emulator, "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128", "-nodefaults", "-no-user-config",
+            "--pdeathsig", "KILL", emulator, "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128",
+            "-nodefaults", "-no-user-config",
             "-display",
             "none", "-no-reboot", "-serial", "stdio", "-kernel", kernel, "-append", "console=ttyS0 panic=-1",
         ]

@@ -21,7 +21,8 @@ struct PositiveControl {
 
     init(_ observation: Observation, cells: [Cell], answeredBefore: Set<Receiver>) {
         alive = answeredBefore.union(Self.answering(cells))
-        cut = Set(observation.nodes.filter { $0.power == .paused || $0.power == .stopped || $0.carrier == false }.map(\.name))
+        cut = Set(
+            observation.nodes.filter { $0.power == .paused || $0.power == .stopped || $0.carrier == false }.map(\.name))
         nodeOf = Dictionary(observation.endpoints.compactMap { end in end.node.map { (end.id, $0) } }) { a, _ in a }
     }
 

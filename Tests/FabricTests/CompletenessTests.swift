@@ -28,15 +28,16 @@ import Testing
         )
     }
 
-    @Test(arguments: [
-        (openings: [], missed: false),
-        (openings: [.interfaceDown, .interfaceDown], missed: false),
-        (openings: [.opened], missed: true),
-        // It came up between two attempts.
-        (openings: [.interfaceDown, .opened], missed: true),
-        (openings: [.failed("No buffer space available")], missed: true),
-        (openings: [.failed("tap1: No such device exists"), .interfaceDown], missed: true),
-    ] as [(openings: [CaptureContinuity.Opening], missed: Bool)])
+    @Test(
+        arguments: [
+            (openings: [], missed: false),
+            (openings: [.interfaceDown, .interfaceDown], missed: false),
+            (openings: [.opened], missed: true),
+            // It came up between two attempts.
+            (openings: [.interfaceDown, .opened], missed: true),
+            (openings: [.failed("No buffer space available")], missed: true),
+            (openings: [.failed("tap1: No such device exists"), .interfaceDown], missed: true),
+        ] as [(openings: [CaptureContinuity.Opening], missed: Bool)])
     func onlyAnInterfaceThatIsDownPassesNothing(openings: [CaptureContinuity.Opening], missed: Bool) {
         var continuity = CaptureContinuity()
         func takeMissed() -> Bool { continuity.takeMissed() }

@@ -73,7 +73,8 @@ import Testing
             "x.yaml:15:55: nodes have no interface \"eth1\" that a file can name; did you mean \"eth0\"?"),
         Case(
             netem("jitter: 2ms, delay: 5"),
-            "x.yaml:15:64: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"),
+            "x.yaml:15:64: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+        ),
     ]
 
     static let conflicts: [Case] = [

@@ -37,10 +37,12 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:17:7: duplicate key \"title\", first given in line 15",
             "x.yaml:18:7: duplicate key \"title\", first given in line 15"),
         Case(
-            ScenarioText.head.replacing("Scenario", with: "Scenari") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            ScenarioText.head.replacing("Scenario", with: "Scenari")
+                + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:2:7: kind must be \"Scenario\", but \"Scenari\" is given; did you mean \"Scenario\"?"),
         Case(
-            ScenarioText.head.replacing("name: x", with: "name: X y") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            ScenarioText.head.replacing("name: x", with: "name: X y")
+                + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:4:9: name must be a name of at most 63 lower-case letters, digits and dashes, but \"X y\" is given"),
         Case(ScenarioText.head, "x.yaml:7:3: spec has no \"timeline\"; expected a list of at least 1"),
         Case(
@@ -60,17 +62,21 @@ struct Case: Sendable, CustomTestStringConvertible {
 
     static let lab: [Case] = [
         Case(
-            ScenarioText.head.replacing("eks-overlay", with: "eks-overly") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            ScenarioText.head.replacing("eks-overlay", with: "eks-overly")
+                + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:7:8: unknown lab \"eks-overly\"; did you mean \"eks-overlay\"?"),
         Case(
-            ScenarioText.head.replacing("eks-overlay", with: "nothing.yaml") + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            ScenarioText.head.replacing("eks-overlay", with: "nothing.yaml")
+                + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "nothing.yaml:1:1: there is no file nothing.yaml",
             "x.yaml:7:8: lab \"nothing.yaml\" has 1 mistakes of its own"),
         Case(
-            ScenarioText.head + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            ScenarioText.head
+                + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:30: count must be a whole number from 1 to 64, but the number 101 is given"),
         Case(
-            ScenarioText.head + "  overrides: {nodes: {kernel: 6.1}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            ScenarioText.head
+                + "  overrides: {nodes: {kernel: 6.1}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:31: kernel: put 6.1 in quotes, so that it stays text; expected one of 5.10, 6.1, 6.12, 7.2"),
         Case(
             ScenarioText.head

@@ -120,7 +120,9 @@ extension LabProfile {
         if let pods = IPv4Network(podCIDR), podMaskSize >= pods.prefixLength, podMaskSize <= 32 {
             // The first share stays free: node1 has the second.
             let room = (1 << (podMaskSize - pods.prefixLength)) - 1
-            if nodeCount > room { return "\(podCIDR) has room for \(room) nodes with a /\(podMaskSize) each, not \(nodeCount)" }
+            if nodeCount > room {
+                return "\(podCIDR) has room for \(room) nodes with a /\(podMaskSize) each, not \(nodeCount)"
+            }
         }
         return nil
     }
