@@ -317,7 +317,7 @@ public struct StreamExpectation: Codable, Sendable {
     public var to: EndpointSelector
     public var `where`: Placement?
     public var protocols: [ProbeProtocol]
-    /// Whether established TCP connections must be alive at the end.
+    /// Whether the flows must be answered to the end of the step, over every protocol.
     public var survive: Bool
     /// Longest time without an answer that is accepted, milliseconds; nil: only reported.
     public var maxGapMillis: Int?
