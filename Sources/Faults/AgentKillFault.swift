@@ -28,7 +28,7 @@ final class AgentKillFault: Fault {
 
     var targets: [String] { nodes.map { "\($0.name) agent" } }
     var claims: Set<String> { Set(targets) }
-    var disturbs: [String] { nodes.map(\.name) }
+    var disturbsAgents: [String] { nodes.map(\.name) }
 
     func inject() async throws {
         for node in nodes {

@@ -23,6 +23,8 @@ public protocol Fault: Sendable {
     var claims: Set<String> { get }
     /// Nodes whose end or silence it means, so that it is no failure of the lab.
     var disturbs: [String] { get }
+    /// Nodes of which it means only the agent's end: their machines must go on.
+    var disturbsAgents: [String] { get }
     func inject() async throws
     /// Whether the effect is there, read from the lab and not from memory.
     func effect() async throws -> Proof
@@ -33,6 +35,7 @@ public protocol Fault: Sendable {
 
 extension Fault {
     public var disturbs: [String] { [] }
+    public var disturbsAgents: [String] { [] }
 }
 
 public struct FaultError: Error, CustomStringConvertible, Sendable {

@@ -17,7 +17,8 @@ public final class Cluster: Sendable {
     private let pods = Observed([RunningPod]())
     private let values: Mutex<[String: String]>
     private let planCounter = Mutex<UInt64>(1)
-    private let tolerated = Mutex<Set<String>>([])
+    private let toleratedNodes = Mutex<[String: Int]>([:])
+    private let toleratedAgents = Mutex<[String: Int]>([:])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
     /// Unexpected ends of nodes and agents: failures of the lab.
     public let failures: AsyncStream<LabError>
@@ -49,24 +50,37 @@ public final class Cluster: Sendable {
 
     public func node(named name: String) -> ClusterNode? { nodes.first { $0.name == name } }
 
-    /// While tolerated, a node's or its agent's end is no failure of the lab: somebody means it.
+    /// While tolerated, a node's end (and its agent's with it) is no failure of the lab: somebody means it. Counted, for
+    /// several may mean it at once.
     public func tolerate(_ names: some Sequence<String>, _ on: Bool) {
-        tolerated.withLock { set in
-            for name in names {
-                if on { set.insert(name) } else { set.remove(name) }
-            }
+        Self.count(names, on, in: toleratedNodes)
+    }
+
+    /// The same for agents alone.
+    public func tolerateAgents(_ names: some Sequence<String>, _ on: Bool) {
+        Self.count(names, on, in: toleratedAgents)
+    }
+
+    private static func count(_ names: some Sequence<String>, _ on: Bool, in counts: borrowing Mutex<[String: Int]>) {
+        counts.withLock { counts in
+            for name in names { counts[name, default: 0] += on ? 1 : -1 }
         }
+    }
+
+    private func isTolerated(_ name: String, agent: Bool) -> Bool {
+        if toleratedNodes.withLock({ $0[name, default: 0] }) > 0 { return true }
+        return agent && toleratedAgents.withLock { $0[name, default: 0] } > 0
     }
 
     private func take(_ node: ClusterNode, _ notice: NodeNotice) {
         notices(node, notice)
-        guard !tolerated.withLock({ $0.contains(node.name) }) else { return }
         switch notice {
-        case .power(let event) where event.power == .stopped:
+        case .power(let event) where event.power == .stopped && !isTolerated(node.name, agent: false):
             failureSink.yield(
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
-        case .agent(let agent) where !agent.running && agent.ended != nil:
+        case .agent(let agent)
+        where !agent.running && agent.ended != nil && !isTolerated(node.name, agent: true):
             failureSink.yield(
                 LabError(
                     .agentFailed, "the agent of \(node.name) ended: \(agent.ended ?? "")",
@@ -261,8 +275,8 @@ public final class Cluster: Sendable {
         guard path.hasPrefix(prefix) else { throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set") }
         values.withLock { $0[String(path.dropFirst(prefix.count))] = value }
         let running = await runningNodes()
-        tolerate(running.map(\.name), true)
-        defer { tolerate(running.map(\.name), false) }
+        tolerateAgents(running.map(\.name), true)
+        defer { tolerateAgents(running.map(\.name), false) }
         try await onAll(running) { node in
             try await node.call(.stopAgent(signal: SIGTERM), within: self.slack)
             try await node.call(.configure(self.configuration(of: node)), within: self.slack)

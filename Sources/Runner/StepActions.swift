@@ -60,6 +60,7 @@ extension ScenarioRun {
         }
         if active.isEmpty { clean = CleanState(snapshot: try await cluster.snapshot()) }
         cluster.tolerate(fault.disturbs, true)
+        cluster.tolerateAgents(fault.disturbsAgents, true)
         active.append(ActiveFault(id: call.id, kind: call.kind, fault: fault))
         try await emitter.phase(.inject) { try await fault.inject() }
         record(.injected, [])
@@ -93,6 +94,7 @@ extension ScenarioRun {
         active.removeAll { $0.id == fault.id }
         let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }
         cluster.tolerate(fault.fault.disturbs, false)
+        cluster.tolerateAgents(fault.fault.disturbsAgents, false)
         guard proof.holds, leftovers.isEmpty else {
             record(.dirty, proof.evidence + leftovers)
             note("fault \(fault.id) left traces: \((proof.holds ? leftovers : proof.evidence).joined(separator: "; "))")
