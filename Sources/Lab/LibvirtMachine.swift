@@ -135,8 +135,9 @@ final class LibvirtMachine: NodeMachine {
         let info: Domain.Info
         do {
             info = try await domain.info()
-        } catch let error as LibvirtError where error.saysNotRunning {
-            // A transient domain that ended is not known any more. Any other failure says nothing of its power.
+        } catch let error as LibvirtError where error.saysNotRunning || domain.processIdentifier() == nil {
+            // A transient domain that ended is not known any more (libvirt 9 fails without an error of its own then), and
+            // its QEMU is gone. Any other failure says nothing of its power.
             return .stopped
         }
         switch info.state {
