@@ -33,7 +33,12 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let eventLost = Reason(DP_EVENT_LOST)
 
     /// Every drop reason of this build.
-    public static let drops: [Reason] = (DP_DROP_LAST.rawValue...(-1)).reversed().map { Reason(rawValue: Int32($0)) }
+    public static let drops: [Reason] = Array(
+        sequence(state: UInt32(0)) { position in
+            defer { position += 1 }
+            let code = dp_reason_at(position)
+            return code < 0 ? Reason(rawValue: code) : nil
+        })
 
     public var isDrop: Bool { rawValue < 0 }
 

@@ -78,7 +78,8 @@ struct ModelNumberTests {
             "no-tunnel-key", "tunnel-key-refused", "invalid-identity", "not-configured", "neighbour-chatter",
         ]
         #expect(Array(Reason.drops.map(\.name).prefix(published.count)) == published)
-        #expect(Reason.drops.map(\.rawValue) == (1...Reason.drops.count).map { -Int32($0) })
+        #expect(Array(Reason.drops.map(\.rawValue).prefix(published.count)) == (1...published.count).map { -Int32($0) })
+        #expect(Reason.drops.map(\.rawValue) == Reason.drops.map(\.rawValue).sorted(by: >))
         #expect(Set(Reason.drops.map(\.name)).count == Reason.drops.count)
         #expect(Reason.drops.allSatisfy { $0.isDrop && $0.explanation != nil })
         #expect(Reason.forwarded.name == "forwarded")

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 // Raised with every change of a layout below; programs drop everything when the configuration carries another number.
-#define DP_ABI_VERSION 1
+#define DP_ABI_VERSION 2
 
 #define DP_FAMILY_IPV4 1
 #define DP_FAMILY_IPV6 2
@@ -46,7 +46,8 @@
 #define DP_MAX_METRICS 1024
 #define DP_EVENTS_BYTES (1 << 20)
 
-// Reasons: X(NAME, code, slug, text). Negative: the packet was dropped.
+// Reasons: X(NAME, code, slug, text). Negative: the packet was dropped. Each part of the datapath has a block of its own:
+// -1 forwarding, -20 connections and services, -35 masquerade, -45 policy, -60 routing, -70 bandwidth.
 #define DP_DROP_REASONS(X) \
     X(INVALID_SOURCE, -1, "invalid-source", "source address does not belong to the endpoint") \
     X(TRUNCATED, -2, "truncated", "packet ends inside a header") \
@@ -68,7 +69,6 @@ enum dp_reason {
 #define DP_REASON_VALUE(name, code, slug, text) DP_DROP_##name = code,
     DP_DROP_REASONS(DP_REASON_VALUE)
 #undef DP_REASON_VALUE
-    DP_DROP_LAST = -15,
     DP_FORWARDED = 0,
     // Not a packet: an event that found the ring buffer full.
     DP_EVENT_LOST = 1,
@@ -92,7 +92,7 @@ enum dp_point {
     DP_POINT_LAST = 8,
 };
 
-// Sources of drops: X(NAME, number, file).
+// Sources of drops: X(NAME, number, file). 1 forwarding, 10 connections and services, 20 masquerade, 30 policy, 40 routing.
 #define DP_SOURCE_FILES(X) \
     X(LXC, 1, "lxc.bpf.c") \
     X(OVERLAY, 2, "overlay.bpf.c") \
@@ -105,7 +105,6 @@ enum dp_source_file {
 #define DP_FILE_VALUE(name, number, file) DP_FILE_##name = number,
     DP_SOURCE_FILES(DP_FILE_VALUE)
 #undef DP_FILE_VALUE
-    DP_FILE_LAST = 6,
 };
 
 enum dp_direction { DP_INGRESS = 1, DP_EGRESS = 2 };
@@ -261,6 +260,14 @@ DP_ASSERT_SIZE(struct dp_event, 104);
 
 #ifndef __bpf__
 #include <stddef.h>
+
+/// The code of the drop reason at a position of the list, 0 behind its end.
+static inline int dp_reason_at(unsigned int position) {
+#define DP_REASON_CODE(name, value, slug, text) value,
+    static const int codes[] = {DP_DROP_REASONS(DP_REASON_CODE)};
+#undef DP_REASON_CODE
+    return position < sizeof(codes) / sizeof(codes[0]) ? codes[position] : DP_FORWARDED;
+}
 
 /// The reason's short name, or NULL for a code that this build does not know.
 static inline const char *dp_reason_slug(int code) {
