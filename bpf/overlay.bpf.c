@@ -18,9 +18,9 @@
 #include "packet.h"
 #include "trace.h"
 
-// 0 and "host" never travel: a node introduces itself as a remote node.
+// 0 and "host" never travel: a node introduces itself as a remote node. An address range is numbered by each node for itself.
 static __always_inline int identity_may_travel(__u32 identity) {
-    return identity > DP_IDENTITY_HOST && identity <= DP_IDENTITY_MAX;
+    return identity > DP_IDENTITY_HOST && identity <= DP_IDENTITY_LAST_LABEL;
 }
 
 SEC("tc")

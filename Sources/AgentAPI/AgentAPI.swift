@@ -16,6 +16,8 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case ipcache = "ipcache.list"
     /// → `[AgentEndpoint]`
     case endpoints = "endpoint.list"
+    /// → `[AgentIdentity]`, all that the node knows
+    case identities = "identity.list"
     /// `EventRequest` → `EventBatch`
     case events = "events"
     /// `TracingRequest` → `Acknowledgement`
@@ -133,11 +135,15 @@ public struct IPCacheEntry: Codable, Sendable, Hashable {
     public let identity: UInt32
     /// Underlay address of the node to encapsulate to; nil when the address is reached without the tunnel.
     public let tunnelEndpoint: String?
-    public init(address: String, prefix: Int, identity: UInt32, tunnelEndpoint: String?) {
+    /// The labels that the identity stands for, as `AgentEndpoint.identityLabels`; nil when they are not known: then no policy
+    /// can select the address by labels.
+    public let labels: [String]?
+    public init(address: String, prefix: Int, identity: UInt32, tunnelEndpoint: String?, labels: [String]? = nil) {
         self.address = address
         self.prefix = prefix
         self.identity = identity
         self.tunnelEndpoint = tunnelEndpoint
+        self.labels = labels
     }
 }
 
@@ -159,9 +165,11 @@ public struct AgentEndpoint: Codable, Sendable, Hashable {
     public let mac: String
     /// `ready`, `restoring`, `disconnecting`
     public let state: String
+    /// What the identity was derived from: `k8s:app=web`, `k8s:io.kubernetes.pod.namespace=default`, …
+    public let identityLabels: [String]
     public init(
         id: UInt16, identity: UInt32, labels: [String: String], namespace: String, name: String, address: String,
-        interface: String, ifindex: Int, mac: String, state: String
+        interface: String, ifindex: Int, mac: String, state: String, identityLabels: [String] = []
     ) {
         self.id = id
         self.identity = identity
@@ -173,6 +181,21 @@ public struct AgentEndpoint: Codable, Sendable, Hashable {
         self.ifindex = ifindex
         self.mac = mac
         self.state = state
+        self.identityLabels = identityLabels
+    }
+}
+
+/// A security identity that a node knows.
+public struct AgentIdentity: Codable, Sendable, Hashable {
+    public let id: UInt32
+    /// `reserved:world`, `k8s:app=web`, `cidr:10.1.0.0/16`; in order.
+    public let labels: [String]
+    /// Endpoints of this node that have it.
+    public let localEndpoints: Int
+    public init(id: UInt32, labels: [String], localEndpoints: Int) {
+        self.id = id
+        self.labels = labels
+        self.localEndpoints = localEndpoints
     }
 }
 

@@ -5,8 +5,11 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
     case invalidConfiguration(String)
     case addressesExhausted(pool: String, inUse: Int)
     case endpointsExhausted
-    /// Two different label sets hash to one identity.
+    /// Two different label sets hash to one identity, on this node or in the cluster.
     case identityCollision(identity: UInt32, labels: String, other: String)
+    /// Another node derived another number from the same labels: its agent is of another build.
+    case identityMismatch(address: String, identity: UInt32, labels: String, expected: UInt32)
+    case localIdentitiesExhausted(limit: Int)
     case unknownEndpoint(String)
     case invalidState(path: String, reason: String)
     case kernel(String)
@@ -19,6 +22,10 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
         case .endpointsExhausted: "no free endpoint id: 65535 endpoints on this node"
         case .identityCollision(let identity, let labels, let other):
             "identity \(identity) of labels {\(labels)} belongs to {\(other)}; change a label"
+        case .identityMismatch(let address, let identity, let labels, let expected):
+            "\(address) has identity \(identity), but its labels {\(labels)} make \(expected): the agents differ in version"
+        case .localIdentitiesExhausted(let limit):
+            "policies name more than \(limit) different address ranges; widen or remove some"
         case .unknownEndpoint(let name): "no endpoint \(name) on this node"
         case .invalidState(let path, let reason): "\(path): \(reason)"
         case .kernel(let reason): reason

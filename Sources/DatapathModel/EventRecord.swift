@@ -62,6 +62,8 @@ public struct EventRecord: Sendable, Hashable {
     public let tunnel: Tunnel?
     /// Nil for traces.
     public let location: Location?
+    /// The agent's number of the policy rule that decided; 0: none did.
+    public let rule: UInt32
 
     /// Reads a record; nil when it is not one of this ABI (wrong length, unknown kind).
     public init?(record: UnsafeRawBufferPointer) {
@@ -89,6 +91,7 @@ public struct EventRecord: Sendable, Hashable {
         isFragment = flags & DP_EVENT_FRAGMENT != 0
         tunnel = flags & DP_EVENT_ENCAPSULATED == 0 ? nil : Tunnel(event)
         location = kind == .drop ? Location(file: event.file, line: event.line) : nil
+        rule = event.rule
     }
 
     /// The same of an array.

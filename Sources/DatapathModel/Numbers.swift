@@ -28,6 +28,9 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let invalidIdentity = Reason(DP_DROP_INVALID_IDENTITY)
     public static let notConfigured = Reason(DP_DROP_NOT_CONFIGURED)
     public static let neighbourChatter = Reason(DP_DROP_NEIGHBOUR_CHATTER)
+    public static let policyDeniedIngress = Reason(DP_DROP_POLICY_DENIED_INGRESS)
+    public static let policyDeniedEgress = Reason(DP_DROP_POLICY_DENIED_EGRESS)
+    public static let policyDenyRule = Reason(DP_DROP_POLICY_DENY_RULE)
     public static let forwarded = Reason(DP_FORWARDED)
     /// An event that found the ring buffer full.
     public static let eventLost = Reason(DP_EVENT_LOST)
@@ -65,6 +68,8 @@ public enum TracePoint: UInt8, Sendable, Hashable, CaseIterable, CustomStringCon
     case fromNetwork = 6
     case fromHost = 7
     case toHost = 8
+    /// A new connection that a policy allowed.
+    case policyVerdict = 16
 
     /// For example `to-endpoint`, from the shared header.
     public var description: String {
@@ -101,12 +106,17 @@ public struct Identity: RawRepresentable, Sendable, Hashable, CustomStringConver
     public static let health = Identity(rawValue: UInt32(DP_IDENTITY_HEALTH))
     public static let initializing = Identity(rawValue: UInt32(DP_IDENTITY_INIT))
     public static let remoteNode = Identity(rawValue: UInt32(DP_IDENTITY_REMOTE_NODE))
+    public static let kubeAPIServer = Identity(rawValue: UInt32(DP_IDENTITY_KUBE_APISERVER))
 
     /// The identities that sets of labels may have.
-    public static let labelRange = UInt32(DP_IDENTITY_FIRST_LABEL)...UInt32(DP_IDENTITY_MAX)
+    public static let labelRange = UInt32(DP_IDENTITY_FIRST_LABEL)...UInt32(DP_IDENTITY_LAST_LABEL)
+    /// The identities of address ranges that this node's policies name; they never travel.
+    public static let localRange = UInt32(DP_IDENTITY_FIRST_LOCAL)...UInt32(DP_IDENTITY_MAX)
 
     /// Whether it stands for a set of labels.
     public var isLabelIdentity: Bool { Identity.labelRange.contains(rawValue) }
+    /// Whether it stands for an address range that this node's policies name.
+    public var isLocalRange: Bool { Identity.localRange.contains(rawValue) }
 
     /// `reserved:host` and its like, else the number.
     public var description: String {
@@ -118,6 +128,7 @@ public struct Identity: RawRepresentable, Sendable, Hashable, CustomStringConver
         case .health: "reserved:health"
         case .initializing: "reserved:init"
         case .remoteNode: "reserved:remote-node"
+        case .kubeAPIServer: "reserved:kube-apiserver"
         default: String(rawValue)
         }
     }
@@ -131,4 +142,6 @@ public enum MapName {
     public static let metrics = DP_MAP_METRICS
     public static let config = DP_MAP_CONFIG
     public static let events = DP_MAP_EVENTS
+    public static let policy = DP_MAP_POLICY
+    public static let portClasses = DP_MAP_PORT_CLASSES
 }

@@ -221,7 +221,8 @@ public final class Cluster: Sendable {
                     let endpoints = try await node.agent(.endpoints, as: [AgentEndpoint].self, within: self.slack)
                     return endpoints.map {
                         IPCacheEntry(
-                            address: $0.address, prefix: 32, identity: $0.identity, tunnelEndpoint: node.plan.address)
+                            address: $0.address, prefix: 32, identity: $0.identity, tunnelEndpoint: node.plan.address,
+                            labels: $0.identityLabels)
                     }
                 }
             }

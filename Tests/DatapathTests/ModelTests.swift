@@ -16,7 +16,7 @@ struct ModelLayoutTests {
         #expect(MemoryLayout<MetricsKey>.size == 8)
         #expect(MemoryLayout<MetricsValue>.size == 16)
         #expect(MemoryLayout<ConfigEntry>.size == 64)
-        #expect(MemoryLayout<dp_event>.size == 104)
+        #expect(MemoryLayout<dp_event>.size == 112)
     }
 
     @Test func endpointKeyIsAddressThenFamily() {
@@ -87,10 +87,9 @@ struct ModelNumberTests {
     }
 
     @Test func tracePointsAreThoseOfTheABI() {
-        #expect(TracePoint.allCases.count == Int(DP_POINT_LAST.rawValue))
         let names = [
             "to-endpoint", "from-endpoint", "to-overlay", "from-overlay", "to-stack", "from-network", "from-host",
-            "to-host",
+            "to-host", "policy-verdict",
         ]
         #expect(TracePoint.allCases.map(\.description) == names)
         #expect(names.compactMap { TracePoint(name: $0) } == TracePoint.allCases)
@@ -98,7 +97,8 @@ struct ModelNumberTests {
     }
 
     @Test func identitiesThatTravelFitTheVNI() {
-        #expect(Identity.labelRange == 256...0xFFFFFF)
+        #expect(Identity.labelRange == 256...0xFEFFFF)
+        #expect(Identity.localRange == 0xFF0000...0xFFFFFF)
         #expect(Identity.host.rawValue == 1)
         #expect(Identity.remoteNode.rawValue == 6)
         #expect(!Identity(rawValue: 255).isLabelIdentity)
@@ -165,7 +165,7 @@ struct ModelEventTests {
         }
         var read = 0
         for _ in 0..<5000 {
-            var bytes = (0..<104).map { _ in UInt8(truncatingIfNeeded: random()) }
+            var bytes = (0..<112).map { _ in UInt8(truncatingIfNeeded: random()) }
             bytes[8] = UInt8(random() % 4)
             guard let event = EventRecord(bytes: bytes) else { continue }
             read += 1

@@ -1,3 +1,5 @@
+import AgentAPI
+import DatapathModel
 import Testing
 
 @testable import Datapath
@@ -5,10 +7,14 @@ import Testing
 @Suite struct SecurityIdentityTests {
     @Test func sameLabelsGiveTheSameIdentityOnEveryNode() {
         let labels = SecurityIdentity.securityLabels(namespace: "default", labels: ["tier": "front", "app": "web"])
-        #expect(labels == ["k8s:app=web", "k8s:io.kubernetes.pod.namespace=default", "k8s:tier=front"])
+        #expect(
+            labels == [
+                "k8s:app=web", "k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=default",
+                "k8s:io.kubernetes.pod.namespace=default", "k8s:tier=front",
+            ])
         // The number is part of the contract between nodes of different builds.
         #expect(SecurityIdentity.derive(from: labels) == SecurityIdentity.derive(from: labels.map { $0 }))
-        #expect(SecurityIdentity.derive(from: ["k8s:app=db", "k8s:io.kubernetes.pod.namespace=default"]) == 1_675_125)
+        #expect(SecurityIdentity.derive(from: ["k8s:app=db", "k8s:io.kubernetes.pod.namespace=default"]) == 6_746_229)
     }
 
     @Test func labelsOfASingleReplicaDoNotCount() {
@@ -26,6 +32,17 @@ import Testing
         #expect(one != other)
     }
 
+    @Test func theNamespacesLabelsCount() {
+        let plain = SecurityIdentity.securityLabels(namespace: "a", labels: [:])
+        let team = SecurityIdentity.securityLabels(namespace: "a", labels: [:], namespaceLabels: ["team": "x"])
+        #expect(team.contains("k8s:io.cilium.k8s.namespace.labels.team=x"))
+        #expect(SecurityIdentity.derive(from: plain) != SecurityIdentity.derive(from: team))
+        // The name is not the object's to decide.
+        let renamed = SecurityIdentity.securityLabels(
+            namespace: "a", labels: [:], namespaceLabels: ["kubernetes.io/metadata.name": "b"])
+        #expect(renamed == plain)
+    }
+
     @Test func whereALabelEndsCounts() {
         #expect(SecurityIdentity.derive(from: ["k8s:a=b", "c"]) != SecurityIdentity.derive(from: ["k8s:a=bc", ""]))
         #expect(SecurityIdentity.derive(from: ["ab"]) != SecurityIdentity.derive(from: ["a", "b"]))
@@ -35,24 +52,27 @@ import Testing
         var seen = Set<UInt32>()
         for number in 0..<2000 {
             let identity = SecurityIdentity.derive(from: ["k8s:app=pod-\(number)"])
-            #expect((256..<(1 << 24)).contains(identity))
+            #expect(Identity.labelRange.contains(identity))
             seen.insert(identity)
         }
         // 2,000 of 16.8 million: 0.12 collisions expected.
         #expect(seen.count >= 1998)
     }
 
-    @Test func aCollisionIsRefusedAsLongAsTheOtherIsThere() throws {
+    /// Two label sets of one number.
+    private func collidingPair() throws -> (first: [String], second: [String]) {
         var byIdentity: [UInt32: [String]] = [:]
-        var pair: ([String], [String])?
-        for number in 0... {
+        for number in 0..<100_000 {
             let labels = ["k8s:app=pod-\(number)"]
             if let other = byIdentity.updateValue(labels, forKey: SecurityIdentity.derive(from: labels)) {
-                pair = (other, labels)
-                break
+                return (other, labels)
             }
         }
-        let (first, second) = try #require(pair)
+        throw DatapathError.kernel("no collision found")
+    }
+
+    @Test func aCollisionIsRefusedAsLongAsTheOtherIsThere() throws {
+        let (first, second) = try collidingPair()
         var registry = IdentityRegistry()
         let identity = try registry.acquire(first)
         #expect(try registry.acquire(first) == identity)
@@ -61,5 +81,40 @@ import Testing
         #expect(throws: DatapathError.self) { try registry.acquire(second) }
         registry.release(identity)
         #expect(try registry.acquire(second) == identity)
+    }
+
+    private func entry(_ address: String, _ labels: [String], identity: UInt32? = nil) -> IPCacheEntry {
+        IPCacheEntry(
+            address: address, prefix: 32, identity: identity ?? SecurityIdentity.derive(from: labels),
+            tunnelEndpoint: "10.0.0.12", labels: labels)
+    }
+
+    @Test func aCollisionAcrossNodesIsRefused() throws {
+        let (first, second) = try collidingPair()
+        var registry = IdentityRegistry()
+        let identity = try registry.acquire(first)
+        let expected = DatapathError.identityCollision(identity: identity, labels: second[0], other: first[0])
+        #expect(throws: expected) { try registry.remoteIdentities(in: [entry("192.168.2.2", second)]) }
+        #expect(throws: DatapathError.self) {
+            try IdentityRegistry().remoteIdentities(in: [entry("192.168.2.2", first), entry("192.168.3.2", second)])
+        }
+        // The other way round: announced first, then asked for here.
+        var other = IdentityRegistry()
+        other.remote = try other.remoteIdentities(in: [entry("192.168.2.2", second), entry("192.168.2.3", second)])
+        #expect(throws: DatapathError.identityCollision(identity: identity, labels: first[0], other: second[0])) {
+            try other.acquire(first)
+        }
+        #expect(try other.acquire(second) == identity)
+        #expect(other.all[identity]?.holders == 1)
+    }
+
+    @Test func labelsMustMakeTheirNumber() {
+        #expect(throws: DatapathError.self) {
+            try IdentityRegistry().remoteIdentities(in: [entry("192.168.2.2", ["k8s:app=web"], identity: 300)])
+        }
+        #expect(throws: Never.self) {
+            // Reserved identities are not derived.
+            try IdentityRegistry().remoteIdentities(in: [entry("192.168.2.2", ["reserved:health"], identity: 4)])
+        }
     }
 }

@@ -53,6 +53,11 @@ static __always_inline int forward_to_overlay(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config,
     const struct dp_ipcache_entry *entry) {
     struct dp_event *event = &packet->event;
+
+    // What this node numbers for itself is the world to others.
+    if (event->source_identity >= DP_IDENTITY_FIRST_LOCAL)
+        event->source_identity = DP_IDENTITY_WORLD;
+
     struct bpf_tunnel_key key = {
         .tunnel_id = event->source_identity,
         .remote_ipv4 = bpf_ntohl(entry->tunnel_endpoint.word[0]),

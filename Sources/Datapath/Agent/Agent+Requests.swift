@@ -49,6 +49,7 @@ extension Agent {
         case .setIPCache: result(try setIPCache(try parameters(data)))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
+        case .identities: result(try withCore { core in core.knownIdentities() })
         case .events: result(try events.batch(try parameters(data)))
         case .setTracing: result(try setTracing(try parameters(data)))
         case .metrics: result(try withCore { core in try core.programs.maps.metrics() })
@@ -143,7 +144,8 @@ extension Agent {
                     id: endpoint.id, identity: endpoint.identity, labels: endpoint.labels,
                     namespace: endpoint.namespace, name: endpoint.name, address: endpoint.address,
                     interface: endpoint.hostInterface, ifindex: endpoint.ifindex, mac: endpoint.mac,
-                    state: endpoint.phase == .creating ? "restoring" : endpoint.phase.rawValue)
+                    state: endpoint.phase == .creating ? "restoring" : endpoint.phase.rawValue,
+                    identityLabels: core.identityLabels(of: endpoint))
             }
         }
     }
@@ -177,8 +179,10 @@ extension AgentCore {
     mutating func replaceCluster(_ cluster: StateStore.Cluster) throws {
         _ = try IPCachePlan.desired(
             own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values))
+        let remote = try identities.remoteIdentities(in: cluster.entries)
         try store.save(cluster)
         self.cluster = cluster
+        identities.remote = remote
         try reconcileIPCache()
     }
 }

@@ -16,7 +16,7 @@ extension AgentCore {
         _ key: AttachmentKey, netns: String, namespace: String, name: String, labels: [String: String]
     ) throws -> EndpointRecord {
         let handle = try NetworkNamespace(path: netns)
-        let identity = try identities.acquire(SecurityIdentity.securityLabels(namespace: namespace, labels: labels))
+        let identity = try identities.acquire(identityLabels(namespace: namespace, labels: labels))
         do {
             let address = try pool.allocate()
             do {

@@ -44,6 +44,7 @@ struct AgentCore: ~Copyable {
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs, starts: starts,
             pool: pool, cluster: try store.loadCluster(), lastEndpointID: try store.lastEndpointID())
+        core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
@@ -100,8 +101,7 @@ struct AgentCore: ~Copyable {
         guard let address = IPv4Address(record.address) else { return false }
         if record.isHealth { return address == pool.health }
         guard pool.restore(address) else { return false }
-        let labels = SecurityIdentity.securityLabels(namespace: record.namespace, labels: record.labels)
-        record.identity = try identities.acquire(labels)
+        record.identity = try identities.acquire(identityLabels(of: record))
         return true
     }
 

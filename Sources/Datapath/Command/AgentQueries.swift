@@ -13,6 +13,10 @@ enum AgentQueries {
         try show(query, .endpoints, returning: [AgentEndpoint].self, StatusText.endpoints)
     }
 
+    static func identities(_ query: Query) throws {
+        try show(query, .identities, returning: [AgentIdentity].self, StatusText.identities)
+    }
+
     static func ipcache(_ query: Query) throws {
         try show(query, .ipcache, returning: [IPCacheEntry].self, StatusText.ipcache)
     }

@@ -13,6 +13,7 @@ public enum DatapathCommand {
                datapathd health [-o json] [--deadline MILLISECONDS]
                                                        probe all nodes and their health endpoints
                datapathd endpoint list [-o json]
+               datapathd identity list [-o json]
                datapathd bpf ipcache list [-o json]
                datapathd bpf metrics list [-o json]
                datapathd monitor [-o json]             trace and drop events as they happen
@@ -29,6 +30,7 @@ public enum DatapathCommand {
         case status(Query)
         case health(Query, deadlineMillis: Int)
         case endpoints(Query)
+        case identities(Query)
         case ipcache(Query)
         case metrics(Query)
         case monitor(Query)
@@ -76,6 +78,7 @@ public enum DatapathCommand {
         case ["status"]: return .status(query)
         case ["health"]: return .health(query, deadlineMillis: deadline)
         case ["endpoint", "list"]: return .endpoints(query)
+        case ["identity", "list"]: return .identities(query)
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
         case ["bpf", "metrics", "list"]: return .metrics(query)
         case ["monitor"]: return .monitor(query)
@@ -98,6 +101,7 @@ public enum DatapathCommand {
             case .status(let query): try AgentQueries.status(query)
             case .health(let query, let deadline): try AgentQueries.health(query, deadlineMillis: deadline)
             case .endpoints(let query): try AgentQueries.endpoints(query)
+            case .identities(let query): try AgentQueries.identities(query)
             case .ipcache(let query): try AgentQueries.ipcache(query)
             case .metrics(let query): try AgentQueries.metrics(query)
             case .monitor(let query): try AgentQueries.monitor(query)

@@ -12,7 +12,10 @@ public enum DatapathSelftest {
     static let cases = LXCCases.all + OverlayCases.all + HostCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag.
-    static let unreachable: Set<Reason> = [.tunnelKeyRefused]
+    /// Policy's are not decided by any program yet.
+    static let unreachable: Set<Reason> = [
+        .tunnelKeyRefused, .policyDeniedIngress, .policyDeniedEgress, .policyDenyRule,
+    ]
 
     /// `datapathd selftest [--json] [--fuzz N]`: prints the report.
     ///

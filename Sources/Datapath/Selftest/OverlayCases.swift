@@ -81,6 +81,14 @@ enum OverlayCases {
                     file: "overlay.bpf.c")
             ]),
         SelftestCase(
+            name: "claims an address range that each node numbers for itself", program: .fromOverlay,
+            packet: inner(to: TestNode.pod), tunnelIdentifier: Identity.localRange.lowerBound, verdict: .drop,
+            events: [
+                event(
+                    .fromOverlay, .invalidIdentity, to: TestNode.pod, TestNode.podIdentity,
+                    source: Identity(rawValue: Identity.localRange.lowerBound), file: "overlay.bpf.c")
+            ]),
+        SelftestCase(
             name: "ARP", program: .fromOverlay,
             packet: Frame.ethernet(
                 to: TestNode.podHostMAC, from: TestNode.foreignMAC, type: Frame.arp, Array(repeating: 0, count: 46)),

@@ -47,6 +47,14 @@ public enum StatusText {
         return table.text
     }
 
+    public static func identities(_ identities: [AgentIdentity]) -> String {
+        var table = TextTable("ID", "LABELS", "LOCAL ENDPOINTS")
+        for identity in identities {
+            table.add("\(identity.id)", identity.labels.joined(separator: " "), "\(identity.localEndpoints)")
+        }
+        return table.text
+    }
+
     public static func ipcache(_ entries: [IPCacheEntry]) -> String {
         var table = TextTable("IP PREFIX/ADDRESS", "IDENTITY")
         for entry in entries {

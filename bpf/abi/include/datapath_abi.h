@@ -26,7 +26,11 @@
 #define DP_IDENTITY_HEALTH 4
 #define DP_IDENTITY_INIT 5
 #define DP_IDENTITY_REMOTE_NODE 6
+#define DP_IDENTITY_KUBE_APISERVER 7
 #define DP_IDENTITY_FIRST_LABEL 256
+#define DP_IDENTITY_LAST_LABEL 0xFEFFFF
+// Address ranges that a policy of this node names; every node numbers its own, so they never travel.
+#define DP_IDENTITY_FIRST_LOCAL 0xFF0000
 #define DP_IDENTITY_MAX 0xFFFFFF
 
 // The source identity rides in skb->mark from the program that redirects to an endpoint to the program that delivers.
@@ -40,10 +44,13 @@
 #define DP_MAP_METRICS "dp_metrics"
 #define DP_MAP_CONFIG "dp_config"
 #define DP_MAP_EVENTS "dp_events"
+#define DP_MAP_POLICY "dp_policy"
+#define DP_MAP_PORT_CLASSES "dp_port_classes"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
 #define DP_MAX_METRICS 1024
+#define DP_MAX_POLICY 131072
 #define DP_EVENTS_BYTES (1 << 20)
 
 // Reasons: X(NAME, code, slug, text). Negative: the packet was dropped. Each part of the datapath has a block of its own:
@@ -63,7 +70,10 @@
     X(TUNNEL_KEY_REFUSED, -12, "tunnel-key-refused", "kernel refused the tunnel key") \
     X(INVALID_IDENTITY, -13, "invalid-identity", "overlay packet claims an identity that never travels") \
     X(NOT_CONFIGURED, -14, "not-configured", "configuration is missing or of another ABI version") \
-    X(NEIGHBOUR_CHATTER, -15, "neighbour-chatter", "IPv6 multicast or gratuitous ARP, counted without an event")
+    X(NEIGHBOUR_CHATTER, -15, "neighbour-chatter", "IPv6 multicast or gratuitous ARP, counted without an event") \
+    X(POLICY_DENIED_INGRESS, -45, "policy-denied-ingress", "no policy of the receiver allows the connection") \
+    X(POLICY_DENIED_EGRESS, -46, "policy-denied-egress", "no policy of the sender allows the connection") \
+    X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection")
 
 enum dp_reason {
 #define DP_REASON_VALUE(name, code, slug, text) DP_DROP_##name = code,
@@ -75,6 +85,7 @@ enum dp_reason {
 };
 
 // Where a packet was seen: X(NAME, number, name). A drop carries the point at which its program was entered.
+// POLICY_VERDICT is a new connection that a policy allowed, at either end; the event's direction tells which.
 #define DP_TRACE_POINTS(X) \
     X(TO_ENDPOINT, 1, "to-endpoint") \
     X(FROM_ENDPOINT, 2, "from-endpoint") \
@@ -83,13 +94,13 @@ enum dp_reason {
     X(TO_STACK, 5, "to-stack") \
     X(FROM_NETWORK, 6, "from-network") \
     X(FROM_HOST, 7, "from-host") \
-    X(TO_HOST, 8, "to-host")
+    X(TO_HOST, 8, "to-host") \
+    X(POLICY_VERDICT, 16, "policy-verdict")
 
 enum dp_point {
 #define DP_POINT_VALUE(name, number, text) DP_POINT_##name = number,
     DP_TRACE_POINTS(DP_POINT_VALUE)
 #undef DP_POINT_VALUE
-    DP_POINT_LAST = 8,
 };
 
 // Sources of drops: X(NAME, number, file). 1 forwarding, 10 connections and services, 20 masquerade, 30 policy, 40 routing.
@@ -99,7 +110,8 @@ enum dp_point {
     X(HOST, 3, "host.bpf.c") \
     X(IPV4, 4, "ipv4.h") \
     X(ARP, 5, "arp.h") \
-    X(FORWARD, 6, "forward.h")
+    X(FORWARD, 6, "forward.h") \
+    X(POLICY, 30, "policy.h")
 
 enum dp_source_file {
 #define DP_FILE_VALUE(name, number, file) DP_FILE_##name = number,
@@ -143,6 +155,10 @@ struct dp_endpoint {
 DP_ASSERT_SIZE(struct dp_endpoint, 24);
 
 // dp_interfaces: hash, ifindex of the host side of a pod's veth (__u32) → endpoint.
+// The endpoint's policies decide about new connections of this direction.
+#define DP_INTERFACE_POLICY_INGRESS 1
+#define DP_INTERFACE_POLICY_EGRESS 2
+
 struct dp_interface {
     struct dp_address ipv6;
     __u32 ipv4;
@@ -255,8 +271,52 @@ struct dp_event {
     __u8 ttl;
     __u8 tunnel_family;
     __u8 pad;
+    // The agent's number of the policy rule that decided; 0: none did.
+    __u32 rule;
+    __u32 pad2;
 };
-DP_ASSERT_SIZE(struct dp_event, 104);
+DP_ASSERT_SIZE(struct dp_event, 112);
+
+// dp_policy: hash. An endpoint's decision about a peer and a class of ports. Identity 0 is any peer, class 0 any protocol and port.
+struct dp_policy_key {
+    __u16 endpoint_id;
+    __u8 direction;
+    __u8 pad;
+    __u32 identity;
+    __u16 port_class;
+    __u16 pad2;
+};
+DP_ASSERT_SIZE(struct dp_policy_key, 12);
+
+// A deny rule: decides over every entry that allows.
+#define DP_POLICY_DENY 1
+// What holds where no rule decides: denied, because policies select the endpoint. The rule number stands for them.
+#define DP_POLICY_DEFAULT_DENY 2
+// Allowed through the proxy, which listens on `proxy_port`.
+#define DP_POLICY_REDIRECT 4
+
+struct dp_policy_entry {
+    __u32 rule;
+    __u16 flags;
+    __u16 proxy_port;
+};
+DP_ASSERT_SIZE(struct dp_policy_entry, 8);
+
+// dp_port_classes: array. Ports that all rules of the node treat alike share a class, so that a lookup costs the same for a port,
+// a range, and however many of them. Key: protocol slot * DP_PORT_CHUNKS + port / DP_PORTS_IN_CHUNK; of ICMP, the type is the port.
+#define DP_PORTS_IN_CHUNK 64
+#define DP_PORT_CHUNKS 1024
+#define DP_PORT_SLOT_TCP 0
+#define DP_PORT_SLOT_UDP 1
+#define DP_PORT_SLOT_SCTP 2
+#define DP_PORT_SLOT_ICMP 3
+#define DP_PORT_SLOTS 4
+#define DP_MAX_PORT_CLASSES (DP_PORT_SLOTS * DP_PORT_CHUNKS)
+
+struct dp_port_chunk {
+    __u16 port_class[DP_PORTS_IN_CHUNK];
+};
+DP_ASSERT_SIZE(struct dp_port_chunk, 128);
 
 #ifndef __bpf__
 #include <stddef.h>
