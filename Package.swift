@@ -17,6 +17,7 @@ let shared: [Target] = [
     .target(name: "Matrix", swiftSettings: strict),
     .target(name: "NodeProtocol", swiftSettings: strict),
     .target(name: "AgentAPI", swiftSettings: strict),
+    .target(name: "CloudAPI", swiftSettings: strict),
     .target(name: "CLinuxShim"),
     .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
     .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),

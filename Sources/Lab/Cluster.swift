@@ -254,6 +254,14 @@ public final class Cluster: Sendable {
         }
     }
 
+    /// Where packets of each node's endpoints may come from.
+    var senders: [String: SenderAddresses] {
+        Dictionary(
+            uniqueKeysWithValues: plan.nodes.map {
+                ($0.name, SenderAddresses(node: [$0.address], public: [$0.publicAddress]))
+            })
+    }
+
     // MARK: Power
 
     /// Boots a node again after its end and puts its pods back.

@@ -47,10 +47,11 @@ extension Cluster {
         }
         let sightings = await sightings(of: identifier, at: Set(plan.pairs.compactMap(\.to.node)), missing: missing)
         let probes = Self.join(
-            plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings)
+            plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings,
+            senders: senders)
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
-            longestRoundTripMicros: longest, packets: plan.count, missing: missing)
+            longestRoundTripMicros: longest, packets: plan.count, missing: missing, senders: senders)
     }
 
     private static func request(
@@ -101,7 +102,7 @@ extension Cluster {
     /// a target that is on no node is confirmed by whoever took the probe.
     static func join(
         plan: MeasurementPlan, endpoints: [Endpoint], indices: [String: Int], results: [ProbeResult],
-        sightings: [String: [Sighting]?]
+        sightings: [String: [Sighting]?], senders: [String: SenderAddresses] = [:]
     ) -> [ProbeMeasurement] {
         struct Slot: Hashable {
             let from: UInt32
@@ -141,7 +142,8 @@ extension Cluster {
                     !confirmed.isEmpty ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
                 probes.append(
                     Self.measurement(
-                        key: key, sender: pair.from, result: measured[slot], receipt: receipt, receiverAsked: asked))
+                        key: key, sender: pair.from, target: pair.to, addresses: senders[pair.from.node ?? ""],
+                        result: measured[slot], receipt: receipt, receiverAsked: asked))
             }
         }
         return probes
@@ -164,7 +166,8 @@ extension Cluster {
     /// receiver which was asked did not see. An answer to a request that is known to have come to another endpoint, or
     /// that nobody could be asked about, measured nothing of this cell.
     static func measurement(
-        key: CellKey, sender: Endpoint, result: ProbeResult?, receipt: Receipt, receiverAsked: Bool
+        key: CellKey, sender: Endpoint, target: Endpoint, addresses: SenderAddresses?, result: ProbeResult?,
+        receipt: Receipt, receiverAsked: Bool
     ) -> ProbeMeasurement {
         var arrived: Bool? = receiverAsked ? false : nil
         if case .confirmed = receipt { arrived = true }
@@ -173,32 +176,44 @@ extension Cluster {
                 key: key, observed: .notMeasured, latencyMicros: nil, localPort: nil, requestArrived: nil, sent: 0,
                 answered: 0)
         }
-        var observed = Outcome(result.outcome)
+        var reached = Outcome(result.outcome)
+        var observed = reached
+        var sources: [SeenAddress] = []
         if result.answered > 0, observed != .notMeasured {
             switch receipt {
-            case .confirmed(let sources):
-                let wrong = ([result.seen].compactMap { $0 } + sources).first { !isSource($0, sender, result) }
-                if let wrong { observed = .wrongSource(wrong.description) }
-            case .elsewhere: observed = .notMeasured
-            case .unseen: observed = .wrongSource("unconfirmed by \(key.to)")
+            case .confirmed(let seen): sources = [result.seen].compactMap { $0 } + seen
+            case .elsewhere: reached = .notMeasured
+            case .unseen: reached = .wrongSource("unconfirmed by \(key.to)")
             case .notAsked:
                 // What the answer itself says is all there is; the kernel's answer to an echo says nothing.
-                guard let seen = result.seen else {
-                    observed = .notMeasured
-                    break
-                }
-                if !isSource(seen, sender, result) { observed = .wrongSource(seen.description) }
+                sources = [result.seen].compactMap { $0 }
+                if sources.isEmpty { reached = .notMeasured }
             }
+            let usual = UsualSource(sender: sender, target: target, addresses: addresses, localPort: result.localPort)
+            observed = sources.first { !usual.matches($0) }.map { .wrongSource($0.description) } ?? reached
         }
         return ProbeMeasurement(
-            key: key, observed: observed, latencyMicros: result.answered > 0 ? Int(result.roundTripMicros) : nil,
+            key: key, observed: observed, reached: reached, sources: sources.map(\.description),
+            latencyMicros: result.answered > 0 ? Int(result.roundTripMicros) : nil,
             localPort: result.localPort == 0 ? nil : result.localPort, requestArrived: arrived, sent: Int(result.sent),
             answered: Int(result.answered))
     }
 
-    /// Whether a source is the sender's address, and its port where that is known.
-    private static func isSource(_ seen: SeenAddress, _ sender: Endpoint, _ result: ProbeResult) -> Bool {
-        seen.addressText == sender.address && (result.localPort == 0 || seen.port == result.localPort)
+    /// The source that a receiver sees where no rule says otherwise: the sender's address, and its port where that is
+    /// known. Beyond an internet gateway it is the public address of the sender's node, and any port.
+    private struct UsualSource {
+        let addresses: [String]
+        let port: UInt16?
+
+        init(sender: Endpoint, target: Endpoint, addresses: SenderAddresses?, localPort: UInt16) {
+            let isTranslated = target.kind == .internet && sender.node != nil
+            self.addresses = isTranslated ? addresses?.public ?? [] : [sender.address]
+            port = isTranslated || localPort == 0 ? nil : localPort
+        }
+
+        func matches(_ seen: SeenAddress) -> Bool {
+            addresses.contains(seen.addressText) && (port == nil || seen.port == port)
+        }
     }
 
     /// Node-to-node and endpoint-to-endpoint probes of every agent that can be asked; by node name.

@@ -13,6 +13,21 @@ public struct LabPlan: Codable, Sendable {
         /// `eni-` and 17 hexadecimal digits, as flow logs name it.
         public let interfaceID: String
         public let podCIDR: String
+        /// What the internet gateway makes of the node's address (198.51.100.0/24, RFC 5737); empty without one.
+        public let publicAddress: String
+
+        public init(
+            name: String, address: String, mac: String, tap: String, interfaceID: String, podCIDR: String,
+            publicAddress: String = ""
+        ) {
+            self.name = name
+            self.address = address
+            self.mac = mac
+            self.tap = tap
+            self.interfaceID = interfaceID
+            self.podCIDR = podCIDR
+            self.publicAddress = publicAddress
+        }
     }
 
     public let profile: LabProfile
@@ -23,6 +38,9 @@ public struct LabPlan: Codable, Sendable {
     public static let nodePort = WorkloadPlacement.nodePort
     /// VXLAN port of the tunnel (Linux's and Cilium's default, not RFC 7348's 4789).
     public static let tunnelPort: UInt16 = 8472
+
+    /// Where the nodes' public addresses are: TEST-NET-2 (RFC 5737).
+    static let publicNetwork = IPv4Address(198, 51, 100, 0)
 
     /// - Throws: `LabError` when the ranges of the profile do not hold the nodes.
     public init(profile: LabProfile) throws(LabError) {
@@ -48,7 +66,8 @@ public struct LabPlan: Codable, Sendable {
                 name: name, address: IPv4Address(rawValue: subnet.network.address.rawValue + 10 + number).description,
                 mac: "02:4c:52:00:00:" + hexByte(number), tap: "tap\(number)",
                 interfaceID: "eni-" + SHA256Digest.hex(of: Array((profile.name + "/" + name).utf8)).prefix(17),
-                podCIDR: "\(podNetwork)/\(profile.podMaskSize)")
+                podCIDR: "\(podNetwork)/\(profile.podMaskSize)",
+                publicAddress: IPv4Address(rawValue: Self.publicNetwork.rawValue + 10 + number).description)
         }
     }
 

@@ -2,6 +2,15 @@
 public enum EndpointKind: String, Codable, Sendable, CaseIterable {
     case pod, node, service, external
     case controlPlane = "control-plane"
+    /// A host of the VPC that is no node, such as a database.
+    case vpcHost = "vpc-host"
+    /// The VPC's resolver.
+    case vpcDNS = "vpc-dns"
+    /// A host beyond the internet gateway.
+    case internet
+
+    /// Whether such endpoints are hosts of the lab's cloud.
+    public var isCloudHost: Bool { self == .vpcHost || self == .vpcDNS || self == .internet }
 }
 
 /// One who can reach or be reached: a row and a column of the matrix.

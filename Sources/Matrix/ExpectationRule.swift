@@ -47,11 +47,13 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
     public var port: UInt16?
     public var `where`: Placement?
     public var outcomes: [OutcomePattern]
+    /// The source that the receiver must have seen; nil for the usual one.
+    public var source: SourceExpectation?
 
     public init(
         from: EndpointSelector, to: EndpointSelector, protocols: [ProbeProtocol], port: UInt16?,
         where placement: Placement?,
-        outcomes: [OutcomePattern]
+        outcomes: [OutcomePattern], source: SourceExpectation? = nil
     ) {
         self.from = from
         self.to = to
@@ -59,6 +61,7 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
         self.port = port
         self.where = placement
         self.outcomes = outcomes
+        self.source = source
     }
 
     public func covers(_ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, _ port: UInt16) -> Bool {
@@ -74,6 +77,13 @@ extension [ExpectationRule] {
     public func expectation(
         from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16
     ) -> [OutcomePattern]? {
-        last { $0.covers(from, to, proto, port) }?.outcomes
+        deciding(from: from, to: to, protocol: proto, port: port)?.outcomes
+    }
+
+    /// The last covering rule; nil when no rule covers the cell.
+    public func deciding(
+        from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16
+    ) -> ExpectationRule? {
+        last { $0.covers(from, to, proto, port) }
     }
 }

@@ -69,7 +69,9 @@ struct EvidenceCollector: Sendable {
         let probes = observation.measurement.probes
         return Evidence(
             nodes: observation.nodes, endpoints: observation.endpoints,
-            probes: probes.map { ProbeReading($0, endpoints: endpoints) }, wire: observation.wire,
+            probes: probes.map {
+                ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders)
+            }, wire: observation.wire,
             datapath: await datapath(
                 since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints),
             flowLog: observation.flowLog, securityGroups: await securityGroups(),
@@ -151,7 +153,14 @@ extension HealthRecord {
 }
 
 extension ProbeReading {
-    init(_ probe: ProbeMeasurement, endpoints: [String: Endpoint]) {
+    /// Who reaches a host of the cloud as its node does so rightly or wrongly, as the step wants it: that it came from
+    /// there is no failure by itself.
+    init(_ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:]) {
+        var observed = probe.observed
+        if let from = endpoints[probe.key.from], endpoints[probe.key.to]?.kind.isCloudHost == true {
+            let node = senders[from.node ?? ""]
+            observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
+        }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
             switch probe.key.protocol {
@@ -166,7 +175,7 @@ extension ProbeReading {
             }
         }
         self.init(
-            key: probe.key, observed: probe.observed, flow: flow, requestArrived: probe.requestArrived,
+            key: probe.key, observed: observed, flow: flow, requestArrived: probe.requestArrived,
             sent: probe.sent, answered: probe.answered)
     }
 }

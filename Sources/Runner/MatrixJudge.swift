@@ -10,25 +10,32 @@ extension Judge {
         var explained = 0
         return observation.measurement.probes.map { probe in
             var expected: [OutcomePattern]?
+            var observed = probe.observed
             if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
-                expected = expectations.matrix.expectation(
+                let rule = expectations.matrix.deciding(
                     from: from, to: to, protocol: probe.key.protocol, port: probe.key.port)
+                expected = rule?.outcomes
+                if let source = rule?.source {
+                    let senders = observation.measurement.senders
+                    observed = probe.outcome(
+                        expecting: source.addresses(from: from, to: to, addresses: senders[from.node ?? ""]))
+                }
             }
             let verdict: CellVerdict
-            if probe.observed == .notMeasured {
+            if observed == .notMeasured {
                 verdict = .notMeasured
             } else if let expected {
-                verdict = expected.contains { $0.matches(probe.observed) } ? .pass : .fail
+                verdict = expected.contains { $0.matches(observed) } ? .pass : .fail
             } else {
                 verdict = .unchecked
             }
             var why: [WhyEntry] = []
-            if let paths, probe.observed != .open || verdict == .fail, explained < Self.explainedCells {
+            if let paths, observed != .open || verdict == .fail, explained < Self.explainedCells {
                 explained += 1
                 why = paths.why(ProbeReading(probe, endpoints: endpoints))
             }
             return Cell(
-                key: probe.key, expected: expected, observed: probe.observed, verdict: verdict,
+                key: probe.key, expected: expected, observed: observed, verdict: verdict,
                 latencyMicros: probe.latencyMicros, attempts: max(1, probe.sent), why: why)
         }
     }
@@ -110,6 +117,7 @@ extension ExpectationRule {
         if !protocols.isEmpty { parts.append(protocols.map(\.rawValue).joined(separator: "+")) }
         if let port { parts.append("port \(port)") }
         parts.append("is " + outcomes.map(\.text).joined(separator: "|"))
+        if let source { parts.append("from the \(source.text)") }
         return parts.joined(separator: " ")
     }
 }

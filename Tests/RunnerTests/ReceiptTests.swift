@@ -101,6 +101,38 @@ import Testing
         #expect(cell(nil, ["node2": .some([])])?.observed == .notMeasured)
         #expect(cell(result(.icmp, .notMeasured(error: 0)), ["node2": [sighting(.icmp)]])?.observed == .notMeasured)
     }
+
+    @Test func `the source that a rule asks for decides`() {
+        let node = SeenAddress(address: 0x0A00_000B, port: 31_000)
+        let cell = cell(result(.udp, seen: node), ["node2": [sighting(.udp, from: node)]], .udp)
+        #expect(cell?.observed == .wrongSource("10.0.0.11:31000"))
+        #expect(cell?.reached == .open)
+        #expect(cell?.outcome(expecting: ["10.0.0.11"]) == .open)
+        #expect(cell?.outcome(expecting: ["192.168.1.2"]) == .wrongSource("10.0.0.11:31000"))
+    }
+
+    @Test func `no source makes an unanswered or unconfirmed cell open`() {
+        let silent = cell(result(.udp, .timeout(error: 0), answered: 0), ["node2": [sighting(.udp)]], .udp)
+        #expect(silent?.outcome(expecting: ["192.168.1.2"]) == .timeout)
+        let unconfirmed = cell(result(.udp, seen: Self.sender), ["node2": .some([])], .udp)
+        #expect(unconfirmed?.outcome(expecting: ["192.168.1.2"]) == .wrongSource("unconfirmed by default/b"))
+    }
+
+    @Test func `beyond the gateway a node has its public address`() {
+        let target = Endpoint(
+            id: "internet/a", kind: .internet, node: nil, namespace: nil, address: "1.1.1.1", port: 7, labels: [:])
+        let addresses = SenderAddresses(node: ["10.0.0.11"], public: ["198.51.100.11"])
+        for (seen, outcome) in [
+            (SeenAddress(address: 0xC633_640B, port: 99), Outcome.open),
+            (Self.sender, .wrongSource(Self.sender.description)),
+        ] {
+            let cell = Cluster.measurement(
+                key: CellKey(from: "default/a", to: target.id, protocol: .udp, port: 7), sender: Self.endpoints[0],
+                target: target, addresses: addresses, result: result(.udp, seen: seen), receipt: .confirmed([seen]),
+                receiverAsked: true)
+            #expect(cell.observed == outcome)
+        }
+    }
 }
 
 @Suite struct StreamLayoutTests {

@@ -24,7 +24,8 @@ extension ScenarioReader {
         ExpectationRule(
             from: selector(value["from"]), to: selector(value["to"]), protocols: protocols(value["protocol"]),
             port: value["port"]?.integer.flatMap { UInt16(exactly: $0) },
-            where: value["where"]?.text.flatMap(Placement.init(rawValue:)), outcomes: outcomes(value["outcome"]))
+            where: value["where"]?.text.flatMap(Placement.init(rawValue:)), outcomes: outcomes(value["outcome"]),
+            source: value["source"]?.text.flatMap(SourceExpectation.init))
     }
 
     private mutating func outcomes(_ value: YAMLValue?) -> [OutcomePattern] {

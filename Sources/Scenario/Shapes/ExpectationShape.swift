@@ -24,7 +24,13 @@ extension ScenarioShape {
             Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
             Field("port", .integer(1...65535), "Destination port; any when left out."),
             Field("outcome", .oneOrMore(.text(outcome)), required: true, "Outcomes, any of which is right."),
+            Field("source", .text(source), "The source that the receiver must have seen; else it is wrong-source."),
         ])
+
+    static let source = TextRule(
+        pattern: "^(pod|node|[0-9]{1,3}(\\.[0-9]{1,3}){3})$", expected: "pod, node or an address such as 10.0.0.11",
+        names: ["pod", "node"]
+    ) { SourceExpectation($0) != nil }
 
     static let outcome = TextRule(
         pattern: "^(open|refused|reset|timeout|dns-failure|not-measured"

@@ -1,0 +1,78 @@
+/// Whose address the receiver must have seen as the source: `pod`, `node`, or an address.
+///
+/// Without one, the sender's own address and port are expected, and by an `internet` endpoint the public address of the
+/// sender's node, for no other gets there.
+public enum SourceExpectation: Sendable, Hashable {
+    /// The sender's own address, be it a pod's or a node's.
+    case pod
+    /// An address of the sender's node, or its public address where the receiver is on the internet.
+    case node
+    /// This address, dotted.
+    case address(String)
+
+    public init?(_ text: String) {
+        switch text {
+        case "pod": self = .pod
+        case "node": self = .node
+        default:
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            let isAddress =
+                parts.count == 4
+                && parts.allSatisfy { part in
+                    part.utf8.allSatisfy { (48...57).contains($0) } && UInt8(part).map { "\($0)" == part } == true
+                }
+            guard isAddress else { return nil }
+            self = .address(text)
+        }
+    }
+
+    public var text: String {
+        switch self {
+        case .pod: "pod"
+        case .node: "node"
+        case .address(let address): address
+        }
+    }
+}
+
+extension SourceExpectation: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let source = SourceExpectation(text) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "no source: \(text)")
+        }
+        self = source
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+}
+
+/// Where an endpoint's packets may come from, as receivers see them.
+public struct SenderAddresses: Codable, Sendable, Hashable {
+    /// Of the node's interfaces, dotted.
+    public var node: [String]
+    /// What an internet gateway makes of them.
+    public var `public`: [String]
+
+    public init(node: [String], public: [String]) {
+        self.node = node
+        self.public = `public`
+    }
+}
+
+extension SourceExpectation {
+    /// The addresses that are right at a receiver.
+    ///
+    /// - Parameter addresses: of the sender's node; nil for a sender that is on none.
+    public func addresses(from: Endpoint, to: Endpoint, addresses: SenderAddresses?) -> [String] {
+        switch self {
+        case .pod: [from.address]
+        case .node: (to.kind == .internet ? addresses?.public : addresses?.node) ?? [from.address]
+        case .address(let address): [address]
+        }
+    }
+}
