@@ -16,7 +16,9 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 let shared: [Target] = [
     .target(name: "Matrix", swiftSettings: strict),
     .target(name: "NodeProtocol", swiftSettings: strict),
-    .target(name: "AgentAPI", swiftSettings: strict),
+    .target(name: "KubeObjects", swiftSettings: strict),
+    .target(name: "DatapathOptions", swiftSettings: strict),
+    .target(name: "AgentAPI", dependencies: ["DatapathOptions"], swiftSettings: strict),
     .target(name: "CloudAPI", swiftSettings: strict),
     .target(name: "CLinuxShim"),
     .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
@@ -34,7 +36,8 @@ let guest: [Target] = [
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "NetAddress", "Netlink", "LinuxKernel",
+            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress", "Netlink",
+            "LinuxKernel",
         ],
         swiftSettings: strict),
     .executableTarget(name: "datapathd", dependencies: ["Datapath"], swiftSettings: strict),
@@ -56,7 +59,8 @@ let host: [Target] = [
         name: "ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")], swiftSettings: strict),
     .target(name: "NodeLink", dependencies: ["NodeProtocol"], swiftSettings: strict),
     .target(
-        name: "Scenario", dependencies: ["Digest", "LabProfiles", "Matrix", "ShippedScenarios", yams],
+        name: "Scenario",
+        dependencies: ["DatapathOptions", "Digest", "KubeObjects", "LabProfiles", "Matrix", "ShippedScenarios", yams],
         swiftSettings: strict),
     .target(name: "RunEvents", dependencies: ["Matrix"], swiftSettings: strict),
     .target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict),
@@ -73,8 +77,8 @@ let host: [Target] = [
     .target(
         name: "Lab",
         dependencies: [
-            "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "Scenario", "Matrix", "Digest",
-            "LinuxKernel",
+            "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "DatapathOptions", "KubeObjects",
+            "Scenario", "Matrix", "Digest", "LinuxKernel",
         ],
         swiftSettings: strict),
     .target(
@@ -120,6 +124,8 @@ let package = Package(
     ],
     targets: shared + guest + host + [
         tests("Matrix", ["Matrix"]),
+        tests("KubeObjects", ["KubeObjects"]),
+        tests("DatapathOptions", ["DatapathOptions"]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),
@@ -129,7 +135,8 @@ let package = Package(
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests(
-            "Datapath", ["Datapath", "DatapathModel", "AgentAPI", "NetAddress", "LinuxKernel", "NamespaceHarness"],
+            "Datapath",
+            ["Datapath", "DatapathModel", "AgentAPI", "KubeObjects", "NetAddress", "LinuxKernel", "NamespaceHarness"],
             resources: [.copy("Snapshots")]),
         .executableTarget(
             name: "prober-selftest",

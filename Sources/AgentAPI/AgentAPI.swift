@@ -1,3 +1,5 @@
+import DatapathOptions
+
 /// The contract between the harness and a datapath agent: what travels over the agent's unix socket.
 ///
 /// One request is one JSON object on one line, answered by one JSON object on one line; a connection may carry many.
@@ -12,6 +14,10 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case setNodes = "nodes.set"
     /// `IPCacheSet` → `Acknowledgement`; replaces the /32 entries of remote endpoints.
     case setIPCache = "ipcache.set"
+    /// `ObjectSet` of a kind (`{kind, items}`) → `Acknowledgement`; replaces all objects of the kind.
+    case setObjects = "objects.set"
+    /// `ObjectChanges` of a kind (`{kind, items, removed}`) → `Acknowledgement`; objects that are not named stay.
+    case changeObjects = "objects.change"
     /// → `[IPCacheEntry]`, read back from the kernel's map
     case ipcache = "ipcache.list"
     /// → `[AgentEndpoint]`
@@ -82,14 +88,16 @@ public struct AgentConfig: Codable, Sendable, Equatable {
     public var socketPath: String
     public var conflistPath: String
     public var statePath: String
-    /// Options by their Helm names, for example `["routingMode": "tunnel"]`.
+    /// Options by their Helm names as they were given, for example `["routingMode": "tunnel"]`.
     public var values: [String: String]
+    /// The same, typed, over the defaults: what the agent acts on.
+    public var options: DatapathOptions
 
     public init(
         nodeName: String, nodeAddress: String, device: String = "eth0", podCIDR: String, clusterPodCIDR: String,
         tunnelPort: UInt16 = 8472, podMTU: Int = 1450, socketPath: String = "/run/labrun/datapath.sock",
         conflistPath: String = "/etc/cni/net.d/05-labrun.conflist", statePath: String = "/run/labrun/state",
-        values: [String: String] = [:]
+        values: [String: String] = [:], options: DatapathOptions = DatapathOptions()
     ) {
         self.nodeName = nodeName
         self.nodeAddress = nodeAddress
@@ -102,6 +110,7 @@ public struct AgentConfig: Codable, Sendable, Equatable {
         self.conflistPath = conflistPath
         self.statePath = statePath
         self.values = values
+        self.options = options
     }
 }
 
@@ -217,10 +226,14 @@ public struct AgentStatus: Codable, Sendable {
     public let programs: [String]
     /// Times this agent was started since the node booted.
     public let starts: Int
+    /// Number of the cluster's objects that the agent knows, by kind; kinds without any are left out.
+    public let objects: [String: Int]
+    /// Parts of the datapath that could not follow the cluster's objects, and why, one line each.
+    public let objectProblems: [String]
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],
-        programs: [String], starts: Int
+        programs: [String], starts: Int, objects: [String: Int] = [:], objectProblems: [String] = []
     ) {
         self.nodeName = nodeName
         self.version = version
@@ -235,6 +248,8 @@ public struct AgentStatus: Codable, Sendable {
         self.values = values
         self.programs = programs
         self.starts = starts
+        self.objects = objects
+        self.objectProblems = objectProblems
     }
 }
 

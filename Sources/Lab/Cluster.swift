@@ -1,4 +1,5 @@
 import AgentAPI
+import DatapathOptions
 import Digest
 import Fabric
 import Foundation
@@ -121,7 +122,7 @@ public final class Cluster: Sendable {
         let agent = AgentConfig(
             nodeName: node.name, nodeAddress: node.plan.address, podCIDR: node.plan.podCIDR,
             clusterPodCIDR: plan.profile.podCIDR, tunnelPort: LabPlan.tunnelPort,
-            values: datapathValues)
+            values: datapathValues, options: try DatapathOptions(values: datapathValues))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return NodeConfiguration(

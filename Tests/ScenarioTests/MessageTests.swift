@@ -82,7 +82,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
-            "x.yaml:8:68: datapath value ipam.mode cannot be \"eni\"; expected \"cluster-pool\""),
+            "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent has no other mode yet; expected cluster-pool"),
         Case(
             ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),
             "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",

@@ -1,5 +1,6 @@
 import AgentAPI
 import DatapathModel
+import KubeObjects
 import LinuxKernel
 import NetAddress
 
@@ -47,6 +48,7 @@ extension Agent {
         case .healthText: result(HealthText.text(try health(try parameters(data)), time: WallClock.text()))
         case .setNodes: result(try setNodes(try parameters(data)))
         case .setIPCache: result(try setIPCache(try parameters(data)))
+        case .setObjects, .changeObjects: result(try takeObjects(method, data))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
         case .identities: result(try withCore { core in core.knownIdentities() })
@@ -57,7 +59,7 @@ extension Agent {
         }
     }
 
-    private func parameters<Value: Codable & Sendable>(_ data: Data) throws(AgentError) -> Value {
+    func parameters<Value: Codable & Sendable>(_ data: Data) throws(AgentError) -> Value {
         do {
             guard let value = try JSONDecoder().decode(AgentRequest<Value>.self, from: data).params else {
                 throw AgentError(code: "invalid-parameters", message: "params are missing")
@@ -94,7 +96,11 @@ extension Agent {
                 addressesInUse: core.pool.inUse, addressesTotal: core.pool.capacity,
                 values: core.settings.config.values,
                 programs: (try? core.programs.inspect(core.devices, device: device).attached) ?? [],
-                starts: core.starts)
+                starts: core.starts,
+                objects: Dictionary(
+                    uniqueKeysWithValues: ObjectKind.allCases.map { ($0.rawValue, core.objects.count($0)) }
+                        .filter { $0.1 > 0 }),
+                objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" })
         }
     }
 

@@ -1,5 +1,6 @@
 import AgentAPI
 import DatapathModel
+import KubeObjects
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -19,6 +20,12 @@ struct AgentCore: ~Copyable {
     var identities = IdentityRegistry()
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
+    /// The cluster's objects as last pushed.
+    var objects: ClusterObjects
+    var objectStore: ObjectStore
+    /// Consumers of objects that could not follow, by name: why, and what they still have to take over.
+    var objectProblems: [String: String] = [:]
+    var missedObjects: [String: ObjectDelta] = [:]
     /// Why the datapath is not ready; empty when it is.
     var problems: [String] = ["starting"]
     let starts: Int
@@ -41,13 +48,17 @@ struct AgentCore: ~Copyable {
         let netlink = try NetlinkSocket()
         let devices = try HostDevices.ensure(settings, router: pool.router, store, netlink)
         Log.info("devices ready")
+        var objectStore = try ObjectStore(directory: settings.config.statePath + "/objects")
+        let objects = try objectStore.load()
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs, starts: starts,
-            pool: pool, cluster: try store.loadCluster(), lastEndpointID: try store.lastEndpointID())
+            pool: pool, cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
+            lastEndpointID: try store.lastEndpointID())
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
+        core.reconcileObjects(core.objects.everything)
         try core.programs.attach(to: devices)
         for endpoint in core.endpoints.values { try core.programs.attachEndpoint(interface: endpoint.ifindex) }
         Log.info("programs attached", ["endpoints": "\(core.endpoints.count)", "start": "\(starts)"])
@@ -58,7 +69,7 @@ struct AgentCore: ~Copyable {
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
         programs: consuming DatapathPrograms, starts: Int, pool: AddressPool, cluster: StateStore.Cluster,
-        lastEndpointID: UInt16
+        objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store
@@ -68,6 +79,8 @@ struct AgentCore: ~Copyable {
         self.starts = starts
         self.pool = pool
         self.cluster = cluster
+        self.objects = objects
+        self.objectStore = objectStore
         self.lastEndpointID = lastEndpointID
     }
 

@@ -1,4 +1,5 @@
 import AgentAPI
+import DatapathOptions
 import NetAddress
 
 /// `AgentConfig` with its texts read and checked.
@@ -7,6 +8,7 @@ struct AgentSettings: Sendable {
     let nodeAddress: IPv4Address
     let podCIDR: IPv4CIDR
     let clusterPodCIDR: IPv4CIDR
+    var options: DatapathOptions { config.options }
 
     /// - Throws: `DatapathError.invalidConfiguration` that names the field.
     init(_ config: AgentConfig) throws(DatapathError) {
@@ -32,24 +34,16 @@ struct AgentSettings: Sendable {
             throw .invalidConfiguration("podMTU: must be 576 to 65485, is \(config.podMTU)")
         }
         guard config.tunnelPort != 0 else { throw .invalidConfiguration("tunnelPort: must not be 0") }
-        for (key, value) in config.values { try Self.checkValue(key, value) }
+        for (name, value) in config.values.sorted(by: { $0.key < $1.key }) {
+            // An option that this datapath does not have must not be taken silently for granted.
+            guard let mistake = OptionCatalogue.mistake(name: name, value: value) else { continue }
+            throw .invalidConfiguration(
+                mistake.description + (mistake.expected.map { "; supported is \($0)" } ?? ""))
+        }
         self.config = config
         self.nodeAddress = nodeAddress
         self.podCIDR = podCIDR.network
         self.clusterPodCIDR = clusterPodCIDR.network
-    }
-
-    /// An option that this datapath does not have must not be taken silently for granted.
-    private static func checkValue(_ key: String, _ value: String) throws(DatapathError) {
-        let supported: [String: Set<String>] = [
-            "routingMode": ["tunnel"], "tunnelProtocol": ["vxlan"], "ipam.mode": ["cluster-pool"],
-            "ipv6.enabled": ["false"], "bpf.masquerade": ["false"], "kubeProxyReplacement": ["false"],
-        ]
-        guard let values = supported[key] else { return }
-        guard values.contains(value) else {
-            throw .invalidConfiguration(
-                "\(key): \(value) is not supported, only \(values.sorted().joined(separator: ", "))")
-        }
     }
 
     func nodeEntry(pool: AddressPool) -> NodeEntry {

@@ -134,7 +134,7 @@ extension ShapeChecker {
         var result: [String: String] = [:]
         for (path, value) in leaves(of: tree, path: "") {
             let text = value.items.isEmpty ? value.text ?? "" : value.texts.joined(separator: ",")
-            if let mistake = DatapathOptions.mistake(name: path, value: text) {
+            if let mistake = DatapathValueMistake(name: path, value: text) {
                 report(value.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
             }
             if result.updateValue(text, forKey: path) != nil { report(value.place, "\(path) is given twice") }

@@ -1,3 +1,4 @@
+import DatapathOptions
 import Matrix
 
 /// Reads `kind: Scenario`: structure by the shapes, then what only the whole file and its lab can tell.
@@ -119,14 +120,14 @@ struct ScenarioReader {
             }
         case let path where path.hasPrefix(prefix):
             let name = String(path.dropFirst(prefix.count))
-            if let mistake = DatapathOptions.mistake(name: name, value: setting.value) {
+            if let mistake = DatapathValueMistake(name: name, value: setting.value) {
                 problem(mistake.message, mistake.expected, mistake.suggestion.map { prefix + $0 })
             } else {
                 overrides.datapathValues[name] = setting.value
             }
         default:
             let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB"]
-            let all = paths + DatapathOptions.supported.map { prefix + $0.name }
+            let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
                 "unknown path \"\(setting.path)\"", "one of " + (paths + [prefix + "NAME"]).joined(separator: ", "),
                 NearestName.of(setting.path, among: all))

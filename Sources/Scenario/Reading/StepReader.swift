@@ -135,7 +135,7 @@ extension ScenarioReader {
             if !path.hasPrefix(prefix) {
                 checker.report(
                     leaf.place, "\(path) cannot be set in a running lab", expected: "datapath.values.NAME")
-            } else if let mistake = DatapathOptions.mistake(name: String(path.dropFirst(prefix.count)), value: text) {
+            } else if let mistake = DatapathValueMistake(name: String(path.dropFirst(prefix.count)), value: text) {
                 checker.report(
                     leaf.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
             }

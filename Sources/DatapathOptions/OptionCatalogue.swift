@@ -1,0 +1,162 @@
+/// Every option that is known, and which of its values act. A slice that completes a feature widens its entry here;
+/// profile reader, command line and agent all ask this list.
+public struct OptionKey: Sendable {
+    public enum Support: Sendable {
+        /// All values of the type.
+        case acts
+        /// These values only; the others are refused with the reason.
+        case only([String], because: String)
+    }
+
+    /// `ipam.operator.clusterPoolIPv4PodCIDRList`
+    public let name: String
+    public let type: OptionType
+    public let support: Support
+
+    init(_ name: String, _ type: OptionType, _ support: Support = .acts) {
+        self.name = name
+        self.type = type
+        self.support = support
+    }
+
+    static func choice<Value: CaseIterable & RawRepresentable<String>>(
+        _ name: String, _: Value.Type, _ support: Support = .acts
+    ) -> OptionKey { OptionKey(name, .choice(Value.allCases.map(\.rawValue)), support) }
+}
+
+public enum OptionCatalogue {
+    public static subscript(name: String) -> OptionKey? { byName[name] }
+    private static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
+
+    /// The keys of `DatapathOptions`; a test holds the two against each other.
+    public static let keys: [OptionKey] = routing + masquerade + services + programs + addresses + policy + surroundings
+
+    private static let entries = OptionType.integer(1...16_777_216)
+
+    private static let routing: [OptionKey] = [
+        .choice(
+            "routingMode", DatapathOptions.RoutingMode.self,
+            .only(["tunnel"], because: "the datapath has no native routing yet")),
+        .choice(
+            "tunnelProtocol", DatapathOptions.TunnelProtocol.self,
+            .only(["vxlan"], because: "the datapath has no Geneve yet")),
+        OptionKey("tunnelPort", .integer(0...65_535)),
+        OptionKey("MTU", .integer(0...65_535), .only(["0"], because: "the MTU of pods is fixed yet")),
+        OptionKey("autoDirectNodeRoutes", .flag, .only(["false"], because: "the datapath has no native routing yet")),
+        OptionKey("ipv4NativeRoutingCIDR", .network, .only([""], because: "the datapath has no native routing yet")),
+        OptionKey("devices", .interfaces, .only([""], because: "the datapath knows one interface yet")),
+        OptionKey("ipv4.enabled", .flag, .only(["true"], because: "the datapath has no other family")),
+        OptionKey("ipv6.enabled", .flag, .only(["false"], because: "the datapath has no IPv6")),
+    ]
+
+    private static let masquerade: [OptionKey] = [
+        OptionKey("enableIPv4Masquerade", .flag, .only(["false"], because: "the datapath does not masquerade yet")),
+        OptionKey("enableIPv6Masquerade", .flag, .only(["false"], because: "the datapath has no IPv6")),
+        OptionKey("bpf.masquerade", .flag, .only(["false"], because: "the datapath does not masquerade yet")),
+        OptionKey(
+            "egressMasqueradeInterfaces", .interfaces, .only([""], because: "the datapath does not masquerade yet")),
+        OptionKey("ipMasqAgent.enabled", .flag, .only(["false"], because: "the datapath does not masquerade yet")),
+        OptionKey(
+            "ipMasqAgent.config.nonMasqueradeCIDRs", .networks,
+            .only([""], because: "the datapath does not masquerade yet")),
+        OptionKey(
+            "ipMasqAgent.config.masqLinkLocal", .flag,
+            .only(["false"], because: "the datapath does not masquerade yet")),
+    ]
+
+    private static let services: [OptionKey] = [
+        .choice(
+            "kubeProxyReplacement", DatapathOptions.KubeProxyReplacement.self,
+            .only(["false", "disabled"], because: "the datapath has no services yet")),
+        OptionKey("socketLB.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("socketLB.hostNamespaceOnly", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("nodePort.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("nodePort.range", .text, .only(["30000,32767"], because: "the range of node ports is fixed")),
+        OptionKey("nodePort.bindProtection", .flag, .only(["true"], because: "it cannot be switched off")),
+        OptionKey("nodePort.enableHealthCheck", .flag, .only(["true"], because: "it cannot be switched off")),
+        OptionKey("hostPort.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("externalIPs.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
+        .choice(
+            "loadBalancer.mode", DatapathOptions.LoadBalancer.Mode.self,
+            .only(["snat"], because: "the datapath has no direct server return yet")),
+        .choice(
+            "loadBalancer.algorithm", DatapathOptions.LoadBalancer.Algorithm.self,
+            .only(["random"], because: "the datapath has no Maglev yet")),
+        .choice(
+            "loadBalancer.dsrDispatch", DatapathOptions.LoadBalancer.DSRDispatch.self,
+            .only(["opt"], because: "the datapath has no other way of direct server return")),
+        .choice(
+            "loadBalancer.acceleration", DatapathOptions.LoadBalancer.Acceleration.self,
+            .only(["disabled"], because: "the datapath has no XDP programs")),
+        OptionKey(
+            "maglev.tableSize", .choice(["251", "509", "1021", "2039", "4093", "8191", "16381", "32749", "65521", "131071"]),
+            .only(["16381"], because: "the datapath has no Maglev yet")),
+        OptionKey("maglev.hashSeed", .text, .only([""], because: "the seed is fixed")),
+        OptionKey("enableK8sTerminatingEndpoint", .flag, .only(["true"], because: "it cannot be switched off")),
+    ]
+
+    private static let programs: [OptionKey] = [
+        OptionKey("bpf.hostLegacyRouting", .flag, .only(["false"], because: "there is one way through the host only")),
+        OptionKey(
+            "bpf.lbExternalClusterIP", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("bpf.tproxy", .flag, .only(["false"], because: "the datapath redirects to its proxy in another way")),
+        .choice(
+            "bpf.monitorAggregation", DatapathOptions.BPF.MonitorAggregation.self,
+            .only(["none", "medium"], because: "events are aggregated by trace points, not by levels")),
+        OptionKey("bpf.ctTcpMax", entries, .only(["524288"], because: "the map's size is fixed")),
+        OptionKey("bpf.ctAnyMax", entries, .only(["262144"], because: "the map's size is fixed")),
+        OptionKey("bpf.natMax", entries, .only(["524288"], because: "the map's size is fixed")),
+        OptionKey("bpf.neighMax", entries, .only(["524288"], because: "the kernel's own table is used")),
+        OptionKey("bpf.policyMapMax", entries, .only(["16384"], because: "the map's size is fixed")),
+        OptionKey("bpf.lbMapMax", entries, .only(["65536"], because: "the map's size is fixed")),
+        OptionKey("conntrackGCInterval", .text, .only([""], because: "the interval follows from the entries' number")),
+        OptionKey("bandwidthManager.enabled", .flag, .only(["false"], because: "the datapath shapes no traffic yet")),
+        OptionKey("bandwidthManager.bbr", .flag, .only(["false"], because: "pods keep the kernel's congestion control")),
+    ]
+
+    private static let addresses: [OptionKey] = [
+        .choice(
+            "ipam.mode", DatapathOptions.IPAM.Mode.self,
+            .only(["cluster-pool"], because: "the agent has no other mode yet")),
+        OptionKey(
+            "ipam.operator.clusterPoolIPv4PodCIDRList", .networks,
+            .only([""], because: "the lab's pod range (spec.pods.cidr) is the pool yet")),
+        OptionKey(
+            "ipam.operator.clusterPoolIPv4MaskSize", .integer(8...30),
+            .only(["24"], because: "the lab's spec.pods.maskSize is the size yet")),
+        OptionKey("eni.enabled", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.awsEnablePrefixDelegation", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.awsReleaseExcessIPs", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.updateEC2AdapterLimitViaAPI", .flag, .only(["true"], because: "limits come from the cloud")),
+        OptionKey(
+            "eni.nodeSpec.firstInterfaceIndex", .integer(0...14),
+            .only(["0"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.preAllocate", .integer(0...256), .only(["8"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.minAllocate", .integer(0...256), .only(["0"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.maxAboveWatermark", .integer(0...256), .only(["0"], because: "the lab's cloud has no ENIs yet")),
+    ]
+
+    private static let policy: [OptionKey] = [
+        .choice(
+            "policyEnforcementMode", DatapathOptions.PolicyEnforcementMode.self,
+            .only(["default"], because: "the datapath enforces no policy yet")),
+        OptionKey("policyAuditMode", .flag, .only(["false"], because: "the datapath enforces no policy yet")),
+        OptionKey("l7Proxy", .flag, .only(["false"], because: "the node has no proxy yet")),
+        OptionKey("dnsProxy.enableTransparentMode", .flag, .only(["true"], because: "the node has no proxy yet")),
+        OptionKey("dnsProxy.minTtl", .integer(0...86_400), .only(["0"], because: "the node has no proxy yet")),
+        OptionKey("dnsProxy.proxyResponseMaxDelay", .text, .only(["100ms"], because: "the node has no proxy yet")),
+    ]
+
+    private static let surroundings: [OptionKey] = [
+        .choice(
+            "cni.chainingMode", DatapathOptions.CNI.ChainingMode.self,
+            .only(["none"], because: "the plugin chains with no other")),
+        OptionKey("cni.exclusive", .flag, .only(["true"], because: "other plugins' files are left alone")),
+        OptionKey("debug.enabled", .flag),
+        OptionKey("prometheus.enabled", .flag, .only(["false"], because: "the agent serves no metrics over HTTP yet")),
+        OptionKey("prometheus.port", .integer(1...65_535), .only(["9962"], because: "the agent serves no metrics yet")),
+        OptionKey("installIptablesRules", .flag),
+        OptionKey(
+            "installNoConntrackIptablesRules", .flag, .only(["false"], because: "the datapath installs no such rules")),
+    ]
+}
