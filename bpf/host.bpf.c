@@ -17,6 +17,7 @@
 #include "forward.h"
 #include "ipv4.h"
 #include "lookup.h"
+#include "masquerade.h"
 #include "packet.h"
 #include "trace.h"
 
@@ -102,7 +103,8 @@ static __always_inline void vxlan_describe(
     ipv4_describe(packet, &ip, offset);
 }
 
-// Ingress of the node's network device. An observer: whatever it sees, the node keeps its network.
+// Ingress of a network device of the node: answers to masqueraded flows go to their pods. For the rest it is an observer:
+// whatever it sees, the node keeps its network.
 SEC("tc")
 int from_netdev(struct __sk_buff *skb) {
     struct packet packet;
@@ -113,15 +115,71 @@ int from_netdev(struct __sk_buff *skb) {
 
     if (!config)
         return TC_ACT_OK;
-    if (trace_wanted(config, DP_POINT_FROM_NETWORK)) {
-        struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
 
-        if (eth && eth_protocol(skb, eth) == ETH_P_IP) {
-            ipv4_describe(&packet, ipv4_header(eth), sizeof(*eth));
+    struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
+    int is_ipv4 = eth && eth_protocol(skb, eth) == ETH_P_IP;
+    struct iphdr *ip = is_ipv4 ? ipv4_header(eth) : NULL;
+    __be16 identification = ip ? ip->id : 0;
+
+    if (ip && !ipv4_is_valid(ip, skb->len - sizeof(*eth)))
+        is_ipv4 = 0;
+    if (ip)
+        ipv4_describe(&packet, ip, sizeof(*eth));
+    if (is_ipv4) {
+        __u32 l4_offset = packet.l4_offset;
+
+        if (trace_wanted(config, DP_POINT_FROM_NETWORK))
             vxlan_describe(skb, &packet, config);
-        }
+        trace(skb, &packet, config, DP_POINT_FROM_NETWORK);
+        if (packet.event.flags & DP_EVENT_ENCAPSULATED)
+            return TC_ACT_OK;
+        packet.l4_offset = l4_offset;
+        return masquerade_ingress(skb, &packet, identification);
     }
     trace(skb, &packet, config, DP_POINT_FROM_NETWORK);
+    return TC_ACT_OK;
+}
+
+// Egress of a network device of the node: pods that leave the cluster's range take the device's address.
+SEC("tc")
+int to_netdev(struct __sk_buff *skb) {
+    struct packet packet;
+
+    packet_begin(&packet, skb, DP_POINT_TO_NETWORK, DP_EGRESS);
+
+    const struct dp_config *config = config_lookup();
+    const struct dp_device *device = device_lookup(skb->ifindex);
+
+    if (!config || !device)
+        return TC_ACT_OK;
+
+    struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
+
+    if (!eth || eth_protocol(skb, eth) != ETH_P_IP)
+        return TC_ACT_OK;
+
+    struct iphdr *ip = ipv4_header(eth);
+
+    if (!ipv4_is_valid(ip, skb->len - sizeof(*eth)))
+        return TC_ACT_OK;
+    ipv4_describe(&packet, ip, sizeof(*eth));
+
+    __be32 source = ip->saddr;
+    int is_node = source == device->ipv4;
+
+    if (masquerade_egress(skb, &packet, config, device) != TC_ACT_OK)
+        return TC_ACT_SHOT;
+    // What the node itself sends, the overlay's packets above all, is neither counted nor reported here.
+    if (is_node)
+        return TC_ACT_OK;
+    if (trace_wanted(config, DP_POINT_TO_NETWORK)) {
+        // As it goes out: under the node's address, or its own.
+        bpf_skb_load_bytes(
+            skb, sizeof(*eth) + offsetof(struct iphdr, saddr), &packet.event.source.word[0], sizeof(__be32));
+        packet.event.source_identity = identity_of_ipv4(source);
+        packet.event.destination_identity = identity_of_ipv4(packet.event.destination.word[0]);
+    }
+    trace(skb, &packet, config, DP_POINT_TO_NETWORK);
     return TC_ACT_OK;
 }
 

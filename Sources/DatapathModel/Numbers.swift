@@ -31,6 +31,10 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let policyDeniedIngress = Reason(DP_DROP_POLICY_DENIED_INGRESS)
     public static let policyDeniedEgress = Reason(DP_DROP_POLICY_DENIED_EGRESS)
     public static let policyDenyRule = Reason(DP_DROP_POLICY_DENY_RULE)
+    public static let natNoPort = Reason(DP_DROP_NAT_NO_PORT)
+    public static let natUnsupportedProtocol = Reason(DP_DROP_NAT_UNSUPPORTED_PROTOCOL)
+    public static let natNoMapping = Reason(DP_DROP_NAT_NO_MAPPING)
+    public static let natRefused = Reason(DP_DROP_NAT_REFUSED)
     public static let forwarded = Reason(DP_FORWARDED)
     /// An event that found the ring buffer full.
     public static let eventLost = Reason(DP_EVENT_LOST)
@@ -68,6 +72,7 @@ public enum TracePoint: UInt8, Sendable, Hashable, CaseIterable, CustomStringCon
     case fromNetwork = 6
     case fromHost = 7
     case toHost = 8
+    case toNetwork = 9
     /// A new connection that a policy allowed.
     case policyVerdict = 16
 
@@ -144,4 +149,9 @@ public enum MapName {
     public static let events = DP_MAP_EVENTS
     public static let policy = DP_MAP_POLICY
     public static let portClasses = DP_MAP_PORT_CLASSES
+    public static let devices = DP_MAP_DEVICES
+    public static let nat = DP_MAP_NAT
+    public static let natConfig = DP_MAP_NAT_CONFIG
+    public static let natExclude = DP_MAP_NAT_EXCLUDE
+    public static let natFragments = DP_MAP_NAT_FRAGMENTS
 }

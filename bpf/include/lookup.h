@@ -13,6 +13,11 @@ static __always_inline const struct dp_interface *interface_lookup(__u32 ifindex
     return bpf_map_lookup_elem(&dp_interfaces, &ifindex);
 }
 
+// NULL for a device that the agent was not told to use.
+static __always_inline const struct dp_device *device_lookup(__u32 ifindex) {
+    return bpf_map_lookup_elem(&dp_devices, &ifindex);
+}
+
 static __always_inline const struct dp_endpoint *endpoint_lookup_ipv4(__be32 address) {
     struct dp_endpoint_key key = {.address.word[0] = address, .family = DP_FAMILY_IPV4};
 

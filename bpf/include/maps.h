@@ -56,3 +56,12 @@ struct {
     __uint(max_entries, DP_EVENTS_BYTES);
     __uint(pinning, LIBBPF_PIN_BY_NAME);
 } dp_events SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __type(key, __u32);
+    __type(value, struct dp_device);
+    __uint(max_entries, DP_MAX_DEVICES);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(pinning, LIBBPF_PIN_BY_NAME);
+} dp_devices SEC(".maps");

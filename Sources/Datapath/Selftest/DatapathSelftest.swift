@@ -9,12 +9,12 @@ import LinuxKernel
 /// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
-    static let cases = LXCCases.all + OverlayCases.all + HostCases.all
+    static let cases = LXCCases.all + OverlayCases.all + HostCases.all + NATCases.all
 
-    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag.
-    /// Policy's are not decided by any program yet.
+    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, and to write a
+    /// packet or a mapping only for want of memory. Policy's are not decided by any program yet.
     static let unreachable: Set<Reason> = [
-        .tunnelKeyRefused, .policyDeniedIngress, .policyDeniedEgress, .policyDenyRule,
+        .tunnelKeyRefused, .natRefused, .policyDeniedIngress, .policyDeniedEgress, .policyDenyRule,
     ]
 
     /// `datapathd selftest [--json] [--fuzz N]`: prints the report.
@@ -86,7 +86,7 @@ public enum DatapathSelftest {
         }
         for program in programs {
             var fuzz = SelftestFuzz(
-                seed: 0x6C61_6272_756E, packets: cases.filter { $0.program == program }.map(\.packet))
+                seed: 0x6C61_6272_756E, cases: cases.filter { $0.program == program })
             let problems = try fuzz.problems(program, count: fuzzPackets, on: &bench)
             results.append(result("\(program.rawValue): \(fuzzPackets) fuzzed packets") { problems })
         }
@@ -151,7 +151,8 @@ extension SelftestCase {
         verdict: Verdict? = nil, output: [UInt8]? = nil, events: [ExpectedEvent]? = nil, silent: Reason? = nil
     ) -> SelftestCase {
         SelftestCase(
-            name: name, program: program, setup: setup, packet: packet, mark: mark, tunnelIdentifier: tunnelIdentifier,
+            name: name, program: program, setup: setup, nat: nat, prior: prior, packet: packet, mark: mark,
+            tunnelIdentifier: tunnelIdentifier,
             verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,
             events: events ?? self.events, silent: silent ?? self.silent)
     }

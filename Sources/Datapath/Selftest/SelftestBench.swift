@@ -47,6 +47,8 @@ struct SelftestBench: ~Copyable {
     /// Brings the maps into the case's state and runs its packet.
     mutating func observe(_ test: SelftestCase) throws -> Observation {
         try apply(test.setup)
+        try NATSetup.apply(test.nat, to: object)
+        for step in test.prior { _ = try run(step.program, packet: step.packet) }
         _ = try drainEvents()
         let before = try readMetrics()
         let run = try run(test.program, packet: test.packet, mark: test.mark, tunnelIdentifier: test.tunnelIdentifier)
@@ -96,6 +98,8 @@ struct SelftestBench: ~Copyable {
         }
         return records
     }
+
+    func apply(_ nat: NATSetup) throws { try NATSetup.apply(nat, to: object) }
 
     func apply(_ setup: SelftestCase.Setup) throws {
         guard let node = TestNode.config(setup) else { return }

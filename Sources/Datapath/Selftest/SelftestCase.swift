@@ -8,13 +8,14 @@ enum TestedProgram: String, CaseIterable, Sendable {
     case fromOverlay = "from_overlay"
     case toOverlay = "to_overlay"
     case fromHost = "from_host"
+    case toNetdev = "to_netdev"
     case fromNetdev = "from_netdev"
 
     var object: EmbeddedObject {
         switch self {
         case .fromContainer, .toContainer: .lxc
         case .fromOverlay, .toOverlay: .overlay
-        case .fromHost, .fromNetdev: .host
+        case .fromHost, .toNetdev, .fromNetdev: .host
         }
     }
 
@@ -26,6 +27,7 @@ enum TestedProgram: String, CaseIterable, Sendable {
         case .fromOverlay: (.fromOverlay, .ingress)
         case .toOverlay: (.toOverlay, .egress)
         case .fromHost: (.fromHost, .egress)
+        case .toNetdev: (.toNetwork, .egress)
         case .fromNetdev: (.fromNetwork, .ingress)
         }
     }
@@ -43,6 +45,10 @@ struct SelftestCase: Sendable {
     let name: String
     let program: TestedProgram
     var setup = Setup.complete
+    /// State of address translation; nil: off.
+    var nat: NATSetup?
+    /// Packets that went before, in the same state.
+    var prior: [Prior] = []
     let packet: [UInt8]
     var mark: UInt32 = 0
     /// The VNI with which the VXLAN device would hand the packet over; nil: it comes without a tunnel key.
@@ -58,6 +64,16 @@ struct SelftestCase: Sendable {
     var isUntraced: Bool { setup == .quiet || setup == .aggregating }
     /// Counted without an event.
     var silent: Reason?
+
+    struct Prior: Sendable {
+        let program: TestedProgram
+        let packet: [UInt8]
+
+        init(_ program: TestedProgram, _ packet: [UInt8]) {
+            self.program = program
+            self.packet = packet
+        }
+    }
 
     enum Setup: Sendable {
         case complete

@@ -11,10 +11,13 @@ struct SelftestFuzz {
     /// Not the system's generator: a failure must be repeatable.
     private var state: UInt64
     private let seeds: [[UInt8]]
+    /// What the packets' flows need to be known.
+    private let priors: [SelftestCase.Prior]
 
-    init(seed: UInt64, packets: [[UInt8]]) {
+    init(seed: UInt64, cases: [SelftestCase]) {
         state = seed
-        seeds = packets
+        seeds = cases.map(\.packet)
+        priors = cases.flatMap(\.prior)
     }
 
     /// Runs `count` packets through the program; the problems found.
@@ -22,6 +25,8 @@ struct SelftestFuzz {
         _ program: TestedProgram, count: Int, on bench: inout SelftestBench
     ) throws -> [String] {
         try bench.apply(.complete)
+        try bench.apply(NATSetup())
+        for step in priors { _ = try bench.run(step.program, packet: step.packet) }
         let before = try dropCount(bench)
         var drops: UInt64 = 0
         for number in 0..<count {

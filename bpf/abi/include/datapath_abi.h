@@ -46,12 +46,22 @@
 #define DP_MAP_EVENTS "dp_events"
 #define DP_MAP_POLICY "dp_policy"
 #define DP_MAP_PORT_CLASSES "dp_port_classes"
+#define DP_MAP_NAT "dp_nat"
+#define DP_MAP_NAT_CONFIG "dp_nat_config"
+#define DP_MAP_NAT_EXCLUDE "dp_nat_exclude"
+#define DP_MAP_NAT_FRAGMENTS "dp_nat_fragment"
+#define DP_MAP_DEVICES "dp_devices"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
 #define DP_MAX_METRICS 1024
 #define DP_MAX_POLICY 131072
 #define DP_EVENTS_BYTES (1 << 20)
+// Two entries a flow.
+#define DP_MAX_NAT 65536
+#define DP_MAX_NAT_EXCLUDE 1024
+#define DP_MAX_NAT_FRAGMENTS 8192
+#define DP_MAX_DEVICES 64
 
 // Reasons: X(NAME, code, slug, text). Negative: the packet was dropped. Each part of the datapath has a block of its own:
 // -1 forwarding, -20 connections and services, -35 masquerade, -45 policy, -60 routing, -70 bandwidth.
@@ -71,6 +81,10 @@
     X(INVALID_IDENTITY, -13, "invalid-identity", "overlay packet claims an identity that never travels") \
     X(NOT_CONFIGURED, -14, "not-configured", "configuration is missing or of another ABI version") \
     X(NEIGHBOUR_CHATTER, -15, "neighbour-chatter", "IPv6 multicast or gratuitous ARP, counted without an event") \
+    X(NAT_NO_PORT, -35, "nat-no-port", "no free port for another masqueraded flow to this destination") \
+    X(NAT_UNSUPPORTED_PROTOCOL, -36, "nat-unsupported-protocol", "protocol or ICMP message is not masqueraded") \
+    X(NAT_NO_MAPPING, -37, "nat-no-mapping", "ICMP error of a pod about a flow that is not masqueraded") \
+    X(NAT_REFUSED, -38, "nat-refused", "kernel refused to write the packet or the mapping") \
     X(POLICY_DENIED_INGRESS, -45, "policy-denied-ingress", "no policy of the receiver allows the connection") \
     X(POLICY_DENIED_EGRESS, -46, "policy-denied-egress", "no policy of the sender allows the connection") \
     X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection")
@@ -95,6 +109,7 @@ enum dp_reason {
     X(FROM_NETWORK, 6, "from-network") \
     X(FROM_HOST, 7, "from-host") \
     X(TO_HOST, 8, "to-host") \
+    X(TO_NETWORK, 9, "to-network") \
     X(POLICY_VERDICT, 16, "policy-verdict")
 
 enum dp_point {
@@ -111,6 +126,7 @@ enum dp_point {
     X(IPV4, 4, "ipv4.h") \
     X(ARP, 5, "arp.h") \
     X(FORWARD, 6, "forward.h") \
+    X(MASQUERADE, 20, "masquerade.h") \
     X(POLICY, 30, "policy.h")
 
 enum dp_source_file {
@@ -232,6 +248,79 @@ struct dp_config {
     __u8 pad[4];
 };
 DP_ASSERT_SIZE(struct dp_config, 64);
+
+// dp_devices: hash, ifindex of a node device (__u32) → the address that pods take when they leave by it.
+struct dp_device {
+    struct dp_address ipv6;
+    __u32 ipv4;
+    __u32 flags;
+};
+DP_ASSERT_SIZE(struct dp_device, 24);
+
+// dp_nat_config: array of one.
+#define DP_NAT_MASQUERADE 1
+// Pods are masqueraded towards the addresses of other nodes too.
+#define DP_NAT_REMOTE_NODES 2
+
+// Above the service node ports (30000 … 32767).
+#define DP_NAT_MIN_PORT 32768
+#define DP_NAT_MAX_PORT 65535
+
+struct dp_nat_config {
+    __u32 flags;
+    __u16 min_port;
+    __u16 max_port;
+    // A translated answer that is longer than this many bytes of IP goes through the stack, which fragments or refuses.
+    __u32 pod_mtu;
+    __u32 pad;
+};
+DP_ASSERT_SIZE(struct dp_nat_config, 16);
+
+// dp_nat_exclude: longest-prefix trie (struct dp_ipcache_key) → why pods keep their address towards it (__u32).
+#define DP_NAT_EXCLUDE_NATIVE_ROUTING 1
+#define DP_NAT_EXCLUDE_NON_MASQUERADE 2
+
+// dp_nat: LRU hash. Each flow has two entries: the packet that leaves (direction egress) → its new source, the packet that
+// answers (ingress) → its new destination. Ports of an ICMP echo: its identifier is the node's side's, the other is 0.
+struct dp_nat_key {
+    struct dp_address source;
+    struct dp_address destination;
+    __u16 source_port;
+    __u16 destination_port;
+    __u8 protocol;
+    __u8 family;
+    __u8 direction;
+    __u8 pad;
+};
+DP_ASSERT_SIZE(struct dp_nat_key, 40);
+
+// A flow of the node itself, listed so that no pod takes its port.
+#define DP_NAT_HOST 1
+// The other side has answered.
+#define DP_NAT_REPLIED 2
+// TCP: FIN or RST was seen.
+#define DP_NAT_CLOSING 4
+
+struct dp_nat_entry {
+    struct dp_address address;
+    // CLOCK_MONOTONIC; the last use is noted once a second.
+    __u64 created_ns;
+    __u64 used_ns;
+    __u16 port;
+    __u16 flags;
+    __u32 pad;
+};
+DP_ASSERT_SIZE(struct dp_nat_entry, 40);
+
+// dp_nat_fragment: LRU hash, a fragmented answer as its first fragment came → the pod (struct dp_address).
+struct dp_nat_fragment_key {
+    struct dp_address source;
+    struct dp_address destination;
+    __u16 identification;
+    __u8 protocol;
+    __u8 family;
+};
+DP_ASSERT_SIZE(struct dp_nat_fragment_key, 36);
 
 // dp_events: ring buffer.
 #define DP_EVENT_FRAGMENT 1

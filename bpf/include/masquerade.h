@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Masquerade: pods leave by a node device under the device's address, and what answers them is led back.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "forward.h"
+#include "icmp.h"
+#include "ipv4.h"
+#include "lookup.h"
+#include "nat.h"
+#include "nat_rewrite.h"
+#include "packet.h"
+#include "trace.h"
+
+static __always_inline int masquerade_is_excluded(__be32 destination) {
+    struct dp_ipcache_key key = {
+        .prefix_length = DP_IPCACHE_STATIC_BITS + 32,
+        .family = DP_FAMILY_IPV4,
+        .address.word[0] = destination,
+    };
+
+    return bpf_map_lookup_elem(&dp_nat_exclude, &key) != NULL;
+}
+
+// Whether packets to this address keep their source, whoever sends them.
+static __always_inline int masquerade_is_inside(
+    const struct dp_config *config, const struct dp_nat_config *nat, __be32 destination) {
+    if (config_is_cluster_pod(config, destination) || !ipv4_is_unicast(destination))
+        return 1;
+
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
+
+    if (endpoint)
+        return 1;
+
+    const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
+
+    if (entry && entry->identity == DP_IDENTITY_REMOTE_NODE && !(nat->flags & DP_NAT_REMOTE_NODES))
+        return 1;
+    return 0;
+}
+
+// The flow that an ICMP error at `icmp_offset` is about, as a key of the packets that go the error's way; 0, -1 when the
+// quoted packet is not one that has a flow, or a drop reason.
+static __always_inline int masquerade_read_quoted(
+    struct __sk_buff *skb, __u32 icmp_offset, struct dp_nat_key *key, struct nat_quoted *quoted) {
+    __u32 offset = icmp_offset + sizeof(struct icmp_header);
+    int leaves = key->direction == DP_EGRESS;
+    const __u8 *type;
+
+    quoted->ip_offset = offset;
+    if (bpf_skb_load_bytes(skb, offset, &quoted->ip, sizeof(quoted->ip)))
+        return DP_DROP_TRUNCATED;
+    if (quoted->ip.version != 4 || quoted->ip.ihl < 5 || bpf_ntohs(quoted->ip.frag_off) & IPV4_OFFSET_MASK)
+        return -1;
+    quoted->l4_offset = offset + quoted->ip.ihl * 4;
+    if (bpf_skb_load_bytes(skb, quoted->l4_offset, quoted->l4, sizeof(quoted->l4)))
+        return DP_DROP_TRUNCATED;
+    key->source.word[0] = quoted->ip.daddr;
+    key->destination.word[0] = quoted->ip.saddr;
+    key->protocol = quoted->ip.protocol;
+    switch (quoted->ip.protocol) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+        key->source_port = bpf_ntohs(quoted->l4[1]);
+        key->destination_port = bpf_ntohs(quoted->l4[0]);
+        return 0;
+    case IPPROTO_ICMP:
+        type = (const __u8 *)quoted->l4;
+        // Quoted is what went the other way: the answer to a pod's echo, or the echo that left.
+        if (*type != (leaves ? ICMP_ECHOREPLY : ICMP_ECHO))
+            return -1;
+        key->source_port = leaves ? bpf_ntohs(quoted->l4[2]) : 0;
+        key->destination_port = leaves ? 0 : bpf_ntohs(quoted->l4[2]);
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+// Of the near side's port in the quoted packet, from its transport header.
+static __always_inline __u32 quoted_port_offset(const struct nat_quoted *quoted, int leaves) {
+    if (quoted->ip.protocol == IPPROTO_ICMP)
+        return offsetof(struct icmp_header, identifier);
+    return leaves ? sizeof(__be16) : 0;
+}
+
+// An ICMP error of a pod, or of the node about a pod's flow: what it quotes is told as the other side knows it. 0, or the
+// reason to drop it where it is a pod's.
+static __noinline int masquerade_error_egress(
+    struct __sk_buff *skb, __u32 icmp_offset, __be32 source, __be32 address) {
+    struct dp_nat_key key = {.family = DP_FAMILY_IPV4, .direction = DP_EGRESS};
+    struct nat_quoted quoted;
+    int known = masquerade_read_quoted(skb, icmp_offset, &key, &quoted);
+
+    if (known)
+        return known == DP_DROP_TRUNCATED ? known : DP_DROP_NAT_NO_MAPPING;
+
+    const struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, &key);
+
+    if (!entry || entry->address.word[0] != address)
+        return DP_DROP_NAT_NO_MAPPING;
+
+    struct nat_change change = {
+        .old_address = quoted.ip.daddr,
+        .new_address = address,
+        .old_port = bpf_htons(key.source_port),
+        .new_port = bpf_htons(entry->port),
+        .address_offset = offsetof(struct iphdr, daddr),
+    };
+
+    if (rewrite_quoted(skb, icmp_offset, &quoted, quoted_port_offset(&quoted, 1), &change))
+        return DP_DROP_NAT_REFUSED;
+    change.old_address = source;
+    change.address_offset = offsetof(struct iphdr, saddr);
+    return source != address && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 0;
+}
+
+// A packet that leaves by a node device. `is_pod`: it is a pod's (or the router address's); else the node's own.
+// 0, or the reason to drop it.
+static __always_inline int masquerade_leave(
+    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, int is_pod) {
+    __be32 source = packet->event.source.word[0];
+    struct dp_nat_key key = {
+        .source.word[0] = source,
+        .destination.word[0] = packet->event.destination.word[0],
+        .protocol = packet->event.protocol,
+        .family = DP_FAMILY_IPV4,
+        .direction = DP_EGRESS,
+    };
+    struct nat_change change = {
+        .old_address = source,
+        .new_address = address,
+        .address_offset = offsetof(struct iphdr, saddr),
+    };
+    struct nat_l4 l4 = {};
+
+    // Only the first fragment has a port; the others need the address alone.
+    if (!packet->l4_offset)
+        return is_pod && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 0;
+
+    int kind = nat_read_l4(skb, packet->l4_offset, &key, &l4);
+
+    if (kind == NAT_L4_ICMP_ERROR)
+        kind = masquerade_error_egress(skb, packet->l4_offset, source, address);
+    else if (kind == NAT_L4_FLOW) {
+        // Ports below the range are nobody's but the node's.
+        if (!is_pod && key.protocol != IPPROTO_ICMP && key.source_port < nat->min_port)
+            return 0;
+
+        int port = nat_port(
+            &key, address, (__u32)nat->max_port << 16 | nat->min_port,
+            (__u32)l4.tcp_flags << 16 | (is_pod ? 0 : DP_NAT_HOST));
+
+        if (port < 0)
+            return port;
+        change.old_port = bpf_htons(key.source_port);
+        change.new_port = bpf_htons(port);
+        if (source == address && change.old_port == change.new_port)
+            return 0;
+        if (rewrite_port(skb, key.protocol, l4.checksum_offset, l4.port_offset, &change) ||
+            (source != address && rewrite_address(skb, &change)))
+            return DP_DROP_NAT_REFUSED;
+        return 0;
+    }
+    // What cannot be translated would give a pod's address away; the node's own is as it should be.
+    return is_pod && kind < 0 ? kind : 0;
+}
+
+// Whether packets of this source take the device's address.
+static __always_inline int masquerade_is_pod(const struct dp_config *config, __be32 source) {
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(source);
+
+    return source == config->router_ipv4 || (endpoint && !(endpoint->flags & DP_ENDPOINT_HOST));
+}
+
+// Egress of a node device: TC_ACT_OK, with the packet translated where that is due, or a recorded drop.
+static __always_inline int masquerade_egress(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct dp_device *device) {
+    const struct dp_nat_config *nat = nat_config_lookup();
+    __be32 source = packet->event.source.word[0];
+    __be32 destination = packet->event.destination.word[0];
+    int is_node = source == device->ipv4;
+
+    if (!nat || !(nat->flags & DP_NAT_MASQUERADE) || !device->ipv4)
+        return TC_ACT_OK;
+    if (masquerade_is_inside(config, nat, destination))
+        return TC_ACT_OK;
+    if (!is_node && (!masquerade_is_pod(config, source) || masquerade_is_excluded(destination)))
+        return TC_ACT_OK;
+
+    int reason = masquerade_leave(skb, packet, nat, device->ipv4, !is_node);
+
+    if (reason)
+        return DROP(skb, packet, reason);
+    return TC_ACT_OK;
+}
+
+// Leads a translated packet to its pod, without the stack where that would do nothing but forward it.
+static __always_inline int masquerade_deliver(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_nat_config *nat) {
+    struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
+
+    if (!eth)
+        return TC_ACT_OK;
+
+    struct iphdr *ip = ipv4_header(eth);
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(ip->daddr);
+
+    if (!endpoint || endpoint->flags & DP_ENDPOINT_HOST || ip->ttl <= 1)
+        return TC_ACT_OK;
+    if (!skb->gso_segs && skb->len > nat->pod_mtu + ETH_HLEN)
+        return TC_ACT_OK;
+    packet->event.source_identity = identity_of_ipv4(ip->saddr);
+    ipv4_hop(ip);
+    return forward_to_endpoint(skb, packet, eth, endpoint);
+}
+
+// An ICMP error about a flow that left: what it quotes is told as the pod knows it.
+//
+// - Returns: 0 untouched, 1 translated, or a drop reason.
+static __noinline int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset, __be32 destination) {
+    struct dp_nat_key key = {.family = DP_FAMILY_IPV4, .direction = DP_INGRESS};
+    struct nat_quoted quoted;
+
+    if (masquerade_read_quoted(skb, icmp_offset, &key, &quoted) || quoted.ip.saddr != destination)
+        return 0;
+
+    const struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, &key);
+
+    if (!entry)
+        return 0;
+
+    struct nat_change change = {
+        .old_address = destination,
+        .new_address = entry->address.word[0],
+        .old_port = bpf_htons(key.destination_port),
+        .new_port = bpf_htons(entry->port),
+        .address_offset = offsetof(struct iphdr, saddr),
+    };
+
+    if (change.old_address == change.new_address && change.old_port == change.new_port)
+        return 0;
+    if (rewrite_quoted(skb, icmp_offset, &quoted, quoted_port_offset(&quoted, 0), &change))
+        return DP_DROP_NAT_REFUSED;
+    change.address_offset = offsetof(struct iphdr, daddr);
+    return change.old_address != change.new_address && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 1;
+}
+
+// An answer to a flow that left. Returns as masquerade_error_ingress.
+static __always_inline int masquerade_answer(
+    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be16 identification) {
+    const struct dp_event *event = &packet->event;
+    struct dp_nat_key key = {
+        .source = event->source,
+        .destination = event->destination,
+        .protocol = event->protocol,
+        .family = DP_FAMILY_IPV4,
+        .direction = DP_INGRESS,
+    };
+    struct nat_change change = {
+        .old_address = event->destination.word[0],
+        .address_offset = offsetof(struct iphdr, daddr),
+    };
+    struct dp_nat_fragment_key fragment = {
+        .source = event->source,
+        .destination = event->destination,
+        .identification = identification,
+        .protocol = event->protocol,
+        .family = DP_FAMILY_IPV4,
+    };
+    struct nat_l4 l4 = {};
+
+    if (!packet->l4_offset) {
+        const struct dp_address *pod = bpf_map_lookup_elem(&dp_nat_fragment, &fragment);
+
+        if (!pod)
+            return 0;
+        change.new_address = pod->word[0];
+        return rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 1;
+    }
+
+    int kind = nat_read_l4(skb, packet->l4_offset, &key, &l4);
+
+    if (kind == NAT_L4_ICMP_ERROR)
+        return masquerade_error_ingress(skb, packet->l4_offset, change.old_address);
+    if (kind != NAT_L4_FLOW || (key.protocol != IPPROTO_ICMP && key.destination_port < nat->min_port))
+        return 0;
+
+    struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, &key);
+
+    if (!entry)
+        return 0;
+    // A SYN from outside opens nothing.
+    nat_touch(entry, l4.tcp_flags & ~TCP_SYN, DP_NAT_REPLIED);
+    change.new_address = entry->address.word[0];
+    change.old_port = bpf_htons(key.destination_port);
+    change.new_port = bpf_htons(entry->port);
+    if (change.old_address == change.new_address && change.old_port == change.new_port)
+        return 0;
+    if (event->flags & DP_EVENT_FRAGMENT && bpf_map_update_elem(&dp_nat_fragment, &fragment, &entry->address, BPF_ANY))
+        return DP_DROP_NAT_REFUSED;
+    if (rewrite_port(skb, key.protocol, l4.checksum_offset, l4.port_offset, &change) ||
+        (change.old_address != change.new_address && rewrite_address(skb, &change)))
+        return DP_DROP_NAT_REFUSED;
+    return 1;
+}
+
+// Ingress of a node device: what answers a masqueraded flow goes to its pod. Everything else passes untouched.
+//
+// Flows of before masquerade was switched off go on until they end.
+static __always_inline int masquerade_ingress(
+    struct __sk_buff *skb, struct packet *packet, __be16 identification) {
+    const struct dp_nat_config *nat = nat_config_lookup();
+
+    if (!nat)
+        return TC_ACT_OK;
+
+    int changed = masquerade_answer(skb, packet, nat, identification);
+
+    if (changed < 0)
+        return DROP(skb, packet, changed);
+    return changed ? masquerade_deliver(skb, packet, nat) : TC_ACT_OK;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Source translation: the flows of dp_nat, a port for each, and the two directions of a flow's packets.
+//
+// A flow that leaves has two entries, of which the LRU map may forget either: both are looked at, and one that is missing is
+// written again. The entry for the answer is what a port is claimed by; it is inserted only where there is none.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath_abi.h"
+#include "events.h"
+#include "icmp.h"
+#include "nat_maps.h"
+
+// Random ports that a flow tries after its own; where a share f of the range is taken, f to this power fail.
+#define NAT_ATTEMPTS 32
+// How often the last use is written down, so that a busy flow's entry stays clean in other processors' caches.
+#define NAT_TOUCH_NS 1000000000ull
+
+// What nat_read_l4 found, besides a negative drop reason.
+enum nat_l4_kind {
+    NAT_L4_FLOW = 0,
+    NAT_L4_ICMP_ERROR = 1,
+    // Nothing that a flow of ours begins or is answered with.
+    NAT_L4_OTHER = 2,
+};
+
+// Where the near side's port (or echo identifier) and the checksum are, from the start of the packet.
+struct nat_l4 {
+    __u32 port_offset;
+    __u32 checksum_offset;
+    __u8 tcp_flags;
+};
+
+static __always_inline const struct dp_nat_config *nat_config_lookup(void) {
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&dp_nat_config, &zero);
+}
+
+// Ports of a packet into its key, in the order in which the packet has them.
+static __always_inline int nat_read_l4(
+    struct __sk_buff *skb, __u32 offset, struct dp_nat_key *key, struct nat_l4 *l4) {
+    int leaves = key->direction == DP_EGRESS;
+
+    switch (key->protocol) {
+    case IPPROTO_TCP: {
+        struct tcphdr tcp;
+
+        if (bpf_skb_load_bytes(skb, offset, &tcp, sizeof(tcp)))
+            return DP_DROP_TRUNCATED;
+        key->source_port = bpf_ntohs(tcp.source);
+        key->destination_port = bpf_ntohs(tcp.dest);
+        l4->port_offset = offset + (leaves ? offsetof(struct tcphdr, source) : offsetof(struct tcphdr, dest));
+        l4->checksum_offset = offset + offsetof(struct tcphdr, check);
+        l4->tcp_flags = ((const __u8 *)&tcp)[TCP_FLAGS_OFFSET];
+        return NAT_L4_FLOW;
+    }
+    case IPPROTO_UDP: {
+        struct udphdr udp;
+
+        if (bpf_skb_load_bytes(skb, offset, &udp, sizeof(udp)))
+            return DP_DROP_TRUNCATED;
+        key->source_port = bpf_ntohs(udp.source);
+        key->destination_port = bpf_ntohs(udp.dest);
+        l4->port_offset = offset + (leaves ? offsetof(struct udphdr, source) : offsetof(struct udphdr, dest));
+        l4->checksum_offset = offset + offsetof(struct udphdr, check);
+        return NAT_L4_FLOW;
+    }
+    case IPPROTO_ICMP: {
+        struct icmp_header icmp;
+
+        if (bpf_skb_load_bytes(skb, offset, &icmp, sizeof(icmp)))
+            return DP_DROP_TRUNCATED;
+        if (icmp_is_error(icmp.type))
+            return NAT_L4_ICMP_ERROR;
+        if (icmp.type != ICMP_ECHO && icmp.type != ICMP_ECHOREPLY)
+            return DP_DROP_NAT_UNSUPPORTED_PROTOCOL;
+        // The question leaves and the answer arrives; the other way round it is somebody else's flow.
+        if (icmp.type != (leaves ? ICMP_ECHO : ICMP_ECHOREPLY))
+            return NAT_L4_OTHER;
+        key->source_port = leaves ? bpf_ntohs(icmp.identifier) : 0;
+        key->destination_port = leaves ? 0 : bpf_ntohs(icmp.identifier);
+        l4->port_offset = offset + offsetof(struct icmp_header, identifier);
+        l4->checksum_offset = offset + offsetof(struct icmp_header, checksum);
+        return NAT_L4_FLOW;
+    }
+    default:
+        return DP_DROP_NAT_UNSUPPORTED_PROTOCOL;
+    }
+}
+
+static __always_inline void nat_touch(struct dp_nat_entry *entry, __u8 tcp_flags, __u16 flags) {
+    __u64 now = bpf_ktime_get_ns();
+
+    if (now - entry->used_ns > NAT_TOUCH_NS)
+        entry->used_ns = now;
+    if (tcp_flags & (TCP_FIN | TCP_RST))
+        flags |= DP_NAT_CLOSING;
+    if ((entry->flags & flags) != flags)
+        entry->flags |= flags;
+    // The same ports again, for another connection.
+    if ((tcp_flags & TCP_SYN) && entry->flags & DP_NAT_CLOSING)
+        entry->flags &= ~DP_NAT_CLOSING;
+}
+
+static __always_inline void nat_answer_key(
+    const struct dp_nat_key *key, __be32 address, __u16 port, struct dp_nat_key *answer) {
+    __builtin_memset(answer, 0, sizeof(*answer));
+    answer->source = key->destination;
+    answer->destination.word[0] = address;
+    answer->source_port = key->destination_port;
+    answer->destination_port = port;
+    answer->protocol = key->protocol;
+    answer->family = key->family;
+    answer->direction = DP_INGRESS;
+}
+
+static __always_inline int nat_leads_to(const struct dp_nat_entry *entry, const struct dp_nat_key *key) {
+    return entry->address.word[0] == key->source.word[0] && entry->port == key->source_port;
+}
+
+// Makes the answer to a port this flow's: 0, -EEXIST when it is another's, or another error.
+static __noinline int nat_claim(const struct dp_nat_key *key, __be32 address, __u16 port, __u16 flags) {
+    struct dp_nat_key answer;
+
+    nat_answer_key(key, address, port, &answer);
+
+    struct dp_nat_entry *present = bpf_map_lookup_elem(&dp_nat, &answer);
+
+    if (present)
+        return nat_leads_to(present, key) ? 0 : -EEXIST;
+
+    struct dp_nat_entry entry = {
+        .address = key->source,
+        .created_ns = bpf_ktime_get_ns(),
+        .port = key->source_port,
+        .flags = flags,
+    };
+
+    entry.used_ns = entry.created_ns;
+    return bpf_map_update_elem(&dp_nat, &answer, &entry, BPF_NOEXIST);
+}
+
+// A port of the range for the flow: its own where it is free. Ports of echoes are identifiers, and all of them will do.
+static __noinline int nat_allocate(const struct dp_nat_key *key, __be32 address, __u32 range, __u16 flags) {
+    __u32 minimum = key->protocol == IPPROTO_ICMP ? 0 : range & 0xFFFF;
+    __u32 maximum = key->protocol == IPPROTO_ICMP ? 0xFFFF : range >> 16;
+    __u32 port = key->source_port;
+
+#pragma clang loop unroll(disable)
+    for (int attempt = 0; attempt <= NAT_ATTEMPTS; attempt++) {
+        if (attempt || port < minimum || port > maximum)
+            port = minimum + (__u32)((__u64)bpf_get_prandom_u32() * (maximum - minimum + 1) >> 32);
+
+        int error = nat_claim(key, address, port, flags);
+
+        if (!error)
+            return port;
+        if (error != -EEXIST)
+            return DP_DROP_NAT_REFUSED;
+    }
+    return DP_DROP_NAT_NO_PORT;
+}
+
+// The port with which a flow leaves under `address`; a mapping that holds is kept. Negative: a drop reason.
+//
+// `range`: the lowest port, and the highest in the upper half.
+static __noinline int nat_port(const struct dp_nat_key *key, __be32 address, __u32 range, __u32 flags) {
+    __u8 tcp_flags = flags >> 16;
+    struct dp_nat_entry *forward = bpf_map_lookup_elem(&dp_nat, key);
+
+    flags &= 0xFFFF;
+    if (forward && forward->address.word[0] == address && !nat_claim(key, address, forward->port, flags)) {
+        nat_touch(forward, tcp_flags, flags);
+        return forward->port;
+    }
+
+    int port = nat_allocate(key, address, range, flags);
+
+    if (port < 0)
+        return port;
+
+    struct dp_nat_entry entry = {
+        .address.word[0] = address,
+        .created_ns = bpf_ktime_get_ns(),
+        .port = port,
+        .flags = flags,
+    };
+
+    entry.used_ns = entry.created_ns;
+    // Another processor may be here with the flow's second packet: both answers lead to the flow, the last port stays.
+    return bpf_map_update_elem(&dp_nat, key, &entry, BPF_ANY) ? DP_DROP_NAT_REFUSED : port;
+}
