@@ -18,7 +18,7 @@ GUEST_PRODUCTS := labnode datapathd
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
-	kmod cpio xz-utils lz4 zstd busybox-static iproute2 debian-archive-keyring ca-certificates
+	kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 debian-archive-keyring ca-certificates
 
 .PHONY: build deps bpf guest image scenario test check format bench man soak clean
 

@@ -85,7 +85,9 @@ let host: [Target] = [
         name: "Faults", dependencies: ["Lab", "Fabric", "NodeLink", "NodeProtocol", "Scenario"], swiftSettings: strict),
     .target(
         name: "Runner",
-        dependencies: ["Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "RunEvents", "Scenario", "LinuxKernel"],
+        dependencies: [
+            "Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "NodeProtocol", "RunEvents", "Scenario", "LinuxKernel",
+        ],
         swiftSettings: strict),
     .target(
         name: "Reports", dependencies: ["Digest", "RunEvents", "Matrix", "ReportTemplates", xmlCoder, mustache],

@@ -190,7 +190,10 @@ public final class Cluster: Sendable {
 
     private func create(_ pod: PlannedPod, on node: ClusterNode) async throws -> RunningPod {
         let spec = PodSpec(
-            namespace: pod.namespace, name: pod.name, uid: Self.uid(of: pod), labels: pod.labels, port: pod.port)
+            namespace: pod.namespace, name: pod.name, uid: Self.uid(of: pod), labels: pod.labels, port: pod.port,
+            containers: pod.programs.map {
+                ContainerSpec(name: $0.name, command: $0.command, environment: $0.environment)
+            }, restartPolicy: RestartPolicy(rawValue: pod.restartPolicy) ?? .always)
         guard case .pod(let status) = try await node.call(.createPod(spec), within: slack),
             let address = status.address, status.phase == "Running"
         else { throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start") }

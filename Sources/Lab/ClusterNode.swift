@@ -31,6 +31,7 @@ public final class ClusterNode: Sendable {
                         $0.runtime = nil
                         $0.conflist = nil
                         $0.agent = nil
+                        $0.containers = [:]
                     }
                 }
                 self.report(self, .power(event))
@@ -89,6 +90,9 @@ public final class ClusterNode: Sendable {
         case .agent(let agent):
             await observed.update { $0.agent = agent }
             report(self, .agent(agent))
+        case .container(let container):
+            await observed.update { $0.containers[container.key] = container }
+            report(self, .container(container))
         case .network(let conflist):
             let was = await observed.value.isReady
             await observed.update { $0.conflist = conflist }
@@ -180,5 +184,6 @@ public enum NodeNotice: Sendable {
     case agent(AgentState)
     /// Its conflist is in place while its agent runs: pods can start.
     case ready
+    case container(ContainerState)
     case log(source: String, line: String)
 }

@@ -11,11 +11,17 @@ public final class LibvirtHypervisor: Sendable {
         public var accelerator: String
         /// What the kernel needs to be told besides.
         public var parameters: [String]
-        public init(kernelPath: String, initrdPath: String, accelerator: String, parameters: [String]) {
+        /// The read-only userland disk, where a lab needs one.
+        public var userlandPath: String?
+        public init(
+            kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
+            userlandPath: String? = nil
+        ) {
             self.kernelPath = kernelPath
             self.initrdPath = initrdPath
             self.accelerator = accelerator
             self.parameters = parameters
+            self.userlandPath = userlandPath
         }
     }
 
@@ -73,7 +79,7 @@ public final class LibvirtHypervisor: Sendable {
             initrd: boot.initrdPath, kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
             consoleLog: "\(consoleDirectory)/console-\(name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
-            interfaces: interfaces, hotplugSlots: 0,
+            interfaces: interfaces, disks: boot.userlandPath.map { [.init(path: $0)] } ?? [], hotplugSlots: 0,
             translationCacheMiB: 32, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
     }

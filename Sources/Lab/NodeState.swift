@@ -15,6 +15,8 @@ public struct NodeState: Sendable {
     public var conflist: String?
     /// Last lines the agent wrote, oldest first, at most 50.
     public var agentLines: [String] = []
+    /// Programs of its pods, as last heard of, by `namespace/pod/container`.
+    public var containers: [String: ContainerState] = [:]
 
     public var isReady: Bool { power == .running && runtime != nil && agent?.running == true && conflist != nil }
 
@@ -58,4 +60,9 @@ public struct PowerEvent: Sendable {
         self.power = power
         self.reason = reason
     }
+}
+
+extension ContainerState {
+    /// `default/web-1/server`
+    public var key: String { "\(pod.namespace)/\(pod.name)/\(name)" }
 }

@@ -18,9 +18,12 @@ public enum NodeTrial {
         public var command: [String]
         /// For the boot and for the program, each.
         public var seconds: Double
+        /// The userland disk, when the program needs it.
+        public var userlandPath: String?
         public init(
             node: String, kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
-            memoryMiB: Int, capabilitiesCache: String, command: [String], seconds: Double
+            memoryMiB: Int, capabilitiesCache: String, command: [String], seconds: Double,
+            userlandPath: String? = nil
         ) {
             self.node = node
             self.kernelPath = kernelPath
@@ -31,6 +34,7 @@ public enum NodeTrial {
             self.capabilitiesCache = capabilitiesCache
             self.command = command
             self.seconds = seconds
+            self.userlandPath = userlandPath
         }
     }
 
@@ -53,7 +57,7 @@ public enum NodeTrial {
             directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: directory,
             boot: .init(
                 kernelPath: request.kernelPath, initrdPath: request.initrdPath, accelerator: request.accelerator,
-                parameters: request.parameters))
+                parameters: request.parameters, userlandPath: request.userlandPath))
         let plan = LabPlan.Node(
             name: request.node, address: "", mac: "", tap: "", interfaceID: "", podCIDR: "")
         let node = ClusterNode(

@@ -8,13 +8,14 @@ extension DomainXML {
         var serial: Serial
         var channel: [Channel]
         var interface: [Interface]
+        var disk: [Disk]
         var memballoon: Model
         var panic: Model
 
         init(_ spec: DomainSpec) {
             emulator = "/usr/bin/qemu-system-x86_64"
-            // One root port each for the virtio-serial controller and every card, and the free ones.
-            let ports = 1 + spec.interfaces.count + spec.hotplugSlots
+            // One root port each for the virtio-serial controller, every card and disk, and the free ones.
+            let ports = 1 + spec.interfaces.count + spec.disks.count + spec.hotplugSlots
             controller =
                 [
                     Controller(type: "usb", index: 0, model: "none"),
@@ -23,6 +24,7 @@ extension DomainXML {
             serial = Serial(path: spec.consoleLog)
             channel = spec.channels.map(Channel.init)
             interface = spec.interfaces.map(Interface.init)
+            disk = zip(spec.disks, "abcdefgh").map { Disk($0, letter: $1) }
             memballoon = Model(model: "none")
             panic = Model(model: "isa")
         }
@@ -77,6 +79,35 @@ extension DomainXML {
             type = "unix"
             source = Source(mode: "bind", path: spec.socketPath)
             target = Target(type: "virtio", name: spec.name)
+        }
+    }
+
+    struct Disk: TypedElement {
+        struct Driver: LeafElement {
+            var name: String
+            var type: String
+            var cache: String
+        }
+        struct Source: LeafElement {
+            var file: String
+        }
+        struct Target: LeafElement {
+            var dev: String
+            var bus: String
+        }
+
+        var type: String
+        var driver: Driver
+        var source: Source
+        var target: Target
+        var readonly = Empty()
+
+        init(_ spec: DomainSpec.Disk, letter: Character) {
+            type = "file"
+            // Nothing is written, so there is nothing to flush.
+            driver = Driver(name: "qemu", type: "raw", cache: "unsafe")
+            source = Source(file: spec.path)
+            target = Target(dev: "vd\(letter)", bus: "virtio")
         }
     }
 

@@ -49,6 +49,16 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         }
     }
 
+    /// A virtio disk that the guest can only read: `/dev/vda` of the first one.
+    public struct Disk: Sendable, Hashable, Codable {
+        /// Raw image on the host.
+        public var path: String
+
+        public init(path: String) {
+            self.path = path
+        }
+    }
+
     /// Unique in the connection.
     public var name: String
     /// Lower case, with hyphens.
@@ -65,6 +75,7 @@ public struct DomainSpec: Sendable, Hashable, Codable {
     public var consoleLog: String
     public var channels: [Channel]
     public var interfaces: [Interface]
+    public var disks: [Disk]
     /// Free PCIe root ports for network cards plugged in later.
     public var hotplugSlots: Int
     /// QEMU's buffer of translated code: the larger part of a TCG guest's resident memory.
@@ -75,7 +86,7 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         name: String, uuid: String, accelerator: Accelerator = .tcg, memoryMiB: Int = 128, vcpus: Int = 1,
         kernel: String,
         initrd: String?, kernelArguments: String, consoleLog: String, channels: [Channel] = [],
-        interfaces: [Interface] = [], hotplugSlots: Int = 4, translationCacheMiB: Int = 64,
+        interfaces: [Interface] = [], disks: [Disk] = [], hotplugSlots: Int = 4, translationCacheMiB: Int = 64,
         rebootAction: RebootAction = .restart
     ) {
         self.name = name
@@ -89,6 +100,7 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         self.consoleLog = consoleLog
         self.channels = channels
         self.interfaces = interfaces
+        self.disks = disks
         self.hotplugSlots = hotplugSlots
         self.translationCacheMiB = translationCacheMiB
         self.rebootAction = rebootAction

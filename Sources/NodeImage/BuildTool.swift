@@ -6,7 +6,7 @@ enum BuildTool {
     /// Debian package that brings a program, for the mend of a missing one.
     private static let packages = [
         "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "depmod": "kmod", "xz": "xz-utils", "lz4": "lz4",
-        "zstd": "zstd", "gzip": "gzip",
+        "zstd": "zstd", "gzip": "gzip", "mksquashfs": "squashfs-tools",
     ]
 
     /// Standard output of `tool`.

@@ -3,27 +3,14 @@ import Foundation
 /// Debian's package archive, asked through `apt` with a state of its own: no root, nothing of the host's apt changes.
 ///
 /// The index is signed by Debian's archive keyring, packages are checked against the index, both by apt.
-struct DebianArchive: KernelPackageSource {
+struct DebianArchive: DebianPackageSource {
     /// For example `http://deb.debian.org/debian`; nil: the host's own Debian mirror, or that one.
     let mirror: String?
     private static let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     private static let standardMirror = "http://deb.debian.org/debian"
 
     func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel {
-        guard FileManager.default.isReadableFile(atPath: Self.keyring) else {
-            throw ImageError(
-                .toolMissing, "Debian's archive keyring is not installed",
-                mend: "apt-get install debian-archive-keyring")
-        }
-        let mirror = if let mirror { mirror } else { await Self.hostMirror() }
-        try writeConfiguration(scratch, mirror: mirror, suite: series.suite)
-        do {
-            try await apt("apt-get", ["-qq", "update", "-o", "APT::Update::Error-Mode=any"], scratch)
-        } catch let error as ImageError where error.code == .toolFailed {
-            throw ImageError(
-                .downloadFailed, "the package index of Debian \(series.suite) could not be had from \(mirror)",
-                mend: "check the network, or set LABRUN_DEBIAN_MIRROR", cause: error)
-        }
+        try await refreshIndex(of: series.suite, scratch: scratch)
         let meta = try await show("linux-image-cloud-amd64", scratch)
         guard let image = meta.dependencies.first(where: { $0.hasPrefix("linux-image-") }) else {
             throw ImageError(.kernelPackageUnusable, "linux-image-cloud-amd64 names no kernel in \(series.suite)")
@@ -43,14 +30,54 @@ struct DebianArchive: KernelPackageSource {
         return ResolvedKernel(series: series, release: release, version: packages[0].version, packages: packages)
     }
 
-    func download(_ packages: [KernelPackage], scratch: String) async throws -> [String] {
+    func resolve(_ userland: UserlandRecipe, scratch: String) async throws -> ResolvedUserland {
+        try await refreshIndex(of: userland.suite, scratch: scratch)
+        let plan: String
+        do {
+            // With nothing installed (Dir::State::status), the plan is the whole closure.
+            let words = ["-c", scratch + "/apt.conf", "-s", "--no-install-recommends", "install"]
+            plan = try await BuildTool.run("apt-get", words + userland.packages)
+        } catch let error as ImageError where error.code == .toolFailed {
+            throw ImageError(
+                .packagesUnusable, "Debian \(userland.suite) has no such userland", mend: nil, cause: error)
+        }
+        let wanted = Self.planned(plan).filter { !userland.leavesOut($0.name) }
+        let words = ["-c", scratch + "/apt.conf", "show", "--no-all-versions"]
+        let text = try await BuildTool.run("apt-cache", words + wanted.map { "\($0.name)=\($0.version)" })
+        var found: [String: DebianPackage] = [:]
+        for stanza in PackageStanza.all(in: text) {
+            let package = try stanza.package()
+            found[package.name] = package
+        }
+        let packages = try wanted.map { one in
+            guard let package = found[one.name], package.version == one.version else {
+                throw ImageError(.packagesUnusable, "the archive's index has no entry for \(one.name) \(one.version)")
+            }
+            return package
+        }
+        return ResolvedUserland(recipe: userland, packages: packages.sorted { $0.name < $1.name })
+    }
+
+    /// The packages of a simulated installation, `Inst NAME (VERSION …`, in its order.
+    static func planned(_ output: String) -> [(name: String, version: String)] {
+        output.split(whereSeparator: \.isNewline).compactMap { line in
+            let words = line.split(separator: " ")
+            guard words.count >= 3, words[0] == "Inst", let version = words.first(where: { $0.hasPrefix("(") }) else {
+                return nil
+            }
+            let name = words[1].split(separator: ":").first ?? words[1]
+            return (String(name), String(version.dropFirst()))
+        }
+    }
+
+    func download(_ packages: [DebianPackage], scratch: String) async throws -> [String] {
         do {
             try await apt("apt-get", ["-qq", "download"] + packages.map { "\($0.name)=\($0.version)" }, scratch)
         } catch let error as ImageError where error.code == .toolFailed {
             let corrupt = ["Hash Sum mismatch", "unexpected size"].contains(where: error.message.contains)
             throw ImageError(
                 corrupt ? .corruptDownload : .downloadFailed,
-                "the kernel packages could not be downloaded", mend: "check the network and run it again", cause: error)
+                "the packages could not be downloaded", mend: "check the network and run it again", cause: error)
         }
         let files = try ImageCache.names(in: scratch).filter { $0.hasSuffix(".deb") }
         return try packages.map { package in
@@ -62,6 +89,24 @@ struct DebianArchive: KernelPackageSource {
     }
 
     // MARK: apt
+
+    /// Fetches the signed index of a suite into `scratch`.
+    private func refreshIndex(of suite: String, scratch: String) async throws {
+        guard FileManager.default.isReadableFile(atPath: Self.keyring) else {
+            throw ImageError(
+                .toolMissing, "Debian's archive keyring is not installed",
+                mend: "apt-get install debian-archive-keyring")
+        }
+        let mirror = if let mirror { mirror } else { await Self.hostMirror() }
+        try writeConfiguration(scratch, mirror: mirror, suite: suite)
+        do {
+            try await apt("apt-get", ["-qq", "update", "-o", "APT::Update::Error-Mode=any"], scratch)
+        } catch let error as ImageError where error.code == .toolFailed {
+            throw ImageError(
+                .downloadFailed, "the package index of Debian \(suite) could not be had from \(mirror)",
+                mend: "check the network, or set LABRUN_DEBIAN_MIRROR", cause: error)
+        }
+    }
 
     private func apt(_ tool: String, _ arguments: [String], _ scratch: String) async throws {
         try await BuildTool.run(tool, ["-c", scratch + "/apt.conf"] + arguments, in: scratch)

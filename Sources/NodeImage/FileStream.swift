@@ -72,6 +72,17 @@ extension ByteSink {
 
 /// Reads a file in pieces of 1 MiB.
 enum FileSource {
+    /// Size and SHA-256, lower-case hexadecimal.
+    static func measure(_ path: String) throws -> (bytes: Int, sha256: String) {
+        var digest = SHA256Digest()
+        var bytes = 0
+        try read(path) { piece in
+            digest.update(piece)
+            bytes += piece.count
+        }
+        return (bytes, digest.hex())
+    }
+
     static func read(_ path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let descriptor = try check("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
         defer { close(descriptor) }

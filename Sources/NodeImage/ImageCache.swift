@@ -6,9 +6,11 @@ import LinuxKernel
 ///
 ///     lock                     held by the one build or prune at a time
 ///     resolved/<series>.json   which kernel packages a series stood for when it was last looked up
-///     debs/<sha256>.deb        kernel packages as downloaded
+///     debs/<sha256>.deb        packages as downloaded
 ///     kernels/<digest>/        kernel, modules of one set of packages
+///     resolved/userland.json   which packages the userland stood for
 ///     images/<digest>/         kernel, initrd, manifest.json
+///     userlands/<digest>/      userland.squashfs, manifest.json
 ///     tmp/                     work in progress; whatever is there without the lock held is a leftover
 struct ImageCache: Sendable {
     let root: String
@@ -17,15 +19,18 @@ struct ImageCache: Sendable {
     var debs: String { root + "/debs" }
     var kernels: String { root + "/kernels" }
     var images: String { root + "/images" }
+    var userlands: String { root + "/userlands" }
     var scratch: String { root + "/tmp" }
+    var resolvedUserland: String { root + "/resolved/userland.json" }
 
     func resolved(_ series: KernelSeries) -> String { "\(root)/resolved/\(series.rawValue).json" }
-    func deb(_ package: KernelPackage) -> String { "\(debs)/\(package.sha256).deb" }
+    func deb(_ package: DebianPackage) -> String { "\(debs)/\(package.sha256).deb" }
     func kernel(_ digest: String) -> String { "\(kernels)/\(digest)" }
+    func userland(_ digest: String) -> String { "\(userlands)/\(digest)" }
     func image(_ digest: String) -> String { "\(images)/\(digest)" }
 
     func makeDirectories() throws {
-        for directory in [root, root + "/resolved", debs, kernels, images, scratch] {
+        for directory in [root, root + "/resolved", debs, kernels, images, userlands, scratch] {
             try Self.makeDirectory(directory)
         }
     }

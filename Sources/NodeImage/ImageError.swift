@@ -16,6 +16,8 @@ public struct ImageError: Error, CustomStringConvertible, Sendable {
         case corruptDownload
         /// The package does not hold what a node needs: another series, no kernel, a module missing.
         case kernelPackageUnusable
+        /// The archive lacks a package of the userland, or a package lacks what its programs need.
+        case packagesUnusable
         /// No space, quota or file size left below the cache directory.
         case diskFull
         /// The cache directory cannot be used: permissions, a file in the way.

@@ -5,6 +5,8 @@ extension ImageStore {
     public struct PruneResult: Sendable, Equatable {
         /// Digests of removed images.
         public let images: [String]
+        /// Digests of removed userland disks.
+        public let userlands: [String]
         /// Space given back, in bytes, kernels and packages included.
         public let bytes: Int
     }
@@ -29,7 +31,7 @@ extension ImageStore {
         return Set(KernelSeries.allCases.compactMap { cached(ImageRecipe(series: $0), guest)?.digest })
     }
 
-    /// Removes every image whose digest is not in `keeping`, incomplete ones, leftovers of killed builds, and the
+    /// Removes every image whose digest is not in `keeping`, userland disks that are not the current one, incomplete ones, leftovers of killed builds, and the
     /// kernels and packages that no kept image and, unless `everything`, no known series needs.
     ///
     /// A running lab has its image open already, but cannot boot further nodes from a removed one.
@@ -37,7 +39,9 @@ extension ImageStore {
     public func prune(
         keeping: Set<String>, everything: Bool = false, progress: Progress? = nil
     ) async throws -> PruneResult {
-        guard FileManager.default.fileExists(atPath: cache.root) else { return PruneResult(images: [], bytes: 0) }
+        guard FileManager.default.fileExists(atPath: cache.root) else {
+            return PruneResult(images: [], userlands: [], bytes: 0)
+        }
         try cache.makeDirectories()
         return try await ImageLock.hold(cache.lockFile, waiting: { progress?(.waitingForOtherBuild) }) {
             let before = Self.diskUsage(cache.root)
@@ -67,14 +71,32 @@ extension ImageStore {
                     packages.formUnion(kernel.packages.map(\.sha256))
                 }
             }
+            let userlands = try pruneUserlands(everything: everything, packages: &packages)
             for name in try ImageCache.names(in: cache.kernels) where !kernels.contains(name) {
                 try ImageCache.remove(cache.kernel(name))
             }
             for name in try ImageCache.names(in: cache.debs) where !packages.contains(String(name.prefix(64))) {
                 try ImageCache.remove("\(cache.debs)/\(name)")
             }
-            return PruneResult(images: removed, bytes: max(0, before - Self.diskUsage(cache.root)))
+            return PruneResult(
+                images: removed, userlands: userlands, bytes: max(0, before - Self.diskUsage(cache.root)))
         }
+    }
+
+    /// Removes the disks that `ensureUserland` would not answer with; `everything`: all. Answers the digests of removed ones
+    /// and adds the packages that stay needed.
+    private func pruneUserlands(everything: Bool, packages: inout Set<String>) throws -> [String] {
+        let kept = everything ? nil : resolvedUserland()
+        if let kept { packages.formUnion(kept.packages.map(\.sha256)) }
+        if everything { try ImageCache.remove(cache.resolvedUserland) }
+        var removed: [String] = []
+        for name in try ImageCache.names(in: cache.userlands) where name != kept?.digest {
+            let doomed = "\(cache.scratch)/userland-\(name)"
+            try ImageCache.rename(cache.userland(name), doomed)
+            try ImageCache.remove(doomed)
+            removed.append(name)
+        }
+        return removed
     }
 
     /// Bytes on disk below a directory; a file with several names counts once.

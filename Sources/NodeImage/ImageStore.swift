@@ -13,7 +13,7 @@ public struct ImageStore: Sendable {
 
     let cache: ImageCache
     let guestDirectories: [String]
-    let source: any KernelPackageSource
+    let source: any DebianPackageSource
     let makeSink: SinkFactory
 
     /// - Parameters:
@@ -31,7 +31,7 @@ public struct ImageStore: Sendable {
     }
 
     init(
-        cache: String, guestDirectories: [String], source: any KernelPackageSource, makeSink: @escaping SinkFactory
+        cache: String, guestDirectories: [String], source: any DebianPackageSource, makeSink: @escaping SinkFactory
     ) {
         self.cache = ImageCache(root: cache)
         self.guestDirectories = guestDirectories
@@ -110,8 +110,8 @@ public struct ImageStore: Sendable {
         let output = try cache.makeScratch()
         let treePlace = cache.kernel(KernelTree.digest(of: recipe, kernel))
         let initramfs = Initramfs(
-            release: kernel.release, modules: tree.modules, modulesDirectory: treePlace + "/modules", guest: guest,
-            imageDigest: digest)
+            release: kernel.release, modules: tree.modules, modulesOnDemand: tree.modulesOnDemand,
+            demandIndex: tree.demandIndex, modulesDirectory: treePlace + "/modules", guest: guest, imageDigest: digest)
         let sink = DigestingSink(try makeSink(output + "/initrd.cpio"))
         try initramfs.write(to: sink)
         try sink.finish()
@@ -148,7 +148,7 @@ public struct ImageStore: Sendable {
         } else {
             progress?(.resolving(recipe.series))
             kernel = try await source.resolve(recipe.series, scratch: scratch)
-            try await fetch(kernel, scratch: scratch, progress)
+            try await fetch(kernel.packages, scratch: scratch, progress)
             try cache.writeAtomically(
                 JSONEncoder.stable.encode(kernel), to: cache.resolved(recipe.series), makeSink: makeSink)
         }
@@ -156,19 +156,10 @@ public struct ImageStore: Sendable {
         if let tree = KernelTree.load(place) { return (kernel, tree) }
 
         progress?(.unpackingKernel(release: kernel.release))
-        let debs = kernel.packages.map(cache.deb)
-        for (package, deb) in zip(kernel.packages, debs) {
-            do {
-                try package.verify(deb)
-            } catch {
-                // So that the next run downloads it again.
-                try ImageCache.remove(deb)
-                throw error
-            }
-        }
+        try verify(kernel.packages)
         let output = try cache.makeScratch()
         try await KernelTreeBuilder(recipe: recipe, kernel: kernel, makeSink: makeSink)
-            .build(debs: debs, scratch: scratch, output: output)
+            .build(debs: kernel.packages.map(cache.deb), scratch: scratch, output: output)
         try cache.publish(output, as: place)
         guard let tree = KernelTree.load(place) else {
             throw ImageError(.cacheUnusable, "\(place) is not readable right after it was written")
@@ -176,9 +167,22 @@ public struct ImageStore: Sendable {
         return (kernel, tree)
     }
 
+    /// Checks cached packages once more. A broken one is removed, so that the next run downloads it again.
+    func verify(_ packages: [DebianPackage]) throws {
+        for package in packages {
+            let deb = cache.deb(package)
+            do {
+                try package.verify(deb)
+            } catch {
+                try ImageCache.remove(deb)
+                throw error
+            }
+        }
+    }
+
     /// Downloads the packages that the cache lacks; each is checked before it gets its place.
-    private func fetch(_ kernel: ResolvedKernel, scratch: String, _ progress: Progress?) async throws {
-        let missing = kernel.packages.filter { ImageCache.size(of: cache.deb($0)) != $0.bytes }
+    func fetch(_ packages: [DebianPackage], scratch: String, _ progress: Progress?) async throws {
+        let missing = packages.filter { ImageCache.size(of: cache.deb($0)) != $0.bytes }
         guard !missing.isEmpty else { return }
         progress?(
             .downloading(packages: missing.map(\.name), bytes: missing.reduce(0) { $0 + $1.bytes }))

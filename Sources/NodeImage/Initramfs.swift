@@ -4,7 +4,12 @@ import Foundation
 /// The node's root file system: `labnode` as `/init`, the datapath agent, which is the CNI plugin too, and the modules.
 struct Initramfs {
     let release: String
+    /// Loaded at boot, in this order.
     let modules: [KernelTree.Module]
+    /// There, and loaded when asked for.
+    var modulesOnDemand: [KernelTree.Module] = []
+    /// Content of `etc/labrun/modules.demand`.
+    var demandIndex = ""
     /// Holds the modules by their paths.
     let modulesDirectory: String
     let guest: GuestBinaries
@@ -33,6 +38,9 @@ struct Initramfs {
             "init": copy(of: guest.labnode),
             "usr/bin/datapathd": copy(of: guest.datapathd),
             "usr/bin/labnode": .symbolicLink(to: "/init"),
+            "usr/bin/labrun-container": .symbolicLink(to: "/init"),
+            // The kernel's request_module(9) runs it by this name.
+            "usr/sbin/modprobe": .symbolicLink(to: "/init"),
             "opt/cni/bin/labrun-cni": .symbolicLink(to: "/usr/bin/datapathd"),
             "bin": .symbolicLink(to: "usr/bin"),
             "sbin": .symbolicLink(to: "usr/sbin"),
@@ -44,9 +52,10 @@ struct Initramfs {
             "dev/console": .characterDevice(major: 5, minor: 1, mode: 0o600),
             "dev/null": .characterDevice(major: 1, minor: 3, mode: 0o666),
             "etc/labrun/image": .bytes(Array((imageDigest + "\n").utf8)),
+            "etc/labrun/modules.demand": .bytes(Array(demandIndex.utf8)),
             "etc/labrun/modules": .bytes(Array(modules.map { "/\(base)\($0.path)\n" }.joined().utf8)),
         ]
-        for module in modules {
+        for module in modules + modulesOnDemand {
             let file = GuestBinaries.Binary(
                 path: "\(modulesDirectory)/\(module.path)", bytes: module.bytes, sha256: module.sha256)
             entries[base + module.path] = copy(of: file, mode: 0o644)

@@ -13,12 +13,18 @@ struct KernelTree: Sendable, Codable, Equatable {
     let release: String
     let kernelBytes: Int
     let kernelSHA256: String
+    /// Loaded at boot, in this order.
     let modules: [Module]
+    /// Loaded when asked for.
+    let modulesOnDemand: [Module]
+    /// The node's `etc/labrun/modules.demand`: which module stands for which name, and what each needs.
+    let demandIndex: String
 
     static func digest(of recipe: ImageRecipe, _ kernel: ResolvedKernel) -> String {
         var lines = ["labrun kernel tree \(ImageRecipe.version)", "release \(kernel.release)"]
         lines += kernel.packages.map { "package \($0.name) \($0.version) \($0.sha256)" }
         lines += recipe.modules.map { "module \($0)" }
+        lines += recipe.modulesOnDemand.map { "on demand \($0)" }
         return SHA256Digest.hex(of: Array(lines.joined(separator: "\n").utf8))
     }
 
@@ -27,7 +33,9 @@ struct KernelTree: Sendable, Codable, Equatable {
         guard let data = FileManager.default.contents(atPath: directory + "/manifest.json"),
             let tree = try? JSONDecoder().decode(KernelTree.self, from: data),
             ImageCache.size(of: directory + "/kernel") == tree.kernelBytes,
-            tree.modules.allSatisfy({ ImageCache.size(of: "\(directory)/modules/\($0.path)") == $0.bytes })
+            (tree.modules + tree.modulesOnDemand).allSatisfy({
+                ImageCache.size(of: "\(directory)/modules/\($0.path)") == $0.bytes
+            })
         else { return nil }
         return tree
     }
@@ -45,20 +53,25 @@ struct KernelTreeBuilder {
         try ImageCache.makeDirectory(root)
         for deb in debs { try await BuildTool.run("dpkg-deb", ["-x", deb, root]) }
         let modules = try await modulesDirectory(root)
-        let order = try ModuleDependencies(
-            dep: try text(modules + "/modules.dep"), builtin: (try? text(modules + "/modules.builtin")) ?? ""
-        ).loadOrder(of: recipe.modules)
+        let dependencies = ModuleDependencies(
+            dep: try text(modules + "/modules.dep"), builtin: (try? text(modules + "/modules.builtin")) ?? "")
+        let order = try dependencies.loadOrder(of: recipe.modules)
+        let demanded = try dependencies.loadOrder(of: recipe.modulesOnDemand).filter { !order.contains($0) }
 
         let kernelFile = try await bootable(root, modules: modules, scratch: scratch)
         let (kernelBytes, kernelSHA256) = try copy(kernelFile, to: output + "/kernel")
         var kept: [KernelTree.Module] = []
-        for (path, file) in zip(order, try await decompressed(order.map { modules + "/" + $0 })) {
+        let all = order + demanded
+        for (path, file) in zip(all, try await decompressed(all.map { modules + "/" + $0 })) {
             let plain = ModuleDependencies.uncompressed(path)
             let (bytes, sha256) = try copy(file, to: "\(output)/modules/\(plain)")
             kept.append(.init(path: plain, bytes: bytes, sha256: sha256))
         }
         let tree = KernelTree(
-            release: kernel.release, kernelBytes: kernelBytes, kernelSHA256: kernelSHA256, modules: kept)
+            release: kernel.release, kernelBytes: kernelBytes, kernelSHA256: kernelSHA256,
+            modules: Array(kept.prefix(order.count)), modulesOnDemand: Array(kept.dropFirst(order.count)),
+            demandIndex: dependencies.demandIndex(
+                of: all, aliases: (try? text(modules + "/modules.alias")) ?? ""))
         let sink = try makeSink(output + "/manifest.json")
         try JSONEncoder.stable.encode(tree).withUnsafeBytes { try sink.write($0) }
         try sink.finish()
@@ -76,7 +89,9 @@ struct KernelTreeBuilder {
         guard FileManager.default.fileExists(atPath: directory) else {
             throw ImageError(.kernelPackageUnusable, "the packages of \(kernel.release) hold no modules")
         }
-        if !FileManager.default.fileExists(atPath: directory + "/modules.dep") {
+        if !["modules.dep", "modules.alias"].allSatisfy({
+            FileManager.default.fileExists(atPath: "\(directory)/\($0)")
+        }) {
             try await BuildTool.run("depmod", ["-b", root, kernel.release])
         }
         return directory

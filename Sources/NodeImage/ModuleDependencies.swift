@@ -33,6 +33,29 @@ struct ModuleDependencies: Sendable {
         return order
     }
 
+    /// What a node's `modprobe` reads: a line `module NAME PATH NEED…` for each of `order`, paths uncompressed and needs first
+    /// to be loaded first, and a line `alias PATTERN NAME` for each of `modules.alias` that stands for one of them.
+    func demandIndex(of order: [String], aliases: String) -> String {
+        let names = Set(order.map(Self.name))
+        var lines = order.map { path -> String in
+            var needed: [String] = []
+            var seen: Set<String> = []
+            visit(path, &needed, &seen)
+            let words = [path] + needed.dropLast()
+            return "module \(Self.name(of: path)) " + words.map(Self.uncompressed).joined(separator: " ")
+        }
+        for line in aliases.split(whereSeparator: \.isNewline) {
+            let words = line.split(separator: " ")
+            guard words.count == 3, words[0] == "alias", names.contains(Self.name(of: String(words[2]))) else {
+                continue
+            }
+            // Buses are enumerated at boot, by the list of modules.
+            guard !["pci:", "virtio:", "acpi", "of:", "platform:"].contains(where: words[1].hasPrefix) else { continue }
+            lines.append("alias \(words[1]) \(Self.name(of: String(words[2])))")
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
     private func visit(_ path: String, _ order: inout [String], _ seen: inout Set<String>) {
         guard seen.insert(path).inserted else { return }
         for need in needs[path] ?? [] { visit(need, &order, &seen) }

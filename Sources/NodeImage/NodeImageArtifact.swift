@@ -27,16 +27,26 @@ public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
     case unpackingKernel(release: String)
     case writingInitramfs
     case ready(digest: String)
+    case resolvingUserland(suite: String)
+    case packingUserland(packages: Int)
+    case userlandReady(digest: String)
 
     public var description: String {
         switch self {
         case .waitingForOtherBuild: "waiting for another image build"
         case .resolving(let series): "looking for the \(series.rawValue) kernel in Debian \(series.suite)"
         case .downloading(let packages, let bytes):
-            "downloading \(packages.joined(separator: ", ")) (\(bytes / 1_000_000) MB)"
+            "downloading \(Self.names(packages)) (\(bytes / 1_000_000) MB)"
         case .unpackingKernel(let release): "unpacking kernel \(release)"
         case .writingInitramfs: "writing the initramfs"
         case .ready(let digest): "image \(digest.prefix(12)) is ready"
+        case .resolvingUserland(let suite): "looking for the userland's packages in Debian \(suite)"
+        case .packingUserland(let packages): "packing the userland of \(packages) packages"
+        case .userlandReady(let digest): "userland \(digest.prefix(12)) is ready"
         }
+    }
+
+    private static func names(_ packages: [String]) -> String {
+        packages.count <= 4 ? packages.joined(separator: ", ") : "\(packages.count) packages"
     }
 }

@@ -20,6 +20,21 @@ struct PackageStanza: Sendable, Equatable {
         }
     }
 
+    /// Every stanza of an index; empty lines stand between them.
+    static func all(in text: String) -> [PackageStanza] {
+        var stanzas: [PackageStanza] = []
+        var lines: [Substring] = []
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) + [Substring()] {
+            if line.allSatisfy(\.isWhitespace) {
+                if !lines.isEmpty { stanzas.append(PackageStanza(lines.joined(separator: "\n"))) }
+                lines = []
+            } else {
+                lines.append(line)
+            }
+        }
+        return stanzas
+    }
+
     /// Names of the packages it depends on; of alternatives the first.
     var dependencies: [String] {
         (fields["Depends"] ?? "").split(separator: ",").compactMap { clause in
@@ -28,12 +43,12 @@ struct PackageStanza: Sendable, Equatable {
     }
 
     /// - Throws: ``ImageError`` `kernelPackageUnusable` when the index lacks name, version, size or SHA-256.
-    func package() throws(ImageError) -> KernelPackage {
+    func package() throws(ImageError) -> DebianPackage {
         guard let name = fields["Package"], let version = fields["Version"], let sha256 = fields["SHA256"],
             sha256.count == 64, sha256.allSatisfy(\.isHexDigit), let size = fields["Size"].flatMap({ Int($0) })
         else {
             throw ImageError(.kernelPackageUnusable, "the archive's index entry is incomplete: \(fields.keys.sorted())")
         }
-        return KernelPackage(name: name, version: version, sha256: sha256.lowercased(), bytes: size)
+        return DebianPackage(name: name, version: version, sha256: sha256.lowercased(), bytes: size)
     }
 }

@@ -50,6 +50,8 @@ extension NodeRequest {
         case .clearNetem(let interface): "clearNetem \(interface)"
         case .snapshot: "snapshot"
         case .execute(let command): "execute \(command.arguments.first ?? "")"
+        case .podExec(let command):
+            "podExec \(command.pod.map { "\($0.namespace)/\($0.name)" } ?? "node") \(command.arguments.first ?? "")"
         case .powerOff: "powerOff"
         }
     }

@@ -22,6 +22,8 @@ public enum NodeRequest: Codable, Sendable {
     case snapshot
     /// Runs a program of the node image and waits for it: argument vector, first is the absolute path.
     case execute(Execute)
+    /// Runs a program of the userland in a pod, or beside the pods in the node's own network, and waits for it.
+    case podExec(PodExec)
     /// Orderly power-off.
     case powerOff
 }
@@ -47,6 +49,8 @@ public enum NodeEvent: Codable, Sendable {
     case started(HelloReply)
     case log(source: String, line: String)
     case agent(AgentState)
+    /// A program of a pod began or ended.
+    case container(ContainerState)
     /// A conflist appeared (its path) or went (nil), as a kubelet watches for it.
     case network(conflist: String?)
 }
@@ -161,49 +165,6 @@ public struct AgentState: Codable, Sendable {
         self.ended = ended
         self.lastLines = lastLines
         self.starts = starts
-    }
-}
-
-public struct PodSpec: Codable, Sendable {
-    public let namespace: String
-    public let name: String
-    public let uid: String
-    public let labels: [String: String]
-    /// Port of its TCP and UDP echo receiver.
-    public let port: UInt16
-    public init(namespace: String, name: String, uid: String, labels: [String: String], port: UInt16) {
-        self.namespace = namespace
-        self.name = name
-        self.uid = uid
-        self.labels = labels
-        self.port = port
-    }
-}
-
-public struct PodReference: Codable, Sendable, Hashable {
-    public let namespace: String
-    public let name: String
-    public init(namespace: String, name: String) {
-        self.namespace = namespace
-        self.name = name
-    }
-}
-
-public struct PodStatus: Codable, Sendable {
-    public let namespace: String
-    public let name: String
-    /// First address of the CNI result, without prefix length; nil when the plugin failed or no network is configured.
-    public let address: String?
-    /// `Running` or `ContainerCreating`
-    public let phase: String
-    /// Why not running, in the field's words: `no networks found in /etc/cni/net.d`, or the plugin's error.
-    public let message: String?
-    public init(namespace: String, name: String, address: String?, phase: String, message: String?) {
-        self.namespace = namespace
-        self.name = name
-        self.address = address
-        self.phase = phase
-        self.message = message
     }
 }
 
@@ -365,26 +326,5 @@ public struct NodeSnapshot: Codable, Sendable, Equatable {
         self.conflists = conflists
         self.pods = pods
         self.agentRunning = agentRunning
-    }
-}
-
-public struct Execute: Codable, Sendable {
-    public let arguments: [String]
-    public let deadlineMillis: Int
-    public init(arguments: [String], deadlineMillis: Int) {
-        self.arguments = arguments
-        self.deadlineMillis = deadlineMillis
-    }
-}
-
-public struct Executed: Codable, Sendable {
-    /// Exit status, or 128 + signal.
-    public let status: Int32
-    public let output: String
-    public let errorOutput: String
-    public init(status: Int32, output: String, errorOutput: String) {
-        self.status = status
-        self.output = output
-        self.errorOutput = errorOutput
     }
 }

@@ -301,7 +301,7 @@ public struct StepResult: Codable, Sendable {
 public struct ArtifactRecord: Codable, Sendable {
     /// Relative to the report folder: `artifacts/console-node1.log`.
     public let path: String
-    /// `console`, `agent-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`
+    /// `console`, `agent-log`, `pod-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`
     public let kind: String
     public init(path: String, kind: String) {
         self.path = path

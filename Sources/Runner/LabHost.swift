@@ -84,7 +84,8 @@ final class LabHostRun: Sendable {
                 directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: artifacts,
                 boot: .init(
                     kernelPath: request.image.kernelPath, initrdPath: request.image.initrdPath,
-                    accelerator: request.accelerator, parameters: request.image.parameters))
+                    accelerator: request.accelerator, parameters: request.image.parameters,
+                    userlandPath: request.image.userlandPath))
             let machines = plan.nodes.enumerated().map {
                 hypervisor.machine(for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB)
             }
@@ -116,7 +117,7 @@ final class LabHostRun: Sendable {
     }
 
     private static let artifactKinds: [(prefix: String, kind: String)] = [
-        ("console-", "console"), ("agent-", "agent-log"), ("status-", "status"), ("health-", "status"),
+        ("console-", "console"), ("agent-", "agent-log"), ("pod-", "pod-log"), ("status-", "status"), ("health-", "status"),
         ("map-", "map-dump"), ("tap", "pcapng"), ("vpc-flow", "flow-log"),
     ]
 

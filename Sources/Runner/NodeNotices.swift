@@ -1,5 +1,6 @@
 import Foundation
 import Lab
+import NodeProtocol
 import RunEvents
 import Synchronization
 
@@ -29,8 +30,24 @@ final class NodeNotices: Sendable {
         case .agent(let agent):
             progress(node, agent.running ? "agent" : "agent-ended", agent.ended ?? "start \(agent.starts)")
         case .ready: progress(node, "ready", "")
+        case .container(let container):
+            progress(node, container.running ? "container" : "container-ended", Self.words(container))
         case .log(let source, let line): append(line, to: "\(source)-\(node).log")
         }
+    }
+
+    static func words(_ container: ContainerState) -> String {
+        guard !container.running else {
+            return container.key + (container.restarts > 0 ? ", restart \(container.restarts)" : "")
+        }
+        let again =
+            switch container.restartMillis {
+            case nil: ""
+            case 0?: ", starts again"
+            case .some(let time): ", back-off \(time / 1000) s"
+            }
+        let last = container.lastLines.last.map { ": \($0.prefix(200))" } ?? ""
+        return "\(container.key) ended with \(container.ended ?? "nothing known")\(again)\(last)"
     }
 
     private func progress(_ node: String, _ state: String, _ detail: String) {

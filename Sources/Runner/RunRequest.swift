@@ -10,7 +10,12 @@ public struct RunRequest: Codable, Sendable {
         public var release: String
         /// Kernel parameters that this kernel needs under the accelerator in use.
         public var parameters: [String]
-        public init(kernelPath: String, initrdPath: String, release: String, parameters: [String]) {
+        /// The read-only userland disk; nil: no node has one.
+        public var userlandPath: String?
+        public init(
+            kernelPath: String, initrdPath: String, release: String, parameters: [String], userlandPath: String? = nil
+        ) {
+            self.userlandPath = userlandPath
             self.parameters = parameters
             self.kernelPath = kernelPath
             self.initrdPath = initrdPath

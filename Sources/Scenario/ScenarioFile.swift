@@ -42,6 +42,14 @@ public struct ScenarioFile: Codable, Sendable {
         self.metadata = metadata
         self.spec = spec
     }
+
+    /// Whether any of its pods runs a program: then the nodes get the userland disk.
+    public var needsUserland: Bool {
+        let applied = spec.timeline.flatMap(\.actions).compactMap { action in
+            if case .apply(let workload) = action { workload } else { nil }
+        }
+        return (spec.workloads + applied).contains { !$0.programs.isEmpty }
+    }
 }
 
 /// Which endpoints are probed against which.
@@ -91,12 +99,18 @@ public struct Workload: Codable, Sendable {
     public var replicas: Int
     /// Pods only: `spec.nodeName`.
     public var nodeName: String?
-    /// First `containerPort`, 8080 when none is given.
+    /// Answers TCP and UDP echo: the first `containerPort` that no program has for itself, 8080 when none is given.
     public var port: UInt16
+    /// Containers that run something; the others only answer probes.
+    public var programs: [ContainerProgram]
+    /// `Always`, `OnFailure` or `Never`.
+    public var restartPolicy: String
     public init(
         kind: Kind, namespace: String, name: String, labels: [String: String], replicas: Int, nodeName: String?,
-        port: UInt16
+        port: UInt16, programs: [ContainerProgram] = [], restartPolicy: String = "Always"
     ) {
+        self.programs = programs
+        self.restartPolicy = restartPolicy
         self.kind = kind
         self.namespace = namespace
         self.name = name

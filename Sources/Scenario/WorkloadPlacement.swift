@@ -8,8 +8,17 @@ public struct PlannedPod: Sendable, Hashable {
     public var node: String
     /// Answers TCP and UDP echo.
     public var port: UInt16
+    /// What runs in it besides.
+    public var programs: [ContainerProgram]
+    /// `Always`, `OnFailure` or `Never`.
+    public var restartPolicy: String
 
-    public init(namespace: String, name: String, labels: [String: String], node: String, port: UInt16) {
+    public init(
+        namespace: String, name: String, labels: [String: String], node: String, port: UInt16,
+        programs: [ContainerProgram] = [], restartPolicy: String = "Always"
+    ) {
+        self.programs = programs
+        self.restartPolicy = restartPolicy
         self.namespace = namespace
         self.name = name
         self.labels = labels
@@ -42,7 +51,7 @@ public enum WorkloadPlacement {
             planned.append(
                 PlannedPod(
                     namespace: workload.namespace, name: name, labels: workload.labels, node: node,
-                    port: workload.port))
+                    port: workload.port, programs: workload.programs, restartPolicy: workload.restartPolicy))
         }
         for workload in workloads {
             switch workload.kind {

@@ -34,6 +34,18 @@ private let node = DomainSpec(
         try expectSnapshot(try DomainXML.encode(spec), "node-kvm.xml")
     }
 
+    @Test func aReadOnlyDisk() throws {
+        var spec = node
+        spec.disks = [.init(path: "/cache/userland.squashfs")]
+        let text = try DomainXML.encode(spec)
+        #expect(text.contains("<source file=\"/cache/userland.squashfs\" />"))
+        #expect(text.contains("<target dev=\"vda\" bus=\"virtio\" />"))
+        #expect(text.contains("<readonly"))
+        // A root port more than without it.
+        let ports = { (text: String) in text.components(separatedBy: "pcie-root-port").count }
+        #expect(ports(text) == ports(try DomainXML.encode(node)) + 1)
+    }
+
     @Test func aCardAlone() throws {
         var card = node.interfaces[0]
         card.linkUp = false

@@ -63,7 +63,7 @@ final class SmallDisk: Sendable {
 }
 
 /// An archive with small packages of the shape of Debian's, made by dpkg-deb on the spot.
-final class FakeArchive: KernelPackageSource {
+final class FakeArchive: DebianPackageSource {
     enum Mode { case working, offline, corrupt }
     struct State {
         var mode = Mode.working
@@ -87,16 +87,53 @@ final class FakeArchive: KernelPackageSource {
         let release = "\(series.rawValue).0-\(revision)-cloud-amd64"
         let deb = try await package(release, version: "\(series.rawValue).9-\(revision)")
         let bytes = try Data(contentsOf: URL(filePath: deb))
-        let package = KernelPackage(
+        let package = DebianPackage(
             name: "linux-image-\(release)", version: "\(series.rawValue).9-\(revision)",
             sha256: SHA256Digest.hex(of: bytes), bytes: bytes.count)
         return ResolvedKernel(series: series, release: release, version: package.version, packages: [package])
     }
 
-    func download(_ packages: [KernelPackage], scratch: String) async throws -> [String] {
+    func resolve(_ userland: UserlandRecipe, scratch: String) async throws -> ResolvedUserland {
+        let mode = state.withLock { state in
+            state.asked += 1
+            return state.mode
+        }
+        if mode == .offline { throw ImageError(.downloadFailed, "no network") }
+        let deb = "\(directory.path)/busybox.deb"
+        if !FileManager.default.fileExists(atPath: deb) {
+            try await build(
+                [
+                    "DEBIAN/control": """
+                    Package: busybox
+                    Version: 1:1.35
+                    Architecture: amd64
+                    Maintainer: Nobody <nobody@example.org>
+                    Description: a program's shape
+
+                    """, "bin/busybox": "program", "usr/share/doc/busybox/copyright": "text",
+                ], root: "\(directory.path)/busybox", deb: deb)
+        }
+        let bytes = try Data(contentsOf: URL(filePath: deb))
+        let package = DebianPackage(
+            name: "busybox", version: "1:1.35", sha256: SHA256Digest.hex(of: bytes), bytes: bytes.count)
+        return ResolvedUserland(recipe: userland, packages: [package])
+    }
+
+    private func build(_ files: [String: String], root: String, deb: String) async throws {
+        for (path, text) in files {
+            let place = "\(root)/\(path)"
+            try FileManager.default.createDirectory(
+                atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: URL(filePath: place))
+        }
+        try await BuildTool.run("dpkg-deb", ["--build", "--root-owner-group", root, deb])
+    }
+
+    func download(_ packages: [DebianPackage], scratch: String) async throws -> [String] {
         try packages.map { package in
-            let release = package.name.dropFirst("linux-image-".count)
-            var data = try Data(contentsOf: URL(filePath: "\(directory.path)/\(release).deb"))
+            let prefix = "linux-image-"
+            let file = package.name.hasPrefix(prefix) ? String(package.name.dropFirst(prefix.count)) : package.name
+            var data = try Data(contentsOf: URL(filePath: "\(directory.path)/\(file).deb"))
             if state.withLock({ $0.mode }) == .corrupt { data[data.count / 2] ^= 1 }
             let path = "\(scratch)/\(package.name)_\(package.version)_amd64.deb"
             try data.write(to: URL(filePath: path))
@@ -119,20 +156,15 @@ final class FakeArchive: KernelPackageSource {
         var files = ["DEBIAN/control": control, "boot/vmlinuz-\(release)": "kernel \(release)"]
         let modules = "lib/modules/\(release)"
         var dependencies = ""
-        for name in ImageRecipe.standardModules where name != "virtio_pci" {
+        for name in ImageRecipe.standardModules + ImageRecipe.standardModulesOnDemand where name != "virtio_pci" {
             files["\(modules)/kernel/\(name).ko"] = "module \(name) of \(release)"
             dependencies += "kernel/\(name).ko:\(name == "vxlan" ? " kernel/udp_tunnel.ko" : "")\n"
         }
         files["\(modules)/kernel/udp_tunnel.ko"] = "tunnel"
         files["\(modules)/modules.dep"] = dependencies + "kernel/udp_tunnel.ko:\n"
+        files["\(modules)/modules.alias"] = "alias nft-expr-masq nft_masq\nalias fs-other other\n"
         files["\(modules)/modules.builtin"] = "kernel/drivers/virtio/virtio_pci.ko\n"
-        for (path, text) in files {
-            let place = "\(root)/\(path)"
-            try FileManager.default.createDirectory(
-                atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: URL(filePath: place))
-        }
-        try await BuildTool.run("dpkg-deb", ["--build", "--root-owner-group", root, deb])
+        try await build(files, root: root, deb: deb)
         return deb
     }
 }

@@ -17,6 +17,9 @@ public struct ImageBuild: AsyncParsableCommand {
         completion: .list(KernelSeries.allCases.map(\.rawValue) + ["all"]))
     public var kernel: [String] = [KernelSeries.standard.rawValue]
 
+    @Flag(name: .long, help: "Build the userland disk too, which labs whose pods run programs attach.")
+    public var userland = false
+
     @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")
     public var refresh = false
 
@@ -29,16 +32,29 @@ public struct ImageBuild: AsyncParsableCommand {
     public func run() async throws {
         let store = ImageStore()
         for name in try kernelSeries(kernel).map(\.rawValue) {
-            let clock = ContinuousClock()
-            let start = clock.now
-            let artifact = try await store.ensure(kernel: name, refresh: refresh) { step in
-                FileHandle.standardError.write(Data("\(name): \(step)\n".utf8))
+            let (artifact, time) = try await timed {
+                try await store.ensure(kernel: name, refresh: refresh) { step in
+                    FileHandle.standardError.write(Data("\(name): \(step)\n".utf8))
+                }
             }
-            let milliseconds = (clock.now - start) / .milliseconds(1)
-            let time =
-                milliseconds < 1000
-                ? "\(Int(milliseconds)) ms" : String(format: "%.1f s", milliseconds / 1000)
             print("\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
         }
+        guard userland else { return }
+        let (disk, time) = try await timed {
+            try await store.ensureUserland(refresh: refresh) { step in
+                FileHandle.standardError.write(Data("userland: \(step)\n".utf8))
+            }
+        }
+        print("userland  \(disk.shortDigest)  \(disk.packages.count) packages  \(megabytes(disk.bytes))  \(time)")
+    }
+
+    private func timed<Value>(_ body: () async throws -> Value) async throws -> (Value, String) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let value = try await body()
+        let milliseconds = (clock.now - start) / .milliseconds(1)
+        return (
+            value, milliseconds < 1000 ? "\(Int(milliseconds)) ms" : String(format: "%.1f s", milliseconds / 1000)
+        )
     }
 }

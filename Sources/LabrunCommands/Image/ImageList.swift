@@ -16,15 +16,52 @@ public struct ImageList: AsyncParsableCommand {
         let store = ImageStore()
         let images = try store.list()
         let current = store.current()
+        let userlands = try store.userlands()
+        let currentUserland = store.cachedUserland()?.digest
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let rows = images.map { Row($0, current: current.contains($0.digest)) }
-            print(String(decoding: try encoder.encode(rows), as: UTF8.self))
-        } else if images.isEmpty {
+            let listing = Listing(
+                images: rows, userlands: userlands.map { UserlandRow($0, current: $0.digest == currentUserland) })
+            print(String(decoding: try encoder.encode(listing), as: UTF8.self))
+        } else if images.isEmpty, userlands.isEmpty {
             print("no images in \(store.cacheDirectory); 'labrun image build' makes one")
         } else {
-            print(Self.table(images, current: current))
+            if !images.isEmpty { print(Self.table(images, current: current)) }
+            if !userlands.isEmpty { print((images.isEmpty ? "" : "\n") + Self.table(userlands, current: currentUserland)) }
+        }
+    }
+
+    /// The same for userland disks; the current one is what labs attach.
+    static func table(_ userlands: [UserlandArtifact], current: String?) -> String {
+        columns(
+            [["USERLAND", "PACKAGES", "SIZE", "CURRENT"]]
+                + userlands.map { disk in
+                    [
+                        disk.shortDigest, String(disk.packages.count), megabytes(disk.bytes),
+                        disk.digest == current ? "*" : "",
+                    ]
+                })
+    }
+
+    private struct Listing: Encodable {
+        let images: [Row]
+        let userlands: [UserlandRow]
+    }
+
+    private struct UserlandRow: Encodable {
+        let digest, path: String
+        let bytes: Int
+        let packages: [String]
+        let current: Bool
+
+        init(_ disk: UserlandArtifact, current: Bool) {
+            digest = disk.digest
+            path = disk.path
+            bytes = disk.bytes
+            packages = disk.packages
+            self.current = current
         }
     }
 

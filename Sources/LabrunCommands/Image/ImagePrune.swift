@@ -16,6 +16,7 @@ public struct ImagePrune: AsyncParsableCommand {
         let store = ImageStore()
         let result = try await store.prune(keeping: all ? [] : store.current(), everything: all)
         let count = result.images.count
-        print("removed \(count) image\(count == 1 ? "" : "s"), \(megabytes(result.bytes))")
+        let disks = result.userlands.isEmpty ? "" : ", \(result.userlands.count) userland"
+        print("removed \(count) image\(count == 1 ? "" : "s")\(disks), \(megabytes(result.bytes))")
     }
 }

@@ -42,10 +42,13 @@ struct ScenarioSession {
             let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
                 FileOutput.standardError.write("image: \(progress)")
             }
+            let userland =
+                scenario.scenario.needsUserland
+                ? try await ImageStore().ensureUserland { FileOutput.standardError.write("userland: \($0)") } : nil
             let accelerator = await AccelerationProbe(
                 kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
             ).answer()
-            verdict = await drive(reporters, image: image, accelerator: accelerator)
+            verdict = await drive(reporters, image: image, userland: userland, accelerator: accelerator)
         } catch {
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
             verdict = reporters.finish(.died("no node image: \(error)")).verdict
@@ -54,9 +57,10 @@ struct ScenarioSession {
         return reporters.errors.isEmpty ? verdict : Verdict.worst(of: [verdict, .infraError])
     }
 
-    private func drive(_ reporters: RunReporters, image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) async
-        -> Verdict
-    {
+    private func drive(
+        _ reporters: RunReporters, image: NodeImageArtifact, userland: UserlandArtifact?,
+        accelerator: AccelerationProbe.Answer
+    ) async -> Verdict {
         reporters.consume(
             RunEvent(
                 at: 0,
@@ -65,7 +69,7 @@ struct ScenarioSession {
         let host: LabHostProcess
         do {
             host = try LabHostProcess.spawn(arguments: [])
-            let request = request(image: image, accelerator: accelerator)
+            let request = request(image: image, userland: userland, accelerator: accelerator)
             try host.send(Array(try JSONEncoder().encode(request)) + [0x0A])
         } catch {
             return reporters.finish(.died("\(error)")).verdict
@@ -94,14 +98,17 @@ struct ScenarioSession {
         return reporters.finish().verdict
     }
 
-    private func request(image: NodeImageArtifact, accelerator: AccelerationProbe.Answer) -> RunRequest {
+    private func request(
+        image: NodeImageArtifact, userland: UserlandArtifact?, accelerator: AccelerationProbe.Answer
+    ) -> RunRequest {
         var profile = scenario.profile
         profile.memoryMiB = max(profile.memoryMiB, image.series.minimumMemoryMiB)
         return RunRequest(
             scenario: scenario.scenario, profile: profile,
             image: .init(
                 kernelPath: image.kernelPath, initrdPath: image.initrdPath, release: image.kernelRelease,
-                parameters: accelerator.accelerator == .tcg ? image.series.emulationParameters : []),
+                parameters: accelerator.accelerator == .tcg ? image.series.emulationParameters : [],
+                userlandPath: userland?.path),
             accelerator: accelerator.accelerator == .kvm ? "kvm" : "tcg", reportDirectory: folder,
             capabilitiesCache: ImageStore().cacheDirectory + "/libvirt", seed: options.seed, timeout: options.timeout,
             pauseOnFail: options.pauseOnFail, keep: options.keep)

@@ -100,7 +100,7 @@ final class ChildProcesses: Sendable {
 }
 
 /// Runs the body with a NULL-terminated array of C strings.
-private func withCStrings<Value>(
+func withCStrings<Value>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Value
 ) -> Value {
     var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]

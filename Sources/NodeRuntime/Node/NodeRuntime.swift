@@ -17,8 +17,14 @@ public final class NodeRuntime: Sendable {
     private let bootID: String
     private let kernel: String
 
-    /// Runs the node. Never returns: a failure of the runtime itself ends the node, visibly.
+    /// Runs the node. Never returns: a failure of the runtime itself ends the node, visibly. Called by
+    /// another name, it is what that name stands for.
     public static func main() -> Never {
+        switch CommandLine.arguments.first?.split(separator: "/").last.map(String.init) {
+        case "modprobe"?: ModuleDemand.main(CommandLine.arguments.dropFirst())
+        case ContainerEntry.programName?: ContainerEntry.main()
+        default: break
+        }
         do {
             try NodeBoot.mountFilesystems()
             let failures = NodeBoot.loadModules()
@@ -38,7 +44,7 @@ public final class NodeRuntime: Sendable {
         let channel = try GuestChannel(path: port)
         let server = NodeServer(channel: channel)
         receivers = try Receivers()
-        pods = Pods(children: children, receivers: receivers)
+        pods = Pods(children: children, receivers: receivers) { server.send($0) }
         agent = AgentProcess(children: children) { server.send($0) }
         self.channel = channel
         self.server = server
@@ -57,6 +63,7 @@ public final class NodeRuntime: Sendable {
         let agent = agent.current
         return (agent.starts > 0 ? [.agent(agent)] : [])
             + [.network(conflist: ConflistDirectory(path: wanted.conflistDirectory).first()?.path)]
+            + pods.containers.map { .container($0) }
     }
 
     private var hello: HelloReply {
@@ -96,6 +103,7 @@ public final class NodeRuntime: Sendable {
         case .clearNetem(let interface): try NodeNetem.clear(interface)
         case .snapshot: return .snapshot(try snapshot())
         case .execute(let command): return .executed(try execute(command))
+        case .podExec(let command): return .executed(try pods.execute(command))
         case .powerOff: powerOff()
         case .probe, .sightings: break  // answered with records by `handle`
         }
@@ -159,14 +167,7 @@ public final class NodeRuntime: Sendable {
             let result = try children.run(
                 command.arguments, environment: NodeEnvironment.variables,
                 within: .milliseconds(command.deadlineMillis))
-            let status =
-                switch result.status {
-                case .exited(let code): code
-                case .signalled(let number): 128 + number
-                }
-            return Executed(
-                status: status, output: String(decoding: result.output, as: UTF8.self),
-                errorOutput: String(decoding: result.errorOutput, as: UTF8.self))
+            return Executed(result)
         } catch let timeout as ProgramTimeout {
             throw NodeFailure(code: "timeout", message: timeout.description)
         }
@@ -181,6 +182,19 @@ public final class NodeRuntime: Sendable {
             _ = node_power_off()
             Console.fatal("\(SystemError.last("reboot", "power off"))")
         }
+    }
+}
+
+extension Executed {
+    init(_ result: ProgramResult) {
+        let status =
+            switch result.status {
+            case .exited(let code): code
+            case .signalled(let number): 128 + number
+            }
+        self.init(
+            status: status, output: String(decoding: result.output, as: UTF8.self),
+            errorOutput: String(decoding: result.errorOutput, as: UTF8.self))
     }
 }
 

@@ -1,3 +1,8 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 import CNodeShim
 import Glibc
 import LinuxKernel
@@ -15,6 +20,8 @@ final class Pods: Sendable {
         let attachment: Attachment
         let run: PluginRun
         let result: JSONValue
+        /// nil: it has run no program so far.
+        var containers: Containers?
     }
 
     private let children: ChildProcesses
@@ -23,10 +30,15 @@ final class Pods: Sendable {
     private let pods = Mutex<[PodReference: Pod]>([:])
     /// Pods being made or removed.
     private let busy = Mutex<Set<PodReference>>([])
+    private let disk = UserlandDisk()
+    private let events: @Sendable (NodeEvent) -> Void
 
-    init(children: ChildProcesses, receivers: Receivers) {
+    init(
+        children: ChildProcesses, receivers: Receivers, events: @escaping @Sendable (NodeEvent) -> Void
+    ) {
         self.children = children
         self.receivers = receivers
+        self.events = events
     }
 
     static func namespacePath(_ pod: PodReference) -> String {
@@ -68,10 +80,13 @@ final class Pods: Sendable {
             try receivers.open(reference, port: spec.port, in: namespace)
             let status = PodStatus(
                 namespace: spec.namespace, name: spec.name, address: address, phase: "Running", message: nil)
-            let pod = Pod(spec: spec, status: status, attachment: attachment, run: run, result: result)
+            var pod = Pod(spec: spec, status: status, attachment: attachment, run: run, result: result)
+            if !spec.containers.isEmpty { pod.containers = try prepare(pod) }
             pods.withLock { $0[reference] = pod }
+            pod.containers?.start()
             return status
         } catch {
+            receivers.close(reference)
             _ = run.delete(attachment, previous: nil)
             removeNamespace(path)
             return waiting(spec, "\(error)")
@@ -85,6 +100,7 @@ final class Pods: Sendable {
         try exclusively(reference) {
             guard let pod = pods.withLock({ $0.removeValue(forKey: reference) }) else { return }
             receivers.close(reference)
+            pod.containers?.end()
             let failures = gate.pass { pod.run.delete(pod.attachment, previous: pod.result) }
             removeNamespace(pod.attachment.namespacePath)
             guard failures.isEmpty else {
@@ -92,6 +108,59 @@ final class Pods: Sendable {
                     code: "plugin-failed",
                     message: "the namespace is gone, but: " + failures.map { "\($0)" }.joined(separator: "; "))
             }
+        }
+    }
+
+    // MARK: Programs
+
+    /// Every program of every pod, as it is now.
+    var containers: [ContainerState] {
+        pods.withLock { $0.values.compactMap(\.containers) }.flatMap(\.current)
+    }
+
+    private func prepare(_ pod: Pod) throws -> Containers {
+        try disk.mount()
+        return try Containers(pod.spec, address: pod.status.address ?? "", children: children, events: events)
+    }
+
+    /// Runs a program of the userland to its end.
+    /// - Throws: `NodeFailure` `no-pod`, `no-userland`, `timeout`; `SystemError`.
+    func execute(_ command: PodExec) throws -> Executed {
+        guard !command.arguments.isEmpty else {
+            throw NodeFailure(code: "bad-request", message: "no program to run")
+        }
+        let entry: ContainerEntry
+        if let reference = command.pod {
+            entry = try containers(of: reference).entry(command.arguments, input: command.input)
+        } else {
+            try disk.mount()
+            entry = ContainerEntry(
+                root: UserlandDisk.mountPoint, networkNamespace: nil, controlGroup: nil, hostname: nil, sharesRun: true,
+                arguments: command.arguments, environment: NodeEnvironment.variables, input: command.input)
+        }
+        do {
+            return Executed(
+                try children.run(
+                    [ContainerEntry.program], environment: NodeEnvironment.variables,
+                    input: Array(try JSONEncoder().encode(entry)), within: .milliseconds(command.deadlineMillis)))
+        } catch let timeout as ProgramTimeout {
+            throw NodeFailure(
+                code: "timeout",
+                message: "\(command.arguments[0]) did not end within \(timeout.patience): \(timeout.output.suffix(400))"
+            )
+        }
+    }
+
+    private func containers(of reference: PodReference) throws -> Containers {
+        try exclusively(reference) {
+            guard var pod = pods.withLock({ $0[reference] }) else {
+                throw NodeFailure(code: "no-pod", message: "no pod \(reference.namespace)/\(reference.name) runs here")
+            }
+            if let containers = pod.containers { return containers }
+            let made = try prepare(pod)
+            pod.containers = made
+            pods.withLock { [pod] in $0[reference] = pod }
+            return made
         }
     }
 

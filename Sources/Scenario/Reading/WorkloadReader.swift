@@ -55,11 +55,46 @@ extension ScenarioReader {
         checkSelector(spec?["selector"]?["matchLabels"], labels)
         let nodeName = kind == .pod ? podSpec?["nodeName"] : nil
         _ = nodeNames(nodeName)
-        let port = podSpec?["containers"]?.items.first?["ports"]?.items.first?["containerPort"]?.integer
+        let containers = podSpec?["containers"]?.items ?? []
+        let programs = containers.compactMap { program($0) }
         return Workload(
             kind: kind, namespace: metadata["namespace"]?.text ?? "default", name: name, labels: labels,
             replicas: kind == .deployment ? min(spec?["replicas"]?.integer ?? 1, ManifestShape.replicaLimit) : 1,
-            nodeName: nodeName?.text, port: port.flatMap { UInt16(exactly: $0) } ?? 8080)
+            nodeName: nodeName?.text, port: Self.echoPort(containers, programs),
+            programs: programs, restartPolicy: podSpec?["restartPolicy"]?.text ?? "Always")
+    }
+
+    private mutating func program(_ container: YAMLValue) -> ContainerProgram? {
+        let command = (container["command"]?.items ?? []).compactMap(\.text)
+        let arguments = (container["args"]?.items ?? []).compactMap(\.text)
+        guard
+            let words = ContainerImages.command(image: container["image"]?.text, command: command, arguments: arguments)
+        else {
+            if let args = container["args"] {
+                checker.report(
+                    args.place,
+                    "args need a command, or an image with one: "
+                        + ContainerImages.table.map(\.name).joined(separator: ", "))
+            }
+            return nil
+        }
+        let environment = (container["env"]?.items ?? []).compactMap { entry in
+            entry["name"]?.text.map { "\($0)=\(entry["value"]?.text ?? "")" }
+        }
+        return ContainerProgram(name: container["name"]?.text ?? "", command: words, environment: environment)
+    }
+
+    /// The first port of a container that runs nothing; programs have theirs for themselves.
+    private static func echoPort(_ containers: [YAMLValue], _ programs: [ContainerProgram]) -> UInt16 {
+        let running = Set(programs.map(\.name))
+        func ports(_ container: YAMLValue) -> [UInt16] {
+            (container["ports"]?.items ?? []).compactMap {
+                $0["containerPort"]?.integer.flatMap { UInt16(exactly: $0) }
+            }
+        }
+        let taken = Set(containers.filter { running.contains($0["name"]?.text ?? "") }.flatMap(ports))
+        let free = containers.filter { !running.contains($0["name"]?.text ?? "") }.flatMap(ports)
+        return free.first { !taken.contains($0) } ?? (taken.contains(8080) ? 18080 : 8080)
     }
 
     private func texts(_ value: YAMLValue?) -> [String: String] {

@@ -84,12 +84,17 @@ enum ManifestShape {
         return ObjectShape(
             name: "pod's spec", help: "What runs, and where.",
             fields: placed + [
-                Field("containers", .list(.object(container), atLeast: 1), "The first one's port answers probes.")
+                Field(
+                    "containers", .list(.object(container), atLeast: 1),
+                    "Programs, or names with a port that answers probes."),
+                Field(
+                    "restartPolicy", .choice(["Always", "OnFailure", "Never"]),
+                    "When an ended program is started again; Always."),
             ]
                 + [
                     "activeDeadlineSeconds", "automountServiceAccountToken", "dnsConfig", "dnsPolicy",
                     "enableServiceLinks", "hostAliases", "hostname", "imagePullSecrets", "initContainers",
-                    "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "restartPolicy",
+                    "preemptionPolicy", "priority", "priorityClassName", "readinessGates",
                     "securityContext", "serviceAccount", "serviceAccountName", "setHostnameAsFQDN", "subdomain",
                     "terminationGracePeriodSeconds", "volumes",
                 ].map(accepted),
@@ -103,16 +108,33 @@ enum ManifestShape {
     ]
 
     private static let container = ObjectShape(
-        name: "container", help: "A container; its port answers TCP and UDP echo.",
+        name: "container",
+        help: "A container: a program of the userland disk, or only a port that answers TCP and UDP echo.",
         fields: [
             Field("name", .text(.dnsLabel), required: true, "Name."),
-            Field("ports", .list(.object(port), atLeast: 0), "The first one answers; 8080 when none is given."),
+            Field(
+                "ports", .list(.object(port), atLeast: 0),
+                "A program's own; without a program, the first one answers echo, 8080 when none is given."),
+            Field(
+                "image", .text(.nonEmpty),
+                "Without a command, stands for one when its last part is "
+                    + ContainerImages.table.map(\.name).joined(separator: ", ") + "."),
+            Field("command", .list(.text(), atLeast: 0), "Program and first arguments, in place of the image's."),
+            Field("args", .list(.text(), atLeast: 0), "Arguments."),
+            Field("env", .list(.object(variable), atLeast: 0), "Environment."),
         ]
             + [
-                "args", "command", "env", "envFrom", "image", "imagePullPolicy", "lifecycle", "livenessProbe",
+                "envFrom", "imagePullPolicy", "lifecycle", "livenessProbe",
                 "readinessProbe", "resources", "securityContext", "startupProbe", "stdin", "terminationMessagePath",
                 "tty", "volumeMounts", "workingDir",
             ].map(accepted))
+
+    private static let variable = ObjectShape(
+        name: "env", help: "A variable.",
+        fields: [
+            Field("name", .text(.nonEmpty), required: true, "Name."), Field("value", .text(), "Value; empty."),
+            accepted("valueFrom"),
+        ])
 
     private static let port = ObjectShape(
         name: "port", help: "A port.",

@@ -2,7 +2,7 @@ import Digest
 import Foundation
 
 /// One Debian package as the archive's signed index names it.
-struct KernelPackage: Sendable, Codable, Equatable {
+struct DebianPackage: Sendable, Codable, Equatable {
     let name: String
     let version: String
     /// Of the `.deb`, lower-case hexadecimal.
@@ -17,19 +17,21 @@ struct ResolvedKernel: Sendable, Codable, Equatable {
     let release: String
     /// Version of the package with the kernel.
     let version: String
-    let packages: [KernelPackage]
+    let packages: [DebianPackage]
 }
 
-/// Where kernel packages come from.
-protocol KernelPackageSource: Sendable {
+/// Where packages come from.
+protocol DebianPackageSource: Sendable {
     /// What the archive has for a series now. `scratch` is an empty directory for the source's own state, the same one
     /// that `download` then gets.
     func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel
+    /// The packages that a userland recipe stands for now, with all that they depend on.
+    func resolve(_ userland: UserlandRecipe, scratch: String) async throws -> ResolvedUserland
     /// Puts the packages into `scratch`; the paths are in the order of the packages.
-    func download(_ packages: [KernelPackage], scratch: String) async throws -> [String]
+    func download(_ packages: [DebianPackage], scratch: String) async throws -> [String]
 }
 
-extension KernelPackage {
+extension DebianPackage {
     /// - Throws: ``ImageError`` `corruptDownload` when the file at `path` is not this package.
     func verify(_ path: String) throws {
         var digest = SHA256Digest()

@@ -1,0 +1,78 @@
+import Foundation
+
+extension ImageStore {
+    /// The userland disk: from the cache if it is there (no network, no lock), else built.
+    ///
+    /// - Parameter refresh: ask the archive for newer packages first.
+    /// - Throws: ``ImageError``; the cache then is as it was before.
+    public func ensureUserland(
+        _ recipe: UserlandRecipe = .standard, refresh: Bool = false, progress: Progress? = nil
+    ) async throws -> UserlandArtifact {
+        if !refresh, let artifact = cachedUserland(recipe) { return artifact }
+        try cache.makeDirectories()
+        return try await ImageLock.hold(cache.lockFile, waiting: { progress?(.waitingForOtherBuild) }) {
+            if !refresh, let artifact = cachedUserland(recipe) { return artifact }
+            try cache.clearScratch()
+            defer { try? cache.clearScratch() }
+            let artifact = try await buildUserland(recipe, refresh: refresh, progress)
+            progress?(.userlandReady(digest: artifact.digest))
+            return artifact
+        }
+    }
+
+    /// Complete userland disks in the cache, by digest.
+    public func userlands() throws -> [UserlandArtifact] {
+        try ImageCache.names(in: cache.userlands).compactMap { name in
+            UserlandManifest.load(cache.userland(name))?.artifact(in: cache.userland(name))
+        }
+    }
+
+    /// The disk that `ensureUserland` would answer with now, without building.
+    public func cachedUserland(_ recipe: UserlandRecipe = .standard) -> UserlandArtifact? {
+        guard let resolved = resolvedUserland(), resolved.recipe == recipe else { return nil }
+        let place = cache.userland(resolved.digest)
+        return UserlandManifest.load(place)?.artifact(in: place)
+    }
+
+    func resolvedUserland() -> ResolvedUserland? {
+        FileManager.default.contents(atPath: cache.resolvedUserland)
+            .flatMap { try? JSONDecoder().decode(ResolvedUserland.self, from: $0) }
+    }
+
+    // MARK: Building, with the lock held
+
+    private func buildUserland(
+        _ recipe: UserlandRecipe, refresh: Bool, _ progress: Progress?
+    ) async throws -> UserlandArtifact {
+        let scratch = try cache.makeScratch()
+        let userland: ResolvedUserland
+        if !refresh, let known = resolvedUserland(), known.recipe == recipe,
+            known.packages.allSatisfy({ ImageCache.size(of: cache.deb($0)) == $0.bytes })
+        {
+            userland = known
+        } else {
+            progress?(.resolvingUserland(suite: recipe.suite))
+            userland = try await source.resolve(recipe, scratch: scratch)
+            try await fetch(userland.packages, scratch: scratch, progress)
+            try cache.writeAtomically(
+                JSONEncoder.stable.encode(userland), to: cache.resolvedUserland, makeSink: makeSink)
+        }
+        let digest = userland.digest
+        let place = cache.userland(digest)
+        if let manifest = UserlandManifest.load(place) { return manifest.artifact(in: place) }
+
+        progress?(.packingUserland(packages: userland.packages.count))
+        try verify(userland.packages)
+        let output = try cache.makeScratch()
+        let disk = "\(output)/\(UserlandManifest.disk)"
+        try await UserlandBuilder(userland: userland)
+            .build(debs: userland.packages.map(cache.deb), scratch: scratch, path: disk)
+        let (bytes, sha256) = try FileSource.measure(disk)
+        let manifest = UserlandManifest(digest: digest, userland: userland, bytes: bytes, sha256: sha256)
+        let description = try makeSink(output + "/manifest.json")
+        try JSONEncoder.stable.encode(manifest).withUnsafeBytes { try description.write($0) }
+        try description.finish()
+        try cache.publish(output, as: place)
+        return manifest.artifact(in: place)
+    }
+}

@@ -1,0 +1,146 @@
+public struct PodSpec: Codable, Sendable {
+    public let namespace: String
+    public let name: String
+    public let uid: String
+    public let labels: [String: String]
+    /// Port of its TCP and UDP echo receiver.
+    public let port: UInt16
+    /// Programs of the userland that run in it; none: it only answers probes.
+    public let containers: [ContainerSpec]
+    public let restartPolicy: RestartPolicy
+    /// Content of its `/etc/resolv.conf`; empty: it has no name server.
+    public let resolver: String
+    /// Lines of its `/etc/hosts` besides localhost and its own.
+    public let hosts: [String]
+    /// Files that are there before its programs start: absolute path → content.
+    public let files: [String: String]
+    public init(
+        namespace: String, name: String, uid: String, labels: [String: String], port: UInt16,
+        containers: [ContainerSpec] = [], restartPolicy: RestartPolicy = .always, resolver: String = "",
+        hosts: [String] = [], files: [String: String] = [:]
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+        self.labels = labels
+        self.port = port
+        self.containers = containers
+        self.restartPolicy = restartPolicy
+        self.resolver = resolver
+        self.hosts = hosts
+        self.files = files
+    }
+}
+
+/// When an ended program is started again, as Kubernetes says it.
+public enum RestartPolicy: String, Codable, Sendable, CaseIterable {
+    case always = "Always"
+    case onFailure = "OnFailure"
+    case never = "Never"
+}
+
+/// A program of the userland in a pod.
+public struct ContainerSpec: Codable, Sendable, Hashable {
+    public let name: String
+    /// Program, by path or by a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, and its arguments.
+    public let command: [String]
+    /// `NAME=value`
+    public let environment: [String]
+    public init(name: String, command: [String], environment: [String] = []) {
+        self.name = name
+        self.command = command
+        self.environment = environment
+    }
+}
+
+/// A container as it is now.
+public struct ContainerState: Codable, Sendable, Hashable {
+    public let pod: PodReference
+    public let name: String
+    public let running: Bool
+    /// How it ended last: `exit 3`, `signal 9`; nil before its first end.
+    public let ended: String?
+    /// Its last lines of output when it ended.
+    public let lastLines: [String]
+    /// Times it was started again.
+    public let restarts: Int
+    /// Milliseconds until it is started again; nil: it is not.
+    public let restartMillis: Int?
+    public init(
+        pod: PodReference, name: String, running: Bool, ended: String?, lastLines: [String], restarts: Int,
+        restartMillis: Int?
+    ) {
+        self.pod = pod
+        self.name = name
+        self.running = running
+        self.ended = ended
+        self.lastLines = lastLines
+        self.restarts = restarts
+        self.restartMillis = restartMillis
+    }
+}
+
+public struct PodReference: Codable, Sendable, Hashable {
+    public let namespace: String
+    public let name: String
+    public init(namespace: String, name: String) {
+        self.namespace = namespace
+        self.name = name
+    }
+}
+
+public struct PodStatus: Codable, Sendable {
+    public let namespace: String
+    public let name: String
+    /// First address of the CNI result, without prefix length; nil when the plugin failed or no network is configured.
+    public let address: String?
+    /// `Running` or `ContainerCreating`
+    public let phase: String
+    /// Why not running, in the field's words: `no networks found in /etc/cni/net.d`, or the plugin's error.
+    public let message: String?
+    public init(namespace: String, name: String, address: String?, phase: String, message: String?) {
+        self.namespace = namespace
+        self.name = name
+        self.address = address
+        self.phase = phase
+        self.message = message
+    }
+}
+
+public struct Execute: Codable, Sendable {
+    public let arguments: [String]
+    public let deadlineMillis: Int
+    public init(arguments: [String], deadlineMillis: Int) {
+        self.arguments = arguments
+        self.deadlineMillis = deadlineMillis
+    }
+}
+
+public struct Executed: Codable, Sendable {
+    /// Exit status, or 128 + signal.
+    public let status: Int32
+    public let output: String
+    public let errorOutput: String
+    public init(status: Int32, output: String, errorOutput: String) {
+        self.status = status
+        self.output = output
+        self.errorOutput = errorOutput
+    }
+}
+
+/// A program of the userland, run once: in a pod's network and root, or (no pod) in the node's own network with the disk
+/// as its root.
+public struct PodExec: Codable, Sendable {
+    public let pod: PodReference?
+    /// Program, by path or by a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, and its arguments.
+    public let arguments: [String]
+    /// Its standard input.
+    public let input: String
+    public let deadlineMillis: Int
+    public init(pod: PodReference?, arguments: [String], input: String = "", deadlineMillis: Int) {
+        self.pod = pod
+        self.arguments = arguments
+        self.input = input
+        self.deadlineMillis = deadlineMillis
+    }
+}

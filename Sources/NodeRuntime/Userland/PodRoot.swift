@@ -1,0 +1,56 @@
+import Glibc
+import LinuxKernel
+import NodeProtocol
+
+/// A pod's root: the userland disk below, and a layer in RAM for what its programs and its specification write.
+struct PodRoot: Sendable {
+    private static let base = "/run/labrun/pods"
+    /// Most RAM that what a pod writes may take.
+    private static let size = "32m"
+
+    let directory: String
+
+    init(_ pod: PodReference) { directory = "\(Self.base)/\(pod.namespace)_\(pod.name)" }
+
+    /// Where containers find it.
+    var path: String { directory + "/root" }
+    private var layer: String { directory + "/layer" }
+
+    /// Mounts it and writes the pod's files.
+    /// - Throws: `SystemError`; `NodeFailure` for a file's path that is not absolute or leaves the root.
+    func make(_ spec: PodSpec, address: String) throws {
+        remove()
+        makeDirectories(layer)
+        try mountFilesystem("tmpfs", on: layer, type: "tmpfs", options: "mode=0755,size=\(Self.size)")
+        for part in ["/upper", "/work"] { makeDirectories(layer + part) }
+        makeDirectories(path)
+        try mountFilesystem(
+            "overlay", on: path, type: "overlay",
+            options: "lowerdir=\(UserlandDisk.mountPoint),upperdir=\(layer)/upper,workdir=\(layer)/work")
+        for (place, text) in Self.files(of: spec, address: address) {
+            let parts = place.split(separator: "/", omittingEmptySubsequences: true)
+            guard place.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), !parts.contains(".") else {
+                throw NodeFailure(code: "bad-request", message: "\(spec.namespace)/\(spec.name): file \(place)")
+            }
+            makeDirectories(path + "/" + parts.dropLast().joined(separator: "/"))
+            try writeTextFile(path + "/" + parts.joined(separator: "/"), text)
+        }
+    }
+
+    static func files(of spec: PodSpec, address: String) -> [(path: String, text: String)] {
+        let hosts = ["127.0.0.1 localhost", "\(address) \(spec.name)"] + spec.hosts
+        let own = [
+            ("/etc/resolv.conf", spec.resolver), ("/etc/hosts", hosts.map { $0 + "\n" }.joined()),
+            ("/etc/hostname", spec.name + "\n"),
+        ]
+        return own + spec.files.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    func remove() {
+        for place in [path, layer] {
+            try? unmountFilesystem(place, lazily: true)
+            rmdir(place)
+        }
+        rmdir(directory)
+    }
+}

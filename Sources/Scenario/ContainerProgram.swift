@@ -1,0 +1,63 @@
+/// What a container of a manifest runs.
+public struct ContainerProgram: Codable, Sendable, Hashable {
+    /// The container's name.
+    public var name: String
+    /// Program and arguments.
+    public var command: [String]
+    /// `NAME=value`
+    public var environment: [String]
+    public init(name: String, command: [String], environment: [String] = []) {
+        self.name = name
+        self.command = command
+        self.environment = environment
+    }
+}
+
+/// Images whose programs the userland disk has: what they run without a command, and whether `args` are given to it.
+///
+/// Any other image is a name only: its container runs its `command`, or nothing and answers probes.
+public enum ContainerImages {
+    public struct Image: Sendable {
+        /// The image's last path component without its tag: `docker.io/library/busybox:1.35` is `busybox`.
+        public let name: String
+        /// Program that `args` are given to; empty: none without a `command`.
+        public let entrypoint: [String]
+        /// Arguments when the manifest has none.
+        public let arguments: [String]
+        /// What it is in the node, one line.
+        public let help: String
+    }
+
+    public static let table: [Image] = [
+        Image(name: "busybox", entrypoint: [], arguments: [], help: "busybox's applets"),
+        Image(name: "curl", entrypoint: ["curl"], arguments: [], help: "curl"),
+        Image(name: "dnsutils", entrypoint: [], arguments: [], help: "dig, host, nslookup"),
+        Image(
+            name: "dnsmasq", entrypoint: ["dnsmasq", "--keep-in-foreground", "--log-facility=-"], arguments: [],
+            help: "dnsmasq"),
+        Image(name: "iperf3", entrypoint: ["iperf3"], arguments: ["--server"], help: "iperf3, a server without args"),
+        Image(
+            name: "netshoot", entrypoint: [], arguments: [], help: "ip, ss, iptables, nft, tcpdump, dig, curl, iperf3"),
+        Image(
+            name: "httpd", entrypoint: ["httpd", "-f", "-vv"], arguments: ["-p", "80", "-h", "/usr/share"],
+            help: "busybox httpd"),
+    ]
+
+    /// `registry.k8s.io/coredns/coredns:v1.11.1` → `coredns`
+    public static func name(of image: String) -> String {
+        let path = image.split(separator: "@", maxSplits: 1).first.map(String.init) ?? image
+        let last = path.split(separator: "/").last.map(String.init) ?? path
+        return last.split(separator: ":", maxSplits: 1).first.map(String.init) ?? last
+    }
+
+    /// What a container runs, as Kubernetes has it: `command` replaces the image's entry point, `args` its arguments. nil: it
+    /// only answers probes.
+    public static func command(image: String?, command: [String], arguments: [String]) -> [String]? {
+        if !command.isEmpty { return command + arguments }
+        guard let image, let known = table.first(where: { $0.name == name(of: image) }) else { return nil }
+        let given = arguments.isEmpty ? known.arguments : arguments
+        if known.entrypoint.isEmpty { return given.isEmpty ? nil : given }
+        // A tool without anything to do would end at once, again and again.
+        return given.isEmpty && known.name == "curl" ? nil : known.entrypoint + given
+    }
+}
