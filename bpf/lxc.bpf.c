@@ -12,11 +12,13 @@
 
 #include "arp.h"
 #include "config.h"
+#include "ct.h"
 #include "datapath_abi.h"
 #include "drop.h"
 #include "eth.h"
 #include "forward.h"
 #include "ipv4.h"
+#include "l4.h"
 #include "lookup.h"
 #include "packet.h"
 #include "trace.h"
@@ -37,25 +39,35 @@ static __always_inline int ipv4_from_container(
     if (!ipv4_is_unicast(destination))
         return DROP(skb, packet, DP_DROP_UNSUPPORTED_DESTINATION);
 
+    int refused = l4_parse(skb, packet);
+
+    if (refused)
+        return DROP(skb, packet, refused);
+    ct_lookup(packet, DP_CT_EGRESS);
+
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
     const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
+    int through_overlay = !endpoint && entry && entry->tunnel_family;
 
     packet->event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
     trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
-    if (endpoint && endpoint->flags & DP_ENDPOINT_HOST)
-        return forward_to_stack(skb, packet, config);
     if (!endpoint && config_is_local_pod(config, destination))
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
-    if (!endpoint && !(entry && entry->tunnel_family)) {
-        if (config_is_cluster_pod(config, destination))
-            return DROP(skb, packet, DP_DROP_NO_TUNNEL_ENDPOINT);
-        return forward_to_stack(skb, packet, config);
-    }
-    if (ip->ttl <= 1) {
+    if (!endpoint && !through_overlay && config_is_cluster_pod(config, destination))
+        return DROP(skb, packet, DP_DROP_NO_TUNNEL_ENDPOINT);
+
+    int to_pod = through_overlay || (endpoint && !(endpoint->flags & DP_ENDPOINT_HOST));
+
+    if (to_pod && ip->ttl <= 1) {
         // Counted as a drop, and left to the stack, which discards it with the ICMP error that traceroute waits for.
         DROP_RECORD(skb, packet, DP_DROP_TTL_EXCEEDED);
         return TC_ACT_OK;
     }
+    refused = ct_admit(packet, DP_CT_EGRESS);
+    if (refused)
+        return DROP(skb, packet, refused);
+    if (!to_pod)
+        return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)
         return forward_to_endpoint(skb, packet, eth, endpoint);
@@ -155,6 +167,15 @@ int to_container(struct __sk_buff *skb) {
     skb->mark = 0;
     if (ip->daddr != interface->ipv4)
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+
+    int refused = l4_parse(skb, &packet);
+
+    if (refused)
+        return DROP(skb, &packet, refused);
+    ct_lookup(&packet, DP_CT_INGRESS);
+    refused = ct_admit(&packet, DP_CT_INGRESS);
+    if (refused)
+        return DROP(skb, &packet, refused);
     trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
     return TC_ACT_OK;
 }

@@ -30,6 +30,8 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case setTracing = "tracing.set"
     /// → `[MetricSample]`
     case metrics = "metrics.list"
+    /// → `[ConnectionSample]`, read from the kernel's conntrack tables
+    case connections = "ct.list"
     /// `CNIRequest` → `CNIReply`; used by the CNI plugin.
     case cni
     /// → `String`, the text an engineer reads (`datapathd status`, `datapathd health`)
@@ -230,6 +232,8 @@ public struct AgentStatus: Codable, Sendable {
     public let objects: [String: Int]
     /// Parts of the datapath that could not follow the cluster's objects, and why, one line each.
     public let objectProblems: [String]
+    /// Tables whose filling is watched, as of the last collection; nil: not counted yet.
+    public var maps: [MapGauge]?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],

@@ -94,6 +94,11 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         return entries
     }
 
+    /// How many entries the map can hold.
+    public func capacity() throws(SystemError) -> Int {
+        Int(try Self.info(of: descriptor, name: name).max_entries)
+    }
+
     /// Pins the map at a path on a bpffs.
     public func pin(at path: String) throws(SystemError) {
         let result = bpf_obj_pin(descriptor, path)

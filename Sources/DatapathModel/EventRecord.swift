@@ -60,6 +60,8 @@ public struct EventRecord: Sendable, Hashable {
     public let tcpFlags: UInt8
     public let isFragment: Bool
     public let tunnel: Tunnel?
+    /// What conntrack said of the packet; nil before it was asked, or where it is not.
+    public let connection: ConnectionVerdict?
     /// Nil for traces.
     public let location: Location?
     /// The agent's number of the policy rule that decided; 0: none did.
@@ -90,6 +92,7 @@ public struct EventRecord: Sendable, Hashable {
         tcpFlags = event.tcp_flags
         isFragment = flags & DP_EVENT_FRAGMENT != 0
         tunnel = flags & DP_EVENT_ENCAPSULATED == 0 ? nil : Tunnel(event)
+        connection = ConnectionVerdict(rawValue: event.connection)
         location = kind == .drop ? Location(file: event.file, line: event.line) : nil
         rule = event.rule
     }

@@ -28,6 +28,8 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let invalidIdentity = Reason(DP_DROP_INVALID_IDENTITY)
     public static let notConfigured = Reason(DP_DROP_NOT_CONFIGURED)
     public static let neighbourChatter = Reason(DP_DROP_NEIGHBOUR_CHATTER)
+    public static let fragmentNotFound = Reason(DP_DROP_FRAGMENT_NOT_FOUND)
+    public static let connectionInsertionFailed = Reason(DP_DROP_CT_INSERTION_FAILED)
     public static let policyDeniedIngress = Reason(DP_DROP_POLICY_DENIED_INGRESS)
     public static let policyDeniedEgress = Reason(DP_DROP_POLICY_DENIED_EGRESS)
     public static let policyDenyRule = Reason(DP_DROP_POLICY_DENY_RULE)
@@ -147,6 +149,9 @@ public enum MapName {
     public static let metrics = DP_MAP_METRICS
     public static let config = DP_MAP_CONFIG
     public static let events = DP_MAP_EVENTS
+    public static let tcpConnections = DP_MAP_CT_TCP
+    public static let otherConnections = DP_MAP_CT_ANY
+    public static let fragments = DP_MAP_FRAGMENTS
     public static let policy = DP_MAP_POLICY
     public static let portClasses = DP_MAP_PORT_CLASSES
     public static let devices = DP_MAP_DEVICES

@@ -13,6 +13,8 @@ struct ModelLayoutTests {
         #expect(MemoryLayout<InterfaceEntry>.size == 40)
         #expect(MemoryLayout<IPCacheKey>.size == 24)
         #expect(MemoryLayout<IPCacheValue>.size == 24)
+        #expect(MemoryLayout<ConnectionKey>.size == 40)
+        #expect(MemoryLayout<ConnectionEntry>.size == 24)
         #expect(MemoryLayout<MetricsKey>.size == 8)
         #expect(MemoryLayout<MetricsValue>.size == 16)
         #expect(MemoryLayout<ConfigEntry>.size == 64)
@@ -32,6 +34,25 @@ struct ModelLayoutTests {
         let length = withUnsafeBytes(of: key) { $0.load(as: UInt32.self) }
         #expect(length == bits)
         #expect(key.range == range.network)
+    }
+
+    @Test func connectionKeyHasPortsInNetworkOrder() {
+        let key = ConnectionKey(
+            from: IPv4Address(192, 168, 1, 10), 40_000, to: IPv4Address(10, 100, 0, 1), 443, protocol: 6, .service)
+        let bytes = withUnsafeBytes(of: key) { Array($0) }
+        #expect(Array(bytes[0..<4]) == [192, 168, 1, 10])
+        #expect(Array(bytes[16..<20]) == [10, 100, 0, 1])
+        #expect(Array(bytes[32..<40]) == [0x9C, 0x40, 0x01, 0xBB, 6, 1, 3, 0])
+        #expect(key.sourcePort == 40_000 && key.destinationPort == 443 && key.direction == .service)
+    }
+
+    @Test func connectionNamesAreThoseOfTheABI() {
+        #expect(ConnectionState.allCases.map(\.description) == ["opening", "established", "closing", "closed"])
+        #expect(ConnectionVerdict.allCases.map(\.description) == ["new", "established", "reply", "related"])
+        let entry = ConnectionEntry(
+            state: .closing, flags: [.replied, .finReply], expires: 9, sourceIdentity: .host, reverseIndex: 3)
+        #expect(entry.flags.words == ["replied", "fin-reply"])
+        #expect(entry.state == .closing && entry.reverseIndex == 3 && entry.sourceIdentity == .host)
     }
 
     @Test func entriesGiveBackWhatTheyWereMadeOf() throws {

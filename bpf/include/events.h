@@ -18,6 +18,7 @@
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_ACK 0x10
 
 static __always_inline void event_read_ports(struct __sk_buff *skb, struct packet *packet) {
     struct dp_event *event = &packet->event;

@@ -55,6 +55,7 @@ extension Agent {
         case .events: result(try events.batch(try parameters(data)))
         case .setTracing: result(try setTracing(try parameters(data)))
         case .metrics: result(try withCore { core in try core.programs.maps.metrics() })
+        case .connections: result(try withCore { core in try core.conntrack.list() })
         case .cni: result(try cni(try parameters(data)))
         }
     }
@@ -89,7 +90,7 @@ extension Agent {
         verify()
         return try withCore { core in
             let device = core.settings.config.device
-            return AgentStatus(
+            var status = AgentStatus(
                 nodeName: core.settings.config.nodeName, version: Agent.version, ready: core.problems.isEmpty,
                 problems: core.problems, kernel: Self.kernelRelease(), node: core.own,
                 knownNodes: core.cluster.nodes.map(\.name).sorted(), endpointCount: core.endpoints.count,
@@ -101,6 +102,8 @@ extension Agent {
                     uniqueKeysWithValues: ObjectKind.allCases.map { ($0.rawValue, core.objects.count($0)) }
                         .filter { $0.1 > 0 }),
                 objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" })
+            status.maps = core.conntrack.gauges
+            return status
         }
     }
 

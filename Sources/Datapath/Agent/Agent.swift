@@ -29,6 +29,7 @@ final class Agent: Sendable {
         core.withLock { core in
             let before = core.problems
             core.verify()
+            core.collectConnections()
             if core.problems != before {
                 if core.problems.isEmpty {
                     Log.info("datapath ready")

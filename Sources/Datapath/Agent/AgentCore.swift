@@ -16,6 +16,7 @@ struct AgentCore: ~Copyable {
     let netlink: NetlinkSocket
     var devices: HostDevices
     let programs: DatapathPrograms
+    var conntrack: Conntrack
     var pool: AddressPool
     var identities = IdentityRegistry()
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
@@ -51,8 +52,9 @@ struct AgentCore: ~Copyable {
         var objectStore = try ObjectStore(directory: settings.config.statePath + "/objects")
         let objects = try objectStore.load()
         var core = AgentCore(
-            settings: settings, store: store, netlink: netlink, devices: devices, programs: programs, starts: starts,
-            pool: pool, cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
+            settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
+            conntrack: try Conntrack.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
+            cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
         try core.restore(try store.loadEndpoints())
@@ -68,14 +70,15 @@ struct AgentCore: ~Copyable {
 
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
-        programs: consuming DatapathPrograms, starts: Int, pool: AddressPool, cluster: StateStore.Cluster,
-        objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
+        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, starts: Int, pool: AddressPool,
+        cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store
         self.netlink = netlink
         self.devices = devices
         self.programs = programs
+        self.conntrack = conntrack
         self.starts = starts
         self.pool = pool
         self.cluster = cluster

@@ -25,6 +25,10 @@ enum AgentQueries {
         try show(query, .metrics, returning: [MetricSample].self, StatusText.metrics)
     }
 
+    static func connections(_ query: Query) throws {
+        try show(query, .connections, returning: [ConnectionSample].self, ConnectionText.text)
+    }
+
     static func health(_ query: Query, deadlineMillis: Int) throws {
         var client = try AgentClient(socketPath: query.socket)
         let report: HealthReport = try client.call(

@@ -16,6 +16,7 @@ public enum DatapathCommand {
                datapathd identity list [-o json]
                datapathd bpf ipcache list [-o json]
                datapathd bpf metrics list [-o json]
+               datapathd bpf ct list [-o json]         connections
                datapathd monitor [-o json]             trace and drop events as they happen
                datapathd call REQUEST                  send one line of JSON to the agent, print its answer
                datapathd selftest [--json]             run the BPF programs on prepared packets
@@ -33,6 +34,7 @@ public enum DatapathCommand {
         case identities(Query)
         case ipcache(Query)
         case metrics(Query)
+        case connections(Query)
         case monitor(Query)
         case call(Query, line: String)
         case help
@@ -81,6 +83,7 @@ public enum DatapathCommand {
         case ["identity", "list"]: return .identities(query)
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
         case ["bpf", "metrics", "list"]: return .metrics(query)
+        case ["bpf", "ct", "list"]: return .connections(query)
         case ["monitor"]: return .monitor(query)
         case _ where words.count == 2 && words[0] == "call": return .call(query, line: words[1])
         case []: throw UsageError(message: "a command is missing")
@@ -104,6 +107,7 @@ public enum DatapathCommand {
             case .identities(let query): try AgentQueries.identities(query)
             case .ipcache(let query): try AgentQueries.ipcache(query)
             case .metrics(let query): try AgentQueries.metrics(query)
+            case .connections(let query): try AgentQueries.connections(query)
             case .monitor(let query): try AgentQueries.monitor(query)
             case .call(let query, let line): try AgentQueries.call(query, line: line)
             }

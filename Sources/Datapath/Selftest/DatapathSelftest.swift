@@ -9,12 +9,14 @@ import LinuxKernel
 /// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
-    static let cases = LXCCases.all + OverlayCases.all + HostCases.all + NATCases.all
+    static let cases = LXCCases.all + ConnectionCases.all + OverlayCases.all + HostCases.all + NATCases.all
 
-    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, and to write a
-    /// packet or a mapping only for want of memory. Policy's are not decided by any program yet.
+    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
+    /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
+    /// for the last free ones. Policy's are not decided by any program yet.
     static let unreachable: Set<Reason> = [
-        .tunnelKeyRefused, .natRefused, .policyDeniedIngress, .policyDeniedEgress, .policyDenyRule,
+        .tunnelKeyRefused, .connectionInsertionFailed, .natRefused, .policyDeniedIngress, .policyDeniedEgress,
+        .policyDenyRule,
     ]
 
     /// `datapathd selftest [--json] [--fuzz N]`: prints the report.
@@ -115,12 +117,13 @@ public enum DatapathSelftest {
     ) -> SelftestResult {
         var output = test.output ?? test.packet
         output[0] ^= 1
-        let wrong: [(String, SelftestCase)] = [
+        var wrong: [(String, SelftestCase)] = [
             ("verdict", test.expecting(verdict: test.verdict == .drop ? .pass : .drop)),
             ("packet", test.expecting(output: output)),
             ("events", test.expecting(events: [])),
             ("metrics", test.expecting(silent: .truncated)),
         ]
+        if !observation.connections.isEmpty { wrong.append(("connections", test.expecting(connections: []))) }
         return result("\(test.program.rawValue): wrong expectations are noticed") {
             wrong.filter { SelftestJudge.problems($0.1, observation).isEmpty }.map { "wrong \($0.0) went unnoticed" }
         }
@@ -148,12 +151,14 @@ public enum DatapathSelftest {
 
 extension SelftestCase {
     fileprivate func expecting(
-        verdict: Verdict? = nil, output: [UInt8]? = nil, events: [ExpectedEvent]? = nil, silent: Reason? = nil
+        verdict: Verdict? = nil, output: [UInt8]? = nil, events: [ExpectedEvent]? = nil, silent: Reason? = nil,
+        connections: [TestConnection]? = nil
     ) -> SelftestCase {
         SelftestCase(
             name: name, program: program, setup: setup, nat: nat, prior: prior, packet: packet, mark: mark,
             tunnelIdentifier: tunnelIdentifier,
             verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,
-            events: events ?? self.events, silent: silent ?? self.silent)
+            events: events ?? self.events, silent: silent ?? self.silent, connections: self.connections,
+            connectionsAfter: connections ?? connectionsAfter)
     }
 }

@@ -39,13 +39,20 @@ struct Frame {
         big(source) + big(destination) + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags] + big(1024) + big(0) + big(0)
     }
 
-    /// An ICMP echo request (RFC 792).
-    static func icmpEcho(identifier: UInt16, sequence: UInt16) -> [UInt8] {
-        var message: [UInt8] = [8, 0, 0, 0] + big(identifier) + big(sequence) + Array("labrun".utf8)
+    /// An ICMP echo request (RFC 792), or with type 0 the reply.
+    static func icmpEcho(type: UInt8 = 8, identifier: UInt16, sequence: UInt16) -> [UInt8] {
+        icmp([type, 0, 0, 0] + big(identifier) + big(sequence) + Array("labrun".utf8))
+    }
+
+    /// An ICMP error (RFC 792) that quotes a packet: its IP header and 8 bytes.
+    static func icmpError(type: UInt8, code: UInt8, _ packet: [UInt8]) -> [UInt8] {
+        icmp([type, code, 0, 0, 0, 0, 0, 0] + packet.prefix(Int(packet[0] & 15) * 4 + 8))
+    }
+
+    /// With its checksum.
+    private static func icmp(_ message: [UInt8]) -> [UInt8] {
         let sum = checksum(message)
-        message[2] = UInt8(sum >> 8)
-        message[3] = UInt8(sum & 0xFF)
-        return message
+        return message[..<2] + [UInt8(sum >> 8), UInt8(sum & 0xFF)] + message[4...]
     }
 
     /// An ARP packet (RFC 826) for Ethernet and IPv4; operation 1 asks, 2 answers.

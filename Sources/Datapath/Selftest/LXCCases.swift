@@ -34,11 +34,13 @@ enum LXCCases {
     /// An event of the pod's own packet.
     private static func event(
         _ point: TracePoint = .fromEndpoint, _ reason: Reason = .forwarded, to destination: IPv4Address,
-        _ identity: Identity, transport: EventRecord.Transport? = ports, file: String? = nil
+        _ identity: Identity, transport: EventRecord.Transport? = ports,
+        connection: ConnectionVerdict? = .new, file: String? = nil
     ) -> ExpectedEvent {
         ExpectedEvent(
             reason: reason, point: point, source: TestNode.pod, destination: destination,
-            sourceIdentity: TestNode.podIdentity, destinationIdentity: identity, transport: transport, file: file)
+            sourceIdentity: TestNode.podIdentity, destinationIdentity: identity, transport: transport,
+            connection: connection, file: file)
     }
 
     private static let podMark = 0x1D00_0000 | TestNode.podIdentity.rawValue
@@ -63,12 +65,7 @@ enum LXCCases {
         sameNode(
             "ICMP to a pod of the same node", protocol: 1, Frame.icmpEcho(identifier: 0x4C52, sequence: 7),
             .icmp(type: 8, code: 0, identifier: 0x4C52, sequence: 7)),
-        sameNode(
-            "later fragment to a pod of the same node", protocol: 17, fragment: 0x2010,
-            Array(repeating: 0x55, count: 64),
-            nil),
         sameNode("IPv4 options", protocol: 17, options: [1, 1, 1, 1], udpPayload, ports),
-        sameNode("UDP header cut short", protocol: 17, [1, 2], nil),
         sameNode("unknown transport", protocol: 132, udpPayload, nil),
         SelftestCase(
             name: "aggregated TCP data segment is counted, not traced", program: .fromContainer, setup: .aggregating,
@@ -84,7 +81,7 @@ enum LXCCases {
                     point: .toOverlay, source: TestNode.pod, destination: TestNode.remotePod,
                     sourceIdentity: TestNode.podIdentity, destinationIdentity: TestNode.remoteIdentity,
                     transport: ports, tunnelRemote: TestNode.otherNode,
-                    tunnelIdentifier: TestNode.podIdentity.rawValue),
+                    tunnelIdentifier: TestNode.podIdentity.rawValue, connection: .new),
             ]),
         SelftestCase(
             name: "gateway", program: .fromContainer, packet: fromPod(to: TestNode.router), verdict: .pass,
@@ -115,7 +112,8 @@ enum LXCCases {
     ) -> SelftestCase {
         let drop = ExpectedEvent(
             reason: reason, point: .fromEndpoint, source: source, destination: destination,
-            sourceIdentity: TestNode.podIdentity, destinationIdentity: identity, transport: transport, file: file)
+            sourceIdentity: TestNode.podIdentity, destinationIdentity: identity, transport: transport,
+            connection: seenFirst ? .new : nil, file: file)
         var trace = drop
         trace.reason = .forwarded
         trace.file = nil
@@ -154,6 +152,16 @@ enum LXCCases {
             to: IPv4Address(224, 0, 0, 251)),
         dropped(
             "limited broadcast", .unsupportedDestination, fromPod(to: .broadcast), to: .broadcast),
+        dropped(
+            "UDP header cut short", .truncated, fromPod(to: TestNode.neighbour, [1, 2]),
+            to: TestNode.neighbour, transport: nil),
+        dropped(
+            "TCP header cut short", .truncated,
+            fromPod(to: TestNode.neighbour, protocol: 6, Array(Frame.tcp(1, 2, flags: 2).prefix(19))),
+            to: TestNode.neighbour, transport: .ports(source: 1, destination: 2)),
+        dropped(
+            "ICMP header cut short", .truncated, fromPod(to: TestNode.neighbour, protocol: 1, [8, 0, 0, 0]),
+            to: TestNode.neighbour, transport: nil),
         dropped(
             "IPv4 header cut short", .truncated, cut(fromPod(to: TestNode.neighbour), to: 33), to: nil, from: nil,
             transport: nil, file: "ipv4.h"),
@@ -206,7 +214,7 @@ enum LXCCases {
         SelftestCase(
             name: "ARP for the gateway is answered", program: .fromContainer, packet: arp(target: TestNode.router),
             verdict: .redirect, output: arpReply,
-            events: [event(to: TestNode.router, .unknown, transport: nil)]),
+            events: [event(to: TestNode.router, .unknown, transport: nil, connection: nil)]),
         SelftestCase(
             name: "gratuitous ARP", program: .fromContainer, packet: arp(target: TestNode.pod), verdict: .drop,
             silent: .neighbourChatter),
@@ -241,7 +249,7 @@ enum LXCCases {
                 ExpectedEvent(
                     reason: reason, point: .toEndpoint, source: source, destination: destination,
                     sourceIdentity: identity, destinationIdentity: TestNode.podIdentity, transport: ports,
-                    file: reason.isDrop ? "lxc.bpf.c" : nil)
+                    connection: reason.isDrop ? nil : .new, file: reason.isDrop ? "lxc.bpf.c" : nil)
             ])
     }
 

@@ -13,6 +13,8 @@ struct SelftestBench: ~Copyable {
     private let interfaces: Map<UInt32, InterfaceEntry>
     private let metrics: PerCPUMap<MetricsKey, MetricsValue>
     private let programUnderTest: Map<UInt32, UInt32>
+    /// Nil where the object tracks no connections.
+    private let connections: TestConnections?
     private var ring: RingBuffer
 
     init(_ embedded: EmbeddedObject) throws {
@@ -28,6 +30,7 @@ struct SelftestBench: ~Copyable {
         let programUnderTest: Map<UInt32, UInt32> = try driver.map("program_under_test")
         let ring = try object.ringBuffer(MapName.events)
         try Self.fill(endpoints, ipcache)
+        connections = try TestConnections.open(object)
         self.object = object
         self.driver = driver
         self.config = config
@@ -42,18 +45,22 @@ struct SelftestBench: ~Copyable {
         let run: Program.TestRun
         let events: [EventRecord]
         let metrics: [MetricsKey: MetricsValue]
+        let connections: [TestConnection]
     }
 
     /// Brings the maps into the case's state and runs its packet.
     mutating func observe(_ test: SelftestCase) throws -> Observation {
         try apply(test.setup)
+        try connections?.replace(with: test.connections)
         try NATSetup.apply(test.nat, to: object)
         for step in test.prior { _ = try run(step.program, packet: step.packet) }
         _ = try drainEvents()
         let before = try readMetrics()
         let run = try run(test.program, packet: test.packet, mark: test.mark, tunnelIdentifier: test.tunnelIdentifier)
         let after = try readMetrics()
-        return Observation(run: run, events: try drainEvents(), metrics: difference(after, before))
+        return Observation(
+            run: run, events: try drainEvents(), metrics: difference(after, before),
+            connections: try connections?.entries() ?? [])
     }
 
     /// Runs one packet in the state that the last case left.

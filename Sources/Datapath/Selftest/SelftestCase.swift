@@ -64,6 +64,10 @@ struct SelftestCase: Sendable {
     var isUntraced: Bool { setup == .quiet || setup == .aggregating }
     /// Counted without an event.
     var silent: Reason?
+    /// The connections that are known before; everything else is forgotten.
+    var connections: [TestConnection] = []
+    /// The connections that are known afterwards; nil: not looked at.
+    var connectionsAfter: [TestConnection]?
 
     struct Prior: Sendable {
         let program: TestedProgram
@@ -99,8 +103,49 @@ struct ExpectedEvent: Sendable, Equatable {
     var transport: EventRecord.Transport?
     var tunnelRemote: IPv4Address?
     var tunnelIdentifier: UInt32?
+    /// What conntrack says of the packet.
+    var connection: ConnectionVerdict?
     /// File of the drop.
     var file: String?
+}
+
+/// An entry of the conntrack tables, with the time it has left instead of the time at which it ends.
+struct TestConnection: Sendable, Hashable {
+    let key: ConnectionKey
+    var state = ConnectionState.opening
+    var flags: ConnectionEntry.Flags = []
+    /// Seconds; negative: expired, and not collected yet.
+    var seconds: Int
+    var identity: Identity
+    var reverseIndex: UInt16 = 0
+    var backend: UInt32 = 0
+
+    func entry(now: Int) -> ConnectionEntry {
+        ConnectionEntry(
+            state: state, flags: flags, expires: UInt32(max(0, now + seconds)), sourceIdentity: identity,
+            reverseIndex: reverseIndex, backend: backend)
+    }
+
+    /// Nil when it is in a state that this build does not know.
+    init?(key: ConnectionKey, _ entry: ConnectionEntry, now: Int) {
+        guard let state = entry.state else { return nil }
+        self.init(
+            key: key, state: state, flags: entry.flags, seconds: Int(entry.expires) - now,
+            identity: entry.sourceIdentity, reverseIndex: entry.reverseIndex, backend: entry.backend)
+    }
+
+    init(
+        key: ConnectionKey, state: ConnectionState = .opening, flags: ConnectionEntry.Flags = [], seconds: Int,
+        identity: Identity, reverseIndex: UInt16 = 0, backend: UInt32 = 0
+    ) {
+        self.key = key
+        self.state = state
+        self.flags = flags
+        self.seconds = seconds
+        self.identity = identity
+        self.reverseIndex = reverseIndex
+        self.backend = backend
+    }
 }
 
 extension ExpectedEvent {
@@ -115,6 +160,7 @@ extension ExpectedEvent {
         transport = event.transport
         tunnelRemote = event.tunnel?.remote
         tunnelIdentifier = event.tunnel?.identifier
+        connection = event.connection
         file = event.location.map { String($0.description.prefix { $0 != ":" }) }
     }
 }

@@ -1,11 +1,42 @@
 import DatapathModel
+import NetAddress
 
 /// Compares what came with what was expected; pure.
 enum SelftestJudge {
     /// Every difference in words, empty when there is none.
     static func problems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {
         verdictProblems(test, seen) + packetProblems(test, seen) + eventProblems(test, seen)
-            + metricProblems(test, seen)
+            + metricProblems(test, seen) + connectionProblems(test, seen)
+    }
+
+    /// Times may be one second apart: the clock goes on between the program and the reading.
+    private static func connectionProblems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {
+        guard let expected = test.connectionsAfter else { return [] }
+        var rest = seen.connections
+        var problems: [String] = []
+        for connection in expected {
+            if let index = rest.firstIndex(where: { isSame($0, connection) }) {
+                rest.remove(at: index)
+            } else {
+                problems.append("connection missing: \(words(connection))")
+            }
+        }
+        return problems + rest.map { "connection not expected: \(words($0))" }
+    }
+
+    private static func isSame(_ left: TestConnection, _ right: TestConnection) -> Bool {
+        var aligned = left
+        aligned.seconds = right.seconds
+        return aligned == right && abs(left.seconds - right.seconds) <= 1
+    }
+
+    private static func words(_ connection: TestConnection) -> String {
+        let key = connection.key
+        func end(_ address: IPv4Address?, _ port: UInt16) -> String { "\(address?.description ?? "?"):\(port)" }
+        return "\(key.direction?.description ?? "?") protocol \(key.ipProtocol) \(end(key.source, key.sourcePort)) -> "
+            + "\(end(key.destination, key.destinationPort)) \(connection.state) [\(connection.flags)] "
+            + "\(connection.seconds) s identity \(connection.identity) reverse \(connection.reverseIndex) "
+            + "backend \(connection.backend)"
     }
 
     private static func verdictProblems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {

@@ -25,6 +25,7 @@ public enum StatusText {
         for (key, value) in status.values.sorted(by: { $0.key < $1.key }) {
             lines.append(("Value:", "\(key)=\(value)"))
         }
+        for map in status.maps ?? [] { lines.append(("Map:", "\(map.name) \(map.entries)/\(map.capacity)")) }
         for program in status.programs { lines.append(("Program:", program)) }
         for problem in status.problems { lines.append(("Problem:", problem)) }
         return lines.map { label, value in

@@ -51,11 +51,17 @@
 #define DP_MAP_NAT_EXCLUDE "dp_nat_exclude"
 #define DP_MAP_NAT_FRAGMENTS "dp_nat_fragment"
 #define DP_MAP_DEVICES "dp_devices"
+#define DP_MAP_CT_TCP "dp_ct_tcp"
+#define DP_MAP_CT_ANY "dp_ct_any"
+#define DP_MAP_FRAGMENTS "dp_fragments"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
 #define DP_MAX_METRICS 1024
 #define DP_MAX_POLICY 131072
+#define DP_MAX_CT_TCP 32768
+#define DP_MAX_CT_ANY 16384
+#define DP_MAX_FRAGMENTS 4096
 #define DP_EVENTS_BYTES (1 << 20)
 // Two entries a flow.
 #define DP_MAX_NAT 65536
@@ -81,6 +87,8 @@
     X(INVALID_IDENTITY, -13, "invalid-identity", "overlay packet claims an identity that never travels") \
     X(NOT_CONFIGURED, -14, "not-configured", "configuration is missing or of another ABI version") \
     X(NEIGHBOUR_CHATTER, -15, "neighbour-chatter", "IPv6 multicast or gratuitous ARP, counted without an event") \
+    X(FRAGMENT_NOT_FOUND, -20, "fragment-not-found", "fragment of a packet whose first fragment was not seen") \
+    X(CT_INSERTION_FAILED, -21, "ct-insertion-failed", "connection cannot be entered in the conntrack table") \
     X(NAT_NO_PORT, -35, "nat-no-port", "no free port for another masqueraded flow to this destination") \
     X(NAT_UNSUPPORTED_PROTOCOL, -36, "nat-unsupported-protocol", "protocol or ICMP message is not masqueraded") \
     X(NAT_NO_MAPPING, -37, "nat-no-mapping", "ICMP error of a pod about a flow that is not masqueraded") \
@@ -126,6 +134,7 @@ enum dp_point {
     X(IPV4, 4, "ipv4.h") \
     X(ARP, 5, "arp.h") \
     X(FORWARD, 6, "forward.h") \
+    X(CT, 10, "ct.h") \
     X(MASQUERADE, 20, "masquerade.h") \
     X(POLICY, 30, "policy.h")
 
@@ -249,6 +258,111 @@ struct dp_config {
 };
 DP_ASSERT_SIZE(struct dp_config, 64);
 
+// dp_ct_tcp (TCP) and dp_ct_any (every other protocol): LRU hashes, connection → its state.
+//
+// The key is the packet that opened the connection, as the point that tracks it saw it: after the translation of a service,
+// before the translation back. A packet of the other direction is looked up with source and destination exchanged.
+// Ports in network byte order. ICMP echo: the identifier is the requester's port, the other one is zero. Other protocols: zero.
+enum dp_ct_direction {
+    // The endpoint at the source's end opened it, and its interface tracks it.
+    DP_CT_EGRESS = 1,
+    // The endpoint at the destination's end was called, and its interface tracks it.
+    DP_CT_INGRESS = 2,
+    // The call of a service before its translation: remembers the backend.
+    DP_CT_SERVICE = 3,
+    // The node translated a call from outside (NodePort): tells the endpoint's interface how to translate back.
+    DP_CT_NODE = 4,
+};
+
+struct dp_ct_key {
+    struct dp_address source;
+    struct dp_address destination;
+    __u16 source_port;
+    __u16 destination_port;
+    __u8 protocol;
+    __u8 family;
+    __u8 direction;
+    __u8 pad;
+};
+DP_ASSERT_SIZE(struct dp_ct_key, 40);
+
+// X(NAME, number, name).
+//   OPENING      TCP: no segment without SYN yet; others: no answer yet
+//   CLOSING      TCP: one side has sent FIN
+//   CLOSED       TCP: both have, or one has sent RST
+#define DP_CT_STATES(X) \
+    X(OPENING, 1, "opening") \
+    X(ESTABLISHED, 2, "established") \
+    X(CLOSING, 3, "closing") \
+    X(CLOSED, 4, "closed")
+
+enum dp_ct_state {
+#define DP_CT_STATE_VALUE(name, number, text) DP_CT_STATE_##name = number,
+    DP_CT_STATES(DP_CT_STATE_VALUE)
+#undef DP_CT_STATE_VALUE
+};
+
+// Seconds without a packet after which an entry is void, by state.
+#define DP_CT_OPENING_SECONDS 60
+#define DP_CT_TCP_SECONDS 8000
+#define DP_CT_CLOSED_SECONDS 10
+#define DP_CT_ANY_SECONDS 60
+
+#define DP_CT_REPLIED 1
+#define DP_CT_FIN_FORWARD 2
+#define DP_CT_FIN_REPLY 4
+// Goes through the proxy at `proxy_port`.
+#define DP_CT_PROXY 8
+// An endpoint calls itself through a service, under DP_LOOPBACK_IPV4 as its source.
+#define DP_CT_LOOPBACK 16
+
+struct dp_ct_entry {
+    // CLOCK_MONOTONIC, seconds; void when it is past.
+    __u32 expires;
+    __u32 source_identity;
+    // Of service entries: the backend that was chosen.
+    __u32 backend;
+    // Replies are translated back with it (dp_revnat); 0: they are not.
+    __u16 rev_nat;
+    __u16 proxy_port;
+    // The policy programs' own: the revision that let it pass. Nothing else depends on it.
+    __u32 policy_revision;
+    __u8 state;
+    __u8 flags;
+    __u8 pad[2];
+};
+DP_ASSERT_SIZE(struct dp_ct_entry, 24);
+
+// What a packet is to the connections known: X(NAME, number, name).
+#define DP_CT_VERDICTS(X) \
+    X(NEW, 1, "new") \
+    X(ESTABLISHED, 2, "established") \
+    X(REPLY, 3, "reply") \
+    X(RELATED, 4, "related")
+
+enum dp_ct_verdict {
+    DP_CT_UNTRACKED = 0,
+#define DP_CT_VERDICT_VALUE(name, number, text) DP_CT_##name = number,
+    DP_CT_VERDICTS(DP_CT_VERDICT_VALUE)
+#undef DP_CT_VERDICT_VALUE
+};
+
+// dp_fragments: LRU hash, IPv4 packet → ports of its first fragment.
+struct dp_fragment_key {
+    struct dp_address source;
+    struct dp_address destination;
+    __u16 identification;
+    __u8 protocol;
+    __u8 family;
+};
+DP_ASSERT_SIZE(struct dp_fragment_key, 36);
+
+struct dp_fragment_ports {
+    __u16 source_port;
+    __u16 destination_port;
+};
+DP_ASSERT_SIZE(struct dp_fragment_ports, 4);
+
 // dp_devices: hash, ifindex of a node device (__u32) → the address that pods take when they leave by it.
 struct dp_device {
     struct dp_address ipv6;
@@ -359,7 +473,8 @@ struct dp_event {
     __u8 icmp_code;
     __u8 ttl;
     __u8 tunnel_family;
-    __u8 pad;
+    // enum dp_ct_verdict
+    __u8 connection;
     // The agent's number of the policy rule that decided; 0: none did.
     __u32 rule;
     __u32 pad2;
@@ -456,6 +571,32 @@ static inline const char *dp_point_name(int number) {
         return text;
         DP_TRACE_POINTS(DP_POINT_NAME)
 #undef DP_POINT_NAME
+    default:
+        return NULL;
+    }
+}
+
+/// The connection's state by name, or NULL.
+static inline const char *dp_ct_state_name(int number) {
+    switch (number) {
+#define DP_CT_STATE_NAME(name, value, text) \
+    case value: \
+        return text;
+        DP_CT_STATES(DP_CT_STATE_NAME)
+#undef DP_CT_STATE_NAME
+    default:
+        return NULL;
+    }
+}
+
+/// The conntrack verdict's name, or NULL.
+static inline const char *dp_ct_verdict_name(int number) {
+    switch (number) {
+#define DP_CT_VERDICT_NAME(name, value, text) \
+    case value: \
+        return text;
+        DP_CT_VERDICTS(DP_CT_VERDICT_NAME)
+#undef DP_CT_VERDICT_NAME
     default:
         return NULL;
     }

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Connection tracking at the endpoints' interfaces. Both ends of a connection between two pods track it, each in its own
+// direction, so that it makes no difference whether they share a node.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_helpers.h>
+
+#include "ct_maps.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "events.h"
+#include "packet.h"
+
+static __always_inline __u32 ct_now(void) {
+    return bpf_ktime_get_ns() / 1000000000;
+}
+
+static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state) {
+    if (protocol != IPPROTO_TCP)
+        return DP_CT_ANY_SECONDS;
+    if (state == DP_CT_STATE_OPENING)
+        return DP_CT_OPENING_SECONDS;
+    return state == DP_CT_STATE_CLOSED ? DP_CT_CLOSED_SECONDS : DP_CT_TCP_SECONDS;
+}
+
+// The entry as long as it is valid: one that expired and was not collected yet does not count.
+static __always_inline struct dp_ct_entry *ct_entry(const struct dp_ct_key *key, __u32 now) {
+    struct dp_ct_entry *entry =
+        key->protocol == IPPROTO_TCP ? bpf_map_lookup_elem(&dp_ct_tcp, key) : bpf_map_lookup_elem(&dp_ct_any, key);
+
+    return entry && entry->expires >= now ? entry : NULL;
+}
+
+static __always_inline int ct_insert(const struct dp_ct_key *key, const struct dp_ct_entry *entry) {
+    return key->protocol == IPPROTO_TCP ? bpf_map_update_elem(&dp_ct_tcp, key, entry, BPF_ANY)
+                                        : bpf_map_update_elem(&dp_ct_any, key, entry, BPF_ANY);
+}
+
+static __always_inline void ct_key_turn(struct dp_ct_key *key) {
+    struct dp_address address = key->source;
+    __u16 port = key->source_port;
+
+    key->source = key->destination;
+    key->source_port = key->destination_port;
+    key->destination = address;
+    key->destination_port = port;
+}
+
+static __always_inline int ct_is_opening_segment(const struct packet *packet) {
+    return packet->event.protocol == IPPROTO_TCP && (packet->event.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+// Brings the entry along with a packet of its connection (RFC 9293, section 3.3.2, as far as a bystander needs it).
+// Processors may race here: the flags that one of them misses come again with the next segment, or time decides.
+static __always_inline void ct_follow(
+    struct dp_ct_entry *entry, const struct packet *packet, int is_reply, __u32 now) {
+    __u8 flags = entry->flags | (is_reply ? DP_CT_REPLIED : 0);
+    __u8 state = entry->state;
+    __u8 tcp = packet->event.tcp_flags;
+
+    if (packet->tuple.protocol != IPPROTO_TCP) {
+        if (is_reply)
+            state = DP_CT_STATE_ESTABLISHED;
+    } else if (tcp & TCP_RST) {
+        state = DP_CT_STATE_CLOSED;
+    } else if (tcp & TCP_FIN) {
+        flags |= is_reply ? DP_CT_FIN_REPLY : DP_CT_FIN_FORWARD;
+        state = (flags & (DP_CT_FIN_FORWARD | DP_CT_FIN_REPLY)) == (DP_CT_FIN_FORWARD | DP_CT_FIN_REPLY)
+                    ? DP_CT_STATE_CLOSED
+                    : DP_CT_STATE_CLOSING;
+    } else if (!(tcp & TCP_SYN) && state == DP_CT_STATE_OPENING) {
+        state = DP_CT_STATE_ESTABLISHED;
+    }
+
+    __u32 expires = now + ct_seconds(packet->tuple.protocol, state);
+
+    // Most packets change nothing: the line stays shared between processors.
+    if (entry->flags != flags)
+        entry->flags = flags;
+    if (entry->state != state)
+        entry->state = state;
+    if (entry->expires != expires)
+        entry->expires = expires;
+}
+
+static __always_inline void ct_take(struct packet *packet, const struct dp_ct_entry *entry, int is_reply) {
+    struct packet_connection *connection = &packet->connection;
+
+    connection->source_identity = entry->source_identity;
+    connection->policy_revision = entry->policy_revision;
+    connection->rev_nat = entry->rev_nat;
+    connection->proxy_port = entry->proxy_port;
+    connection->flags = entry->flags;
+    connection->is_reply = is_reply;
+}
+
+// Finds the packet's connection at an endpoint's interface; the verdict is in the event, the rest in `connection`.
+// A SYN on a closed connection opens a new one: its ports are in use again.
+static __noinline int ct_lookup(struct packet *packet, enum dp_ct_direction direction) {
+    __u32 now = ct_now();
+    struct dp_ct_entry *entry;
+    int is_reply = 1;
+
+    packet->event.connection = DP_CT_NEW;
+    if (packet->flags & PACKET_UNRELATED)
+        return DP_CT_NEW;
+
+    struct dp_ct_key key = packet->tuple;
+
+    ct_key_turn(&key);
+    key.direction = direction == DP_CT_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
+    entry = ct_entry(&key, now);
+    if (!entry) {
+        is_reply = 0;
+        ct_key_turn(&key);
+        key.direction = direction;
+        entry = ct_entry(&key, now);
+    }
+    if (!entry)
+        return DP_CT_NEW;
+    if (packet->flags & PACKET_ICMP_ERROR) {
+        packet->event.connection = DP_CT_RELATED;
+    } else {
+        if (entry->state == DP_CT_STATE_CLOSED && ct_is_opening_segment(packet))
+            return DP_CT_NEW;
+        packet->event.connection = is_reply ? DP_CT_REPLY : DP_CT_ESTABLISHED;
+        ct_follow(entry, packet, is_reply, now);
+    }
+    ct_take(packet, entry, is_reply);
+    return packet->event.connection;
+}
+
+// Enters the packet's connection, if it is a new one that may pass, with what `connection` holds. Answers 0 or a drop reason.
+// An ICMP error opens no connection.
+static __noinline int ct_admit(struct packet *packet, enum dp_ct_direction direction) {
+    const struct packet_connection *connection = &packet->connection;
+    struct dp_ct_key key = packet->tuple;
+    struct dp_ct_entry entry = {
+        .source_identity = packet->event.source_identity,
+        .rev_nat = connection->rev_nat,
+        .proxy_port = connection->proxy_port,
+        .policy_revision = connection->policy_revision,
+        .flags = connection->flags & (DP_CT_PROXY | DP_CT_LOOPBACK),
+        .state = DP_CT_STATE_OPENING,
+    };
+
+    if (packet->event.connection != DP_CT_NEW || packet->flags & PACKET_ICMP_ERROR)
+        return 0;
+    key.direction = direction;
+    ct_follow(&entry, packet, 0, ct_now());
+    return ct_insert(&key, &entry) ? DP_DROP_CT_INSERTION_FAILED : 0;
+}

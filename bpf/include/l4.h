@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// The transport header, and with it the packet's tuple: ports, ICMP identifiers, and of an ICMP error the packet inside.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "ct_maps.h"
+#include "datapath_abi.h"
+#include "events.h"
+#include "ipv4.h"
+#include "packet.h"
+
+// RFC 792; linux/icmp.h drags in socket headers that the BPF target lacks.
+#define ICMP_TYPE_ECHO_REPLY 0
+#define ICMP_TYPE_UNREACHABLE 3
+#define ICMP_TYPE_ECHO 8
+#define ICMP_TYPE_TIME_EXCEEDED 11
+#define ICMP_TYPE_PARAMETER_PROBLEM 12
+#define ICMP_HEADER_BYTES 8
+
+struct icmp_header {
+    __u8 type;
+    __u8 code;
+    __u16 checksum;
+    __be16 identifier;
+    __be16 sequence;
+};
+
+static __always_inline int icmp_is_error(__u8 type) {
+    return type == ICMP_TYPE_UNREACHABLE || type == ICMP_TYPE_TIME_EXCEEDED || type == ICMP_TYPE_PARAMETER_PROBLEM;
+}
+
+// The request carries its identifier as source port, the answer as destination port.
+static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, __be16 identifier) {
+    if (type == ICMP_TYPE_ECHO)
+        tuple->source_port = identifier;
+    if (type == ICMP_TYPE_ECHO_REPLY)
+        tuple->destination_port = identifier;
+}
+
+// RFC 792: an error quotes the internet header and 8 bytes, enough for ports and echo identifiers. -1: not to be read.
+static __always_inline int l4_parse_quoted(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_ct_key *tuple = &packet->tuple;
+    __u32 offset = packet->l4_offset + ICMP_HEADER_BYTES;
+    struct icmp_header icmp;
+    struct iphdr ip;
+
+    if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+        return -1;
+    if (ip.version != 4 || ip.ihl < 5 || ip.frag_off & bpf_htons(IPV4_OFFSET_MASK))
+        return -1;
+    if (bpf_skb_load_bytes(skb, offset + ip.ihl * 4, &icmp, sizeof(icmp)))
+        return -1;
+    // Turned round.
+    tuple->source.word[0] = ip.daddr;
+    tuple->destination.word[0] = ip.saddr;
+    tuple->protocol = ip.protocol;
+    if (ip.protocol == IPPROTO_TCP || ip.protocol == IPPROTO_UDP) {
+        __be16 ports[2];
+
+        __builtin_memcpy(ports, &icmp, sizeof(ports));
+        tuple->source_port = ports[1];
+        tuple->destination_port = ports[0];
+    } else if (ip.protocol == IPPROTO_ICMP) {
+        // An error is never about an error (RFC 1122, section 3.2.2).
+        if (icmp.type != ICMP_TYPE_ECHO && icmp.type != ICMP_TYPE_ECHO_REPLY)
+            return -1;
+        icmp_echo_ports(tuple, icmp.type == ICMP_TYPE_ECHO ? ICMP_TYPE_ECHO_REPLY : ICMP_TYPE_ECHO, icmp.identifier);
+    }
+    return 0;
+}
+
+static __always_inline int l4_parse_icmp(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_event *event = &packet->event;
+    struct icmp_header icmp;
+
+    if (bpf_skb_load_bytes(skb, packet->l4_offset, &icmp, sizeof(icmp)))
+        return DP_DROP_TRUNCATED;
+    event->icmp_type = icmp.type;
+    event->icmp_code = icmp.code;
+    event->source_port = bpf_ntohs(icmp.identifier);
+    event->destination_port = bpf_ntohs(icmp.sequence);
+    if (!icmp_is_error(icmp.type)) {
+        icmp_echo_ports(&packet->tuple, icmp.type, icmp.identifier);
+        return 0;
+    }
+    packet->flags |= PACKET_ICMP_ERROR;
+    if (l4_parse_quoted(skb, packet))
+        packet->flags |= PACKET_UNRELATED;
+    return 0;
+}
+
+static __always_inline void fragment_key(
+    struct dp_fragment_key *key, const struct dp_ct_key *tuple, __u16 identification) {
+    __builtin_memset(key, 0, sizeof(*key));
+    key->source.word[0] = tuple->source.word[0];
+    key->destination.word[0] = tuple->destination.word[0];
+    key->identification = identification;
+    key->protocol = tuple->protocol;
+    key->family = tuple->family;
+}
+
+// A later fragment has the ports of the first one, when that came before it.
+static __always_inline int l4_recall_ports(struct packet *packet, __u16 identification) {
+    struct dp_ct_key *tuple = &packet->tuple;
+    const struct dp_fragment_ports *ports;
+    struct dp_fragment_key key;
+
+    fragment_key(&key, tuple, identification);
+    ports = bpf_map_lookup_elem(&dp_fragments, &key);
+    if (!ports)
+        return DP_DROP_FRAGMENT_NOT_FOUND;
+    tuple->source_port = ports->source_port;
+    tuple->destination_port = ports->destination_port;
+    return 0;
+}
+
+static __always_inline void l4_remember_ports(const struct packet *packet, __u16 identification) {
+    const struct dp_ct_key *tuple = &packet->tuple;
+    struct dp_fragment_ports ports = {
+        .source_port = tuple->source_port,
+        .destination_port = tuple->destination_port,
+    };
+    struct dp_fragment_key key;
+
+    fragment_key(&key, tuple, identification);
+    // A table that cannot take it costs the later fragments, which are then dropped by name.
+    bpf_map_update_elem(&dp_fragments, &key, &ports, BPF_ANY);
+}
+
+static __always_inline int l4_parse_ports(struct __sk_buff *skb, struct packet *packet, __u32 header) {
+    struct dp_event *event = &packet->event;
+    __be16 ports[2];
+
+    if (packet->l4_offset + header > skb->len)
+        return DP_DROP_TRUNCATED;
+    if (bpf_skb_load_bytes(skb, packet->l4_offset, ports, sizeof(ports)))
+        return DP_DROP_TRUNCATED;
+    packet->tuple.source_port = ports[0];
+    packet->tuple.destination_port = ports[1];
+    event->source_port = bpf_ntohs(ports[0]);
+    event->destination_port = bpf_ntohs(ports[1]);
+    return 0;
+}
+
+#define UDP_HEADER_BYTES 8
+#define TCP_HEADER_BYTES 20
+
+// Fills the packet's tuple. Answers 0 or a drop reason. The IPv4 header is valid and described in the event.
+static __noinline int l4_parse(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_event *event = &packet->event;
+    struct dp_ct_key *tuple = &packet->tuple;
+    __u16 identification = 0;
+    int result = 0;
+
+    __builtin_memset(tuple, 0, sizeof(*tuple));
+    tuple->family = DP_FAMILY_IPV4;
+    tuple->protocol = event->protocol;
+    tuple->source.word[0] = event->source.word[0];
+    tuple->destination.word[0] = event->destination.word[0];
+    if (event->flags & DP_EVENT_FRAGMENT) {
+        bpf_skb_load_bytes(
+            skb, sizeof(struct ethhdr) + offsetof(struct iphdr, id), &identification, sizeof(identification));
+        if (!packet->l4_offset)
+            return l4_recall_ports(packet, identification);
+    }
+    switch (event->protocol) {
+    case IPPROTO_TCP:
+        result = l4_parse_ports(skb, packet, TCP_HEADER_BYTES);
+        bpf_skb_load_bytes(skb, packet->l4_offset + TCP_FLAGS_OFFSET, &event->tcp_flags, 1);
+        break;
+    case IPPROTO_UDP:
+        result = l4_parse_ports(skb, packet, UDP_HEADER_BYTES);
+        break;
+    case IPPROTO_ICMP:
+        result = l4_parse_icmp(skb, packet);
+        break;
+    default:
+        return 0;
+    }
+    if (result)
+        return result;
+    event->flags |= DP_EVENT_L4;
+    if (event->flags & DP_EVENT_FRAGMENT)
+        l4_remember_ports(packet, identification);
+    return 0;
+}
