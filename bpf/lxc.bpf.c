@@ -16,6 +16,7 @@
 #include "datapath_abi.h"
 #include "drop.h"
 #include "eth.h"
+#include "flow.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "l4.h"
@@ -39,11 +40,16 @@ static __always_inline int ipv4_from_container(
     if (!ipv4_is_unicast(destination))
         return DROP(skb, packet, DP_DROP_UNSUPPORTED_DESTINATION);
 
-    int refused = l4_parse(skb, packet);
+    struct flow *flow = flow_begin();
+    int refused;
+
+    if (!flow)
+        return TC_ACT_SHOT;
+    refused = l4_parse(skb, packet, flow);
 
     if (refused)
         return DROP(skb, packet, refused);
-    ct_lookup(packet, DP_CT_EGRESS);
+    ct_lookup(packet, flow, DP_CT_EGRESS);
 
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
     const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
@@ -63,7 +69,7 @@ static __always_inline int ipv4_from_container(
         DROP_RECORD(skb, packet, DP_DROP_TTL_EXCEEDED);
         return TC_ACT_OK;
     }
-    refused = ct_admit(packet, DP_CT_EGRESS);
+    refused = ct_admit(packet, flow, DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
     if (!to_pod)
@@ -168,12 +174,17 @@ int to_container(struct __sk_buff *skb) {
     if (ip->daddr != interface->ipv4)
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
 
-    int refused = l4_parse(skb, &packet);
+    struct flow *flow = flow_begin();
+    int refused;
+
+    if (!flow)
+        return TC_ACT_SHOT;
+    refused = l4_parse(skb, &packet, flow);
 
     if (refused)
         return DROP(skb, &packet, refused);
-    ct_lookup(&packet, DP_CT_INGRESS);
-    refused = ct_admit(&packet, DP_CT_INGRESS);
+    ct_lookup(&packet, flow, DP_CT_INGRESS);
+    refused = ct_admit(&packet, flow, DP_CT_INGRESS);
     if (refused)
         return DROP(skb, &packet, refused);
     trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);

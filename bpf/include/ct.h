@@ -13,6 +13,7 @@
 #include "datapath_abi.h"
 #include "drop.h"
 #include "events.h"
+#include "flow.h"
 #include "packet.h"
 
 static __always_inline __u32 ct_now(void) {
@@ -57,12 +58,12 @@ static __always_inline int ct_is_opening_segment(const struct packet *packet) {
 // Brings the entry along with a packet of its connection (RFC 9293, section 3.3.2, as far as a bystander needs it).
 // Processors may race here: the flags that one of them misses come again with the next segment, or time decides.
 static __always_inline void ct_follow(
-    struct dp_ct_entry *entry, const struct packet *packet, int is_reply, __u32 now) {
+    struct dp_ct_entry *entry, const struct packet *packet, const struct flow *flow, int is_reply, __u32 now) {
     __u8 flags = entry->flags | (is_reply ? DP_CT_REPLIED : 0);
     __u8 state = entry->state;
     __u8 tcp = packet->event.tcp_flags;
 
-    if (packet->tuple.protocol != IPPROTO_TCP) {
+    if (flow->tuple.protocol != IPPROTO_TCP) {
         if (is_reply)
             state = DP_CT_STATE_ESTABLISHED;
     } else if (tcp & TCP_RST) {
@@ -76,7 +77,7 @@ static __always_inline void ct_follow(
         state = DP_CT_STATE_ESTABLISHED;
     }
 
-    __u32 expires = now + ct_seconds(packet->tuple.protocol, state);
+    __u32 expires = now + ct_seconds(flow->tuple.protocol, state);
 
     // Most packets change nothing: the line stays shared between processors.
     if (entry->flags != flags)
@@ -87,8 +88,8 @@ static __always_inline void ct_follow(
         entry->expires = expires;
 }
 
-static __always_inline void ct_take(struct packet *packet, const struct dp_ct_entry *entry, int is_reply) {
-    struct packet_connection *connection = &packet->connection;
+static __always_inline void ct_take(struct flow *flow, const struct dp_ct_entry *entry, int is_reply) {
+    struct flow_connection *connection = &flow->connection;
 
     connection->source_identity = entry->source_identity;
     connection->policy_revision = entry->policy_revision;
@@ -100,16 +101,16 @@ static __always_inline void ct_take(struct packet *packet, const struct dp_ct_en
 
 // Finds the packet's connection at an endpoint's interface; the verdict is in the event, the rest in `connection`.
 // A SYN on a closed connection opens a new one: its ports are in use again.
-static __noinline int ct_lookup(struct packet *packet, enum dp_ct_direction direction) {
+static __noinline int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     __u32 now = ct_now();
     struct dp_ct_entry *entry;
     int is_reply = 1;
 
     packet->event.connection = DP_CT_NEW;
-    if (packet->flags & PACKET_UNRELATED)
+    if (flow->flags & FLOW_UNRELATED)
         return DP_CT_NEW;
 
-    struct dp_ct_key key = packet->tuple;
+    struct dp_ct_key key = flow->tuple;
 
     ct_key_turn(&key);
     key.direction = direction == DP_CT_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
@@ -122,23 +123,23 @@ static __noinline int ct_lookup(struct packet *packet, enum dp_ct_direction dire
     }
     if (!entry)
         return DP_CT_NEW;
-    if (packet->flags & PACKET_ICMP_ERROR) {
+    if (flow->flags & FLOW_ICMP_ERROR) {
         packet->event.connection = DP_CT_RELATED;
     } else {
         if (entry->state == DP_CT_STATE_CLOSED && ct_is_opening_segment(packet))
             return DP_CT_NEW;
         packet->event.connection = is_reply ? DP_CT_REPLY : DP_CT_ESTABLISHED;
-        ct_follow(entry, packet, is_reply, now);
+        ct_follow(entry, packet, flow, is_reply, now);
     }
-    ct_take(packet, entry, is_reply);
+    ct_take(flow, entry, is_reply);
     return packet->event.connection;
 }
 
 // Enters the packet's connection, if it is a new one that may pass, with what `connection` holds. Answers 0 or a drop reason.
 // An ICMP error opens no connection.
-static __noinline int ct_admit(struct packet *packet, enum dp_ct_direction direction) {
-    const struct packet_connection *connection = &packet->connection;
-    struct dp_ct_key key = packet->tuple;
+static __noinline int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
+    const struct flow_connection *connection = &flow->connection;
+    struct dp_ct_key key = flow->tuple;
     struct dp_ct_entry entry = {
         .source_identity = packet->event.source_identity,
         .rev_nat = connection->rev_nat,
@@ -148,9 +149,9 @@ static __noinline int ct_admit(struct packet *packet, enum dp_ct_direction direc
         .state = DP_CT_STATE_OPENING,
     };
 
-    if (packet->event.connection != DP_CT_NEW || packet->flags & PACKET_ICMP_ERROR)
+    if (packet->event.connection != DP_CT_NEW || flow->flags & FLOW_ICMP_ERROR)
         return 0;
     key.direction = direction;
-    ct_follow(&entry, packet, 0, ct_now());
+    ct_follow(&entry, packet, flow, 0, ct_now());
     return ct_insert(&key, &entry) ? DP_DROP_CT_INSERTION_FAILED : 0;
 }

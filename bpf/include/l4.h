@@ -14,6 +14,7 @@
 #include "ct_maps.h"
 #include "datapath_abi.h"
 #include "events.h"
+#include "flow.h"
 #include "ipv4.h"
 #include "packet.h"
 
@@ -46,8 +47,9 @@ static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, 
 }
 
 // RFC 792: an error quotes the internet header and 8 bytes, enough for ports and echo identifiers. -1: not to be read.
-static __always_inline int l4_parse_quoted(struct __sk_buff *skb, struct packet *packet) {
-    struct dp_ct_key *tuple = &packet->tuple;
+static __always_inline int l4_parse_quoted(
+    struct __sk_buff *skb, const struct packet *packet, struct flow *flow) {
+    struct dp_ct_key *tuple = &flow->tuple;
     __u32 offset = packet->l4_offset + ICMP_HEADER_BYTES;
     struct icmp_header icmp;
     struct iphdr ip;
@@ -77,7 +79,7 @@ static __always_inline int l4_parse_quoted(struct __sk_buff *skb, struct packet 
     return 0;
 }
 
-static __always_inline int l4_parse_icmp(struct __sk_buff *skb, struct packet *packet) {
+static __always_inline int l4_parse_icmp(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
     struct dp_event *event = &packet->event;
     struct icmp_header icmp;
 
@@ -88,12 +90,12 @@ static __always_inline int l4_parse_icmp(struct __sk_buff *skb, struct packet *p
     event->source_port = bpf_ntohs(icmp.identifier);
     event->destination_port = bpf_ntohs(icmp.sequence);
     if (!icmp_is_error(icmp.type)) {
-        icmp_echo_ports(&packet->tuple, icmp.type, icmp.identifier);
+        icmp_echo_ports(&flow->tuple, icmp.type, icmp.identifier);
         return 0;
     }
-    packet->flags |= PACKET_ICMP_ERROR;
-    if (l4_parse_quoted(skb, packet))
-        packet->flags |= PACKET_UNRELATED;
+    flow->flags |= FLOW_ICMP_ERROR;
+    if (l4_parse_quoted(skb, packet, flow))
+        flow->flags |= FLOW_UNRELATED;
     return 0;
 }
 
@@ -108,8 +110,8 @@ static __always_inline void fragment_key(
 }
 
 // A later fragment has the ports of the first one, when that came before it.
-static __always_inline int l4_recall_ports(struct packet *packet, __u16 identification) {
-    struct dp_ct_key *tuple = &packet->tuple;
+static __always_inline int l4_recall_ports(struct flow *flow, __u16 identification) {
+    struct dp_ct_key *tuple = &flow->tuple;
     const struct dp_fragment_ports *ports;
     struct dp_fragment_key key;
 
@@ -122,8 +124,8 @@ static __always_inline int l4_recall_ports(struct packet *packet, __u16 identifi
     return 0;
 }
 
-static __always_inline void l4_remember_ports(const struct packet *packet, __u16 identification) {
-    const struct dp_ct_key *tuple = &packet->tuple;
+static __always_inline void l4_remember_ports(const struct flow *flow, __u16 identification) {
+    const struct dp_ct_key *tuple = &flow->tuple;
     struct dp_fragment_ports ports = {
         .source_port = tuple->source_port,
         .destination_port = tuple->destination_port,
@@ -135,7 +137,8 @@ static __always_inline void l4_remember_ports(const struct packet *packet, __u16
     bpf_map_update_elem(&dp_fragments, &key, &ports, BPF_ANY);
 }
 
-static __always_inline int l4_parse_ports(struct __sk_buff *skb, struct packet *packet, __u32 header) {
+static __always_inline int l4_parse_ports(
+    struct __sk_buff *skb, struct packet *packet, struct flow *flow, __u32 header) {
     struct dp_event *event = &packet->event;
     __be16 ports[2];
 
@@ -143,8 +146,8 @@ static __always_inline int l4_parse_ports(struct __sk_buff *skb, struct packet *
         return DP_DROP_TRUNCATED;
     if (bpf_skb_load_bytes(skb, packet->l4_offset, ports, sizeof(ports)))
         return DP_DROP_TRUNCATED;
-    packet->tuple.source_port = ports[0];
-    packet->tuple.destination_port = ports[1];
+    flow->tuple.source_port = ports[0];
+    flow->tuple.destination_port = ports[1];
     event->source_port = bpf_ntohs(ports[0]);
     event->destination_port = bpf_ntohs(ports[1]);
     return 0;
@@ -153,14 +156,13 @@ static __always_inline int l4_parse_ports(struct __sk_buff *skb, struct packet *
 #define UDP_HEADER_BYTES 8
 #define TCP_HEADER_BYTES 20
 
-// Fills the packet's tuple. Answers 0 or a drop reason. The IPv4 header is valid and described in the event.
-static __noinline int l4_parse(struct __sk_buff *skb, struct packet *packet) {
+// Fills the flow's tuple. Answers 0 or a drop reason. The IPv4 header is valid and described in the event.
+static __noinline int l4_parse(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
     struct dp_event *event = &packet->event;
-    struct dp_ct_key *tuple = &packet->tuple;
+    struct dp_ct_key *tuple = &flow->tuple;
     __u16 identification = 0;
     int result = 0;
 
-    __builtin_memset(tuple, 0, sizeof(*tuple));
     tuple->family = DP_FAMILY_IPV4;
     tuple->protocol = event->protocol;
     tuple->source.word[0] = event->source.word[0];
@@ -169,18 +171,18 @@ static __noinline int l4_parse(struct __sk_buff *skb, struct packet *packet) {
         bpf_skb_load_bytes(
             skb, sizeof(struct ethhdr) + offsetof(struct iphdr, id), &identification, sizeof(identification));
         if (!packet->l4_offset)
-            return l4_recall_ports(packet, identification);
+            return l4_recall_ports(flow, identification);
     }
     switch (event->protocol) {
     case IPPROTO_TCP:
-        result = l4_parse_ports(skb, packet, TCP_HEADER_BYTES);
+        result = l4_parse_ports(skb, packet, flow, TCP_HEADER_BYTES);
         bpf_skb_load_bytes(skb, packet->l4_offset + TCP_FLAGS_OFFSET, &event->tcp_flags, 1);
         break;
     case IPPROTO_UDP:
-        result = l4_parse_ports(skb, packet, UDP_HEADER_BYTES);
+        result = l4_parse_ports(skb, packet, flow, UDP_HEADER_BYTES);
         break;
     case IPPROTO_ICMP:
-        result = l4_parse_icmp(skb, packet);
+        result = l4_parse_icmp(skb, packet, flow);
         break;
     default:
         return 0;
@@ -189,6 +191,6 @@ static __noinline int l4_parse(struct __sk_buff *skb, struct packet *packet) {
         return result;
     event->flags |= DP_EVENT_L4;
     if (event->flags & DP_EVENT_FRAGMENT)
-        l4_remember_ports(packet, identification);
+        l4_remember_ports(flow, identification);
     return 0;
 }
