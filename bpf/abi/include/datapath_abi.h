@@ -45,6 +45,8 @@
 #define DP_MAX_IPCACHE 65536
 #define DP_MAX_METRICS 1024
 #define DP_EVENTS_BYTES (1 << 20)
+// The reader of traces is woken when so much more has come.
+#define DP_EVENTS_WAKEUP_BYTES (1 << 16)
 
 // Reasons: X(NAME, code, slug, text). Negative: the packet was dropped.
 #define DP_DROP_REASONS(X) \
