@@ -80,6 +80,13 @@ import Testing
         #expect(run.report.steps.first?.matrix?.cells.count == 24 * 23 * 3)
     }
 
+    /// 9,900 ordered pairs over three protocols: 33 or 34 pods a node of 128 MiB.
+    @Test func `100 pods exhaust neither descriptors nor memory`() async throws {
+        let run = try await run(LabrunProgram.scenario("pods-100"))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.first?.matrix?.cells.count == 100 * 99 * 3)
+    }
+
     @Test func `three runs in a row come to the same verdict`() async throws {
         for number in 1...3 {
             let run = try await run("vxlan-blocked-8472")
