@@ -16,6 +16,8 @@ public struct RawEventRecord: BitwiseCopyable, Sendable {
         withUnsafeBytes(of: event) { EventRecord(record: $0) }
     }
 
+    public var isDrop: Bool { event.type == UInt8(DP_EVENT_DROP.rawValue) }
+
     /// Whether the packet's source or destination is one of these.
     public func involves(_ addresses: Set<IPv4Address>) -> Bool {
         [event.source, event.destination].contains { address in

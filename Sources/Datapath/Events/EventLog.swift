@@ -58,7 +58,9 @@ final class EventLog: Sendable {
             throw AgentError(code: "invalid-parameters", message: "limit must be 0 to \(EventLog.capacity)")
         }
         let filter = request.addresses.map { Set($0.compactMap { IPv4Address($0) }) }
-        func accepts(_ event: RawEventRecord) -> Bool { filter.map(event.involves) ?? true }
+        func accepts(_ event: RawEventRecord) -> Bool {
+            (request.dropsOnly != true || event.isDrop) && filter.map(event.involves) ?? true
+        }
         if let wait = request.waitMillis, wait > 0 {
             waitForEvent(after: request.since, until: .after(.milliseconds(min(wait, 60_000))))
         }
