@@ -190,9 +190,12 @@ public final class Cluster: Sendable {
     private func create(_ pod: PlannedPod, on node: ClusterNode) async throws -> RunningPod {
         let spec = PodSpec(
             namespace: pod.namespace, name: pod.name, uid: Self.uid(of: pod), labels: pod.labels, port: pod.port)
-        guard case .pod(let status) = try await node.call(.createPod(spec), within: slack),
-            let address = status.address, status.phase == "Running"
-        else { throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start") }
+        let reply = try await node.call(.createPod(spec), within: slack)
+        guard case .pod(let status) = reply, let address = status.address, status.phase == "Running" else {
+            var reason = "\(reply)"
+            if case .pod(let status) = reply { reason = status.message ?? status.phase }
+            throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start: \(reason)")
+        }
         return RunningPod(planned: pod, address: address)
     }
 
