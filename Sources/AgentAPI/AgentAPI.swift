@@ -306,9 +306,14 @@ public struct EventRequest: Codable, Sendable {
     public let limit: Int
     /// Only events whose inner source or destination is one of these addresses; nil: all.
     public let addresses: [String]?
+    /// Only drops; nil: traces, too.
+    public let dropsOnly: Bool?
     /// Wait so long for an event after `since` before answering with none; nil: answer at once.
     public let waitMillis: Int?
-    public init(since: UInt64, limit: Int, addresses: [String]? = nil, waitMillis: Int? = nil) {
+    public init(
+        since: UInt64, limit: Int, addresses: [String]? = nil, dropsOnly: Bool? = nil, waitMillis: Int? = nil
+    ) {
+        self.dropsOnly = dropsOnly
         self.since = since
         self.limit = limit
         self.addresses = addresses

@@ -55,16 +55,22 @@ int node_tcp_connect(int socket_fd, struct node_endpoint to) {
     return connect(socket_fd, (struct sockaddr *)&address, sizeof address);
 }
 
+ssize_t node_tcp_request(int socket_fd, const void *bytes, size_t count) {
+    // The kernel left this mode with the SYN,ACK; the answer is acknowledged by what ends the connection.
+    set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+    return send(socket_fd, bytes, count, MSG_NOSIGNAL);
+}
+
 int node_tcp_listener(uint16_t port, int backlog) {
     struct sockaddr_in address = socket_address((struct node_endpoint){.address = INADDR_ANY, .port = port});
     int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (socket_fd < 0) return -1;
     set_option(socket_fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(socket_fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    // Connections inherit it: the acknowledgement of the request goes with the answer.
-    set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     if (bind(socket_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(socket_fd, backlog) != 0)
         return close_with_errno(socket_fd);
+    // Connections inherit it: the acknowledgement of the request goes with the answer. listen() forgets an earlier one.
+    set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     return socket_fd;
 }
 

@@ -12,10 +12,13 @@ public enum Diagnosis {
 
     /// Findings, the one that accounts for most failing probes first; what none accounts for is reported as `unknown`
     /// with the last hop that saw the packets. Empty when nothing failed.
-    public static func examine(_ evidence: Evidence) -> [Finding] {
+    public static func examine(_ evidence: Evidence) -> [Finding] { account(for: evidence).findings }
+
+    /// The findings, and the cells of failing probes for which no cause has anything on record.
+    public static func account(for evidence: Evidence) -> (findings: [Finding], unexplained: Set<CellKey>) {
         let paths = PathIndex(evidence)
         let failing = Set(paths.failing)
-        guard !failing.isEmpty else { return [] }
+        guard !failing.isEmpty else { return ([], []) }
         var explanations: [Explanation] = []
         var explained: Set<Int> = []
         for cause in causes {
@@ -28,7 +31,10 @@ public enum Diagnosis {
         }
         let rest = failing.subtracting(explained)
         if !rest.isEmpty { explanations.append(Unknown.explanation(of: rest, paths)) }
-        return explanations.sorted { $0.cells.count > $1.cells.count }.map(\.finding)
+        return (
+            explanations.sorted { $0.cells.count > $1.cells.count }.map(\.finding),
+            Set(rest.map { evidence.probes[$0].key })
+        )
     }
 
     /// The way of one probe's packets.

@@ -14,12 +14,16 @@ public struct Evidence: Codable, Sendable {
     public var securityGroups: [SecurityGroupReading]
     /// Captures and flow log missed nothing. Without it, a packet that was not seen proves nothing.
     public var recordingIsComplete: Bool
+    /// Agents whose events since the round's start could not all be had, and why: a drop of theirs that is not here may
+    /// still have happened.
+    public var datapathGaps: [String: String]
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
         datapath: [DatapathReading] = [], flowLog: [FlowLogReading] = [], securityGroups: [SecurityGroupReading] = [],
-        recordingIsComplete: Bool = true
+        recordingIsComplete: Bool = true, datapathGaps: [String: String] = [:]
     ) {
+        self.datapathGaps = datapathGaps
         self.recordingIsComplete = recordingIsComplete
         self.nodes = nodes
         self.endpoints = endpoints

@@ -194,9 +194,12 @@ public final class Cluster: Sendable {
             containers: pod.programs.map {
                 ContainerSpec(name: $0.name, command: $0.command, environment: $0.environment)
             }, restartPolicy: RestartPolicy(rawValue: pod.restartPolicy) ?? .always)
-        guard case .pod(let status) = try await node.call(.createPod(spec), within: slack),
-            let address = status.address, status.phase == "Running"
-        else { throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start") }
+        let reply = try await node.call(.createPod(spec), within: slack)
+        guard case .pod(let status) = reply, let address = status.address, status.phase == "Running" else {
+            var reason = "\(reply)"
+            if case .pod(let status) = reply { reason = status.message ?? status.phase }
+            throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start: \(reason)")
+        }
         return RunningPod(planned: pod, address: address)
     }
 

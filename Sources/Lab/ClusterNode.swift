@@ -70,6 +70,11 @@ public final class ClusterNode: Sendable {
         report(self, .runtime(hello))
     }
 
+    /// Events of the present link that gave way unread.
+    var droppedEvents: Int {
+        get async { await link.value?.droppedEvents ?? 0 }
+    }
+
     private func follow(_ link: NodeLink) {
         let task = Task { [weak self] in
             for await event in link.events {

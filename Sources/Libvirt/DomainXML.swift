@@ -9,7 +9,7 @@ struct DomainXML: TypedElement {
     var vcpu: Int
     var os: OperatingSystem
     var features: Features
-    var cpu: Mode
+    var cpu: Processor
     var clock: Clock
     var on_poweroff: String
     var on_reboot: String
@@ -26,7 +26,7 @@ struct DomainXML: TypedElement {
         features = Features(
             tcg: spec.accelerator == .tcg
                 ? Features.Translator(cache: Measured(unit: "MiB", value: spec.translationCacheMiB)) : nil)
-        cpu = Mode(mode: "maximum")
+        cpu = Processor(without: spec.accelerator == .tcg ? Processor.costlyWhenEmulated : [])
         clock = Clock(offset: "utc")
         on_poweroff = "destroy"
         on_reboot = spec.rebootAction.rawValue
@@ -55,8 +55,27 @@ struct DomainXML: TypedElement {
         }
     }
 
-    struct Mode: LeafElement {
-        var mode: String
+    struct Processor: Encodable, DynamicNodeEncoding {
+        struct Feature: LeafElement {
+            var policy: String
+            var name: String
+        }
+
+        /// What a kernel uses for speed or safety where it is wired, and QEMU emulates step by step: string moves by the
+        /// byte (erms, fsrm), a switch of the address translation around every copy to user space (smap, pku), and a
+        /// fifth level of page tables (la57).
+        static let costlyWhenEmulated = ["erms", "fsrm", "la57", "pku", "smap"]
+
+        var mode = "maximum"
+        var feature: [Feature]
+
+        init(without names: [String]) {
+            feature = names.map { Feature(policy: "disable", name: $0) }
+        }
+
+        static func nodeEncoding(for key: any CodingKey) -> XMLEncoder.NodeEncoding {
+            key.stringValue == "mode" ? .attribute : .element
+        }
     }
 
     struct Clock: LeafElement {

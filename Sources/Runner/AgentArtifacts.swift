@@ -5,6 +5,7 @@ import Lab
 /// What every agent that still answers says of itself at the end of a run: texts for engineers, dumps of its maps.
 struct AgentArtifacts: Sendable {
     let folder: String
+    let emitter: Emitter
     private static let deadline = Duration.seconds(2)
 
     func collect(_ cluster: Cluster) async {
@@ -37,8 +38,12 @@ struct AgentArtifacts: Sendable {
         if let data = try? encoder.encode(value) { write(data, "map-\(name)-\(node.name).json") }
     }
 
-    /// A file that cannot be written is missing in the list of artifacts; the run's verdict does not hang on it.
+    /// The run's verdict does not hang on a file that cannot be written.
     private func write(_ data: Data, _ name: String) {
-        try? data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"), options: .atomic)
+        do {
+            try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"), options: .atomic)
+        } catch {
+            emitter.log(.warning, "artifacts", "\(name) could not be written: \(error.localizedDescription)")
+        }
     }
 }

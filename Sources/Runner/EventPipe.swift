@@ -11,11 +11,18 @@ final class EventPipe: Sendable {
 
     func write(_ event: RunEvent) {
         queue.async { [channels] in
-            guard var bytes = try? EventLine.encode(event) else { return }
+            guard var bytes = (try? EventLine.encode(event)) ?? Self.lost(at: event.at) else { return }
             bytes.append(0x0A)
             // A reader that is gone needs no events; its lifeline ends this process.
             try? channels.emit(Array(bytes))
         }
+    }
+
+    /// In the place of an event that JSON cannot hold, such as a number that is not finite.
+    private static func lost(at time: Double) -> Data? {
+        let record = LogRecord(
+            level: .error, source: "lab host", message: "an event could not be encoded and is missing")
+        return try? EventLine.encode(RunEvent(at: time.isFinite ? time : 0, payload: .log(record)))
     }
 
     /// Returns when everything was written.

@@ -10,7 +10,14 @@ import RunEvents
 struct RoundMark: Sendable {
     let fabric: MonotonicTime
     /// Sequence number of each agent's event stream.
-    let agents: [String: UInt64]
+    let agents: [String: EventMark]
+}
+
+/// A place in an agent's event stream.
+struct EventMark: Sendable {
+    let sequence: UInt64
+    /// Events that had given way unread.
+    let lost: UInt64
 }
 
 /// Turns what the lab recorded into evidence. Knows no faults and no expectations.
@@ -22,17 +29,17 @@ struct EvidenceCollector: Sendable {
     static let addressLimit = 48
 
     func mark() async -> RoundMark {
-        let agents = await withTaskGroup(of: (String, UInt64?).self) { group in
+        let agents = await withTaskGroup(of: (String, EventMark?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
                     guard await node.state.isReady else { return (node.name, nil) }
                     let batch = try? await node.agent(
                         .events, EventRequest(since: .max, limit: 0), as: EventBatch.self, within: .seconds(3))
-                    return (node.name, batch?.next)
+                    return (node.name, batch.map { EventMark(sequence: $0.next, lost: $0.lost) })
                 }
             }
-            return await group.reduce(into: [String: UInt64]()) { all, pair in
-                if let next = pair.1 { all[pair.0] = next }
+            return await group.reduce(into: [String: EventMark]()) { all, pair in
+                if let mark = pair.1 { all[pair.0] = mark }
             }
         }
         return RoundMark(fabric: MonotonicTime.now, agents: agents)
@@ -67,55 +74,74 @@ struct EvidenceCollector: Sendable {
     func evidence(of observation: Observation, since mark: RoundMark) async -> Evidence {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
+        let events = await datapath(
+            since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints)
         return Evidence(
             nodes: observation.nodes, endpoints: observation.endpoints,
             probes: probes.map {
                 ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders)
             }, wire: observation.wire,
-            datapath: await datapath(
-                since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints),
-            flowLog: observation.flowLog, securityGroups: await securityGroups(),
-            recordingIsComplete: observation.recordingIsComplete)
+            datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
+            recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
     }
 
-    /// Traces and drops since the mark, of the addresses of probes that failed.
-    func datapath(since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint]) async -> [DatapathReading]
-    {
-        let byID = Dictionary(endpoints.map { ($0.id, $0) }) { a, _ in a }
+    /// Of the addresses of probes that failed, since the mark: every drop, and the traces of the first `addressLimit`.
+    func datapath(
+        since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint]
+    ) async -> (readings: [DatapathReading], gaps: [String: String]) {
+        let byID = Dictionary(endpoints.map { ($0.id, $0.address) }) { a, _ in a }
         var addresses: [String] = []
-        for probe in failing {
-            for id in [probe.key.from, probe.key.to] {
-                if let address = byID[id]?.address, !addresses.contains(address) { addresses.append(address) }
-            }
-            if addresses.count >= Self.addressLimit { break }
+        var known: Set<String> = []
+        for id in failing.flatMap({ [$0.key.from, $0.key.to] }) {
+            if let address = byID[id], known.insert(address).inserted { addresses.append(address) }
         }
-        guard !addresses.isEmpty else { return [] }
-        let wanted = addresses
-        return await withTaskGroup(of: [DatapathReading].self) { group in
+        guard !addresses.isEmpty else { return ([], [:]) }
+        let all = addresses
+        return await withTaskGroup(of: (String, [DatapathReading], String?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
                     // Without a mark nothing tells this round's events from those before it.
-                    guard let start = mark.agents[node.name], await node.state.isReady else { return [] }
-                    return await events(of: node, since: start, addresses: wanted)
+                    guard let start = mark.agents[node.name], await node.state.isReady else {
+                        return (node.name, [], "the agent could not be asked")
+                    }
+                    let drops = await events(of: node, since: start, addresses: all, dropsOnly: true)
+                    let traces = await events(
+                        of: node, since: start, addresses: Array(all.prefix(Self.addressLimit)), dropsOnly: false)
+                    return (
+                        node.name, drops.readings + traces.readings.filter { $0.point != "drop" }, drops.gap
+                    )
                 }
             }
-            return await group.reduce(into: [DatapathReading]()) { $0 += $1 }
+            return await group.reduce(into: ([DatapathReading](), [String: String]())) { all, part in
+                all.0 += part.1
+                if let gap = part.2 { all.1[part.0] = gap }
+            }
         }
     }
 
     /// Pages through an agent's events; a page that fails ends it.
-    private func events(of node: ClusterNode, since start: UInt64, addresses: [String]) async -> [DatapathReading] {
+    private func events(
+        of node: ClusterNode, since start: EventMark, addresses: [String], dropsOnly: Bool
+    ) async -> (readings: [DatapathReading], gap: String?) {
         var readings: [DatapathReading] = []
-        var next = start
+        var next = start.sequence
+        var lost = start.lost
         while readings.count < Self.eventLimit {
-            let request = EventRequest(since: next, limit: 2000, addresses: addresses)
-            guard let batch = try? await node.agent(.events, request, as: EventBatch.self, within: .seconds(10)),
-                batch.next > next
-            else { break }
-            readings += batch.events.map { DatapathReading($0, node: node.name) }
-            next = batch.next
+            let request = EventRequest(since: next, limit: 2000, addresses: addresses, dropsOnly: dropsOnly)
+            do {
+                let batch = try await node.agent(.events, request, as: EventBatch.self, within: .seconds(10))
+                lost = batch.lost
+                guard batch.next > next else {
+                    let missed = lost > start.lost ? "\(lost - start.lost) events gave way unread" : nil
+                    return (readings, missed)
+                }
+                readings += batch.events.map { DatapathReading($0, node: node.name) }
+                next = batch.next
+            } catch {
+                return (readings, "\(error)")
+            }
         }
-        return readings
+        return (readings, "more than \(Self.eventLimit) events")
     }
 
     func health(deadline: Duration) async -> (records: [HealthRecord], missing: [String: String]) {

@@ -94,7 +94,8 @@ final class LabHostRun: Sendable {
             let scenario = ScenarioRun(
                 request: request, cluster: cluster, emitter: emitter, resumed: { [gate] in await gate.wait() })
             let result = await scenario.run()
-            await AgentArtifacts(folder: artifacts).collect(cluster)
+            await AgentArtifacts(folder: artifacts, emitter: emitter).collect(cluster)
+            for loss in await cluster.losses() { emitter.log(.warning, "lab", loss) }
             await emitter.phase(.teardown) {
                 await cluster.close()
                 do {

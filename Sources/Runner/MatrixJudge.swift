@@ -62,7 +62,7 @@ extension Judge {
             ruleResult(
                 number: index + 1, rule: pair.0, cells: pair.1, missing: observation.measurement.missing,
                 control: PositiveControl(observation, cells: cells, answeredBefore: answeredBefore),
-                packets: observation.measurement.packets)
+                observation: observation)
         }
         if let first = uncovered.first {
             results.append(
@@ -76,7 +76,7 @@ extension Judge {
 
     private func ruleResult(
         number: Int, rule: ExpectationRule, cells: [Cell], missing: [String: String], control: PositiveControl,
-        packets: Int
+        observation: Observation
     ) -> ExpectationResult {
         let name = "matrix \(number): \(rule.words)"
         guard !cells.isEmpty else { return result(name, .inconclusive, "no measured cell is decided by this rule") }
@@ -102,8 +102,20 @@ extension Judge {
                 "all \(cells.count) cells are \(wanted), but nobody has ever reached \(dead.to) over "
                     + "\(dead.protocol.rawValue): a dead receiver would read the same")
         }
+        if let unexplained = observation.unexplained {
+            let silent = cells.filter { $0.observed.isSilence && unexplained.contains($0.key) }
+            if let first = silent.first {
+                let gaps = observation.datapathGaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+                return result(
+                    name, .inconclusive,
+                    "all \(cells.count) cells are \(wanted), but of \(silent.count) of them no drop, REJECT, counter or "
+                        + "state on record says why, for example \(first.from) → \(first.to) \(first.protocol.rawValue)"
+                        + (gaps.isEmpty ? "" : "; not all events could be had: \(gaps.joined(separator: ", "))"),
+                    why: first.why)
+            }
+        }
         // A packet that was sent again is said: what answered may not have been the first one.
-        let again = cells.count { $0.attempts > packets && $0.latencyMicros != nil }
+        let again = cells.count { $0.attempts > observation.measurement.packets && $0.latencyMicros != nil }
         let words = again == 0 ? "" : ", \(again) of them after a packet was sent again"
         return result(name, .met, "all \(cells.count) cells are \(wanted)\(words)")
     }

@@ -63,7 +63,13 @@ final class NodeNotices: Sendable {
                 _ = FileManager.default.createFile(atPath: path, contents: nil)
                 logs[safe] = FileHandle(forWritingAtPath: path)
             }
-            try? logs[safe]?.write(contentsOf: Data((line + "\n").utf8))
+            do {
+                guard let log = logs[safe] else { throw CocoaError(.fileNoSuchFile) }
+                try log.write(contentsOf: Data((line + "\n").utf8))
+            } catch {
+                // Said once: the report keeps one warning of a text.
+                emitter.log(.warning, "artifacts", "\(safe) could not be written: \(error.localizedDescription)")
+            }
         }
     }
 }

@@ -19,6 +19,10 @@ public struct Observation: Sendable {
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]
     public var findings: [Finding]
+    /// Cells of failing probes for which nothing on record gives a cause; nil before the evidence was read.
+    public var unexplained: Set<CellKey>?
+    /// Agents whose events could not all be had, and why.
+    public var datapathGaps: [String: String]
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints
@@ -32,6 +36,8 @@ public struct Observation: Sendable {
         agentRestarts = [:]
         streams = []
         findings = []
+        unexplained = nil
+        datapathGaps = [:]
     }
 }
 

@@ -118,9 +118,12 @@ extension ScenarioRun {
     ) async throws {
         let evidence = await collector.evidence(of: round.observation, since: round.mark)
         let paths = PathIndex(evidence)
+        let account = Diagnosis.account(for: evidence)
+        round.observation.findings = account.findings
+        round.observation.unexplained = account.unexplained
+        round.observation.datapathGaps = evidence.datapathGaps
         round.cells = judge.cells(round.observation, paths: paths)
         round.results = judge.rounds(round.observation, cells: round.cells)
-        round.observation.findings = Diagnosis.examine(evidence)
         emitRound(round, index: index, provisional: false)
         let findings = round.observation.findings.map {
             DiagnosisRecord.Finding(

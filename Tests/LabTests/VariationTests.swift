@@ -48,6 +48,15 @@ import Testing
         #expect(run.report.steps.allSatisfy { $0.verdict == .pass })
     }
 
+    @Test func `an expectation that is not met fails the run, names the cells and nothing else`() async throws {
+        let run = try await run(LabrunProgram.scenario("wrong-expectation"), ["--nodes", "2"])
+        #expect(run.ended.status == 1, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.verdict == .fail)
+        let results = run.report.steps.first?.expectations ?? []
+        #expect(results.filter { $0.state == .unmet }.count == 1)
+        #expect(results.first { $0.state == .unmet }?.message.contains("cells are not timeout") == true)
+    }
+
     /// Nobody injected anything here, so the diagnosis can only have looked at the evidence.
     @Test func `the cause is named without a fault to know of`() async throws {
         let run = try await run(LabrunProgram.scenario("vxlan-never-allowed"))
@@ -78,6 +87,13 @@ import Testing
         let run = try await run(LabrunProgram.scenario("pods-24"))
         #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
         #expect(run.report.steps.first?.matrix?.cells.count == 24 * 23 * 3)
+    }
+
+    /// 9,900 ordered pairs over three protocols: 33 or 34 pods a node of 128 MiB.
+    @Test func `100 pods exhaust neither descriptors nor memory`() async throws {
+        let run = try await run(LabrunProgram.scenario("pods-100"))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.first?.matrix?.cells.count == 100 * 99 * 3)
     }
 
     @Test func `three runs in a row come to the same verdict`() async throws {

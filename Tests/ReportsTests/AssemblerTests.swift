@@ -12,6 +12,19 @@ func assemble(_ events: [RunEvent], _ end: StreamEnd = .complete) -> RunReport {
 }
 
 @Suite struct AssemblerTests {
+    @Test func `warnings are kept once, and not without end`() {
+        var assembler = ReportAssembler()
+        for number in 0..<300 {
+            let record = LogRecord(level: .warning, source: "lab", message: "loss \(number % 150)")
+            assembler.consume(RunEvent(at: 0, payload: .log(record)))
+        }
+        assembler.consume(RunEvent(at: 0, payload: .log(LogRecord(level: .info, source: "lab", message: "fine"))))
+        let warnings = assembler.finish().warnings
+        #expect(warnings.count == 100)
+        #expect(warnings.first == "lab: loss 0")
+        #expect(Set(warnings).count == 100)
+    }
+
     @Test func foldsTheWholeStream() throws {
         let report = assemble(SampleRun().events)
         #expect(report.schema == "labrun.dev/report/v1alpha1")

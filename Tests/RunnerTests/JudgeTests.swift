@@ -42,6 +42,26 @@ import Testing
         #expect(results.map(\.state) == [.met])
     }
 
+    @Test func `silence that nothing on record explains is no denial`() {
+        var fixture = ObservationFixture()
+        fixture.outcomes["default/web-node1>default/web-node2"] = .timeout
+        var observation = fixture.observation
+        let judge = Judge(
+            Expectations(matrix: [ObservationFixture.rule(nil, nil, "timeout", "open")]), nodeCount: 2,
+            answeredBefore: Self.everybody)
+        observation.unexplained = []
+        #expect(judge.rounds(observation, cells: judge.cells(observation, paths: nil)).map(\.state) == [.met])
+        let silent = observation.measurement.probes.map(\.key).first {
+            $0.from == "default/web-node1" && $0.to == "default/web-node2"
+        }
+        observation.unexplained = Set([silent].compactMap { $0 })
+        observation.datapathGaps = ["node2": "12 events gave way unread"]
+        let results = judge.rounds(observation, cells: judge.cells(observation, paths: nil))
+        #expect(results.map(\.state) == [.inconclusive])
+        #expect(results[0].message.contains("of 1 of them no drop"))
+        #expect(results[0].message.contains("node2: 12 events gave way unread"))
+    }
+
     @Test func `all as expected is met`() {
         let results = results([ObservationFixture.rule(nil, nil, "open")], ObservationFixture())
         #expect(results.map(\.state) == [.met])

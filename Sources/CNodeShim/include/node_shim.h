@@ -53,6 +53,8 @@ struct node_endpoint {
 int node_tcp_client(void);
 /// Answers 0 when connected at once, else -1; EINPROGRESS is the usual one.
 int node_tcp_connect(int socket, struct node_endpoint to);
+/// Sends on a connection that was just made: bytes sent, or -1. What comes back is not acknowledged by itself.
+ssize_t node_tcp_request(int socket, const void *bytes, size_t count);
 int node_tcp_listener(uint16_t port, int backlog);
 int node_tcp_accept(int listener, struct node_endpoint *from);
 /// Pending error (SO_ERROR); 0 when there is none.

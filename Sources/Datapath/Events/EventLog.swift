@@ -3,16 +3,23 @@ import BPF
 import DatapathModel
 import LinuxKernel
 import NetAddress
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
 #endif
 
 /// Trace and drop notifications: read from the kernel's ring buffer by a thread of their own, kept in a bounded ring.
+///
+/// The datapath tells of drops at once, and of traces when many have come (`DP_EVENTS_WAKEUP_BYTES`). Who asks for events
+/// gets those that wait in the buffer, too.
 final class EventLog: Sendable {
-    /// About 6 MB when full.
+    /// 3.6 MB when full.
     static let capacity = 32768
-    private let ring = EventRing<EventRecord>(capacity: EventLog.capacity)
+    /// How often a request that waits for an event looks into the kernel's buffer itself.
+    static let lookInterval = Duration.milliseconds(50)
+    private let ring = EventRing<RawEventRecord>(capacity: EventLog.capacity)
+    private let buffer = Mutex<RingBuffer?>(nil)
 
     /// Starts to read. The thread ends only with the process.
     func follow(pinnedBuffer: String) {
@@ -20,10 +27,15 @@ final class EventLog: Sendable {
             // Reading can wait until packets do not: under load this wakes once for many of them.
             yieldToOthers()
             do {
-                var buffer = try RingBuffer(pinnedAt: pinnedBuffer)
+                let descriptor = try buffer.withLock { (buffer) throws(SystemError) in
+                    let opened = try RingBuffer(pinnedAt: pinnedBuffer)
+                    let descriptor = opened.pollDescriptor
+                    buffer = consume opened
+                    return descriptor
+                }
                 while true {
-                    if try buffer.consume(take) > 0 { ring.announce() }
-                    _ = try waitUntilReady(buffer.pollDescriptor, events: Int16(POLLIN), until: .after(.seconds(60)))
+                    try drain()
+                    _ = try waitUntilReady(descriptor, events: Int16(POLLIN), until: .after(.seconds(60)))
                 }
             } catch {
                 Log.error("events are no longer read", ["error": "\(error)"])
@@ -31,8 +43,14 @@ final class EventLog: Sendable {
         }
     }
 
+    /// Takes what waits in the kernel's buffer.
+    private func drain() throws(SystemError) {
+        let count = try buffer.withLock { (buffer) throws(SystemError) in try buffer?.consume(take) ?? 0 }
+        if count > 0 { ring.announce() }
+    }
+
     private func take(_ record: UnsafeRawBufferPointer) {
-        if let event = EventRecord(record: record) { ring.append(event) } else { ring.countLost(1) }
+        if let event = RawEventRecord(record: record) { ring.append(event) } else { ring.countLost(1) }
     }
 
     func batch(_ request: EventRequest) throws(AgentError) -> EventBatch {
@@ -40,19 +58,31 @@ final class EventLog: Sendable {
             throw AgentError(code: "invalid-parameters", message: "limit must be 0 to \(EventLog.capacity)")
         }
         let filter = request.addresses.map { Set($0.compactMap { IPv4Address($0) }) }
-        func accepts(_ event: EventRecord) -> Bool {
-            guard let filter else { return true }
-            return [event.source, event.destination].contains { $0.map(filter.contains) ?? false }
+        func accepts(_ event: RawEventRecord) -> Bool {
+            (request.dropsOnly != true || event.isDrop) && filter.map(event.involves) ?? true
         }
         if let wait = request.waitMillis, wait > 0 {
-            ring.wait(after: request.since, until: .after(.milliseconds(min(wait, 60_000))))
+            waitForEvent(after: request.since, until: .after(.milliseconds(min(wait, 60_000))))
         }
+        drainQuietly()
         let batch = ring.events(since: request.since, limit: request.limit, where: accepts)
         var names = InterfaceNames()
         return EventBatch(
-            events: batch.events.map { Self.rendered($0.event, sequence: $0.sequence, &names) }, next: batch.next,
-            lost: batch.lost)
+            events: batch.events.compactMap { sequence, raw in
+                raw.decoded.map { Self.rendered($0, sequence: sequence, &names) }
+            }, next: batch.next, lost: batch.lost)
     }
+
+    private func waitForEvent(after sequence: UInt64, until deadline: Deadline) {
+        repeat {
+            drainQuietly()
+            let look = Deadline.after(min(deadline.remaining, Self.lookInterval))
+            ring.wait(after: sequence, until: look)
+        } while ring.newest <= sequence && !deadline.hasPassed
+    }
+
+    /// What cannot be read is the reading thread's to report.
+    private func drainQuietly() { try? drain() }
 
     static func rendered(
         _ event: EventRecord, sequence: UInt64, _ names: inout InterfaceNames

@@ -40,6 +40,9 @@ final class EventRing<Event: Sendable>: Sendable {
         }
     }
 
+    /// Sequence number of the newest event; 0 before the first.
+    var newest: UInt64 { content.withLock { $0.newest } }
+
     /// Tells waiting readers that there are new events; once for many.
     func announce() { signal.notify() }
 

@@ -78,8 +78,7 @@ extension ProbeRun {
             cells[index].isConnected = true
             var packet = makePacket(index, cell.firstSent)
             packet.sequence = 0
-            let sent = Glibc.send(
-                cell.descriptor, &packet, node_probe_packet.length, Int32(MSG_NOSIGNAL))
+            let sent = node_tcp_request(cell.descriptor, &packet, node_probe_packet.length)
             if sent != node_probe_packet.length { return finish(index, .reset) }
         }
         if events & (EPOLLIN.rawValue | EPOLLHUP.rawValue) != 0 { receiveAnswer(index) }

@@ -26,6 +26,8 @@ public struct ReportAssembler: Sendable {
     private var artifacts: [ArtifactRecord] = []
     private var result: RunResult?
     private var lastError: String?
+    private var warnings: [String] = []
+    private static let warningsKept = 100
     private var now = 0.0
 
     /// - Parameter header: what the caller knows of the run, for a lab that dies before it says so itself.
@@ -53,7 +55,13 @@ public struct ReportAssembler: Sendable {
         case .artifact(let record):
             if !artifacts.contains(where: { $0.path == record.path }) { artifacts.append(record) }
         case .log(let record):
-            if record.level == .error { lastError = "\(record.source): \(record.message)" }
+            let text = "\(record.source): \(record.message)"
+            if record.level == .error { lastError = text }
+            if record.level == .error || record.level == .warning, warnings.count < Self.warningsKept,
+                !warnings.contains(text)
+            {
+                warnings.append(text)
+            }
         case .runFinished(let finished): result = finished
         case .node: break
         }
@@ -80,7 +88,7 @@ public struct ReportAssembler: Sendable {
             stepsNotRun: header.scenario.steps.indices.filter { !started.contains($0) }.map {
                 header.scenario.steps[$0]
             },
-            artifacts: artifacts.map { .init(path: $0.path, kind: $0.kind) })
+            artifacts: artifacts.map { .init(path: $0.path, kind: $0.kind) }, warnings: warnings)
     }
 
     private mutating func withStep(_ index: Int, _ change: (inout StepDraft) -> Void) {

@@ -200,6 +200,8 @@ public final class TerminalReporter: Reporter {
         if !report.stepsNotRun.isEmpty {
             say(wrapped: clean("not run: \(report.stepsNotRun.joined(separator: ", "))"))
         }
+        for warning in report.warnings.prefix(3) { say(wrapped: clean("warning: \(warning)")) }
+        if report.warnings.count > 3 { say(wrapped: "and \(report.warnings.count - 3) more warnings, see the report") }
         let phases = Phase.allCases.compactMap { phase in
             report.phases[phase.rawValue].map { "\(phase.rawValue) \(shortSeconds($0))" }
         }

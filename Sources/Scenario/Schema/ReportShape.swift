@@ -21,6 +21,9 @@ enum ReportShape {
             Field("steps", .list(.object(step), atLeast: 0), required: true, "Steps that were started."),
             Field("stepsNotRun", texts, required: true, "Names of steps that were never started."),
             Field("artifacts", .list(.object(artifact), atLeast: 0), required: true, "Files of the report folder."),
+            Field(
+                "warnings", texts, required: true,
+                "What the lab could not do, keep or read, and did not hang the verdict on."),
         ])
 
     private static let seconds = Shape.number(0...(.infinity))

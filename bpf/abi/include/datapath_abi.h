@@ -63,6 +63,8 @@
 #define DP_MAX_CT_ANY 16384
 #define DP_MAX_FRAGMENTS 4096
 #define DP_EVENTS_BYTES (1 << 20)
+// The reader of traces is woken when so much more has come.
+#define DP_EVENTS_WAKEUP_BYTES (1 << 16)
 // Two entries a flow.
 #define DP_MAX_NAT 65536
 #define DP_MAX_NAT_EXCLUDE 1024

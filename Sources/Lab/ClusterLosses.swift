@@ -1,0 +1,29 @@
+import Fabric
+
+extension Cluster {
+    /// What was not kept of what the nodes and the fabric said, one sentence each; empty when nothing was lost.
+    public func losses() async -> [String] {
+        var losses: [String] = []
+        for node in nodes {
+            let dropped = await node.droppedEvents
+            if dropped > 0 { losses.append("\(dropped) events of \(node.name) gave way unread") }
+        }
+        do {
+            let counters = try await fabric.counters()
+            losses += counters.failures
+            if counters.lostRejects > 0 { losses.append("\(counters.lostRejects) REJECT records were lost") }
+            for capture in counters.captures {
+                if capture.dropped > 0 {
+                    losses.append("\(capture.dropped) packets on \(capture.tap) were not captured")
+                }
+                if capture.unwritten > 0 {
+                    losses.append("\(capture.unwritten) packets of \(capture.tap) were not written to its capture file")
+                }
+                if let failure = capture.failure { losses.append("capture of \(capture.tap): \(failure)") }
+            }
+        } catch {
+            losses.append("the fabric's counters could not be read: \(error)")
+        }
+        return losses
+    }
+}

@@ -1,0 +1,45 @@
+import Diagnosis
+import Matrix
+import Testing
+
+@Suite struct DatapathDropTests {
+    /// A probe from node1's pod to node3's that timed out, with a drop of its answer on node3.
+    private func evidence(dropped: Bool, reason: String = "no-tunnel-endpoint") throws -> (Evidence, CellKey) {
+        var evidence = ThreeNodeLab().evidence()
+        let index = try #require(
+            evidence.probes.firstIndex { $0.key.from == "default/node1" && $0.key.to == "default/node3" })
+        evidence.probes[index].observed = .timeout
+        evidence.probes[index].answered = 0
+        let flow = try #require(evidence.probes[index].flow)
+        if dropped {
+            evidence.datapath.append(
+                DatapathReading(
+                    node: "node3", point: "drop", dropReason: reason, location: "lxc.bpf.c:42", flow: flow.reversed,
+                    tunnelPeer: nil))
+        }
+        return (evidence, evidence.probes[index].key)
+    }
+
+    @Test func `a drop names its reason and its place`() throws {
+        let (evidence, _) = try evidence(dropped: true)
+        let account = Diagnosis.account(for: evidence)
+        let finding = try #require(account.findings.first)
+        #expect(finding.id == "datapath/drop")
+        #expect(finding.summary.contains("no-tunnel-endpoint"))
+        #expect(finding.evidence.joined().contains("node3 lxc.bpf.c:42"))
+        #expect(account.unexplained.isEmpty)
+    }
+
+    @Test func `silence without a drop stays unexplained`() throws {
+        let (evidence, key) = try evidence(dropped: false)
+        let account = Diagnosis.account(for: evidence)
+        #expect(account.findings.map(\.id) == ["unknown"])
+        #expect(account.unexplained == [key])
+    }
+
+    @Test func `a drop of another flow explains nothing`() throws {
+        var (evidence, key) = try evidence(dropped: true)
+        evidence.datapath[evidence.datapath.count - 1].flow.sourcePort += 1
+        #expect(Diagnosis.account(for: evidence).unexplained == [key])
+    }
+}

@@ -1,0 +1,38 @@
+import Diagnosis
+import Matrix
+import Testing
+
+@Suite struct PacketLossTests {
+    /// Every probe to or from a node loses some of its packets.
+    private func evidence(lossyAt node: String, impairment: String?) -> Evidence {
+        var lab = ThreeNodeLab()
+        if let impairment { lab.impairments[node] = [impairment] }
+        var evidence = lab.evidence()
+        for index in evidence.probes.indices {
+            let key = evidence.probes[index].key
+            guard key.from.hasSuffix(node) || key.to.hasSuffix(node) else { continue }
+            evidence.probes[index].observed = .loss(percent: 30)
+            evidence.probes[index].sent = 10
+            evidence.probes[index].answered = 7
+        }
+        return evidence
+    }
+
+    @Test func `the node on one side of every lossy probe is named`() throws {
+        let finding = try #require(Diagnosis.examine(evidence(lossyAt: "node2", impairment: nil)).first)
+        #expect(finding.id == "underlay/packet-loss")
+        #expect(finding.summary == "packets are lost at node2")
+        #expect(finding.evidence.contains("every lossy probe has node2 on one side"))
+    }
+
+    @Test func `a queueing discipline that loses packets is named, and raises the confidence`() throws {
+        let quiet = try #require(Diagnosis.examine(evidence(lossyAt: "node2", impairment: nil)).first)
+        let netem = try #require(Diagnosis.examine(evidence(lossyAt: "node2", impairment: "netem loss 30%")).first)
+        #expect(netem.evidence.joined().contains("node2 has netem loss 30%"))
+        #expect(netem.confidence > quiet.confidence)
+    }
+
+    @Test func `nothing is lost where everything is open`() {
+        #expect(Diagnosis.examine(ThreeNodeLab().evidence()).isEmpty)
+    }
+}
