@@ -36,7 +36,8 @@ let guest: [Target] = [
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress", "Netlink",
+            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress",
+            "Netlink",
             "LinuxKernel",
         ],
         swiftSettings: strict),
@@ -147,9 +148,9 @@ let package = Package(
         tests(
             "NodeRuntime",
             ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
-        tests("Scenario", ["Scenario", "LabProfiles", "ShippedScenarios"]),
+        tests("Scenario", ["KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
-        tests("Lab", ["Lab", "Reports", "RunEvents", subprocess]),
+        tests("Lab", ["KubeObjects", "Lab", "NetAddress", "Reports", "RunEvents", subprocess]),
         .executableTarget(
             name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),

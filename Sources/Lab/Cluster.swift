@@ -3,7 +3,9 @@ import DatapathOptions
 import Digest
 import Fabric
 import Foundation
+import KubeObjects
 import Matrix
+import NetAddress
 import NodeProtocol
 import Scenario
 import Synchronization
@@ -17,6 +19,10 @@ public final class Cluster: Sendable {
     let slack: Duration = .seconds(20)
     private let pods = Observed([RunningPod]())
     private let values: Mutex<[String: String]>
+    let store: Mutex<ClusterStore>
+    let feed = ObjectFeed()
+    /// Pods that are going away and still there.
+    let terminatingPods = Mutex<Set<ObjectKey>>([])
     private let planCounter = Mutex<UInt64>(1)
     private let toleratedNodes = Mutex<[String: Int]>([:])
     private let toleratedAgents = Mutex<[String: Int]>([:])
@@ -40,6 +46,7 @@ public final class Cluster: Sendable {
         self.plan = plan
         self.fabric = fabric
         values = Mutex(plan.profile.datapathValues)
+        store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
         (failures, failureSink) = AsyncStream.makeStream(of: LabError.self, bufferingPolicy: .bufferingOldest(16))
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
@@ -108,11 +115,13 @@ public final class Cluster: Sendable {
             try await group.waitForAll()
         }
         try await announceNodes()
+        try await announceObjects()
     }
 
     /// One node from power-on to a ready agent.
     func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
         try await node.boot(within: deadline)
+        await feed.forget(node.name)
         try await node.call(.configure(configuration(of: node)), within: deadline)
         try await node.call(.startAgent, within: deadline)
         try await node.wait(for: "ready", within: deadline) { $0.isReady }
@@ -186,6 +195,7 @@ public final class Cluster: Sendable {
             }
         }
         try await announceEndpoints()
+        try await announceObjects()
     }
 
     private func create(_ pod: PlannedPod, on node: ClusterNode) async throws -> RunningPod {
@@ -209,7 +219,13 @@ public final class Cluster: Sendable {
         return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
     }
 
+    /// Takes pods away. Services are told first, so that no new connection comes to them.
     public func stop(_ identifiers: Set<String>) async throws {
+        let leaving = await pods.value.map(\.planned).filter { identifiers.contains($0.endpointID) }
+        let keys = leaving.map { ObjectKey(namespace: $0.namespace, name: $0.name) }
+        terminatingPods.withLock { $0.formUnion(keys) }
+        defer { terminatingPods.withLock { $0.subtract(keys) } }
+        try await announceObjects()
         for pod in await pods.value where identifiers.contains(pod.planned.endpointID) {
             guard let node = node(named: pod.planned.node), await node.state.power == .running else { continue }
             try await node.call(
@@ -217,6 +233,7 @@ public final class Cluster: Sendable {
         }
         await pods.update { all in all.removeAll { identifiers.contains($0.planned.endpointID) } }
         try await announceEndpoints()
+        try await announceObjects()
     }
 
     /// Tells every running agent each pod's address, identity and node, as the cluster's store does.
@@ -301,6 +318,7 @@ public final class Cluster: Sendable {
         }
         try await announceNodes()
         try await announceEndpoints()
+        try await announceObjects()
     }
 
     /// Effective datapath values.

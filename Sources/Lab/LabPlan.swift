@@ -34,6 +34,8 @@ public struct LabPlan: Codable, Sendable {
     public let nodes: [Node]
     public let gateway: String
     public let prefixLength: Int
+    /// EKS' own, where a profile names none.
+    static let usualServiceRange = IPv4CIDR(IPv4Address(10, 100, 0, 0), prefixLength: 16) ?? .any
     /// Port on which a node itself answers probes.
     public static let nodePort = WorkloadPlacement.nodePort
     /// VXLAN port of the tunnel (Linux's and Cilium's default, not RFC 7348's 4789).

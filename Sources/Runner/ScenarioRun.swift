@@ -80,6 +80,7 @@ public actor ScenarioRun {
     private func timeline() async throws -> Verdict {
         try await emitter.phase(.boot) { try await cluster.boot(within: .seconds(90)) }
         try await emitter.phase(.ready) {
+            try await cluster.apply(request.scenario.spec.objects)
             try await reconcilePods()
             try await cluster.waitUntilReady(within: .seconds(30))
         }

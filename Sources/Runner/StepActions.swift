@@ -23,6 +23,8 @@ extension ScenarioRun {
         switch action {
         case .inject(let call): return try await inject(call, step: step)
         case .heal(let id): return try await heal(id, step: step)
+        case .applyObject(let object): try await cluster.apply([object])
+        case .deleteObject(let kind, let key): try await cluster.delete(kind, key)
         case .apply(let workload):
             workloads.removeAll { $0.kind == workload.kind && $0.key == workload.key }
             workloads.append(workload)
@@ -89,7 +91,11 @@ extension ScenarioRun {
                         id: fault.id, kind: fault.kind, targets: fault.fault.targets, state: state, evidence: evidence))
             )
         }
-        try await emitter.phase(.heal) { try await fault.fault.heal() }
+        try await emitter.phase(.heal) {
+            try await fault.fault.heal()
+            // An agent that was away missed what changed meanwhile.
+            try await cluster.announceObjects()
+        }
         // Until here it counts as in force: a heal that fails is named at the end of the run.
         active.removeAll { $0.id == fault.id }
         let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }
@@ -172,14 +178,23 @@ extension ScenarioRun {
         clean?.podsMayDiffer = true
         let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
         let running = await cluster.runningPods.map(\.planned)
-        let surplus = Set(running.map(\.endpointID)).subtracting(wanted.map(\.endpointID))
-        if !surplus.isEmpty { try await cluster.stop(surplus) }
-        let missing = wanted.filter { pod in !running.contains { $0.endpointID == pod.endpointID } }
+        let surplus = running.filter { pod in !wanted.contains { $0.isSame(as: pod) } }
+        if !surplus.isEmpty { try await cluster.stop(Set(surplus.map(\.endpointID))) }
+        let missing = wanted.filter { pod in !running.contains { pod.isSame(as: $0) } }
         if !missing.isEmpty { try await cluster.start(missing) }
     }
 
     /// What an action does, in words.
     func words(of action: Action) -> String { action.words(FaultCatalogue.descriptors) }
+}
+
+extension PlannedPod {
+    /// Whether a running pod is what is wanted. Its node is not looked at: where a pod of no fixed node would go depends on
+    /// the other pods, and one that runs stays.
+    fileprivate func isSame(as running: PlannedPod) -> Bool {
+        endpointID == running.endpointID && labels == running.labels && port == running.port && ports == running.ports
+            && programs == running.programs && restartPolicy == running.restartPolicy
+    }
 }
 
 extension Workload {

@@ -8,6 +8,8 @@ extension Action {
         case .heal(let id): return "undo \(id)"
         case .apply(let workload): return "apply \(workload.kind.rawValue) \(workload.namespace)/\(workload.name)"
         case .delete(let kind, let namespace, let name): return "delete \(kind.rawValue) \(namespace)/\(name)"
+        case .applyObject(let object): return "apply \(object.kind.manifestKind) \(object.key)"
+        case .deleteObject(let kind, let key): return "delete \(kind.manifestKind) \(key)"
         case .set(let path, let value): return "set \(path) to \(value)"
         case .scale(let namespace, let name, let replicas):
             return "scale Deployment \(namespace)/\(name) to \(replicas)"

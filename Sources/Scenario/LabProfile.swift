@@ -34,6 +34,9 @@ public struct LabProfile: Codable, Sendable {
     /// A node's share needs room for its router, its health endpoint and pods.
     public static let longestPodMask = 28
 
+    /// What EKS takes when the VPC is in 10.0.0.0/16.
+    public static let usualServiceCIDR = "10.100.0.0/16"
+
     public var name: String
     public var title: String
     /// `10.0.0.0/16`
@@ -48,6 +51,8 @@ public struct LabProfile: Codable, Sendable {
     /// Cluster's pod range and the mask length of a node's share.
     public var podCIDR: String
     public var podMaskSize: Int
+    /// Addresses of services, `10.100.0.0/16`.
+    public var serviceCIDR: String
     public var securityGroups: [SecurityGroup]
     /// Groups of the nodes' interfaces.
     public var nodeSecurityGroups: [String]
@@ -56,7 +61,8 @@ public struct LabProfile: Codable, Sendable {
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
-        kernel: String, memoryMiB: Int, podCIDR: String, podMaskSize: Int, securityGroups: [SecurityGroup],
+        kernel: String, memoryMiB: Int, podCIDR: String, podMaskSize: Int, serviceCIDR: String = Self.usualServiceCIDR,
+        securityGroups: [SecurityGroup],
         nodeSecurityGroups: [String], sourceDestinationCheck: Bool, datapathValues: [String: String]
     ) {
         self.name = name
@@ -69,6 +75,7 @@ public struct LabProfile: Codable, Sendable {
         self.memoryMiB = memoryMiB
         self.podCIDR = podCIDR
         self.podMaskSize = podMaskSize
+        self.serviceCIDR = serviceCIDR
         self.securityGroups = securityGroups
         self.nodeSecurityGroups = nodeSecurityGroups
         self.sourceDestinationCheck = sourceDestinationCheck

@@ -1,3 +1,4 @@
+import KubeObjects
 import Matrix
 
 /// A scenario as its file says it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. Parsed, checked, and without
@@ -24,15 +25,19 @@ public struct ScenarioFile: Codable, Sendable {
         public var lab: String
         public var overrides: LabOverrides
         public var workloads: [Workload]
+        /// Services, policies and what else the agents are told of from the start.
+        public var objects: [ClusterObject]
         /// Which pairs are measured.
         public var probes: ProbePlanSpec
         public var timeline: [Step]
         public init(
-            lab: String, overrides: LabOverrides, workloads: [Workload], probes: ProbePlanSpec, timeline: [Step]
+            lab: String, overrides: LabOverrides, workloads: [Workload], objects: [ClusterObject] = [],
+            probes: ProbePlanSpec, timeline: [Step]
         ) {
             self.lab = lab
             self.overrides = overrides
             self.workloads = workloads
+            self.objects = objects
             self.probes = probes
             self.timeline = timeline
         }
@@ -101,13 +106,15 @@ public struct Workload: Codable, Sendable {
     public var nodeName: String?
     /// Answers TCP and UDP echo: the first `containerPort` that no program has for itself, 8080 when none is given.
     public var port: UInt16
+    /// All ports of all containers.
+    public var ports: [Pod.Port]
     /// Containers that run something; the others only answer probes.
     public var programs: [ContainerProgram]
     /// `Always`, `OnFailure` or `Never`.
     public var restartPolicy: String
     public init(
         kind: Kind, namespace: String, name: String, labels: [String: String], replicas: Int, nodeName: String?,
-        port: UInt16, programs: [ContainerProgram] = [], restartPolicy: String = "Always"
+        port: UInt16, ports: [Pod.Port] = [], programs: [ContainerProgram] = [], restartPolicy: String = "Always"
     ) {
         self.programs = programs
         self.restartPolicy = restartPolicy
@@ -118,6 +125,7 @@ public struct Workload: Codable, Sendable {
         self.replicas = replicas
         self.nodeName = nodeName
         self.port = port
+        self.ports = ports
     }
 }
 
@@ -157,6 +165,8 @@ public enum Action: Codable, Sendable {
     case heal(id: String)
     case apply(Workload)
     case delete(kind: Workload.Kind, namespace: String, name: String)
+    case applyObject(ClusterObject)
+    case deleteObject(ObjectKind, ObjectKey)
     case set(path: String, value: String)
     case scale(namespace: String, name: String, replicas: Int)
     /// Waits until a node or pod condition holds: never a time alone.

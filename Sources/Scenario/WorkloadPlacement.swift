@@ -1,3 +1,4 @@
+import KubeObjects
 import Matrix
 
 /// A pod that a workload stands for: its name and its node.
@@ -8,6 +9,8 @@ public struct PlannedPod: Sendable, Hashable {
     public var node: String
     /// Answers TCP and UDP echo.
     public var port: UInt16
+    /// Ports by which services and policies call it.
+    public var ports: [Pod.Port]
     /// What runs in it besides.
     public var programs: [ContainerProgram]
     /// `Always`, `OnFailure` or `Never`.
@@ -15,7 +18,7 @@ public struct PlannedPod: Sendable, Hashable {
 
     public init(
         namespace: String, name: String, labels: [String: String], node: String, port: UInt16,
-        programs: [ContainerProgram] = [], restartPolicy: String = "Always"
+        ports: [Pod.Port] = [], programs: [ContainerProgram] = [], restartPolicy: String = "Always"
     ) {
         self.programs = programs
         self.restartPolicy = restartPolicy
@@ -24,6 +27,7 @@ public struct PlannedPod: Sendable, Hashable {
         self.labels = labels
         self.node = node
         self.port = port
+        self.ports = ports
     }
 
     /// `default/web-1`: its endpoint's id in the matrix.
@@ -51,7 +55,8 @@ public enum WorkloadPlacement {
             planned.append(
                 PlannedPod(
                     namespace: workload.namespace, name: name, labels: workload.labels, node: node,
-                    port: workload.port, programs: workload.programs, restartPolicy: workload.restartPolicy))
+                    port: workload.port, ports: workload.ports, programs: workload.programs,
+                    restartPolicy: workload.restartPolicy))
         }
         for workload in workloads {
             switch workload.kind {

@@ -32,10 +32,13 @@ import Testing
         let status = AgentStatus(
             nodeName: "node1", version: "1", ready: false, problems: ["eth0 ingress: from_netdev is not attached"],
             kernel: "6.1", node: node, knownNodes: ["node1"], endpointCount: 1, addressesInUse: 2, addressesTotal: 254,
-            values: [:], programs: [], starts: 3)
+            values: [:], programs: [], starts: 3,
+            objects: ["services": 2, "pods": 1], objectProblems: ["services: full"])
         let text = StatusText.text(status)
         #expect(text.contains("Datapath:         Failure   not ready\n"))
         #expect(text.contains("Problem:          eth0 ingress: from_netdev is not attached\n"))
+        #expect(text.contains("Objects:          pods 1, services 2\n"))
+        #expect(text.contains("Objects problem:  services: full\n"))
         #expect(text.contains("IPAM:             IPv4: 2/254 allocated from 192.168.1.0/24\n"))
     }
 

@@ -82,7 +82,8 @@ struct Case: Sendable, CustomTestStringConvertible {
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
-            "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent has no other mode yet; expected cluster-pool"),
+            "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent has no other mode yet; expected cluster-pool"
+        ),
         Case(
             ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),
             "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",
@@ -200,7 +201,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             ScenarioText.head
                 + "  workloads: [{kind: Pot, metadata: {name: a}}, {name: b}, {file: ../m.yaml}, {file: no.yaml}]\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:22: unknown kind \"Pot\"; did you mean \"Pod\"?",
-            "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet",
+            "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet, Namespace, Service, EndpointSlice, NetworkPolicy, CiliumNetworkPolicy",
             "x.yaml:8:67: ../m.yaml is not below the scenario's folder", "x.yaml:8:86: there is no file no.yaml"),
         Case(
             ScenarioText.head + """

@@ -20,6 +20,12 @@ public enum StatusText {
                     : "\(status.knownNodes.count) known: "
                         + status.knownNodes.joined(separator: ", ")
             ),
+            (
+                "Objects:",
+                status.objects.isEmpty
+                    ? "none"
+                    : status.objects.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+            ),
             ("Agent starts:", "\(status.starts)"),
         ]
         for (key, value) in status.values.sorted(by: { $0.key < $1.key }) {
@@ -27,6 +33,7 @@ public enum StatusText {
         }
         for map in status.maps ?? [] { lines.append(("Map:", "\(map.name) \(map.entries)/\(map.capacity)")) }
         for program in status.programs { lines.append(("Program:", program)) }
+        for problem in status.objectProblems { lines.append(("Objects problem:", problem)) }
         for problem in status.problems { lines.append(("Problem:", problem)) }
         return lines.map { label, value in
             label + String(repeating: " ", count: max(1, 18 - label.count)) + TextTable.printable(value) + "\n"

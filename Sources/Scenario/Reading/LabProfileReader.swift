@@ -33,7 +33,8 @@ struct LabProfileReader {
             nodeCount: nodes?["count"]?.integer ?? 1, nodePrefix: nodes?["prefix"]?.text ?? "node",
             kernel: nodes?["kernel"]?.text ?? "", memoryMiB: nodes?["memoryMiB"]?.integer ?? 128,
             podCIDR: spec?["pods"]?["cidr"]?.text ?? "", podMaskSize: spec?["pods"]?["maskSize"]?.integer ?? 24,
-            securityGroups: groups, nodeSecurityGroups: nodes?["securityGroups"]?.texts ?? [],
+            serviceCIDR: spec?["services"]?["cidr"]?.text ?? LabProfile.usualServiceCIDR, securityGroups: groups,
+            nodeSecurityGroups: nodes?["securityGroups"]?.texts ?? [],
             sourceDestinationCheck: nodes?["sourceDestinationCheck"]?.flag ?? true,
             datapathValues: checker.datapathValues(spec?["datapath"]?["values"]))
         for item in nodes?["securityGroups"]?.oneOrMore ?? [] {
@@ -58,6 +59,14 @@ struct LabProfileReader {
             checker.report(
                 spec["pods"]?["cidr"]?.place ?? spec.place,
                 "the pods' \(profile.podCIDR) overlaps the VPC's \(profile.vpcCIDR)")
+        }
+        if let services = IPv4Network(profile.serviceCIDR) {
+            for (name, other) in [("VPC's \(profile.vpcCIDR)", vpc), ("pods' \(profile.podCIDR)", pods)]
+            where services.overlaps(other) {
+                checker.report(
+                    (spec["services"]?["cidr"] ?? spec).place,
+                    "the services' \(profile.serviceCIDR) overlaps the \(name)")
+            }
         }
         if profile.podMaskSize < pods.prefixLength {
             checker.report(

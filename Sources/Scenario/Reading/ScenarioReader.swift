@@ -1,4 +1,5 @@
 import DatapathOptions
+import KubeObjects
 import Matrix
 
 /// Reads `kind: Scenario`: structure by the shapes, then what only the whole file and its lab can tell.
@@ -24,6 +25,7 @@ struct ScenarioReader {
     var nodes: [String] = []
     /// As the timeline has them at the step that is read.
     var workloads: [Workload] = []
+    var objects: [ClusterObject] = []
     var plan = ProbePlanSpec()
     /// Faults that are active at the step that is read, and where they were injected.
     var active: [String: Int] = [:]
@@ -67,12 +69,14 @@ struct ScenarioReader {
             add(manifest)
         }
         let initial = workloads
+        let initialObjects = objects
         checkEndpoints(spec?["workloads"]?.place ?? document.place)
         readProbes(spec?["probes"])
         return ScenarioFile(
             metadata: metadata(document["metadata"]),
             spec: ScenarioFile.Spec(
-                lab: spec?["lab"]?.text ?? "", overrides: overrides, workloads: initial, probes: plan,
+                lab: spec?["lab"]?.text ?? "", overrides: overrides, workloads: initial, objects: initialObjects,
+                probes: plan,
                 timeline: timeline(spec?["timeline"])))
     }
 

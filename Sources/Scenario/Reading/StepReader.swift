@@ -1,3 +1,4 @@
+import KubeObjects
 import Matrix
 
 extension ScenarioReader {
@@ -80,18 +81,20 @@ extension ScenarioReader {
 
     private mutating func apply(_ value: YAMLValue) -> [Action] {
         let found = manifests(value)
-        for (workload, _) in found {
-            if let index = workloads.firstIndex(where: { $0.isSameObject(as: workload) }) {
-                workloads[index] = workload
-            } else {
-                workloads.append(workload)
+        for (manifest, _) in found { _ = take(manifest, replacing: true) }
+        checkEndpoints(value.place)
+        return found.map { manifest, _ in
+            switch manifest {
+            case .workload(let workload): .apply(workload)
+            case .object(let object): .applyObject(object)
             }
         }
-        checkEndpoints(value.place)
-        return found.map { .apply($0.0) }
     }
 
     private mutating func delete(_ value: YAMLValue) -> Action? {
+        if let kind = ObjectShapes.kinds.first(where: { $0.manifestKind == value["kind"]?.text }) {
+            return deleteObject(value, kind)
+        }
         guard let kind = value["kind"]?.text.flatMap(Workload.Kind.init(rawValue:)),
             let name = value["name"]?.text
         else { return nil }
@@ -103,6 +106,21 @@ extension ScenarioReader {
             reportUnknownWorkload(value, kind, namespace, name)
         }
         return .delete(kind: kind, namespace: namespace, name: name)
+    }
+
+    private mutating func deleteObject(_ value: YAMLValue, _ kind: ObjectKind) -> Action? {
+        guard let name = value["name"]?.text else { return nil }
+        let namespace = kind.isNamespaced ? value["namespace"]?.text ?? "default" : ""
+        let key = ObjectKey(namespace: namespace, name: name)
+        if let index = objects.firstIndex(where: { $0.kind == kind && $0.key == key }) {
+            objects.remove(at: index)
+        } else {
+            let names = objects.filter { $0.kind == kind && $0.key.namespace == namespace }.map(\.key.name)
+            checker.report(
+                (value["name"] ?? value).place, "no \(kind.manifestKind) \(key) at this step",
+                suggestion: NearestName.of(name, among: names))
+        }
+        return .deleteObject(kind, key)
     }
 
     private mutating func scale(_ value: YAMLValue) -> Action? {

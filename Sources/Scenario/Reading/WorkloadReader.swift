@@ -1,22 +1,37 @@
+import KubeObjects
 import Matrix
 
 extension ScenarioReader {
     /// A manifest, or the file of several, into the workloads.
     mutating func add(_ value: YAMLValue) {
-        for (workload, place) in manifests(value) {
-            if workloads.contains(where: { $0.isSameObject(as: workload) }) {
-                checker.report(
-                    place, "\(workload.kind.rawValue) \(workload.namespace)/\(workload.name) is given twice")
-            } else {
-                workloads.append(workload)
-            }
+        for (manifest, place) in manifests(value) {
+            if !take(manifest, replacing: false) { checker.report(place, "\(manifest.name) is given twice") }
         }
     }
 
+    /// False when it is there already and may not be replaced.
+    mutating func take(_ manifest: Manifest, replacing: Bool) -> Bool {
+        switch manifest {
+        case .workload(let workload):
+            guard let index = workloads.firstIndex(where: { $0.isSameObject(as: workload) }) else {
+                workloads.append(workload)
+                return true
+            }
+            if replacing { workloads[index] = workload }
+        case .object(let object):
+            guard let index = objects.firstIndex(where: { $0.kind == object.kind && $0.key == object.key }) else {
+                objects.append(object)
+                return true
+            }
+            if replacing { objects[index] = object }
+        }
+        return replacing
+    }
+
     /// What a manifest or a `file:` stands for, with the place to name.
-    mutating func manifests(_ value: YAMLValue) -> [(Workload, Place)] {
+    mutating func manifests(_ value: YAMLValue) -> [(Manifest, Place)] {
         guard value["kind"] == nil, let reference = value["file"] else {
-            return workload(value).map { [($0, value["metadata"]?["name"]?.place ?? value.place)] } ?? []
+            return manifestItself(value).map { [($0, value["metadata"]?["name"]?.place ?? value.place)] } ?? []
         }
         guard let path = reference.text, !path.isEmpty else { return [] }
         switch manifest(path) {
@@ -34,7 +49,7 @@ extension ScenarioReader {
             }
             // Their own node names are checked by the same reader, in the manifest file's name.
             swap(&checker, &inner)
-            let found = reading.documents.compactMap { workload($0) }
+            let found = reading.documents.compactMap { manifestItself($0) }
             swap(&checker, &inner)
             problems += reading.problems + inner.problems
             if reading.documents.isEmpty, reading.problems.isEmpty {
@@ -42,6 +57,10 @@ extension ScenarioReader {
             }
             return found.map { ($0, reference.place) }
         }
+    }
+
+    private mutating func manifestItself(_ value: YAMLValue) -> Manifest? {
+        workload(value).map(Manifest.workload) ?? object(value).map(Manifest.object)
     }
 
     private mutating func workload(_ value: YAMLValue) -> Workload? {
@@ -61,7 +80,7 @@ extension ScenarioReader {
             kind: kind, namespace: metadata["namespace"]?.text ?? "default", name: name, labels: labels,
             replicas: kind == .deployment ? min(spec?["replicas"]?.integer ?? 1, ManifestShape.replicaLimit) : 1,
             nodeName: nodeName?.text, port: Self.echoPort(containers, programs),
-            programs: programs, restartPolicy: podSpec?["restartPolicy"]?.text ?? "Always")
+            ports: ports(podSpec), programs: programs, restartPolicy: podSpec?["restartPolicy"]?.text ?? "Always")
     }
 
     private mutating func program(_ container: YAMLValue) -> ContainerProgram? {
@@ -95,6 +114,17 @@ extension ScenarioReader {
         let taken = Set(containers.filter { running.contains($0["name"]?.text ?? "") }.flatMap(ports))
         let free = containers.filter { !running.contains($0["name"]?.text ?? "") }.flatMap(ports)
         return free.first { !taken.contains($0) } ?? (taken.contains(8080) ? 18080 : 8080)
+    }
+
+    private func ports(_ podSpec: YAMLValue?) -> [Pod.Port] {
+        (podSpec?["containers"]?.items ?? []).flatMap { $0["ports"]?.items ?? [] }.compactMap { port in
+            port["containerPort"]?.integer.flatMap { UInt16(exactly: $0) }.map { number in
+                Pod.Port(
+                    name: port["name"]?.text, containerPort: number,
+                    hostPort: port["hostPort"]?.integer.flatMap { UInt16(exactly: $0) }, hostIP: port["hostIP"]?.text,
+                    protocol: port["protocol"]?.text.flatMap(TransportProtocol.init(rawValue:)) ?? .tcp)
+            }
+        }
     }
 
     private func texts(_ value: YAMLValue?) -> [String: String] {

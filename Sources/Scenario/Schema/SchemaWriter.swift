@@ -46,6 +46,13 @@ struct SchemaWriter {
                     .object(["type": "string", "pattern": "^[0-9]{1,5}(-[0-9]{1,5})?$"]),
                 ])
             ])
+        case .portOrName:
+            return .object([
+                "anyOf": .array([
+                    .object(["type": "integer", "minimum": .integer(0), "maximum": .integer(65535)]),
+                    .object(["type": "string", "pattern": .string(TextRule.portName.pattern ?? "")]),
+                ])
+            ])
         case .choice(let names): return .object(["enum": .array(names.map { .string($0) })])
         case .nodes:
             return oneOrMore(.object(["type": "string", "minLength": .integer(1)]))

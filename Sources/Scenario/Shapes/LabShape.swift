@@ -20,6 +20,7 @@ enum LabShape {
             Field("vpc", .object(vpc), required: true, "The cloud's network."),
             Field("nodes", .object(nodes), required: true, "The nodes."),
             Field("pods", .object(pods), required: true, "The pods' network."),
+            Field("services", .object(services), "The services' network."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
             Field("datapath", .object(ScenarioShape.datapath), required: true, "Options of the datapath agent."),
         ])
@@ -49,6 +50,10 @@ enum LabShape {
             Field(
                 "maskSize", .integer(8...LabProfile.longestPodMask), required: true, "Prefix length of a node's share."),
         ])
+
+    private static let services = ObjectShape(
+        name: "services", help: "The services' network.",
+        fields: [Field("cidr", .text(.cidr), required: true, "Addresses of services; 10.100.0.0/16.")])
 
     private static let group = ObjectShape(
         name: "security group", help: "Stateful; what no rule allows is denied, in both directions.",

@@ -8,7 +8,7 @@ enum ManifestShape {
         objects: [
             (Workload.Kind.pod.rawValue, pod), (Workload.Kind.deployment.rawValue, deployment),
             (Workload.Kind.daemonSet.rawValue, daemonSet),
-        ],
+        ] + ObjectShapes.all,
         otherwise: ObjectShape(
             name: "workload", help: "Manifests from a file, one or more documents.",
             fields: [Field("file", .text(.nonEmpty), required: true, "Path, relative to the scenario's file.")]))
@@ -21,7 +21,7 @@ enum ManifestShape {
         ]
     }
 
-    private static func objectMeta(nameRequired: Bool) -> ObjectShape {
+    static func objectMeta(nameRequired: Bool) -> ObjectShape {
         ObjectShape(
             name: "metadata", help: "Object metadata.",
             fields: [
@@ -140,8 +140,10 @@ enum ManifestShape {
         name: "port", help: "A port.",
         fields: [
             Field("containerPort", .integer(1...65535), required: true, "Number."),
-            Field("name", .text(), "Name."),
-            Field("protocol", .choice(["TCP", "UDP"]), "Both are answered."),
+            Field("name", .text(.portName), "Name, by which services and policies may call it."),
+            Field("protocol", .choice(["TCP", "UDP"]), "TCP; both are answered."),
+            Field("hostPort", .integer(1...65535), "Port of the node that leads to it."),
+            Field("hostIP", .text(.address), "Address of the node; all when left out."),
         ])
 
     private static func accepted(_ name: String) -> Field { Field(name, .any, "Accepted, not acted on.") }

@@ -96,8 +96,10 @@ struct ScenarioShape {
                 Field("title", .text(.nonEmpty), "One line for people; the name when left out."),
                 Field("inject", .oneOrMore(.variants(faultCall)), "Faults to start."),
                 Field("heal", .oneOrMore(.text(.nonEmpty)), "Ids of faults to end."),
-                Field("apply", .oneOrMore(.variants(ManifestShape.workload)), "Workloads to create or change."),
-                Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads to delete."),
+                Field(
+                    "apply", .oneOrMore(.variants(ManifestShape.workload)), "Workloads and objects to create or change."
+                ),
+                Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads and objects to delete."),
                 Field("set", .tree, "Values to change in the running lab: datapath.values.NAME."),
                 Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
@@ -106,9 +108,11 @@ struct ScenarioShape {
     }
 
     static let deletion = ObjectShape(
-        name: "deletion", help: "A workload to delete.",
+        name: "deletion", help: "A workload or an object to delete.",
         fields: [
-            Field("kind", .choice(Workload.Kind.allCases.map(\.rawValue)), required: true, "Its kind."),
+            Field(
+                "kind", .choice(Workload.Kind.allCases.map(\.rawValue) + ObjectShapes.kinds.map(\.manifestKind)),
+                required: true, "Its kind."),
             Field("namespace", .text(.dnsLabel), "Its namespace; default."),
             Field("name", .text(.dnsLabel), required: true, "Its name."),
         ])

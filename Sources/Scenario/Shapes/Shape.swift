@@ -11,6 +11,8 @@ indirect enum Shape: Sendable {
     case percent
     /// `8472`, `30000-32767`
     case ports
+    /// A port's number, or its name; CiliumNetworkPolicy writes numbers as texts.
+    case portOrName
     case choice([String])
     /// `all`, a node's name, a list of names; `none` where `orNone`.
     case nodes(orNone: Bool)
@@ -94,6 +96,8 @@ struct ObjectShape: Sendable {
     var oneOf: [String] = []
     /// Keys that exist elsewhere (in Kubernetes) and would change what is measured, but are not acted on: refused by name.
     var refused: [String] = []
+    /// Why they are.
+    var refusal = "no pod is placed by it"
 
     subscript(key: String) -> Field? { fields.first { $0.name == key } }
 }
@@ -135,6 +139,7 @@ extension Shape {
                 + "such as 200ms, 1.5s or 2m"
         case .percent: "a share from 0 to 100 %, such as 3 or 2.5%"
         case .ports: "a port such as 8472 or a range such as 30000-32767"
+        case .portOrName: "a number from 0 to 65535 or a name such as http"
         case .choice(let names): names.count == 1 ? "\"\(names[0])\"" : "one of " + names.joined(separator: ", ")
         case .nodes(let orNone): "all,\(orNone ? " none," : "") a node's name or a list of names"
         case .list(_, let count): count > 0 ? "a list of at least \(count)" : "a list"

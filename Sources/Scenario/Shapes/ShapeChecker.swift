@@ -32,6 +32,10 @@ struct ShapeChecker {
             if !(seconds.map(range.contains) ?? false) { mismatch(value, shape, name) }
         case .percent: if value.text.flatMap(Units.percent) == nil { mismatch(value, shape, name) }
         case .ports: if value.text.flatMap(Units.ports) == nil { mismatch(value, shape, name) }
+        case .portOrName:
+            let isNumber = value.text.flatMap { Int($0) }.map { (0...65_535).contains($0) }
+            let isName = value.scalarKind == .text && value.text.map(TextRule.portName.accepts) == true
+            if !(isNumber ?? isName) { mismatch(value, shape, name) }
         case .choice(let names): checkChoice(value, names, shape, name)
         case .nodes: checkTexts(value, shape, name)
         case .list(let item, let least):
@@ -116,7 +120,7 @@ struct ShapeChecker {
         for entry in entries {
             guard let field = object[entry.key] else {
                 if object.refused.contains(entry.key) {
-                    report(entry.keyPlace, "\(entry.key) in \(object.name) is not supported: no pod is placed by it")
+                    report(entry.keyPlace, "\(entry.key) in \(object.name) is not supported: \(object.refusal)")
                     continue
                 }
                 let names = object.fields.map(\.name)

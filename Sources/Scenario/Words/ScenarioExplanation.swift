@@ -54,6 +54,7 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
         let pods = WorkloadPlacement.pods(for: loaded.scenario.spec.workloads, nodes: nodes)
         var lines = ["Workloads: \(pods.count) \(pods.count == 1 ? "pod" : "pods")"]
         lines += loaded.scenario.spec.workloads.map { "  \(words(of: $0)), port \($0.port)" }
+        lines += loaded.scenario.spec.objects.map { "  \($0.kind.manifestKind) \($0.key)" }
         for node in nodes {
             let names = pods.filter { $0.node == node }.map(\.endpointID)
             lines.append("  \(node): " + (names.isEmpty ? "no pods" : names.joined(separator: ", ")))

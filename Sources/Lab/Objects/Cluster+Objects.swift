@@ -1,0 +1,55 @@
+import KubeObjects
+import Scenario
+
+extension Cluster {
+    /// Takes objects in and tells every running agent.
+    /// - Throws: `LabError` `.plan` when a service asks for what is not to be had.
+    public func apply(_ objects: [ClusterObject]) async throws {
+        try store.withLock { store in for object in objects { try store.apply(object) } }
+        try await announceObjects()
+    }
+
+    public func delete(_ kind: ObjectKind, _ key: ObjectKey) async throws {
+        store.withLock { $0.delete(kind, key) }
+        try await announceObjects()
+    }
+
+    /// The cluster's objects as the agents are told of them.
+    public var objects: ClusterObjects {
+        get async {
+            let pods = await runningPods.map(pod)
+            let terminating = terminatingPods.withLock { $0 }
+            return store.withLock { $0.objects(nodes: kubeNodes, pods: pods, terminating: terminating) }
+        }
+    }
+
+    /// Tells every running agent what it does not know yet of the cluster's objects.
+    public func announceObjects() async throws {
+        let objects = await objects
+        try await onAll(await runningNodes()) { node in
+            try await self.feed.push(objects, to: node, within: self.slack)
+        }
+    }
+
+    private var kubeNodes: [Node] {
+        plan.nodes.map { node in
+            Node(
+                metadata: ObjectMeta(name: node.name, labels: ["kubernetes.io/hostname": node.name]),
+                status: .init(addresses: [
+                    .init(type: "InternalIP", address: node.address), .init(type: "Hostname", address: node.name),
+                ]))
+        }
+    }
+
+    private func pod(_ running: RunningPod) -> Pod {
+        let planned = running.planned
+        let ports = planned.ports.isEmpty ? [Pod.Port(containerPort: planned.port)] : planned.ports
+        return Pod(
+            metadata: ObjectMeta(name: planned.name, namespace: planned.namespace, labels: planned.labels),
+            spec: .init(nodeName: planned.node, containers: [.init(name: "main", ports: ports)]),
+            status: .init(
+                phase: "Running", podIP: running.address,
+                hostIP: plan.nodes.first { $0.name == planned.node }?.address,
+                conditions: [.init(type: "Ready", status: "True")]))
+    }
+}

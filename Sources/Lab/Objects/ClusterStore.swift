@@ -1,0 +1,45 @@
+import KubeObjects
+import NetAddress
+import Scenario
+
+/// The cluster's objects as an API server would hold them: what manifests give, completed, and what follows from it.
+public struct ClusterStore: Sendable {
+    /// Services, policies, namespaces and slices that were applied, with what was allocated for them.
+    public private(set) var applied = ClusterObjects()
+    private var allocation: ServiceAllocation
+
+    /// - Parameter serviceRange: addresses of services.
+    public init(serviceRange: IPv4CIDR) { allocation = ServiceAllocation(range: serviceRange) }
+
+    /// - Throws: `LabError` `.plan` when a service asks for what is not to be had.
+    public mutating func apply(_ object: ClusterObject) throws {
+        guard case .service(let service) = object else { return applied.insert(object) }
+        let complete = try allocation.complete(service, replacing: applied.services[service.key])
+        applied.services[complete.key] = complete
+    }
+
+    public mutating func delete(_ kind: ObjectKind, _ key: ObjectKey) {
+        if kind == .services { allocation.release(key) }
+        applied.remove(kind, key)
+    }
+
+    /// All objects: those applied, nodes and pods as they are, namespaces that are named somewhere, and the slices.
+    public func objects(nodes: [Node], pods: [Pod], terminating: Set<ObjectKey> = []) -> ClusterObjects {
+        var all = applied
+        all.nodes = Dictionary(nodes.map { ($0.key, $0) }) { $1 }
+        all.pods = Dictionary(pods.map { ($0.key, $0) }) { $1 }
+        for slice in EndpointSliceController.slices(
+            services: applied.services.values, pods: pods, terminating: terminating)
+        where all.endpointSlices[slice.key] == nil { all.endpointSlices[slice.key] = slice }
+        let named =
+            pods.map(\.metadata.namespace) + applied.services.keys.map(\.namespace)
+            + applied.networkPolicies.keys.map(\.namespace) + applied.ciliumNetworkPolicies.keys.map(\.namespace)
+        for name in Set(["default", "kube-system"] + named) {
+            let key = ObjectKey(namespace: "", name: name)
+            var namespace = all.namespaces[key] ?? Namespace(metadata: ObjectMeta(name: name))
+            namespace.metadata.labels[Namespace.nameLabel] = name
+            all.namespaces[key] = namespace
+        }
+        return all
+    }
+}

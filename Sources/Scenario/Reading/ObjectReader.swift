@@ -1,0 +1,149 @@
+import Foundation
+import KubeObjects
+
+/// What a manifest stands for.
+enum Manifest {
+    case workload(Workload)
+    case object(ClusterObject)
+
+    /// `Service default/web`
+    var name: String {
+        switch self {
+        case .workload(let workload): "\(workload.kind.rawValue) \(workload.namespace)/\(workload.name)"
+        case .object(let object): "\(object.kind.manifestKind) \(object.key)"
+        }
+    }
+}
+
+extension ScenarioReader {
+    /// An object from a manifest that its shape has passed; mistakes that only the whole object shows are reported here.
+    mutating func object(_ value: YAMLValue) -> ClusterObject? {
+        guard let kind = ObjectShapes.kinds.first(where: { $0.manifestKind == value["kind"]?.text }),
+            let name = value["metadata"]?["name"]?.text, TextRule.dnsLabel.accepts(name)
+        else { return nil }
+        let before = checker.problems.count
+        let object: ClusterObject?
+        switch kind {
+        case .namespaces: object = decode(value, kind).map(ClusterObject.namespace)
+        case .services: object = decode(value, kind).map(ClusterObject.service)
+        case .endpointSlices: object = decode(value, kind).map(ClusterObject.endpointSlice)
+        case .networkPolicies: object = decode(value, kind).map(ClusterObject.networkPolicy)
+        case .ciliumNetworkPolicies: object = decode(value, kind).map(ClusterObject.ciliumNetworkPolicy)
+        case .nodes, .pods: object = nil
+        }
+        if case .service(let service) = object { check(service, value) }
+        if case .endpointSlice(let slice) = object, slice.service == nil {
+            checker.report(
+                value["metadata"]?.place ?? value.place,
+                "EndpointSlice \(slice.key) has no label \(EndpointSlice.serviceNameLabel), so that it is no service's")
+        }
+        return checker.problems.count == before ? object : nil
+    }
+
+    private mutating func decode<Object: KubeObject>(_ value: YAMLValue, _ kind: ObjectKind) -> Object? {
+        do {
+            var object = try JSONDecoder().decode(Object.self, from: Data(value.json.utf8))
+            if kind.isNamespaced, object.metadata.namespace.isEmpty { object.metadata.namespace = "default" }
+            return object
+        } catch let error as DecodingError {
+            // Where the shapes found a mistake, it is reported already, in better words.
+            if checker.problems.isEmpty {
+                let (path, message) = Self.describe(error)
+                checker.report(value.place(of: path), "\(kind.manifestKind): \(message)")
+            }
+        } catch {
+            checker.report(value.place, "\(kind.manifestKind): \(error)")
+        }
+        return nil
+    }
+
+    private static func describe(_ error: DecodingError) -> (path: [any CodingKey], message: String) {
+        switch error {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            return (context.codingPath, context.debugDescription)
+        case .keyNotFound(let key, let context): return (context.codingPath, "\(key.stringValue) is missing")
+        @unknown default: return ([], "\(error)")
+        }
+    }
+
+    private mutating func check(_ service: Service, _ value: YAMLValue) {
+        let spec = value["spec"]
+        let ports = spec?["ports"]?.items ?? []
+        var names: Set<String> = []
+        var numbers: Set<String> = []
+        for (port, item) in zip(service.spec.ports, ports) {
+            if ports.count > 1, port.name == nil {
+                checker.report(item.place, "a port of Service \(service.key) needs a name, for there are several")
+            }
+            if let name = port.name, !names.insert(name).inserted {
+                checker.report(item["name"]?.place ?? item.place, "port \"\(name)\" is given twice")
+            }
+            if !numbers.insert("\(port.protocol) \(port.port)").inserted {
+                checker.report(item["port"]?.place ?? item.place, "port \(port.port) is given twice")
+            }
+            if port.nodePort == WorkloadPlacement.nodePort {
+                checker.report(
+                    item["nodePort"]?.place ?? item.place,
+                    "\(WorkloadPlacement.nodePort) is the port on which the nodes themselves answer probes")
+            }
+            if let nodePort = port.nodePort, let other = objects.first(where: { $0.uses(nodePort, port.protocol) }),
+                other.key != service.key
+            {
+                checker.report(
+                    item["nodePort"]?.place ?? item.place, "node port \(nodePort) is Service \(other.key)'s already")
+            }
+        }
+        if service.spec.ports.isEmpty, !service.isHeadless, service.spec.type != .externalName {
+            checker.report((spec?["ports"] ?? spec ?? value).place, "Service \(service.key) has no port")
+        }
+        guard let profile, let range = IPv4Network(profile.serviceCIDR) else { return }
+        for address in service.clusterAddresses where IPv4Network(address + "/32").map(range.contains) != true {
+            checker.report(
+                (spec?["clusterIP"] ?? spec ?? value).place,
+                "clusterIP \(address) is not within the lab's services' \(profile.serviceCIDR)")
+        }
+    }
+}
+
+extension ClusterObject {
+    /// Whether it is a service that has this node port.
+    fileprivate func uses(_ nodePort: UInt16, _ proto: TransportProtocol) -> Bool {
+        guard case .service(let service) = self else { return false }
+        return service.spec.ports.contains { $0.nodePort == nodePort && $0.protocol == proto }
+    }
+}
+
+extension YAMLValue {
+    /// The value as JSON, plain scalars read by YAML's core schema.
+    var json: String { jsonText.text() }
+
+    private var jsonText: JSONText {
+        switch content {
+        case .list(let items): return .array(items.map(\.jsonText))
+        case .map(let entries): return .object(entries.map { .init(key: $0.key, value: $0.value.jsonText) })
+        case .scalar(let text, _):
+            switch scalarKind {
+            case .null: return .null
+            case .flag: return .bool(text.lowercased() == "true")
+            case .integer: return integer.map { .integer($0) } ?? .string(text)
+            case .number: return Double(text).map { .number($0) } ?? .string(text)
+            default: return .string(text)
+            }
+        }
+    }
+
+    /// Where the value at a path of keys and indices is; the nearest one above when there is none.
+    func place(of path: [any CodingKey]) -> Place {
+        var value = self
+        for key in path {
+            if let index = key.intValue {
+                guard value.items.indices.contains(index) else { break }
+                value = value.items[index]
+            } else {
+                guard let next = value[key.stringValue] else { break }
+                value = next
+            }
+        }
+        return value.place
+    }
+}
