@@ -14,7 +14,9 @@ GUEST := .build/release/guest
 
 # Binaries of a node lie in its RAM: no dead sections, no symbols.
 GUEST_FLAGS := -c release --scratch-path .build-guest -Xswiftc -static-executable -Xlinker --gc-sections
-GUEST_PRODUCTS := labnode datapathd
+# One binary, both programs of a node.
+GUEST_PRODUCT := labguest
+GUEST_NAMES := labnode datapathd
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
@@ -25,9 +27,8 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 build: guest
 	$(SWIFT) build -c release --product labrun
-	@mkdir -p $(GUEST); for product in $(GUEST_PRODUCTS); do \
-		from=.build-guest/release/$$product; to=$(GUEST)/$$product; \
-		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+	@mkdir -p $(GUEST); from=.build-guest/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
+		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 	@git describe --always --dirty --abbrev=12 > $(GUEST)/revision.new 2>/dev/null || echo unknown > $(GUEST)/revision.new; \
 	cmp -s $(GUEST)/revision.new $(GUEST)/revision && rm $(GUEST)/revision.new || mv $(GUEST)/revision.new $(GUEST)/revision
@@ -51,7 +52,7 @@ bpf:
 	@$(MAKE) --no-print-directory -C bpf
 
 guest: bpf
-	@for product in $(GUEST_PRODUCTS); do $(SWIFT) build $(GUEST_FLAGS) --product $$product || exit 1; done
+	$(SWIFT) build $(GUEST_FLAGS) --product $(GUEST_PRODUCT)
 
 ## image: the node image of KERNEL (5.10, 6.1, 6.12, 7.2 or all)
 image: build

@@ -41,13 +41,12 @@ let guest: [Target] = [
             "LinuxKernel",
         ],
         swiftSettings: strict),
-    .executableTarget(name: "datapathd", dependencies: ["Datapath"], swiftSettings: strict),
     .target(name: "CNodeShim"),
     .target(
         name: "NodeRuntime",
         dependencies: ["CLinuxShim", "CNodeShim", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
         swiftSettings: strict),
-    .executableTarget(name: "labnode", dependencies: ["NodeRuntime"], swiftSettings: strict),
+    .executableTarget(name: "labguest", dependencies: ["Datapath", "NodeRuntime"], swiftSettings: strict),
 ]
 
 let host: [Target] = [
@@ -115,8 +114,7 @@ let package = Package(
     name: "labrun",
     products: [
         .executable(name: "labrun", targets: ["labrun"]),
-        .executable(name: "labnode", targets: ["labnode"]),
-        .executable(name: "datapathd", targets: ["datapathd"]),
+        .executable(name: "labguest", targets: ["labguest"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -1,0 +1,26 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The process: the agent and its command line, or the CNI plugin, by the name it was called by.
+public enum DatapathProgram {
+    public static let names: Set<String> = ["datapathd", CNIPlugin.programName]
+
+    /// - Parameter program: last part of the path by which it was called.
+    public static func main(as program: String?) -> Never {
+        if program == CNIPlugin.programName { exit(CNIPlugin.run(environment: environmentVariables())) }
+        exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())) { DatapathSelftest.main(arguments: $0) })
+    }
+
+    /// The environment as a dictionary; of a name that comes twice the first counts, as for getenv(3).
+    private static func environmentVariables() -> [String: String] {
+        var variables: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2, variables[String(parts[0])] == nil { variables[String(parts[0])] = String(parts[1]) }
+            entry += 1
+        }
+        return variables
+    }
+}

@@ -1,3 +1,0 @@
-import NodeRuntime
-
-NodeRuntime.main()
