@@ -11,7 +11,13 @@ enum PacketLoss: RootCause {
         }
         // What stays on one node does not cross the underlay.
         let partial = paths.failing.filter { evidence.probes[$0].observed.name == "loss" && nodes($0).count == 2 }
-        guard !partial.isEmpty else { return [] }
+        let impaired = Set(evidence.nodes.filter(\.losesPackets).map(\.name))
+        // Silence between two nodes one of which loses packets by its own word.
+        let silent = paths.failing.filter { index in
+            evidence.probes[index].observed == .timeout && nodes(index).count == 2
+                && !nodes(index).isDisjoint(with: impaired)
+        }
+        guard !partial.isEmpty || !silent.isEmpty else { return [] }
         let pairs = Set(partial.map { nodes($0) })
         // A connection between two nodes that lose packets may time out altogether.
         let lossy = paths.failing.filter { index in
@@ -20,11 +26,15 @@ enum PacketLoss: RootCause {
             return probe.observed.name == "loss" || (probe.observed == .timeout && probe.key.protocol == .tcp)
         }
         // The node that is on one side of every lossy probe loses the packets.
-        let sides = partial.map { nodes($0) }
-        let common = sides.dropFirst().reduce(sides.first ?? []) { $0.intersection($1) }
+        let sides = (partial.isEmpty ? silent : partial).map { nodes($0) }
+        var common = sides.dropFirst().reduce(sides.first ?? []) { $0.intersection($1) }
+        if !common.isDisjoint(with: impaired) { common.formIntersection(impaired) }
         let sent = partial.reduce(0) { $0 + evidence.probes[$1].sent }
         let answered = partial.reduce(0) { $0 + evidence.probes[$1].answered }
-        var lines = ["\(answered) of \(sent) packets of \(partial.count) probes were answered"]
+        var lines =
+            partial.isEmpty
+            ? ["\(silent.count) probes were not answered"]
+            : ["\(answered) of \(sent) packets of \(partial.count) probes were answered"]
         if !common.isEmpty { lines.append("every lossy probe has \(list(common)) on one side") }
         for node in evidence.nodes where !node.impairments.isEmpty {
             lines.append("\(node.name) has \(node.impairments.joined(separator: "; "))")
@@ -39,7 +49,19 @@ enum PacketLoss: RootCause {
                         ? "remove the queueing discipline that loses packets \(where_)"
                         : "look at the link's error counters \(where_)",
                     confidence: named ? 0.95 : common.isEmpty ? 0.5 : 0.7),
-                cells: Set(lossy))
+                cells: Set(lossy).union(silent))
         ]
+    }
+}
+
+extension NodeReading {
+    /// Has a queueing discipline that loses or corrupts packets: `eth0 netem delay 0us jitter 0us loss 30.0 corrupt 0.0 …`.
+    var losesPackets: Bool {
+        impairments.contains { line in
+            let words = line.split(separator: " ")
+            return zip(words, words.dropFirst()).contains { name, value in
+                ["loss", "corrupt"].contains(name) && (Double(value.filter { $0 != "%" }) ?? 0) > 0
+            }
+        }
     }
 }

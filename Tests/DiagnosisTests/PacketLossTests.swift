@@ -32,6 +32,28 @@ import Testing
         #expect(netem.confidence > quiet.confidence)
     }
 
+    @Test(arguments: [
+        ("eth0 netem delay 0us jitter 0us loss 20.0 corrupt 0.0 duplicate 0.0 reorder 0.0", true),
+        ("eth0 netem delay 0us jitter 0us loss 0.0 corrupt 5.0 duplicate 0.0 reorder 0.0", true),
+        ("eth0 netem delay 50000us jitter 0us loss 0.0 corrupt 0.0 duplicate 10.0 reorder 0.0", false),
+    ])
+    func `silence at a node that loses packets by its own word is accounted for`(line: String, loses: Bool) throws {
+        var lab = ThreeNodeLab()
+        lab.impairments["node2"] = [line]
+        var evidence = lab.evidence()
+        let index = try #require(
+            evidence.probes.firstIndex { $0.key.from == "default/node1" && $0.key.to == "default/node2" })
+        let other = try #require(
+            evidence.probes.firstIndex { $0.key.from == "default/node1" && $0.key.to == "default/node3" })
+        for probe in [index, other] { evidence.probes[probe].observed = .timeout }
+        let account = Diagnosis.account(for: evidence)
+        #expect(account.unexplained.contains(evidence.probes[other].key))
+        #expect(account.unexplained.contains(evidence.probes[index].key) != loses)
+        let finding = account.findings.first { $0.id == "underlay/packet-loss" }
+        #expect((finding != nil) == loses)
+        #expect(finding.map { $0.summary == "packets are lost at node2" } ?? true)
+    }
+
     @Test func `nothing is lost where everything is open`() {
         #expect(Diagnosis.examine(ThreeNodeLab().evidence()).isEmpty)
     }
