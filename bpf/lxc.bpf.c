@@ -22,7 +22,20 @@
 #include "l4.h"
 #include "lookup.h"
 #include "packet.h"
+#include "service.h"
 #include "trace.h"
+#include "unreachable.h"
+
+// After a translation, events tell where the packet goes now.
+static __always_inline void flow_describe(struct packet *packet, const struct flow *flow) {
+    struct dp_event *event = &packet->event;
+
+    if (!flow->connection.rev_nat || flow->connection.is_reply || flow->flags & FLOW_ICMP_ERROR)
+        return;
+    event->source.word[0] = flow->tuple.source.word[0];
+    event->destination.word[0] = flow->tuple.destination.word[0];
+    event->destination_port = bpf_ntohs(flow->tuple.destination_port);
+}
 
 static __always_inline int ipv4_from_container(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config,
@@ -33,11 +46,10 @@ static __always_inline int ipv4_from_container(
         return TC_ACT_SHOT;
 
     struct iphdr *ip = ipv4_header(eth);
-    __be32 destination = ip->daddr;
 
     if (ip->saddr != interface->ipv4)
         return DROP(skb, packet, DP_DROP_INVALID_SOURCE);
-    if (!ipv4_is_unicast(destination))
+    if (!ipv4_is_unicast(ip->daddr))
         return DROP(skb, packet, DP_DROP_UNSUPPORTED_DESTINATION);
 
     struct flow *flow = flow_begin();
@@ -46,18 +58,34 @@ static __always_inline int ipv4_from_container(
     if (!flow)
         return TC_ACT_SHOT;
     refused = l4_parse(skb, packet, flow);
-
     if (refused)
         return DROP(skb, packet, refused);
+    if (config->flags & DP_CONFIG_SERVICES) {
+        refused = service_translate(skb, packet, flow);
+        if (refused == DP_DROP_NO_SERVICE_BACKEND) {
+            trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
+            DROP_RECORD(skb, packet, DP_DROP_NO_SERVICE_BACKEND);
+            return packet->l4_offset ? unreachable_answer(skb) : TC_ACT_SHOT;
+        }
+        if (refused)
+            return DROP(skb, packet, refused);
+        eth = packet_header(skb, IPV4_FRAME_BYTES);
+        if (!eth)
+            return DROP(skb, packet, DP_DROP_TRUNCATED);
+        ip = ipv4_header(eth);
+    }
     ct_lookup(packet, flow, DP_CT_EGRESS);
 
+    // To the address under which the endpoint called itself: it alone knows it.
+    __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4 : ip->daddr;
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
     const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
     int through_overlay = !endpoint && entry && entry->tunnel_family;
 
     packet->event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
     trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
-    if (!endpoint && config_is_local_pod(config, destination))
+    flow_describe(packet, flow);
+    if (!endpoint && (config_is_local_pod(config, destination) || destination == DP_LOOPBACK_IPV4))
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (!endpoint && !through_overlay && config_is_cluster_pod(config, destination))
         return DROP(skb, packet, DP_DROP_NO_TUNNEL_ENDPOINT);
@@ -171,7 +199,10 @@ int to_container(struct __sk_buff *skb) {
 
     packet.event.source_identity = identity_from_mark(skb, ip->saddr);
     skb->mark = 0;
-    if (ip->daddr != interface->ipv4)
+    // Only the endpoint itself calls itself.
+    if (ip->saddr == DP_LOOPBACK_IPV4 && packet.event.source_identity != interface->identity)
+        return DROP(skb, &packet, DP_DROP_INVALID_SOURCE);
+    if (ip->daddr != interface->ipv4 && ip->daddr != DP_LOOPBACK_IPV4)
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
 
     struct flow *flow = flow_begin();
@@ -180,10 +211,16 @@ int to_container(struct __sk_buff *skb) {
     if (!flow)
         return TC_ACT_SHOT;
     refused = l4_parse(skb, &packet, flow);
-
     if (refused)
         return DROP(skb, &packet, refused);
     ct_lookup(&packet, flow, DP_CT_INGRESS);
+    if (ip->daddr == DP_LOOPBACK_IPV4 && !(flow->connection.flags & DP_CT_LOOPBACK))
+        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+    if (ip->saddr == DP_LOOPBACK_IPV4)
+        flow->connection.flags |= DP_CT_LOOPBACK;
+    refused = service_reverse(skb, &packet, flow, interface->ipv4);
+    if (refused)
+        return DROP(skb, &packet, refused);
     refused = ct_admit(&packet, flow, DP_CT_INGRESS);
     if (refused)
         return DROP(skb, &packet, refused);

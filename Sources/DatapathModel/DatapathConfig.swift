@@ -25,6 +25,8 @@ public struct DatapathConfig: Sendable, Hashable {
     public var tracePoints: Set<TracePoint> = []
     /// Of TCP, only segments with SYN, FIN or RST are traced.
     public var aggregatesTraces = true
+    /// Calls of services are translated packet by packet.
+    public var translatesServices = false
 
     public init(
         nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRange: IPv4CIDR,
@@ -48,6 +50,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
     public init(_ config: DatapathConfig) {
         var flags: Int32 = config.tracePoints.isEmpty ? 0 : DP_CONFIG_TRACE
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
+        if config.translatesServices { flags |= DP_CONFIG_SERVICES }
         abi = dp_config()
         abi.abi_version = UInt32(DP_ABI_VERSION)
         abi.flags = UInt32(flags)

@@ -37,6 +37,8 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let natUnsupportedProtocol = Reason(DP_DROP_NAT_UNSUPPORTED_PROTOCOL)
     public static let natNoMapping = Reason(DP_DROP_NAT_NO_MAPPING)
     public static let natRefused = Reason(DP_DROP_NAT_REFUSED)
+    public static let noServiceBackend = Reason(DP_DROP_NO_SERVICE_BACKEND)
+    public static let serviceRefused = Reason(DP_DROP_SERVICE_REFUSED)
     public static let forwarded = Reason(DP_FORWARDED)
     /// An event that found the ring buffer full.
     public static let eventLost = Reason(DP_EVENT_LOST)
@@ -152,6 +154,10 @@ public enum MapName {
     public static let tcpConnections = DP_MAP_CT_TCP
     public static let otherConnections = DP_MAP_CT_ANY
     public static let fragments = DP_MAP_FRAGMENTS
+    public static let services = DP_MAP_SERVICES
+    public static let backends = DP_MAP_BACKENDS
+    public static let reverse = DP_MAP_REVNAT
+    public static let affinity = DP_MAP_AFFINITY
     public static let policy = DP_MAP_POLICY
     public static let portClasses = DP_MAP_PORT_CLASSES
     public static let devices = DP_MAP_DEVICES

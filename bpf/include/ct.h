@@ -20,11 +20,13 @@ static __always_inline __u32 ct_now(void) {
     return bpf_ktime_get_ns() / 1000000000;
 }
 
-static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state) {
+static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state, __u8 direction) {
     if (protocol != IPPROTO_TCP)
         return DP_CT_ANY_SECONDS;
     if (state == DP_CT_STATE_OPENING)
         return DP_CT_OPENING_SECONDS;
+    if (state == DP_CT_STATE_CLOSING && direction == DP_CT_SERVICE)
+        return DP_CT_SERVICE_CLOSING_SECONDS;
     return state == DP_CT_STATE_CLOSED ? DP_CT_CLOSED_SECONDS : DP_CT_TCP_SECONDS;
 }
 
@@ -58,7 +60,8 @@ static __always_inline int ct_is_opening_segment(const struct packet *packet) {
 // Brings the entry along with a packet of its connection (RFC 9293, section 3.3.2, as far as a bystander needs it).
 // Processors may race here: the flags that one of them misses come again with the next segment, or time decides.
 static __always_inline void ct_follow(
-    struct dp_ct_entry *entry, const struct packet *packet, const struct flow *flow, int is_reply, __u32 now) {
+    struct dp_ct_entry *entry, const struct packet *packet, const struct flow *flow, enum dp_ct_direction direction,
+    int is_reply, __u32 now) {
     __u8 flags = entry->flags | (is_reply ? DP_CT_REPLIED : 0);
     __u8 state = entry->state;
     __u8 tcp = packet->event.tcp_flags;
@@ -77,7 +80,7 @@ static __always_inline void ct_follow(
         state = DP_CT_STATE_ESTABLISHED;
     }
 
-    __u32 expires = now + ct_seconds(flow->tuple.protocol, state);
+    __u32 expires = now + ct_seconds(flow->tuple.protocol, state, direction);
 
     // Most packets change nothing: the line stays shared between processors.
     if (entry->flags != flags)
@@ -129,7 +132,10 @@ static __noinline int ct_lookup(struct packet *packet, struct flow *flow, enum d
         if (entry->state == DP_CT_STATE_CLOSED && ct_is_opening_segment(packet))
             return DP_CT_NEW;
         packet->event.connection = is_reply ? DP_CT_REPLY : DP_CT_ESTABLISHED;
-        ct_follow(entry, packet, flow, is_reply, now);
+        ct_follow(entry, packet, flow, direction, is_reply, now);
+        // The service that the caller used may have been made anew meanwhile.
+        if (!is_reply && entry->rev_nat != flow->connection.rev_nat)
+            entry->rev_nat = flow->connection.rev_nat;
     }
     ct_take(flow, entry, is_reply);
     return packet->event.connection;
@@ -152,6 +158,6 @@ static __noinline int ct_admit(struct packet *packet, struct flow *flow, enum dp
     if (packet->event.connection != DP_CT_NEW || flow->flags & FLOW_ICMP_ERROR)
         return 0;
     key.direction = direction;
-    ct_follow(&entry, packet, flow, 0, ct_now());
+    ct_follow(&entry, packet, flow, direction, 0, ct_now());
     return ct_insert(&key, &entry) ? DP_DROP_CT_INSERTION_FAILED : 0;
 }

@@ -15,34 +15,15 @@
 #include "datapath_abi.h"
 #include "events.h"
 #include "flow.h"
+#include "icmp.h"
 #include "ipv4.h"
 #include "packet.h"
 
-// RFC 792; linux/icmp.h drags in socket headers that the BPF target lacks.
-#define ICMP_TYPE_ECHO_REPLY 0
-#define ICMP_TYPE_UNREACHABLE 3
-#define ICMP_TYPE_ECHO 8
-#define ICMP_TYPE_TIME_EXCEEDED 11
-#define ICMP_TYPE_PARAMETER_PROBLEM 12
-#define ICMP_HEADER_BYTES 8
-
-struct icmp_header {
-    __u8 type;
-    __u8 code;
-    __u16 checksum;
-    __be16 identifier;
-    __be16 sequence;
-};
-
-static __always_inline int icmp_is_error(__u8 type) {
-    return type == ICMP_TYPE_UNREACHABLE || type == ICMP_TYPE_TIME_EXCEEDED || type == ICMP_TYPE_PARAMETER_PROBLEM;
-}
-
 // The request carries its identifier as source port, the answer as destination port.
 static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, __be16 identifier) {
-    if (type == ICMP_TYPE_ECHO)
+    if (type == ICMP_ECHO)
         tuple->source_port = identifier;
-    if (type == ICMP_TYPE_ECHO_REPLY)
+    if (type == ICMP_ECHOREPLY)
         tuple->destination_port = identifier;
 }
 
@@ -50,7 +31,7 @@ static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, 
 static __always_inline int l4_parse_quoted(
     struct __sk_buff *skb, const struct packet *packet, struct flow *flow) {
     struct dp_ct_key *tuple = &flow->tuple;
-    __u32 offset = packet->l4_offset + ICMP_HEADER_BYTES;
+    __u32 offset = packet->l4_offset + sizeof(struct icmp_header);
     struct icmp_header icmp;
     struct iphdr ip;
 
@@ -72,9 +53,9 @@ static __always_inline int l4_parse_quoted(
         tuple->destination_port = ports[0];
     } else if (ip.protocol == IPPROTO_ICMP) {
         // An error is never about an error (RFC 1122, section 3.2.2).
-        if (icmp.type != ICMP_TYPE_ECHO && icmp.type != ICMP_TYPE_ECHO_REPLY)
+        if (icmp.type != ICMP_ECHO && icmp.type != ICMP_ECHOREPLY)
             return -1;
-        icmp_echo_ports(tuple, icmp.type == ICMP_TYPE_ECHO ? ICMP_TYPE_ECHO_REPLY : ICMP_TYPE_ECHO, icmp.identifier);
+        icmp_echo_ports(tuple, icmp.type == ICMP_ECHO ? ICMP_ECHOREPLY : ICMP_ECHO, icmp.identifier);
     }
     return 0;
 }

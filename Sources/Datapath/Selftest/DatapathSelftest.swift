@@ -9,13 +9,13 @@ import LinuxKernel
 /// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
-    static let cases = LXCCases.all + ConnectionCases.all + OverlayCases.all + HostCases.all + NATCases.all
+    static let cases = LXCCases.all + ConnectionCases.all + ServiceCases.all + OverlayCases.all + HostCases.all + NATCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
     /// for the last free ones. Policy's are not decided by any program yet.
     static let unreachable: Set<Reason> = [
-        .tunnelKeyRefused, .connectionInsertionFailed, .natRefused, .policyDeniedIngress, .policyDeniedEgress,
+        .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused, .policyDeniedIngress, .policyDeniedEgress,
         .policyDenyRule,
     ]
 

@@ -30,6 +30,7 @@ struct SelftestBench: ~Copyable {
         let programUnderTest: Map<UInt32, UInt32> = try driver.map("program_under_test")
         let ring = try object.ringBuffer(MapName.events)
         try Self.fill(endpoints, ipcache)
+        try TestServices.fill(object)
         connections = try TestConnections.open(object)
         self.object = object
         self.driver = driver
@@ -52,6 +53,7 @@ struct SelftestBench: ~Copyable {
     mutating func observe(_ test: SelftestCase) throws -> Observation {
         try apply(test.setup)
         try connections?.replace(with: test.connections)
+        try TestServices.forgetClients(object)
         try NATSetup.apply(test.nat, to: object)
         for step in test.prior { _ = try run(step.program, packet: step.packet) }
         _ = try drainEvents()

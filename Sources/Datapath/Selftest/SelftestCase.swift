@@ -87,6 +87,8 @@ struct SelftestCase: Sendable {
         case unknownInterface
         /// The configuration asks for no traces: metrics only.
         case quiet
+        /// Services are translated.
+        case services
         /// Of TCP, it asks for the segments that open and close connections only.
         case aggregating
     }

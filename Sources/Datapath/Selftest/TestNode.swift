@@ -44,6 +44,7 @@ enum TestNode {
             hostInterface: hostInterface, hostMAC: hostMAC, overlayInterface: overlayInterface,
             nodeInterface: nodeInterface)
         config.tracePoints = setup == .quiet ? [] : Set(TracePoint.allCases)
+        config.translatesServices = setup == .services
         config.aggregatesTraces = setup == .aggregating
         return config
     }

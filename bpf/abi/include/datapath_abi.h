@@ -54,6 +54,10 @@
 #define DP_MAP_CT_TCP "dp_ct_tcp"
 #define DP_MAP_CT_ANY "dp_ct_any"
 #define DP_MAP_FRAGMENTS "dp_fragments"
+#define DP_MAP_SERVICES "dp_services"
+#define DP_MAP_BACKENDS "dp_backends"
+#define DP_MAP_REVNAT "dp_revnat"
+#define DP_MAP_AFFINITY "dp_affinity"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
@@ -62,6 +66,11 @@
 #define DP_MAX_CT_TCP 32768
 #define DP_MAX_CT_ANY 16384
 #define DP_MAX_FRAGMENTS 4096
+// Frontends with their slots; Cilium's bpf.lbMapMax is half of it.
+#define DP_MAX_SERVICES 131072
+#define DP_MAX_BACKENDS 65536
+#define DP_MAX_REVNAT 65535
+#define DP_MAX_AFFINITY 16384
 #define DP_EVENTS_BYTES (1 << 20)
 // The reader of traces is woken when so much more has come.
 #define DP_EVENTS_WAKEUP_BYTES (1 << 16)
@@ -91,6 +100,8 @@
     X(NEIGHBOUR_CHATTER, -15, "neighbour-chatter", "IPv6 multicast or gratuitous ARP, counted without an event") \
     X(FRAGMENT_NOT_FOUND, -20, "fragment-not-found", "fragment of a packet whose first fragment was not seen") \
     X(CT_INSERTION_FAILED, -21, "ct-insertion-failed", "connection cannot be entered in the conntrack table") \
+    X(NO_SERVICE_BACKEND, -22, "no-service-backend", "service has no backend; the caller is told port unreachable") \
+    X(SERVICE_REFUSED, -23, "service-refused", "kernel refused to write the packet of a service") \
     X(NAT_NO_PORT, -35, "nat-no-port", "no free port for another masqueraded flow to this destination") \
     X(NAT_UNSUPPORTED_PROTOCOL, -36, "nat-unsupported-protocol", "protocol or ICMP message is not masqueraded") \
     X(NAT_NO_MAPPING, -37, "nat-no-mapping", "ICMP error of a pod about a flow that is not masqueraded") \
@@ -137,6 +148,7 @@ enum dp_point {
     X(ARP, 5, "arp.h") \
     X(FORWARD, 6, "forward.h") \
     X(CT, 10, "ct.h") \
+    X(SERVICE, 11, "service.h") \
     X(MASQUERADE, 20, "masquerade.h") \
     X(POLICY, 30, "policy.h")
 
@@ -237,6 +249,8 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_TRACE 1
 // Of TCP, trace only segments with SYN, FIN or RST.
 #define DP_CONFIG_TRACE_AGGREGATE 2
+// Services are translated packet by packet.
+#define DP_CONFIG_SERVICES 4
 
 struct dp_config {
     __u32 abi_version;
@@ -308,6 +322,8 @@ enum dp_ct_state {
 #define DP_CT_OPENING_SECONDS 60
 #define DP_CT_TCP_SECONDS 8000
 #define DP_CT_CLOSED_SECONDS 10
+// Of service entries, which see the caller's side only: after its FIN.
+#define DP_CT_SERVICE_CLOSING_SECONDS 120
 #define DP_CT_ANY_SECONDS 60
 
 #define DP_CT_REPLIED 1
@@ -364,6 +380,72 @@ struct dp_fragment_ports {
     __u16 destination_port;
 };
 DP_ASSERT_SIZE(struct dp_fragment_ports, 4);
+
+// dp_services: hash. Slot 0 is the frontend; slots 1 … count name its backends. Ports in network byte order.
+struct dp_service_key {
+    struct dp_address address;
+    __u16 port;
+    __u16 slot;
+    __u8 protocol;
+    __u8 family;
+    __u8 pad[2];
+};
+DP_ASSERT_SIZE(struct dp_service_key, 24);
+
+struct dp_service {
+    // Slots 1 …: key of dp_backends.
+    __u32 backend;
+    // Slot 0: how long a client stays with its backend; 0: no affinity.
+    __u32 affinity_seconds;
+    __u16 count;
+    // Key of dp_revnat, and of the affinity.
+    __u16 rev_nat;
+    __u16 flags;
+    __u16 pad;
+};
+DP_ASSERT_SIZE(struct dp_service, 16);
+
+// dp_backends: hash, number (__u32) → backend. One that is not active takes no new connections.
+#define DP_BACKEND_ACTIVE 1
+
+struct dp_backend {
+    struct dp_address address;
+    __u16 port;
+    __u8 protocol;
+    __u8 family;
+    __u8 flags;
+    __u8 pad[3];
+};
+DP_ASSERT_SIZE(struct dp_backend, 24);
+
+// dp_revnat: hash, index (__u32) → the frontend that replies come from.
+struct dp_revnat {
+    struct dp_address address;
+    __u16 port;
+    __u8 family;
+    __u8 pad;
+};
+DP_ASSERT_SIZE(struct dp_revnat, 20);
+
+// dp_affinity: LRU hash, client of a frontend → its backend.
+struct dp_affinity_key {
+    struct dp_address client;
+    __u32 rev_nat;
+    __u8 family;
+    __u8 pad[3];
+};
+DP_ASSERT_SIZE(struct dp_affinity_key, 24);
+
+struct dp_affinity {
+    __u32 backend;
+    // CLOCK_MONOTONIC, seconds.
+    __u32 expires;
+};
+DP_ASSERT_SIZE(struct dp_affinity, 8);
+
+// Source of an endpoint that calls itself through a service, so that its answer passes the datapath: 169.254.42.1, network
+// byte order.
+#define DP_LOOPBACK_IPV4 0x012AFEA9
 
 // dp_devices: hash, ifindex of a node device (__u32) → the address that pods take when they leave by it.
 struct dp_device {

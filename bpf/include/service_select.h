@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Frontend → backend. Nothing here touches a packet: the per-packet path and the sockets choose alike.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/stddef.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath_abi.h"
+#include "service_maps.h"
+
+static __always_inline const struct dp_service *service_lookup(struct dp_service_key *key, __u16 slot) {
+    key->slot = slot;
+    return bpf_map_lookup_elem(&dp_services, key);
+}
+
+static __always_inline const struct dp_backend *backend_lookup(__u32 number) {
+    return bpf_map_lookup_elem(&dp_backends, &number);
+}
+
+// A backend for a new connection of a client, and its number; NULL: there is none.
+static __always_inline const struct dp_backend *service_select(
+    struct dp_service_key *key, const struct dp_service *service, const struct dp_address *client, __u32 now,
+    __u32 *number) {
+    struct dp_affinity_key affinity_key = {.client = *client, .rev_nat = service->rev_nat, .family = key->family};
+    const struct dp_backend *backend;
+
+    *number = 0;
+    if (!service->count)
+        return NULL;
+    if (service->affinity_seconds) {
+        const struct dp_affinity *affinity = bpf_map_lookup_elem(&dp_affinity, &affinity_key);
+
+        if (affinity && affinity->expires >= now)
+            *number = affinity->backend;
+    }
+    backend = *number ? backend_lookup(*number) : NULL;
+    if (!backend || !(backend->flags & DP_BACKEND_ACTIVE)) {
+        const struct dp_service *slot = service_lookup(key, 1 + bpf_get_prandom_u32() % service->count);
+
+        if (!slot)
+            return NULL;
+        *number = slot->backend;
+        backend = backend_lookup(*number);
+    }
+    if (backend && service->affinity_seconds) {
+        struct dp_affinity affinity = {.backend = *number, .expires = now + service->affinity_seconds};
+
+        bpf_map_update_elem(&dp_affinity, &affinity_key, &affinity, BPF_ANY);
+    }
+    return backend;
+}
