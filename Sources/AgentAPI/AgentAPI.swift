@@ -32,6 +32,10 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case metrics = "metrics.list"
     /// → `[ConnectionSample]`, read from the kernel's conntrack tables
     case connections = "ct.list"
+    /// → `[ServiceSample]`: the services that this node translates
+    case services = "service.list"
+    /// → `LoadBalancingSample`, read from the kernel's maps
+    case loadBalancing = "lb.list"
     /// `CNIRequest` → `CNIReply`; used by the CNI plugin.
     case cni
     /// → `String`, the text an engineer reads (`datapathd status`, `datapathd health`)

@@ -67,7 +67,9 @@ public enum OptionCatalogue {
     private static let services: [OptionKey] = [
         .choice(
             "kubeProxyReplacement", DatapathOptions.KubeProxyReplacement.self,
-            .only(["false", "disabled"], because: "the datapath has no services yet")),
+            .only(
+                ["true", "strict", "false", "disabled"],
+                because: "the datapath translates every type of service for pods, or none")),
         OptionKey("socketLB.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
         OptionKey("socketLB.hostNamespaceOnly", .flag, .only(["false"], because: "the datapath has no services yet")),
         OptionKey("nodePort.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),

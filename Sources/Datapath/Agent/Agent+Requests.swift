@@ -56,6 +56,8 @@ extension Agent {
         case .setTracing: result(try setTracing(try parameters(data)))
         case .metrics: result(try withCore { core in try core.programs.maps.metrics() })
         case .connections: result(try withCore { core in try core.conntrack.list() })
+        case .services: result(try withCore { core in core.services.samples })
+        case .loadBalancing: result(try withCore { core in try core.services.loadBalancing() })
         case .cni: result(try cni(try parameters(data)))
         }
     }

@@ -17,6 +17,9 @@ struct AgentCore: ~Copyable {
     var devices: HostDevices
     let programs: DatapathPrograms
     var conntrack: Conntrack
+    var services: ServiceTable
+    /// Whose each endpoint slice is.
+    var sliceServices: [ObjectKey: ObjectKey] = [:]
     var pool: AddressPool
     var identities = IdentityRegistry()
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
@@ -53,7 +56,8 @@ struct AgentCore: ~Copyable {
         let objects = try objectStore.load()
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
-            conntrack: try Conntrack.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
+            conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
+            services: try ServiceTable.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
@@ -70,8 +74,8 @@ struct AgentCore: ~Copyable {
 
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
-        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, starts: Int, pool: AddressPool,
-        cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
+        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, services: consuming ServiceTable,
+        starts: Int, pool: AddressPool, cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store
@@ -79,6 +83,7 @@ struct AgentCore: ~Copyable {
         self.devices = devices
         self.programs = programs
         self.conntrack = conntrack
+        self.services = services
         self.starts = starts
         self.pool = pool
         self.cluster = cluster
@@ -145,6 +150,7 @@ struct AgentCore: ~Copyable {
         config.tunnelPort = settings.config.tunnelPort
         config.tracePoints = tracePoints
         config.aggregatesTraces = false
+        config.translatesServices = settings.options.kubeProxyReplacement.isComplete
         try programs.maps.configure(config)
     }
 

@@ -29,6 +29,14 @@ enum AgentQueries {
         try show(query, .connections, returning: [ConnectionSample].self, ConnectionText.text)
     }
 
+    static func services(_ query: Query) throws {
+        try show(query, .services, returning: [ServiceSample].self, ServiceText.services)
+    }
+
+    static func loadBalancing(_ query: Query) throws {
+        try show(query, .loadBalancing, returning: LoadBalancingSample.self, ServiceText.loadBalancing)
+    }
+
     static func health(_ query: Query, deadlineMillis: Int) throws {
         var client = try AgentClient(socketPath: query.socket)
         let report: HealthReport = try client.call(

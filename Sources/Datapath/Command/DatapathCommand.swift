@@ -17,6 +17,8 @@ public enum DatapathCommand {
                datapathd bpf ipcache list [-o json]
                datapathd bpf metrics list [-o json]
                datapathd bpf ct list [-o json]         connections
+               datapathd bpf lb list [-o json]         frontends and backends in the kernel
+               datapathd service list [-o json]
                datapathd monitor [-o json]             trace and drop events as they happen
                datapathd call REQUEST                  send one line of JSON to the agent, print its answer
                datapathd selftest [--json]             run the BPF programs on prepared packets
@@ -35,6 +37,8 @@ public enum DatapathCommand {
         case ipcache(Query)
         case metrics(Query)
         case connections(Query)
+        case services(Query)
+        case loadBalancing(Query)
         case monitor(Query)
         case call(Query, line: String)
         case help
@@ -83,6 +87,8 @@ public enum DatapathCommand {
         case ["identity", "list"]: return .identities(query)
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
         case ["bpf", "metrics", "list"]: return .metrics(query)
+        case ["service", "list"]: return .services(query)
+        case ["bpf", "lb", "list"]: return .loadBalancing(query)
         case ["bpf", "ct", "list"]: return .connections(query)
         case ["monitor"]: return .monitor(query)
         case _ where words.count == 2 && words[0] == "call": return .call(query, line: words[1])
@@ -108,6 +114,8 @@ public enum DatapathCommand {
             case .ipcache(let query): try AgentQueries.ipcache(query)
             case .metrics(let query): try AgentQueries.metrics(query)
             case .connections(let query): try AgentQueries.connections(query)
+            case .services(let query): try AgentQueries.services(query)
+            case .loadBalancing(let query): try AgentQueries.loadBalancing(query)
             case .monitor(let query): try AgentQueries.monitor(query)
             case .call(let query, let line): try AgentQueries.call(query, line: line)
             }

@@ -1,0 +1,158 @@
+import KubeObjects
+import LinuxKernel
+
+/// The services that this node translates: what is planned, what the kernel has, and the numbers that stand for both.
+/// Everything but the plans is the kernel's, so that an agent that starts again goes on where the last one ended.
+struct ServiceTable: ~Copyable {
+    private let maps: ServiceMaps
+    /// As the kernel has it.
+    private(set) var frontends: [ServiceEnd: ServiceMaps.Frontend]
+    private(set) var plans: [ServiceEnd: FrontendPlan] = [:]
+    private var ofService: [ObjectKey: Set<ServiceEnd>] = [:]
+    private(set) var backends: [UInt32: ServiceEnd] = [:]
+    private var numbers: [ServiceEnd: UInt32] = [:]
+    /// Frontends that lead to a backend; one without any is draining.
+    private var users: [UInt32: Int] = [:]
+    private var inactive: Set<UInt32> = []
+    private var indices: Set<UInt16>
+    private var lastNumber: UInt32 = 0
+    private var lastIndex: UInt16 = 0
+    /// Whether all services were planned once: until then, frontends without a plan are another agent's, and stay.
+    private var isPlanned = false
+
+    /// Takes over what the maps hold.
+    static func open(pins: String) throws(SystemError) -> ServiceTable {
+        let maps = try ServiceMaps.open(pins: pins)
+        let frontends = try maps.frontends()
+        let known = try maps.knownBackends()
+        return ServiceTable(maps: maps, frontends: frontends, known: known)
+    }
+
+    private init(
+        maps: consuming ServiceMaps, frontends: [ServiceEnd: ServiceMaps.Frontend],
+        known: [UInt32: (end: ServiceEnd, isActive: Bool)]
+    ) {
+        self.maps = maps
+        self.frontends = frontends
+        indices = Set(frontends.values.map(\.index))
+        lastIndex = indices.max() ?? 0
+        lastNumber = known.keys.max() ?? 0
+        backends = known.mapValues(\.end)
+        for (number, backend) in known {
+            numbers[backend.end] = number
+            if !backend.isActive { inactive.insert(number) }
+        }
+        for frontend in frontends.values {
+            for number in frontend.backends { users[number, default: 0] += 1 }
+        }
+    }
+
+    /// Backends that take no new connections and stay for those that they have.
+    var draining: Set<UInt32> { Set(backends.keys.filter { users[$0] == nil }) }
+
+    /// Makes one service's frontends what they are planned to be; nothing: the service is gone.
+    ///
+    /// - Returns: frontends that another service has already, which keeps them.
+    mutating func set(
+        _ service: ObjectKey, _ planned: [ServiceEnd: FrontendPlan]
+    ) throws -> [ServiceEnd] {
+        for end in ofService[service] ?? [] where planned[end] == nil {
+            try remove(end)
+            ofService[service]?.remove(end)
+        }
+        var refused: [ServiceEnd] = []
+        for (end, plan) in planned.sorted(by: { $0.key < $1.key }) {
+            if let owner = plans[end]?.service, owner != service {
+                refused.append(end)
+                continue
+            }
+            if plans[end] != plan { try program(end, plan) }
+            ofService[service, default: []].insert(end)
+        }
+        if ofService[service]?.isEmpty ?? false { ofService[service] = nil }
+        return refused
+    }
+
+    /// After every service was set once: what nobody planned goes.
+    mutating func finishPlanning() throws {
+        guard !isPlanned else { return }
+        for end in frontends.keys where plans[end] == nil { try remove(end) }
+        for number in draining where !inactive.contains(number) { try deactivate(number) }
+        isPlanned = true
+    }
+
+    /// Draining backends that no connection refers to are gone for good.
+    mutating func collect(inUse: Set<UInt32>) throws(SystemError) {
+        guard isPlanned else { return }
+        for number in draining where !inUse.contains(number) {
+            try maps.removeBackend(number)
+            if let end = backends.removeValue(forKey: number) { numbers[end] = nil }
+            inactive.remove(number)
+        }
+    }
+
+    /// The kernel's content, not the agent's memory of it.
+    func readMaps() throws(SystemError) -> (
+        frontends: [ServiceEnd: ServiceMaps.Frontend], backends: [UInt32: (end: ServiceEnd, isActive: Bool)]
+    ) { (try maps.frontends(), try maps.knownBackends()) }
+
+    private mutating func program(_ end: ServiceEnd, _ plan: FrontendPlan) throws {
+        let before = frontends[end]
+        let wanted = ServiceMaps.Frontend(
+            index: try before?.index ?? freeIndex(), affinitySeconds: plan.affinitySeconds,
+            backends: try plan.backends.map { try activate($0) })
+        for number in wanted.backends { users[number, default: 0] += 1 }
+        if before != wanted { try maps.set(end, wanted, before: before) }
+        frontends[end] = wanted
+        indices.insert(wanted.index)
+        plans[end] = plan
+        try release(before?.backends ?? [])
+    }
+
+    private mutating func remove(_ end: ServiceEnd) throws {
+        guard let frontend = frontends[end] else { return }
+        try maps.remove(end, frontend)
+        frontends[end] = nil
+        plans[end] = nil
+        indices.remove(frontend.index)
+        try release(frontend.backends)
+    }
+
+    private mutating func activate(_ backend: ServiceEnd) throws(SystemError) -> UInt32 {
+        if let number = numbers[backend] {
+            if inactive.remove(number) != nil { try maps.set(backend, number: number, isActive: true) }
+            return number
+        }
+        repeat { lastNumber = lastNumber == .max ? 1 : lastNumber + 1 } while backends[lastNumber] != nil
+        try maps.set(backend, number: lastNumber, isActive: true)
+        backends[lastNumber] = backend
+        numbers[backend] = lastNumber
+        return lastNumber
+    }
+
+    private mutating func release(_ released: [UInt32]) throws(SystemError) {
+        for number in released {
+            let left = (users[number] ?? 1) - 1
+            users[number] = left == 0 ? nil : left
+            if left == 0 { try deactivate(number) }
+        }
+    }
+
+    private mutating func deactivate(_ number: UInt32) throws(SystemError) {
+        guard let backend = backends[number] else { return }
+        try maps.set(backend, number: number, isActive: false)
+        inactive.insert(number)
+    }
+
+    /// The next free one, going round: replies of a connection that outlives its service are not given another's address.
+    private mutating func freeIndex() throws(DatapathError) -> UInt16 {
+        for _ in 1...UInt16.max {
+            lastIndex = lastIndex == .max ? 1 : lastIndex + 1
+            if !indices.contains(lastIndex) {
+                indices.insert(lastIndex)
+                return lastIndex
+            }
+        }
+        throw .kernel("no free service index: 65535 frontends on this node")
+    }
+}
