@@ -68,6 +68,7 @@ public enum DatapathSelftest {
             }
         }
         results.append(result("real interfaces: attached, encapsulated, delivered") { try WireTest.problems() })
+        results.append(result("services between real sockets") { try ServiceWireTest.problems() })
         results.append(
             result("every reachable drop reason occurred") {
                 Set(Reason.drops).subtracting(unreachable).subtracting(reasons).map { "never occurred: \($0)" }
