@@ -15,10 +15,11 @@
 
 #include "icmp.h"
 
-// With Linux's usual TCP options a whole SYN. The kernel refuses to cut a packet before a checksum that is still to be
-// computed, hence more than the 28 bytes that must be quoted.
+// The quote: 64 bytes of a packet that has them; else 40, the headers of TCP, or the 28 that must be. The kernel refuses to cut
+// a packet before a checksum that is still to be computed. Constants, so that the verifier of 5.10 follows.
 #define UNREACHABLE_QUOTE 64
-#define UNREACHABLE_SHORTEST 28
+#define UNREACHABLE_QUOTE_TCP 40
+#define UNREACHABLE_QUOTE_LEAST 28
 #define ICMP_PORT_UNREACHABLE 3
 
 struct unreachable_quote {
@@ -56,13 +57,20 @@ static __noinline int unreachable_answer(struct __sk_buff *skb) {
 
     if (!quote || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
         return TC_ACT_SHOT;
-    if (length > UNREACHABLE_QUOTE)
-        length = UNREACHABLE_QUOTE;
-    if (length < UNREACHABLE_SHORTEST)
-        return TC_ACT_SHOT;
     __builtin_memset(quote, 0, sizeof(*quote));
-    if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, length))
-        return TC_ACT_SHOT;
+    if (length >= UNREACHABLE_QUOTE) {
+        length = UNREACHABLE_QUOTE;
+        if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, UNREACHABLE_QUOTE))
+            return TC_ACT_SHOT;
+    } else if (length >= UNREACHABLE_QUOTE_TCP) {
+        length = UNREACHABLE_QUOTE_TCP;
+        if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, UNREACHABLE_QUOTE_TCP))
+            return TC_ACT_SHOT;
+    } else {
+        length = UNREACHABLE_QUOTE_LEAST;
+        if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, UNREACHABLE_QUOTE_LEAST))
+            return TC_ACT_SHOT;
+    }
     if (bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
         return TC_ACT_SHOT;
     header.ip.version = 4;

@@ -287,11 +287,9 @@ enum ServiceCases {
     ]
 
     private static func noBackend(_ name: String, _ call: [UInt8], quoted: Int) -> SelftestCase {
-        let number = call[9]
-        var trace = seen(
+        let trace = seen(
             .fromEndpoint, from: podEnd, to: frontend(Services.empty), identities: (TestNode.podIdentity, .unknown),
             nil)
-        if number == udp, call.count > 100 { trace.transport = .ports(source: client, destination: Services.port) }
         var drop = trace
         drop.reason = .noServiceBackend
         drop.file = "lxc.bpf.c"
@@ -316,7 +314,7 @@ enum ServiceCases {
         noBackend(
             "TCP to a service without backends", packet(tcp, from: podEnd, to: frontend(Services.empty)), quoted: 40),
         noBackend(
-            "UDP to a service without backends", packet(udp, from: podEnd, to: frontend(Services.empty)), quoted: 34),
+            "UDP to a service without backends", packet(udp, from: podEnd, to: frontend(Services.empty)), quoted: 28),
         noBackend(
             "long datagram to a service without backends",
             Frame.ipv4Packet(
