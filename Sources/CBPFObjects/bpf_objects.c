@@ -4,7 +4,8 @@
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 #if !__has_embed("../../.build-bpf/lxc.bpf.o") || !__has_embed("../../.build-bpf/overlay.bpf.o") || \
-    !__has_embed("../../.build-bpf/host.bpf.o") || !__has_embed("../../.build-bpf/selftest.bpf.o")
+    !__has_embed("../../.build-bpf/host.bpf.o") || !__has_embed("../../.build-bpf/selftest.bpf.o") || \
+    !__has_embed("../../.build-bpf/sock.bpf.o")
 #error "the BPF objects are not compiled: run `make -C bpf` in the repository first"
 #else
 
@@ -22,6 +23,10 @@ static const unsigned char host[] ALIGNED = {
 #embed "../../.build-bpf/host.bpf.o"
 };
 
+static const unsigned char sock[] ALIGNED = {
+#embed "../../.build-bpf/sock.bpf.o"
+};
+
 static const unsigned char selftest[] ALIGNED = {
 #embed "../../.build-bpf/selftest.bpf.o"
 };
@@ -36,6 +41,10 @@ struct bpf_object_image bpf_objects_overlay(void) {
 
 struct bpf_object_image bpf_objects_host(void) {
     return (struct bpf_object_image){"host", host, sizeof(host)};
+}
+
+struct bpf_object_image bpf_objects_sock(void) {
+    return (struct bpf_object_image){"sock", sock, sizeof(sock)};
 }
 
 struct bpf_object_image bpf_objects_selftest(void) {

@@ -27,6 +27,8 @@ public struct DatapathConfig: Sendable, Hashable {
     public var aggregatesTraces = true
     /// Calls of services are translated packet by packet.
     public var translatesServices = false
+    /// Sockets are translated in the node's own network namespace only.
+    public var translatesHostSocketsOnly = false
 
     public init(
         nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRange: IPv4CIDR,
@@ -51,6 +53,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         var flags: Int32 = config.tracePoints.isEmpty ? 0 : DP_CONFIG_TRACE
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
         if config.translatesServices { flags |= DP_CONFIG_SERVICES }
+        if config.translatesHostSocketsOnly { flags |= DP_CONFIG_SOCKETS_OF_HOST }
         abi = dp_config()
         abi.abi_version = UInt32(DP_ABI_VERSION)
         abi.flags = UInt32(flags)

@@ -158,6 +158,7 @@ public enum MapName {
     public static let backends = DP_MAP_BACKENDS
     public static let reverse = DP_MAP_REVNAT
     public static let affinity = DP_MAP_AFFINITY
+    public static let sockets = DP_MAP_SOCKETS
     public static let policy = DP_MAP_POLICY
     public static let portClasses = DP_MAP_PORT_CLASSES
     public static let devices = DP_MAP_DEVICES

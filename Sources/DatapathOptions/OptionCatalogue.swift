@@ -70,8 +70,8 @@ public enum OptionCatalogue {
             .only(
                 ["true", "strict", "false", "disabled"],
                 because: "the datapath translates every type of service for pods, or none")),
-        OptionKey("socketLB.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
-        OptionKey("socketLB.hostNamespaceOnly", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("socketLB.enabled", .flag),
+        OptionKey("socketLB.hostNamespaceOnly", .flag),
         OptionKey("nodePort.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
         OptionKey("nodePort.range", .text, .only(["30000,32767"], because: "the range of node ports is fixed")),
         OptionKey("nodePort.bindProtection", .flag, .only(["true"], because: "it cannot be switched off")),

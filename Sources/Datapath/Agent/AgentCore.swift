@@ -65,6 +65,9 @@ struct AgentCore: ~Copyable {
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
         core.reconcileObjects(core.objects.everything)
+        let options = settings.options
+        try SocketPrograms.reconcile(
+            wanted: options.socketLB.enabled && options.kubeProxyReplacement.isComplete, pins: BPFFilesystem.pins)
         try core.programs.attach(to: devices)
         for endpoint in core.endpoints.values { try core.programs.attachEndpoint(interface: endpoint.ifindex) }
         Log.info("programs attached", ["endpoints": "\(core.endpoints.count)", "start": "\(starts)"])
@@ -150,6 +153,7 @@ struct AgentCore: ~Copyable {
         config.tunnelPort = settings.config.tunnelPort
         config.tracePoints = tracePoints
         config.aggregatesTraces = false
+        config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
         config.translatesServices = settings.options.kubeProxyReplacement.isComplete
         try programs.maps.configure(config)
     }

@@ -9,6 +9,8 @@ public enum EmbeddedObject: String, Sendable, CaseIterable {
     case overlay
     /// `from_host` (egress of the host device), `from_netdev` (ingress of the node's network device).
     case host
+    /// Sockets of a control group: `sock_connect4`, `sock_sendmsg4`, `sock_recvmsg4`, `sock_getpeername4`.
+    case sock
 
     /// Parses the object; the caller sets the pin directory and loads it.
     public func open() throws(LoadFailure) -> Object {
@@ -20,6 +22,7 @@ public enum EmbeddedObject: String, Sendable, CaseIterable {
         case .lxc: bpf_objects_lxc()
         case .overlay: bpf_objects_overlay()
         case .host: bpf_objects_host()
+        case .sock: bpf_objects_sock()
         }
     }
 }

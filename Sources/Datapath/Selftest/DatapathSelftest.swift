@@ -56,7 +56,7 @@ public enum DatapathSelftest {
         var programs: [ProgramFacts] = []
         var results: [SelftestResult] = []
         var reasons: Set<Reason> = []
-        for object in EmbeddedObject.allCases {
+        for object in EmbeddedObject.allCases where object != .sock {
             do {
                 var bench = try SelftestBench(object)
                 let tested = TestedProgram.allCases.filter { $0.object == object }
@@ -68,6 +68,12 @@ public enum DatapathSelftest {
             }
         }
         results.append(result("real interfaces: attached, encapsulated, delivered") { try WireTest.problems() })
+        results.append(
+            result("sock: loads") {
+                programs += try SocketPrograms.facts()
+                return []
+            })
+        results.append(result("services at the socket") { try SocketWireTest.problems() })
         results.append(result("services between real sockets") { try ServiceWireTest.problems() })
         results.append(
             result("every reachable drop reason occurred") {

@@ -63,6 +63,30 @@ struct TestSocket: ~Copyable, Sendable {
         try check("send") { Glibc.send(number, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
     }
 
+    func send(_ text: String, to address: IPv4Address, _ port: UInt16) throws(SystemError) {
+        let number = file.rawValue
+        let bytes = Array(text.utf8)
+        try Self.withAddress(address, port) { pointer, length in
+            Int32(clamping: sendto(number, bytes, bytes.count, 0, pointer, length))
+        }.require("sendto")
+    }
+
+    /// Where the next datagram is from.
+    func receiveFrom() throws(SystemError) -> (address: IPv4Address, port: UInt16) {
+        let number = file.rawValue
+        var buffer = [UInt8](repeating: 0, count: 256)
+        var peer = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        try check("recvfrom") {
+            withUnsafeMutablePointer(to: &peer) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    recvfrom(number, &buffer, buffer.count, 0, $0, &length)
+                }
+            }
+        }
+        return (IPv4Address(networkByteOrder: peer.sin_addr.s_addr), UInt16(bigEndian: peer.sin_port))
+    }
+
     func receive() throws(SystemError) -> String {
         let number = file.rawValue
         var buffer = [UInt8](repeating: 0, count: 256)

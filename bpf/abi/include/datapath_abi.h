@@ -58,6 +58,7 @@
 #define DP_MAP_BACKENDS "dp_backends"
 #define DP_MAP_REVNAT "dp_revnat"
 #define DP_MAP_AFFINITY "dp_affinity"
+#define DP_MAP_SOCKETS "dp_sockets"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
@@ -71,6 +72,7 @@
 #define DP_MAX_BACKENDS 65536
 #define DP_MAX_REVNAT 65535
 #define DP_MAX_AFFINITY 16384
+#define DP_MAX_SOCKETS 65536
 #define DP_EVENTS_BYTES (1 << 20)
 // The reader of traces is woken when so much more has come.
 #define DP_EVENTS_WAKEUP_BYTES (1 << 16)
@@ -251,6 +253,8 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_TRACE_AGGREGATE 2
 // Services are translated packet by packet.
 #define DP_CONFIG_SERVICES 4
+// Sockets are translated in the node's own network namespace only.
+#define DP_CONFIG_SOCKETS_OF_HOST 8
 
 struct dp_config {
     __u32 abi_version;
@@ -442,6 +446,16 @@ struct dp_affinity {
     __u32 expires;
 };
 DP_ASSERT_SIZE(struct dp_affinity, 8);
+
+// dp_sockets: LRU hash, socket and the backend that it talks to → the frontend that it believes to talk to.
+struct dp_socket_key {
+    __u64 cookie;
+    struct dp_address address;
+    __u16 port;
+    __u8 family;
+    __u8 pad[5];
+};
+DP_ASSERT_SIZE(struct dp_socket_key, 32);
 
 // Source of an endpoint that calls itself through a service, so that its answer passes the datapath: 169.254.42.1, network
 // byte order.
