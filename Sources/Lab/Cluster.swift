@@ -261,7 +261,7 @@ public final class Cluster: Sendable {
 
     public var runningPods: [RunningPod] { get async { await pods.value } }
 
-    /// Everyone who can be in a matrix: pods by name, then nodes.
+    /// Everyone who can be in a matrix: pods by name, then nodes, then services.
     public var endpoints: [Endpoint] {
         get async {
             let pods = await pods.value.map { pod in
@@ -274,7 +274,9 @@ public final class Cluster: Sendable {
                     id: "node/\(node.name)", kind: .node, node: node.name, namespace: nil, address: node.address,
                     port: LabPlan.nodePort, labels: ["kubernetes.io/hostname": node.name])
             }
-            return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes
+            let services = ServiceEndpoints.endpoints(
+                of: store.withLock { $0.applied.services.values }, nodes: plan.nodes.map { ($0.name, $0.address) })
+            return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes + services
         }
     }
 

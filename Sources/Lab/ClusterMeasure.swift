@@ -45,10 +45,14 @@ extension Cluster {
                 }
             }
         }
-        let sightings = await sightings(of: identifier, at: Set(plan.pairs.compactMap(\.to.node)), missing: missing)
+        // What comes to a service may be taken anywhere.
+        let receivers =
+            plan.pairs.contains { $0.to.kind == .service }
+            ? Set(nodes.map(\.name)) : Set(plan.pairs.compactMap(\.to.node))
+        let sightings = await sightings(of: identifier, at: receivers, missing: missing)
         let probes = Self.join(
             plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings,
-            senders: senders)
+            senders: senders, nodes: nodes.map(\.name))
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
             longestRoundTripMicros: longest, packets: plan.count, missing: missing, senders: senders)
@@ -70,7 +74,7 @@ extension Cluster {
                 let endpoint = endpoints[indices[id] ?? 0]
                 return ProbeSource(index: indices[id] ?? 0, pod: endpoint.podReference)
             },
-            targets: targets.map { ProbeTarget(index: indices[$0.id] ?? 0, address: $0.address, port: $0.port) },
+            targets: targets.map { ProbeTarget($0, index: indices[$0.id] ?? 0) },
             pairs: sources.map { id in (bySource[id] ?? []).compactMap { position[$0.to.id] } },
             count: plan.count)
     }
@@ -99,10 +103,12 @@ extension Cluster {
     /// be asked.
     ///
     /// A probe is confirmed by the node of the pair's target alone, and only when it came to the target's own address;
-    /// a target that is on no node is confirmed by whoever took the probe.
+    /// a target that is on no node is confirmed by whoever took the probe, a service by one of its own
+    /// pods, on whichever of the `nodes` that is.
     static func join(
         plan: MeasurementPlan, endpoints: [Endpoint], indices: [String: Int], results: [ProbeResult],
-        sightings: [String: [Sighting]?], senders: [String: SenderAddresses] = [:]
+        sightings: [String: [Sighting]?], senders: [String: SenderAddresses] = [:],
+        nodes: [String] = []
     ) -> [ProbeMeasurement] {
         struct Slot: Hashable {
             let from: UInt32
@@ -123,8 +129,12 @@ extension Cluster {
         probes.reserveCapacity(plan.cellCount)
         for pair in plan.pairs {
             guard let from = indices[pair.from.id], let to = indices[pair.to.id] else { continue }
-            let asked = sightings[pair.to.node ?? ""].flatMap { $0 } != nil
-            for proto in plan.protocols {
+            let isService = pair.to.kind == .service
+            let asked =
+                isService
+                ? nodes.allSatisfy { sightings[$0].flatMap { $0 } != nil }
+                : sightings[pair.to.node ?? ""].flatMap { $0 } != nil
+            for proto in pair.to.answered(of: plan.protocols) {
                 guard let code = ProbeProtocolCode(name: proto.rawValue) else { continue }
                 let slot = Slot(from: UInt32(from), to: UInt32(to), proto: code)
                 let key = CellKey(
@@ -132,7 +142,14 @@ extension Cluster {
                 var confirmed: [SeenAddress] = []
                 var isElsewhere = false
                 for (node, sighting) in seen[slot] ?? [] {
-                    if pair.to.node == nil || (node == pair.to.node && sighting.receiverText == pair.to.address) {
+                    if isService {
+                        if plan.backends[pair.to.id]?.contains(sighting.receiverText) ?? true {
+                            confirmed.append(sighting.seen)
+                        } else {
+                            isElsewhere = true
+                        }
+                    } else if pair.to.node == nil || (node == pair.to.node && sighting.receiverText == pair.to.address)
+                    {
                         confirmed.append(sighting.seen)
                     } else {
                         isElsewhere = true

@@ -132,7 +132,7 @@ struct StreamLayout: Sendable {
                     },
                     targets: targets.compactMap { id in
                         index[id].map {
-                            ProbeTarget(index: $0, address: endpoints[$0].address, port: endpoints[$0].port)
+                            ProbeTarget(endpoints[$0], index: $0)
                         }
                     },
                     pairs: sources.map { source in
@@ -154,7 +154,7 @@ struct StreamLayout: Sendable {
             readings.map { (Slot(from: $0.source, to: $0.target, proto: $0.protocol), $0) }
         ) { first, _ in first }
         return plan.pairs.flatMap { pair in
-            plan.protocols.map { proto in
+            pair.to.answered(of: plan.protocols).map { proto in
                 let reading = index[pair.from.id].flatMap { from in
                     index[pair.to.id].flatMap { read[Slot(from: from, to: $0, proto: proto.rawValue)] }
                 }

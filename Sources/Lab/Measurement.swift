@@ -83,13 +83,18 @@ public struct MeasurementPlan: Sendable {
     public let protocols: [ProbeProtocol]
     public let deadline: Duration
     public let count: Int
-    public init(pairs: [Pair], protocols: [ProbeProtocol], deadline: Duration, count: Int) {
+    /// Addresses of pods that may answer for a service, by the endpoint's id.
+    public let backends: [String: Set<String>]
+    public init(
+        pairs: [Pair], protocols: [ProbeProtocol], deadline: Duration, count: Int, backends: [String: Set<String>] = [:]
+    ) {
         self.pairs = pairs
         self.protocols = protocols
         self.deadline = deadline
         self.count = count
+        self.backends = backends
     }
 
     /// The same plan over one protocol and few pairs, for a closer look.
-    public var cellCount: Int { pairs.count * protocols.count }
+    public var cellCount: Int { pairs.reduce(0) { $0 + $1.to.answered(of: protocols).count } }
 }

@@ -16,6 +16,14 @@ extension Outcome {
     }
 }
 
+extension ProbeTarget {
+    init(_ endpoint: Endpoint, index: Int) {
+        self.init(
+            index: index, address: endpoint.address, port: endpoint.port,
+            protocols: endpoint.protocol.map { [$0.rawValue] })
+    }
+}
+
 extension ProbeProtocol {
     init(_ code: ProbeProtocolCode) {
         switch code {

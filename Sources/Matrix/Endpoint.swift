@@ -26,10 +26,12 @@ public struct Endpoint: Codable, Sendable, Hashable, Identifiable {
     /// Port that answers TCP and UDP echo there.
     public let port: UInt16
     public let labels: [String: String]
+    /// The one protocol that it answers; nil: all.
+    public let `protocol`: ProbeProtocol?
 
     public init(
         id: String, kind: EndpointKind, node: String?, namespace: String?, address: String, port: UInt16,
-        labels: [String: String]
+        labels: [String: String], protocol: ProbeProtocol? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -38,5 +40,14 @@ public struct Endpoint: Codable, Sendable, Hashable, Identifiable {
         self.address = address
         self.port = port
         self.labels = labels
+        self.protocol = `protocol`
+    }
+
+    /// Whether packets can be sent from it: a service is an address only.
+    public var isSender: Bool { kind != .service }
+
+    /// Those of the protocols that it answers.
+    public func answered(of protocols: [ProbeProtocol]) -> [ProbeProtocol] {
+        `protocol`.map { only in protocols.filter { $0 == only } } ?? protocols
     }
 }

@@ -182,11 +182,17 @@ public struct ProbeTarget: Codable, Sendable {
     public let index: Int
     public let address: String
     public let port: UInt16
-    public init(index: Int, address: String, port: UInt16) {
+    /// Those of the plan's protocols that it is probed with; nil: all.
+    public let protocols: [String]?
+    public init(index: Int, address: String, port: UInt16, protocols: [String]? = nil) {
         self.index = index
         self.address = address
         self.port = port
+        self.protocols = protocols
     }
+
+    /// Whether it is probed with a protocol of this name.
+    public func takes(_ name: String) -> Bool { protocols?.contains(name) ?? true }
 }
 
 /// All probes one node is to send: every source to each of its targets, over each protocol, concurrently.

@@ -91,7 +91,7 @@ extension ScenarioRun {
     private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {
         let mark = await collector.mark()
         let endpoints = await cluster.endpoints
-        let plan = plan(over: endpoints)
+        let plan = await plan(over: endpoints)
         async let health = collector.health(deadline: .seconds(1))
         let measurement = await cluster.measure(plan)
         var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
@@ -151,13 +151,13 @@ extension ScenarioRun {
     }
 
     /// The pairs that the scenario asks for, of the endpoints that are there.
-    func plan(over endpoints: [Endpoint]) -> MeasurementPlan {
+    func plan(over endpoints: [Endpoint]) async -> MeasurementPlan {
         let spec = request.scenario.spec.probes
         var pairs: [MeasurementPlan.Pair] = []
         var known: Set<MeasurementPlan.Pair> = []
         for pair in spec.pairs {
             let targets = endpoints.filter { pair.to.matches($0) }
-            for from in endpoints where pair.from.matches(from) {
+            for from in endpoints where from.isSender && pair.from.matches(from) {
                 for to in targets where to.id != from.id {
                     let pair = MeasurementPlan.Pair(from: from, to: to)
                     if known.insert(pair).inserted { pairs.append(pair) }
@@ -165,7 +165,8 @@ extension ScenarioRun {
             }
         }
         return MeasurementPlan(
-            pairs: pairs, protocols: spec.protocols, deadline: .seconds(spec.deadline), count: spec.count)
+            pairs: pairs, protocols: spec.protocols, deadline: .seconds(spec.deadline), count: spec.count,
+            backends: await cluster.backends(of: endpoints))
     }
 }
 

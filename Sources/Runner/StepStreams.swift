@@ -21,7 +21,7 @@ extension ScenarioRun {
         var protocols: Set<ProbeProtocol> = []
         for stream in expected {
             protocols.formUnion(stream.protocols.isEmpty ? ProbeProtocol.allCases : stream.protocols)
-            for from in endpoints where stream.from.matches(from) {
+            for from in endpoints where from.isSender && stream.from.matches(from) {
                 for to in endpoints where to.id != from.id && stream.to.matches(to) {
                     guard stream.where?.matches(from, to) ?? true else { continue }
                     pairs.insert(MeasurementPlan.Pair(from: from, to: to))

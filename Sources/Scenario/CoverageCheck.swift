@@ -39,7 +39,7 @@ struct CoverageCheck {
         var gaps: [CellClass: (protocols: Set<ProbeProtocol>, cells: Int, example: String)] = [:]
         for pair in pairs {
             let (from, to) = (endpoints[pair.from], endpoints[pair.to])
-            for proto in plan.protocols {
+            for proto in to.answered(of: plan.protocols) {
                 let port = proto == .icmp ? 0 : to.port
                 if let index = rules.lastIndex(where: { $0.covers(from, to, proto, port) }) {
                     used[index] = true

@@ -74,8 +74,16 @@ public enum WorkloadPlacement {
         return planned
     }
 
-    /// The matrix's endpoints without their addresses: nodes first, then pods.
-    static func endpoints(for workloads: [Workload], nodes: [String]) -> [Endpoint] {
+    /// The matrix's endpoints without their addresses: nodes first, then pods, then services.
+    static func endpoints(
+        for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String]
+    ) -> [Endpoint] {
+        let services = objects.compactMap { object in if case .service(let service) = object { service } else { nil } }
+        return ownEndpoints(for: workloads, nodes: nodes)
+            + ServiceEndpoints.endpoints(of: services, nodes: nodes.map { ($0, "") })
+    }
+
+    private static func ownEndpoints(for workloads: [Workload], nodes: [String]) -> [Endpoint] {
         nodes.map { node in
             Endpoint(
                 id: nodeEndpointID(node), kind: .node, node: node, namespace: nil, address: "", port: nodePort,
@@ -94,7 +102,7 @@ extension ProbePlanSpec {
     /// the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
     public func cells(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint, key: CellKey)] {
         measuredPairs(among: endpoints).flatMap { from, to in
-            protocols.map { proto in
+            endpoints[to].answered(of: protocols).map { proto in
                 let port = proto == .icmp ? 0 : endpoints[to].port
                 let key = CellKey(from: endpoints[from].id, to: endpoints[to].id, protocol: proto, port: port)
                 return (endpoints[from], endpoints[to], key)
@@ -108,6 +116,7 @@ extension ProbePlanSpec {
             (from: endpoints.map(pair.from.matches), to: endpoints.map(pair.to.matches))
         }
         return endpoints.indices.flatMap { from in
+            guard endpoints[from].isSender else { return [(from: Int, to: Int)]() }
             let from = (index: from, selections: selections.filter { $0.from[from] })
             return endpoints.indices.compactMap { to in
                 to != from.index && from.selections.contains { $0.to[to] } ? (from: from.index, to: to) : nil

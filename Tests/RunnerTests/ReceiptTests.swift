@@ -102,6 +102,30 @@ import Testing
         #expect(cell(result(.icmp, .notMeasured(error: 0)), ["node2": [sighting(.icmp)]])?.observed == .notMeasured)
     }
 
+    /// A service's cell: any of its pods may take the request, on any node, and nobody else.
+    @Test(
+        arguments: [
+            (["node1": [], "node2": [ReceiptTests.target]], Outcome.open),
+            (["node1": [], "node2": [ReceiptTests.target + 1]], .notMeasured),
+            (["node1": [], "node2": []], .wrongSource("unconfirmed by service/default/web:80")),
+            // The node that may have taken it was not asked: the answer alone counts.
+            (["node1": []], .open),
+        ] as [([String: [UInt32]], Outcome)])
+    func `a service is what one of its pods says`(_ receivers: [String: [UInt32]], _ outcome: Outcome) {
+        let service = Endpoint(
+            id: "service/default/web:80", kind: .service, node: nil, namespace: "default", address: "10.100.0.16",
+            port: 80, labels: [:], protocol: .udp)
+        let plan = MeasurementPlan(
+            pairs: [.init(from: Self.endpoints[0], to: service)], protocols: ProbeProtocol.allCases,
+            deadline: .seconds(1), count: 1, backends: [service.id: ["192.168.2.2"]])
+        let cells = Cluster.join(
+            plan: plan, endpoints: [Self.endpoints[0], service], indices: ["default/a": 0, service.id: 1],
+            results: [result(.udp, seen: Self.sender)],
+            sightings: receivers.mapValues { $0.map { sighting(.udp, at: $0) } }, nodes: ["node1", "node2"])
+        #expect(cells.map(\.key.protocol) == [.udp])
+        #expect(cells.first?.observed == outcome)
+    }
+
     @Test func `the source that a rule asks for decides`() {
         let node = SeenAddress(address: 0x0A00_000B, port: 31_000)
         let cell = cell(result(.udp, seen: node), ["node2": [sighting(.udp, from: node)]], .udp)

@@ -1,4 +1,5 @@
 import KubeObjects
+import Matrix
 import Scenario
 
 extension Cluster {
@@ -20,6 +21,17 @@ extension Cluster {
             let pods = await runningPods.map(pod)
             let terminating = terminatingPods.withLock { $0 }
             return store.withLock { $0.objects(nodes: kubeNodes, pods: pods, terminating: terminating) }
+        }
+    }
+
+    /// Addresses of the pods that may answer for a service's endpoints, by the endpoints' ids.
+    public func backends(of endpoints: [Endpoint]) async -> [String: Set<String>] {
+        let slices = Dictionary(grouping: await objects.endpointSlices.values) { $0.service }
+        return endpoints.filter { $0.kind == .service }.reduce(into: [:]) { result, endpoint in
+            let key = ObjectKey(
+                namespace: endpoint.namespace ?? "", name: endpoint.labels[ServiceEndpoints.nameLabel] ?? "")
+            let members = (slices[key] ?? []).flatMap(\.endpoints).filter(\.conditions.isServing)
+            result[endpoint.id] = Set(members.flatMap(\.addresses))
         }
     }
 

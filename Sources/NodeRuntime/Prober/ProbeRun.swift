@@ -75,7 +75,9 @@ package final class ProbeRun {
             // Every source begins elsewhere, or all nodes would burst at the same target.
             let shift = pairs.isEmpty ? 0 : (plan.sources[source].index * 7) % pairs.count
             for target in pairs[shift...] + pairs[..<shift] {
-                for code in codes { cells.append(ProbeCell(source: source, target: target, code: code)) }
+                for code in codes where plan.targets[target].takes(code.name) {
+                    cells.append(ProbeCell(source: source, target: target, code: code))
+                }
             }
         }
         remaining = cells.count

@@ -58,7 +58,9 @@ final class StreamRun: Sendable {
         var all: [StreamFlow] = []
         for (source, pairs) in plan.pairs.enumerated() {
             for target in pairs {
-                for code in codes { all.append(StreamFlow(source: source, target: target, code: code)) }
+                for code in codes where plan.targets[target].takes(code.name) {
+                    all.append(StreamFlow(source: source, target: target, code: code))
+                }
             }
         }
         self.plan = plan

@@ -45,7 +45,7 @@ extension ScenarioReader {
     }
 
     private mutating func endpointIDs(_ value: YAMLValue) -> [String] {
-        let known = WorkloadPlacement.endpoints(for: workloads, nodes: nodes).map(\.id)
+        let known = WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes).map(\.id)
         for item in value.oneOrMore {
             guard let id = item.text, !nodes.isEmpty, !known.contains(id) else { continue }
             checker.report(
@@ -59,7 +59,7 @@ extension ScenarioReader {
         _ rules: [(rule: ExpectationRule, place: Place)], matrixKey: Place, step: String
     ) {
         guard !nodes.isEmpty, !rules.isEmpty else { return }
-        let endpoints = WorkloadPlacement.endpoints(for: workloads, nodes: nodes)
+        let endpoints = WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes)
         let result = coverage.check(rules.map(\.rule), plan: plan, endpoints: endpoints)
         for gap in result.uncovered {
             checker.report(matrixKey, "no rule covers " + gap, expected: "a rule for every measured cell")

@@ -56,6 +56,8 @@ enum ReportShape {
             Field("file", .text(), required: true, "File as it was named."),
             Field("sha256", .text(), required: true, "Digest of the file, hexadecimal."),
             Field("labels", .map(.any, .text()), required: true, "Labels."),
+            Field(
+                "protocol", .choice(ProbeProtocol.allCases.map(\.rawValue)), "The one it answers; all when left out."),
         ])
 
     private static let lab = ObjectShape(

@@ -81,7 +81,7 @@ struct ScenarioShape {
             ObjectShape(
                 name: "selector", help: "Selects endpoints; every given part must hold.",
                 fields: [
-                    Field("kind", .choice(["pod", "node"]), "What it is."),
+                    Field("kind", .choice(["pod", "node", "service"]), "What it is."),
                     Field("ids", .oneOrMore(.text(.nonEmpty)), "Ids such as default/web-1 or node/node1."),
                     Field("nodes", .nodes(orNone: false), "Nodes it runs on."),
                     Field("namespace", .text(.dnsLabel), "Namespace of a pod."),

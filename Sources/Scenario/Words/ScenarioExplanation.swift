@@ -69,16 +69,18 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
     }
 
     private var endpoints: [Endpoint] {
-        WorkloadPlacement.endpoints(for: loaded.scenario.spec.workloads, nodes: loaded.profile.nodeNames)
+        WorkloadPlacement.endpoints(
+            for: loaded.scenario.spec.workloads, objects: loaded.scenario.spec.objects, nodes: loaded.profile.nodeNames)
     }
 
     private var matrix: [String] {
         let plan = loaded.scenario.spec.probes
         let pairs = plan.measuredPairs(among: endpoints).count
+        let cells = plan.cells(among: endpoints).count
         let protocols = plan.protocols.map(\.rawValue)
         let packets = plan.count == 1 ? "one packet" : "\(plan.count) packets of UDP and ICMP"
         return [
-            "Matrix: \(pairs * plan.protocols.count) cells (\(pairs) ordered pairs over \(protocols.joined(separator: ", ")))",
+            "Matrix: \(cells) cells (\(pairs) ordered pairs over \(protocols.joined(separator: ", ")))",
             "  " + plan.pairs.map { "\($0.from.words) → \($0.to.words)" }.joined(separator: "; "),
             "  \(packets) a cell, answered within \(Units.text(seconds: plan.deadline))", "",
         ]
