@@ -4,7 +4,8 @@ import Matrix
 public enum Diagnosis {
     /// Every cause that is known, most specific first. A new one is a file and a line here.
     public static let causes: [any RootCause.Type] = [
-        NodeDown.self, LinkDown.self, VXLANPortBlocked.self, DatapathDrop.self, PacketLoss.self,
+        NodeDown.self, LinkDown.self, VXLANPortBlocked.self, DatapathDrop.self, DeviceNotListed.self,
+        MissingSNAT.self, PacketLoss.self,
     ]
 
     /// Names that a scenario may expect.

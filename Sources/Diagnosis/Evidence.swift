@@ -55,9 +55,11 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var agentRunning: Bool?
     /// Queueing disciplines that delay or lose packets, in `tc` words.
     public var impairments: [String]
+    /// Interfaces on whose egress the datapath's program was read back from the kernel; nil when nobody could be asked.
+    public var datapathDevices: [String]?
     public init(
         name: String, address: String, podCIDR: String, tunnelPort: UInt16?, power: Power, answers: Bool,
-        carrier: Bool?, agentRunning: Bool?, impairments: [String]
+        carrier: Bool?, agentRunning: Bool?, impairments: [String], datapathDevices: [String]? = nil
     ) {
         self.name = name
         self.address = address
@@ -68,6 +70,7 @@ public struct NodeReading: Codable, Sendable, Hashable {
         self.carrier = carrier
         self.agentRunning = agentRunning
         self.impairments = impairments
+        self.datapathDevices = datapathDevices
     }
 }
 
@@ -139,12 +142,17 @@ public struct TapPacket: Codable, Sendable, Hashable {
     /// VXLAN network identifier and the encapsulated packet.
     public var vni: UInt32?
     public var inner: FlowTuple?
-    public init(node: String, fromNode: Bool, outer: FlowTuple, vni: UInt32?, inner: FlowTuple?) {
+    /// The interface's name in the node; nil when it has one only.
+    public var interface: String?
+    public init(
+        node: String, fromNode: Bool, outer: FlowTuple, vni: UInt32?, inner: FlowTuple?, interface: String? = nil
+    ) {
         self.node = node
         self.fromNode = fromNode
         self.outer = outer
         self.vni = vni
         self.inner = inner
+        self.interface = interface
     }
 }
 

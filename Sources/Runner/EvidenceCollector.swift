@@ -63,11 +63,23 @@ struct EvidenceCollector: Sendable {
         case nil: power = .unknown
         }
         let snapshot = power == .running ? await cluster.snapshot(of: node) : nil
+        let status =
+            snapshot?.agentRunning == true
+            ? try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3)) : nil
         return NodeReading(
             name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: LabPlan.tunnelPort,
             power: power, answers: snapshot != nil,
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
-            impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [])
+            impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
+            datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
+    }
+
+    /// From lines such as `eth0 egress: to_netdev id 12`.
+    static func egressDevices(in programs: [String]) -> [String] {
+        programs.compactMap { line in
+            let words = line.split(separator: " ")
+            return words.count > 2 && words[1] == "egress:" && words[2] == "to_netdev" ? String(words[0]) : nil
+        }
     }
 
     /// Everything that was read about a round, and nothing else.
