@@ -36,6 +36,8 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case services = "service.list"
     /// → `LoadBalancingSample`, read from the kernel's maps
     case loadBalancing = "lb.list"
+    /// → `NATListing`, the flows that masquerade keeps, read from the kernel's map
+    case nat = "nat.list"
     /// `CNIRequest` → `CNIReply`; used by the CNI plugin.
     case cni
     /// → `String`, the text an engineer reads (`datapathd status`, `datapathd health`)
@@ -238,6 +240,8 @@ public struct AgentStatus: Codable, Sendable {
     public let objectProblems: [String]
     /// Tables whose filling is watched, as of the last collection; nil: not counted yet.
     public var maps: [MapGauge]?
+    /// By whom pods that leave are masqueraded: `BPF [eth0] 192.168.0.0/16 …`, `IPTables …`, `Disabled`; nil: not told.
+    public var masquerading: String?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],

@@ -43,25 +43,20 @@ public enum OptionCatalogue {
         OptionKey("tunnelPort", .integer(0...65_535)),
         OptionKey("MTU", .integer(0...65_535), .only(["0"], because: "the MTU of pods is fixed yet")),
         OptionKey("autoDirectNodeRoutes", .flag, .only(["false"], because: "the datapath has no native routing yet")),
-        OptionKey("ipv4NativeRoutingCIDR", .network, .only([""], because: "the datapath has no native routing yet")),
-        OptionKey("devices", .interfaces, .only([""], because: "the datapath knows one interface yet")),
+        OptionKey("ipv4NativeRoutingCIDR", .network),
+        OptionKey("devices", .interfaces),
         OptionKey("ipv4.enabled", .flag, .only(["true"], because: "the datapath has no other family")),
         OptionKey("ipv6.enabled", .flag, .only(["false"], because: "the datapath has no IPv6")),
     ]
 
     private static let masquerade: [OptionKey] = [
-        OptionKey("enableIPv4Masquerade", .flag, .only(["false"], because: "the datapath does not masquerade yet")),
+        OptionKey("enableIPv4Masquerade", .flag),
         OptionKey("enableIPv6Masquerade", .flag, .only(["false"], because: "the datapath has no IPv6")),
-        OptionKey("bpf.masquerade", .flag, .only(["false"], because: "the datapath does not masquerade yet")),
-        OptionKey(
-            "egressMasqueradeInterfaces", .interfaces, .only([""], because: "the datapath does not masquerade yet")),
-        OptionKey("ipMasqAgent.enabled", .flag, .only(["false"], because: "the datapath does not masquerade yet")),
-        OptionKey(
-            "ipMasqAgent.config.nonMasqueradeCIDRs", .networks,
-            .only([""], because: "the datapath does not masquerade yet")),
-        OptionKey(
-            "ipMasqAgent.config.masqLinkLocal", .flag,
-            .only(["false"], because: "the datapath does not masquerade yet")),
+        OptionKey("bpf.masquerade", .flag),
+        OptionKey("egressMasqueradeInterfaces", .interfaces),
+        OptionKey("ipMasqAgent.enabled", .flag),
+        OptionKey("ipMasqAgent.config.nonMasqueradeCIDRs", .networks),
+        OptionKey("ipMasqAgent.config.masqLinkLocal", .flag),
     ]
 
     private static let services: [OptionKey] = [

@@ -24,6 +24,8 @@ public struct ImageRecipe: Sendable, Codable, Equatable {
     public static let standardModules = [
         "virtio_pci", "virtio_console", "virtio_net",
         "veth", "vxlan", "geneve", "sch_ingress", "cls_bpf", "sch_netem", "sch_fq",
+        // Masquerade by the kernel itself.
+        "nf_tables", "nf_conntrack", "nft_chain_nat", "nft_masq",
     ]
 
     /// What iptables, nftables, tc and the userland disk ask for. In the node's RAM as files only: a lab that uses none of it

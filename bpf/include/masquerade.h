@@ -166,6 +166,8 @@ static __always_inline int masquerade_leave(
 
         if (port < 0)
             return port;
+        if (port == NAT_KEEPS_SOURCE)
+            return 0;
         change.old_port = bpf_htons(key.source_port);
         change.new_port = bpf_htons(port);
         if (source == address && change.old_port == change.new_port)
@@ -319,13 +321,11 @@ static __always_inline int masquerade_answer(
 }
 
 // Ingress of a node device: what answers a masqueraded flow goes to its pod. Everything else passes untouched.
-//
-// Flows of before masquerade was switched off go on until they end.
 static __always_inline int masquerade_ingress(
     struct __sk_buff *skb, struct packet *packet, __be16 identification) {
     const struct dp_nat_config *nat = nat_config_lookup();
 
-    if (!nat)
+    if (!nat || !(nat->flags & DP_NAT_MASQUERADE))
         return TC_ACT_OK;
 
     int changed = masquerade_answer(skb, packet, nat, identification);

@@ -15,6 +15,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "ct_maps.h"
 #include "datapath_abi.h"
 #include "events.h"
 #include "icmp.h"
@@ -171,6 +172,26 @@ static __noinline int nat_allocate(const struct dp_nat_key *key, __be32 address,
     return DP_DROP_NAT_NO_PORT;
 }
 
+// Whether a packet of a pod answers a connection that was opened from outside, to the pod's own address.
+static __noinline int nat_is_answer(const struct dp_nat_key *key) {
+    struct dp_ct_key opened = {
+        .source = key->destination,
+        .destination = key->source,
+        .source_port = bpf_htons(key->destination_port),
+        .destination_port = bpf_htons(key->source_port),
+        .protocol = key->protocol,
+        .family = key->family,
+        .direction = DP_CT_INGRESS,
+    };
+    const struct dp_ct_entry *entry = key->protocol == IPPROTO_TCP ? bpf_map_lookup_elem(&dp_ct_tcp, &opened)
+                                                                   : bpf_map_lookup_elem(&dp_ct_any, &opened);
+
+    return entry && entry->expires >= bpf_ktime_get_ns() / 1000000000;
+}
+
+// Not a port: the packet keeps its source.
+#define NAT_KEEPS_SOURCE 0x10000
+
 // The port with which a flow leaves under `address`; a mapping that holds is kept. Negative: a drop reason.
 //
 // `range`: the lowest port, and the highest in the upper half.
@@ -183,6 +204,8 @@ static __noinline int nat_port(const struct dp_nat_key *key, __be32 address, __u
         nat_touch(forward, tcp_flags, flags);
         return forward->port;
     }
+    if (!(flags & DP_NAT_HOST) && nat_is_answer(key))
+        return NAT_KEEPS_SOURCE;
 
     int port = nat_allocate(key, address, range, flags);
 

@@ -58,6 +58,7 @@ extension Agent {
         case .connections: result(try withCore { core in try core.conntrack.list() })
         case .services: result(try withCore { core in core.services.samples })
         case .loadBalancing: result(try withCore { core in try core.services.loadBalancing() })
+        case .nat: result(try withCore { core in try core.programs.nat.listing() })
         case .cni: result(try cni(try parameters(data)))
         }
     }
@@ -91,20 +92,21 @@ extension Agent {
     private func status() throws -> AgentStatus {
         verify()
         return try withCore { core in
-            let device = core.settings.config.device
             var status = AgentStatus(
                 nodeName: core.settings.config.nodeName, version: Agent.version, ready: core.problems.isEmpty,
                 problems: core.problems, kernel: Self.kernelRelease(), node: core.own,
                 knownNodes: core.cluster.nodes.map(\.name).sorted(), endpointCount: core.endpoints.count,
                 addressesInUse: core.pool.inUse, addressesTotal: core.pool.capacity,
                 values: core.settings.config.values,
-                programs: (try? core.programs.inspect(core.devices, device: device).attached) ?? [],
+                programs: (try? core.programs.inspect(core.devices).attached) ?? [],
                 starts: core.starts,
                 objects: Dictionary(
                     uniqueKeysWithValues: ObjectKind.allCases.map { ($0.rawValue, core.objects.count($0)) }
                         .filter { $0.1 > 0 }),
                 objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" })
-            status.maps = core.conntrack.gauges
+            status.maps = core.conntrack.gauges + [core.natGauge].compactMap { $0 }
+            status.masquerading = core.settings.masquerade.summary(
+                devices: core.devices.nodeDevices, cluster: core.settings.clusterPodCIDR)
             return status
         }
     }

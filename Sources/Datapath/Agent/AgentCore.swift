@@ -33,6 +33,8 @@ struct AgentCore: ~Copyable {
     /// Why the datapath is not ready; empty when it is.
     var problems: [String] = ["starting"]
     let starts: Int
+    /// Of the last collection; nil before the first.
+    var natGauge: MapGauge?
     var lastEndpointID: UInt16
 
     var own: NodeEntry { settings.nodeEntry(pool: pool) }
@@ -64,6 +66,7 @@ struct AgentCore: ~Copyable {
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
+        try core.configureMasquerade()
         core.reconcileObjects(core.objects.everything)
         let options = settings.options
         try SocketPrograms.reconcile(
@@ -132,7 +135,8 @@ struct AgentCore: ~Copyable {
     /// Makes the maps say what the node knows; entries that are right are not touched.
     func reconcileMaps() throws {
         let ready = endpoints.values.filter { $0.phase == .ready }
-        try programs.maps.reconcileEndpoints(ready, hostAddresses: [settings.nodeAddress, router])
+        try programs.maps.reconcileEndpoints(
+            ready, hostAddresses: [settings.nodeAddress, router] + devices.nodeDevices.compactMap(\.address))
         try reconcileIPCache()
     }
 
@@ -161,11 +165,11 @@ struct AgentCore: ~Copyable {
     /// Whether all that forwarding needs is in place, and mends what can be mended.
     mutating func verify() {
         do {
-            problems = try programs.inspect(devices, device: settings.config.device).missing
+            problems = try programs.inspect(devices).missing + masqueradeProblems()
             if !problems.isEmpty {
-                Log.warning("attaching programs again", ["missing": problems.joined(separator: "; ")])
+                Log.warning("mending the datapath", ["missing": problems.joined(separator: "; ")])
                 try mend()
-                problems = try programs.inspect(devices, device: settings.config.device).missing
+                problems = try programs.inspect(devices).missing + masqueradeProblems()
             }
             let health = endpoints.values.first(where: \.isHealth)
             if try health.flatMap({ try netlink.findLink(named: $0.hostInterface) }) == nil {
@@ -181,6 +185,8 @@ struct AgentCore: ~Copyable {
     private mutating func mend() throws {
         devices = try HostDevices.ensure(settings, router: router, store, netlink)
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
+        try reconcileMaps()
+        try configureMasquerade()
         try programs.attach(to: devices)
     }
 }

@@ -8,6 +8,7 @@ struct AgentSettings: Sendable {
     let nodeAddress: IPv4Address
     let podCIDR: IPv4CIDR
     let clusterPodCIDR: IPv4CIDR
+    let masquerade: MasqueradePlan
     var options: DatapathOptions { config.options }
 
     /// - Throws: `DatapathError.invalidConfiguration` that names the field.
@@ -41,6 +42,7 @@ struct AgentSettings: Sendable {
                 mistake.description + (mistake.expected.map { "; supported is \($0)" } ?? ""))
         }
         self.config = config
+        masquerade = try MasqueradePlan(config.options)
         self.nodeAddress = nodeAddress
         self.podCIDR = podCIDR.network
         self.clusterPodCIDR = clusterPodCIDR.network

@@ -15,7 +15,9 @@ struct DatapathPrograms: ~Copyable {
     let toOverlay: Program
     let fromHost: Program
     let fromNetdev: Program
+    let toNetdev: Program
     let maps: DatapathMaps
+    let nat: NATMaps
 
     /// Loads the three objects; pinned maps that exist are used as they are.
     static func load(pins: String) throws -> DatapathPrograms {
@@ -32,7 +34,8 @@ struct DatapathPrograms: ~Copyable {
             fromContainer: try lxc.program("from_container"), toContainer: try lxc.program("to_container"),
             fromOverlay: try overlay.program("from_overlay"), toOverlay: try overlay.program("to_overlay"),
             fromHost: try host.program("from_host"), fromNetdev: try host.program("from_netdev"),
-            maps: try DatapathMaps.open(pins: pins))
+            toNetdev: try host.program("to_netdev"), maps: try DatapathMaps.open(pins: pins),
+            nat: try NATMaps.open(pins: pins))
     }
 
     /// Attaches, in the place of what is there, to the node's devices: first what delivers, last what sends there.
@@ -40,7 +43,27 @@ struct DatapathPrograms: ~Copyable {
         try TrafficControl.attach(toOverlay, to: UInt32(devices.overlayIndex), .egress)
         try TrafficControl.attach(fromOverlay, to: UInt32(devices.overlayIndex), .ingress)
         try TrafficControl.attach(fromHost, to: UInt32(devices.hostIndex), .egress)
-        try TrafficControl.attach(fromNetdev, to: UInt32(devices.deviceIndex), .ingress)
+        for device in devices.nodeDevices {
+            // What answers is understood before anything is translated.
+            try TrafficControl.attach(fromNetdev, to: UInt32(device.index), .ingress)
+            try TrafficControl.attach(toNetdev, to: UInt32(device.index), .egress)
+        }
+    }
+
+    /// Tells the programs of the node's devices, and takes them off the interfaces that are none any more.
+    func reconcile(_ devices: [NodeDevice]) throws(SystemError) {
+        for device in devices { try nat.insert(device) }
+        for index in try nat.deviceIndices() where !devices.contains(where: { UInt32($0.index) == index }) {
+            for direction in TrafficControl.Direction.allCases {
+                do throws(SystemError) {
+                    try TrafficControl.detach(interface: index, direction)
+                } catch {
+                    // The interface is gone, its filters with it.
+                    if error.code != ENODEV { throw error }
+                }
+            }
+            try nat.removeDevice(index)
+        }
     }
 
     func attachEndpoint(interface: Int) throws(SystemError) {
@@ -60,8 +83,7 @@ struct DatapathPrograms: ~Copyable {
     }
 
     /// A line for each hook, `eth0 ingress: from_netdev id 12`, and what is not as it must be.
-    func inspect(_ devices: HostDevices, device: String) throws(SystemError) -> (attached: [String], missing: [String])
-    {
+    func inspect(_ devices: HostDevices) throws(SystemError) -> (attached: [String], missing: [String]) {
         var lines: (attached: [String], missing: [String]) = ([], [])
         func look(_ name: String, _ index: Int32, _ direction: TrafficControl.Direction, _ program: borrowing Program)
             throws(SystemError)
@@ -73,7 +95,10 @@ struct DatapathPrograms: ~Copyable {
             case nil: lines.missing.append("\(hook): \(program.name) is not attached")
             }
         }
-        try look(device, devices.deviceIndex, .ingress, fromNetdev)
+        for device in devices.nodeDevices {
+            try look(device.name, device.index, .ingress, fromNetdev)
+            try look(device.name, device.index, .egress, toNetdev)
+        }
         try look(HostDevices.host, devices.hostIndex, .egress, fromHost)
         try look(HostDevices.overlay, devices.overlayIndex, .ingress, fromOverlay)
         try look(HostDevices.overlay, devices.overlayIndex, .egress, toOverlay)

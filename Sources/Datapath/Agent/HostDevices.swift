@@ -21,6 +21,8 @@ struct HostDevices: Sendable {
     let overlayIndex: Int32
     /// The node's own interface.
     let deviceIndex: Int32
+    /// Those that carry traffic from and to the outside.
+    let nodeDevices: [NodeDevice]
 
     static func ensure(
         _ settings: AgentSettings, router: IPv4Address, _ store: StateStore, _ netlink: borrowing NetlinkSocket
@@ -49,7 +51,8 @@ struct HostDevices: Sendable {
             Route(to: settings.clusterPodCIDR, linkIndex: hostLink.index, source: router, mtu: config.podMTU))
         return HostDevices(
             hostIndex: hostLink.index, hostMAC: hostMAC, netIndex: try netlink.link(named: net).index,
-            overlayIndex: try netlink.link(named: overlay).index, deviceIndex: device.index)
+            overlayIndex: try netlink.link(named: overlay).index, deviceIndex: device.index,
+            nodeDevices: try NodeDevice.select(settings, netlink))
     }
 
     private static func ensureOverlay(

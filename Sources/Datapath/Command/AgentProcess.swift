@@ -17,6 +17,9 @@ enum AgentProcess {
     /// How often the agent makes sure that its programs are where it left them.
     private static let verification = Duration.seconds(2)
 
+    /// How often it looks for flows that are over.
+    private static let collection = Duration.seconds(30)
+
     /// - Returns: the exit status: 0 after SIGTERM or SIGINT, 1 when the agent cannot start.
     static func run(configPath: String) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
@@ -47,7 +50,13 @@ enum AgentProcess {
         let server = AgentServer { agent.answer($0) }
         try server.start(path: settings.config.socketPath)
         agent.verify()
-        while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) { agent.verify() }
+        var nextCollection = Deadline.after(collection)
+        while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) {
+            agent.verify()
+            guard nextCollection.hasPassed else { continue }
+            agent.collectFlows()
+            nextCollection = .after(collection)
+        }
         agent.stop()
     }
 

@@ -21,6 +21,10 @@ enum AgentQueries {
         try show(query, .ipcache, returning: [IPCacheEntry].self, StatusText.ipcache)
     }
 
+    static func nat(_ query: Query) throws {
+        try show(query, .nat, returning: NATListing.self, NATText.text)
+    }
+
     static func metrics(_ query: Query) throws {
         try show(query, .metrics, returning: [MetricSample].self, StatusText.metrics)
     }

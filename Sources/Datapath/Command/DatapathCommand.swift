@@ -15,6 +15,7 @@ public enum DatapathCommand {
                datapathd endpoint list [-o json]
                datapathd identity list [-o json]
                datapathd bpf ipcache list [-o json]
+               datapathd bpf nat list [-o json]
                datapathd bpf metrics list [-o json]
                datapathd bpf ct list [-o json]         connections
                datapathd bpf lb list [-o json]         frontends and backends in the kernel
@@ -35,6 +36,7 @@ public enum DatapathCommand {
         case endpoints(Query)
         case identities(Query)
         case ipcache(Query)
+        case nat(Query)
         case metrics(Query)
         case connections(Query)
         case services(Query)
@@ -86,6 +88,7 @@ public enum DatapathCommand {
         case ["endpoint", "list"]: return .endpoints(query)
         case ["identity", "list"]: return .identities(query)
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
+        case ["bpf", "nat", "list"]: return .nat(query)
         case ["bpf", "metrics", "list"]: return .metrics(query)
         case ["service", "list"]: return .services(query)
         case ["bpf", "lb", "list"]: return .loadBalancing(query)
@@ -112,6 +115,7 @@ public enum DatapathCommand {
             case .endpoints(let query): try AgentQueries.endpoints(query)
             case .identities(let query): try AgentQueries.identities(query)
             case .ipcache(let query): try AgentQueries.ipcache(query)
+            case .nat(let query): try AgentQueries.nat(query)
             case .metrics(let query): try AgentQueries.metrics(query)
             case .connections(let query): try AgentQueries.connections(query)
             case .services(let query): try AgentQueries.services(query)

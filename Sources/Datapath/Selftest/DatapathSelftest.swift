@@ -76,6 +76,10 @@ public enum DatapathSelftest {
         results.append(result("services at the socket") { try SocketWireTest.problems() })
         results.append(result("services between real sockets") { try ServiceWireTest.problems() })
         results.append(
+            result("real interfaces: masqueraded and answered, by programs and by nf_tables") {
+                try MasqueradeWireTest.problems()
+            })
+        results.append(
             result("every reachable drop reason occurred") {
                 Set(Reason.drops).subtracting(unreachable).subtracting(reasons).map { "never occurred: \($0)" }
             })

@@ -79,6 +79,9 @@ enum MasqueradeAnswerCases {
                 Frame.icmpError(type: 3, code: 3, about: Cases.question(.udp, from: node, 41_000), quoted: 8)),
             .icmp(type: 3, code: 3, identifier: 0, sequence: 0)),
         SelftestCase(
+            name: "no answer: masquerade is off", program: .fromNetdev, nat: NATSetup(masquerades: false),
+            packet: Cases.arriving(Cases.answer(.udp)), verdict: .pass, events: [Cases.received()]),
+        SelftestCase(
             name: "no answer: to the node's own flow", program: .fromNetdev, nat: NATSetup(),
             prior: asked(.udp, from: node), packet: Cases.arriving(Cases.answer(.udp)), verdict: .pass,
             events: [Cases.received()]),

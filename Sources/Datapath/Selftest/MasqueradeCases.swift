@@ -100,6 +100,13 @@ enum MasqueradeCases {
         Cases.packet(.udp, from: pod, Cases.port, to: destination, Cases.dns)
     }
 
+    /// The world has called the pod.
+    private static func called(seconds: Int) -> TestConnection {
+        TestConnection(
+            key: ConnectionKey(from: world, Cases.dns, to: pod, Cases.port, protocol: 6, .ingress), seconds: seconds,
+            identity: .world)
+    }
+
     private static let excluded = IPv4Address(198, 51, 100, 7)
 
     private static let kept: [SelftestCase] = [
@@ -120,6 +127,15 @@ enum MasqueradeCases {
             "a pod's answer to an echo from outside",
             Cases.packet(.echo, from: pod, Cases.dns, to: world, Cases.port, isAnswer: true),
             events: [Cases.sent(from: pod, transport: Cases.shown(.echo, Cases.dns, Cases.port, isAnswer: true))]),
+        SelftestCase(
+            name: "not masqueraded: a pod's answer to a connection from outside", program: .toNetdev, nat: NATSetup(),
+            packet: Cases.leaving(Cases.question(.tcp(flags: 0x12))), verdict: .pass,
+            events: [Cases.sent(from: pod)], connections: [called(seconds: 60)]),
+        SelftestCase(
+            name: "masqueraded: the connection from outside has expired", program: .toNetdev, nat: NATSetup(),
+            packet: Cases.leaving(Cases.question(.tcp(flags: 2))), verdict: .pass,
+            output: Cases.leaving(Cases.question(.tcp(flags: 2), from: node)), events: [Cases.sent()],
+            connections: [called(seconds: -2)]),
         untouched("the node's own SCTP", Frame.ipv4Packet(from: node, to: world, protocol: 132, [1, 2, 3, 4])),
         untouched("a port of the node below the range", Cases.question(.udp, from: node, 1000)),
         untouched("a device that is not listed", toward(world), NATSetup(hasDevice: false)),

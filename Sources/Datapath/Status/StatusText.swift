@@ -12,6 +12,7 @@ public enum StatusText {
             ("Router:", status.node.routerAddress),
             ("Health endpoint:", status.node.healthAddress),
             ("Routing:", "Network: Tunnel [vxlan]   Host: BPF"),
+            ("Masquerading:", status.masquerading ?? "unknown"),
             ("Endpoints:", "\(status.endpointCount)"),
             (
                 "Cluster nodes:",
