@@ -32,13 +32,13 @@ let guest: [Target] = [
     .target(name: "CBPFObjects"),
     .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
     .target(name: "BPF", dependencies: ["CLibbpf", "LinuxKernel"], swiftSettings: strict),
+    .target(name: "Policy", dependencies: ["KubeObjects", "NetAddress"], swiftSettings: strict),
     .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress",
-            "Netlink",
-            "LinuxKernel",
+            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress", "Netlink",
+            "LinuxKernel", "Policy",
         ],
         swiftSettings: strict),
     .target(name: "CNodeShim"),
@@ -127,6 +127,7 @@ let package = Package(
         tests("Matrix", ["Matrix"]),
         tests("KubeObjects", ["KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
+        tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),
@@ -137,7 +138,7 @@ let package = Package(
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests(
             "Datapath",
-            ["Datapath", "DatapathModel", "AgentAPI", "KubeObjects", "NetAddress", "LinuxKernel", "NamespaceHarness"],
+            ["Datapath", "DatapathModel", "AgentAPI", "KubeObjects", "NetAddress", "LinuxKernel", "NamespaceHarness", "Policy"],
             resources: [.copy("Snapshots")]),
         .executableTarget(
             name: "prober-selftest",

@@ -22,6 +22,7 @@
 #include "l4.h"
 #include "lookup.h"
 #include "packet.h"
+#include "policy.h"
 #include "service.h"
 #include "trace.h"
 #include "unreachable.h"
@@ -97,6 +98,10 @@ static __always_inline int ipv4_from_container(
         DROP_RECORD(skb, packet, DP_DROP_TTL_EXCEEDED);
         return TC_ACT_OK;
     }
+    // A pod that reaches itself through its own service is not policed.
+    if (destination != interface->ipv4 &&
+        policy_enforce(skb, packet, flow, config, interface, DP_EGRESS, packet->event.destination_identity))
+        return TC_ACT_SHOT;
     refused = ct_admit(packet, flow, DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
@@ -153,11 +158,18 @@ int from_container(struct __sk_buff *skb) {
     }
 }
 
-// The program that redirected here knows the identity (of an overlay packet only it does); else the address tells.
+// The program that redirected here knows the identity (of an overlay packet only it does); else the address tells. Which range
+// of the world a source is in, each node knows for itself.
 static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __be32 source) {
-    if ((skb->mark & DP_MARK_IDENTITY_MASK) == DP_MARK_IDENTITY)
-        return skb->mark & DP_IDENTITY_MAX;
-    return identity_of_ipv4(source);
+    const struct dp_ipcache_entry *entry;
+    __u32 identity = skb->mark & DP_IDENTITY_MAX;
+
+    if ((skb->mark & DP_MARK_IDENTITY_MASK) != DP_MARK_IDENTITY)
+        return identity_of_ipv4(source);
+    if (identity != DP_IDENTITY_WORLD)
+        return identity;
+    entry = ipcache_lookup_ipv4(source);
+    return entry && entry->identity >= DP_IDENTITY_FIRST_LOCAL ? entry->identity : DP_IDENTITY_WORLD;
 }
 
 SEC("tc")
@@ -221,6 +233,10 @@ int to_container(struct __sk_buff *skb) {
     refused = service_reverse(skb, &packet, flow, interface->ipv4);
     if (refused)
         return DROP(skb, &packet, refused);
+    // A pod that reaches itself through its own service is not policed.
+    if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
+        policy_enforce(skb, &packet, flow, config, interface, DP_INGRESS, packet.event.source_identity))
+        return TC_ACT_SHOT;
     refused = ct_admit(&packet, flow, DP_CT_INGRESS);
     if (refused)
         return DROP(skb, &packet, refused);

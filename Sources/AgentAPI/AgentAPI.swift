@@ -24,6 +24,8 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case endpoints = "endpoint.list"
     /// → `[AgentIdentity]`, all that the node knows
     case identities = "identity.list"
+    /// → `[PolicySample]`, read back from the kernel's map
+    case policies = "policy.list"
     /// `EventRequest` → `EventBatch`
     case events = "events"
     /// `TracingRequest` → `Acknowledgement`
@@ -184,9 +186,12 @@ public struct AgentEndpoint: Codable, Sendable, Hashable {
     public let state: String
     /// What the identity was derived from: `k8s:app=web`, `k8s:io.kubernetes.pod.namespace=default`, …
     public let identityLabels: [String]
+    /// The directions in which policies decide: `ingress`, `egress`.
+    public let policyEnforcement: [String]
     public init(
         id: UInt16, identity: UInt32, labels: [String: String], namespace: String, name: String, address: String,
-        interface: String, ifindex: Int, mac: String, state: String, identityLabels: [String] = []
+        interface: String, ifindex: Int, mac: String, state: String, identityLabels: [String] = [],
+        policyEnforcement: [String] = []
     ) {
         self.id = id
         self.identity = identity
@@ -199,6 +204,36 @@ public struct AgentEndpoint: Codable, Sendable, Hashable {
         self.mac = mac
         self.state = state
         self.identityLabels = identityLabels
+        self.policyEnforcement = policyEnforcement
+    }
+}
+
+/// An entry of the policy map.
+public struct PolicySample: Codable, Sendable, Hashable {
+    public let endpointID: UInt16
+    /// `ingress` or `egress`
+    public let direction: String
+    /// `allow`, `deny`, `redirect`, or `default-deny`: what holds when no other entry covers a connection.
+    public let verdict: String
+    /// 0: anybody.
+    public let identity: UInt32
+    public let labels: [String]
+    /// `ANY`, or `80/TCP 8000-8010/TCP 8/ICMP`
+    public let ports: String
+    public let rule: String?
+    public let proxyPort: UInt16?
+    public init(
+        endpointID: UInt16, direction: String, verdict: String, identity: UInt32, labels: [String], ports: String,
+        rule: String?, proxyPort: UInt16?
+    ) {
+        self.endpointID = endpointID
+        self.direction = direction
+        self.verdict = verdict
+        self.identity = identity
+        self.labels = labels
+        self.ports = ports
+        self.rule = rule
+        self.proxyPort = proxyPort
     }
 }
 
@@ -356,11 +391,16 @@ public struct DatapathEvent: Codable, Sendable, Hashable {
     /// Underlay address encapsulated to, or come from.
     public let tunnelPeer: String?
     public let length: Int
+    /// `ingress` or `egress`, seen from the endpoint whose program reports.
+    public let direction: String?
+    /// The policy rule that decided, `NetworkPolicy default/web ingress[0]`; when none did, the policies that isolate the
+    /// endpoint.
+    public let rule: String?
     public init(
         sequence: UInt64, nanoseconds: UInt64, point: String, dropReason: String?, dropCode: Int?, location: String?,
         protocol: UInt8, source: String, sourcePort: UInt16, destination: String, destinationPort: UInt16,
         icmpID: UInt16, icmpSequence: UInt16, sourceIdentity: UInt32, destinationIdentity: UInt32, endpointID: UInt16,
-        interface: String, tunnelPeer: String?, length: Int
+        interface: String, tunnelPeer: String?, length: Int, direction: String? = nil, rule: String? = nil
     ) {
         self.sequence = sequence
         self.nanoseconds = nanoseconds
@@ -381,6 +421,8 @@ public struct DatapathEvent: Codable, Sendable, Hashable {
         self.interface = interface
         self.tunnelPeer = tunnelPeer
         self.length = length
+        self.direction = direction
+        self.rule = rule
     }
 }
 

@@ -10,6 +10,7 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
     /// Another node derived another number from the same labels: its agent is of another build.
     case identityMismatch(address: String, identity: UInt32, labels: String, expected: UInt32)
     case localIdentitiesExhausted(limit: Int)
+    case policyTooLarge(String)
     case unknownEndpoint(String)
     case invalidState(path: String, reason: String)
     case kernel(String)
@@ -26,6 +27,7 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
             "\(address) has identity \(identity), but its labels {\(labels)} make \(expected): the agents differ in version"
         case .localIdentitiesExhausted(let limit):
             "policies name more than \(limit) different address ranges; widen or remove some"
+        case .policyTooLarge(let reason): reason
         case .unknownEndpoint(let name): "no endpoint \(name) on this node"
         case .invalidState(let path, let reason): "\(path): \(reason)"
         case .kernel(let reason): reason

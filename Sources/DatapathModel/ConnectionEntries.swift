@@ -117,11 +117,11 @@ public struct ConnectionEntry: BitwiseCopyable, Sendable {
     ///   - expires: `CLOCK_MONOTONIC` in whole seconds.
     public init(
         state: ConnectionState, flags: Flags = [], expires: UInt32, sourceIdentity: Identity,
-        reverseIndex: UInt16 = 0, backend: UInt32 = 0
+        reverseIndex: UInt16 = 0, backend: UInt32 = 0, policyRevision: UInt32 = 0
     ) {
         abi = dp_ct_entry(
             expires: expires, source_identity: sourceIdentity.rawValue, backend: backend, rev_nat: reverseIndex,
-            proxy_port: 0, policy_revision: 0, state: state.rawValue, flags: flags.rawValue, pad: (0, 0))
+            proxy_port: 0, policy_revision: policyRevision, state: state.rawValue, flags: flags.rawValue, pad: (0, 0))
     }
 
     /// `CLOCK_MONOTONIC` in whole seconds; void when it is past.

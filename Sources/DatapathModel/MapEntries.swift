@@ -53,12 +53,19 @@ public struct InterfaceEntry: BitwiseCopyable, Sendable {
 
     /// - Parameters:
     ///   - ipv4: the pod's address; its only permitted source.
+    ///   - enforcement: what policies decide about.
     public init(
-        endpointID: UInt16, identity: Identity, ipv4: IPv4Address, podMAC: MACAddress, hostMAC: MACAddress
+        endpointID: UInt16, identity: Identity, ipv4: IPv4Address, podMAC: MACAddress, hostMAC: MACAddress,
+        enforcement: PolicyEnforcement = PolicyEnforcement()
     ) {
         abi = dp_interface(
             ipv6: dp_address(), ipv4: ipv4.networkByteOrder, identity: identity.rawValue, endpoint_id: endpointID,
-            flags: 0, pod_mac: podMAC.abi, host_mac: hostMAC.abi)
+            flags: enforcement.flags, pod_mac: podMAC.abi, host_mac: hostMAC.abi,
+            policy_revision: enforcement.revision)
+    }
+
+    public var enforcement: PolicyEnforcement {
+        PolicyEnforcement(flags: abi.flags, revision: abi.policy_revision)
     }
 
     public var endpointID: UInt16 { abi.endpoint_id }

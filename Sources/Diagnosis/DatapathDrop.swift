@@ -7,6 +7,7 @@ enum DatapathDrop: RootCause {
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {
         var cells: [String: Set<Int>] = [:]
         var places: [String: Set<String>] = [:]
+        var rules: [String: Set<String>] = [:]
         for index in paths.failing {
             let probe = evidence.probes[index]
             guard let flow = probe.flow else { continue }
@@ -16,6 +17,7 @@ enum DatapathDrop: RootCause {
                     let reason = reading.dropReason ?? "unknown reason"
                     cells[reason, default: []].insert(index)
                     places[reason, default: []].insert("\(node) \(reading.location ?? "")")
+                    if let rule = reading.rule { rules[reason, default: []].insert(rule) }
                 }
             }
         }
@@ -25,7 +27,7 @@ enum DatapathDrop: RootCause {
                     id: ids[0], summary: "the datapath drops the packets: \(reason)",
                     evidence: [
                         "drop events: \(reason) at \(list(places[reason] ?? []))", "\(cells.count) probes hit it",
-                    ],
+                    ] + (rules[reason].map { ["decided by \(list($0))"] } ?? []),
                     fix: "see the drop reason \(reason)", confidence: 0.8),
                 cells: cells)
         }

@@ -164,8 +164,11 @@ public struct DatapathReading: Codable, Sendable, Hashable {
     public var location: String?
     public var flow: FlowTuple
     public var tunnelPeer: String?
+    /// The policy rule that decided, or the policies that isolate the endpoint.
+    public var rule: String?
     public init(
-        node: String, point: String, dropReason: String?, location: String?, flow: FlowTuple, tunnelPeer: String?
+        node: String, point: String, dropReason: String?, location: String?, flow: FlowTuple, tunnelPeer: String?,
+        rule: String? = nil
     ) {
         self.node = node
         self.point = point
@@ -173,6 +176,7 @@ public struct DatapathReading: Codable, Sendable, Hashable {
         self.location = location
         self.flow = flow
         self.tunnelPeer = tunnelPeer
+        self.rule = rule
     }
 }
 

@@ -94,7 +94,7 @@ public struct PathIndex: Sendable {
         let readings = readings(of: flow, node: node)
         guard !readings.isEmpty else { return [] }
         if let drop = readings.first(where: { $0.point == "drop" }) {
-            let place = drop.location.map { " at \($0)" } ?? ""
+            let place = (drop.location.map { " at \($0)" } ?? "") + (drop.rule.map { " by \($0)" } ?? "")
             return [
                 WhyEntry(
                     hop: hop, node: node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)",

@@ -26,6 +26,7 @@ public struct CiliumRule: Codable, Sendable, Hashable {
     public var egress: [CiliumEgressRule]?
     public var egressDeny: [CiliumEgressRule]?
     public var enableDefaultDeny: DefaultDeny?
+    public var nodeSelector: Unread?
 
     public struct DefaultDeny: Codable, Sendable, Hashable {
         public var ingress: Bool?
@@ -46,6 +47,10 @@ public struct CiliumIngressRule: Codable, Sendable, Hashable {
     public var fromEntities: [CiliumEntity]?
     public var toPorts: [CiliumPortRule]?
     public var icmps: [CiliumICMPRule]?
+    public var fromRequires: Unread?
+    public var fromNodes: Unread?
+    public var fromGroups: Unread?
+    public var authentication: Unread?
     public init() {}
 }
 
@@ -58,13 +63,20 @@ public struct CiliumEgressRule: Codable, Sendable, Hashable {
     public var toServices: [CiliumServiceReference]?
     public var toPorts: [CiliumPortRule]?
     public var icmps: [CiliumICMPRule]?
+    public var toRequires: Unread?
+    public var toNodes: Unread?
+    public var toGroups: Unread?
+    public var authentication: Unread?
     public init() {}
 }
 
 public struct CiliumCIDR: Codable, Sendable, Hashable {
-    public var cidr: String
+    /// Absent in an entry that names its ranges otherwise.
+    public var cidr: String?
     @OrEmpty public var except: [String]
-    public init(cidr: String, except: [String] = []) {
+    public var cidrGroupRef: Unread?
+    public var cidrGroupSelector: Unread?
+    public init(cidr: String?, except: [String] = []) {
         self.cidr = cidr
         _except = OrEmpty(wrappedValue: except)
     }
@@ -85,6 +97,10 @@ public enum CiliumEntity: String, Codable, Sendable, Hashable, CaseIterable {
 public struct CiliumPortRule: Codable, Sendable, Hashable {
     @OrEmpty public var ports: [CiliumPort]
     public var rules: CiliumL7Rules?
+    public var listener: Unread?
+    public var terminatingTLS: Unread?
+    public var originatingTLS: Unread?
+    public var serverNames: Unread?
     public init(ports: [CiliumPort] = [], rules: CiliumL7Rules? = nil) {
         _ports = OrEmpty(wrappedValue: ports)
         self.rules = rules
@@ -113,6 +129,9 @@ public struct CiliumPort: Codable, Sendable, Hashable {
 public struct CiliumL7Rules: Codable, Sendable, Hashable {
     public var http: [CiliumHTTPRule]?
     public var dns: [CiliumFQDN]?
+    public var kafka: Unread?
+    public var l7proto: Unread?
+    public var l7: Unread?
     public init(http: [CiliumHTTPRule]? = nil, dns: [CiliumFQDN]? = nil) {
         self.http = http
         self.dns = dns
@@ -127,6 +146,7 @@ public struct CiliumHTTPRule: Codable, Sendable, Hashable {
     public var host: String?
     /// `Name: value`, or `Name` alone when it must only be there.
     @OrEmpty public var headers: [String]
+    public var headerMatches: Unread?
     public init(path: String? = nil, method: String? = nil, host: String? = nil, headers: [String] = []) {
         self.path = path
         self.method = method

@@ -24,7 +24,7 @@ public struct Judge: Sendable {
 
     /// What can be said once, at the step's end.
     public func final(_ observation: Observation) -> [ExpectationResult] {
-        streamResults(observation) + diagnosisResults(observation)
+        streamResults(observation) + dropResults(observation) + diagnosisResults(observation)
     }
 
     static func verdict(of results: [ExpectationResult]) -> Verdict {

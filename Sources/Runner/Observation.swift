@@ -23,6 +23,9 @@ public struct Observation: Sendable {
     public var unexplained: Set<CellKey>?
     /// Agents whose events could not all be had, and why.
     public var datapathGaps: [String: String]
+    /// Of the round that is judged: each probe's flow, and what the agents reported of the flows that failed.
+    public var probes: [ProbeReading]
+    public var datapath: [DatapathReading]
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints
@@ -38,6 +41,8 @@ public struct Observation: Sendable {
         findings = []
         unexplained = nil
         datapathGaps = [:]
+        probes = []
+        datapath = []
     }
 }
 

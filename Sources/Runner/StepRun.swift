@@ -124,6 +124,8 @@ extension ScenarioRun {
         round.observation.datapathGaps = evidence.datapathGaps
         round.cells = judge.cells(round.observation, paths: paths)
         round.results = judge.rounds(round.observation, cells: round.cells)
+        round.observation.probes = evidence.probes
+        round.observation.datapath = evidence.datapath
         emitRound(round, index: index, provisional: false)
         let findings = round.observation.findings.map {
             DiagnosisRecord.Finding(

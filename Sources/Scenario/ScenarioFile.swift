@@ -259,6 +259,8 @@ public struct Expectations: Codable, Sendable {
     public var flowLogs: [FlowLogExpectation]
     public var wire: [WireExpectation]
     public var streams: [StreamExpectation]
+    /// Denied cells whose drop events must say why.
+    public var drops: [DropExpectation]
     public var nodes: [NodeExpectation]
     /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
     public var diagnosis: DiagnosisExpectation?
@@ -267,16 +269,41 @@ public struct Expectations: Codable, Sendable {
     public init(
         matrix: [ExpectationRule] = [], health: [HealthExpectation] = [], flowLogs: [FlowLogExpectation] = [],
         wire: [WireExpectation] = [], streams: [StreamExpectation] = [], nodes: [NodeExpectation] = [],
-        diagnosis: DiagnosisExpectation? = nil, within: Double = 10
+        drops: [DropExpectation] = [], diagnosis: DiagnosisExpectation? = nil, within: Double = 10
     ) {
         self.matrix = matrix
         self.health = health
         self.flowLogs = flowLogs
         self.wire = wire
         self.streams = streams
+        self.drops = drops
         self.nodes = nodes
         self.diagnosis = diagnosis
         self.within = within
+    }
+}
+
+/// Denied cells, and what the agents' drop events must say of each.
+public struct DropExpectation: Codable, Sendable {
+    public var from: EndpointSelector
+    public var to: EndpointSelector
+    public var `where`: Placement?
+    /// Empty: all.
+    public var protocols: [ProbeProtocol]
+    /// Name of the drop reason.
+    public var reason: String
+    /// Part of the name of the policy rule that decided; nil: any, or none.
+    public var rule: String?
+    public init(
+        from: EndpointSelector, to: EndpointSelector, where placement: Placement?, protocols: [ProbeProtocol],
+        reason: String, rule: String?
+    ) {
+        self.from = from
+        self.to = to
+        self.where = placement
+        self.protocols = protocols
+        self.reason = reason
+        self.rule = rule
     }
 }
 

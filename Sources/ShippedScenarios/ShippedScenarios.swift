@@ -5,6 +5,7 @@ public enum ShippedScenarios {
         ("agent-restart", PackageResources.agent_restart_yaml),
         ("link-flap", PackageResources.link_flap_yaml),
         ("lossy-underlay", PackageResources.lossy_underlay_yaml),
+        ("network-policy-l3-l4", PackageResources.network_policy_l3_l4_yaml),
         ("node-crash", PackageResources.node_crash_yaml),
         ("vxlan-blocked-8472", PackageResources.vxlan_blocked_8472_yaml),
         ("vxlan-blocked-one-way", PackageResources.vxlan_blocked_one_way_yaml),

@@ -36,6 +36,37 @@ import Testing
             ])
     }
 
+    @Test func rangesOfPoliciesYieldToWhatIsKnownBetter() throws {
+        func range(_ text: String) throws -> IPv4CIDR { try #require(IPv4CIDR(text)) }
+        let content = try IPCachePlan.desired(
+            own: node(1), nodes: [node(1), node(2)], remote: [], endpoints: [endpoint("192.168.1.5")],
+            ranges: [
+                try range("1.1.1.0/24"): 0xFF0000, try range("0.0.0.0/0"): 0xFF0001,
+                // Inside of pods' ranges; a node; another node's whole range.
+                try range("192.168.1.128/25"): 0xFF0002, try range("192.168.2.128/25"): 0xFF0003,
+                try range("10.0.0.12/32"): 0xFF0004, try range("192.168.2.0/24"): 0xFF0005,
+                // Around them.
+                try range("192.168.0.0/16"): 0xFF0006,
+            ])
+        #expect(
+            described(content) == [
+                "0.0.0.0/0 16711681", "1.1.1.0/24 16711680", "10.0.0.11/32 1", "10.0.0.12/32 6", "192.168.0.0/16 16711686",
+                "192.168.1.1/32 1", "192.168.1.5/32 777", "192.168.2.0/24 3 10.0.0.12", "192.168.2.1/32 6 10.0.0.12",
+                "192.168.2.2/32 4 10.0.0.12",
+            ])
+    }
+
+    @Test func theAPIServerIsItselfWhereverItIs() throws {
+        let content = try IPCachePlan.desired(
+            own: node(1), nodes: [node(2)], remote: [], endpoints: [],
+            apiServers: [IPv4Address(10, 0, 0, 12), IPv4Address(10, 0, 0, 11), IPv4Address(172, 16, 0, 1)])
+        #expect(
+            described(content).filter { !$0.hasPrefix("192.168") } == [
+                // The node itself stays the host.
+                "10.0.0.11/32 1", "10.0.0.12/32 7", "172.16.0.1/32 7",
+            ])
+    }
+
     @Test func aPushedListDoesNotOverruleTheNodeAboutItself() throws {
         let content = try IPCachePlan.desired(
             own: node(1), nodes: [],

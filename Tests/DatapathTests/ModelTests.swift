@@ -10,7 +10,7 @@ struct ModelLayoutTests {
         #expect(MemoryLayout<EndpointKey>.size == MemoryLayout<dp_endpoint_key>.size)
         #expect(MemoryLayout<EndpointKey>.size == 20)
         #expect(MemoryLayout<EndpointEntry>.size == 24)
-        #expect(MemoryLayout<InterfaceEntry>.size == 40)
+        #expect(MemoryLayout<InterfaceEntry>.size == 44)
         #expect(MemoryLayout<IPCacheKey>.size == 24)
         #expect(MemoryLayout<IPCacheValue>.size == 24)
         #expect(MemoryLayout<ConnectionKey>.size == 40)
@@ -110,7 +110,7 @@ struct ModelNumberTests {
     @Test func tracePointsAreThoseOfTheABI() {
         let names = [
             "to-endpoint", "from-endpoint", "to-overlay", "from-overlay", "to-stack", "from-network", "from-host",
-            "to-host", "policy-verdict",
+            "to-host", "to-network", "policy-verdict",
         ]
         #expect(TracePoint.allCases.map(\.description) == names)
         #expect(names.compactMap { TracePoint(name: $0) } == TracePoint.allCases)

@@ -51,6 +51,7 @@ extension Agent {
         case .setObjects, .changeObjects: result(try takeObjects(method, data))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
+        case .policies: result(try withCore { core in try core.policySamples() })
         case .identities: result(try withCore { core in core.knownIdentities() })
         case .events: result(try events.batch(try parameters(data)))
         case .setTracing: result(try setTracing(try parameters(data)))
@@ -158,7 +159,9 @@ extension Agent {
                     namespace: endpoint.namespace, name: endpoint.name, address: endpoint.address,
                     interface: endpoint.hostInterface, ifindex: endpoint.ifindex, mac: endpoint.mac,
                     state: endpoint.phase == .creating ? "restoring" : endpoint.phase.rawValue,
-                    identityLabels: core.identityLabels(of: endpoint))
+                    identityLabels: core.identityLabels(of: endpoint),
+                    policyEnforcement: TrafficDirection.allCases.filter(endpoint.enforcement.directions.contains)
+                        .map(\.description))
             }
         }
     }
@@ -196,6 +199,7 @@ extension AgentCore {
         try store.save(cluster)
         self.cluster = cluster
         identities.remote = remote
+        try enforcePolicies()
         try reconcileIPCache()
     }
 }

@@ -16,8 +16,9 @@ final class Agent: Sendable {
 
     init(settings: AgentSettings) throws {
         self.settings = settings
-        core = Mutex(try AgentCore.start(settings))
-        events = EventLog()
+        let started = try AgentCore.start(settings)
+        events = EventLog(rules: started.policies.ruleNames)
+        core = Mutex(started)
     }
 
     func withCore<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {

@@ -68,6 +68,7 @@ extension AgentCore {
             // The interface is down until its program and the maps are in place: no packet passes unseen.
             try programs.attachEndpoint(interface: endpoint.ifindex)
             try PodNetwork.configure(endpoint, router: router, namespace: namespace)
+            endpoint.enforcement = try enforcePolicies(newcomer: endpoint)
             endpoint.phase = .ready
             try programs.maps.insert(endpoint)
             try netlink.changeLink(index: ifindex, LinkChange(isUp: true))
@@ -92,6 +93,7 @@ extension AgentCore {
         endpoints[key] = nil
         if let address = IPv4Address(endpoint.address) { pool.release(address) }
         identities.release(endpoint.identity)
+        try enforcePolicies()
     }
 
     /// Forwarding ends first, the interface's own entry last: what is under way is delivered or dropped by name.

@@ -1,15 +1,34 @@
 import AgentAPI
 import DatapathModel
+import KubeObjects
 
 extension AgentCore {
     /// What a pod's identity is derived from.
     func identityLabels(namespace: String, labels: [String: String]) -> [String] {
-        SecurityIdentity.securityLabels(namespace: namespace, labels: labels)
+        let key = ObjectKey(namespace: "", name: namespace)
+        return SecurityIdentity.securityLabels(
+            namespace: namespace, labels: labels,
+            namespaceLabels: objects.namespaces[key]?.metadata.labels ?? [:])
     }
 
     func identityLabels(of endpoint: EndpointRecord) -> [String] {
         if endpoint.isHealth { return SecurityIdentity.reserved[.health] ?? [] }
         return identityLabels(namespace: endpoint.namespace, labels: endpoint.labels)
+    }
+
+    /// The labels of a namespace changed: its pods may be others now.
+    mutating func deriveIdentitiesAgain() throws {
+        for var endpoint in endpoints.values where !endpoint.isHealth {
+            let labels = identityLabels(of: endpoint)
+            if SecurityIdentity.derive(from: labels) == endpoint.identity { continue }
+            let before = endpoint.identity
+            endpoint.identity = try identities.acquire(labels)
+            identities.release(before)
+            endpoints[endpoint.key] = endpoint
+            try store.save(endpoint)
+            if endpoint.phase == .ready { try programs.maps.insert(endpoint) }
+            Log.info("identity changed", ["endpoint": "\(endpoint.id)", "from": "\(before)", "to": "\(endpoint.identity)"])
+        }
     }
 
     /// Every identity that the node knows, in order of the numbers.
@@ -20,6 +39,9 @@ extension AgentCore {
             AgentIdentity(
                 id: identity.rawValue, labels: labels, localEndpoints: identity == .health ? health : 0)
         }
-        return (reserved + derived).sorted { $0.id < $1.id }
+        let ranges = policies.ranges.numbers.map {
+            AgentIdentity(id: $1, labels: LocalIdentities.labels(of: $0), localEndpoints: 0)
+        }
+        return (reserved + derived + ranges).sorted { $0.id < $1.id }
     }
 }

@@ -22,6 +22,7 @@ struct AgentCore: ~Copyable {
     var sliceServices: [ObjectKey: ObjectKey] = [:]
     var pool: AddressPool
     var identities = IdentityRegistry()
+    var policies = PolicyState()
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
     /// The cluster's objects as last pushed.
@@ -63,6 +64,7 @@ struct AgentCore: ~Copyable {
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
+        try core.restorePolicies()
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
@@ -129,6 +131,7 @@ struct AgentCore: ~Copyable {
         if record.isHealth { return address == pool.health }
         guard pool.restore(address) else { return false }
         record.identity = try identities.acquire(identityLabels(of: record))
+        record.enforcement = try programs.maps.enforcement(interface: record.ifindex)
         return true
     }
 
@@ -142,7 +145,8 @@ struct AgentCore: ~Copyable {
 
     func reconcileIPCache() throws {
         let desired = try IPCachePlan.desired(
-            own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values))
+            own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values),
+            ranges: policies.ranges.numbers, apiServers: apiServers())
         let difference = IPCachePlan.difference(from: try programs.maps.ipcache(), to: desired)
         try programs.maps.apply(difference)
     }

@@ -11,6 +11,7 @@ struct DatapathMaps: ~Copyable {
     private let ipcacheMap: Map<IPCacheKey, IPCacheValue>
     private let metricsMap: PerCPUMap<MetricsKey, MetricsValue>
     private let configMap: Map<UInt32, ConfigEntry>
+    let policy: PolicyMaps
 
     /// Opens what `DatapathPrograms.load` pinned.
     static func open(pins: String) throws(SystemError) -> DatapathMaps {
@@ -19,7 +20,7 @@ struct DatapathMaps: ~Copyable {
             interfaceMap: try Map(pinnedAt: "\(pins)/\(MapName.interfaces)"),
             ipcacheMap: try Map(pinnedAt: "\(pins)/\(MapName.ipcache)"),
             metricsMap: try PerCPUMap(pinnedAt: "\(pins)/\(MapName.metrics)"),
-            configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"))
+            configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"), policy: try PolicyMaps.open(pins: pins))
     }
 
     func configure(_ config: DatapathConfig) throws(SystemError) { try configMap.update(ConfigEntry(config), for: 0) }
@@ -40,6 +41,16 @@ struct DatapathMaps: ~Copyable {
         try ipcacheMap.update(
             IPCacheValue(identity: Identity(rawValue: endpoint.identity)),
             for: IPCacheKey(IPv4CIDR(host: parts.address)))
+    }
+
+    /// The interface's entry alone: policy.
+    func updateInterface(of endpoint: EndpointRecord) throws {
+        try interfaceMap.update(try Parts(endpoint).interface, for: UInt32(endpoint.ifindex))
+    }
+
+    /// What policies decide about an interface's endpoint now.
+    func enforcement(interface: Int) throws(SystemError) -> PolicyEnforcement {
+        try interfaceMap.value(for: UInt32(interface))?.enforcement ?? PolicyEnforcement()
     }
 
     func removeAddress(of endpoint: EndpointRecord) throws(SystemError) {
@@ -101,7 +112,8 @@ struct DatapathMaps: ~Copyable {
             entry = EndpointEntry(
                 id: endpoint.id, identity: identity, interface: UInt32(endpoint.ifindex), podMAC: pod, hostMAC: host)
             interface = InterfaceEntry(
-                endpointID: endpoint.id, identity: identity, ipv4: address, podMAC: pod, hostMAC: host)
+                endpointID: endpoint.id, identity: identity, ipv4: address, podMAC: pod, hostMAC: host,
+                enforcement: endpoint.enforcement)
         }
     }
 

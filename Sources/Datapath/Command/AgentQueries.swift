@@ -17,6 +17,10 @@ enum AgentQueries {
         try show(query, .identities, returning: [AgentIdentity].self, StatusText.identities)
     }
 
+    static func policies(_ query: Query) throws {
+        try show(query, .policies, returning: [PolicySample].self, StatusText.policies)
+    }
+
     static func ipcache(_ query: Query) throws {
         try show(query, .ipcache, returning: [IPCacheEntry].self, StatusText.ipcache)
     }

@@ -16,6 +16,7 @@ public enum DatapathCommand {
                datapathd identity list [-o json]
                datapathd bpf ipcache list [-o json]
                datapathd bpf nat list [-o json]
+               datapathd bpf policy list [-o json]
                datapathd bpf metrics list [-o json]
                datapathd bpf ct list [-o json]         connections
                datapathd bpf lb list [-o json]         frontends and backends in the kernel
@@ -37,6 +38,7 @@ public enum DatapathCommand {
         case identities(Query)
         case ipcache(Query)
         case nat(Query)
+        case policies(Query)
         case metrics(Query)
         case connections(Query)
         case services(Query)
@@ -87,6 +89,7 @@ public enum DatapathCommand {
         case ["health"]: return .health(query, deadlineMillis: deadline)
         case ["endpoint", "list"]: return .endpoints(query)
         case ["identity", "list"]: return .identities(query)
+        case ["bpf", "policy", "list"]: return .policies(query)
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
         case ["bpf", "nat", "list"]: return .nat(query)
         case ["bpf", "metrics", "list"]: return .metrics(query)
@@ -114,6 +117,7 @@ public enum DatapathCommand {
             case .health(let query, let deadline): try AgentQueries.health(query, deadlineMillis: deadline)
             case .endpoints(let query): try AgentQueries.endpoints(query)
             case .identities(let query): try AgentQueries.identities(query)
+            case .policies(let query): try AgentQueries.policies(query)
             case .ipcache(let query): try AgentQueries.ipcache(query)
             case .nat(let query): try AgentQueries.nat(query)
             case .metrics(let query): try AgentQueries.metrics(query)

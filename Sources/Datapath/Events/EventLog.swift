@@ -20,6 +20,9 @@ final class EventLog: Sendable {
     static let lookInterval = Duration.milliseconds(50)
     private let ring = EventRing<RawEventRecord>(capacity: EventLog.capacity)
     private let buffer = Mutex<RingBuffer?>(nil)
+    private let rules: RuleNames
+
+    init(rules: RuleNames = RuleNames()) { self.rules = rules }
 
     /// Starts to read. The thread ends only with the process.
     func follow(pinnedBuffer: String) {
@@ -69,7 +72,7 @@ final class EventLog: Sendable {
         var names = InterfaceNames()
         return EventBatch(
             events: batch.events.compactMap { sequence, raw in
-                raw.decoded.map { Self.rendered($0, sequence: sequence, &names) }
+                raw.decoded.map { Self.rendered($0, sequence: sequence, rules, &names) }
             }, next: batch.next, lost: batch.lost)
     }
 
@@ -85,7 +88,7 @@ final class EventLog: Sendable {
     private func drainQuietly() { try? drain() }
 
     static func rendered(
-        _ event: EventRecord, sequence: UInt64, _ names: inout InterfaceNames
+        _ event: EventRecord, sequence: UInt64, _ rules: RuleNames, _ names: inout InterfaceNames
     ) -> AgentAPI.DatapathEvent {
         var ports: (UInt16, UInt16) = (0, 0)
         var echo: (UInt16, UInt16) = (0, 0)
@@ -104,7 +107,7 @@ final class EventLog: Sendable {
             icmpSequence: echo.1, sourceIdentity: event.sourceIdentity.rawValue,
             destinationIdentity: event.destinationIdentity.rawValue, endpointID: event.endpointID,
             interface: names.name(of: event.interface), tunnelPeer: event.tunnel?.remote?.description,
-            length: Int(event.length))
+            length: Int(event.length), direction: event.direction?.description, rule: rules.name(of: event.rule))
     }
 }
 

@@ -23,9 +23,13 @@ public enum IPCachePlan {
     /// The whole content. Own addresses win over what others say about them; a remote endpoint wins over its node's range
     /// because its prefix is longer.
     ///
+    /// - Parameters:
+    ///   - ranges: address ranges that policies name, with their identities; what is known better wins over them.
+    ///   - apiServers: addresses of the Kubernetes API server, on nodes or outside.
     /// - Throws: `DatapathError.invalidConfiguration` that names the entry with a malformed address.
     static func desired(
-        own: NodeEntry, nodes: [NodeEntry], remote: [AgentAPI.IPCacheEntry], endpoints: [EndpointRecord]
+        own: NodeEntry, nodes: [NodeEntry], remote: [AgentAPI.IPCacheEntry], endpoints: [EndpointRecord],
+        ranges: [IPv4CIDR: UInt32] = [:], apiServers: [IPv4Address] = []
     ) throws(DatapathError) -> [IPv4CIDR: Value] {
         var content: [IPv4CIDR: Value] = [:]
         let ownAddress = try address(own.address, of: own.name)
@@ -53,6 +57,12 @@ public enum IPCachePlan {
             if tunnel == ownAddress || ownRange.contains(prefix) { continue }
             content[prefix.network] = Value(identity: entry.identity, tunnelEndpoint: tunnel)
         }
+        for address in apiServers {
+            // Where the address is reached stays as it is, only who it is changes.
+            let host = IPv4CIDR(host: address)
+            content[host] = Value(
+                identity: Identity.kubeAPIServer.rawValue, tunnelEndpoint: content[host]?.tunnelEndpoint)
+        }
         for endpoint in endpoints where endpoint.phase == .ready {
             content[IPv4CIDR(host: try address(endpoint.address, of: endpoint.name))] =
                 Value(identity: endpoint.identity, tunnelEndpoint: nil)
@@ -60,6 +70,11 @@ public enum IPCachePlan {
         content[IPv4CIDR(host: ownAddress)] = Value(identity: Identity.host.rawValue, tunnelEndpoint: nil)
         content[IPv4CIDR(host: try address(own.routerAddress, of: own.name))] =
             Value(identity: Identity.host.rawValue, tunnelEndpoint: nil)
+        for (range, identity) in ranges where content[range] == nil {
+            // Inside of a node's range an entry would hide the way there: pods have identities of their own.
+            let isPods = content.contains { $0.value.tunnelEndpoint != nil && $0.key.contains(range) }
+            if !isPods, !ownRange.contains(range) { content[range] = Value(identity: identity, tunnelEndpoint: nil) }
+        }
         return content
     }
 

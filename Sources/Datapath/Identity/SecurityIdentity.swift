@@ -1,4 +1,5 @@
 import DatapathModel
+import KubeObjects
 
 /// Identities that are derived from a pod's security-relevant labels: the same labels give the same number on every
 /// node, without a coordinator.
@@ -15,9 +16,6 @@ public enum SecurityIdentity {
         "controller-uid", "job-name", "batch.kubernetes.io/job-name",
     ]
 
-    /// The label that the API server gives every namespace, with its name as the value.
-    static let namespaceNameLabel = "kubernetes.io/metadata.name"
-
     /// The labels an identity stands for, in canonical order: `k8s:app=web`, `k8s:io.kubernetes.pod.namespace=default`,
     /// `k8s:io.cilium.k8s.namespace.labels.team=a`.
     public static func securityLabels(
@@ -25,7 +23,7 @@ public enum SecurityIdentity {
     ) -> [String] {
         var all = labels.filter { !ignored.contains($0.key) }.map { "k8s:\($0.key)=\($0.value)" }
         all.append("k8s:io.kubernetes.pod.namespace=\(namespace)")
-        let ofNamespace = namespaceLabels.merging([namespaceNameLabel: namespace]) { _, name in name }
+        let ofNamespace = namespaceLabels.merging([Namespace.nameLabel: namespace]) { _, name in name }
         all += ofNamespace.map { "k8s:io.cilium.k8s.namespace.labels.\($0.key)=\($0.value)" }
         return all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }

@@ -9,15 +9,13 @@ import LinuxKernel
 /// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
-    static let cases = LXCCases.all + ConnectionCases.all + ServiceCases.all + OverlayCases.all + HostCases.all + NATCases.all
+    static let cases =
+        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + OverlayCases.all + HostCases.all + NATCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
-    /// for the last free ones. Policy's are not decided by any program yet.
-    static let unreachable: Set<Reason> = [
-        .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused, .policyDeniedIngress, .policyDeniedEgress,
-        .policyDenyRule,
-    ]
+    /// for the last free ones.
+    static let unreachable: Set<Reason> = [.tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused]
 
     /// `datapathd selftest [--json] [--fuzz N]`: prints the report.
     ///
@@ -166,7 +164,7 @@ extension SelftestCase {
         connections: [TestConnection]? = nil
     ) -> SelftestCase {
         SelftestCase(
-            name: name, program: program, setup: setup, nat: nat, prior: prior, packet: packet, mark: mark,
+            name: name, program: program, setup: setup, nat: nat, policy: policy, prior: prior, packet: packet, mark: mark,
             tunnelIdentifier: tunnelIdentifier,
             verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,
             events: events ?? self.events, silent: silent ?? self.silent, connections: self.connections,

@@ -51,7 +51,7 @@ struct SelftestBench: ~Copyable {
 
     /// Brings the maps into the case's state and runs its packet.
     mutating func observe(_ test: SelftestCase) throws -> Observation {
-        try apply(test.setup)
+        try apply(test.setup, test.policy)
         try connections?.replace(with: test.connections)
         try TestServices.forgetClients(object)
         try NATSetup.apply(test.nat, to: object)
@@ -110,7 +110,8 @@ struct SelftestBench: ~Copyable {
 
     func apply(_ nat: NATSetup) throws { try NATSetup.apply(nat, to: object) }
 
-    func apply(_ setup: SelftestCase.Setup) throws {
+    func apply(_ setup: SelftestCase.Setup, _ policy: TestPolicy = TestPolicy()) throws {
+        try policy.write(to: object)
         guard let node = TestNode.config(setup) else { return }
         try config.update(setup == .unconfigured ? .unconfigured : ConfigEntry(node), for: 0)
         if setup == .unknownInterface {
@@ -118,7 +119,7 @@ struct SelftestBench: ~Copyable {
         } else {
             let entry = InterfaceEntry(
                 endpointID: TestNode.podID, identity: TestNode.podIdentity, ipv4: TestNode.pod,
-                podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC)
+                podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC, enforcement: policy.enforcement)
             try interfaces.update(entry, for: TestNode.podInterface)
         }
     }
@@ -140,6 +141,9 @@ struct SelftestBench: ~Copyable {
         try ipcache.update(remote, for: IPCacheKey(IPv4CIDR(host: TestNode.remotePod)))
         let otherNode = IPCacheValue(identity: .remoteNode)
         try ipcache.update(otherNode, for: IPCacheKey(IPv4CIDR(host: TestNode.otherNode)))
+        // A range that a policy names.
+        try ipcache.update(
+            IPCacheValue(identity: TestNode.rangeIdentity), for: IPCacheKey(IPv4CIDR(host: TestNode.namedWorld)))
     }
 
     private func difference(

@@ -47,6 +47,7 @@ struct SelftestCase: Sendable {
     var setup = Setup.complete
     /// State of address translation; nil: off.
     var nat: NATSetup?
+    var policy = TestPolicy()
     /// Packets that went before, in the same state.
     var prior: [Prior] = []
     let packet: [UInt8]
@@ -109,6 +110,8 @@ struct ExpectedEvent: Sendable, Equatable {
     var connection: ConnectionVerdict?
     /// File of the drop.
     var file: String?
+    /// Number of the policy rule that decided.
+    var rule: UInt32 = 0
 }
 
 /// An entry of the conntrack tables, with the time it has left instead of the time at which it ends.
@@ -121,11 +124,12 @@ struct TestConnection: Sendable, Hashable {
     var identity: Identity
     var reverseIndex: UInt16 = 0
     var backend: UInt32 = 0
+    var policyRevision: UInt32 = 0
 
     func entry(now: Int) -> ConnectionEntry {
         ConnectionEntry(
             state: state, flags: flags, expires: UInt32(max(0, now + seconds)), sourceIdentity: identity,
-            reverseIndex: reverseIndex, backend: backend)
+            reverseIndex: reverseIndex, backend: backend, policyRevision: policyRevision)
     }
 
     /// Nil when it is in a state that this build does not know.
@@ -133,12 +137,13 @@ struct TestConnection: Sendable, Hashable {
         guard let state = entry.state else { return nil }
         self.init(
             key: key, state: state, flags: entry.flags, seconds: Int(entry.expires) - now,
-            identity: entry.sourceIdentity, reverseIndex: entry.reverseIndex, backend: entry.backend)
+            identity: entry.sourceIdentity, reverseIndex: entry.reverseIndex, backend: entry.backend,
+            policyRevision: entry.policyRevision)
     }
 
     init(
         key: ConnectionKey, state: ConnectionState = .opening, flags: ConnectionEntry.Flags = [], seconds: Int,
-        identity: Identity, reverseIndex: UInt16 = 0, backend: UInt32 = 0
+        identity: Identity, reverseIndex: UInt16 = 0, backend: UInt32 = 0, policyRevision: UInt32 = 0
     ) {
         self.key = key
         self.state = state
@@ -147,6 +152,7 @@ struct TestConnection: Sendable, Hashable {
         self.identity = identity
         self.reverseIndex = reverseIndex
         self.backend = backend
+        self.policyRevision = policyRevision
     }
 }
 
@@ -164,5 +170,6 @@ extension ExpectedEvent {
         tunnelIdentifier = event.tunnel?.identifier
         connection = event.connection
         file = event.location.map { String($0.description.prefix { $0 != ":" }) }
+        rule = event.rule
     }
 }

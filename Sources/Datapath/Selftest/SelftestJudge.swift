@@ -36,7 +36,7 @@ enum SelftestJudge {
         return "\(key.direction?.description ?? "?") protocol \(key.ipProtocol) \(end(key.source, key.sourcePort)) -> "
             + "\(end(key.destination, key.destinationPort)) \(connection.state) [\(connection.flags)] "
             + "\(connection.seconds) s identity \(connection.identity) reverse \(connection.reverseIndex) "
-            + "backend \(connection.backend)"
+            + "backend \(connection.backend) policy revision \(connection.policyRevision)"
     }
 
     private static func verdictProblems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {

@@ -12,10 +12,13 @@ enum TestNode {
     static let remotePod = IPv4Address(192, 168, 2, 20)
     static let unknownRemotePod = IPv4Address(192, 168, 3, 30)
     static let world = IPv4Address(203, 0, 113, 9)
+    /// Of the world, and named by a policy.
+    static let namedWorld = IPv4Address(100, 64, 9, 7)
 
     static let podIdentity = Identity(rawValue: 256)
     static let neighbourIdentity = Identity(rawValue: 300)
     static let remoteIdentity = Identity(rawValue: 0xABCDEF)
+    static let rangeIdentity = Identity(rawValue: 0xFF0042)
 
     static let podID: UInt16 = 10
     static let neighbourID: UInt16 = 11

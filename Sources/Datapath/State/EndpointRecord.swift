@@ -1,3 +1,5 @@
+import DatapathModel
+
 /// An endpoint as the state file keeps it: all that is needed to answer CNI again and to take the endpoint over after a
 /// restart.
 public struct EndpointRecord: Codable, Sendable, Equatable {
@@ -29,6 +31,13 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
     public var mac: String
     public var hostMAC: String
     public var phase: Phase
+    /// What policies decide about; kept in the kernel's map, not in the file.
+    public var enforcement = PolicyEnforcement()
+
+    private enum CodingKeys: String, CodingKey {
+        case id, containerID, interface, netns, namespace, name, labels, identity, address, hostInterface, ifindex, mac,
+            hostMAC, phase
+    }
 
     public var key: AttachmentKey { AttachmentKey(containerID: containerID, interface: interface) }
 

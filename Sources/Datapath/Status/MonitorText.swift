@@ -7,6 +7,8 @@ public enum MonitorText {
         let time = "[\(seconds(event.nanoseconds))] "
         if let reason = event.dropReason {
             line = time + "xx drop (\(reason)\(event.dropCode.map { ", \($0)" } ?? "")) at \(event.point)"
+        } else if event.point == "policy-verdict" {
+            line = time + "-> policy-verdict allowed \(event.direction ?? "")"
         } else {
             line = time + "-> \(event.point)"
         }
@@ -15,6 +17,7 @@ public enum MonitorText {
         if !event.interface.isEmpty { line += " interface \(event.interface)" }
         if let peer = event.tunnelPeer { line += " tunnel \(peer)" }
         line += ": \(flow(event)) \(event.length) bytes"
+        if let rule = event.rule { line += " rule \"\(rule)\"" }
         if let location = event.location, event.dropReason != nil { line += " file \(location)" }
         return TextTable.printable(line)
     }

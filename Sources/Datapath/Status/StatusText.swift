@@ -42,16 +42,34 @@ public enum StatusText {
     }
 
     public static func endpoints(_ endpoints: [AgentEndpoint]) -> String {
-        var table = TextTable("ENDPOINT", "IDENTITY", "POD", "IPv4", "INTERFACE", "IFINDEX", "MAC", "LABELS", "STATUS")
+        var table = TextTable(
+            "ENDPOINT", "POLICY (INGRESS)", "POLICY (EGRESS)", "IDENTITY", "POD", "IPv4", "INTERFACE", "IFINDEX", "MAC",
+            "LABELS", "STATUS")
         for endpoint in endpoints {
             let labels = endpoint.labels.sorted { $0.key < $1.key }.map {
                 $0.value.isEmpty ? $0.key : "\($0.key)=\($0.value)"
             }
             table.add(
-                "\(endpoint.id)", "\(endpoint.identity)",
+                "\(endpoint.id)", enforcement(endpoint, "ingress"), enforcement(endpoint, "egress"),
+                "\(endpoint.identity)",
                 endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)",
                 endpoint.address, endpoint.interface, "\(endpoint.ifindex)", endpoint.mac,
                 labels.isEmpty ? "-" : labels.joined(separator: ","), endpoint.state)
+        }
+        return table.text
+    }
+
+    private static func enforcement(_ endpoint: AgentEndpoint, _ direction: String) -> String {
+        endpoint.policyEnforcement.contains(direction) ? "Enabled" : "Disabled"
+    }
+
+    public static func policies(_ entries: [PolicySample]) -> String {
+        var table = TextTable("ENDPOINT", "DIRECTION", "POLICY", "IDENTITY", "LABELS", "PORT/PROTO", "PROXY PORT", "RULE")
+        for entry in entries {
+            table.add(
+                "\(entry.endpointID)", entry.direction, entry.verdict, entry.identity == 0 ? "ANY" : "\(entry.identity)",
+                entry.labels.isEmpty ? "-" : entry.labels.joined(separator: " "), entry.ports,
+                entry.proxyPort.map { "\($0)" } ?? "NONE", entry.rule ?? "-")
         }
         return table.text
     }

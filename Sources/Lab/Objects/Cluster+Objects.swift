@@ -8,6 +8,8 @@ extension Cluster {
     public func apply(_ objects: [ClusterObject]) async throws {
         try store.withLock { store in for object in objects { try store.apply(object) } }
         try await announceObjects()
+        // Labels of a namespace are part of its pods' identities.
+        if objects.contains(where: { $0.kind == .namespaces }) { try await announceEndpoints() }
     }
 
     public func delete(_ kind: ObjectKind, _ key: ObjectKey) async throws {

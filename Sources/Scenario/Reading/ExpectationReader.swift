@@ -14,6 +14,7 @@ extension ScenarioReader {
             nodes: (value["nodes"]?.items ?? []).map {
                 NodeExpectation(nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "")
             },
+            drops: (value["drops"]?.items ?? []).map { drop($0) },
             diagnosis: value["diagnosis"].flatMap { diagnosis($0) },
             within: value["within"]?.text.flatMap(Units.seconds) ?? 10)
     }
@@ -127,6 +128,13 @@ extension ScenarioReader {
             where: value["where"]?.text.flatMap(Placement.init(rawValue:)), protocols: protocols(value["protocol"]),
             survive: value["survive"]?.flag ?? true,
             maxGapMillis: value["maxGap"]?.text.flatMap(Units.seconds).map { Int(($0 * 1000).rounded()) })
+    }
+
+    private mutating func drop(_ value: YAMLValue) -> DropExpectation {
+        DropExpectation(
+            from: selector(value["from"]), to: selector(value["to"]),
+            where: value["where"]?.text.flatMap(Placement.init(rawValue:)), protocols: protocols(value["protocol"]),
+            reason: value["reason"]?.text ?? "", rule: value["rule"]?.text)
     }
 
     private mutating func diagnosis(_ value: YAMLValue) -> DiagnosisExpectation? {

@@ -10,10 +10,11 @@ extension ScenarioShape {
             Field("wire", .list(.object(wire), atLeast: 1), "Packets on the nodes' taps."),
             Field("flowLogs", .list(.object(flowLog), atLeast: 1), "Records of the VPC flow logs."),
             Field("streams", .list(.object(stream), atLeast: 1), "Flows that ran through the step's actions."),
+            Field("drops", .list(.object(drop), atLeast: 1), "Why the datapath denied cells."),
             Field("nodes", .list(.object(node), atLeast: 1), "States of nodes."),
             Field("diagnosis", .object(diagnosis), "The root cause that must be found, or none."),
         ],
-        oneOf: ["matrix", "health", "wire", "flowLogs", "streams", "nodes", "diagnosis"])
+        oneOf: ["matrix", "health", "wire", "flowLogs", "streams", "drops", "nodes", "diagnosis"])
 
     static let rule = ObjectShape(
         name: "matrix rule", help: "What is expected of a set of cells.",
@@ -76,6 +77,17 @@ extension ScenarioShape {
             Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
             Field("survive", .flag, "Whether established TCP connections must be alive at the end; true."),
             Field("maxGap", .duration(0.001...600), "Longest time without an answer that is accepted."),
+        ])
+
+    static let drop = ObjectShape(
+        name: "drop expectation", help: "Denied cells, each of which must have a drop event of the agents.",
+        fields: [
+            Field("from", selector, required: true, "Sources."),
+            Field("to", selector, required: true, "Destinations."),
+            Field("where", .choice(Placement.allCases.map(\.rawValue)), "Where the two ends are."),
+            Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
+            Field("reason", .text(.nonEmpty), required: true, "Drop reason, such as policy-denied-ingress."),
+            Field("rule", .text(.nonEmpty), "Part of the name of the policy or rule that decided."),
         ])
 
     static let node = ObjectShape(

@@ -71,6 +71,16 @@ extension StreamExpectation {
     }
 }
 
+extension DropExpectation {
+    /// `drops pod → pod, tcp: policy-denied-ingress by NetworkPolicy default/web`
+    public var words: String {
+        var text = "drops \(from.words) → \(to.words)"
+        if let placement = self.where { text += ", \(placement.rawValue)" }
+        if !protocols.isEmpty { text += ", " + protocols.map(\.rawValue).joined(separator: " and ") }
+        return text + ": \(reason)" + (rule.map { " by \($0)" } ?? "")
+    }
+}
+
 extension NodeExpectation {
     /// `node2 is crashed`
     var words: String { nodes.isEmpty ? "every node is \(state)" : "\(places(nodes)) is \(state)" }
@@ -88,6 +98,6 @@ extension Expectations {
     /// One line an expectation, in the order of the test cases.
     var words: [String] {
         matrix.map(\.words) + health.map(\.words) + wire.map(\.words) + flowLogs.map(\.words) + streams.map(\.words)
-            + nodes.map(\.words) + (diagnosis.map { [$0.words] } ?? [])
+            + drops.map(\.words) + nodes.map(\.words) + (diagnosis.map { [$0.words] } ?? [])
     }
 }

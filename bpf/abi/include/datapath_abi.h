@@ -196,6 +196,7 @@ struct dp_endpoint {
 DP_ASSERT_SIZE(struct dp_endpoint, 24);
 
 // dp_interfaces: hash, ifindex of the host side of a pod's veth (__u32) → endpoint.
+
 // The endpoint's policies decide about new connections of this direction.
 #define DP_INTERFACE_POLICY_INGRESS 1
 #define DP_INTERFACE_POLICY_EGRESS 2
@@ -208,8 +209,10 @@ struct dp_interface {
     __u16 flags;
     __u8 pod_mac[6];
     __u8 host_mac[6];
+    // Raised whenever the endpoint's policy forbids something that it did not forbid before.
+    __u32 policy_revision;
 };
-DP_ASSERT_SIZE(struct dp_interface, 40);
+DP_ASSERT_SIZE(struct dp_interface, 44);
 
 // dp_ipcache: longest-prefix trie, address → identity and the node behind the overlay.
 // prefix_length counts from `family`: DP_IPCACHE_STATIC_BITS + bits of the address.

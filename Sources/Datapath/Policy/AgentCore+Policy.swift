@@ -1,0 +1,204 @@
+import DatapathModel
+import KubeObjects
+import LinuxKernel
+import NetAddress
+import Policy
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What the agent knows of policies, and what of that is in the kernel.
+struct PolicyState: Sendable {
+    let ruleNames = RuleNames()
+    /// Of all policies that can be enforced.
+    var units: [PolicyUnit] = []
+    /// What was last compiled, by endpoint id; nothing yet after a start.
+    var endpoints: [UInt16: EndpointPolicy] = [:]
+    var ranges = LocalIdentities()
+    /// In the kernel's maps.
+    var entries: [PolicyMapKey: PolicyMapValue] = [:]
+    var classes = PortClasses()
+    var lastRevision: UInt32 = 0
+
+    /// A number higher than any before on this node, also of agents that ran before: milliseconds since boot, or one more.
+    mutating func nextRevision() -> UInt32 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let millis = UInt32(truncatingIfNeeded: now.tv_sec &* 1000 &+ now.tv_nsec / 1_000_000)
+        lastRevision = max(lastRevision &+ 1, millis)
+        return lastRevision
+    }
+}
+
+extension ObjectConsumer {
+    static let policies = ObjectConsumer(
+        name: "policies",
+        kinds: [.networkPolicies, .ciliumNetworkPolicies, .namespaces, .pods, .endpointSlices]
+    ) { core, delta in try core.followPolicies(delta) }
+}
+
+/// Policies that cannot be enforced, each with the reason.
+struct PolicyRefusals: Error, CustomStringConvertible {
+    let refusals: [PolicyRefusal]
+    var description: String { refusals.map(\.description).joined(separator: "; ") }
+}
+
+extension AgentCore {
+    /// Takes over what an earlier agent left in the maps; before the endpoints are restored.
+    mutating func restorePolicies() throws {
+        policies.entries = try programs.maps.policy.entries()
+        policies.classes = try programs.maps.policy.classes()
+        policies.ranges = LocalIdentities(ipcache: try programs.maps.ipcache())
+    }
+
+    /// Policies, pods, namespaces or the API server's addresses changed.
+    ///
+    /// - Throws: `PolicyRefusals` when a policy cannot be enforced; all others are.
+    mutating func followPolicies(_ delta: ObjectDelta) throws {
+        var refusals: [PolicyRefusal] = []
+        if delta.touches([.networkPolicies, .ciliumNetworkPolicies]) {
+            policies.units = policyUnits(&refusals)
+        }
+        if delta.touches([.namespaces]) { try deriveIdentitiesAgain() }
+        if delta.touches([.endpointSlices]) { try reconcileIPCache() }
+        try enforcePolicies()
+        if !refusals.isEmpty { throw PolicyRefusals(refusals: refusals) }
+    }
+
+    private func policyUnits(_ refusals: inout [PolicyRefusal]) -> [PolicyUnit] {
+        var units: [PolicyUnit] = []
+        for (_, policy) in objects.networkPolicies.sorted(by: { $0.key < $1.key }) {
+            do { units += try policy.units() } catch { refusals.append(error) }
+        }
+        for (_, policy) in objects.ciliumNetworkPolicies.sorted(by: { $0.key < $1.key }) {
+            do { units += try policy.units() } catch { refusals.append(error) }
+        }
+        return units
+    }
+
+    /// Makes the maps say what the policies mean for the endpoints of the node.
+    ///
+    /// Entries come before whatever leads to them (classes of ports, identities of ranges, the interface's flags), and go after
+    /// it, so that at any moment the old or the new policy decides, and never none.
+    ///
+    /// - Parameter newcomer: an endpoint that is not connected yet, and whose interface has no entry.
+    /// - Returns: what decides about the newcomer.
+    @discardableResult
+    mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
+        let present = endpoints.values.filter { $0.phase == .ready } + (newcomer.map { [$0] } ?? [])
+        let ranges = try policies.ranges.changed(to: PolicyCompiler.ranges(in: policies.units))
+        let plan = try policyPlan(present, ranges)
+        try programs.maps.policy.set(plan.entries.filter { policies.entries[$0.key] != $0.value })
+        policies.entries.merge(plan.entries) { _, new in new }
+        try programs.maps.policy.change(policies.classes, to: plan.classes)
+        policies.classes = plan.classes
+        if ranges != policies.ranges {
+            policies.ranges = ranges
+            try reconcileIPCache()
+        }
+        var enforced = PolicyEnforcement()
+        for endpoint in present {
+            let enforcement = enforcement(of: endpoint, plan)
+            if endpoint.key == newcomer?.key {
+                enforced = enforcement
+            } else if enforcement != endpoint.enforcement {
+                endpoints[endpoint.key]?.enforcement = enforcement
+                if let changed = endpoints[endpoint.key] { try programs.maps.updateInterface(of: changed) }
+            }
+        }
+        let stale = policies.entries.keys.filter { plan.entries[$0] == nil }
+        try programs.maps.policy.remove(stale)
+        for key in stale { policies.entries[key] = nil }
+        policies.endpoints = plan.endpoints
+        return enforced
+    }
+
+    private func policyPlan(_ present: [EndpointRecord], _ ranges: LocalIdentities) throws -> PolicyPlan {
+        var compiled: [UInt16: EndpointPolicy] = [:]
+        if !policies.units.isEmpty {
+            var compiler = PolicyCompiler(
+                units: policies.units, identities: peerIdentities(present, ranges), node: Identity.host.rawValue)
+            for endpoint in present {
+                compiled[endpoint.id] = compiler.compile(
+                    labels: identityLabels(of: endpoint), ports: namedPorts(of: endpoint))
+            }
+        }
+        return try PolicyPlan(endpoints: compiled, classes: policies.classes, ruleNames: policies.ruleNames)
+    }
+
+    /// The revision is raised when a connection that was allowed might no longer be.
+    private mutating func enforcement(of endpoint: EndpointRecord, _ plan: PolicyPlan) -> PolicyEnforcement {
+        let directions = plan.directions(of: endpoint.id)
+        let before = policies.endpoints[endpoint.id]
+        let after = plan.endpoints[endpoint.id] ?? EndpointPolicy()
+        let isStricter = PolicyDirection.allCases.contains { direction in
+            guard let new = after[direction] else { return false }
+            guard let before else { return true }
+            return before[direction].map { !new.permits(everythingOf: $0) } ?? true
+        }
+        // Another endpoint may have had the address: its connections are none of this one's.
+        let isNew = endpoint.enforcement.revision == 0
+        return PolicyEnforcement(
+            directions: directions,
+            revision: isStricter || isNew ? policies.nextRevision() : endpoint.enforcement.revision)
+    }
+
+    // MARK: Who is who
+
+    /// Every identity that a rule can select.
+    private func peerIdentities(_ present: [EndpointRecord], _ ranges: LocalIdentities) -> [PeerIdentity] {
+        var labels = identities.all.mapValues(\.labels)
+        for (identity, texts) in SecurityIdentity.reserved { labels[identity.rawValue] = texts }
+        for endpoint in present where !endpoint.isHealth { labels[endpoint.identity] = identityLabels(of: endpoint) }
+        let ports = portsByIdentity()
+        let known = labels.map { PeerIdentity(number: $0, labels: $1, ports: ports[$0] ?? []) }
+        let named = ranges.numbers.map {
+            PeerIdentity(number: $1, labels: LocalIdentities.labels(of: $0), range: $0)
+        }
+        return (known + named).sorted { $0.number < $1.number }
+    }
+
+    /// The names that pods anywhere in the cluster give to their ports.
+    private func portsByIdentity() -> [UInt32: [NamedPort]] {
+        var ports: [UInt32: Set<NamedPort>] = [:]
+        for pod in objects.pods.values {
+            let named = Self.namedPorts(of: pod)
+            if named.isEmpty { continue }
+            let labels = identityLabels(namespace: pod.metadata.namespace, labels: pod.metadata.labels)
+            ports[SecurityIdentity.derive(from: labels), default: []].formUnion(named)
+        }
+        return ports.mapValues { $0.sorted { ($0.name, $0.number) < ($1.name, $1.number) } }
+    }
+
+    private func namedPorts(of endpoint: EndpointRecord) -> [NamedPort] {
+        let key = ObjectKey(namespace: endpoint.namespace, name: endpoint.name)
+        return objects.pods[key].map(Self.namedPorts) ?? []
+    }
+
+    private static func namedPorts(of pod: Pod) -> [NamedPort] {
+        pod.spec.containers.flatMap(\.ports).compactMap { port in
+            guard let name = port.name, let transport = port.protocol.portProtocol else { return nil }
+            return NamedPort(name: name, protocol: transport, number: port.containerPort)
+        }
+    }
+
+    /// Addresses of the API server: endpoints of the service `kubernetes`.
+    func apiServers() -> [IPv4Address] {
+        objects.endpointSlices.values
+            .filter { $0.service == ObjectKey(namespace: "default", name: "kubernetes") }
+            .flatMap { $0.endpoints.flatMap(\.addresses) }.compactMap { IPv4Address($0) }
+    }
+}
+
+extension TransportProtocol {
+    /// Nil for `ANY`, which is no pod's.
+    fileprivate var portProtocol: PortProtocol? {
+        switch self {
+        case .tcp: .tcp
+        case .udp: .udp
+        case .sctp: .sctp
+        case .any: nil
+        }
+    }
+}

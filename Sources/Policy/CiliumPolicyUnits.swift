@@ -1,0 +1,227 @@
+import KubeObjects
+import NetAddress
+
+extension CiliumNetworkPolicy {
+    /// The policy's rules (cilium.io/v2; `api.Rule` of Cilium's pkg/policy).
+    public func units() throws(PolicyRefusal) -> [PolicyUnit] {
+        let policy = "CiliumNetworkPolicy \(metadata.namespace)/\(metadata.name)"
+        var units: [PolicyUnit] = []
+        if let spec {
+            units.append(try unit(spec, PolicyPlace(policy: policy, field: "spec"), naming: policy))
+        }
+        for (index, rule) in specs.enumerated() {
+            units.append(
+                try unit(
+                    rule, PolicyPlace(policy: policy, field: "specs[\(index)]"), naming: "\(policy) specs[\(index)]"))
+        }
+        guard !units.isEmpty else {
+            throw PolicyRefusal(policy: policy, field: "spec", reason: "is missing")
+        }
+        return units
+    }
+
+    private func unit(
+        _ rule: CiliumRule, _ place: PolicyPlace, naming name: String
+    ) throws(PolicyRefusal) -> PolicyUnit {
+        if rule.nodeSelector != nil {
+            throw place["nodeSelector"].refuse("is not supported: policies for the nodes themselves are not enforced")
+        }
+        guard let selector = rule.endpointSelector else { throw place.refuse("endpointSelector is missing") }
+        var subject = Selector()
+        try subject.require(cilium: selector, at: place["endpointSelector"])
+        // A policy reaches no further than its namespace, whatever it selects.
+        subject.require(namespace: metadata.namespace)
+        let reader = CiliumRuleReader(namespace: metadata.namespace)
+        var rules: [PolicyRule] = []
+        for (list, isDeny) in [("ingress", false), ("ingressDeny", true)] {
+            for (index, ingress) in ((isDeny ? rule.ingressDeny : rule.ingress) ?? []).enumerated() {
+                rules += try reader.rules(
+                    CiliumRuleParts(ingress), .ingress, isDeny, "\(name) \(list)[\(index)]", place[list, index])
+            }
+        }
+        for (list, isDeny) in [("egress", false), ("egressDeny", true)] {
+            for (index, egress) in ((isDeny ? rule.egressDeny : rule.egress) ?? []).enumerated() {
+                rules += try reader.rules(
+                    CiliumRuleParts(egress), .egress, isDeny, "\(name) \(list)[\(index)]", place[list, index])
+            }
+        }
+        var isolates: Set<PolicyDirection> = []
+        // A list with a rule in it, also one that allows nothing, isolates unless the policy says otherwise.
+        let hasIngress = !(rule.ingress ?? []).isEmpty || !(rule.ingressDeny ?? []).isEmpty
+        let hasEgress = !(rule.egress ?? []).isEmpty || !(rule.egressDeny ?? []).isEmpty
+        if rule.enableDefaultDeny?.ingress ?? hasIngress { isolates.insert(.ingress) }
+        if rule.enableDefaultDeny?.egress ?? hasEgress { isolates.insert(.egress) }
+        return PolicyUnit(policy: policyName, subject: subject, isolates: isolates, rules: rules)
+    }
+
+    private var policyName: String { "CiliumNetworkPolicy \(metadata.namespace)/\(metadata.name)" }
+}
+
+/// What ingress and egress rules have in common.
+struct CiliumRuleParts {
+    var endpoints: [LabelSelector]?
+    var cidrs: [String]?
+    var cidrSets: [CiliumCIDR]?
+    var entities: [CiliumEntity]?
+    var names: [CiliumFQDN]?
+    var services: [CiliumServiceReference]?
+    var ports: [CiliumPortRule]?
+    var icmps: [CiliumICMPRule]?
+    /// Fields that are known to Cilium and not supported here, by name.
+    var unsupported: [String]
+
+    init(_ rule: CiliumIngressRule) {
+        endpoints = rule.fromEndpoints
+        cidrs = rule.fromCIDR
+        cidrSets = rule.fromCIDRSet
+        entities = rule.fromEntities
+        ports = rule.toPorts
+        icmps = rule.icmps
+        unsupported = [
+            ("fromRequires", rule.fromRequires), ("fromNodes", rule.fromNodes), ("fromGroups", rule.fromGroups),
+            ("authentication", rule.authentication),
+        ].filter { $0.1 != nil }.map(\.0)
+    }
+
+    init(_ rule: CiliumEgressRule) {
+        endpoints = rule.toEndpoints
+        cidrs = rule.toCIDR
+        cidrSets = rule.toCIDRSet
+        entities = rule.toEntities
+        names = rule.toFQDNs
+        services = rule.toServices
+        ports = rule.toPorts
+        icmps = rule.icmps
+        unsupported = [
+            ("toRequires", rule.toRequires), ("toNodes", rule.toNodes), ("toGroups", rule.toGroups),
+            ("authentication", rule.authentication),
+        ].filter { $0.1 != nil }.map(\.0)
+    }
+}
+
+/// Reads one ingress or egress rule.
+struct CiliumRuleReader {
+    let namespace: String
+
+    func rules(
+        _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ name: String, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> [PolicyRule] {
+        let word = direction == .ingress ? "from" : "to"
+        if let field = parts.unsupported.first { throw place[field].refuse("is not supported") }
+        if parts.services != nil { throw place["toServices"].refuse("is not supported; name the pods by toEndpoints") }
+        if parts.names != nil {
+            throw place["toFQDNs"].refuse("is not supported: no DNS proxy observes the answers; name addresses by toCIDR")
+        }
+        let peers = try peers(parts, word, place)
+        guard let l4 = try ports(parts, isDeny, place) else {
+            // Without peers and ports a rule allows nothing: it only isolates.
+            return [rule(peers ?? [], nil)]
+        }
+        return l4.map { rule(peers ?? [.everybody], $0.ports, $0.http) }
+
+        func rule(_ peers: [Peer], _ ports: [RulePort]?, _ http: [HTTPMatch]? = nil) -> PolicyRule {
+            PolicyRule(name: name, direction: direction, isDeny: isDeny, peers: peers, ports: ports, http: http)
+        }
+    }
+
+    /// Nil when the rule names no peers; an empty list when it names none of them.
+    private func peers(
+        _ parts: CiliumRuleParts, _ word: String, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> [Peer]? {
+        let given = [
+            parts.endpoints == nil ? nil : "\(word)Endpoints", parts.cidrs == nil ? nil : "\(word)CIDR",
+            parts.cidrSets == nil ? nil : "\(word)CIDRSet", parts.entities == nil ? nil : "\(word)Entities",
+        ].compactMap { $0 }
+        if given.isEmpty { return nil }
+        // Cilium takes the two lists of ranges together, and refuses other combinations.
+        if given.count > 1, given != ["\(word)CIDR", "\(word)CIDRSet"] {
+            throw place.refuse("\(given.joined(separator: " and ")) cannot be combined in a rule; write two rules")
+        }
+        var all: [Peer] = []
+        for (index, selector) in (parts.endpoints ?? []).enumerated() {
+            all.append(.selected(try endpoints(selector, place["\(word)Endpoints", index])))
+        }
+        for (index, text) in (parts.cidrs ?? []).enumerated() {
+            all.append(try .range(cidr: text, except: [], at: place["\(word)CIDR", index]))
+        }
+        for (index, set) in (parts.cidrSets ?? []).enumerated() {
+            let place = place["\(word)CIDRSet", index]
+            if set.cidrGroupRef != nil || set.cidrGroupSelector != nil {
+                throw place.refuse("groups of ranges are not supported; write the ranges out")
+            }
+            guard let cidr = set.cidr else { throw place.refuse("cidr is missing") }
+            all.append(try .range(cidr: cidr, except: set.except, at: place))
+        }
+        for (index, entity) in (parts.entities ?? []).enumerated() {
+            all += try peers(entity, place["\(word)Entities", index])
+        }
+        return all
+    }
+
+    /// Pods of the policy's namespace unless the selector says which, or is about something else.
+    private func endpoints(_ labels: LabelSelector, _ place: PolicyPlace) throws(PolicyRefusal) -> Selector {
+        var selector = Selector()
+        try selector.require(cilium: labels, at: place)
+        if !selector.namesItsNamespace { selector.require(namespace: namespace) }
+        return selector
+    }
+
+    private func peers(_ entity: CiliumEntity, _ place: PolicyPlace) throws(PolicyRefusal) -> [Peer] {
+        switch entity {
+        case .all: return [.everybody]
+        case .none: return []
+        case .cluster: return [.cluster]
+        case .world, .worldIPv4: return [.selected(.reserved("world"))]
+        case .host, .remoteNode, .health, .unmanaged, .initial, .kubeAPIServer:
+            return [.selected(.reserved(entity.rawValue))]
+        case .worldIPv6: throw place.refuse("world-ipv6: IPv6 is not supported")
+        case .ingress: throw place.refuse("ingress: there is no ingress proxy")
+        }
+    }
+
+    /// Nil when the rule names no ports.
+    private func ports(
+        _ parts: CiliumRuleParts, _ isDeny: Bool, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> [(ports: [RulePort]?, http: [HTTPMatch]?)]? {
+        let toPorts = parts.ports ?? []
+        let icmps = parts.icmps ?? []
+        if !toPorts.isEmpty, !icmps.isEmpty {
+            throw place.refuse("toPorts and icmps cannot be combined in a rule; write two rules")
+        }
+        if !icmps.isEmpty { return [(try ICMPTypes.ports(icmps, place), nil)] }
+        if toPorts.isEmpty { return nil }
+        var all: [(ports: [RulePort]?, http: [HTTPMatch]?)] = []
+        for (index, element) in toPorts.enumerated() {
+            let place = place["toPorts", index]
+            try refuseUnsupported(element, place)
+            var ports: [RulePort] = []
+            for (index, port) in element.ports.enumerated() {
+                ports += try RulePort.ports(
+                    port.port, through: port.endPort, port.protocol, zeroIsAll: true, at: place["ports", index])
+            }
+            all.append((element.ports.isEmpty ? nil : ports, try http(element, isDeny, place)))
+        }
+        return all
+    }
+
+    private func refuseUnsupported(_ element: CiliumPortRule, _ place: PolicyPlace) throws(PolicyRefusal) {
+        let given = [
+            ("listener", element.listener), ("terminatingTLS", element.terminatingTLS),
+            ("originatingTLS", element.originatingTLS), ("serverNames", element.serverNames),
+            ("rules.kafka", element.rules?.kafka), ("rules.l7proto", element.rules?.l7proto),
+            ("rules.l7", element.rules?.l7),
+        ].filter { $0.1 != nil }.map(\.0)
+        if let field = given.first { throw place[field].refuse("is not supported") }
+    }
+
+    private func http(
+        _ element: CiliumPortRule, _ isDeny: Bool, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> [HTTPMatch]? {
+        guard let rules = element.rules else { return nil }
+        if rules.dns != nil {
+            throw place["rules.dns"].refuse("is not supported: no DNS proxy observes the answers")
+        }
+        guard rules.http != nil else { return nil }
+        throw place["rules.http"].refuse("is not supported: there is no proxy that reads requests")
+    }
+}

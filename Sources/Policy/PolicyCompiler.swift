@@ -1,0 +1,249 @@
+import NetAddress
+
+/// An identity as the compiler needs it.
+public struct PeerIdentity: Sendable, Hashable {
+    public let number: UInt32
+    public let labels: SecurityLabels
+    /// Of an identity that stands for addresses outside of the cluster: which. A more specific range has its own.
+    public let range: IPv4CIDR?
+    /// Ports by name, of all pods that have the identity.
+    public let ports: [NamedPort]
+
+    public init(number: UInt32, labels: [String], range: IPv4CIDR? = nil, ports: [NamedPort] = []) {
+        self.number = number
+        self.labels = SecurityLabels(labels)
+        self.range = range
+        self.ports = ports
+    }
+}
+
+public struct NamedPort: Sendable, Hashable {
+    public let name: String
+    public let `protocol`: PortProtocol
+    public let number: UInt16
+    public init(name: String, protocol: PortProtocol, number: UInt16) {
+        self.name = name
+        self.protocol = `protocol`
+        self.number = number
+    }
+}
+
+/// What decides about one peer and range of ports of an endpoint.
+public struct PolicyDecision: Sendable, Hashable {
+    public enum Verdict: Int, Sendable, Hashable, Comparable {
+        case defaultDeny, redirect, allow, deny
+        public static func < (left: Verdict, right: Verdict) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    public let verdict: Verdict
+    /// The rule by name; of a default the policies that isolate the endpoint.
+    public let rule: String
+
+    public init(_ verdict: Verdict, rule: String) {
+        self.verdict = verdict
+        self.rule = rule
+    }
+
+    /// Denial over everything, plain permission over one that a proxy has to look into, then the first rule.
+    func joined(with other: PolicyDecision) -> PolicyDecision { other.verdict > verdict ? other : self }
+}
+
+/// The decisions of one endpoint and direction. The most specific entries need not contain the others: a lookup considers every
+/// entry that covers a connection, and the strongest verdict holds.
+public struct DirectionPolicy: Sendable, Hashable {
+    public struct Match: Sendable, Hashable {
+        /// 0: anybody.
+        public let identity: UInt32
+        /// Nil: every protocol and port.
+        public let ports: PortRange?
+        public init(identity: UInt32, ports: PortRange?) {
+            self.identity = identity
+            self.ports = ports
+        }
+    }
+
+    public private(set) var decisions: [Match: PolicyDecision] = [:]
+
+    public init() {}
+
+    mutating func add(_ match: Match, _ decision: PolicyDecision) {
+        decisions[match] = decisions[match].map { $0.joined(with: decision) } ?? decision
+    }
+
+    /// What the datapath decides, as a reference for it.
+    public func decision(identity: UInt32, port: UInt16, of transport: PortProtocol?) -> PolicyDecision? {
+        var found: PolicyDecision?
+        for (match, decision) in decisions.sorted(by: Self.moreSpecific) {
+            guard match.identity == 0 || match.identity == identity else { continue }
+            if let ports = match.ports, ports.protocol != transport || !ports.ports.contains(port) { continue }
+            found = found.map { $0.joined(with: decision) } ?? decision
+        }
+        return found
+    }
+
+    private static func moreSpecific(
+        _ left: (key: Match, value: PolicyDecision), _ right: (key: Match, value: PolicyDecision)
+    ) -> Bool {
+        func rank(_ match: Match) -> Int { (match.ports == nil ? 2 : 0) + (match.identity == 0 ? 1 : 0) }
+        return (rank(left.key), left.value.rule) < (rank(right.key), right.value.rule)
+    }
+
+    /// Whether nothing that the other allows is denied here: connections that it let pass may stay.
+    public func permits(everythingOf other: DirectionPolicy) -> Bool {
+        for (match, decision) in decisions where decision.verdict != .allow {
+            if other.decisions[match]?.verdict != decision.verdict { return false }
+        }
+        return other.decisions.allSatisfy { $0.value.verdict != .allow || decisions[$0.key]?.verdict == .allow }
+    }
+}
+
+/// What a policy says of an endpoint; nil: nothing, everything of the direction is allowed.
+public struct EndpointPolicy: Sendable, Hashable {
+    public var ingress: DirectionPolicy?
+    public var egress: DirectionPolicy?
+
+    public init(ingress: DirectionPolicy? = nil, egress: DirectionPolicy? = nil) {
+        self.ingress = ingress
+        self.egress = egress
+    }
+
+    public subscript(direction: PolicyDirection) -> DirectionPolicy? {
+        get { direction == .ingress ? ingress : egress }
+        set { if direction == .ingress { ingress = newValue } else { egress = newValue } }
+    }
+}
+
+/// Rules and identities → what an endpoint's map must say; pure.
+public struct PolicyCompiler: Sendable {
+    public let units: [PolicyUnit]
+    public let identities: [PeerIdentity]
+    /// Identity of the node itself, which always reaches its own pods (kubelet's probes).
+    public let node: UInt32
+    private var peers: [Peer: [PeerIdentity]] = [:]
+
+    public static let nodeRule = "the pod's own node always reaches it"
+
+    public init(units: [PolicyUnit], identities: [PeerIdentity], node: UInt32) {
+        self.units = units
+        self.identities = identities
+        self.node = node
+    }
+
+    /// The ranges that rules name, each of which must have an identity of its own.
+    public static func ranges(in units: [PolicyUnit]) -> Set<IPv4CIDR> {
+        var ranges: Set<IPv4CIDR> = []
+        for unit in units {
+            for rule in unit.rules {
+                for case .range(let range, let except) in rule.peers { ranges.formUnion([range] + except) }
+            }
+        }
+        return ranges
+    }
+
+    /// - Parameters:
+    ///   - labels: of the endpoint.
+    ///   - ports: the endpoint's own, by name.
+    public mutating func compile(labels: [String], ports: [NamedPort] = []) -> EndpointPolicy {
+        let labels = SecurityLabels(labels)
+        let selecting = units.filter { $0.subject.selects(labels) }
+        var policy = EndpointPolicy()
+        for direction in PolicyDirection.allCases {
+            policy[direction] = compile(selecting, direction, ports)
+        }
+        return policy
+    }
+
+    private mutating func compile(
+        _ units: [PolicyUnit], _ direction: PolicyDirection, _ own: [NamedPort]
+    ) -> DirectionPolicy? {
+        let isolating = units.filter { $0.isolates.contains(direction) }
+        let rules = units.flatMap(\.rules).filter { $0.direction == direction }
+        guard !isolating.isEmpty || !rules.isEmpty else { return nil }
+        var policy = DirectionPolicy()
+        for rule in rules { add(rule, own, to: &policy) }
+        if direction == .ingress {
+            policy.add(
+                DirectionPolicy.Match(identity: node, ports: nil), PolicyDecision(.allow, rule: Self.nodeRule))
+        }
+        let everything = DirectionPolicy.Match(identity: 0, ports: nil)
+        if isolating.isEmpty {
+            policy.add(everything, PolicyDecision(.allow, rule: "no policy isolates the endpoint"))
+        } else {
+            let names = Set(isolating.map(\.policy)).sorted().joined(separator: ", ")
+            policy.add(everything, PolicyDecision(.defaultDeny, rule: names))
+        }
+        return policy
+    }
+
+    private mutating func add(_ rule: PolicyRule, _ own: [NamedPort], to policy: inout DirectionPolicy) {
+        let verdict: PolicyDecision.Verdict = rule.isDeny ? .deny : rule.http == nil ? .allow : .redirect
+        let decision = PolicyDecision(verdict, rule: rule.name)
+        for peer in rule.peers {
+            if case .everybody = peer {
+                if let ports = rule.ports {
+                    // A named port of unknown peers is that of whoever has one of the name.
+                    for port in ports { addEverybody(port, rule.direction, own, decision, to: &policy) }
+                } else {
+                    policy.add(DirectionPolicy.Match(identity: 0, ports: nil), decision)
+                }
+                continue
+            }
+            for identity in identities(of: peer) {
+                guard let ports = rule.ports else {
+                    policy.add(DirectionPolicy.Match(identity: identity.number, ports: nil), decision)
+                    continue
+                }
+                let named = rule.direction == .ingress ? own : identity.ports
+                for range in Set(ports.flatMap { Self.ranges($0, named) }) {
+                    policy.add(DirectionPolicy.Match(identity: identity.number, ports: range), decision)
+                }
+            }
+        }
+    }
+
+    private func addEverybody(
+        _ port: RulePort, _ direction: PolicyDirection, _ own: [NamedPort], _ decision: PolicyDecision,
+        to policy: inout DirectionPolicy
+    ) {
+        if case .named = port, direction == .egress {
+            for identity in identities {
+                for range in Self.ranges(port, identity.ports) {
+                    policy.add(DirectionPolicy.Match(identity: identity.number, ports: range), decision)
+                }
+            }
+            return
+        }
+        for range in Self.ranges(port, own) {
+            policy.add(DirectionPolicy.Match(identity: 0, ports: range), decision)
+        }
+    }
+
+    /// A name that no port has stands for no port at all.
+    private static func ranges(_ port: RulePort, _ named: [NamedPort]) -> [PortRange] {
+        switch port {
+        case .range(let range): [range]
+        case .named(let transport, let name):
+            named.filter { $0.name == name && (transport == nil || transport == $0.protocol) }
+                .map { PortRange($0.protocol, $0.number...$0.number) }
+        }
+    }
+
+    /// The identities of a peer, looked up once.
+    private mutating func identities(of peer: Peer) -> [PeerIdentity] {
+        if let known = peers[peer] { return known }
+        let found = identities.filter { Self.covers(peer, $0) }
+        peers[peer] = found
+        return found
+    }
+
+    private static func covers(_ peer: Peer, _ identity: PeerIdentity) -> Bool {
+        switch peer {
+        case .everybody: return true
+        case .cluster: return !identity.labels.contains(reserved: "world")
+        case .selected(let selector): return selector.selects(identity.labels)
+        case .range(let range, let except):
+            guard let own = identity.range else { return false }
+            return range.contains(own) && !except.contains { $0.contains(own) }
+        }
+    }
+}

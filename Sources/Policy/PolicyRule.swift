@@ -1,0 +1,104 @@
+import NetAddress
+
+/// Seen from the endpoint that a policy selects.
+public enum PolicyDirection: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    case ingress = 1
+    case egress = 2
+    public var description: String { self == .ingress ? "ingress" : "egress" }
+}
+
+/// What has ports; of ICMP the type stands in the port's place. Numbers are the slots of the datapath's table of ports.
+public enum PortProtocol: UInt8, Sendable, Hashable, CaseIterable {
+    case tcp, udp, sctp, icmp
+}
+
+/// Ports of one protocol.
+public struct PortRange: Sendable, Hashable, Comparable {
+    public let `protocol`: PortProtocol
+    public let ports: ClosedRange<UInt16>
+    public init(_ protocol: PortProtocol, _ ports: ClosedRange<UInt16>) {
+        self.protocol = `protocol`
+        self.ports = ports
+    }
+    public static func < (left: PortRange, right: PortRange) -> Bool {
+        (left.protocol.rawValue, left.ports.lowerBound, left.ports.upperBound)
+            < (right.protocol.rawValue, right.ports.lowerBound, right.ports.upperBound)
+    }
+}
+
+/// A rule's ports as written.
+public enum RulePort: Sendable, Hashable {
+    case range(PortRange)
+    /// A pod's port by its name; nil: of any protocol.
+    case named(PortProtocol?, String)
+}
+
+/// A rule's other side.
+public enum Peer: Sendable, Hashable {
+    case everybody
+    /// Everybody but the world.
+    case cluster
+    case selected(Selector)
+    /// Addresses outside of the cluster.
+    case range(IPv4CIDR, except: [IPv4CIDR])
+}
+
+/// One rule, whichever kind of policy it comes from.
+public struct PolicyRule: Sendable, Hashable {
+    /// `CiliumNetworkPolicy default/web ingress[0]`
+    public let name: String
+    public let direction: PolicyDirection
+    public let isDeny: Bool
+    /// Empty: nobody.
+    public let peers: [Peer]
+    /// Nil: every protocol and port.
+    public let ports: [RulePort]?
+    /// What a request must be; nil: the rule does not look at requests.
+    public let http: [HTTPMatch]?
+
+    public init(
+        name: String, direction: PolicyDirection, isDeny: Bool = false, peers: [Peer], ports: [RulePort]?,
+        http: [HTTPMatch]? = nil
+    ) {
+        self.name = name
+        self.direction = direction
+        self.isDeny = isDeny
+        self.peers = peers
+        self.ports = ports
+        self.http = http
+    }
+}
+
+/// The rules for the endpoints of one selector.
+public struct PolicyUnit: Sendable, Hashable {
+    /// `NetworkPolicy default/web`
+    public let policy: String
+    public let subject: Selector
+    /// The directions in which what no rule allows is denied.
+    public let isolates: Set<PolicyDirection>
+    public let rules: [PolicyRule]
+
+    public init(policy: String, subject: Selector, isolates: Set<PolicyDirection>, rules: [PolicyRule]) {
+        self.policy = policy
+        self.subject = subject
+        self.isolates = isolates
+        self.rules = rules
+    }
+}
+
+/// What an HTTP request must be; nil and empty: anything.
+public struct HTTPMatch: Sendable, Hashable, Codable {
+    /// Extended regular expressions over the whole text.
+    public var method: String?
+    public var path: String?
+    public var host: String?
+    /// `Name: value`, or a name that must be there.
+    public var headers: [String]
+
+    public init(method: String? = nil, path: String? = nil, host: String? = nil, headers: [String] = []) {
+        self.method = method
+        self.path = path
+        self.host = host
+        self.headers = headers
+    }
+}

@@ -1,0 +1,54 @@
+import Diagnosis
+import Matrix
+import RunEvents
+import Scenario
+
+extension Judge {
+    /// Every cell that was denied must have the drop event that says why.
+    func dropResults(_ observation: Observation) -> [ExpectationResult] {
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { first, _ in first }
+        let drops = Dictionary(
+            grouping: observation.datapath.filter { $0.dropReason != nil }, by: \.flow)
+        return expectations.drops.map { expected in
+            let title = expected.words
+            let denied = observation.probes.filter { probe in
+                guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return false }
+                return probe.observed != .open && expected.covers(from, to, probe.key.protocol)
+            }
+            guard !denied.isEmpty else { return result(title, .unmet, "none of these cells was denied") }
+            var unexplained: [String] = []
+            for probe in denied {
+                guard let flow = probe.flow else {
+                    unexplained.append("\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): no flow was sent")
+                    continue
+                }
+                let found = drops[flow] ?? []
+                if found.contains(where: expected.explains) { continue }
+                let others = Set(found.map { $0.words }).sorted()
+                unexplained.append(
+                    "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): "
+                        + (others.isEmpty ? "no drop event" : others.joined(separator: ", ")))
+            }
+            guard let first = unexplained.first else {
+                return result(title, .met, "\(denied.count) denied cells, each with its drop event")
+            }
+            return result(
+                title, .unmet, "\(unexplained.count) of \(denied.count) denied cells lack the event; \(first)")
+        }
+    }
+}
+
+extension DropExpectation {
+    fileprivate func covers(_ from: Endpoint, _ to: Endpoint, _ transport: ProbeProtocol) -> Bool {
+        self.from.matches(from) && self.to.matches(to) && (self.where?.matches(from, to) ?? true)
+            && (protocols.isEmpty || protocols.contains(transport))
+    }
+
+    fileprivate func explains(_ drop: DatapathReading) -> Bool {
+        drop.dropReason == reason && (rule.map { drop.rule?.contains($0) ?? false } ?? true)
+    }
+}
+
+extension DatapathReading {
+    fileprivate var words: String { (dropReason ?? "") + (rule.map { " by \($0)" } ?? "") }
+}

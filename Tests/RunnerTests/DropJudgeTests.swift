@@ -1,0 +1,52 @@
+import Diagnosis
+import Matrix
+import RunEvents
+import Scenario
+import Testing
+
+@testable import Runner
+
+@Suite struct DropJudgeTests {
+    private static let flow = FlowTuple(
+        protocol: 6, source: "192.168.1.1", sourcePort: 40000, destination: "192.168.2.1", destinationPort: 8080)
+
+    private func drop(_ reason: String, rule: String?, flow: FlowTuple = flow) -> DatapathReading {
+        DatapathReading(
+            node: "node2", point: "drop", dropReason: reason, location: "policy.h:1", flow: flow, tunnelPeer: nil,
+            rule: rule)
+    }
+
+    private func state(
+        _ observed: Outcome, _ datapath: [DatapathReading], rule: String? = "NetworkPolicy default/p"
+    ) -> ExpectationResult.State? {
+        let ends = ObservationFixture.endpoints
+        var observation = ObservationFixture().observation
+        observation.probes = [
+            ProbeReading(
+                key: CellKey(from: ends[0].id, to: ends[1].id, protocol: .tcp, port: 8080), observed: observed,
+                flow: Self.flow, requestArrived: false, sent: 1, answered: 0)
+        ]
+        observation.datapath = datapath
+        let expected = DropExpectation(
+            from: EndpointSelector(kind: .pod), to: EndpointSelector(kind: .pod), where: nil, protocols: [.tcp],
+            reason: "policy-denied-ingress", rule: rule)
+        return Judge(Expectations(drops: [expected]), nodeCount: 2).dropResults(observation).first?.state
+    }
+
+    @Test func `every denied cell needs the event that says why`() {
+        let right = drop("policy-denied-ingress", rule: "NetworkPolicy default/p")
+        #expect(state(.timeout, [right]) == .met)
+        #expect(state(.timeout, [right], rule: nil) == .met)
+        #expect(state(.timeout, []) == .unmet)
+        #expect(state(.timeout, [drop("policy-deny-rule", rule: "NetworkPolicy default/p")]) == .unmet)
+        #expect(state(.timeout, [drop("policy-denied-ingress", rule: "NetworkPolicy default/other")]) == .unmet)
+        #expect(state(.timeout, [drop("policy-denied-ingress", rule: nil)]) == .unmet)
+        var other = Self.flow
+        other.sourcePort = 40001
+        #expect(state(.timeout, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p", flow: other)]) == .unmet)
+    }
+
+    @Test func `nothing denied is no confirmation`() {
+        #expect(state(.open, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p")]) == .unmet)
+    }
+}
