@@ -73,6 +73,7 @@ let host: [Target] = [
         swiftSettings: strict),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
+    .target(name: "KubeProxy", dependencies: ["Digest", "KubeObjects"], swiftSettings: strict),
     .target(name: "NodeImage", dependencies: ["Digest", "LinuxKernel", subprocess], swiftSettings: strict),
     .target(
         name: "Lab",
@@ -126,6 +127,7 @@ let package = Package(
     targets: shared + guest + host + [
         tests("Matrix", ["Matrix"]),
         tests("KubeObjects", ["KubeObjects"]),
+        tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
         tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
         tests("NodeProtocol", ["NodeProtocol"]),

@@ -165,6 +165,8 @@ public final class Cluster: Sendable {
             _ = try await node.agent(.setNodes, NodeSet(nodes: all), as: Acknowledgement.self, within: self.slack)
         }
     }
+    /// What each DNS server was last told, by endpoint id.
+    let servedNames = Observed([String: String]())
     private let knownEntries = Mutex<[String: NodeEntry]>([:])
 
     func runningNodes() async -> [ClusterNode] {
@@ -199,16 +201,23 @@ public final class Cluster: Sendable {
     }
 
     private func create(_ pod: PlannedPod, on node: ClusterNode) async throws -> RunningPod {
+        let dns = pod.programs.isEmpty ? nil : ClusterDNS(objects: await objects, upstream: plan.dnsAddress)
         let spec = PodSpec(
             namespace: pod.namespace, name: pod.name, uid: Self.uid(of: pod), labels: pod.labels, port: pod.port,
             containers: pod.programs.map {
                 ContainerSpec(name: $0.name, command: $0.command, environment: $0.environment)
-            }, restartPolicy: RestartPolicy(rawValue: pod.restartPolicy) ?? .always)
+            }, restartPolicy: RestartPolicy(rawValue: pod.restartPolicy) ?? .always,
+            resolver: dns?.resolver(namespace: pod.namespace) ?? "",
+            files: pod.servesDNS ? dns?.files ?? [:] : [:])
         let reply = try await node.call(.createPod(spec), within: slack)
         guard case .pod(let status) = reply, let address = status.address, status.phase == "Running" else {
             var reason = "\(reply)"
             if case .pod(let status) = reply { reason = status.message ?? status.phase }
             throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start: \(reason)")
+        }
+        if let dns, pod.servesDNS {
+            let hosts = dns.hosts
+            await servedNames.update { $0[pod.endpointID] = hosts }
         }
         return RunningPod(planned: pod, address: address)
     }

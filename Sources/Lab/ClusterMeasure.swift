@@ -10,20 +10,23 @@ extension Cluster {
         let started = ContinuousClock.now
         var endpoints: [Endpoint] = []
         var indices: [String: Int] = [:]
-        for endpoint in plan.pairs.flatMap({ [$0.from, $0.to] }) where indices[endpoint.id] == nil {
+        let everyPair = plan.pairs + plan.requests.map(\.pair)
+        for endpoint in everyPair.flatMap({ [$0.from, $0.to] }) where indices[endpoint.id] == nil {
             indices[endpoint.id] = endpoints.count
             endpoints.append(endpoint)
         }
         let identifier = nextPlanIdentifier()
         let bySender = Dictionary(grouping: plan.pairs) { $0.from.node ?? "" }
+        let senderNames = Set(everyPair.map { $0.from.node ?? "" })
         var results: [ProbeResult] = []
         var missing: [String: String] = [:]
         var longest = 0
         await withTaskGroup(of: (String, Result<(ProbeSummary, [ProbeResult]), any Error>).self) { group in
-            for (name, pairs) in bySender {
+            for name in senderNames {
                 guard let node = node(named: name) else { continue }
                 let request = Self.request(
-                    identifier, pairs: pairs, endpoints: endpoints, indices: indices, plan: plan)
+                    identifier, sender: name, pairs: bySender[name] ?? [], endpoints: endpoints, indices: indices,
+                    plan: plan)
                 group.addTask {
                     guard await node.state.power == .running else {
                         return (name, .failure(LabError(.request, "\(name) is \(await node.state.description)")))
@@ -50,16 +53,19 @@ extension Cluster {
             plan.pairs.contains { $0.to.kind == .service }
             ? Set(nodes.map(\.name)) : Set(plan.pairs.compactMap(\.to.node))
         let sightings = await sightings(of: identifier, at: receivers, missing: missing)
-        let probes = Self.join(
-            plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings,
-            senders: senders, nodes: nodes.map(\.name))
+        let probes =
+            Self.join(
+                plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings,
+                senders: senders, nodes: nodes.map(\.name))
+            + Self.requestMeasurements(plan, indices: indices, results: results)
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
             longestRoundTripMicros: longest, packets: plan.count, missing: missing, senders: senders)
     }
 
     private static func request(
-        _ identifier: UInt64, pairs: [MeasurementPlan.Pair], endpoints: [Endpoint], indices: [String: Int],
+        _ identifier: UInt64, sender: String, pairs: [MeasurementPlan.Pair], endpoints: [Endpoint],
+        indices: [String: Int],
         plan: MeasurementPlan
     ) -> ProbePlan {
         let bySource = Dictionary(grouping: pairs) { $0.from.id }
@@ -76,7 +82,7 @@ extension Cluster {
             },
             targets: targets.map { ProbeTarget($0, index: indices[$0.id] ?? 0) },
             pairs: sources.map { id in (bySource[id] ?? []).compactMap { position[$0.to.id] } },
-            count: plan.count)
+            count: plan.count, requests: requests(of: sender, plan: plan, indices: indices))
     }
 
     /// What the receivers of a plan saw; nil for a node that could not be asked.
@@ -116,7 +122,9 @@ extension Cluster {
             let proto: ProbeProtocolCode
         }
         let measured = Dictionary(
-            results.map { (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0) }
+            results.filter { $0.request == nil }.map {
+                (Slot(from: $0.sourceIndex, to: $0.targetIndex, proto: $0.protocol), $0)
+            }
         ) { a, _ in a }
         var seen: [Slot: [(node: String, sighting: Sighting)]] = [:]
         for (node, some) in sightings {

@@ -79,15 +79,27 @@ public struct MeasurementPlan: Sendable {
             self.to = to
         }
     }
+    /// A request between one pair.
+    public struct Request: Sendable, Hashable {
+        public let pair: Pair
+        public let request: ProbeRequest
+        public init(pair: Pair, request: ProbeRequest) {
+            self.pair = pair
+            self.request = request
+        }
+    }
     public let pairs: [Pair]
     public let protocols: [ProbeProtocol]
     public let deadline: Duration
     public let count: Int
     /// Addresses of pods that may answer for a service, by the endpoint's id.
     public let backends: [String: Set<String>]
+    public let requests: [Request]
     public init(
-        pairs: [Pair], protocols: [ProbeProtocol], deadline: Duration, count: Int, backends: [String: Set<String>] = [:]
+        pairs: [Pair], protocols: [ProbeProtocol], deadline: Duration, count: Int, backends: [String: Set<String>] = [:],
+        requests: [Request] = []
     ) {
+        self.requests = requests
         self.pairs = pairs
         self.protocols = protocols
         self.deadline = deadline

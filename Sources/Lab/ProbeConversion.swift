@@ -12,6 +12,8 @@ extension Outcome {
         case .timeout: self = .timeout
         case .loss(let percent): self = .loss(percent: min(99, max(1, Int(percent))))
         case .notMeasured: self = .notMeasured
+        case .dnsFailure(let code): self = .dnsFailure(code: Int(code))
+        case .http(let status): self = .http(Int(status))
         }
     }
 }
@@ -30,6 +32,8 @@ extension ProbeProtocol {
         case .tcp: self = .tcp
         case .udp: self = .udp
         case .icmp: self = .icmp
+        case .dns: self = .dns
+        case .http: self = .http
         }
     }
 }

@@ -5,8 +5,11 @@ public struct CellKey: Codable, Sendable, Hashable {
     public let `protocol`: ProbeProtocol
     /// Destination port; 0 for ICMP.
     public let port: UInt16
+    /// Name of the request that it is measured with; nil for an echo.
+    public let request: String?
 
-    public init(from: String, to: String, protocol: ProbeProtocol, port: UInt16) {
+    public init(from: String, to: String, protocol: ProbeProtocol, port: UInt16, request: String? = nil) {
+        self.request = request
         self.from = from
         self.to = to
         self.protocol = `protocol`
@@ -46,6 +49,8 @@ public struct Cell: Codable, Sendable, Hashable {
     public let to: String
     public let `protocol`: ProbeProtocol
     public let port: UInt16
+    /// Name of the request that it is measured with; nil for an echo.
+    public let request: String?
     /// Outcomes that are as expected, any of them; nil when the step expects nothing.
     public var expected: [OutcomePattern]?
     public var observed: Outcome
@@ -64,6 +69,7 @@ public struct Cell: Codable, Sendable, Hashable {
         to = key.to
         self.protocol = key.protocol
         port = key.port
+        request = key.request
         self.expected = expected
         self.observed = observed
         self.verdict = verdict
@@ -72,7 +78,7 @@ public struct Cell: Codable, Sendable, Hashable {
         self.why = why
     }
 
-    public var key: CellKey { CellKey(from: from, to: to, protocol: `protocol`, port: port) }
+    public var key: CellKey { CellKey(from: from, to: to, protocol: `protocol`, port: port, request: request) }
 }
 
 /// What a rule accepts: an outcome by name (`unreachable`) or in full (`unreachable(1)`).

@@ -49,12 +49,15 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
     public var outcomes: [OutcomePattern]
     /// The source that the receiver must have seen; nil for the usual one.
     public var source: SourceExpectation?
+    /// Names of requests whose cells are meant; nil: any cell.
+    public var requests: [String]?
 
     public init(
         from: EndpointSelector, to: EndpointSelector, protocols: [ProbeProtocol], port: UInt16?,
         where placement: Placement?,
-        outcomes: [OutcomePattern], source: SourceExpectation? = nil
+        outcomes: [OutcomePattern], source: SourceExpectation? = nil, requests: [String]? = nil
     ) {
+        self.requests = requests
         self.from = from
         self.to = to
         self.protocols = protocols
@@ -64,8 +67,12 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
         self.source = source
     }
 
-    public func covers(_ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, _ port: UInt16) -> Bool {
-        self.from.matches(from) && self.to.matches(to)
+    /// - Parameter request: the name of the request that the cell is measured with.
+    public func covers(
+        _ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, _ port: UInt16, request: String? = nil
+    ) -> Bool {
+        if let requests, !requests.contains(request ?? "") { return false }
+        return self.from.matches(from) && self.to.matches(to)
             && (protocols.isEmpty || protocols.contains(proto))
             && (self.port == nil || self.port == port)
             && (`where`?.matches(from, to) ?? true)
@@ -82,8 +89,8 @@ extension [ExpectationRule] {
 
     /// The last covering rule; nil when no rule covers the cell.
     public func deciding(
-        from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16
+        from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16, request: String? = nil
     ) -> ExpectationRule? {
-        last { $0.covers(from, to, proto, port) }
+        last { $0.covers(from, to, proto, port, request: request) }
     }
 }

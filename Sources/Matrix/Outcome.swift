@@ -1,9 +1,21 @@
 /// Protocol of a probe.
 public enum ProbeProtocol: String, Codable, Sendable, CaseIterable, Comparable {
-    case tcp, udp, icmp
+    case tcp, udp, icmp, dns, http
+
+    /// What every pair is measured over unless a file says otherwise; the others are asked for one by one.
+    public static let echoed: [ProbeProtocol] = [.tcp, .udp, .icmp]
+
+    /// What carries it.
+    public var transport: ProbeProtocol {
+        switch self {
+        case .tcp, .udp, .icmp: self
+        case .dns: .udp
+        case .http: .tcp
+        }
+    }
 
     public static func < (a: Self, b: Self) -> Bool { a.order < b.order }
-    private var order: Int { self == .tcp ? 0 : self == .udp ? 1 : 2 }
+    private var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
 /// What a probe of one cell came to. The text form is the one of scenario files and reports, for example
@@ -19,7 +31,8 @@ public enum Outcome: Sendable, Hashable {
     case wrongSource(String)
     /// Answered, but lost this share of the packets, in percent, 1…99.
     case loss(percent: Int)
-    case dnsFailure
+    /// The response code (RFC 1035: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED); 0: an answer without an address.
+    case dnsFailure(code: Int)
     case http(Int)
     case notMeasured
 }
@@ -34,7 +47,7 @@ extension Outcome: CustomStringConvertible {
         case .timeout: "timeout"
         case .wrongSource(let source): "wrong-source(\(source))"
         case .loss(let percent): "loss(\(percent))"
-        case .dnsFailure: "dns-failure"
+        case .dnsFailure(let code): "dns-failure(\(code))"
         case .http(let status): "http(\(status))"
         case .notMeasured: "not-measured"
         }
@@ -63,7 +76,7 @@ extension Outcome: CustomStringConvertible {
         case ("refused", nil, _): self = .refused
         case ("reset", nil, _): self = .reset
         case ("timeout", nil, _): self = .timeout
-        case ("dns-failure", nil, _): self = .dnsFailure
+        case ("dns-failure", _, .some(let code)) where (0...15).contains(code): self = .dnsFailure(code: code)
         case ("not-measured", nil, _): self = .notMeasured
         case ("unreachable", _, .some(let code)) where (0...255).contains(code): self = .unreachable(code: code)
         case ("loss", _, .some(let percent)) where (1...99).contains(percent): self = .loss(percent: percent)

@@ -169,7 +169,7 @@ public struct AgentState: Codable, Sendable {
 }
 
 /// Who sends: a pod of this node, or the node itself (nil).
-public struct ProbeSource: Codable, Sendable {
+public struct ProbeSource: Codable, Sendable, Hashable {
     public let index: Int
     public let pod: PodReference?
     public init(index: Int, pod: PodReference?) {
@@ -178,7 +178,7 @@ public struct ProbeSource: Codable, Sendable {
     }
 }
 
-public struct ProbeTarget: Codable, Sendable {
+public struct ProbeTarget: Codable, Sendable, Hashable {
     public let index: Int
     public let address: String
     public let port: UInt16
@@ -208,10 +208,13 @@ public struct ProbePlan: Codable, Sendable {
     /// Packets of UDP and ICMP a cell; 1 measures reachability, more measure loss.
     public let count: Int
     public let intervalMillis: Int
+    /// Asked besides, all at once.
+    public let requests: [ProbeRequest]
     public init(
         id: UInt64, deadlineMillis: Int, protocols: [String], sources: [ProbeSource], targets: [ProbeTarget],
-        pairs: [[Int]], count: Int = 1, intervalMillis: Int = 10
+        pairs: [[Int]], count: Int = 1, intervalMillis: Int = 10, requests: [ProbeRequest] = []
     ) {
+        self.requests = requests
         self.id = id
         self.deadlineMillis = deadlineMillis
         self.protocols = protocols

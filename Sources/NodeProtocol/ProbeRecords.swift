@@ -3,8 +3,15 @@ public enum ProbeProtocolCode: UInt8, Sendable, Hashable, CaseIterable {
     case icmp = 1
     case tcp = 6
     case udp = 17
+    /// Not a protocol's number: a query over UDP.
+    case dns = 253
+    /// Not a protocol's number: a request over TCP.
+    case http = 254
 
-    /// `tcp`, `udp` or `icmp`; nil for any other name.
+    /// Those whose receivers are the prober's own.
+    public static let echoed: Set<ProbeProtocolCode> = [.icmp, .tcp, .udp]
+
+    /// `tcp`, `udp`, `icmp`, `dns` or `http`; nil for any other name.
     public init?(name: String) {
         guard let code = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = code
@@ -15,6 +22,8 @@ public enum ProbeProtocolCode: UInt8, Sendable, Hashable, CaseIterable {
         case .icmp: "icmp"
         case .tcp: "tcp"
         case .udp: "udp"
+        case .dns: "dns"
+        case .http: "http"
         }
     }
 }
@@ -34,6 +43,9 @@ public enum ProbeOutcome: Sendable, Hashable {
     case loss(percent: UInt8)
     /// Never sent: `error` is the `errno` that kept it from being sent, 0 when there was no slot for it in time.
     case notMeasured(error: UInt16)
+    /// Response code of RFC 1035; 0: an answer without an address.
+    case dnsFailure(code: UInt8)
+    case http(status: UInt16)
 
     var code: (UInt8, UInt16) {
         switch self {
@@ -44,6 +56,8 @@ public enum ProbeOutcome: Sendable, Hashable {
         case .timeout(let error): (5, error)
         case .loss(let percent): (6, UInt16(percent))
         case .notMeasured(let error): (7, error)
+        case .dnsFailure(let code): (8, UInt16(code))
+        case .http(let status): (9, status)
         }
     }
 
@@ -56,6 +70,8 @@ public enum ProbeOutcome: Sendable, Hashable {
         case 5: self = .timeout(error: argument)
         case 6: self = .loss(percent: UInt8(truncatingIfNeeded: argument))
         case 7: self = .notMeasured(error: argument)
+        case 8: self = .dnsFailure(code: UInt8(truncatingIfNeeded: argument))
+        case 9: self = .http(status: argument)
         default: return nil
         }
     }
@@ -97,11 +113,15 @@ public struct ProbeResult: Sendable, Hashable {
     /// The source that the receiver saw, by its own answer; nil when nothing answered (ICMP echoes that the kernel of
     /// the target answers: see its sightings).
     public let seen: SeenAddress?
+    /// `ProbeRequest.index`; nil for an echo.
+    public let request: UInt32?
 
     public init(
         sourceIndex: UInt32, targetIndex: UInt32, protocol: ProbeProtocolCode, outcome: ProbeOutcome,
-        roundTripMicros: UInt32, sent: UInt16, answered: UInt16, localPort: UInt16, seen: SeenAddress?
+        roundTripMicros: UInt32, sent: UInt16, answered: UInt16, localPort: UInt16, seen: SeenAddress?,
+        request: UInt32? = nil
     ) {
+        self.request = request
         self.sourceIndex = sourceIndex
         self.targetIndex = targetIndex
         self.protocol = `protocol`
@@ -141,9 +161,9 @@ public struct Sighting: Sendable, Hashable {
     public var receiverText: String { SeenAddress(address: receiver, port: 0).addressText }
 }
 
-/// The binary part of a `.probe` reply: 8 bytes (record size, count), then 32 bytes a record, little endian.
+/// The binary part of a `.probe` reply: 8 bytes (record size, count), then 36 bytes a record, little endian.
 public enum ProbeResults {
-    static let recordLength = 32
+    static let recordLength = 36
 
     public static func encode(_ results: [ProbeResult]) -> [UInt8] {
         var bytes = recordHeader(length: recordLength, count: results.count)
@@ -161,6 +181,7 @@ public enum ProbeResults {
             bytes.appendLittleEndian(result.seen?.port ?? 0)
             bytes.appendLittleEndian(result.seen?.address ?? 0)
             bytes.appendLittleEndian(UInt32(result.seen == nil ? 0 : 1))
+            bytes.appendLittleEndian(result.request ?? .max)
         }
         return bytes
     }
@@ -174,12 +195,14 @@ public enum ProbeResults {
             else { return nil }
             let seen = SeenAddress(
                 address: bytes.littleEndian(at: offset + 24), port: bytes.littleEndian(at: offset + 22))
+            let request: UInt32 = bytes.littleEndian(at: offset + 32)
             return ProbeResult(
                 sourceIndex: bytes.littleEndian(at: offset), targetIndex: bytes.littleEndian(at: offset + 4),
                 protocol: code, outcome: outcome, roundTripMicros: bytes.littleEndian(at: offset + 12),
                 sent: bytes.littleEndian(at: offset + 16), answered: bytes.littleEndian(at: offset + 18),
                 localPort: bytes.littleEndian(at: offset + 20),
-                seen: bytes.littleEndian(at: offset + 28, as: UInt32.self) == 0 ? nil : seen)
+                seen: bytes.littleEndian(at: offset + 28, as: UInt32.self) == 0 ? nil : seen,
+                request: request == .max ? nil : request)
         }
     }
 }

@@ -201,14 +201,14 @@ extension ProbeReading {
         }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
-            switch probe.key.protocol {
+            switch probe.key.protocol.transport {
             case .icmp:
                 flow = FlowTuple(
                     protocol: 1, source: from.address, sourcePort: 0, destination: to.address, destinationPort: 0,
                     icmpID: port)
-            case .tcp, .udp:
+            default:
                 flow = FlowTuple(
-                    protocol: probe.key.protocol == .tcp ? 6 : 17, source: from.address, sourcePort: port,
+                    protocol: probe.key.protocol.transport == .tcp ? 6 : 17, source: from.address, sourcePort: port,
                     destination: to.address, destinationPort: probe.key.port)
             }
         }

@@ -13,7 +13,7 @@ extension Judge {
             var observed = probe.observed
             if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
                 let rule = expectations.matrix.deciding(
-                    from: from, to: to, protocol: probe.key.protocol, port: probe.key.port)
+                    from: from, to: to, protocol: probe.key.protocol, port: probe.key.port, request: probe.key.request)
                 expected = rule?.outcomes
                 if let source = rule?.source {
                     let senders = observation.measurement.senders
@@ -51,7 +51,9 @@ extension Judge {
         var uncovered: [Cell] = []
         for cell in cells {
             guard let from = endpoints[cell.from], let to = endpoints[cell.to],
-                let rule = expectations.matrix.lastIndex(where: { $0.covers(from, to, cell.protocol, cell.port) })
+                let rule = expectations.matrix.lastIndex(where: {
+                    $0.covers(from, to, cell.protocol, cell.port, request: cell.request)
+                })
             else {
                 uncovered.append(cell)
                 continue
@@ -128,6 +130,7 @@ extension ExpectationRule {
         if let place = `where` { parts.append(place.rawValue) }
         if !protocols.isEmpty { parts.append(protocols.map(\.rawValue).joined(separator: "+")) }
         if let port { parts.append("port \(port)") }
+        if let requests { parts.append("request \(requests.joined(separator: "+"))") }
         parts.append("is " + outcomes.map(\.text).joined(separator: "|"))
         if let source { parts.append("from the \(source.text)") }
         return parts.joined(separator: " ")

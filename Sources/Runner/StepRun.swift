@@ -166,9 +166,14 @@ extension ScenarioRun {
                 }
             }
         }
+        let requests = spec.requests.flatMap { request in
+            request.pairs(among: endpoints).map {
+                MeasurementPlan.Request(pair: .init(from: $0.from, to: $0.to), request: request)
+            }
+        }
         return MeasurementPlan(
             pairs: pairs, protocols: spec.protocols, deadline: .seconds(spec.deadline), count: spec.count,
-            backends: await cluster.backends(of: endpoints))
+            backends: await cluster.backends(of: endpoints), requests: requests)
     }
 }
 

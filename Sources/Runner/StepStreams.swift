@@ -20,7 +20,7 @@ extension ScenarioRun {
         var pairs: Set<MeasurementPlan.Pair> = []
         var protocols: Set<ProbeProtocol> = []
         for stream in expected {
-            protocols.formUnion(stream.protocols.isEmpty ? ProbeProtocol.allCases : stream.protocols)
+            protocols.formUnion(stream.protocols.isEmpty ? ProbeProtocol.echoed : stream.protocols)
             for from in endpoints where from.isSender && stream.from.matches(from) {
                 for to in endpoints where to.id != from.id && stream.to.matches(to) {
                     guard stream.where?.matches(from, to) ?? true else { continue }

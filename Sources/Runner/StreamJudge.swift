@@ -6,7 +6,7 @@ extension Judge {
     /// Flows that were opened before the step's actions and ran through them.
     func streamResults(_ observation: Observation) -> [ExpectationResult] {
         expectations.streams.flatMap { expected -> [ExpectationResult] in
-            let protocols = expected.protocols.isEmpty ? ProbeProtocol.allCases : expected.protocols
+            let protocols = expected.protocols.isEmpty ? ProbeProtocol.echoed : expected.protocols
             return protocols.map { proto in
                 let streams = observation.streams.filter {
                     $0.protocol == proto && expected.from.matches($0.from) && expected.to.matches($0.to)

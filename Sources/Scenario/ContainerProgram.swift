@@ -28,7 +28,14 @@ public enum ContainerImages {
         public let help: String
     }
 
+    /// Where the cluster's DNS server finds what the lab gives it.
+    public static let dnsConfiguration = "/etc/coredns/dnsmasq.conf"
+    public static let dnsCommand = ["dnsmasq", "--keep-in-foreground", "--conf-file=" + dnsConfiguration]
+
     public static let table: [Image] = [
+        Image(
+            name: "coredns", entrypoint: dnsCommand, arguments: [],
+            help: "dnsmasq with the cluster's names, the VPC's DNS for all others"),
         Image(name: "busybox", entrypoint: [], arguments: [], help: "busybox's applets"),
         Image(name: "curl", entrypoint: ["curl"], arguments: [], help: "curl"),
         Image(name: "dnsutils", entrypoint: [], arguments: [], help: "dig, host, nslookup"),

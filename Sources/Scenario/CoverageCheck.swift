@@ -54,6 +54,19 @@ struct CoverageCheck {
                 gaps[cell] = gap
             }
         }
+        for request in plan.requests {
+            for (from, to) in request.pairs(among: endpoints) {
+                let index = rules.lastIndex {
+                    $0.covers(from, to, request.protocol, request.port, request: request.name)
+                }
+                if let index {
+                    used[index] = true
+                } else {
+                    result.uncovered.append("request \(request.name), for example \(from.id) → \(to.id)")
+                    break
+                }
+            }
+        }
         for cell in order {
             guard let gap = gaps[cell] else { continue }
             let protocols = gap.protocols.sorted().map(\.rawValue).joined(separator: ", ")

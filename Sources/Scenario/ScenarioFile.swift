@@ -73,14 +73,18 @@ public struct ProbePlanSpec: Codable, Sendable {
     public var deadline: Double
     /// Packets of UDP and ICMP a cell.
     public var count: Int
+    /// Queries, requests and connections that are measured besides.
+    public var requests: [ProbeRequest]
     /// pods → pods and nodes → nodes, all protocols, one second, one packet.
     public init(
         pairs: [Pair] = [
             Pair(from: EndpointSelector(kind: .pod), to: EndpointSelector(kind: .pod)),
             Pair(from: EndpointSelector(kind: .node), to: EndpointSelector(kind: .node)),
         ],
-        protocols: [ProbeProtocol] = ProbeProtocol.allCases, deadline: Double = 1, count: Int = 1
+        protocols: [ProbeProtocol] = ProbeProtocol.echoed, deadline: Double = 1, count: Int = 1,
+        requests: [ProbeRequest] = []
     ) {
+        self.requests = requests
         self.pairs = pairs
         self.protocols = protocols
         self.deadline = deadline

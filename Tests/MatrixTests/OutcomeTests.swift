@@ -7,7 +7,7 @@ import Testing
         "text forms read back",
         arguments: [
             Outcome.open, .refused, .reset, .unreachable(code: 13), .timeout, .wrongSource("10.0.0.11:4711"),
-            .loss(percent: 40), .dnsFailure, .http(403), .notMeasured,
+            .loss(percent: 40), .dnsFailure(code: 3), .http(403), .notMeasured,
         ])
     func roundTrip(outcome: Outcome) throws {
         #expect(Outcome(outcome.description) == outcome)

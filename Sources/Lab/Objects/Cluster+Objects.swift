@@ -1,5 +1,6 @@
 import KubeObjects
 import Matrix
+import NodeProtocol
 import Scenario
 
 extension Cluster {
@@ -43,6 +44,40 @@ extension Cluster {
         try await onAll(await runningNodes()) { node in
             try await self.feed.push(objects, to: node, within: self.slack)
         }
+        try await updateDNS(ClusterDNS(objects: objects, upstream: plan.dnsAddress))
+    }
+
+    /// Gives every running DNS server the names as they are now.
+    private func updateDNS(_ dns: ClusterDNS) async throws {
+        let hosts = dns.hosts
+        for pod in await runningPods where pod.planned.servesDNS {
+            guard let node = node(named: pod.planned.node), await node.state.isReady,
+                await servedNames.value[pod.planned.endpointID] != hosts
+            else { continue }
+            let reference = PodReference(namespace: pod.planned.namespace, name: pod.planned.name)
+            // A server that is not there to be told reads them when it is started again.
+            try await node.call(.podExec(ClusterDNS.update(reference, hosts: hosts)), within: slack)
+            await servedNames.update { $0[pod.planned.endpointID] = hosts }
+        }
+    }
+
+    /// Runs a program of the userland in a running pod, or in the node's own network, and waits for it.
+    /// - Throws: `LabError` `.plan` for an endpoint that is neither; what the node answers.
+    public func execute(
+        _ arguments: [String], in endpoint: String, input: String = "", within deadline: Duration = .seconds(10)
+    ) async throws -> Executed {
+        let pod = await runningPods.first { $0.planned.endpointID == endpoint }
+        let name = pod?.planned.node ?? String(endpoint.drop { $0 != "/" }.dropFirst())
+        guard let node = node(named: name), pod != nil || endpoint.hasPrefix("node/") else {
+            throw LabError(.plan, "no pod and no node \(endpoint)")
+        }
+        let reference = pod.map { PodReference(namespace: $0.planned.namespace, name: $0.planned.name) }
+        let command = PodExec(
+            pod: reference, arguments: arguments, input: input, deadlineMillis: Int(deadline.inSeconds * 1000))
+        guard case .executed(let executed) = try await node.call(.podExec(command), within: deadline + slack) else {
+            throw LabError(.request, "\(endpoint) answered something else than the program's end")
+        }
+        return executed
     }
 
     private var kubeNodes: [Node] {

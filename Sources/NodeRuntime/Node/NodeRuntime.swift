@@ -76,7 +76,9 @@ public final class NodeRuntime: Sendable {
         switch request {
         case .probe(let plan):
             let (summary, results) = try ProbeRun(plan, namespacePath: Pods.namespacePath).run()
-            return (.probe(summary), ProbeResults.encode(results))
+            let answers =
+                plan.requests.isEmpty ? [] : try RequestRun(plan, namespacePath: Pods.namespacePath).run()
+            return (.probe(summary), ProbeResults.encode(results + answers))
         case .sightings(let plan):
             let sightings = receivers.sightings(plan: plan)
             return (.sightings(count: sightings.count), Sightings.encode(sightings))

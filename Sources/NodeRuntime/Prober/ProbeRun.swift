@@ -53,7 +53,7 @@ package final class ProbeRun {
     package init(_ plan: ProbePlan, namespacePath: @escaping (PodReference) -> String) throws {
         self.plan = plan
         codes = try plan.protocols.map { name in
-            guard let code = ProbeProtocolCode(name: name) else {
+            guard let code = ProbeProtocolCode(name: name), ProbeProtocolCode.echoed.contains(code) else {
                 throw NodeFailure(code: "bad-request", message: "unknown protocol \(name)")
             }
             return code

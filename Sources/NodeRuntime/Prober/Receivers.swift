@@ -174,6 +174,17 @@ package final class Receivers: Sendable {
         }
     }
 
+    /// Answers a whole request and ends the connection; the bytes of an unfinished one.
+    private func answerRequest(_ descriptor: Int32, _ peer: node_endpoint, _ bytes: [UInt8]) -> [UInt8]? {
+        let seen = SeenAddress(address: peer.address, port: peer.port)
+        guard let answer = HTTPReceiver.answer(bytes, peer: seen.description) else {
+            return bytes.count < HTTPProbe.headLimit ? bytes : nil
+        }
+        _ = send(descriptor, answer, answer.count, Int32(MSG_NOSIGNAL))
+        shutdown(descriptor, Int32(SHUT_WR))
+        return nil
+    }
+
     /// Answers whole packets; the bytes of an unfinished one, or nil at the end of the connection.
     private func answerStream(
         _ descriptor: Int32, _ peer: node_endpoint, _ local: UInt32, _ partial: [UInt8], _ log: inout SightingLog
@@ -183,6 +194,9 @@ package final class Receivers: Sendable {
         if count < 0 { return errno == EAGAIN || errno == EINTR ? partial : nil }
         guard count > 0 else { return nil }
         var bytes = partial + buffer[..<count]
+        if HTTPReceiver.mayBeRequest(bytes) || HTTPReceiver.isRequest(bytes) {
+            return answerRequest(descriptor, peer, bytes)
+        }
         let length = node_probe_packet.length
         while bytes.count >= length {
             guard var packet = bytes.withUnsafeBytes({ node_probe_packet($0) }) else { return nil }

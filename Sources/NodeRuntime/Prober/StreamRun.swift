@@ -50,7 +50,7 @@ final class StreamRun: Sendable {
             plan.pairs.allSatisfy({ $0.allSatisfy(plan.targets.indices.contains) })
         else { throw NodeFailure(code: "bad-request", message: "streams \(plan.id): pairs or interval do not fit") }
         let codes = try plan.protocols.map { name in
-            guard let code = ProbeProtocolCode(name: name) else {
+            guard let code = ProbeProtocolCode(name: name), ProbeProtocolCode.echoed.contains(code) else {
                 throw NodeFailure(code: "bad-request", message: "unknown protocol \(name)")
             }
             return code
@@ -177,6 +177,7 @@ final class StreamRun: Sendable {
         if flow.sent == 0 && flow.code != .tcp { flow.lastAnswer = time }
         switch flow.code {
         case .udp: _ = socket.send(&packet, datagramTo: target)
+        case .dns, .http: break  // refused by the initializer
         case .icmp: _ = socket.send(&packet, echoTo: target, sequence: packet.sequence)
         case .tcp:
             guard flow.established else { return }

@@ -26,7 +26,21 @@ extension ScenarioReader {
             from: selector(value["from"]), to: selector(value["to"]), protocols: protocols(value["protocol"]),
             port: value["port"]?.integer.flatMap { UInt16(exactly: $0) },
             where: value["where"]?.text.flatMap(Placement.init(rawValue:)), outcomes: outcomes(value["outcome"]),
-            source: value["source"]?.text.flatMap(SourceExpectation.init))
+            source: value["source"]?.text.flatMap(SourceExpectation.init), requests: requestNames(value["request"]))
+    }
+
+    /// Names of requests; nil when none are given.
+    private mutating func requestNames(_ value: YAMLValue?) -> [String]? {
+        guard let value else { return nil }
+        let known = plan.requests.map(\.name)
+        for item in value.oneOrMore {
+            guard let name = item.text, !known.contains(name) else { continue }
+            checker.report(
+                item.place, "no request \"\(name)\" in probes.requests",
+                expected: known.isEmpty ? nil : "one of " + known.joined(separator: ", "),
+                suggestion: NearestName.of(name, among: known))
+        }
+        return value.texts
     }
 
     private mutating func outcomes(_ value: YAMLValue?) -> [OutcomePattern] {

@@ -172,6 +172,14 @@ struct ScenarioReader {
         if let protocols = value["protocols"] { plan.protocols = self.protocols(protocols) }
         if let deadline = value["deadline"]?.text.flatMap(Units.seconds) { plan.deadline = deadline }
         if let count = value["count"]?.integer { plan.count = count }
+        var names: Set<String> = []
+        for item in value["requests"]?.items ?? [] {
+            guard let request = request(item) else { continue }
+            if !names.insert(request.name).inserted {
+                checker.report(item["name"]?.place ?? item.place, "two requests are named \(request.name)")
+            }
+            plan.requests.append(request)
+        }
     }
 
     func protocols(_ value: YAMLValue?) -> [ProbeProtocol] {

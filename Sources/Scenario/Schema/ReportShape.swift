@@ -146,6 +146,7 @@ enum ReportShape {
             Field("from", .text(), required: true, "Source's id."),
             Field("to", .text(), required: true, "Destination's id."),
             Field("protocol", .choice(ProbeProtocol.allCases.map(\.rawValue)), required: true, "Protocol."),
+            Field("request", .text(), "Name of the request that it is measured with."),
             Field("port", .integer(0...65535), required: true, "Destination port; 0 for ICMP."),
             Field("expected", .nullable(.list(outcome, atLeast: 0)), "Outcomes that are right; null: none expected."),
             Field("observed", outcome, required: true, "What came of it."),

@@ -22,8 +22,11 @@ extension ScenarioShape {
             Field("from", selector, required: true, "Sources."),
             Field("to", selector, required: true, "Destinations."),
             Field("where", .choice(Placement.allCases.map(\.rawValue)), "Where the two ends are."),
-            Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
+            Field(
+                "protocol", .oneOrMore(.choice(ProbeProtocol.allCases.map(\.rawValue))),
+                "All measured ones when left out."),
             Field("port", .integer(1...65535), "Destination port; any when left out."),
+            Field("request", .oneOrMore(.text(.dnsLabel)), "Names of requests; any cell when left out."),
             Field("outcome", .oneOrMore(.text(outcome)), required: true, "Outcomes, any of which is right."),
             Field("source", .text(source), "The source that the receiver must have seen; else it is wrong-source."),
         ])
@@ -34,7 +37,7 @@ extension ScenarioShape {
     ) { SourceExpectation($0) != nil }
 
     static let outcome = TextRule(
-        pattern: "^(open|refused|reset|timeout|dns-failure|not-measured"
+        pattern: "^(open|refused|reset|timeout|not-measured|dns-failure(\\(([0-9]|1[0-5])\\))?"
             + "|unreachable(\\((0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])\\))?|loss(\\([1-9][0-9]?\\))?"
             + "|http(\\([1-5][0-9]{2}\\))?|wrong-source(\\(.+\\))?)$",
         expected: "an outcome such as open, timeout, unreachable(1) or loss(20)", names: Outcome.names

@@ -63,9 +63,10 @@ struct ScenarioShape {
             Field("protocols", .oneOrMore(protocols), "All of tcp, udp and icmp when left out."),
             Field("deadline", .duration(0.05...60), "How long an answer may take; 1s."),
             Field("count", .integer(1...1000), "Packets of UDP and ICMP a cell; 1."),
+            Field("requests", .list(.object(RequestShape.request), atLeast: 1), "Probes that say something."),
         ])
 
-    static let protocols = Shape.choice(ProbeProtocol.allCases.map(\.rawValue))
+    static let protocols = Shape.choice(ProbeProtocol.echoed.map(\.rawValue))
 
     static let pair = ObjectShape(
         name: "probe pair", help: "Every source that `from` selects is probed against every other that `to` selects.",

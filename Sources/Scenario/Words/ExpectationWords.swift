@@ -22,6 +22,7 @@ extension ExpectationRule {
         if let placement = self.where { parts.append(placement.rawValue) }
         if !protocols.isEmpty { parts.append(protocols.map(\.rawValue).joined(separator: " and ")) }
         if let port { parts.append("port \(port)") }
+        if let requests { parts.append("request " + requests.joined(separator: " or ")) }
         return parts.joined(separator: ", ")
     }
 

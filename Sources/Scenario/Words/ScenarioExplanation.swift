@@ -82,8 +82,8 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
         return [
             "Matrix: \(cells) cells (\(pairs) ordered pairs over \(protocols.joined(separator: ", ")))",
             "  " + plan.pairs.map { "\($0.from.words) → \($0.to.words)" }.joined(separator: "; "),
-            "  \(packets) a cell, answered within \(Units.text(seconds: plan.deadline))", "",
-        ]
+            "  \(packets) a cell, answered within \(Units.text(seconds: plan.deadline))",
+        ] + plan.requests.map { "  \($0.words)" } + [""]
     }
 
     private var timeline: [String] {
