@@ -60,7 +60,9 @@ let host: [Target] = [
     .target(name: "NodeLink", dependencies: ["NodeProtocol"], swiftSettings: strict),
     .target(
         name: "Scenario",
-        dependencies: ["DatapathOptions", "Digest", "KubeObjects", "LabProfiles", "Matrix", "ShippedScenarios", yams],
+        dependencies: [
+            "CloudAPI", "DatapathOptions", "Digest", "KubeObjects", "LabProfiles", "Matrix", "ShippedScenarios", yams,
+        ],
         swiftSettings: strict),
     .target(name: "RunEvents", dependencies: ["Matrix"], swiftSettings: strict),
     .target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict),
@@ -71,6 +73,9 @@ let host: [Target] = [
     .target(
         name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "NetAddress", "LinuxKernel"],
         swiftSettings: strict),
+    .target(
+        name: "VPCServices", dependencies: ["CNodeShim", "CloudAPI", "NetAddress", "LinuxKernel"],
+        swiftSettings: strict),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
     .target(name: "KubeProxy", dependencies: ["Digest", "KubeObjects"], swiftSettings: strict),
@@ -79,7 +84,9 @@ let host: [Target] = [
         name: "Lab",
         dependencies: [
             "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "DatapathOptions", "KubeObjects",
-            "Scenario", "Matrix", "Digest", "LinuxKernel",
+            "Scenario", "Matrix", "Digest", "LinuxKernel", "CloudAPI", "VPCServices",
+            // Hosts of the cloud answer and send probes with the nodes' own prober.
+            "NodeRuntime",
         ],
         swiftSettings: strict),
     .target(
@@ -133,9 +140,13 @@ let package = Package(
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),
+        tests("VPCServices", ["VPCServices", "CloudAPI", "NetAddress"]),
         .target(name: "NamespaceHarness", path: "Tests/NamespaceHarness", swiftSettings: strict),
         .executableTarget(
-            name: "namespace-selftest", dependencies: ["Fabric", "Netlink", "NetAddress", "LinuxKernel"],
+            name: "namespace-selftest",
+            dependencies: [
+                "CloudAPI", "Fabric", "Lab", "Netlink", "NetAddress", "LinuxKernel", "Scenario", "VPCServices",
+            ],
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests(

@@ -2,7 +2,7 @@
 public enum LabProfiles {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
-        ("eks-overlay", PackageResources.eks_overlay_yaml)
+        ("eks-eni", PackageResources.eks_eni_yaml), ("eks-overlay", PackageResources.eks_overlay_yaml),
     ]
 
     /// Names, sorted.

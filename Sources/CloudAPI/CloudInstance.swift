@@ -75,7 +75,7 @@ public struct CloudSubnet: Codable, Sendable, Equatable {
 }
 
 /// What an instance type allows: "Maximum IP addresses per network interface", EC2 User Guide.
-public struct InstanceLimits: Codable, Sendable, Equatable {
+public struct InstanceLimits: Codable, Sendable, Hashable {
     public var interfaces: Int
     /// Of one interface, its primary address included. A prefix takes the place of one secondary address.
     public var addressesPerInterface: Int

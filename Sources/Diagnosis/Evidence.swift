@@ -17,6 +17,7 @@ public struct Evidence: Codable, Sendable {
     /// Agents whose events since the round's start could not all be had, and why: a drop of theirs that is not here may
     /// still have happened.
     public var datapathGaps: [String: String]
+    public var cloud = CloudReading()
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],

@@ -46,7 +46,7 @@ public struct PathIndex: Sendable {
                     + ": \(probe.observed), \(probe.sent) sent, \(probe.answered) answered", seen: probe.sent > 0)
         ]
         guard let flow = probe.flow else { return entries }
-        entries += leg(flow, from: from, to: to, word: "request")
+        entries += leg(flow, from: from, to: to, word: "request") + cloudLeg(flow, from: from, to: to)
         if let arrived = probe.requestArrived {
             entries.append(
                 WhyEntry(

@@ -23,15 +23,16 @@ extension Fabric {
         var snapshot = FabricSnapshot(rules: [], sets: [:], interfaces: [])
         for family in ["bridge", "ip"] {
             let listing = try NftablesListing(json: nftables.list("table \(family) \(Ruleset.table)"))
-            snapshot.rules += listing.rules.map {
-                FabricSnapshot.Rule(family: family, chain: $0.chain, name: $0.comment, expression: $0.expression)
-            }
-            for (name, elements) in listing.elements { snapshot.sets["\(family) \(name)"] = elements }
+            snapshot.add(listing, family: family)
+        }
+        if let router {
+            snapshot.add(try router.listing(), family: VPCRouter.place)
+            (snapshot.routes, snapshot.neighbours) = try router.state()
         }
         snapshot.rules.sort()
         let links = try netlink.links()
         let names = Dictionary(links.map { ($0.index, $0.name) }) { first, _ in first }
-        let own = Set(spec.subnets.map(\.bridge)).union(interfaces.values.map(\.nic.tap))
+        let own = Set(spec.subnets.map(\.bridge)).union(interfaces.values.map(\.nic.tap)).union(ports.map(\.tap))
         snapshot.interfaces = links.filter { own.contains($0.name) }.map { link in
             FabricSnapshot.Interface(
                 name: link.name, kind: link.kind, bridge: link.master.flatMap { names[$0] }, isUp: link.isUp,
@@ -54,7 +55,7 @@ extension Fabric {
                 ($0.interfaceID, $0.direction.rawValue) < ($1.interfaceID, $1.direction.rawValue)
             },
             checkDrops: Dictionary(checks, uniquingKeysWith: +), captures: await observation.captureStatistics(),
-            lostRejects: lostRejects, failures: observation.failures)
+            lostRejects: lostRejects, discards: try discardCounters(), failures: observation.failures)
     }
 
     /// Flow log records of the traffic since a moment, one a flow and action: exactly the packets since then.
@@ -119,4 +120,13 @@ extension Fabric {
         await observation.sightings(since: since, matching: filter)
     }
 
+}
+
+extension FabricSnapshot {
+    fileprivate mutating func add(_ listing: NftablesListing, family: String) {
+        rules += listing.rules.map {
+            Rule(family: family, chain: $0.chain, name: $0.comment, expression: $0.expression)
+        }
+        for (name, elements) in listing.elements { sets["\(family) \(name)"] = elements }
+    }
 }

@@ -25,6 +25,10 @@ public actor Fabric {
     let nftables: NftablesContext
     let netlink: NetlinkSocket
     let observation: Observation
+    /// Nil without a cloud.
+    var router: VPCRouter?
+    var hosts: [CloudNamespace] = []
+    var ports: [CloudPort] = []
     private(set) var isStopped = false
     /// Denied packets of interfaces that are gone, as the netfilter log goes on counting them.
     var detachedDenials: UInt64 = 0
@@ -35,6 +39,9 @@ public actor Fabric {
         let linkIndex: Int32
         let bridge: String
     }
+
+    /// Of the router's own log of discarded packets; log groups are numbered by network namespace.
+    var discardGroup: UInt16 { spec.logGroup }
 
     private let queue: QueueExecutor
     public nonisolated var unownedExecutor: UnownedSerialExecutor { queue.asUnownedSerialExecutor() }
@@ -52,7 +59,9 @@ public actor Fabric {
 
     private init(validated spec: FabricSpec) throws {
         self.spec = spec
-        ruleset = Ruleset(logGroup: spec.logGroup)
+        ruleset = Ruleset(
+            logGroup: spec.logGroup,
+            unfiltered: spec.cloud.map { [CloudSpec.metadataAddress] + ($0.resolver.map { [$0] } ?? []) } ?? [])
         groups = Dictionary(uniqueKeysWithValues: spec.securityGroups.map { ($0.name, $0.withDefaultEgress) })
         nftables = try NftablesContext()
         netlink = try NetlinkSocket()
@@ -63,16 +72,22 @@ public actor Fabric {
     private func build() throws {
         try enableBridgeNetfilter()
         for subnet in spec.subnets {
-            try netlink.createBridge(subnet.bridge, mac: subnet.gatewayMAC, mtu: spec.mtu)
+            // The bridge takes what is sent to its own address: the router's must be another.
+            let mac = spec.cloud == nil ? subnet.gatewayMAC : CloudPort.bridgeMAC(of: subnet.gateway)
+            try netlink.createBridge(subnet.bridge, mac: mac, mtu: spec.mtu)
             disableIPv6(on: subnet.bridge)
             let index = try netlink.link(named: subnet.bridge).index
-            if let address = IPv4CIDR(subnet.gateway, prefixLength: subnet.cidr.prefixLength) {
+            if spec.cloud == nil,
+                let address = IPv4CIDR(subnet.gateway, prefixLength: subnet.cidr.prefixLength)
+            {
                 try netlink.addAddress(address, linkIndex: index)
             }
             try netlink.changeLink(index: index, LinkChange(isUp: true))
         }
         try nftables.run(ruleset.base(groups: groups.keys.sorted()))
-        try observation.start()
+        try buildCloud()
+        try observation.start(discards: try router?.openLog(discardGroup))
+        for port in ports { try observation.attach(port.nic, isCloud: true) }
     }
 
     /// Makes the interface's tap, up and on its subnet's bridge, and puts its security groups in force.
@@ -96,11 +111,13 @@ public actor Fabric {
         try netlink.changeLink(index: index, LinkChange(isUp: true, mtu: spec.mtu))
         try observation.attach(nic)
         try netlink.changeLink(index: index, LinkChange(master: bridge))
+        try enterCloud(nic)
     }
 
     /// Removes the interface, its tap and its rules; what was observed of it stays.
     public func detachNIC(_ interfaceID: String) throws {
         let interface = try attached(interfaceID)
+        try leaveCloud(interface.nic)
         observation.detach(interface.nic)
         try netlink.deleteLink(index: interface.linkIndex)
         let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
@@ -134,7 +151,11 @@ public actor Fabric {
         await observation.stop()
         guard removing else { return }
         for interface in interfaces.values { try netlink.deleteLink(index: interface.linkIndex) }
-        for subnet in spec.subnets { try netlink.deleteLink(named: subnet.bridge) }
+        for port in ports { try netlink.deleteLink(named: port.tap) }
+        for bridge in bridges { try netlink.deleteLink(named: bridge) }
+        router = nil
+        hosts = []
+        ports = []
         interfaces = [:]
         try nftables.run(["delete table bridge \(Ruleset.table)", "delete table ip \(Ruleset.table)"])
     }
@@ -152,7 +173,7 @@ public actor Fabric {
             throw FabricError(.exists, "\(nic.interfaceID) is attached already")
         }
         for other in interfaces.values.map(\.nic) {
-            if other.tap == nic.tap || other.mac == nic.mac || other.address == nic.address {
+            if other.tap == nic.tap || other.mac == nic.mac || !Set(other.addresses).isDisjoint(with: nic.addresses) {
                 throw FabricError(
                     .exists, "\(nic.interfaceID): tap, MAC or address is that of \(other.interfaceID)")
             }
@@ -175,7 +196,7 @@ private func enableBridgeNetfilter() throws {
 }
 
 /// The VPC is IPv4; router solicitations would only blur the captures. Where the kernel has no IPv6 there is no switch.
-private func disableIPv6(on interface: String) {
+func disableIPv6(on interface: String) {
     let path = "/proc/sys/net/ipv6/conf/\(interface)/disable_ipv6"
     try? FileDescriptor.open(path, O_WRONLY).writeAll(Array("1\n".utf8))
 }

@@ -30,6 +30,10 @@ public struct FabricSnapshot: Codable, Sendable, Equatable {
     public var sets: [String: [String]]
     /// Bridges and taps of the fabric, by name.
     public var interfaces: [Interface]
+    /// Routes of the VPC router.
+    public var routes: [String] = []
+    /// Interfaces' addresses that the VPC router knows.
+    public var neighbours: [String] = []
 
     /// What differs, a line each, for a report; empty when equal.
     public func differences(to other: FabricSnapshot) -> [String] {
@@ -41,6 +45,10 @@ public struct FabricSnapshot: Codable, Sendable, Equatable {
         }
         let (before, after) = (Set(interfaces), Set(other.interfaces))
         lines += Set(before.symmetricDifference(after).map(\.name)).sorted().map { "interface \($0) changed" }
+        for (what, mine, theirs) in [("route", routes, other.routes), ("neighbour", neighbours, other.neighbours)] {
+            lines += Set(mine).subtracting(theirs).sorted().map { "\(what) gone: \($0)" }
+            lines += Set(theirs).subtracting(mine).sorted().map { "\(what) new: \($0)" }
+        }
         return lines
     }
 }
@@ -76,6 +84,8 @@ public struct FabricCounters: Codable, Sendable, Equatable {
     public var captures: [CaptureStatistics]
     /// Denied packets of which the log lost the record.
     public var lostRejects: UInt64
+    /// Packets that the VPC router and the internet gateway discarded, by `RouterDiscard.Reason`; empty without a cloud.
+    public var discards: [String: UInt64]
     /// What failed of the netfilter log and of the flow log on disk, each once.
     public var failures: [String]
 }

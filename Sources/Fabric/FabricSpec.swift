@@ -14,10 +14,13 @@ public struct FabricSpec: Codable, Sendable, Equatable {
     public var capture: CaptureSpec?
     /// Existing directory for pcapng files and the flow log; nil to write none.
     public var outputDirectory: String?
+    /// Nil for a VPC of subnets alone: each bridge then has its gateway's address, and nothing is routed.
+    public var cloud: CloudSpec?
 
     public init(
         subnets: [SubnetSpec], securityGroups: [SecurityGroup], accountID: String = "123456789012", mtu: Int = 1500,
-        logGroup: UInt16 = 100, capture: CaptureSpec? = CaptureSpec(), outputDirectory: String? = nil
+        logGroup: UInt16 = 100, capture: CaptureSpec? = CaptureSpec(), outputDirectory: String? = nil,
+        cloud: CloudSpec? = nil
     ) {
         self.subnets = subnets
         self.securityGroups = securityGroups
@@ -26,6 +29,7 @@ public struct FabricSpec: Codable, Sendable, Equatable {
         self.logGroup = logGroup
         self.capture = capture
         self.outputDirectory = outputDirectory
+        self.cloud = cloud
     }
 }
 
@@ -37,8 +41,13 @@ public struct SubnetSpec: Codable, Sendable, Equatable {
     public var bridge: String
     /// By default the first address after the network's, as in AWS.
     public var gateway: IPv4Address
+    /// Whether the VPC's router has a leg in it; what is in another subnet is else out of reach.
+    public var isRouted: Bool
 
-    public init(name: String, cidr: IPv4CIDR, bridge: String, gateway: IPv4Address? = nil) {
+    public init(
+        name: String, cidr: IPv4CIDR, bridge: String, gateway: IPv4Address? = nil, isRouted: Bool = true
+    ) {
+        self.isRouted = isRouted
         self.name = name
         self.cidr = cidr.network
         self.bridge = bridge
@@ -61,11 +70,21 @@ public struct NICSpec: Codable, Sendable, Hashable {
     public var groups: [String]
     /// Drop what the node sends with another source, or would receive for another destination, than its own addresses.
     public var sourceDestinationCheck: Bool
+    /// Further addresses of the interface; those of delegated prefixes one by one.
+    public var secondaryAddresses: [IPv4Address]
+    /// What an internet gateway makes of `address`; nil for an interface without.
+    public var publicAddress: IPv4Address?
+
+    /// The primary address first.
+    public var addresses: [IPv4Address] { [address] + secondaryAddresses }
 
     public init(
         interfaceID: String, node: String, tap: String, mac: MACAddress, address: IPv4Address, subnet: String,
-        groups: [String], sourceDestinationCheck: Bool = true
+        groups: [String], sourceDestinationCheck: Bool = true, secondaryAddresses: [IPv4Address] = [],
+        publicAddress: IPv4Address? = nil
     ) {
+        self.secondaryAddresses = secondaryAddresses
+        self.publicAddress = publicAddress
         self.interfaceID = interfaceID
         self.node = node
         self.tap = tap

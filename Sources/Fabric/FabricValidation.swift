@@ -1,3 +1,5 @@
+import NetAddress
+
 // What is put into nftables text must be a plain word: names are checked here, once, before any text is made.
 
 extension FabricSpec {
@@ -5,6 +7,7 @@ extension FabricSpec {
         try requireDistinct("subnet", subnets.map(\.name))
         try requireDistinct("bridge", subnets.map(\.bridge))
         try requireDistinct("security group", securityGroups.map(\.name))
+        try cloud?.validate(subnets: subnets)
         for subnet in subnets {
             try requireInterfaceName(subnet.bridge)
             guard subnet.cidr.contains(subnet.gateway) else {
@@ -45,6 +48,37 @@ extension NICSpec {
         try requireInterfaceName(tap)
         try requireDistinct("group of \(interfaceID)", groups)
         if mac.isGroup { throw FabricError(.invalid, "\(interfaceID): \(mac) is a group address") }
+    }
+}
+
+extension CloudSpec {
+    func validate(subnets: [SubnetSpec]) throws(FabricError) {
+        try requireDistinct("host", hosts.map(\.name) + (internet.map { [$0.name] } ?? []))
+        try requireDistinct("route to", routes.map(\.destination.description))
+        for subnet in subnets where !vpc.contains(subnet.cidr) {
+            throw FabricError(.invalid, "subnet \(subnet.name) is not within the VPC's \(vpc)")
+        }
+        for host in hosts {
+            try requireWord("host", host.name)
+            guard let subnet = subnets.first(where: { $0.name == host.subnet }) else {
+                throw FabricError(.unknown, "host \(host.name): no subnet named \(host.subnet)")
+            }
+            guard subnet.cidr.contains(host.address), host.address != subnet.gateway else {
+                throw FabricError(.invalid, "host \(host.name): \(host.address) is no host address of \(subnet.cidr)")
+            }
+        }
+        for route in routes { try route.validate(vpc: vpc) }
+        if let internet, !internet.network.contains(internet.address) || internet.address == internet.gateway {
+            throw FabricError(.invalid, "\(internet.name): \(internet.address) is not in \(internet.network)")
+        }
+    }
+}
+
+extension RouteSpec {
+    func validate(vpc: IPv4CIDR) throws(FabricError) {
+        guard destination.prefixLength > 0, !vpc.contains(destination), !destination.contains(vpc) else {
+            throw FabricError(.invalid, "route to \(destination): the VPC's own \(vpc) has a route already")
+        }
     }
 }
 

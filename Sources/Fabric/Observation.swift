@@ -32,19 +32,20 @@ final class Observation: Sendable {
         wake = try WakePipe()
     }
 
-    func start() throws {
+    /// - Parameter discards: the log of the router, if there is one.
+    func start(discards: consuming PcapHandle?) throws {
         let log = try PcapHandle(device: "nflog:\(spec.logGroup)", snapLength: 65_535, bufferSize: 1 << 20)
         var file: FlowLogFile?
         if let directory = spec.outputDirectory {
             file = try FlowLogFile(path: "\(directory)/vpc-flow.log", accountID: spec.accountID)
         }
-        let loop = ObservationLoop(log: log, file: file, descriptor: wake.readEnd)
+        let loop = ObservationLoop(log: log, discards: discards, file: file, descriptor: wake.readEnd)
         control.withLock { $0.isRunning = true }
         startThread("capture") { [self] in loop.run(self) }
     }
 
-    func attach(_ nic: NICSpec) throws {
-        memory.withLock { $0.attach(nic) }
+    func attach(_ nic: NICSpec, isCloud: Bool = false) throws {
+        memory.withLock { $0.attach(nic, isCloud: isCloud) }
         guard let capture = spec.capture else { return }
         send(.attach(try TapCapture(nic, spec: capture, directory: spec.outputDirectory)))
     }
@@ -72,6 +73,11 @@ final class Observation: Sendable {
     func flowRecords(since: MonotonicTime?) async -> FlowRecordPage {
         await catchUp()
         return memory.withLock { $0.flowRecords(since: since) }
+    }
+
+    func discards(since: MonotonicTime?, counted: UInt64?, isStopped: Bool) async -> DiscardPage {
+        if !isStopped { await catchUp() }
+        return memory.withLock { $0.discards(since: since, counted: counted) }
     }
 
     func captureStatistics() async -> [CaptureStatistics] {

@@ -6,6 +6,8 @@ import NetAddress
 /// alone.
 final class ObservationLoop: @unchecked Sendable {
     private let log: PcapHandle
+    /// The router's log of discarded packets.
+    private let discards: PcapHandle?
     /// The log's last read failed; it is tried again, without waiting for its descriptor.
     private var isLogFailing = false
     private var logDropped: UInt64 = 0
@@ -16,8 +18,9 @@ final class ObservationLoop: @unchecked Sendable {
     private var nextDropCheck: Int64 = 0
     private static let logBatch = 4096
 
-    init(log: consuming PcapHandle, file: consuming FlowLogFile?, descriptor: Int32) {
+    init(log: consuming PcapHandle, discards: consuming PcapHandle?, file: consuming FlowLogFile?, descriptor: Int32) {
         self.log = log
+        self.discards = discards
         self.file = file
         wakeDescriptor = descriptor
     }
@@ -61,6 +64,11 @@ final class ObservationLoop: @unchecked Sendable {
             // Poll ignores what is negative: a log that fails for good would wake it without end.
             pollfd(fd: isLogFailing ? -1 : log.descriptor, events: Int16(POLLIN), revents: 0),
         ]
+        switch discards {
+        case .none: break
+        case .some(let discards):
+            watched.append(pollfd(fd: discards.descriptor, events: Int16(POLLIN), revents: 0))
+        }
         var isMissing = isLogFailing
         for capture in captures {
             capture.reopen()
@@ -85,6 +93,7 @@ final class ObservationLoop: @unchecked Sendable {
         }
         roll(observation, now: wall, nodes: nodes)
         drainLog(observation, clockOffset: offset, untilEmpty: untilEmpty)
+        drainDiscards(observation, clockOffset: offset)
         var more = true
         while more {
             more = false
@@ -105,7 +114,7 @@ final class ObservationLoop: @unchecked Sendable {
         var nic: NICSpec?
         observation.remember { traffic in
             traffic.append(seen, interfaceID: interfaceID)
-            nic = traffic.nic(interfaceID)
+            if !traffic.isCloud(interfaceID) { nic = traffic.nic(interfaceID) }
         }
         guard let nic else { return }
         for entry in seen {
@@ -147,6 +156,35 @@ final class ObservationLoop: @unchecked Sendable {
                     header, interfaceID: entry.interfaceID, direction: seen.direction, action: .reject,
                     at: seen.wallTime)
             }
+        }
+    }
+
+    private func drainDiscards(_ observation: Observation, clockOffset: Int64) {
+        var taken = Self.logBatch
+        while taken == Self.logBatch {
+            var found: [RouterDiscard] = []
+            do {
+                taken = try takeDiscards { time, bytes, _ in
+                    guard let (prefix, packet) = NetfilterLogEntry.read(bytes), let header = packet.outer,
+                        let reason = RouterDiscard.Reason(rawValue: prefix)
+                    else { return }
+                    found.append(RouterDiscard(reason: reason, header: header, time: time + clockOffset))
+                }
+            } catch {
+                taken = 0
+                observation.remember { $0.fail("log of the router: \(error.message)") }
+            }
+            guard !found.isEmpty else { return }
+            observation.remember { traffic in for discard in found { traffic.discard(discard) } }
+        }
+    }
+
+    private func takeDiscards(
+        _ body: (Int64, UnsafeRawBufferPointer, Int) -> Void
+    ) throws(FabricError) -> Int {
+        switch discards {
+        case .some(let discards): try discards.drain(limit: Self.logBatch, body)
+        case .none: 0
         }
     }
 

@@ -6,6 +6,8 @@ struct ObservedTraffic {
     private struct Interface {
         var nic: NICSpec
         var isAttached = true
+        /// A place of the cloud: captured, but no flow log's.
+        var isCloud = false
         var ring: SightingRing
         var rejects: SightingRing
         var statistics: CaptureStatistics?
@@ -21,6 +23,10 @@ struct ObservedTraffic {
     private var lostRejects: UInt64 = 0
     /// When records of denied packets were last found to be missing.
     private var logLostAt: Int64?
+    static let discardsKept = 4096
+    private var discarded: [RouterDiscard] = []
+    private var loggedDiscards: UInt64 = 0
+    private var discardsForgottenUntil: Int64?
     /// What failed other than an interface's capture, each once, in order.
     private(set) var failures: [String] = []
 
@@ -30,15 +36,17 @@ struct ObservedTraffic {
     }
 
     var attachedNodes: [String: String] {
-        interfaces.filter(\.value.isAttached).mapValues(\.nic.node)
+        interfaces.filter { $0.value.isAttached && !$0.value.isCloud }.mapValues(\.nic.node)
     }
 
     func nic(_ interfaceID: String) -> NICSpec? { interfaces[interfaceID]?.nic }
 
-    mutating func attach(_ nic: NICSpec) {
+    func isCloud(_ interfaceID: String) -> Bool { interfaces[interfaceID]?.isCloud ?? false }
+
+    mutating func attach(_ nic: NICSpec, isCloud: Bool = false) {
         let capacity = spec.capture?.indexCapacity ?? 4096
         interfaces[nic.interfaceID] = Interface(
-            nic: nic, ring: SightingRing(capacity: capacity), rejects: SightingRing(capacity: capacity))
+            nic: nic, isCloud: isCloud, ring: SightingRing(capacity: capacity), rejects: SightingRing(capacity: capacity))
         knownMACs.insert(nic.mac.rawValue)
     }
 
@@ -82,7 +90,8 @@ struct ObservedTraffic {
     func sightings(since: MonotonicTime?, matching filter: FlowFilter) -> SightingPage {
         let start = since?.nanoseconds ?? .min
         var page = SightingPage(sightings: [], isComplete: spec.capture != nil)
-        for interface in interfaces.values where filter.node == nil || filter.node == interface.nic.node {
+        for interface in interfaces.values
+        where filter.node == interface.nic.node || filter.node == nil && filter.isCloud == interface.isCloud {
             if !isComplete(interface, since: start) { page.isComplete = false }
             interface.ring.forEach(since: start) { seen in
                 let sighting = PacketSighting(seen, interface.nic)
@@ -93,11 +102,30 @@ struct ObservedTraffic {
         return page
     }
 
+    // MARK: Discards of the router
+
+    mutating func discard(_ discard: RouterDiscard) {
+        loggedDiscards += 1
+        discarded.append(discard)
+        if discarded.count > Self.discardsKept {
+            discardsForgottenUntil = discarded.removeFirst().time
+        }
+    }
+
+    /// Packets that the router discarded, as counted before its log was last read; nil when that is unknown.
+    func discards(since: MonotonicTime?, counted: UInt64?) -> DiscardPage {
+        let start = since?.nanoseconds ?? .min
+        let isKept = discardsForgottenUntil.map { $0 < start } ?? true
+        return DiscardPage(
+            discards: discarded.filter { $0.time >= start },
+            isComplete: isKept && counted.map { $0 <= loggedDiscards } ?? false)
+    }
+
     func flowRecords(since: MonotonicTime?) -> FlowRecordPage {
         let start = since?.nanoseconds ?? .min
         var aggregate = FlowAggregate()
         var isComplete = spec.capture != nil && (logLostAt.map { $0 < start } ?? true)
-        for (id, interface) in interfaces {
+        for (id, interface) in interfaces where !interface.isCloud {
             if !self.isComplete(interface, since: start) || !interface.rejects.isComplete(since: start) {
                 isComplete = false
             }
@@ -128,8 +156,10 @@ extension NICSpec {
         guard let header = seen.packet.outer else { return false }
         guard sourceDestinationCheck else { return true }
         return seen.direction == .fromNode
-            ? header.source == address && seen.packet.sourceMAC == mac.rawValue : header.destination == address
+            ? has(header.source) && seen.packet.sourceMAC == mac.rawValue : has(header.destination)
     }
+
+    private func has(_ wanted: IPv4Address) -> Bool { address == wanted || secondaryAddresses.contains(wanted) }
 }
 
 extension PacketSighting {

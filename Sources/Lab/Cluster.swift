@@ -15,6 +15,8 @@ public final class Cluster: Sendable {
     public let plan: LabPlan
     public let nodes: [ClusterNode]
     public let fabric: Fabric
+    /// Nil for a cluster whose network is no cloud's.
+    public let cloud: LabCloud?
     /// Time beyond a request's own that a busy host may take.
     let slack: Duration = .seconds(20)
     private let pods = Observed([RunningPod]())
@@ -40,11 +42,12 @@ public final class Cluster: Sendable {
     ///   - machines: one per node of the plan, same order.
     ///   - notices: what happens to nodes, as it happens.
     public init(
-        plan: LabPlan, machines: [any NodeMachine], fabric: Fabric,
+        plan: LabPlan, machines: [any NodeMachine], fabric: Fabric, cloud: LabCloud? = nil,
         notices: @escaping @Sendable (String, NodeNotice) -> Void
     ) {
         self.plan = plan
         self.fabric = fabric
+        self.cloud = cloud
         values = Mutex(plan.profile.datapathValues)
         store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
         (failures, failureSink) = AsyncStream.makeStream(of: LabError.self, bufferingPolicy: .bufferingOldest(16))
@@ -140,7 +143,11 @@ public final class Cluster: Sendable {
                 NodeInterface(
                     name: "eth0", mac: node.plan.mac, address: "\(node.plan.address)/\(plan.prefixLength)",
                     gateway: plan.gateway, mtu: 1500)
-            ],
+            ]
+                + node.plan.further.map {
+                    NodeInterface(
+                        name: $0.name, mac: $0.mac, address: "\($0.address)/\($0.prefixLength)", gateway: nil, mtu: 1500)
+                },
             clockNanoseconds: Int64(Date().timeIntervalSince1970 * 1e9),
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
@@ -286,6 +293,7 @@ public final class Cluster: Sendable {
             let services = ServiceEndpoints.endpoints(
                 of: store.withLock { $0.applied.services.values }, nodes: plan.nodes.map { ($0.name, $0.address) })
             return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes + services
+                + (cloud == nil ? [] : plan.profile.cloudEndpoints)
         }
     }
 
@@ -293,8 +301,11 @@ public final class Cluster: Sendable {
     var senders: [String: SenderAddresses] {
         Dictionary(
             uniqueKeysWithValues: plan.nodes.map {
-                ($0.name, SenderAddresses(node: [$0.address], public: [$0.publicAddress]))
-            })
+                ($0.name, SenderAddresses(node: [$0.address] + $0.further.map(\.address), public: [$0.publicAddress]))
+            } + [
+                // One host with several addresses, of which it chooses.
+                (CloudLayout.internetHost, SenderAddresses(node: CloudLayout.internetAddresses, public: []))
+            ])
     }
 
     // MARK: Power

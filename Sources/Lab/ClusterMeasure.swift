@@ -1,6 +1,7 @@
 import AgentAPI
 import Matrix
 import NodeProtocol
+import Scenario
 
 extension Cluster {
     /// Measures every pair at once: each node probes for its own endpoints, then every receiver tells what it saw.
@@ -16,13 +17,23 @@ extension Cluster {
             endpoints.append(endpoint)
         }
         let identifier = nextPlanIdentifier()
-        let bySender = Dictionary(grouping: plan.pairs) { $0.from.node ?? "" }
-        let senderNames = Set(everyPair.map { $0.from.node ?? "" })
+        let bySender = Dictionary(grouping: plan.pairs) { $0.from.receiver ?? "" }
+        let senderNames = Set(everyPair.map { $0.from.receiver ?? "" })
         var results: [ProbeResult] = []
         var missing: [String: String] = [:]
         var longest = 0
         await withTaskGroup(of: (String, Result<(ProbeSummary, [ProbeResult]), any Error>).self) { group in
             for name in senderNames {
+                if name == LabCloud.receiver, let cloud {
+                    let request = cloudRequest(
+                        identifier, pairs: bySender[name] ?? [], endpoints: endpoints, indices: indices, plan: plan)
+                    group.addTask {
+                        do { return (name, .success(try await cloud.probe(request))) } catch {
+                            return (name, .failure(error))
+                        }
+                    }
+                    continue
+                }
                 guard let node = node(named: name) else { continue }
                 let request = Self.request(
                     identifier, sender: name, pairs: bySender[name] ?? [], endpoints: endpoints, indices: indices,
@@ -51,7 +62,7 @@ extension Cluster {
         // What comes to a service may be taken anywhere.
         let receivers =
             plan.pairs.contains { $0.to.kind == .service }
-            ? Set(nodes.map(\.name)) : Set(plan.pairs.compactMap(\.to.node))
+            ? Set(nodes.map(\.name)).union(plan.pairs.compactMap(\.to.receiver)) : Set(plan.pairs.compactMap(\.to.receiver))
         let sightings = await sightings(of: identifier, at: receivers, missing: missing)
         let probes =
             Self.join(
@@ -61,6 +72,35 @@ extension Cluster {
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
             longestRoundTripMicros: longest, packets: plan.count, missing: missing, senders: senders)
+    }
+
+    /// The plan of the cloud's hosts, in which every sender has targets of its own: the internet knows nodes by other
+    /// addresses than the VPC.
+    private func cloudRequest(
+        _ identifier: UInt64, pairs: [MeasurementPlan.Pair], endpoints: [Endpoint], indices: [String: Int],
+        plan: MeasurementPlan
+    ) -> ProbePlan {
+        let bySource = Dictionary(grouping: pairs) { $0.from.id }.sorted { $0.key < $1.key }
+        var targets: [ProbeTarget] = []
+        var positions: [[Int]] = []
+        for (_, pairs) in bySource {
+            positions.append(
+                pairs.map { pair in
+                    targets.append(
+                        ProbeTarget(
+                            index: indices[pair.to.id] ?? 0, address: self.plan.address(of: pair.to, from: pair.from),
+                            port: pair.to.port))
+                    return targets.count - 1
+                })
+        }
+        return ProbePlan(
+            id: identifier, deadlineMillis: Int(plan.deadline.inSeconds * 1000),
+            protocols: plan.protocols.map(\.rawValue),
+            sources: bySource.map { id, pairs in
+                ProbeSource(
+                    index: indices[id] ?? 0,
+                    pod: pairs.first.flatMap { LabProfile.cloudHost(of: $0.from) }.map(LabCloud.reference))
+            }, targets: targets, pairs: positions, count: plan.count)
     }
 
     private static func request(
@@ -91,6 +131,10 @@ extension Cluster {
     ) async -> [String: [Sighting]?] {
         await withTaskGroup(of: (String, [Sighting]?).self) { group in
             for name in nodes {
+                if name == LabCloud.receiver, let cloud {
+                    group.addTask { (name, cloud.sightings(plan: identifier)) }
+                    continue
+                }
                 guard let node = node(named: name), missing[name] == nil else { continue }
                 group.addTask {
                     guard await node.state.power == .running, let link = try? await node.connection() else {
@@ -138,10 +182,11 @@ extension Cluster {
         for pair in plan.pairs {
             guard let from = indices[pair.from.id], let to = indices[pair.to.id] else { continue }
             let isService = pair.to.kind == .service
+            let receiver = pair.to.receiver
             let asked =
                 isService
                 ? nodes.allSatisfy { sightings[$0].flatMap { $0 } != nil }
-                : sightings[pair.to.node ?? ""].flatMap { $0 } != nil
+                : sightings[receiver ?? ""].flatMap { $0 } != nil
             for proto in pair.to.answered(of: plan.protocols) {
                 guard let code = ProbeProtocolCode(name: proto.rawValue) else { continue }
                 let slot = Slot(from: UInt32(from), to: UInt32(to), proto: code)
@@ -156,8 +201,7 @@ extension Cluster {
                         } else {
                             isElsewhere = true
                         }
-                    } else if pair.to.node == nil || (node == pair.to.node && sighting.receiverText == pair.to.address)
-                    {
+                    } else if receiver == nil || (node == receiver && sighting.receiverText == pair.to.address) {
                         confirmed.append(sighting.seen)
                     } else {
                         isElsewhere = true
@@ -167,7 +211,7 @@ extension Cluster {
                     !confirmed.isEmpty ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
                 probes.append(
                     Self.measurement(
-                        key: key, sender: pair.from, target: pair.to, addresses: senders[pair.from.node ?? ""],
+                        key: key, sender: pair.from, target: pair.to, addresses: senders[pair.from.sender],
                         result: measured[slot], receipt: receipt, receiverAsked: asked))
             }
         }
@@ -232,7 +276,8 @@ extension Cluster {
 
         init(sender: Endpoint, target: Endpoint, addresses: SenderAddresses?, localPort: UInt16) {
             let isTranslated = target.kind == .internet && sender.node != nil
-            self.addresses = isTranslated ? addresses?.public ?? [] : [sender.address]
+            let own = sender.kind == .internet ? addresses?.node ?? [] : [sender.address]
+            self.addresses = isTranslated ? addresses?.public ?? [] : own
             port = isTranslated || localPort == 0 ? nil : localPort
         }
 
@@ -270,6 +315,9 @@ extension Cluster {
 }
 
 extension Endpoint {
+    /// Under which its addresses are known as a sender's.
+    var sender: String { node ?? (kind == .internet ? CloudLayout.internetHost : "") }
+
     /// Its pod in the node runtime's words; nil for a node.
     var podReference: PodReference? {
         guard kind == .pod, let slash = id.firstIndex(of: "/") else { return nil }

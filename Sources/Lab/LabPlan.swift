@@ -1,3 +1,4 @@
+import CloudAPI
 import Digest
 import NetAddress
 import Scenario
@@ -15,11 +16,14 @@ public struct LabPlan: Codable, Sendable {
         public let podCIDR: String
         /// What the internet gateway makes of the node's address (198.51.100.0/24, RFC 5737); empty without one.
         public let publicAddress: String
+        /// Interfaces besides eth0.
+        public let further: [Interface]
 
         public init(
             name: String, address: String, mac: String, tap: String, interfaceID: String, podCIDR: String,
-            publicAddress: String = ""
+            publicAddress: String = "", further: [Interface] = []
         ) {
+            self.further = further
             self.name = name
             self.address = address
             self.mac = mac
@@ -28,6 +32,19 @@ public struct LabPlan: Codable, Sendable {
             self.podCIDR = podCIDR
             self.publicAddress = publicAddress
         }
+    }
+
+    /// An interface of a node besides eth0.
+    public struct Interface: Codable, Sendable, Hashable {
+        /// `eth1`
+        public let name: String
+        public let address: String
+        public let prefixLength: Int
+        public let mac: String
+        public let tap: String
+        public let interfaceID: String
+        /// A subnet's name.
+        public let subnet: String
     }
 
     public let profile: LabProfile
@@ -61,6 +78,7 @@ public struct LabPlan: Codable, Sendable {
         prefixLength = subnet.prefixLength
         gateway = IPv4Address(rawValue: subnet.network.address.rawValue + 1).description
         let share = UInt32(1) << (32 - UInt32(profile.podMaskSize))
+        let cloud = profile.cloud
         nodes = profile.nodeNames.enumerated().map { index, name in
             let number = UInt32(index + 1)
             let podNetwork = IPv4Address(rawValue: pods.network.address.rawValue + number * share)
@@ -69,8 +87,34 @@ public struct LabPlan: Codable, Sendable {
                 mac: "02:4c:52:00:00:" + hexByte(number), tap: "tap\(number)",
                 interfaceID: "eni-" + SHA256Digest.hex(of: Array((profile.name + "/" + name).utf8)).prefix(17),
                 podCIDR: "\(podNetwork)/\(profile.podMaskSize)",
-                publicAddress: IPv4Address(rawValue: Self.publicNetwork.rawValue + 10 + number).description)
+                publicAddress: cloud.internetGateway
+                    ? IPv4Address(rawValue: Self.publicNetwork.rawValue + 10 + number).description : "",
+                further: cloud.interfaces.enumerated().compactMap { position, interface in
+                    Self.further(interface, position + 1, of: name, number, cloud)
+                })
         }
+    }
+
+    /// Cards that may be plugged into a node besides those it is born with: none where addresses come from elsewhere than
+    /// the cloud's interfaces.
+    public var hotplugSlots: Int {
+        guard profile.datapathValues["ipam.mode"] == "eni" || profile.datapathValues["eni.enabled"] == "true",
+            let limits = InstanceLimits.byType[profile.cloud.instanceType]
+        else { return 0 }
+        return max(0, limits.interfaces - 1 - profile.cloud.interfaces.count)
+    }
+
+    private static func further(
+        _ interface: CloudLayout.Interface, _ position: Int, of node: String, _ number: UInt32, _ cloud: CloudLayout
+    ) -> Interface? {
+        guard let subnet = cloud.subnets.first(where: { $0.name == interface.subnet }),
+            let network = IPv4CIDR(subnet.cidr), let address = network.host(10 + number)
+        else { return nil }
+        return Interface(
+            name: interface.name, address: address.description, prefixLength: network.prefixLength,
+            mac: "02:4c:52:00:\(hexByte(UInt32(position))):\(hexByte(number))", tap: "tap\(number)-\(position)",
+            interfaceID: "eni-" + SHA256Digest.hex(of: Array("\(node)/\(interface.name)".utf8)).prefix(17),
+            subnet: interface.subnet)
     }
 
     public func node(_ name: String) -> Node? { nodes.first { $0.name == name } }

@@ -102,6 +102,8 @@ extension Cluster {
         let snapshot = try await fabric.snapshot()
         return [
             "fabric rules": snapshot.rules.map { "\($0.family) \($0.chain) \($0.name) \($0.expression)" },
+            "vpc routes": snapshot.routes,
+            "vpc neighbours": snapshot.neighbours,
             "fabric sets": snapshot.sets.map { "\($0.key) \($0.value.joined(separator: ","))" }.sorted(),
             "fabric interfaces": snapshot.interfaces.map {
                 "\($0.name) \($0.kind ?? "") \($0.bridge ?? "") \($0.isUp ? "up" : "down") mtu \($0.mtu)"

@@ -61,14 +61,19 @@ public final class LibvirtHypervisor: Sendable {
         "rootfstype=ramfs", "rdinit=/init", "lsm=capability", "ipv6.disable=1",
     ]
 
-    public func machine(for node: LabPlan.Node, index: Int, memoryMiB: Int) -> any NodeMachine {
+    /// - Parameter hotplugSlots: cards that can be plugged in while it runs, besides those that it has.
+    public func machine(
+        for node: LabPlan.Node, index: Int, memoryMiB: Int, hotplugSlots: Int = 0
+    ) -> any NodeMachine {
         machine(
             named: node.name, index: index, memoryMiB: memoryMiB,
-            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)])
+            interfaces: [.init(tap: node.tap, mac: node.mac, mtu: 1500)]
+                + node.further.map { .init(tap: $0.tap, mac: $0.mac, mtu: 1500) },
+            hotplugSlots: hotplugSlots)
     }
 
     func machine(
-        named name: String, index: Int, memoryMiB: Int, interfaces: [DomainSpec.Interface]
+        named name: String, index: Int, memoryMiB: Int, interfaces: [DomainSpec.Interface], hotplugSlots: Int = 0
     ) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"
         let number = String(index)
@@ -79,7 +84,8 @@ public final class LibvirtHypervisor: Sendable {
             initrd: boot.initrdPath, kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
             consoleLog: "\(consoleDirectory)/console-\(name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
-            interfaces: interfaces, disks: boot.userlandPath.map { [.init(path: $0)] } ?? [], hotplugSlots: 0,
+            interfaces: interfaces, disks: boot.userlandPath.map { [.init(path: $0)] } ?? [],
+            hotplugSlots: hotplugSlots,
             translationCacheMiB: 32, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
     }
@@ -94,12 +100,15 @@ public final class LibvirtHypervisor: Sendable {
 final class LibvirtMachine: NodeMachine {
     private let connection: Connection
     private let spec: DomainSpec
+    /// Cards that it has now, those plugged in later too.
+    private let interfaces: Mutex<[DomainSpec.Interface]>
     private let domain = Mutex<Domain?>(nil)
     let powerEvents: AsyncStream<PowerEvent>
 
     init(connection: Connection, spec: DomainSpec) {
         self.connection = connection
         self.spec = spec
+        interfaces = Mutex(spec.interfaces)
         let (stream, continuation) = AsyncStream.makeStream(of: PowerEvent.self)
         powerEvents = stream
         let events = connection.events()
@@ -122,11 +131,15 @@ final class LibvirtMachine: NodeMachine {
         case .stopped(.failed): PowerEvent(power: .stopped, reason: "QEMU failed or was killed")
         case .stopped(.destroyed): PowerEvent(power: .stopped, reason: "power was cut")
         case .stopped(let reason): PowerEvent(power: .stopped, reason: "\(reason)")
-        case .rebooted, .shutdown, .other: nil
+        case .rebooted, .shutdown, .deviceRemoved, .other: nil
         }
     }
 
     func start() async throws {
+        var spec = spec
+        spec.interfaces = interfaces.withLock { $0 }
+        // A root port for each card there is, and the free ones.
+        spec.hotplugSlots -= spec.interfaces.count - self.spec.interfaces.count
         let created = try await connection.create(spec)
         domain.withLock { $0 = created }
     }
@@ -135,6 +148,48 @@ final class LibvirtMachine: NodeMachine {
     func pause() async throws { try await current().suspend() }
     func resume() async throws { try await current().resume() }
     func setLink(up: Bool) async throws { try await current().setLink(mac: spec.interfaces[0].mac, up: up) }
+
+    func attachInterface(tap: String, mac: String) async throws {
+        let interface = DomainSpec.Interface(tap: tap, mac: mac, mtu: 1500)
+        try await current().attach(interface)
+        interfaces.withLock { $0.append(interface) }
+    }
+
+    func detachInterface(mac: String) async throws {
+        guard let interface = interfaces.withLock({ $0.first { $0.mac == mac } }) else {
+            throw LabError(.request, "\(spec.name) has no card with MAC address \(mac)")
+        }
+        let domain = try current()
+        let events = connection.events()
+        try await domain.detach(interface)
+        if try await domain.hasCard(mac: mac), try await !isRemoved(mac, of: domain, events) {
+            throw LabError(
+                .request, "\(spec.name) did not let go of its card \(mac) within \(Self.unplugging): it is still there")
+        }
+        interfaces.withLock { $0.removeAll { $0.mac == mac } }
+    }
+
+    private static let unplugging = Duration.seconds(10)
+
+    /// Waits for the guest to let go of a card.
+    private func isRemoved(_ mac: String, of domain: Domain, _ events: AsyncStream<DomainEvent>) async throws -> Bool {
+        let name = spec.name
+        return try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await event in events where event.domain == name {
+                    guard case .deviceRemoved = event.kind else { continue }
+                    if try await !domain.hasCard(mac: mac) { return true }
+                }
+                return false
+            }
+            group.addTask {
+                try await Task.sleep(for: Self.unplugging)
+                return false
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? false
+        }
+    }
 
     func power() async throws -> NodeState.Power {
         guard let domain = domain.withLock({ $0 }) else { return .off }

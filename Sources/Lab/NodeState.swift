@@ -44,6 +44,11 @@ public protocol NodeMachine: Sendable {
     func resume() async throws
     /// Carrier of the node's underlay NIC.
     func setLink(up: Bool) async throws
+    /// Plugs a card into the running machine; it keeps it over restarts. The guest finds it some 20 ms later.
+    /// - Parameter tap: exists already.
+    func attachInterface(tap: String, mac: String) async throws
+    /// Unplugs a card; returns when the guest has let go of it.
+    func detachInterface(mac: String) async throws
     func power() async throws -> NodeState.Power
     /// Changes of power, whoever caused them.
     var powerEvents: AsyncStream<PowerEvent> { get }

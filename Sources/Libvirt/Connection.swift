@@ -40,6 +40,9 @@ public final class Connection: Sendable {
                 clibvirt_register_lifecycle(pointer, onLifecycle, $0, releaseContext)
             }
             try connection.subscribe("reboot") { clibvirt_register_reboot(pointer, onReboot, $0, releaseContext) }
+            try connection.subscribe("device removed") {
+                clibvirt_register_device_removed(pointer, onDeviceRemoved, $0, releaseContext)
+            }
             return connection
         }
     }
@@ -136,6 +139,14 @@ private func onReboot(_: virConnectPtr?, domain: virDomainPtr?, context: UnsafeM
     guard let context, let domain, let name = virDomainGetName(domain) else { return }
     let connection = Unmanaged<WeakConnection>.fromOpaque(context).takeUnretainedValue().value
     connection?.deliver(DomainEvent(domain: String(cString: name), kind: .rebooted))
+}
+
+private func onDeviceRemoved(
+    _: virConnectPtr?, domain: virDomainPtr?, alias: UnsafePointer<CChar>?, context: UnsafeMutableRawPointer?
+) {
+    guard let context, let domain, let alias, let name = virDomainGetName(domain) else { return }
+    let connection = Unmanaged<WeakConnection>.fromOpaque(context).takeUnretainedValue().value
+    connection?.deliver(DomainEvent(domain: String(cString: name), kind: .deviceRemoved(String(cString: alias))))
 }
 
 private func releaseContext(_ context: UnsafeMutableRawPointer?) {

@@ -1,6 +1,10 @@
 import CLibvirt
 import LinuxKernel
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A running virtual machine.
 ///
 /// A class, because faults, teardown and event handling use the same machine from different tasks; freed with the last
@@ -77,6 +81,32 @@ public final class Domain: Sendable {
         let document = try DomainXML.Interface.encode(interface)
         try await call("virDomainUpdateDeviceFlags") {
             virDomainUpdateDeviceFlags($0, document, VIR_DOMAIN_AFFECT_LIVE.rawValue) == 0 ? () : nil
+        }
+    }
+
+    /// Plugs a card in. Needs a free root port (`DomainSpec.hotplugSlots`); the guest finds it some 20 ms later.
+    public func attach(_ interface: DomainSpec.Interface) async throws {
+        let document = try DomainXML.Interface.encode(interface)
+        try await call("virDomainAttachDeviceFlags") {
+            virDomainAttachDeviceFlags($0, document, VIR_DOMAIN_AFFECT_LIVE.rawValue) == 0 ? () : nil
+        }
+    }
+
+    /// Asks the guest to let go of the card with this MAC. It may return before that is so, without an error, when the
+    /// guest does not answer: an event `deviceRemoved` tells, and `hasCard`.
+    public func detach(_ interface: DomainSpec.Interface) async throws {
+        let document = try DomainXML.Interface.encode(interface)
+        try await call("virDomainDetachDeviceFlags") {
+            virDomainDetachDeviceFlags($0, document, VIR_DOMAIN_AFFECT_LIVE.rawValue) == 0 ? () : nil
+        }
+    }
+
+    /// Whether a card with this MAC is plugged in.
+    public func hasCard(mac: String) async throws -> Bool {
+        try await call("virDomainGetXMLDesc") { pointer in
+            guard let text = virDomainGetXMLDesc(pointer, 0) else { return nil }
+            defer { free(text) }
+            return String(cString: text).contains("<mac address='\(mac)'/>")
         }
     }
 

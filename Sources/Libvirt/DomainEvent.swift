@@ -28,6 +28,8 @@ public struct DomainEvent: Sendable, Hashable {
         case crashed
         /// The guest is powering off.
         case shutdown
+        /// A device was unplugged, by its alias: the guest has let go of it.
+        case deviceRemoved(String)
         /// Another lifecycle event, by its libvirt number.
         case other(Int32)
     }

@@ -1,4 +1,6 @@
 import AgentAPI
+import Diagnosis
+import Fabric
 import Foundation
 import Lab
 
@@ -36,6 +38,19 @@ struct AgentArtifacts: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         if let data = try? encoder.encode(value) { write(data, "map-\(name)-\(node.name).json") }
+    }
+
+    /// What the VPC's resolver was asked, and what its router discarded, a line each with the seconds since the host's boot.
+    func collectCloud(_ cluster: Cluster) async {
+        guard let cloud = cluster.cloud else { return }
+        func seconds(_ nanoseconds: Int64) -> String { String(format: "%.6f", Double(nanoseconds) / 1e9) }
+        let queries = cloud.queries().queries.map { "\(seconds($0.time)) \($0.line)" }
+        let discards = await cluster.fabric.discards().discards.map { discard in
+            "\(seconds(discard.time)) \(discard.reason.rawValue) \(FlowTuple(discard.header))"
+        }
+        for (name, lines) in [("vpc-dns.log", queries), ("vpc-discards.log", discards)] where !lines.isEmpty {
+            write(Data((lines.joined(separator: "\n") + "\n").utf8), name)
+        }
     }
 
     /// The run's verdict does not hang on a file that cannot be written.

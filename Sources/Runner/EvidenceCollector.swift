@@ -88,13 +88,15 @@ struct EvidenceCollector: Sendable {
         let probes = observation.measurement.probes
         let events = await datapath(
             since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints)
-        return Evidence(
+        var evidence = Evidence(
             nodes: observation.nodes, endpoints: observation.endpoints,
             probes: probes.map {
                 ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders)
             }, wire: observation.wire,
             datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
             recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
+        evidence.cloud = await cloud(since: mark.fabric)
+        return evidence
     }
 
     /// Of the addresses of probes that failed, since the mark: every drop, and the traces of the first `addressLimit`.

@@ -8,13 +8,24 @@ extension EvidenceCollector {
     /// Packets on the taps since a moment.
     func wire(since mark: MonotonicTime) async -> (packets: [TapPacket], isComplete: Bool) {
         let page = await cluster.fabric.sightings(since: mark)
-        let packets = page.sightings.compactMap { sighting -> TapPacket? in
-            guard let outer = sighting.outer else { return nil }
-            return TapPacket(
-                node: sighting.node, fromNode: sighting.direction == .fromNode, outer: FlowTuple(outer),
-                vni: sighting.vni, inner: sighting.inner.map { FlowTuple($0) })
-        }
-        return (packets, page.isComplete)
+        return (page.sightings.compactMap { TapPacket($0) }, page.isComplete)
+    }
+
+    /// What the cloud's own parts saw since a moment; nothing for a cluster without a cloud.
+    func cloud(since mark: MonotonicTime) async -> CloudReading {
+        guard let cloud = cluster.cloud else { return CloudReading() }
+        var filter = FlowFilter()
+        filter.isCloud = true
+        let page = await cluster.fabric.sightings(since: mark, matching: filter)
+        let discards = await cluster.fabric.discards(since: mark)
+        let queries = cloud.queries(since: mark)
+        return CloudReading(
+            wire: page.sightings.compactMap { TapPacket($0) },
+            discards: discards.discards.map { DiscardReading(reason: $0.reason.rawValue, flow: FlowTuple($0.header)) },
+            queries: queries.queries.map {
+                ResolverReading(
+                    source: $0.source, sourcePort: $0.sourcePort, transport: $0.transport, name: $0.name, code: $0.code)
+            }, isComplete: page.isComplete && discards.isComplete && queries.isComplete)
     }
 
     func flowLog(since mark: MonotonicTime) async -> (records: [FlowLogReading], isComplete: Bool) {
@@ -46,6 +57,16 @@ extension EvidenceCollector {
             }
         }
         return readings
+    }
+}
+
+extension TapPacket {
+    /// nil for what is not IPv4.
+    init?(_ sighting: PacketSighting) {
+        guard let outer = sighting.outer else { return nil }
+        self.init(
+            node: sighting.node, fromNode: sighting.direction == .fromNode, outer: FlowTuple(outer),
+            vni: sighting.vni, inner: sighting.inner.map { FlowTuple($0) })
     }
 }
 

@@ -79,7 +79,10 @@ final class LabHostRun: Sendable {
             try FileManager.default.createDirectory(atPath: artifacts, withIntermediateDirectories: true)
             emitter.emit(.labDescribed(LabDescription(plan, kernel: request.image.release)))
             let fabric = try await Fabric.start(try plan.fabricSpec(outputDirectory: artifacts))
-            for node in plan.nodes { try await fabric.attachNIC(try plan.nic(of: node)) }
+            for node in plan.nodes {
+                for nic in try plan.nics(of: node) { try await fabric.attachNIC(nic) }
+            }
+            let cloud = try await LabCloud.start(plan, on: fabric)
             let hypervisor = try await LibvirtHypervisor.open(
                 directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: artifacts,
                 boot: .init(
@@ -87,18 +90,22 @@ final class LabHostRun: Sendable {
                     accelerator: request.accelerator, parameters: request.image.parameters,
                     userlandPath: request.image.userlandPath))
             let machines = plan.nodes.enumerated().map {
-                hypervisor.machine(for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB)
+                hypervisor.machine(
+                    for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB, hotplugSlots: plan.hotplugSlots)
             }
+            for (node, machine) in zip(plan.nodes, machines) { await cloud.interfaces.use(machine, for: node.name) }
             let notices = NodeNotices(emitter: emitter, directory: artifacts)
-            let cluster = Cluster(plan: plan, machines: machines, fabric: fabric) { notices.take($0, $1) }
+            let cluster = Cluster(plan: plan, machines: machines, fabric: fabric, cloud: cloud) { notices.take($0, $1) }
             let scenario = ScenarioRun(
                 request: request, cluster: cluster, emitter: emitter, resumed: { [gate] in await gate.wait() })
             let result = await scenario.run()
             await AgentArtifacts(folder: artifacts, emitter: emitter).collect(cluster)
+            await AgentArtifacts(folder: artifacts, emitter: emitter).collectCloud(cluster)
             for loss in await cluster.losses() { emitter.log(.warning, "lab", loss) }
             await emitter.phase(.teardown) {
                 await cluster.close()
                 do {
+                    cloud.stop()
                     try await hypervisor.destroyAll()
                     try await fabric.stop()
                 } catch {

@@ -58,6 +58,7 @@ public struct LabProfile: Codable, Sendable {
     public var nodeSecurityGroups: [String]
     public var sourceDestinationCheck: Bool
     public var datapathValues: [String: String]
+    public var cloud = CloudLayout()
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,

@@ -74,13 +74,14 @@ public enum WorkloadPlacement {
         return planned
     }
 
-    /// The matrix's endpoints without their addresses: nodes first, then pods, then services.
+    /// The matrix's endpoints, those of nodes, pods and services without their addresses: nodes first, then pods, then
+    /// services, then the cloud's.
     static func endpoints(
-        for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String]
+        for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String], cloud: [Endpoint] = []
     ) -> [Endpoint] {
         let services = objects.compactMap { object in if case .service(let service) = object { service } else { nil } }
         return ownEndpoints(for: workloads, nodes: nodes)
-            + ServiceEndpoints.endpoints(of: services, nodes: nodes.map { ($0, "") })
+            + ServiceEndpoints.endpoints(of: services, nodes: nodes.map { ($0, "") }) + cloud
     }
 
     private static func ownEndpoints(for workloads: [Workload], nodes: [String]) -> [Endpoint] {

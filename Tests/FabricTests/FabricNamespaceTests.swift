@@ -7,7 +7,8 @@ import Testing
         "fabric-default-deny", "fabric-vxlan-removed", "fabric-one-way", "fabric-established", "fabric-egress",
         "fabric-icmp-error", "fabric-source-check", "fabric-change-latency", "fabric-tap", "fabric-capture-sides",
         "fabric-flow-log", "fabric-capture-files", "fabric-capture-ring", "fabric-link-flap", "fabric-detach",
-        "fabric-load",
+        "fabric-load", "router-subnets", "router-discards", "router-internet", "router-routes", "router-secondary",
+        "cloud-services", "cloud-interfaces",
     ])
     func runsInANamespaceOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name)

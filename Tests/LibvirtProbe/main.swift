@@ -71,6 +71,20 @@ func spec(_ number: Int, _ channels: LabHostChannels, _ arguments: String) throw
         interfaces: [.init(tap: tap, mac: "52:54:00:00:00:0\(number)", mtu: 1500)])
 }
 
+/// A card that is plugged in and out of the running guest.
+func plug(_ observer: Observer, _ domain: Domain, _ connection: Connection) async throws {
+    try run("ip", "tuntap", "add", "hot0", "mode", "tap")
+    let card = DomainSpec.Interface(tap: "hot0", mac: "52:54:00:00:00:99", mtu: 1500)
+    try await observer.timed("attach") { try await domain.attach(card) }
+    observer.say("card \(try await domain.hasCard(mac: card.mac))")
+    let events = connection.events()
+    try await observer.timed("detach") {
+        try await domain.detach(card)
+        _ = await expect(events, domain.name) { if case .deviceRemoved = $0 { true } else { false } }
+    }
+    observer.say("card \(try await domain.hasCard(mac: card.mac))")
+}
+
 func bootSome(_ observer: Observer, _ channels: LabHostChannels) async throws {
     let root = EmbedRoot(path: channels.directory + "/v", sharedCache: channels.arguments[3])
     let connection = try await observer.timed("open") { try await Connection.open(root: root) }
@@ -102,6 +116,7 @@ func bootSome(_ observer: Observer, _ channels: LabHostChannels) async throws {
     try await waitForConsole(first, "carrier 0")
     try await observer.timed("link up") { try await first.setLink(mac: mac, up: true) }
     try await waitForConsole(first, "carrier 1")
+    try await plug(observer, first, connection)
     do {
         try await first.setLink(mac: "52:54:00:ff:ff:ff", up: true)
     } catch {

@@ -38,6 +38,7 @@ private func plainGuest() throws -> (kernel: String, initrd: String) {
         #expect(said.filter { $0.hasPrefix("state ") } == ["state running", "state paused", "state running"])
         #expect(said.contains { $0.hasPrefix("killed ") && $0.hasSuffix("failed)") })
         #expect(said.contains("reset true"))
+        #expect(said.filter { $0.hasPrefix("card ") } == ["card true", "card false"])
         #expect(said.filter { $0.hasPrefix("error ") }.count == 2)
         let resident = said.first { $0.hasPrefix("rss MiB=") }.flatMap { Int($0.dropFirst("rss MiB=".count)) }
         #expect((1...300).contains(try #require(resident)))

@@ -4,7 +4,7 @@ import Glibc
 // usage: namespace-selftest CASE
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
-    netlinkCases + securityGroupCases + observationCases
+    netlinkCases + securityGroupCases + observationCases + routerCases + cloudCases
 
 guard CommandLine.arguments.count == 2 else {
     print(cases.map(\.name).joined(separator: "\n"))

@@ -92,7 +92,10 @@ public struct ICMPHeader: Codable, Sendable, Hashable {
 
 /// Which packets are asked for: all conditions that are given must hold.
 public struct FlowFilter: Sendable, Hashable {
+    /// Of this node, or at this place of the cloud (`vpc-router`, `internet-gateway`, a host's name).
     public var node: String?
+    /// Without a `node`: at the places of the cloud, in place of the nodes' interfaces.
+    public var isCloud = false
     public var direction: PacketSighting.Direction?
     /// Of the outer packet.
     public var outerDestinationPort: UInt16?

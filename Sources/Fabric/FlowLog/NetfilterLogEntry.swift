@@ -12,6 +12,18 @@ struct NetfilterLogEntry: Equatable {
 
     /// Nil for what the fabric's rules have not logged.
     init?(_ bytes: UnsafeRawBufferPointer) {
+        guard let (prefix, packet) = Self.read(bytes), packet.outer != nil else { return nil }
+        let words = prefix.split(separator: " ")
+        guard words.count == 2, let direction = SecurityGroupRule.Direction(rawValue: String(words[1])) else {
+            return nil
+        }
+        interfaceID = String(words[0])
+        self.direction = direction
+        self.packet = packet
+    }
+
+    /// The prefix of the rule that logged, and the packet; nil when one of them is missing.
+    static func read(_ bytes: UnsafeRawBufferPointer) -> (prefix: String, packet: DecodedPacket)? {
         var prefix: String?
         var payload: DecodedPacket?
         // Family, version and resource id; then attributes of length and type in host order, padded to four.
@@ -27,11 +39,7 @@ struct NetfilterLogEntry: Equatable {
             }
             rest = rest.from((length + 3) & ~3)
         }
-        guard let words = prefix?.split(separator: " "), words.count == 2, let packet = payload,
-            let direction = SecurityGroupRule.Direction(rawValue: String(words[1])), packet.outer != nil
-        else { return nil }
-        interfaceID = String(words[0])
-        self.direction = direction
-        self.packet = packet
+        guard let prefix, let payload else { return nil }
+        return (prefix, payload)
     }
 }

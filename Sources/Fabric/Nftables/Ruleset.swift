@@ -14,6 +14,8 @@ struct Ruleset {
     static let bridgePriority = -10
 
     let logGroup: UInt16
+    /// Addresses that no security group filters: metadata and the VPC's resolver.
+    var unfiltered: [IPv4Address] = []
 
     /// Everything that exists before the first interface.
     func base(groups: [String]) -> [String] {
@@ -45,9 +47,11 @@ struct Ruleset {
             "add chain ip \(table) egress { type filter hook prerouting priority 0; policy accept; }",
             "add chain ip \(table) ingress { type filter hook forward priority 0; policy accept; }",
             "add rule ip \(table) egress meta mark 0 accept",
+        ] + unfiltered.map { "add rule ip \(table) egress ip daddr \($0) counter accept comment \"cloud\"" } + [
             "add rule ip \(table) egress ct state established,related counter accept comment \"established\"",
             "add rule ip \(table) egress meta mark vmap @egress_chains",
             "add rule ip \(table) ingress meta mark 0 accept",
+        ] + unfiltered.map { "add rule ip \(table) ingress ip saddr \($0) counter accept comment \"cloud\"" } + [
             "add rule ip \(table) ingress ct state established,related counter accept comment \"established\"",
             "add rule ip \(table) ingress meta mark vmap @ingress_chains",
         ] + groups.flatMap(group)
@@ -93,12 +97,20 @@ struct Ruleset {
 
     private func elements(_ verb: String, _ nic: NICSpec, mark: UInt32) -> [String] {
         let table = Ruleset.table
+        return ["\(verb) element bridge \(table) marks { \"\(nic.tap)\" : \(mark) }"]
+            + addresses(verb, nic.addresses, of: nic)
+            + (nic.sourceDestinationCheck ? sourceDestinationCheck(nic, enabled: verb == "add") : [])
+    }
+
+    /// Lets addresses be those of an interface, or no longer: in its checks, and as members of its groups.
+    func addresses(_ verb: String, _ addresses: [IPv4Address], of nic: NICSpec) -> [String] {
+        guard !addresses.isEmpty else { return [] }
+        let table = Ruleset.table
+        func list(_ element: (IPv4Address) -> String) -> String { addresses.map(element).joined(separator: ", ") }
         return [
-            "\(verb) element bridge \(table) marks { \"\(nic.tap)\" : \(mark) }",
-            "\(verb) element bridge \(table) sources { \"\(nic.tap)\" . \(nic.mac) . \(nic.address) }",
-            "\(verb) element bridge \(table) destinations { \"\(nic.tap)\" . \(nic.address) }",
-        ] + (nic.sourceDestinationCheck ? sourceDestinationCheck(nic, enabled: verb == "add") : [])
-            + nic.groups.map { "\(verb) element ip \(table) \(Ruleset.memberSet($0)) { \(nic.address) }" }
+            "\(verb) element bridge \(table) sources { \(list { "\"\(nic.tap)\" . \(nic.mac) . \($0)" }) }",
+            "\(verb) element bridge \(table) destinations { \(list { "\"\(nic.tap)\" . \($0)" }) }",
+        ] + nic.groups.map { "\(verb) element ip \(table) \(Ruleset.memberSet($0)) { \(list(\.description)) }" }
     }
 
     /// The rules in force on an interface, keyed by chain and name.

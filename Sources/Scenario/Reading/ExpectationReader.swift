@@ -60,7 +60,9 @@ extension ScenarioReader {
     }
 
     private mutating func endpointIDs(_ value: YAMLValue) -> [String] {
-        let known = WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes).map(\.id)
+        let known = WorkloadPlacement.endpoints(
+            for: workloads, objects: objects, nodes: nodes, cloud: profile?.cloudEndpoints ?? []
+        ).map(\.id)
         for item in value.oneOrMore {
             guard let id = item.text, !nodes.isEmpty, !known.contains(id) else { continue }
             checker.report(
@@ -74,7 +76,8 @@ extension ScenarioReader {
         _ rules: [(rule: ExpectationRule, place: Place)], matrixKey: Place, step: String
     ) {
         guard !nodes.isEmpty, !rules.isEmpty else { return }
-        let endpoints = WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes)
+        let endpoints = WorkloadPlacement.endpoints(
+            for: workloads, objects: objects, nodes: nodes, cloud: profile?.cloudEndpoints ?? [])
         let result = coverage.check(rules.map(\.rule), plan: plan, endpoints: endpoints)
         for gap in result.uncovered {
             checker.report(matrixKey, "no rule covers " + gap, expected: "a rule for every measured cell")

@@ -1,6 +1,6 @@
 /// Reads `kind: Lab`.
 struct LabProfileReader {
-    private var checker: ShapeChecker
+    var checker: ShapeChecker
 
     /// The profile, if the file has no mistake.
     static func read(_ bytes: [UInt8], file: String) -> (profile: LabProfile?, problems: [Problem]) {
@@ -27,7 +27,7 @@ struct LabProfileReader {
         let spec = document["spec"]
         let nodes = spec?["nodes"]
         let groups = securityGroups(spec?["securityGroups"])
-        let profile = LabProfile(
+        var profile = LabProfile(
             name: document["metadata"]?["name"]?.text ?? "", title: document["metadata"]?["title"]?.text ?? "",
             vpcCIDR: spec?["vpc"]?["cidr"]?.text ?? "", subnetCIDR: spec?["vpc"]?["subnet"]?.text ?? "",
             nodeCount: nodes?["count"]?.integer ?? 1, nodePrefix: nodes?["prefix"]?.text ?? "node",
@@ -44,6 +44,7 @@ struct LabProfileReader {
             )
         }
         checkNetworks(profile, spec)
+        profile.cloud = cloud(spec, profile: profile)
         return profile
     }
 
@@ -55,7 +56,8 @@ struct LabProfileReader {
         if !vpc.contains(subnet) {
             checker.report(subnetPlace, "subnet \(profile.subnetCIDR) is not within the VPC's \(profile.vpcCIDR)")
         }
-        if pods.overlaps(vpc) {
+        // With addresses from the cloud's interfaces, pods are in the VPC.
+        if pods.overlaps(vpc), profile.datapathValues["ipam.mode"] != "eni" {
             checker.report(
                 spec["pods"]?["cidr"]?.place ?? spec.place,
                 "the pods' \(profile.podCIDR) overlaps the VPC's \(profile.vpcCIDR)")

@@ -30,7 +30,7 @@ enum LabShape {
         fields: [
             Field("cidr", .text(.cidr), required: true, "Addresses of the VPC."),
             Field("subnet", .text(.cidr), required: true, "The nodes' subnet; its first address is the gateway."),
-        ])
+        ] + CloudShape.vpcFields)
 
     private static let nodes = ObjectShape(
         name: "nodes", help: "The nodes.",
@@ -41,7 +41,7 @@ enum LabShape {
             Field("memoryMiB", .integer(memory), required: true, "Memory of each."),
             Field("securityGroups", .oneOrMore(.text(.nonEmpty)), required: true, "Groups of their interfaces."),
             Field("sourceDestinationCheck", .flag, "Whether only their own addresses may leave and enter; true."),
-        ])
+        ] + CloudShape.nodeFields)
 
     private static let pods = ObjectShape(
         name: "pods", help: "The pods' network.",

@@ -70,7 +70,8 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
 
     private var endpoints: [Endpoint] {
         WorkloadPlacement.endpoints(
-            for: loaded.scenario.spec.workloads, objects: loaded.scenario.spec.objects, nodes: loaded.profile.nodeNames)
+            for: loaded.scenario.spec.workloads, objects: loaded.scenario.spec.objects, nodes: loaded.profile.nodeNames,
+            cloud: loaded.profile.cloudEndpoints)
     }
 
     private var matrix: [String] {

@@ -1,0 +1,122 @@
+public import NetAddress
+
+/// What a VPC has besides its subnets and the nodes' interfaces.
+///
+/// Every part lives in a network namespace of its own, joined to the subnets' bridges by veth; the ends on the bridges are
+/// captured as the nodes' taps are.
+public struct CloudSpec: Codable, Sendable, Equatable {
+    /// All addresses of the VPC.
+    public var vpc: IPv4CIDR
+    /// Routes of the VPC's route table besides those of its subnets and the one to the internet gateway.
+    public var routes: [RouteSpec]
+    /// Hosts on the subnets.
+    public var hosts: [CloudHostSpec]
+    /// Nil for a VPC without an internet gateway.
+    public var internet: InternetSpec?
+    /// The resolver's address, which no security group filters, as in AWS; nil without a resolver.
+    public var resolver: IPv4Address?
+
+    /// Where every node finds its metadata: link-local, so that it is the same everywhere.
+    public static let metadataAddress = IPv4Address(169, 254, 169, 254)
+
+    public init(
+        vpc: IPv4CIDR, routes: [RouteSpec] = [], hosts: [CloudHostSpec] = [], internet: InternetSpec? = nil,
+        resolver: IPv4Address? = nil
+    ) {
+        self.vpc = vpc
+        self.routes = routes
+        self.hosts = hosts
+        self.internet = internet
+        self.resolver = resolver
+    }
+}
+
+/// A route of the VPC's route table to a node's interface. While the interface is detached it leads nowhere.
+public struct RouteSpec: Codable, Sendable, Hashable {
+    public var destination: IPv4CIDR
+    public var interfaceID: String
+
+    public init(destination: IPv4CIDR, interfaceID: String) {
+        self.destination = destination.network
+        self.interfaceID = interfaceID
+    }
+}
+
+/// A host of the VPC that is no node.
+public struct CloudHostSpec: Codable, Sendable, Hashable {
+    /// Unique; letters, digits, `-`, `_` and `.`.
+    public var name: String
+    /// A subnet's name.
+    public var subnet: String
+    public var address: IPv4Address
+
+    public init(name: String, subnet: String, address: IPv4Address) {
+        self.name = name
+        self.subnet = subnet
+        self.address = address
+    }
+}
+
+/// The world beyond the internet gateway: one host with several addresses.
+public struct InternetSpec: Codable, Sendable, Equatable {
+    /// Name of the host, and of its place in captures.
+    public var name: String
+    /// The network between gateway and host; the gateway has its first address.
+    public var network: IPv4CIDR
+    /// The host's address in it.
+    public var address: IPv4Address
+    /// More addresses of the host, anywhere.
+    public var further: [IPv4Address]
+    /// Where the nodes' public addresses are.
+    public var publicNetwork: IPv4CIDR
+
+    public init(
+        name: String, network: IPv4CIDR, address: IPv4Address, further: [IPv4Address], publicNetwork: IPv4CIDR
+    ) {
+        self.name = name
+        self.network = network.network
+        self.address = address
+        self.further = further
+        self.publicNetwork = publicNetwork.network
+    }
+
+    var gateway: IPv4Address { network.host(1) ?? network.address }
+}
+
+/// A packet that the VPC router or the internet gateway discarded.
+public struct RouterDiscard: Codable, Sendable, Hashable {
+    /// Why.
+    public enum Reason: String, Codable, Sendable, CaseIterable {
+        /// No subnet and no route has the source: the VPC would not know where to send the answer.
+        case sourceUnknown = "source-unknown"
+        /// No subnet and no route has the destination, and it is none of the internet.
+        case destinationUnknown = "destination-unknown"
+        /// Bound for the internet from an address that has no public one.
+        case noPublicAddress = "no-public-address"
+        /// From the internet to a public address that is nobody's.
+        case publicAddressUnknown = "public-address-unknown"
+    }
+    public var reason: Reason
+    public var header: FlowHeader
+    /// Nanoseconds on the clock of `MonotonicTime.now`.
+    public var time: Int64
+
+    public init(reason: Reason, header: FlowHeader, time: Int64) {
+        self.reason = reason
+        self.header = header
+        self.time = time
+    }
+}
+
+/// An answer from the bounded memory of discarded packets.
+public struct DiscardPage: Sendable {
+    /// Oldest first.
+    public var discards: [RouterDiscard]
+    /// False when records since the asked moment may be missing.
+    public var isComplete: Bool
+
+    public init(discards: [RouterDiscard], isComplete: Bool) {
+        self.discards = discards
+        self.isComplete = isComplete
+    }
+}

@@ -1,0 +1,189 @@
+public import LinuxKernel
+public import NetAddress
+import Netlink
+
+// The parts of the VPC that are no nodes: router, internet gateway, hosts.
+extension Fabric {
+    static let internetBridge = "inet0"
+
+    var bridges: [String] { spec.subnets.map(\.bridge) + (spec.cloud?.internet == nil ? [] : [Self.internetBridge]) }
+
+    /// Makes the router and the hosts of the specification, if it has any.
+    func buildCloud() throws {
+        guard let cloud = spec.cloud else { return }
+        let router = try VPCRouter(cloud, subnets: spec.subnets, logGroup: discardGroup)
+        for subnet in spec.subnets where subnet.isRouted {
+            let port = CloudPort(
+                place: VPCRouter.place, tap: "rtr\(ports.count)", mac: subnet.gatewayMAC, address: subnet.gateway,
+                subnet: subnet.name)
+            try router.join(
+                subnet, bridge: try netlink.link(named: subnet.bridge).index, lab: netlink, port: port, mtu: spec.mtu)
+            ports.append(port)
+        }
+        for host in cloud.hosts {
+            guard let subnet = spec.subnets.first(where: { $0.name == host.subnet }) else { continue }
+            try addHost(host, on: subnet)
+        }
+        if let internet = cloud.internet { try buildInternet(internet, router) }
+        for port in ports { disableIPv6(on: port.tap) }
+        self.router = router
+    }
+
+    private func addHost(_ host: CloudHostSpec, on subnet: SubnetSpec) throws {
+        let made = try CloudNamespace(host.name)
+        let port = CloudPort(
+            place: host.name, tap: "host\(hosts.count)", mac: CloudPort.mac(of: host.address), address: host.address,
+            subnet: subnet.name)
+        guard let address = IPv4CIDR(host.address, prefixLength: subnet.cidr.prefixLength) else { return }
+        try made.join(
+            bridge: try netlink.link(named: subnet.bridge).index, lab: netlink, port: port, interface: "eth0",
+            address: address, mtu: spec.mtu)
+        if subnet.isRouted {
+            let index = try made.netlink.link(named: "eth0").index
+            try made.netlink.replaceRoute(Route(to: .any, via: subnet.gateway, linkIndex: index))
+        }
+        hosts.append(made)
+        ports.append(port)
+    }
+
+    private func buildInternet(_ internet: InternetSpec, _ router: VPCRouter) throws {
+        try netlink.createBridge(
+            Self.internetBridge, mac: CloudPort.bridgeMAC(of: internet.gateway), mtu: spec.mtu)
+        disableIPv6(on: Self.internetBridge)
+        let bridge = try netlink.link(named: Self.internetBridge).index
+        try netlink.changeLink(index: bridge, LinkChange(isUp: true))
+        let gateway = CloudPort(
+            place: "internet-gateway", tap: "igw", mac: CloudPort.mac(of: internet.gateway), address: internet.gateway,
+            subnet: Self.internetBridge)
+        try router.join(internet, bridge: bridge, lab: netlink, port: gateway, mtu: spec.mtu)
+        let made = try CloudNamespace(internet.name)
+        let port = CloudPort(
+            place: internet.name, tap: "inet", mac: CloudPort.mac(of: internet.address), address: internet.address,
+            subnet: Self.internetBridge)
+        guard let address = IPv4CIDR(internet.address, prefixLength: internet.network.prefixLength) else { return }
+        try made.join(bridge: bridge, lab: netlink, port: port, interface: "eth0", address: address, mtu: spec.mtu)
+        let index = try made.netlink.link(named: "eth0").index
+        for further in internet.further {
+            try made.netlink.addAddress(IPv4CIDR(host: further), linkIndex: index)
+        }
+        try made.netlink.replaceRoute(Route(to: internet.publicNetwork, via: internet.gateway, linkIndex: index))
+        hosts.append(made)
+        ports += [gateway, port]
+    }
+
+    /// A duplicate of the descriptor of a host's network namespace; `vpc-router` is the router's.
+    ///
+    /// - Throws: `FabricError` with code `unknown` when there is no such host.
+    public func namespaceDescriptor(of host: String) throws -> FileDescriptor {
+        let all = hosts + (router.map { [$0.cloud] } ?? [])
+        guard let found = all.first(where: { $0.name == host }) else {
+            let names = all.map(\.name).sorted().joined(separator: ", ")
+            throw FabricError(.unknown, "no host named \(host) in the VPC; there are: \(names)")
+        }
+        return try FileDescriptor.open("/proc/self/fd/\(found.namespace.rawDescriptor)", 0)
+    }
+
+    // MARK: Interfaces
+
+    func enterCloud(_ nic: NICSpec) throws {
+        guard let router else { return }
+        try router.attach(nic)
+        if !nic.secondaryAddresses.isEmpty { try answer(for: nic.secondaryAddresses, of: nic) }
+    }
+
+    func leaveCloud(_ nic: NICSpec) throws {
+        guard let router else { return }
+        try router.detach(nic)
+        try silence(nic.secondaryAddresses, of: nic)
+    }
+
+    /// Gives an interface other secondary addresses: checks, groups and router know them when the call returns.
+    ///
+    /// As in AWS, the VPC answers ARP for them: the node need not have them on its own interface.
+    public func setSecondaryAddresses(_ addresses: [IPv4Address], of interfaceID: String) throws {
+        let before = try attached(interfaceID).nic
+        guard let subnet = spec.subnets.first(where: { $0.name == before.subnet }) else { return }
+        var nic = before
+        nic.secondaryAddresses = addresses
+        let added = Set(addresses).subtracting(before.addresses)
+        let removed = Set(before.secondaryAddresses).subtracting(addresses)
+        if let stranger = added.first(where: { !subnet.cidr.contains($0) }) {
+            throw FabricError(.invalid, "\(interfaceID): \(stranger) is not in \(subnet.cidr)")
+        }
+        for other in interfaces.values.map(\.nic) where other.interfaceID != interfaceID {
+            if let taken = added.first(where: other.addresses.contains) {
+                throw FabricError(.exists, "\(interfaceID): \(taken) is that of \(other.interfaceID)")
+            }
+        }
+        let commands =
+            ruleset.addresses("delete", removed.sorted(), of: nic) + ruleset.addresses("add", added.sorted(), of: nic)
+        if !commands.isEmpty { try nftables.run(commands) }
+        interfaces[interfaceID]?.nic = nic
+        observation.update(nic)
+        guard let router else { return }
+        try router.change(nic, from: before)
+        try silence(removed.sorted(), of: nic)
+        try answer(for: added.sorted(), of: nic)
+    }
+
+    private func answer(for addresses: [IPv4Address], of nic: NICSpec) throws {
+        guard let interface = interfaces[nic.interfaceID], !addresses.isEmpty else { return }
+        let bridge = try netlink.link(named: interface.bridge).index
+        try netlink.setBridgePort(index: interface.linkIndex, answersARP: true)
+        try netlink.addForwardingEntry(nic.mac, port: interface.linkIndex)
+        for address in addresses {
+            try netlink.setPermanentNeighbour(address, mac: nic.mac, linkIndex: bridge)
+        }
+    }
+
+    private func silence(_ addresses: [IPv4Address], of nic: NICSpec) throws {
+        guard let interface = interfaces[nic.interfaceID], !addresses.isEmpty else { return }
+        let bridge = try netlink.link(named: interface.bridge).index
+        for address in addresses { try netlink.deleteNeighbour(address, linkIndex: bridge) }
+    }
+
+    // MARK: Route table
+
+    /// The VPC's route table, without the routes of its subnets and the one to the internet gateway.
+    public var routes: [RouteSpec] { router?.routes ?? [] }
+
+    /// Adds a route to a node's interface.
+    ///
+    /// - Throws: `FabricError`: `exists` when there is a route to the destination, `unsupported` without a router.
+    public func addRoute(_ route: RouteSpec) throws {
+        guard let router, let cloud = spec.cloud else {
+            throw FabricError(.unsupported, "this VPC has no router")
+        }
+        try route.validate(vpc: cloud.vpc)
+        try router.add(route, nic: interfaces[route.interfaceID]?.nic)
+    }
+
+    /// Removes the route to a destination.
+    ///
+    /// - Returns: the route that there was.
+    /// - Throws: `FabricError`: `unknown` when there is none, `unsupported` without a router.
+    @discardableResult
+    public func removeRoute(_ destination: IPv4CIDR) throws -> RouteSpec {
+        guard let router else { throw FabricError(.unsupported, "this VPC has no router") }
+        return try router.remove(destination.network)
+    }
+
+    // MARK: Discarded packets
+
+    func discardCounters() throws -> [String: UInt64] {
+        guard let router else { return [:] }
+        var counted: [String: UInt64] = [:]
+        for rule in try router.listing().rules where RouterDiscard.Reason(rawValue: rule.comment) != nil {
+            counted[rule.comment, default: 0] += rule.packets
+        }
+        return counted
+    }
+
+    /// Packets that the router and the internet gateway discarded since a moment, oldest first.
+    ///
+    /// Complete only while the log has a record of every packet that the counters say was discarded.
+    public func discards(since: MonotonicTime? = nil) async -> DiscardPage {
+        let counted = isStopped ? nil : try? discardCounters().values.reduce(0, +)
+        return await observation.discards(since: since, counted: counted, isStopped: isStopped)
+    }
+}

@@ -1,0 +1,63 @@
+import CloudAPI
+
+/// Shapes of what a lab's cloud has besides nodes and their first subnet.
+enum CloudShape {
+    static let vpcFields = [
+        Field("subnets", .list(.object(subnet), atLeast: 0), "Subnets besides the nodes' first one."),
+        Field("hosts", .list(.object(host), atLeast: 0), "Hosts that are no nodes: endpoints vpc/NAME."),
+        Field("routes", .list(.object(route), atLeast: 0), "Routes of the VPC's route table to nodes' interfaces."),
+        Field("internetGateway", .flag, "Whether nodes have public addresses and reach the internet; true."),
+        Field("dns", .object(dns), "What the VPC's resolver knows besides nodes and hosts."),
+    ]
+
+    static let nodeFields = [
+        Field("networkInterfaces", .list(.object(interface), atLeast: 0), "Interfaces besides eth0."),
+        Field(
+            "instanceType", .choice(InstanceLimits.byType.keys.sorted()),
+            "How many interfaces and addresses a node may have; m5.large."),
+    ]
+
+    private static let subnet = ObjectShape(
+        name: "subnet", help: "A subnet of the VPC.",
+        fields: [
+            Field("name", .text(.dnsLabel), required: true, "Name; nodes is the nodes' first one."),
+            Field("cidr", .text(.cidr), required: true, "Addresses; the first one is the gateway."),
+            Field("routed", .flag, "false: the VPC's router is not in it, only interfaces in it reach it; true."),
+        ])
+
+    private static let host = ObjectShape(
+        name: "host", help: "A host of the VPC that is no node, such as a database.",
+        fields: [
+            Field("name", .text(.dnsLabel), required: true, "Name; NAME.internal for the resolver."),
+            Field("subnet", .text(.dnsLabel), "A subnet's name; nodes."),
+            Field("address", .text(address), required: true, "Its address in the subnet."),
+        ])
+
+    private static let route = ObjectShape(
+        name: "route", help: "A route of the VPC's route table.",
+        fields: [
+            Field("destination", .text(.cidr), required: true, "Network outside the VPC, such as a node's pods."),
+            Field("target", .text(.nonEmpty), required: true, "node1, or node1/eth1."),
+        ])
+
+    private static let dns = ObjectShape(
+        name: "dns", help: "The VPC's resolver.",
+        fields: [
+            Field(
+                "records", .map(.nonEmpty, .oneOrMore(.text(address))),
+                "Addresses of names; example.com and one.one.one.one when left out.")
+        ])
+
+    private static let interface = ObjectShape(
+        name: "network interface", help: "A further interface of every node.",
+        fields: [
+            Field("name", .choice((1...7).map { "eth\($0)" }), required: true, "Name in the node."),
+            Field("subnet", .text(.dnsLabel), required: true, "A subnet's name."),
+            Field("securityGroups", .oneOrMore(.text(.nonEmpty)), "Its groups; those of eth0."),
+            Field("sourceDestinationCheck", .flag, "Whether only its own addresses may leave and enter; as eth0."),
+        ])
+
+    static let address = TextRule(
+        pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an address such as 10.0.0.50"
+    ) { IPv4Network($0 + "/32") != nil }
+}

@@ -1,0 +1,156 @@
+import CNodeShim
+import Dispatch
+import Glibc
+public import LinuxKernel
+import NetAddress
+import Synchronization
+
+/// TCP connections to one port of a network namespace, each served by a thread of its own.
+///
+/// Bounded: what comes while `mostConnections` are served is closed at once, and each connection has 30 seconds.
+final class ConnectionServer: Sendable {
+    static let mostConnections = 32
+    static let patience: Duration = .seconds(30)
+
+    private let listener: Int32
+    private let wake: LinuxKernel.Pipe
+    private let served = Atomic<Int>(0)
+    private let serve: @Sendable (Connection) -> Void
+
+    /// One accepted connection; blocking, with a deadline.
+    struct Connection {
+        let descriptor: Int32
+        let peer: String
+        let deadline: Deadline
+
+        /// Empty at the end, or when the deadline passed.
+        func read() -> [UInt8] {
+            guard (try? waitUntilReady(descriptor, events: Int16(POLLIN), until: deadline)) == true else { return [] }
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            return count > 0 ? Array(buffer[..<count]) : []
+        }
+
+        /// Whether all of it went out.
+        func write(_ bytes: [UInt8]) -> Bool {
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                if sent > 0 {
+                    rest = rest.dropFirst(sent)
+                } else if sent < 0, errno == EAGAIN || errno == EINTR {
+                    guard (try? waitUntilReady(descriptor, events: Int16(POLLOUT), until: deadline)) == true else {
+                        return false
+                    }
+                } else {
+                    return false
+                }
+            }
+            return true
+        }
+    }
+
+    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    init(
+        _ name: String, port: UInt16, in namespace: borrowing NetworkNamespace,
+        serve: @escaping @Sendable (Connection) -> Void
+    ) throws {
+        wake = try Pipe()
+        listener = try namespace.run { try check("listen", "tcp \(port)") { node_tcp_listener(port, 64) } }
+        self.serve = serve
+        startThread(name) { self.accept(name) }
+    }
+
+    func stop() { try? wake.writeEnd.writeAll([0]) }
+
+    private func accept(_ name: String) {
+        defer { close(listener) }
+        while true {
+            var polled = [wake.readEnd.rawValue, listener].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            guard poll(&polled, 2, -1) >= 0 || errno == EINTR else { return }
+            if polled[0].revents != 0 { return }
+            guard polled[1].revents != 0 else { continue }
+            var peer = node_endpoint()
+            let descriptor = node_tcp_accept(listener, &peer)
+            guard descriptor >= 0 else { continue }
+            guard served.load(ordering: .relaxed) < Self.mostConnections else {
+                close(descriptor)
+                continue
+            }
+            served.wrappingAdd(1, ordering: .relaxed)
+            let address = IPv4Address(rawValue: peer.address).description
+            startThread(name) { [self] in
+                serve(Connection(descriptor: descriptor, peer: address, deadline: .after(Self.patience)))
+                close(descriptor)
+                served.wrappingSubtract(1, ordering: .relaxed)
+            }
+        }
+    }
+}
+
+/// An HTTP/1.1 server on one port of a network namespace: one request a connection.
+public final class HTTPServer: Sendable {
+    private let connections: ConnectionServer
+
+    /// - Parameter answer: what a request is answered with; it may take its time within the connection's 30 seconds.
+    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    public init(
+        _ name: String, port: UInt16, in namespace: borrowing NetworkNamespace,
+        answer: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
+    ) throws {
+        connections = try ConnectionServer(name, port: port, in: namespace) { connection in
+            var bytes: [UInt8] = []
+            while true {
+                let more = connection.read()
+                guard !more.isEmpty else { return }
+                bytes += more
+                switch HTTPRequest.read(bytes, peer: connection.peer) {
+                case .needsMore: continue
+                case .refused(let status):
+                    _ = connection.write(HTTPResponse(status: status, text: "").message)
+                case .request(let request):
+                    _ = connection.write(Self.wait(for: request, answer).message)
+                }
+                return
+            }
+        }
+    }
+
+    public func stop() { connections.stop() }
+
+    /// On the connection's own thread, which may block.
+    private static func wait(
+        for request: HTTPRequest, _ answer: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
+    ) -> HTTPResponse {
+        let holder = ResponseSlot()
+        let done = DispatchSemaphore(value: 0)
+        Task {
+            let made = await answer(request)
+            holder.response.withLock { $0 = made }
+            done.signal()
+        }
+        guard done.wait(timeout: .now() + 25) == .success else { return HTTPResponse(status: 503, text: "") }
+        return holder.response.withLock { $0 } ?? HTTPResponse(status: 503, text: "")
+    }
+}
+
+private final class ResponseSlot: Sendable {
+    let response = Mutex<HTTPResponse?>(nil)
+}
+
+/// Sends back what it gets (RFC 862), over TCP.
+public final class EchoServer: Sendable {
+    private let connections: ConnectionServer
+
+    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    public init(_ name: String, port: UInt16, in namespace: borrowing NetworkNamespace) throws {
+        connections = try ConnectionServer(name, port: port, in: namespace) { connection in
+            while true {
+                let bytes = connection.read()
+                guard !bytes.isEmpty, connection.write(bytes) else { return }
+            }
+        }
+    }
+
+    public func stop() { connections.stop() }
+}
