@@ -151,7 +151,10 @@ let package = Package(
         tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests(
             "Datapath",
-            ["Datapath", "DatapathModel", "AgentAPI", "KubeObjects", "NetAddress", "LinuxKernel", "NamespaceHarness", "Policy"],
+            [
+                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "KubeObjects", "NetAddress", "Netlink",
+                "LinuxKernel", "NamespaceHarness", "Policy",
+            ],
             resources: [.copy("Snapshots")]),
         .executableTarget(
             name: "prober-selftest",

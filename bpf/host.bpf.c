@@ -70,20 +70,24 @@ int from_host(struct __sk_buff *skb) {
     return forward_to_stack(skb, &packet, config);
 }
 
-// RFC 7348, section 5: flags, reserved, VNI in the upper 24 bits of the second word; then the inner Ethernet header.
-struct vxlan_outer {
+// VXLAN (RFC 7348, section 5: flags, reserved) and Geneve without options (RFC 8926, section 3.4: version, option length,
+// flags, protocol) have eight octets with the VNI in the upper 24 bits of the second word; then the inner Ethernet header.
+struct tunnel_outer {
     struct udphdr udp;
-    __be32 flags;
+    __be32 first;
     __be32 vni;
     struct ethhdr eth;
 } __attribute__((packed));
 
+#define VXLAN_VNI_PRESENT 0x08000000
+#define GENEVE_ETHERNET 0x00006558
+
 // Describes the packet inside, so that every point of a flow's path shows the same addresses.
-static __always_inline void vxlan_describe(
+static __always_inline void tunnel_describe(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
     struct dp_event *event = &packet->event;
     __u32 offset = packet->l4_offset;
-    struct vxlan_outer outer;
+    struct tunnel_outer outer;
     struct iphdr ip;
 
     if (!offset || event->protocol != IPPROTO_UDP)
@@ -91,6 +95,8 @@ static __always_inline void vxlan_describe(
     if (bpf_skb_load_bytes(skb, offset, &outer, sizeof(outer)))
         return;
     if (outer.udp.dest != bpf_htons(config->tunnel_port) || outer.eth.h_proto != bpf_htons(ETH_P_IP))
+        return;
+    if (outer.first != bpf_htonl(VXLAN_VNI_PRESENT) && outer.first != bpf_htonl(GENEVE_ETHERNET))
         return;
     offset += sizeof(outer);
     if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
@@ -129,7 +135,7 @@ int from_netdev(struct __sk_buff *skb) {
         __u32 l4_offset = packet.l4_offset;
 
         if (trace_wanted(config, DP_POINT_FROM_NETWORK))
-            vxlan_describe(skb, &packet, config);
+            tunnel_describe(skb, &packet, config);
         trace(skb, &packet, config, DP_POINT_FROM_NETWORK);
         if (packet.event.flags & DP_EVENT_ENCAPSULATED)
             return TC_ACT_OK;

@@ -21,7 +21,9 @@
 #include "ipv4.h"
 #include "l4.h"
 #include "lookup.h"
+#include "native.h"
 #include "packet.h"
+#include "path_mtu.h"
 #include "policy.h"
 #include "service.h"
 #include "trace.h"
@@ -88,11 +90,18 @@ static __always_inline int ipv4_from_container(
     flow_describe(packet, flow);
     if (!endpoint && (config_is_local_pod(config, destination) || destination == DP_LOOPBACK_IPV4))
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
-    if (!endpoint && !through_overlay && config_is_cluster_pod(config, destination))
+
+    int is_cluster_pod = config_is_cluster_pod(config, destination);
+    int natively = !endpoint && !through_overlay && is_cluster_pod && config_is_native(config);
+
+    if (!endpoint && !through_overlay && !natively && is_cluster_pod)
         return DROP(skb, packet, DP_DROP_NO_TUNNEL_ENDPOINT);
 
     int to_pod = through_overlay || (endpoint && !(endpoint->flags & DP_ENDPOINT_HOST));
+    int too_long = (through_overlay || natively) && path_mtu_exceeded(skb, ip, config);
 
+    if (too_long && path_mtu_refused(skb, packet, ip))
+        return TC_ACT_OK;
     if (to_pod && ip->ttl <= 1) {
         // Counted as a drop, and left to the stack, which discards it with the ICMP error that traceroute waits for.
         DROP_RECORD(skb, packet, DP_DROP_TTL_EXCEEDED);
@@ -105,7 +114,9 @@ static __always_inline int ipv4_from_container(
     refused = ct_admit(packet, flow, DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
-    if (!to_pod)
+    if (natively && !too_long)
+        return forward_native(skb, packet, config, eth);
+    if (!to_pod || too_long)
         return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)

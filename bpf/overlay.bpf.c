@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The VXLAN device in external mode: ingress is what came out of the tunnel, egress is what goes in.
+// The VXLAN or Geneve device in external mode: ingress is what came out of the tunnel, egress is what goes in.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -16,6 +16,7 @@
 #include "ipv4.h"
 #include "lookup.h"
 #include "packet.h"
+#include "path_mtu.h"
 #include "trace.h"
 
 // 0 and "host" never travel: a node introduces itself as a remote node. An address range is numbered by each node for itself.
@@ -66,6 +67,10 @@ int from_overlay(struct __sk_buff *skb) {
     if (endpoint->flags & DP_ENDPOINT_HOST)
         return forward_to_host(skb, &packet, config, eth);
     packet.event.endpoint_id = endpoint->id;
+    if (path_mtu_exceeded(skb, ip, config)) {
+        path_mtu_refused(skb, &packet, ip);
+        return redirect_to_stack(config, eth);
+    }
     if (ip->ttl <= 1) {
         // Counted as a drop, and given to the stack, which discards it with the ICMP error that traceroute waits for.
         DROP_RECORD(skb, &packet, DP_DROP_TTL_EXCEEDED);

@@ -2,7 +2,10 @@
 public enum LabProfiles {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
-        ("eks-eni", PackageResources.eks_eni_yaml), ("eks-overlay", PackageResources.eks_overlay_yaml),
+        ("bare-metal", PackageResources.bare_metal_yaml),
+        ("cce-overlay-l2", PackageResources.cce_overlay_l2_yaml),
+        ("eks-eni", PackageResources.eks_eni_yaml),
+        ("eks-overlay", PackageResources.eks_overlay_yaml),
     ]
 
     /// Names, sorted.

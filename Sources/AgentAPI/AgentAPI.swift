@@ -90,11 +90,8 @@ public struct AgentConfig: Codable, Sendable, Equatable {
     public var device: String
     /// Pool the node takes its pod addresses from, `192.168.1.0/24`.
     public var podCIDR: String
-    /// The whole cluster's pod range, `192.168.0.0/16`; routed to the overlay on every node.
-    public var clusterPodCIDR: String
-    public var tunnelPort: UInt16
-    /// MTU of pods and of the overlay's routes.
-    public var podMTU: Int
+    /// Ranges of the whole cluster's pods, `192.168.0.0/16`; routed to the overlay on every node.
+    public var clusterPodCIDRs: [String]
     public var socketPath: String
     public var conflistPath: String
     public var statePath: String
@@ -104,8 +101,8 @@ public struct AgentConfig: Codable, Sendable, Equatable {
     public var options: DatapathOptions
 
     public init(
-        nodeName: String, nodeAddress: String, device: String = "eth0", podCIDR: String, clusterPodCIDR: String,
-        tunnelPort: UInt16 = 8472, podMTU: Int = 1450, socketPath: String = "/run/labrun/datapath.sock",
+        nodeName: String, nodeAddress: String, device: String = "eth0", podCIDR: String, clusterPodCIDRs: [String],
+        socketPath: String = "/run/labrun/datapath.sock",
         conflistPath: String = "/etc/cni/net.d/05-labrun.conflist", statePath: String = "/run/labrun/state",
         values: [String: String] = [:], options: DatapathOptions = DatapathOptions()
     ) {
@@ -113,9 +110,7 @@ public struct AgentConfig: Codable, Sendable, Equatable {
         self.nodeAddress = nodeAddress
         self.device = device
         self.podCIDR = podCIDR
-        self.clusterPodCIDR = clusterPodCIDR
-        self.tunnelPort = tunnelPort
-        self.podMTU = podMTU
+        self.clusterPodCIDRs = clusterPodCIDRs
         self.socketPath = socketPath
         self.conflistPath = conflistPath
         self.statePath = statePath
@@ -265,6 +260,14 @@ public struct AgentStatus: Codable, Sendable {
     public let addressesInUse: Int
     public let addressesTotal: Int
     public let values: [String: String]
+    /// `Tunnel [vxlan]`, `Native`.
+    public let routing: String
+    /// Longest IPv4 packet of pods, octets.
+    public let podMTU: Int
+    /// Kernel features that programs may need, by name: `available`, `missing` or `masked`.
+    public let kernelFeatures: [String: String]
+    /// What the options ask for and the kernel cannot, a sentence each.
+    public let fallbacks: [String]
     /// Program attached to each hook: `eth0 ingress: from_netdev id 12 tag …`.
     public let programs: [String]
     /// Times this agent was started since the node booted.
@@ -280,7 +283,8 @@ public struct AgentStatus: Codable, Sendable {
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],
-        programs: [String], starts: Int, objects: [String: Int] = [:], objectProblems: [String] = []
+        routing: String, podMTU: Int, programs: [String], starts: Int, objects: [String: Int] = [:],
+        objectProblems: [String] = [], kernelFeatures: [String: String] = [:], fallbacks: [String] = []
     ) {
         self.nodeName = nodeName
         self.version = version
@@ -293,7 +297,11 @@ public struct AgentStatus: Codable, Sendable {
         self.addressesInUse = addressesInUse
         self.addressesTotal = addressesTotal
         self.values = values
+        self.routing = routing
+        self.podMTU = podMTU
         self.programs = programs
+        self.kernelFeatures = kernelFeatures
+        self.fallbacks = fallbacks
         self.starts = starts
         self.objects = objects
         self.objectProblems = objectProblems

@@ -42,11 +42,20 @@ public struct Object: ~Copyable {
     }
 
     /// Lets the object use a map that is open already in the place of its own of that name; before `load`.
-    public mutating func reuse<Key, Value>(_ map: borrowing Map<Key, Value>, as mapName: String) throws {
+    public mutating func reuse<Key, Value>(_ map: borrowing Map<Key, Value>, as mapName: String) throws(SystemError) {
+        try reuse(descriptor: map.descriptor, as: mapName)
+    }
+
+    /// Lets the object use a map of another loaded object in the place of its own of that name; before `load`.
+    public mutating func reuse(_ mapName: String, of other: borrowing Object) throws(SystemError) {
+        try reuse(descriptor: try other.mapDescriptor(mapName), as: mapName)
+    }
+
+    private mutating func reuse(descriptor: Int32, as mapName: String) throws(SystemError) {
         guard let own = bpf_object__find_map_by_name(handle, mapName) else {
             throw SystemError(code: ENOENT, call: "bpf_object__find_map_by_name", subject: "\(name)/\(mapName)")
         }
-        let result = bpf_map__reuse_fd(own, map.descriptor)
+        let result = bpf_map__reuse_fd(own, descriptor)
         guard result == 0 else {
             throw SystemError(code: -result, call: "bpf_map__reuse_fd", subject: "\(name)/\(mapName)")
         }

@@ -5,6 +5,9 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
     case invalidConfiguration(String)
     case addressesExhausted(pool: String, inUse: Int)
     case endpointsExhausted
+    case kernelFeatureMissing(String, neededBy: String)
+    /// `ipam.mode: kubernetes`, and the node's object had no range when the deadline passed.
+    case podCIDRUnavailable(node: String, objectIsKnown: Bool)
     /// Two different label sets hash to one identity, on this node or in the cluster.
     case identityCollision(identity: UInt32, labels: String, other: String)
     /// Another node derived another number from the same labels: its agent is of another build.
@@ -20,6 +23,12 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
         case .invalidConfiguration(let reason): reason
         case .addressesExhausted(let pool, let inUse):
             "no free address in \(pool): \(inUse) in use; delete pods of this node or give it a larger podCIDR"
+        case .podCIDRUnavailable(let node, let objectIsKnown):
+            "required IPv4 PodCIDR not available: "
+                + (objectIsKnown ? "Node \(node) has no spec.podCIDR" : "there is no Node object \(node)")
+                + " (ipam.mode: kubernetes)"
+        case .kernelFeatureMissing(let feature, let option):
+            "kernel feature missing: \(feature), needed by \(option)"
         case .endpointsExhausted: "no free endpoint id: 65535 endpoints on this node"
         case .identityCollision(let identity, let labels, let other):
             "identity \(identity) of labels {\(labels)} belongs to {\(other)}; change a label"

@@ -31,3 +31,9 @@ extension MACAddress {
         self.init(rawValue: octets.reduce(0) { $0 << 8 | UInt64($1) })
     }
 }
+
+extension IPv4CIDR {
+    var abi: dp_range {
+        dp_range(address: network.address.networkByteOrder, mask: mask.networkByteOrder)
+    }
+}

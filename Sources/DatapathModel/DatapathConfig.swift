@@ -10,17 +10,22 @@ public struct DatapathConfig: Sendable, Hashable {
     public var routerAddress: IPv4Address
     /// This node's pods.
     public var podRange: IPv4CIDR
-    /// All nodes' pods: never forwarded outside the overlay.
-    public var clusterRange: IPv4CIDR
+    /// All nodes' pods, at most `mostClusterRanges` ranges: never forwarded outside the overlay, or of the native routes.
+    public var clusterRanges: [IPv4CIDR]
+    public static let mostClusterRanges = Int(DP_MAX_CLUSTER_RANGES)
     /// `labrun_host`.
     public var hostInterface: UInt32
     public var hostMAC: MACAddress
-    /// `labrun_vxlan`.
+    /// `labrun_vxlan` or `labrun_geneve`; 0 without an overlay.
     public var overlayInterface: UInt32
     /// `eth0`.
     public var nodeInterface: UInt32
     public var nodeIdentity: Identity = .host
     public var tunnelPort: UInt16 = UInt16(DP_TUNNEL_PORT)
+    /// Pods of other nodes are reached by the node's routes, not through the overlay.
+    public var routesNatively = false
+    /// Longest IPv4 packet of pods, octets; 0: not checked.
+    public var routeMTU = 0
     /// The points that report packets; drops are always reported, metrics always counted.
     public var tracePoints: Set<TracePoint> = []
     /// Of TCP, only segments with SYN, FIN or RST are traced.
@@ -31,13 +36,13 @@ public struct DatapathConfig: Sendable, Hashable {
     public var translatesHostSocketsOnly = false
 
     public init(
-        nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRange: IPv4CIDR,
+        nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRanges: [IPv4CIDR],
         hostInterface: UInt32, hostMAC: MACAddress, overlayInterface: UInt32, nodeInterface: UInt32
     ) {
         self.nodeAddress = nodeAddress
         self.routerAddress = routerAddress
         self.podRange = podRange
-        self.clusterRange = clusterRange
+        self.clusterRanges = clusterRanges
         self.hostInterface = hostInterface
         self.hostMAC = hostMAC
         self.overlayInterface = overlayInterface
@@ -51,6 +56,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
 
     public init(_ config: DatapathConfig) {
         var flags: Int32 = config.tracePoints.isEmpty ? 0 : DP_CONFIG_TRACE
+        if config.routesNatively { flags |= DP_CONFIG_NATIVE_ROUTING }
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
         if config.translatesServices { flags |= DP_CONFIG_SERVICES }
         if config.translatesHostSocketsOnly { flags |= DP_CONFIG_SOCKETS_OF_HOST }
@@ -61,15 +67,17 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         abi.node_identity = config.nodeIdentity.rawValue
         abi.node_ipv4 = config.nodeAddress.networkByteOrder
         abi.router_ipv4 = config.routerAddress.networkByteOrder
-        abi.pod_range = config.podRange.network.address.networkByteOrder
-        abi.pod_range_mask = config.podRange.mask.networkByteOrder
-        abi.cluster_range = config.clusterRange.network.address.networkByteOrder
-        abi.cluster_range_mask = config.clusterRange.mask.networkByteOrder
+        abi.pod_range = config.podRange.abi
+        withUnsafeMutableBytes(of: &abi.cluster_ranges) { bytes in
+            let ranges = bytes.bindMemory(to: dp_range.self)
+            for (index, range) in config.clusterRanges.prefix(ranges.count).enumerated() { ranges[index] = range.abi }
+        }
         abi.host_ifindex = config.hostInterface
         abi.overlay_ifindex = config.overlayInterface
         abi.node_ifindex = config.nodeInterface
         abi.tunnel_port = config.tunnelPort
         abi.host_mac = config.hostMAC.abi
+        abi.route_mtu = UInt32(clamping: config.routeMTU)
     }
 
     private init() {

@@ -39,6 +39,7 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let natRefused = Reason(DP_DROP_NAT_REFUSED)
     public static let noServiceBackend = Reason(DP_DROP_NO_SERVICE_BACKEND)
     public static let serviceRefused = Reason(DP_DROP_SERVICE_REFUSED)
+    public static let fragmentationNeeded = Reason(DP_DROP_FRAGMENTATION_NEEDED)
     public static let forwarded = Reason(DP_FORWARDED)
     /// An event that found the ring buffer full.
     public static let eventLost = Reason(DP_EVENT_LOST)

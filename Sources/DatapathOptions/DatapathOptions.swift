@@ -55,6 +55,8 @@ public struct DatapathOptions: Codable, Sendable, Hashable {
     public var prometheus = Prometheus()
     public var installIptablesRules = true
     public var installNoConntrackIptablesRules = false
+    /// What no chart has: the lab's own.
+    public var labrun = Labrun()
 
     public init() {}
 }
@@ -62,7 +64,12 @@ public struct DatapathOptions: Codable, Sendable, Hashable {
 extension DatapathOptions {
     public enum RoutingMode: String, Codable, Sendable, Hashable, CaseIterable { case tunnel, native }
 
-    public enum TunnelProtocol: String, Codable, Sendable, Hashable, CaseIterable { case vxlan, geneve }
+    public enum TunnelProtocol: String, Codable, Sendable, Hashable, CaseIterable {
+        case vxlan, geneve
+
+        /// UDP destination port unless configured otherwise: Linux' own for VXLAN, IANA's for Geneve (RFC 8926).
+        public var standardPort: UInt16 { self == .vxlan ? 8472 : 6081 }
+    }
 
     /// `true` and `false` of today, `strict`, `probe`, `partial` and `disabled` of the versions before 1.16.
     public enum KubeProxyReplacement: String, Codable, Sendable, Hashable, CaseIterable {
@@ -143,6 +150,11 @@ extension DatapathOptions {
         public var neighMax = 524_288
         public var policyMapMax = 16_384
         public var lbMapMax = 65_536
+    }
+
+    public struct Labrun: Codable, Sendable, Hashable {
+        /// Names of features (`KernelFeature`) that the agent takes for missing, on any kernel.
+        public var maskedKernelFeatures: [String] = []
     }
 
     public struct BandwidthManager: Codable, Sendable, Hashable {

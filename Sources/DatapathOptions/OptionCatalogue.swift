@@ -34,15 +34,11 @@ public enum OptionCatalogue {
     private static let entries = OptionType.integer(1...16_777_216)
 
     private static let routing: [OptionKey] = [
-        .choice(
-            "routingMode", DatapathOptions.RoutingMode.self,
-            .only(["tunnel"], because: "the datapath has no native routing yet")),
-        .choice(
-            "tunnelProtocol", DatapathOptions.TunnelProtocol.self,
-            .only(["vxlan"], because: "the datapath has no Geneve yet")),
+        .choice("routingMode", DatapathOptions.RoutingMode.self),
+        .choice("tunnelProtocol", DatapathOptions.TunnelProtocol.self),
         OptionKey("tunnelPort", .integer(0...65_535)),
-        OptionKey("MTU", .integer(0...65_535), .only(["0"], because: "the MTU of pods is fixed yet")),
-        OptionKey("autoDirectNodeRoutes", .flag, .only(["false"], because: "the datapath has no native routing yet")),
+        OptionKey("MTU", .integer(0...65_535)),
+        OptionKey("autoDirectNodeRoutes", .flag),
         OptionKey("ipv4NativeRoutingCIDR", .network),
         OptionKey("devices", .interfaces),
         OptionKey("ipv4.enabled", .flag, .only(["true"], because: "the datapath has no other family")),
@@ -114,13 +110,9 @@ public enum OptionCatalogue {
     private static let addresses: [OptionKey] = [
         .choice(
             "ipam.mode", DatapathOptions.IPAM.Mode.self,
-            .only(["cluster-pool"], because: "the agent has no other mode yet")),
-        OptionKey(
-            "ipam.operator.clusterPoolIPv4PodCIDRList", .networks,
-            .only([""], because: "the lab's pod range (spec.pods.cidr) is the pool yet")),
-        OptionKey(
-            "ipam.operator.clusterPoolIPv4MaskSize", .integer(8...30),
-            .only(["24"], because: "the lab's spec.pods.maskSize is the size yet")),
+            .only(["cluster-pool", "kubernetes"], because: "the agent takes no addresses from ENIs yet")),
+        OptionKey("ipam.operator.clusterPoolIPv4PodCIDRList", .networks),
+        OptionKey("ipam.operator.clusterPoolIPv4MaskSize", .integer(8...29)),
         OptionKey("eni.enabled", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
         OptionKey("eni.awsEnablePrefixDelegation", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
         OptionKey("eni.awsReleaseExcessIPs", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
@@ -153,6 +145,7 @@ public enum OptionCatalogue {
         OptionKey("prometheus.enabled", .flag, .only(["false"], because: "the agent serves no metrics over HTTP yet")),
         OptionKey("prometheus.port", .integer(1...65_535), .only(["9962"], because: "the agent serves no metrics yet")),
         OptionKey("installIptablesRules", .flag),
+        OptionKey("labrun.maskedKernelFeatures", .choices(KernelFeature.allCases.map(\.rawValue))),
         OptionKey(
             "installNoConntrackIptablesRules", .flag, .only(["false"], because: "the datapath installs no such rules")),
     ]

@@ -3,6 +3,8 @@ public enum OptionType: Sendable, Hashable {
     case flag
     case integer(ClosedRange<Int>)
     case choice([String])
+    /// Any of these.
+    case choices([String])
     case text
     /// A network such as `10.0.0.0/16`, or nothing.
     case network
@@ -16,6 +18,7 @@ public enum OptionType: Sendable, Hashable {
         case .flag: return text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
         case .integer(let range): return Int(text).flatMap { range.contains($0) ? .number($0) : nil }
         case .choice(let names): return names.contains(text) ? .text(text) : nil
+        case .choices(let names): return Self.list(text) { names.contains($0) }
         case .text: return .text(text)
         case .network: return text.isEmpty || Self.isNetwork(text) ? .text(text) : nil
         case .networks: return Self.list(text, of: Self.isNetwork)
@@ -29,6 +32,7 @@ public enum OptionType: Sendable, Hashable {
         case .flag: "true or false"
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .choice(let names): "one of " + names.joined(separator: ", ")
+        case .choices(let names): "a list of " + names.joined(separator: ", ")
         case .text: "a text"
         case .network: "an IPv4 network such as 10.0.0.0/16, or \"\""
         case .networks: "a list of IPv4 networks such as 10.0.0.0/16"

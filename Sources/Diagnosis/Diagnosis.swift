@@ -4,7 +4,7 @@ import Matrix
 public enum Diagnosis {
     /// Every cause that is known, most specific first. A new one is a file and a line here.
     public static let causes: [any RootCause.Type] = [
-        NodeDown.self, LinkDown.self, VXLANPortBlocked.self, DatapathDrop.self, DeviceNotListed.self,
+        NodeDown.self, AgentRefused.self, LinkDown.self, VXLANPortBlocked.self, DatapathDrop.self, DeviceNotListed.self,
         MissingSNAT.self, PacketLoss.self,
     ]
 
@@ -12,20 +12,19 @@ public enum Diagnosis {
     public static var ids: [String] { causes.flatMap { $0.ids } + ["unknown", "none"] }
 
     /// Findings, the one that accounts for most failing probes first; what none accounts for is reported as `unknown`
-    /// with the last hop that saw the packets. Empty when nothing failed.
+    /// with the last hop that saw the packets. Without a failing probe only what is evident by itself is reported.
     public static func examine(_ evidence: Evidence) -> [Finding] { account(for: evidence).findings }
 
     /// The findings, and the cells of failing probes for which no cause has anything on record.
     public static func account(for evidence: Evidence) -> (findings: [Finding], unexplained: Set<CellKey>) {
         let paths = PathIndex(evidence)
         let failing = Set(paths.failing)
-        guard !failing.isEmpty else { return ([], []) }
         var explanations: [Explanation] = []
         var explained: Set<Int> = []
         for cause in causes {
             for explanation in cause.examine(evidence, paths) {
                 let new = explanation.cells.intersection(failing).subtracting(explained)
-                guard !new.isEmpty else { continue }
+                guard !new.isEmpty || explanation.isEvident else { continue }
                 explained.formUnion(new)
                 explanations.append(Explanation(finding: explanation.finding, cells: new))
             }

@@ -54,13 +54,18 @@ public struct NodeReading: Codable, Sendable, Hashable {
     /// Carrier of the underlay interface as the node sees it; nil when it could not be asked.
     public var carrier: Bool?
     public var agentRunning: Bool?
+    /// How the agent ended, `exit 1`; nil while it runs or when that is not known.
+    public var agentEnded: String?
+    /// Its last lines of output, oldest first; empty while it runs.
+    public var agentLog: [String]
     /// Queueing disciplines that delay or lose packets, in `tc` words.
     public var impairments: [String]
     /// Interfaces on whose egress the datapath's program was read back from the kernel; nil when nobody could be asked.
     public var datapathDevices: [String]?
     public init(
         name: String, address: String, podCIDR: String, tunnelPort: UInt16?, power: Power, answers: Bool,
-        carrier: Bool?, agentRunning: Bool?, impairments: [String], datapathDevices: [String]? = nil
+        carrier: Bool?, agentRunning: Bool?, impairments: [String], agentEnded: String? = nil, agentLog: [String] = [],
+        datapathDevices: [String]? = nil
     ) {
         self.name = name
         self.address = address
@@ -70,6 +75,8 @@ public struct NodeReading: Codable, Sendable, Hashable {
         self.answers = answers
         self.carrier = carrier
         self.agentRunning = agentRunning
+        self.agentEnded = agentEnded
+        self.agentLog = agentLog
         self.impairments = impairments
         self.datapathDevices = datapathDevices
     }

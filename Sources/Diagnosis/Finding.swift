@@ -29,8 +29,11 @@ public protocol RootCause: Sendable {
 public struct Explanation: Sendable {
     public let finding: Finding
     public let cells: Set<Int>
-    public init(finding: Finding, cells: Set<Int>) {
+    /// Wrong by itself, whether or not a cell fails of it: something said so.
+    public let isEvident: Bool
+    public init(finding: Finding, cells: Set<Int>, isEvident: Bool = false) {
         self.finding = finding
         self.cells = cells
+        self.isEvident = isEvident
     }
 }

@@ -28,6 +28,8 @@ public final class Cluster: Sendable {
     private let planCounter = Mutex<UInt64>(1)
     private let toleratedNodes = Mutex<[String: Int]>([:])
     private let toleratedAgents = Mutex<[String: Int]>([:])
+    /// Nodes whose agents refused their values.
+    private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
     /// Unexpected ends of nodes and agents: failures of the lab.
     public let failures: AsyncStream<LabError>
@@ -75,6 +77,15 @@ public final class Cluster: Sendable {
     private static func count(_ names: some Sequence<String>, _ on: Bool, in counts: borrowing Mutex<[String: Int]>) {
         counts.withLock { counts in
             for name in names { counts[name, default: 0] += on ? 1 : -1 }
+        }
+    }
+
+    /// An agent that refused its values stays away until others are set.
+    func refused(_ name: String, _ refuses: Bool) {
+        refusing.withLock { refusing in
+            guard refuses != refusing.contains(name) else { return }
+            if refuses { refusing.insert(name) } else { refusing.remove(name) }
+            tolerateAgents([name], refuses)
         }
     }
 
@@ -126,15 +137,15 @@ public final class Cluster: Sendable {
         try await node.boot(within: deadline)
         await feed.forget(node.name)
         try await node.call(.configure(configuration(of: node)), within: deadline)
-        try await node.call(.startAgent, within: deadline)
-        try await node.wait(for: "ready", within: deadline) { $0.isReady }
+        try await startAgent(of: node, within: deadline)
     }
 
     private func configuration(of node: ClusterNode) throws -> NodeConfiguration {
+        let options = try DatapathOptions(values: datapathValues)
         let agent = AgentConfig(
-            nodeName: node.name, nodeAddress: node.plan.address, podCIDR: node.plan.podCIDR,
-            clusterPodCIDR: plan.profile.podCIDR, tunnelPort: LabPlan.tunnelPort,
-            values: datapathValues, options: try DatapathOptions(values: datapathValues))
+            nodeName: node.name, nodeAddress: node.plan.address,
+            podCIDR: options.ipam.mode == .kubernetes ? "" : node.plan.podCIDR,
+            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return NodeConfiguration(
@@ -329,18 +340,27 @@ public final class Cluster: Sendable {
         let prefix = "datapath.values."
         guard path.hasPrefix(prefix) else { throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set") }
         values.withLock { $0[String(path.dropFirst(prefix.count))] = value }
-        let running = await runningNodes()
-        tolerateAgents(running.map(\.name), true)
-        defer { tolerateAgents(running.map(\.name), false) }
-        try await onAll(running) { node in
-            try await node.call(.stopAgent(signal: SIGTERM), within: self.slack)
+        var powered: [ClusterNode] = []
+        for node in nodes where await node.state.answers { powered.append(node) }
+        let names = powered.map(\.name)
+        tolerateAgents(names, true)
+        defer { tolerateAgents(names, false) }
+        try await onAll(powered) { node in
+            if await node.state.agent?.running == true {
+                try await node.call(.stopAgent(signal: SIGTERM), within: self.slack)
+            }
             try await node.call(.configure(self.configuration(of: node)), within: self.slack)
-            try await node.call(.startAgent, within: self.slack)
-            try await node.wait(for: "ready", within: self.slack) { $0.isReady }
+            try await self.startAgentOrLetItRefuse(of: node)
         }
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()
+    }
+
+    /// UDP port of the overlay; 0 with native routing.
+    public var tunnelPort: UInt16 {
+        guard let options = try? DatapathOptions(values: datapathValues), options.routingMode == .tunnel else { return 0 }
+        return options.tunnelPort != 0 ? options.tunnelPort : options.tunnelProtocol.standardPort
     }
 
     /// Effective datapath values.

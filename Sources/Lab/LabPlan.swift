@@ -53,40 +53,50 @@ public struct LabPlan: Codable, Sendable {
     public let prefixLength: Int
     /// EKS' own, where a profile names none.
     static let usualServiceRange = IPv4CIDR(IPv4Address(10, 100, 0, 0), prefixLength: 16) ?? .any
+    /// Ranges of all pods.
+    public let clusterPodCIDRs: [String]
     /// Port on which a node itself answers probes.
     public static let nodePort = WorkloadPlacement.nodePort
-    /// VXLAN port of the tunnel (Linux's and Cilium's default, not RFC 7348's 4789).
-    public static let tunnelPort: UInt16 = 8472
 
     /// Where the nodes' public addresses are: TEST-NET-2 (RFC 5737).
     static let publicNetwork = IPv4Address(198, 51, 100, 0)
 
     /// - Throws: `LabError` when the ranges of the profile do not hold the nodes.
     public init(profile: LabProfile) throws(LabError) {
-        guard let subnet = IPv4CIDR(profile.subnetCIDR), let pods = IPv4CIDR(profile.podCIDR) else {
-            throw LabError(.plan, "lab \(profile.name): subnet or pod range is no CIDR")
+        guard let subnet = IPv4CIDR(profile.subnetCIDR) else {
+            throw LabError(.plan, "lab \(profile.name): subnet is no CIDR")
         }
-        guard profile.podMaskSize > pods.prefixLength, profile.podMaskSize <= LabProfile.longestPodMask else {
-            throw LabError(.plan, "lab \(profile.name): a /\(profile.podMaskSize) per node does not fit \(pods)")
+        let pool = try ClusterPool(profile, values: profile.datapathValues)
+        guard pool.maskSize <= LabProfile.longestPodMask else {
+            throw LabError(.plan, "lab \(profile.name): a /\(pool.maskSize) has no room for pods")
         }
-        let shares = 1 << (profile.podMaskSize - pods.prefixLength)
         let hosts = (1 << (32 - subnet.prefixLength)) - 12
-        guard profile.nodeCount < shares, profile.nodeCount <= hosts, profile.nodeCount <= LabProfile.mostNodes else {
+        guard profile.nodeCount <= hosts, profile.nodeCount <= LabProfile.mostNodes else {
             throw LabError(.plan, "lab \(profile.name): no room for \(profile.nodeCount) nodes")
         }
+        // The first share stays free: node1 has the second.
+        var shares: [IPv4CIDR] = []
+        for (place, name) in zip(1..., profile.nodeNames) {
+            guard let share = pool.share(place) else {
+                throw LabError(
+                    .plan,
+                    "lab \(profile.name): no podCIDR left for \(name): the pool \(pool.ranges.map(\.description)) has "
+                        + "\(pool.count - 1) shares of /\(pool.maskSize)")
+            }
+            shares.append(share)
+        }
+        clusterPodCIDRs = pool.ranges.map(\.description)
         self.profile = profile
         prefixLength = subnet.prefixLength
         gateway = IPv4Address(rawValue: subnet.network.address.rawValue + 1).description
-        let share = UInt32(1) << (32 - UInt32(profile.podMaskSize))
         let cloud = profile.cloud
         nodes = profile.nodeNames.enumerated().map { index, name in
             let number = UInt32(index + 1)
-            let podNetwork = IPv4Address(rawValue: pods.network.address.rawValue + number * share)
             return Node(
                 name: name, address: IPv4Address(rawValue: subnet.network.address.rawValue + 10 + number).description,
                 mac: "02:4c:52:00:00:" + hexByte(number), tap: "tap\(number)",
                 interfaceID: "eni-" + SHA256Digest.hex(of: Array((profile.name + "/" + name).utf8)).prefix(17),
-                podCIDR: "\(podNetwork)/\(profile.podMaskSize)",
+                podCIDR: shares[index].description,
                 publicAddress: cloud.internetGateway
                     ? IPv4Address(rawValue: Self.publicNetwork.rawValue + 10 + number).description : "",
                 further: cloud.interfaces.enumerated().compactMap { position, interface in

@@ -18,6 +18,9 @@ public struct NodeState: Sendable {
     /// Programs of its pods, as last heard of, by `namespace/pod/container`.
     public var containers: [String: ContainerState] = [:]
 
+    /// Its runtime can be asked.
+    public var answers: Bool { power == .running && runtime != nil }
+
     public var isReady: Bool { power == .running && runtime != nil && agent?.running == true && conflist != nil }
 
     /// One sentence for a timeout.

@@ -74,6 +74,18 @@ extension NetlinkSocket {
         try add(link, name, mac: mac, mtu: mtu)
     }
 
+    /// Creates a Geneve interface in external mode, as `createExternalVXLAN`.
+    ///
+    /// - Parameter port: the UDP destination port, 6081 as RFC 8926 has it.
+    public func createExternalGeneve(
+        _ name: String, port: UInt16, mac: MACAddress? = nil, mtu: Int? = nil
+    ) throws(SystemError) {
+        let link = try NetlinkObject("rtnl_link_geneve_alloc", rtnl_link_geneve_alloc())
+        rtnl_link_geneve_set_flags(link.pointer, UInt8(RTNL_LINK_GENEVE_F_COLLECT_METADATA), 1)
+        rtnl_link_geneve_set_port(link.pointer, UInt32(port))
+        try add(link, name, mac: mac, mtu: mtu)
+    }
+
     public func createBridge(_ name: String, mac: MACAddress? = nil, mtu: Int? = nil) throws(SystemError) {
         try create(kind: "bridge", name, mac: mac, mtu: mtu)
     }

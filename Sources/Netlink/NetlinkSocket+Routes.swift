@@ -18,10 +18,14 @@ public struct Route: Sendable, Hashable {
     public var priority: UInt32
     /// 254 is main, 255 local (`rt_class_t`).
     public var table: UInt32
+    /// Who made it (`rtm_protocol`): 2 is the kernel, 3 an administrator; a program that keeps routes takes a number of its
+    /// own, by which it finds them again.
+    public var origin: UInt8
 
     public init(
         to destination: IPv4CIDR, via gateway: IPv4Address? = nil, linkIndex: Int32, isOnLink: Bool = false,
-        source: IPv4Address? = nil, mtu: Int? = nil, priority: UInt32 = 0, table: UInt32 = 254
+        source: IPv4Address? = nil, mtu: Int? = nil, priority: UInt32 = 0, table: UInt32 = 254,
+        origin: UInt8 = UInt8(RTPROT_BOOT)
     ) {
         self.destination = destination.network
         self.gateway = gateway
@@ -31,6 +35,7 @@ public struct Route: Sendable, Hashable {
         self.mtu = mtu
         self.priority = priority
         self.table = table
+        self.origin = origin
     }
 }
 
@@ -48,7 +53,8 @@ extension NetlinkSocket {
                 linkIndex: rtnl_route_nh_get_ifindex(hop),
                 isOnLink: rtnl_route_nh_get_flags(hop) & UInt32(RTNH_F_ONLINK) != 0,
                 source: ipv4Address(rtnl_route_get_pref_src(entry)), mtu: hasMTU ? Int(mtu) : nil,
-                priority: rtnl_route_get_priority(entry), table: table)
+                priority: rtnl_route_get_priority(entry), table: table,
+                origin: rtnl_route_get_protocol(entry))
         }
     }
 
@@ -74,7 +80,7 @@ extension NetlinkSocket {
         let destination = try NetlinkAddress(route.destination)
         rtnl_route_set_family(pointer, UInt8(AF_INET))
         rtnl_route_set_table(pointer, route.table)
-        rtnl_route_set_protocol(pointer, UInt8(RTPROT_BOOT))
+        rtnl_route_set_protocol(pointer, route.origin)
         rtnl_route_set_type(pointer, UInt8(RTN_UNICAST))
         rtnl_route_set_scope(pointer, UInt8(route.gateway == nil ? RT_SCOPE_LINK.rawValue : RT_SCOPE_UNIVERSE.rawValue))
         rtnl_route_set_priority(pointer, route.priority)

@@ -63,14 +63,17 @@ struct EvidenceCollector: Sendable {
         case nil: power = .unknown
         }
         let snapshot = power == .running ? await cluster.snapshot(of: node) : nil
+        let isDown = snapshot?.agentRunning == false
         let status =
             snapshot?.agentRunning == true
             ? try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3)) : nil
+        let agent = await node.state
         return NodeReading(
-            name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: LabPlan.tunnelPort,
+            name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: cluster.tunnelPort,
             power: power, answers: snapshot != nil,
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
+            agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
             datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
     }
 

@@ -53,6 +53,8 @@ public struct LabProfile: Codable, Sendable {
     public var podMaskSize: Int
     /// Addresses of services, `10.100.0.0/16`.
     public var serviceCIDR: String
+    /// Whether the cloud writes each node's share into its Node object (`spec.podCIDR`).
+    public var writesPodCIDR = true
     public var securityGroups: [SecurityGroup]
     /// Groups of the nodes' interfaces.
     public var nodeSecurityGroups: [String]

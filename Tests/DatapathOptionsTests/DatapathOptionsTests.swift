@@ -26,6 +26,7 @@ import Testing
             case (.only(let some, _), _): values = some
             case (_, .flag): values = ["true", "false"]
             case (_, .choice(let names)): values = names
+            case (_, .choices(let names)): values = ["", names.joined(separator: ",")]
             case (_, .integer(let range)): values = ["\(range.lowerBound)", "\(range.upperBound)"]
             case (_, .network): values = ["", "10.0.0.0/8"]
             case (_, .networks): values = ["", "10.0.0.0/8", "{10.0.0.0/8, 192.168.0.0/16}"]

@@ -57,12 +57,12 @@ import Testing
         let pods = try #require(IPv4CIDR("192.168.1.0/24"))
         let cluster = try #require(IPv4CIDR("192.168.0.0/16"))
         let table = try #require(
-            plan.table(pods: pods, cluster: cluster, nodes: [IPv4Address(10, 0, 0, 12), IPv4Address(10, 0, 0, 11)]))
+            plan.table(pods: pods, clusters: [cluster], nodes: [IPv4Address(10, 0, 0, 12), IPv4Address(10, 0, 0, 11)]))
         #expect(table.source == pods)
         #expect(
             table.exclusions.map(\.description) == ["192.168.0.0/16", "10.1.0.0/16", "10.0.0.11/32", "10.0.0.12/32"])
         #expect(table.interfaces == [.named("eth0"), .prefix("ens")])
-        #expect(try Self.plan(["bpf.masquerade": "true"]).table(pods: pods, cluster: cluster, nodes: []) == nil)
+        #expect(try Self.plan(["bpf.masquerade": "true"]).table(pods: pods, clusters: [cluster], nodes: []) == nil)
     }
 }
 

@@ -17,7 +17,7 @@ struct ModelLayoutTests {
         #expect(MemoryLayout<ConnectionEntry>.size == 24)
         #expect(MemoryLayout<MetricsKey>.size == 8)
         #expect(MemoryLayout<MetricsValue>.size == 16)
-        #expect(MemoryLayout<ConfigEntry>.size == 64)
+        #expect(MemoryLayout<ConfigEntry>.size == 88)
         #expect(MemoryLayout<dp_event>.size == 112)
     }
 
@@ -80,7 +80,7 @@ struct ModelLayoutTests {
         let cluster = try #require(IPv4CIDR("192.168.0.0/16"))
         var config = DatapathConfig(
             nodeAddress: IPv4Address(10, 0, 0, 11), routerAddress: IPv4Address(192, 168, 1, 1), podRange: range,
-            clusterRange: cluster, hostInterface: 3, hostMAC: MACAddress(rawValue: 1), overlayInterface: 4,
+            clusterRanges: [cluster], hostInterface: 3, hostMAC: MACAddress(rawValue: 1), overlayInterface: 4,
             nodeInterface: 2)
         #expect(ConfigEntry(config).tracePoints.isEmpty)
         config.tracePoints = [.toOverlay, .fromNetwork]

@@ -115,7 +115,7 @@ import Testing
     @Test func theConflistComesAndGoesWithReadiness() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         var config = AgentConfig(
-            nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24", clusterPodCIDR: "192.168.0.0/16")
+            nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24", clusterPodCIDRs: ["192.168.0.0/16"])
         config.conflistPath = directory + "/net.d/05-labrun.conflist"
         try Agent.publish(ready: true, config)
         let before = try FileManager.default.attributesOfItem(atPath: config.conflistPath)[.systemFileNumber] as? Int
@@ -131,12 +131,14 @@ import Testing
         arguments: [
             { (config: inout AgentConfig) in config.nodeAddress = "x" }, { $0.podCIDR = "192.168.1.0" },
             { $0.podCIDR = "172.16.0.0/24" }, { $0.nodeAddress = "192.168.9.9" }, { $0.device = "a/b" },
-            { $0.podMTU = 100 },
-            { $0.tunnelPort = 0 }, { $0.values["routingMode"] = "native" },
+            { $0.options.MTU = 100 }, { $0.clusterPodCIDRs = [] }, { $0.clusterPodCIDRs.append("10.0.0.0/16") },
+            { $0.clusterPodCIDRs = Array(repeating: "192.168.0.0/16", count: 5) },
+            { $0.values["routingMode"] = "bridge" }, { $0.values["tunnelProtocol"] = "gre" },
+            { $0.values["autoDirectNodeRoutes"] = "true" }, { $0.values["ipv4NativeRoutingCIDR"] = "10" },
         ] as [@Sendable (inout AgentConfig) -> Void])
     func aConfigurationThatCannotWorkIsRefused(_ change: @Sendable (inout AgentConfig) -> Void) throws {
         var config = AgentConfig(
-            nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24", clusterPodCIDR: "192.168.0.0/16",
+            nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24", clusterPodCIDRs: ["192.168.0.0/16"],
             values: ["routingMode": "tunnel"])
         _ = try AgentSettings(config)
         change(&config)

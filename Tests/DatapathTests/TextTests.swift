@@ -32,7 +32,7 @@ import Testing
         let status = AgentStatus(
             nodeName: "node1", version: "1", ready: false, problems: ["eth0 ingress: from_netdev is not attached"],
             kernel: "6.1", node: node, knownNodes: ["node1"], endpointCount: 1, addressesInUse: 2, addressesTotal: 254,
-            values: [:], programs: [], starts: 3,
+            values: [:], routing: "Native", podMTU: 1500, programs: [], starts: 3,
             objects: ["services": 2, "pods": 1], objectProblems: ["services: full"])
         let text = StatusText.text(status)
         #expect(text.contains("Datapath:         Failure   not ready\n"))

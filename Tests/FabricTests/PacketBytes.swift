@@ -37,6 +37,10 @@ enum PacketBytes {
         [flags, 0, 0, 0, UInt8(vni >> 16)] + two(vni & 0xFFFF) + [0] + frame
     }
 
+    static func geneve(_ frame: [UInt8], vni: Int, options: [UInt8] = [], type: Int = 0x6558) -> [UInt8] {
+        [UInt8(options.count / 4), 0] + two(type) + [UInt8(vni >> 16)] + two(vni & 0xFFFF) + [0] + options + frame
+    }
+
     static let tunnelled = ethernet(
         ipv4(
             udp(

@@ -31,6 +31,16 @@ import Testing
             decode(PacketBytes.ethernet(PacketBytes.ipv4(PacketBytes.udp(frame, to: 8472), protocol: 17))).vni == nil)
     }
 
+    @Test(arguments: [[], [1, 2, 3, 4]] as [[UInt8]])
+    func geneveIsReadPastItsOptions(_ options: [UInt8]) {
+        let frame = PacketBytes.ethernet(PacketBytes.ipv4([], protocol: 50))
+        let datagram = PacketBytes.udp(PacketBytes.geneve(frame, vni: 0x01_0203, options: options), to: 6081)
+        let packet = decode(PacketBytes.ethernet(PacketBytes.ipv4(datagram, protocol: 17)))
+        #expect(packet.vni == 0x01_0203 && packet.inner?.protocol == 50)
+        let other = PacketBytes.udp(PacketBytes.geneve(frame, vni: 9, type: 0x0800), to: 6081)
+        #expect(decode(PacketBytes.ethernet(PacketBytes.ipv4(other, protocol: 17))).vni == nil)
+    }
+
     @Test func tcpFlagsAreRead() {
         let packet = decode(
             PacketBytes.ethernet(PacketBytes.ipv4(PacketBytes.tcp(from: 1, to: 8080, flags: 0x12), protocol: 6)))

@@ -18,10 +18,17 @@ static __always_inline const struct dp_config *config_lookup(void) {
     return config && config->abi_version == DP_ABI_VERSION ? config : NULL;
 }
 
+static __always_inline int range_contains(const struct dp_range *range, __be32 address) {
+    return range->mask && (address & range->mask) == range->address;
+}
+
 static __always_inline int config_is_local_pod(const struct dp_config *config, __be32 address) {
-    return config->pod_range_mask && (address & config->pod_range_mask) == config->pod_range;
+    return range_contains(&config->pod_range, address);
 }
 
 static __always_inline int config_is_cluster_pod(const struct dp_config *config, __be32 address) {
-    return config->cluster_range_mask && (address & config->cluster_range_mask) == config->cluster_range;
+    for (int index = 0; index < DP_MAX_CLUSTER_RANGES; index++)
+        if (range_contains(&config->cluster_ranges[index], address))
+            return 1;
+    return 0;
 }

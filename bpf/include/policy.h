@@ -13,6 +13,7 @@
 #include "datapath_abi.h"
 #include "drop.h"
 #include "flow.h"
+#include "icmp.h"
 #include "l4.h"
 #include "packet.h"
 #include "policy_maps.h"
@@ -96,7 +97,7 @@ static __always_inline __u16 policy_port_class(__u8 protocol, __u16 port) {
 static __always_inline __u16 policy_called_port(
     const struct packet *packet, const struct flow *flow, int is_reply) {
     if (packet->event.protocol == IPPROTO_ICMP)
-        return is_reply && packet->event.icmp_type == ICMP_TYPE_ECHO_REPLY ? ICMP_TYPE_ECHO : packet->event.icmp_type;
+        return is_reply && packet->event.icmp_type == ICMP_ECHOREPLY ? ICMP_ECHO : packet->event.icmp_type;
     return bpf_ntohs(is_reply ? flow->tuple.source_port : flow->tuple.destination_port);
 }
 

@@ -98,16 +98,18 @@ extension Agent {
                 problems: core.problems, kernel: Self.kernelRelease(), node: core.own,
                 knownNodes: core.cluster.nodes.map(\.name).sorted(), endpointCount: core.endpoints.count,
                 addressesInUse: core.pool.inUse, addressesTotal: core.pool.capacity,
-                values: core.settings.config.values,
+                values: core.settings.config.values, routing: core.settings.routing.text,
+                podMTU: core.devices.routeMTU,
                 programs: (try? core.programs.inspect(core.devices).attached) ?? [],
                 starts: core.starts,
                 objects: Dictionary(
                     uniqueKeysWithValues: ObjectKind.allCases.map { ($0.rawValue, core.objects.count($0)) }
                         .filter { $0.1 > 0 }),
-                objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" })
+                objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
+                kernelFeatures: core.settings.kernelFeatures.states, fallbacks: core.settings.fallbacks)
             status.maps = core.conntrack.gauges + [core.natGauge].compactMap { $0 }
             status.masquerading = core.settings.masquerade.summary(
-                devices: core.devices.nodeDevices, cluster: core.settings.clusterPodCIDR)
+                devices: core.devices.nodeDevices, clusters: core.settings.clusterPodCIDRs)
             return status
         }
     }
@@ -194,12 +196,14 @@ extension AgentCore {
     /// Takes over what was pushed: first checked, then written down, then into the kernel.
     mutating func replaceCluster(_ cluster: StateStore.Cluster) throws {
         _ = try IPCachePlan.desired(
-            own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values))
+            own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values),
+            isTunnelled: settings.routing.tunnel != nil)
         let remote = try identities.remoteIdentities(in: cluster.entries)
         try store.save(cluster)
         self.cluster = cluster
         identities.remote = remote
         try enforcePolicies()
         try reconcileIPCache()
+        try reconcileRoutes()
     }
 }

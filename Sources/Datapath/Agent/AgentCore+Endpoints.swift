@@ -63,7 +63,7 @@ extension AgentCore {
         try store.save(lastEndpointID: endpoint.id)
         do {
             let ifindex = try PodNetwork.connect(
-                endpoint, namespace: namespace, mtu: settings.config.podMTU, netlink)
+                endpoint, namespace: namespace, mtu: devices.routeMTU, netlink)
             endpoint.ifindex = Int(ifindex)
             // The interface is down until its program and the maps are in place: no packet passes unseen.
             try programs.attachEndpoint(interface: endpoint.ifindex)

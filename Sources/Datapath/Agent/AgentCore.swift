@@ -73,8 +73,18 @@ struct AgentCore: ~Copyable {
         let options = settings.options
         try SocketPrograms.reconcile(
             wanted: options.socketLB.enabled && options.kubeProxyReplacement.isComplete, pins: BPFFilesystem.pins)
+        try core.reconcileRoutes()
         try core.programs.attach(to: devices)
-        for endpoint in core.endpoints.values { try core.programs.attachEndpoint(interface: endpoint.ifindex) }
+        for endpoint in core.endpoints.values {
+            try core.programs.attachEndpoint(interface: endpoint.ifindex)
+            do {
+                try PodNetwork.setMTU(
+                    devices.routeMTU, of: endpoint, namespace: try NetworkNamespace(path: endpoint.netns), core.netlink)
+            } catch {
+                // Its runtime may be taking the pod away at this moment.
+                Log.warning("cannot set the MTU", ["endpoint": "\(endpoint.id)", "error": "\(error)"])
+            }
+        }
         Log.info("programs attached", ["endpoints": "\(core.endpoints.count)", "start": "\(starts)"])
         try core.ensureHealthEndpoint()
         return core
@@ -146,7 +156,7 @@ struct AgentCore: ~Copyable {
     func reconcileIPCache() throws {
         let desired = try IPCachePlan.desired(
             own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values),
-            ranges: policies.ranges.numbers, apiServers: apiServers())
+            ranges: policies.ranges.numbers, apiServers: apiServers(), isTunnelled: settings.routing.tunnel != nil)
         let difference = IPCachePlan.difference(from: try programs.maps.ipcache(), to: desired)
         try programs.maps.apply(difference)
     }
@@ -155,10 +165,12 @@ struct AgentCore: ~Copyable {
     func configure(tracePoints: Set<TracePoint>) throws {
         var config = DatapathConfig(
             nodeAddress: settings.nodeAddress, routerAddress: router, podRange: settings.podCIDR,
-            clusterRange: settings.clusterPodCIDR, hostInterface: UInt32(devices.hostIndex),
-            hostMAC: devices.hostMAC, overlayInterface: UInt32(devices.overlayIndex),
+            clusterRanges: settings.clusterPodCIDRs, hostInterface: UInt32(devices.hostIndex),
+            hostMAC: devices.hostMAC, overlayInterface: UInt32(devices.overlay?.index ?? 0),
             nodeInterface: UInt32(devices.deviceIndex))
-        config.tunnelPort = settings.config.tunnelPort
+        config.tunnelPort = settings.routing.tunnelPort
+        config.routesNatively = settings.routing.tunnel == nil
+        config.routeMTU = devices.routeMTU
         config.tracePoints = tracePoints
         config.aggregatesTraces = false
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
@@ -191,6 +203,20 @@ struct AgentCore: ~Copyable {
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try reconcileMaps()
         try configureMasquerade()
+        try reconcileRoutes()
         try programs.attach(to: devices)
+    }
+
+    /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its own.
+    func reconcileRoutes() throws {
+        let isTunnelled = settings.routing.tunnel != nil
+        let (routes, refused) = NodeRoutes.desired(
+            local: isTunnelled ? settings.clusterPodCIDRs : [settings.podCIDR], router: router,
+            hostIndex: devices.hostIndex, deviceIndex: devices.deviceIndex,
+            onLink: try netlink.addresses(linkIndex: devices.deviceIndex).map(\.address.network),
+            mtu: devices.routeMTU, own: own.name, nodes: cluster.nodes,
+            makesNodeRoutes: settings.routing.makesNodeRoutes)
+        for reason in refused { Log.warning(reason) }
+        try NodeRoutes.reconcile(routes, netlink)
     }
 }

@@ -1,4 +1,5 @@
 import AgentAPI
+import DatapathModel
 import DatapathOptions
 import NetAddress
 
@@ -7,9 +8,14 @@ struct AgentSettings: Sendable {
     let config: AgentConfig
     let nodeAddress: IPv4Address
     let podCIDR: IPv4CIDR
-    let clusterPodCIDR: IPv4CIDR
+    let clusterPodCIDRs: [IPv4CIDR]
+    let routing: RoutingPlan
     let masquerade: MasqueradePlan
     var options: DatapathOptions { config.options }
+    /// What was found on the kernel; nothing until it was asked.
+    var kernelFeatures = KernelFeatures(found: [], masking: [])
+    /// What of the options was given up on this kernel.
+    var fallbacks: [String] = []
 
     /// - Throws: `DatapathError.invalidConfiguration` that names the field.
     init(_ config: AgentConfig) throws(DatapathError) {
@@ -19,22 +25,25 @@ struct AgentSettings: Sendable {
         guard let podCIDR = IPv4CIDR(config.podCIDR) else {
             throw .invalidConfiguration("podCIDR: not an address range: \"\(config.podCIDR)\"")
         }
-        guard let clusterPodCIDR = IPv4CIDR(config.clusterPodCIDR), clusterPodCIDR.prefixLength >= 1 else {
-            throw .invalidConfiguration("clusterPodCIDR: not an address range: \"\(config.clusterPodCIDR)\"")
+        var clusterPodCIDRs: [IPv4CIDR] = []
+        for text in config.clusterPodCIDRs {
+            guard let range = IPv4CIDR(text), range.prefixLength >= 1 else {
+                throw .invalidConfiguration("clusterPodCIDRs: not an address range: \"\(text)\"")
+            }
+            guard !range.contains(nodeAddress) else {
+                throw .invalidConfiguration("nodeAddress \(nodeAddress) lies in clusterPodCIDRs \(range)")
+            }
+            clusterPodCIDRs.append(range.network)
         }
-        guard clusterPodCIDR.contains(podCIDR) else {
-            throw .invalidConfiguration("podCIDR \(podCIDR) is not part of clusterPodCIDR \(clusterPodCIDR)")
+        guard (1...DatapathConfig.mostClusterRanges).contains(clusterPodCIDRs.count) else {
+            throw .invalidConfiguration("clusterPodCIDRs: 1 to \(DatapathConfig.mostClusterRanges) ranges")
         }
-        guard !clusterPodCIDR.contains(nodeAddress) else {
-            throw .invalidConfiguration("nodeAddress \(nodeAddress) lies in clusterPodCIDR \(clusterPodCIDR)")
+        guard clusterPodCIDRs.contains(where: { $0.contains(podCIDR) }) else {
+            throw .invalidConfiguration("podCIDR \(podCIDR) is not part of clusterPodCIDRs")
         }
         guard CNIEnvironment.isInterfaceName(config.device) else {
             throw .invalidConfiguration("device: not an interface name: \"\(config.device)\"")
         }
-        guard (576...65485).contains(config.podMTU) else {
-            throw .invalidConfiguration("podMTU: must be 576 to 65485, is \(config.podMTU)")
-        }
-        guard config.tunnelPort != 0 else { throw .invalidConfiguration("tunnelPort: must not be 0") }
         for (name, value) in config.values.sorted(by: { $0.key < $1.key }) {
             // An option that this datapath does not have must not be taken silently for granted.
             guard let mistake = OptionCatalogue.mistake(name: name, value: value) else { continue }
@@ -45,7 +54,8 @@ struct AgentSettings: Sendable {
         masquerade = try MasqueradePlan(config.options)
         self.nodeAddress = nodeAddress
         self.podCIDR = podCIDR.network
-        self.clusterPodCIDR = clusterPodCIDR.network
+        self.clusterPodCIDRs = clusterPodCIDRs
+        routing = try RoutingPlan(config.options)
     }
 
     func nodeEntry(pool: AddressPool) -> NodeEntry {

@@ -40,8 +40,10 @@ struct DatapathPrograms: ~Copyable {
 
     /// Attaches, in the place of what is there, to the node's devices: first what delivers, last what sends there.
     func attach(to devices: HostDevices) throws(SystemError) {
-        try TrafficControl.attach(toOverlay, to: UInt32(devices.overlayIndex), .egress)
-        try TrafficControl.attach(fromOverlay, to: UInt32(devices.overlayIndex), .ingress)
+        if let overlay = devices.overlay {
+            try TrafficControl.attach(toOverlay, to: UInt32(overlay.index), .egress)
+            try TrafficControl.attach(fromOverlay, to: UInt32(overlay.index), .ingress)
+        }
         try TrafficControl.attach(fromHost, to: UInt32(devices.hostIndex), .egress)
         for device in devices.nodeDevices {
             // What answers is understood before anything is translated.
@@ -100,8 +102,10 @@ struct DatapathPrograms: ~Copyable {
             try look(device.name, device.index, .egress, toNetdev)
         }
         try look(HostDevices.host, devices.hostIndex, .egress, fromHost)
-        try look(HostDevices.overlay, devices.overlayIndex, .ingress, fromOverlay)
-        try look(HostDevices.overlay, devices.overlayIndex, .egress, toOverlay)
+        if let overlay = devices.overlay {
+            try look(overlay.name, overlay.index, .ingress, fromOverlay)
+            try look(overlay.name, overlay.index, .egress, toOverlay)
+        }
         return lines
     }
 

@@ -13,16 +13,22 @@ struct HostDevices: Sendable {
     static let host = "labrun_host"
     /// The other end; what comes out of it enters the node's stack.
     static let net = "labrun_net"
-    static let overlay = "labrun_vxlan"
-
     let hostIndex: Int32
     let hostMAC: MACAddress
     let netIndex: Int32
-    let overlayIndex: Int32
+    /// Encapsulates between nodes; nil with native routing.
+    let overlay: Overlay?
     /// The node's own interface.
     let deviceIndex: Int32
     /// Those that carry traffic from and to the outside.
     let nodeDevices: [NodeDevice]
+    /// Longest IPv4 packet of pods: what the device takes, less what the tunnel adds.
+    let routeMTU: Int
+
+    struct Overlay: Sendable {
+        let name: String
+        let index: Int32
+    }
 
     static func ensure(
         _ settings: AgentSettings, router: IPv4Address, _ store: StateStore, _ netlink: borrowing NetlinkSocket
@@ -36,43 +42,52 @@ struct HostDevices: Sendable {
             try netlink.createVeth(
                 host, mac: settings.deviceMAC(1), peer: net, peerMAC: settings.deviceMAC(2))
         }
-        try ensureOverlay(settings, store, netlink)
+        let routeMTU = settings.routing.routeMTU(deviceMTU: device.mtu)
+        let overlay = try ensureOverlay(settings, mtu: routeMTU, store, netlink)
         try Sysctl.set("net/ipv4/ip_forward", "1")
         // Packets of pods reach the stack by their own interface, but the route back is labrun_host's: never symmetric.
-        for name in ["all", "default", host, net, overlay] { try Sysctl.set("net/ipv4/conf/\(name)/rp_filter", "0") }
-        for name in [host, net, overlay] { try Sysctl.setIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "1") }
+        let own = [host, net] + (overlay.map { [$0.name] } ?? [])
+        for name in ["all", "default"] + own { try Sysctl.set("net/ipv4/conf/\(name)/rp_filter", "0") }
+        for name in own { try Sysctl.setIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "1") }
         for name in [host, net] { try bringUpWithoutARP(name) }
-        try netlink.setUp(overlay)
+        if let overlay { try netlink.setUp(overlay.name) }
 
         let hostLink = try netlink.link(named: host)
         guard let hostMAC = hostLink.mac else { throw DatapathError.kernel("\(host) has no hardware address") }
         try ensureAddress(IPv4CIDR(host: router), linkIndex: hostLink.index, netlink)
-        try netlink.replaceRoute(
-            Route(to: settings.clusterPodCIDR, linkIndex: hostLink.index, source: router, mtu: config.podMTU))
         return HostDevices(
             hostIndex: hostLink.index, hostMAC: hostMAC, netIndex: try netlink.link(named: net).index,
-            overlayIndex: try netlink.link(named: overlay).index, deviceIndex: device.index,
-            nodeDevices: try NodeDevice.select(settings, netlink))
+            overlay: overlay, deviceIndex: device.index, nodeDevices: try NodeDevice.select(settings, netlink),
+            routeMTU: routeMTU)
     }
 
+    /// The overlay's interface as the options ask for it; those of other modes go.
     private static func ensureOverlay(
-        _ settings: AgentSettings, _ store: StateStore, _ netlink: borrowing NetlinkSocket
-    ) throws {
-        let config = settings.config
-        if let link = try netlink.findLink(named: overlay) {
-            if link.kind == "vxlan", try store.overlayPort() == config.tunnelPort {
-                if link.mtu != config.podMTU {
-                    try netlink.changeLink(index: link.index, LinkChange(mtu: config.podMTU))
-                }
-                return
+        _ settings: AgentSettings, mtu: Int, _ store: StateStore, _ netlink: borrowing NetlinkSocket
+    ) throws -> Overlay? {
+        for other in TunnelProtocol.allCases where other != settings.routing.tunnel {
+            guard let link = try netlink.findLink(named: other.device) else { continue }
+            Log.info("removing overlay device", ["device": other.device])
+            try netlink.deleteLink(index: link.index)
+        }
+        guard let tunnel = settings.routing.tunnel else { return nil }
+        let port = settings.routing.tunnelPort
+        if let link = try netlink.findLink(named: tunnel.device) {
+            if link.kind == tunnel.rawValue, try store.overlayPort() == port {
+                if link.mtu != mtu { try netlink.changeLink(index: link.index, LinkChange(mtu: mtu)) }
+                return Overlay(name: tunnel.device, index: link.index)
             }
-            Log.info("replacing overlay device", ["port": "\(config.tunnelPort)"])
+            Log.info("replacing overlay device", ["device": tunnel.device, "port": "\(port)"])
             try netlink.deleteLink(index: link.index)
         }
         // The port is written down before the device exists: a kill in between leaves no device of an unknown port.
-        try store.save(overlayPort: config.tunnelPort)
-        try netlink.createExternalVXLAN(
-            overlay, port: config.tunnelPort, mac: settings.deviceMAC(3), mtu: config.podMTU)
+        try store.save(overlayPort: port)
+        let mac = settings.deviceMAC(3)
+        switch tunnel {
+        case .vxlan: try netlink.createExternalVXLAN(tunnel.device, port: port, mac: mac, mtu: mtu)
+        case .geneve: try netlink.createExternalGeneve(tunnel.device, port: port, mac: mac, mtu: mtu)
+        }
+        return Overlay(name: tunnel.device, index: try netlink.link(named: tunnel.device).index)
     }
 
     private static func ensureAddress(

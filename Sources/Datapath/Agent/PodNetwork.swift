@@ -46,6 +46,21 @@ enum PodNetwork {
         }
     }
 
+    /// Gives both ends an MTU: a pod outlives an agent's restart in another routing mode.
+    static func setMTU(
+        _ mtu: Int, of endpoint: EndpointRecord, namespace: borrowing NetworkNamespace,
+        _ netlink: borrowing NetlinkSocket
+    ) throws {
+        let link = try netlink.link(named: endpoint.hostInterface)
+        if link.mtu != mtu { try netlink.changeLink(index: link.index, LinkChange(mtu: mtu)) }
+        let interface = endpoint.interface
+        try namespace.run {
+            let netlink = try NetlinkSocket()
+            let link = try netlink.link(named: interface)
+            if link.mtu != mtu { try netlink.changeLink(index: link.index, LinkChange(mtu: mtu)) }
+        }
+    }
+
     /// What is wrong with the pod's end; nil when it is as it was made.
     static func problem(
         _ endpoint: EndpointRecord, router: IPv4Address, namespace: borrowing NetworkNamespace

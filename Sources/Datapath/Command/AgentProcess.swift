@@ -1,6 +1,7 @@
 import AgentAPI
 import BPF
 import DatapathModel
+import DatapathOptions
 import LinuxKernel
 
 #if canImport(FoundationEssentials)
@@ -16,6 +17,8 @@ import LinuxKernel
 enum AgentProcess {
     /// How often the agent makes sure that its programs are where it left them.
     private static let verification = Duration.seconds(2)
+    /// How long the agent waits for `spec.podCIDR` with `ipam.mode: kubernetes`.
+    private static let podCIDRPatience = Duration.seconds(15)
 
     /// How often it looks for flows that are over.
     private static let collection = Duration.seconds(30)
@@ -26,15 +29,15 @@ enum AgentProcess {
         Log.info("datapathd starting", ["version": Agent.version, "pid": "\(getpid())"])
         var conflist: String?
         do {
-            let settings = try settings(configPath)
+            let config = try config(configPath)
             let signals = try SignalStream.descriptor(for: [SIGTERM, SIGINT])
-            try AtomicFile.makeDirectories(settings.config.statePath)
-            guard let lock = try FileLock.attempt(path: settings.config.statePath + "/lock") else {
-                throw DatapathError.kernel("another datapathd runs with the state in \(settings.config.statePath)")
+            try AtomicFile.makeDirectories(config.statePath)
+            guard let lock = try FileLock.attempt(path: config.statePath + "/lock") else {
+                throw DatapathError.kernel("another datapathd runs with the state in \(config.statePath)")
             }
             // From here on the conflist is this process's to answer for.
-            conflist = settings.config.conflistPath
-            try serve(settings, signals: signals)
+            conflist = config.conflistPath
+            try serve(config, signals: signals)
             _ = consume lock
             return 0
         } catch {
@@ -44,11 +47,24 @@ enum AgentProcess {
         }
     }
 
-    private static func serve(_ settings: AgentSettings, signals: Int32) throws {
-        let agent = try Agent(settings: settings)
+    private static func serve(_ config: AgentConfig, signals: Int32) throws {
+        let starting = try StartingAgent(config)
+        let server = AgentServer { starting.answer($0) }
+        var config = config
+        if config.options.ipam.mode == .kubernetes {
+            // The range comes over the socket, so that is open before there is a datapath. A conflist of a former run would
+            // have pods asked for.
+            unlink(config.conflistPath)
+            try server.start(path: config.socketPath)
+            let deadline = Deadline.after(podCIDRPatience)
+            guard let range = try starting.waitForPodCIDR(until: deadline, signals: signals) else { return }
+            Log.info("using spec.podCIDR", ["range": range])
+            config.podCIDR = range
+        }
+        let agent = try Agent(settings: try settings(config))
         agent.events.follow(pinnedBuffer: "\(BPFFilesystem.pins)/\(MapName.events)")
-        let server = AgentServer { agent.answer($0) }
-        try server.start(path: settings.config.socketPath)
+        starting.hand(over: agent)
+        if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
         agent.verify()
         var nextCollection = Deadline.after(collection)
         while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) {
@@ -60,12 +76,28 @@ enum AgentProcess {
         agent.stop()
     }
 
-    private static func settings(_ path: String) throws -> AgentSettings {
+    /// What the configuration comes to on this kernel.
+    ///
+    /// - Throws: `DatapathError.kernelFeatureMissing` when it needs what the kernel lacks.
+    private static func settings(_ config: AgentConfig) throws -> AgentSettings {
+        let masked = config.options.labrun.maskedKernelFeatures.compactMap { KernelFeature(rawValue: $0) }
+        let features = try KernelFeatures.probe(masking: Set(masked))
+        let support = try KernelSupport(config.options, on: features)
+        for fallback in support.fallbacks { Log.warning(fallback) }
+        var config = config
+        config.options = support.options
+        var settings = try AgentSettings(config)
+        settings.kernelFeatures = features
+        settings.fallbacks = support.fallbacks
+        return settings
+    }
+
+    private static func config(_ path: String) throws -> AgentConfig {
         guard let bytes = try AtomicFile.read(path) else {
             throw DatapathError.invalidConfiguration("\(path): no such file")
         }
         do {
-            return try AgentSettings(try JSONDecoder().decode(AgentConfig.self, from: Data(bytes)))
+            return try JSONDecoder().decode(AgentConfig.self, from: Data(bytes))
         } catch let error as DecodingError {
             throw DatapathError.invalidConfiguration("\(path): \(error)")
         }

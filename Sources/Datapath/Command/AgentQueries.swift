@@ -45,6 +45,14 @@ enum AgentQueries {
         try show(query, .loadBalancing, returning: LoadBalancingSample.self, ServiceText.loadBalancing)
     }
 
+    /// For Prometheus.
+    static func prometheus(_ query: Query) throws {
+        var client = try AgentClient(socketPath: query.socket)
+        let status: AgentStatus = try client.call(.status, NoParameters?.none)
+        let samples: [MetricSample] = try client.call(.metrics, NoParameters?.none)
+        output(PrometheusText.text(status, samples))
+    }
+
     static func health(_ query: Query, deadlineMillis: Int) throws {
         var client = try AgentClient(socketPath: query.socket)
         let report: HealthReport = try client.call(

@@ -21,6 +21,7 @@ public enum DatapathCommand {
                datapathd bpf ct list [-o json]         connections
                datapathd bpf lb list [-o json]         frontends and backends in the kernel
                datapathd service list [-o json]
+               datapathd metrics                       the agent's figures in Prometheus' text format
                datapathd monitor [-o json]             trace and drop events as they happen
                datapathd call REQUEST                  send one line of JSON to the agent, print its answer
                datapathd selftest [--json]             run the BPF programs on prepared packets
@@ -43,6 +44,7 @@ public enum DatapathCommand {
         case connections(Query)
         case services(Query)
         case loadBalancing(Query)
+        case prometheus(Query)
         case monitor(Query)
         case call(Query, line: String)
         case help
@@ -96,6 +98,7 @@ public enum DatapathCommand {
         case ["service", "list"]: return .services(query)
         case ["bpf", "lb", "list"]: return .loadBalancing(query)
         case ["bpf", "ct", "list"]: return .connections(query)
+        case ["metrics"]: return .prometheus(query)
         case ["monitor"]: return .monitor(query)
         case _ where words.count == 2 && words[0] == "call": return .call(query, line: words[1])
         case []: throw UsageError(message: "a command is missing")
@@ -124,6 +127,7 @@ public enum DatapathCommand {
             case .connections(let query): try AgentQueries.connections(query)
             case .services(let query): try AgentQueries.services(query)
             case .loadBalancing(let query): try AgentQueries.loadBalancing(query)
+            case .prometheus(let query): try AgentQueries.prometheus(query)
             case .monitor(let query): try AgentQueries.monitor(query)
             case .call(let query, let line): try AgentQueries.call(query, line: line)
             }

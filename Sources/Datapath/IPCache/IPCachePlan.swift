@@ -26,10 +26,11 @@ public enum IPCachePlan {
     /// - Parameters:
     ///   - ranges: address ranges that policies name, with their identities; what is known better wins over them.
     ///   - apiServers: addresses of the Kubernetes API server, on nodes or outside.
+    ///   - isTunnelled: whether other nodes' pods are reached through the overlay; else by the node's routes.
     /// - Throws: `DatapathError.invalidConfiguration` that names the entry with a malformed address.
     static func desired(
         own: NodeEntry, nodes: [NodeEntry], remote: [AgentAPI.IPCacheEntry], endpoints: [EndpointRecord],
-        ranges: [IPv4CIDR: UInt32] = [:], apiServers: [IPv4Address] = []
+        ranges: [IPv4CIDR: UInt32] = [:], apiServers: [IPv4Address] = [], isTunnelled: Bool = true
     ) throws(DatapathError) -> [IPv4CIDR: Value] {
         var content: [IPv4CIDR: Value] = [:]
         let ownAddress = try address(own.address, of: own.name)
@@ -40,11 +41,12 @@ public enum IPCachePlan {
             guard range != ownRange, underlay != ownAddress else {
                 throw .invalidConfiguration("node \(node.name) has the address or podCIDR of this node")
             }
-            content[range] = Value(identity: Identity.unmanaged.rawValue, tunnelEndpoint: underlay)
+            let tunnel = isTunnelled ? underlay : nil
+            content[range] = Value(identity: Identity.unmanaged.rawValue, tunnelEndpoint: tunnel)
             content[IPv4CIDR(host: try address(node.routerAddress, of: node.name))] =
-                Value(identity: Identity.remoteNode.rawValue, tunnelEndpoint: underlay)
+                Value(identity: Identity.remoteNode.rawValue, tunnelEndpoint: tunnel)
             content[IPv4CIDR(host: try address(node.healthAddress, of: node.name))] =
-                Value(identity: Identity.health.rawValue, tunnelEndpoint: underlay)
+                Value(identity: Identity.health.rawValue, tunnelEndpoint: tunnel)
             content[IPv4CIDR(host: underlay)] = Value(identity: Identity.remoteNode.rawValue, tunnelEndpoint: nil)
         }
         for entry in remote {
@@ -55,7 +57,8 @@ public enum IPCachePlan {
             }
             // Pushed lists may name this node's own endpoints too; about those it knows better.
             if tunnel == ownAddress || ownRange.contains(prefix) { continue }
-            content[prefix.network] = Value(identity: entry.identity, tunnelEndpoint: tunnel)
+            content[prefix.network] = Value(
+                identity: entry.identity, tunnelEndpoint: isTunnelled ? tunnel : nil)
         }
         for address in apiServers {
             // Where the address is reached stays as it is, only who it is changes.

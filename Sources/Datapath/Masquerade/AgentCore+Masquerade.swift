@@ -9,11 +9,11 @@ extension AgentCore {
     func configureMasquerade() throws {
         let plan = settings.masquerade
         try programs.nat.reconcile(exclusions: plan.exclusions)
-        try programs.nat.configure(plan, podMTU: settings.config.podMTU)
+        try programs.nat.configure(plan, podMTU: devices.routeMTU)
         if plan.way != .bpf { try programs.nat.forget() }
         try programs.reconcile(devices.nodeDevices)
         let nodes = cluster.nodes.compactMap { IPv4Address($0.address) } + [settings.nodeAddress]
-        if let table = plan.table(pods: settings.podCIDR, cluster: settings.clusterPodCIDR, nodes: nodes) {
+        if let table = plan.table(pods: settings.podCIDR, clusters: settings.clusterPodCIDRs, nodes: nodes) {
             try table.install()
         } else if try MasqueradeTable.remove(MasqueradePlan.tableName) {
             Log.info("masquerade by nf_tables removed")

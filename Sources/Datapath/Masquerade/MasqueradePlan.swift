@@ -67,26 +67,26 @@ struct MasqueradePlan: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - pods: this node's.
-    ///   - cluster: all nodes' pods.
+    ///   - clusters: ranges of all nodes' pods.
     ///   - nodes: addresses of the cluster's nodes.
-    func table(pods: IPv4CIDR, cluster: IPv4CIDR, nodes: [IPv4Address]) -> MasqueradeTable? {
+    func table(pods: IPv4CIDR, clusters: [IPv4CIDR], nodes: [IPv4Address]) -> MasqueradeTable? {
         guard way == .netfilter else { return nil }
         return MasqueradeTable(
             name: Self.tableName, source: pods,
-            exclusions: [cluster] + exclusions.keys.sorted() + Set(nodes).sorted().map { IPv4CIDR(host: $0) },
+            exclusions: clusters + exclusions.keys.sorted() + Set(nodes).sorted().map { IPv4CIDR(host: $0) },
             interfaces: interfaces.map { name in
                 name.hasSuffix("+") ? .prefix(String(name.dropLast())) : .named(name)
             })
     }
 
     /// In the manner of `cilium status`: `BPF [eth0, eth1] 192.168.0.0/16 [IPv4: Enabled, IPv6: Disabled]`.
-    func summary(devices: [NodeDevice], cluster: IPv4CIDR) -> String {
+    func summary(devices: [NodeDevice], clusters: [IPv4CIDR]) -> String {
         switch way {
         case .off: "Disabled"
         case .netfilter: "IPTables [IPv4: Enabled, IPv6: Disabled]"
         case .bpf:
             "BPF [\(devices.map(\.name).joined(separator: ", "))] "
-                + ([cluster] + exclusions.keys.sorted()).map(\.description).joined(separator: ", ")
+                + (clusters + exclusions.keys.sorted()).map(\.description).joined(separator: ", ")
                 + " [IPv4: Enabled, IPv6: Disabled]"
         }
     }

@@ -11,6 +11,7 @@ import LinuxKernel
 public enum DatapathSelftest {
     static let cases =
         LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + OverlayCases.all + HostCases.all + NATCases.all
+        + RoutingCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
@@ -35,7 +36,7 @@ public enum DatapathSelftest {
                 return usage()
             }
         }
-        let report = run(fuzzPackets: fuzz)
+        let report = isolatedRun(fuzzPackets: fuzz)
         if json, let text = try? report.json() {
             print(text)
         } else {
@@ -47,6 +48,16 @@ public enum DatapathSelftest {
     private static func usage() -> Int32 {
         print("usage: datapathd selftest [--json] [--fuzz PACKETS-PER-PROGRAM]")
         return 2
+    }
+
+    /// In a network namespace without routes, so that what the kernel's tables say is the same everywhere.
+    private static func isolatedRun(fuzzPackets: Int) -> SelftestReport {
+        do {
+            return try NetworkNamespace.create().run { run(fuzzPackets: fuzzPackets) }
+        } catch {
+            let failure = result("a network namespace of its own") { throw error }
+            return SelftestReport(kernel: kernelRelease(), programs: [], results: [failure])
+        }
     }
 
     /// Every check. An object that cannot be loaded is a failed check that carries the verifier's complaint.
@@ -65,7 +76,13 @@ public enum DatapathSelftest {
                 results.append(result("\(object.rawValue): loads and runs") { throw error })
             }
         }
-        results.append(result("real interfaces: attached, encapsulated, delivered") { try WireTest.problems() })
+        for tunnel in TunnelProtocol.allCases {
+            results.append(
+                result("real interfaces, \(tunnel.rawValue): attached, encapsulated, delivered") {
+                    try WireTest.problems(tunnel)
+                })
+        }
+        results.append(result("real interfaces, native: routed, delivered") { try NativeWireTest.problems() })
         results.append(
             result("sock: loads") {
                 programs += try SocketPrograms.facts()

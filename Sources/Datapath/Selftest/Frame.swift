@@ -45,8 +45,10 @@ struct Frame {
     }
 
     /// An ICMP error (RFC 792) that quotes a packet: its IP header and 8 bytes.
-    static func icmpError(type: UInt8, code: UInt8, _ packet: [UInt8]) -> [UInt8] {
-        icmp([type, code, 0, 0, 0, 0, 0, 0] + packet.prefix(Int(packet[0] & 15) * 4 + 8))
+    ///
+    /// - Parameter nextHopMTU: of fragmentation needed (RFC 1191).
+    static func icmpError(type: UInt8, code: UInt8, nextHopMTU: UInt16 = 0, _ packet: [UInt8]) -> [UInt8] {
+        icmp([type, code, 0, 0, 0, 0] + big(nextHopMTU) + packet.prefix(Int(packet[0] & 15) * 4 + 8))
     }
 
     /// With its checksum.
@@ -65,8 +67,13 @@ struct Frame {
 
     /// VXLAN header (RFC 7348), then the inner frame.
     static func vxlan(identifier: UInt32, _ inner: [UInt8]) -> [UInt8] {
-        [8, 0, 0, 0] + [UInt8(identifier >> 16 & 0xFF), UInt8(identifier >> 8 & 0xFF), UInt8(identifier & 0xFF), 0]
-            + inner
+        tunnel(.vxlan, identifier: identifier, inner)
+    }
+
+    /// Header of VXLAN (RFC 7348) or Geneve without options (RFC 8926), then the inner frame.
+    static func tunnel(_ tunnel: TunnelProtocol, identifier: UInt32, _ inner: [UInt8]) -> [UInt8] {
+        (tunnel == .vxlan ? [8, 0, 0, 0] : [0, 0, 0x65, 0x58])
+            + [UInt8(identifier >> 16 & 0xFF), UInt8(identifier >> 8 & 0xFF), UInt8(identifier & 0xFF), 0] + inner
     }
 
     /// The Internet checksum (RFC 1071) of a header whose checksum field is zero.

@@ -92,6 +92,10 @@ struct SelftestCase: Sendable {
         case services
         /// Of TCP, it asks for the segments that open and close connections only.
         case aggregating
+        /// Packets of pods may have `TestNode.narrowMTU` octets at most.
+        case narrow
+        /// Without an overlay.
+        case native
     }
 }
 

@@ -53,12 +53,13 @@ struct SelftestFuzz {
         return []
     }
 
-    /// Two kinds do not count: an expired packet is recorded as a drop and left to the stack, for its ICMP error, and the call
-    /// of a service without backends becomes one.
+    /// Three kinds do not count: an expired packet or one that is too long is recorded as a drop and left to the stack, for its
+    /// ICMP error, and the call of a service without backends becomes one.
     private func dropCount(_ bench: borrowing SelftestBench) throws -> UInt64 {
-        try bench.readMetrics().reduce(0) { sum, metric in
+        let answered: Set<Reason> = [.ttlExceeded, .fragmentationNeeded, .noServiceBackend]
+        return try bench.readMetrics().reduce(0) { sum, metric in
             let reason = metric.key.reason
-            return sum + (reason.isDrop && reason != .ttlExceeded && reason != .noServiceBackend ? metric.value.packets : 0)
+            return sum + (reason.isDrop && !answered.contains(reason) ? metric.value.packets : 0)
         }
     }
 

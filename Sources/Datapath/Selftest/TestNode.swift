@@ -20,6 +20,8 @@ enum TestNode {
     static let remoteIdentity = Identity(rawValue: 0xABCDEF)
     static let rangeIdentity = Identity(rawValue: 0xFF0042)
 
+    static let narrowMTU = 1300
+
     static let podID: UInt16 = 10
     static let neighbourID: UInt16 = 11
 
@@ -43,12 +45,14 @@ enum TestNode {
         guard let podRange = IPv4CIDR(router, prefixLength: 24), let clusterRange = IPv4CIDR(router, prefixLength: 16)
         else { return nil }
         var config = DatapathConfig(
-            nodeAddress: node, routerAddress: router, podRange: podRange, clusterRange: clusterRange,
+            nodeAddress: node, routerAddress: router, podRange: podRange, clusterRanges: [clusterRange],
             hostInterface: hostInterface, hostMAC: hostMAC, overlayInterface: overlayInterface,
             nodeInterface: nodeInterface)
         config.tracePoints = setup == .quiet ? [] : Set(TracePoint.allCases)
         config.translatesServices = setup == .services
         config.aggregatesTraces = setup == .aggregating
+        config.routesNatively = setup == .native
+        config.routeMTU = setup == .narrow ? narrowMTU : 0
         return config
     }
 }

@@ -11,7 +11,7 @@ public enum StatusText {
             ("IPAM:", "IPv4: \(status.addressesInUse)/\(status.addressesTotal) allocated from \(status.node.podCIDR)"),
             ("Router:", status.node.routerAddress),
             ("Health endpoint:", status.node.healthAddress),
-            ("Routing:", "Network: Tunnel [vxlan]   Host: BPF"),
+            ("Routing:", "Network: \(status.routing)   Host: BPF   MTU: \(status.podMTU)"),
             ("Masquerading:", status.masquerading ?? "unknown"),
             ("Endpoints:", "\(status.endpointCount)"),
             (
@@ -29,6 +29,8 @@ public enum StatusText {
             ),
             ("Agent starts:", "\(status.starts)"),
         ]
+        if !status.kernelFeatures.isEmpty { lines.append(("Kernel features:", features(status.kernelFeatures))) }
+        for fallback in status.fallbacks { lines.append(("Fallback:", fallback)) }
         for (key, value) in status.values.sorted(by: { $0.key < $1.key }) {
             lines.append(("Value:", "\(key)=\(value)"))
         }
@@ -39,6 +41,17 @@ public enum StatusText {
         return lines.map { label, value in
             label + String(repeating: " ", count: max(1, 18 - label.count)) + TextTable.printable(value) + "\n"
         }.joined()
+    }
+
+    /// `8 of 10   missing: …   masked: …`
+    private static func features(_ states: [String: String]) -> String {
+        func names(_ state: String) -> [String] { states.filter { $0.value == state }.map(\.key).sorted() }
+        let parts = ["\(names("available").count) of \(states.count)"]
+        return
+            (parts
+            + ["missing", "masked"].compactMap { state in
+                names(state).isEmpty ? nil : "\(state): " + names(state).joined(separator: ", ")
+            }).joined(separator: "   ")
     }
 
     public static func endpoints(_ endpoints: [AgentEndpoint]) -> String {

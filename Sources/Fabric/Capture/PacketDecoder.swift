@@ -16,6 +16,8 @@ struct DecodedPacket: Hashable {
 struct PacketDecoder {
     /// UDP destination ports that carry VXLAN: Linux' and Cilium's 8472, RFC 7348's 4789.
     static let vxlanPorts: [UInt16] = [8472, 4789]
+    /// Those that carry Geneve: RFC 8926's.
+    static let genevePorts: [UInt16] = [6081]
 
     static func ethernet(_ bytes: UnsafeRawBufferPointer) -> DecodedPacket {
         var packet = DecodedPacket()
@@ -38,14 +40,29 @@ struct PacketDecoder {
     private static func network(_ bytes: UnsafeRawBufferPointer, into packet: inout DecodedPacket) {
         guard let (outer, headerLength) = ipv4(bytes) else { return }
         packet.outer = outer
-        guard outer.protocol == 17, !outer.isLaterFragment, vxlanPorts.contains(outer.destinationPort) else { return }
-        // RFC 7348: flags with the I bit, 24 bits reserved, VNI, 8 bits reserved.
+        guard outer.protocol == 17, !outer.isLaterFragment else { return }
         let tunnel = bytes.from(headerLength + 8)
-        guard let flags = tunnel.u8(0), flags & 0x08 != 0, let word = tunnel.u32(4) else { return }
+        guard let headers = tunnelHeaderLength(tunnel, port: outer.destinationPort), let word = tunnel.u32(4) else {
+            return
+        }
         packet.vni = word >> 8
-        let encapsulated = tunnel.from(8)
+        let encapsulated = tunnel.from(headers)
         guard let frame = EthernetHeader(encapsulated), frame.etherType == EthernetHeader.ipv4 else { return }
         packet.inner = ipv4(encapsulated.from(frame.length))?.header
+    }
+
+    /// Length of a VXLAN or Geneve header in front of an Ethernet frame; nil when it is none.
+    private static func tunnelHeaderLength(_ bytes: UnsafeRawBufferPointer, port: UInt16) -> Int? {
+        if vxlanPorts.contains(port) {
+            // RFC 7348: flags with the I bit, 24 bits reserved, VNI, 8 bits reserved.
+            guard let flags = bytes.u8(0), flags & 0x08 != 0 else { return nil }
+            return 8
+        }
+        // RFC 8926, section 3.4: version 0, options in words, flags, protocol 0x6558 (Ethernet), VNI, 8 bits reserved.
+        guard genevePorts.contains(port), let first = bytes.u8(0), first >> 6 == 0, bytes.u16(2) == 0x6558 else {
+            return nil
+        }
+        return 8 + Int(first & 0x3F) * 4
     }
 
     private static func ipv4(_ bytes: UnsafeRawBufferPointer) -> (header: FlowHeader, length: Int)? {

@@ -80,10 +80,11 @@ extension Cluster {
         return executed
     }
 
-    private var kubeNodes: [Node] {
+    var kubeNodes: [Node] {
         plan.nodes.map { node in
             Node(
                 metadata: ObjectMeta(name: node.name, labels: ["kubernetes.io/hostname": node.name]),
+                spec: .init(podCIDR: plan.profile.writesPodCIDR ? node.podCIDR : nil),
                 status: .init(addresses: [
                     .init(type: "InternalIP", address: node.address), .init(type: "Hostname", address: node.name),
                 ]))

@@ -49,6 +49,7 @@ enum LabShape {
             Field("cidr", .text(.cidr), required: true, "Addresses of all pods."),
             Field(
                 "maskSize", .integer(8...LabProfile.longestPodMask), required: true, "Prefix length of a node's share."),
+            Field("writesPodCIDR", .flag, "Whether Node objects get their share as spec.podCIDR; true."),
         ])
 
     private static let services = ObjectShape(

@@ -110,7 +110,8 @@
     X(NAT_REFUSED, -38, "nat-refused", "kernel refused to write the packet or the mapping") \
     X(POLICY_DENIED_INGRESS, -45, "policy-denied-ingress", "no policy of the receiver allows the connection") \
     X(POLICY_DENIED_EGRESS, -46, "policy-denied-egress", "no policy of the sender allows the connection") \
-    X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection")
+    X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection") \
+    X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented")
 
 enum dp_reason {
 #define DP_REASON_VALUE(name, code, slug, text) DP_DROP_##name = code,
@@ -152,7 +153,8 @@ enum dp_point {
     X(CT, 10, "ct.h") \
     X(SERVICE, 11, "service.h") \
     X(MASQUERADE, 20, "masquerade.h") \
-    X(POLICY, 30, "policy.h")
+    X(POLICY, 30, "policy.h") \
+    X(PATH_MTU, 40, "path_mtu.h")
 
 enum dp_source_file {
 #define DP_FILE_VALUE(name, number, file) DP_FILE_##name = number,
@@ -258,6 +260,18 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_SERVICES 4
 // Sockets are translated in the node's own network namespace only.
 #define DP_CONFIG_SOCKETS_OF_HOST 8
+// Pods of other nodes are reached by the node's own routes; without it, through the overlay.
+#define DP_CONFIG_NATIVE_ROUTING 16
+
+// Most ranges that the pods of a cluster may come from.
+#define DP_MAX_CLUSTER_RANGES 4
+
+// An address range in network byte order; a mask of zero: there is none.
+struct dp_range {
+    __u32 address;
+    __u32 mask;
+};
+DP_ASSERT_SIZE(struct dp_range, 8);
 
 struct dp_config {
     __u32 abi_version;
@@ -267,19 +281,18 @@ struct dp_config {
     __u32 node_identity;
     __u32 node_ipv4;
     __u32 router_ipv4;
-    // The node's own pod range, and that of the whole cluster, in network byte order as the addresses.
-    __u32 pod_range;
-    __u32 pod_range_mask;
-    __u32 cluster_range;
-    __u32 cluster_range_mask;
+    // The node's own pod range, and those of the whole cluster.
+    struct dp_range pod_range;
+    struct dp_range cluster_ranges[DP_MAX_CLUSTER_RANGES];
     __u32 host_ifindex;
     __u32 overlay_ifindex;
     __u32 node_ifindex;
     __u16 tunnel_port;
     __u8 host_mac[6];
-    __u8 pad[4];
+    // Longest IPv4 packet that pods may send and receive, octets; 0: not checked.
+    __u32 route_mtu;
 };
-DP_ASSERT_SIZE(struct dp_config, 64);
+DP_ASSERT_SIZE(struct dp_config, 88);
 
 // dp_ct_tcp (TCP) and dp_ct_any (every other protocol): LRU hashes, connection → its state.
 //

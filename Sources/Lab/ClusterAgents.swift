@@ -1,0 +1,46 @@
+import AgentAPI
+import DatapathOptions
+import KubeObjects
+import NodeProtocol
+
+extension Cluster {
+    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first: without
+    /// `spec.podCIDR` it never becomes ready.
+    func startAgent(of node: ClusterNode, within deadline: Duration) async throws {
+        try await node.call(.startAgent, within: deadline)
+        if try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
+            try await pushNodeObjects(to: node, within: deadline)
+        }
+        try await node.wait(for: "ready", within: deadline) { $0.isReady }
+    }
+
+    /// As `startAgent`; but an agent that ends by itself with the new values has refused them, which is what a scenario wants
+    /// to see, not a failure of the lab.
+    func startAgentOrLetItRefuse(of node: ClusterNode) async throws {
+        do {
+            try await startAgent(of: node, within: slack)
+            refused(node.name, false)
+        } catch {
+            guard let agent = await node.state.agent, !agent.running, agent.ended?.hasPrefix("exit ") == true else {
+                throw error
+            }
+            refused(node.name, true)
+        }
+    }
+
+    /// All Node objects, as the API server would give them to an agent that starts.
+    private func pushNodeObjects(to node: ClusterNode, within deadline: Duration) async throws {
+        let end = ContinuousClock.now + deadline
+        while true {
+            do {
+                _ = try await node.agent(
+                    .setObjects, ObjectSet(kubeNodes), as: Acknowledgement.self, within: slack)
+                return
+            } catch {
+                // The agent opens its socket a moment after its start.
+                guard ContinuousClock.now < end, await node.state.agent?.running == true else { throw error }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+}
