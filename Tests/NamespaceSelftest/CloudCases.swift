@@ -37,14 +37,15 @@ private actor PluggedCards: NodeMachine {
     func detachInterface(mac: String) async throws { cards.removeAll { $0 == mac } }
 }
 
-private struct CloudLab {
+private final class CloudLab {
     let plan: LabPlan
     let fabric: Fabric
     let cloud: LabCloud
     let machine = PluggedCards()
-    let namespace = try NetworkNamespace.create()
+    let namespace: NetworkNamespace
 
     init() async throws {
+        namespace = try NetworkNamespace.create()
         var profile = LabProfile(
             name: "selftest", title: "", vpcCIDR: "10.0.0.0/16", subnetCIDR: "10.0.0.0/24", nodeCount: 1,
             nodePrefix: "node", kernel: "6.1", memoryMiB: 128, podCIDR: "192.168.0.0/16", podMaskSize: 24,

@@ -33,7 +33,7 @@ enum RoutingCases {
         ExpectedEvent(
             reason: reason, point: point, source: TestNode.pod, destination: TestNode.remotePod,
             sourceIdentity: TestNode.podIdentity, destinationIdentity: TestNode.remoteIdentity, transport: ports,
-            file: file)
+            connection: .new, file: file)
     }
 
     private static func received(_ reason: Reason = .forwarded, file: String? = nil) -> ExpectedEvent {
@@ -73,7 +73,8 @@ enum RoutingCases {
             events: [.fromEndpoint, .toStack].map {
                 ExpectedEvent(
                     point: $0, source: TestNode.pod, destination: TestNode.unknownRemotePod,
-                    sourceIdentity: TestNode.podIdentity, destinationIdentity: .world, transport: ports)
+                    sourceIdentity: TestNode.podIdentity, destinationIdentity: .world, transport: ports,
+                    connection: .new)
             })
     ]
 }
