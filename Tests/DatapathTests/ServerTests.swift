@@ -134,7 +134,7 @@ import Testing
             { $0.options.MTU = 100 }, { $0.clusterPodCIDRs = [] }, { $0.clusterPodCIDRs.append("10.0.0.0/16") },
             { $0.clusterPodCIDRs = Array(repeating: "192.168.0.0/16", count: 5) },
             { $0.values["routingMode"] = "bridge" }, { $0.values["tunnelProtocol"] = "gre" },
-            { $0.values["autoDirectNodeRoutes"] = "true" }, { $0.values["ipv4NativeRoutingCIDR"] = "10" },
+            { $0.options.autoDirectNodeRoutes = true }, { $0.values["ipv4NativeRoutingCIDR"] = "10" },
         ] as [@Sendable (inout AgentConfig) -> Void])
     func aConfigurationThatCannotWorkIsRefused(_ change: @Sendable (inout AgentConfig) -> Void) throws {
         var config = AgentConfig(

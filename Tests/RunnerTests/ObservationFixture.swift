@@ -28,7 +28,7 @@ struct ObservationFixture {
         var probes: [ProbeMeasurement] = []
         for from in Self.endpoints {
             for to in Self.endpoints where from.id != to.id && from.kind == to.kind {
-                for proto in ProbeProtocol.allCases {
+                for proto in ProbeProtocol.echoed {
                     let observed = outcomes["\(from.id)>\(to.id)"] ?? .open
                     probes.append(
                         ProbeMeasurement(

@@ -54,7 +54,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("expect: {within: 5}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given",
-            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, nodes, diagnosis"),
+            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, diagnosis"),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but \"20m\" is given"),
@@ -82,7 +82,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
-            "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent has no other mode yet; expected cluster-pool"
+            "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent takes no addresses from ENIs yet; expected one of cluster-pool, kubernetes"
         ),
         Case(
             ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),

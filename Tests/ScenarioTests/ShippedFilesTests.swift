@@ -55,7 +55,7 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
         #expect(loaded.warnings.isEmpty, "\(ProblemReport(loaded.warnings))")
         #expect(loaded.scenario.metadata.name == name)
         #expect(loaded.sha256.count == 64)
-        #expect(loaded.profile.nodeNames == ["node1", "node2", "node3"])
+        #expect(loaded.profile.nodeNames.count >= 2)
         #expect(loaded.scenario.spec.timeline.count >= 3)
     }
 
