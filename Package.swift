@@ -37,7 +37,8 @@ let guest: [Target] = [
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress", "Netlink",
+            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress",
+            "Netlink",
             "LinuxKernel", "Policy",
         ],
         swiftSettings: strict),
@@ -165,7 +166,7 @@ let package = Package(
             ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
         tests("Scenario", ["KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
-        tests("Lab", ["KubeObjects", "Lab", "NetAddress", "Reports", "RunEvents", subprocess]),
+        tests("Lab", ["KubeObjects", "Lab", "NetAddress", "Reports", "RunEvents", "ShippedScenarios", subprocess]),
         .executableTarget(
             name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),

@@ -45,7 +45,10 @@ public struct ConnectionSample: Codable, Sendable, Hashable, Comparable {
 
     public static func < (left: ConnectionSample, right: ConnectionSample) -> Bool {
         (left.protocol, left.direction, left.source, left.sourcePort, left.destination, left.destinationPort)
-            < (right.protocol, right.direction, right.source, right.sourcePort, right.destination, right.destinationPort)
+            < (
+                right.protocol, right.direction, right.source, right.sourcePort, right.destination,
+                right.destinationPort
+            )
     }
 }
 

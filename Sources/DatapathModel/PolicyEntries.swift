@@ -124,7 +124,8 @@ public struct PortChunk: BitwiseCopyable, Sendable {
     }
 
     public var classes: [UInt16] {
-        withUnsafeBytes(of: abi) { bytes in (0..<Self.ports).map { bytes.load(fromByteOffset: $0 * 2, as: UInt16.self) } }
+        withUnsafeBytes(of: abi) { bytes in (0..<Self.ports).map { bytes.load(fromByteOffset: $0 * 2, as: UInt16.self) }
+        }
     }
 
     /// Key of the chunk that a port is in.

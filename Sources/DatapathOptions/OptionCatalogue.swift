@@ -82,7 +82,8 @@ public enum OptionCatalogue {
             "loadBalancer.acceleration", DatapathOptions.LoadBalancer.Acceleration.self,
             .only(["disabled"], because: "the datapath has no XDP programs")),
         OptionKey(
-            "maglev.tableSize", .choice(["251", "509", "1021", "2039", "4093", "8191", "16381", "32749", "65521", "131071"]),
+            "maglev.tableSize",
+            .choice(["251", "509", "1021", "2039", "4093", "8191", "16381", "32749", "65521", "131071"]),
             .only(["16381"], because: "the datapath has no Maglev yet")),
         OptionKey("maglev.hashSeed", .text, .only([""], because: "the seed is fixed")),
         OptionKey("enableK8sTerminatingEndpoint", .flag, .only(["true"], because: "it cannot be switched off")),
@@ -104,7 +105,8 @@ public enum OptionCatalogue {
         OptionKey("bpf.lbMapMax", entries, .only(["65536"], because: "the map's size is fixed")),
         OptionKey("conntrackGCInterval", .text, .only([""], because: "the interval follows from the entries' number")),
         OptionKey("bandwidthManager.enabled", .flag, .only(["false"], because: "the datapath shapes no traffic yet")),
-        OptionKey("bandwidthManager.bbr", .flag, .only(["false"], because: "pods keep the kernel's congestion control")),
+        OptionKey(
+            "bandwidthManager.bbr", .flag, .only(["false"], because: "pods keep the kernel's congestion control")),
     ]
 
     private static let addresses: [OptionKey] = [

@@ -41,7 +41,8 @@ public enum OptionType: Sendable, Hashable {
     }
 
     private static func list(_ text: String, of isItem: (String) -> Bool) -> OptionTree? {
-        let inner = text.hasPrefix("{") && text.hasSuffix("}") && text.count > 1 ? text.dropFirst().dropLast() : text[...]
+        let inner =
+            text.hasPrefix("{") && text.hasSuffix("}") && text.count > 1 ? text.dropFirst().dropLast() : text[...]
         let items = inner.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
         return items.allSatisfy(isItem) ? .list(items) : nil
     }

@@ -31,7 +31,8 @@ enum DeviceNotListed: RootCause {
 
     /// Whether the datapath was seen on other interfaces of the node, and not on this one.
     static func isUnlisted(_ place: EgressSource.Place, _ paths: PathIndex) -> Bool {
-        guard let name = place.interface, let devices = paths.nodes[place.node]?.datapathDevices, !devices.isEmpty else {
+        guard let name = place.interface, let devices = paths.nodes[place.node]?.datapathDevices, !devices.isEmpty
+        else {
             return false
         }
         return !devices.contains(name)

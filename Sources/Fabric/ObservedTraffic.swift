@@ -46,7 +46,8 @@ struct ObservedTraffic {
     mutating func attach(_ nic: NICSpec, isCloud: Bool = false) {
         let capacity = spec.capture?.indexCapacity ?? 4096
         interfaces[nic.interfaceID] = Interface(
-            nic: nic, isCloud: isCloud, ring: SightingRing(capacity: capacity), rejects: SightingRing(capacity: capacity))
+            nic: nic, isCloud: isCloud, ring: SightingRing(capacity: capacity),
+            rejects: SightingRing(capacity: capacity))
         knownMACs.insert(nic.mac.rawValue)
     }
 

@@ -1,6 +1,7 @@
 /// A collection that Kubernetes leaves out when it is empty: absent, `null` and empty are the same.
 @propertyWrapper
-public struct OrEmpty<Value: Codable & Sendable & Hashable & Collection & EmptyCollection>: Codable, Sendable, Hashable {
+public struct OrEmpty<Value: Codable & Sendable & Hashable & Collection & EmptyCollection>: Codable, Sendable, Hashable
+{
     public var wrappedValue: Value
     public init(wrappedValue: Value) { self.wrappedValue = wrappedValue }
     public init() { wrappedValue = Value() }

@@ -157,7 +157,8 @@ public final class Cluster: Sendable {
             ]
                 + node.plan.further.map {
                     NodeInterface(
-                        name: $0.name, mac: $0.mac, address: "\($0.address)/\($0.prefixLength)", gateway: nil, mtu: 1500)
+                        name: $0.name, mac: $0.mac, address: "\($0.address)/\($0.prefixLength)", gateway: nil, mtu: 1500
+                    )
                 },
             clockNanoseconds: Int64(Date().timeIntervalSince1970 * 1e9),
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
@@ -359,7 +360,9 @@ public final class Cluster: Sendable {
 
     /// UDP port of the overlay; 0 with native routing.
     public var tunnelPort: UInt16 {
-        guard let options = try? DatapathOptions(values: datapathValues), options.routingMode == .tunnel else { return 0 }
+        guard let options = try? DatapathOptions(values: datapathValues), options.routingMode == .tunnel else {
+            return 0
+        }
         return options.tunnelPort != 0 ? options.tunnelPort : options.tunnelProtocol.standardPort
     }
 

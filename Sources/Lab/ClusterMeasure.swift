@@ -62,7 +62,8 @@ extension Cluster {
         // What comes to a service may be taken anywhere.
         let receivers =
             plan.pairs.contains { $0.to.kind == .service }
-            ? Set(nodes.map(\.name)).union(plan.pairs.compactMap(\.to.receiver)) : Set(plan.pairs.compactMap(\.to.receiver))
+            ? Set(nodes.map(\.name)).union(plan.pairs.compactMap(\.to.receiver))
+            : Set(plan.pairs.compactMap(\.to.receiver))
         let sightings = await sightings(of: identifier, at: receivers, missing: missing)
         let probes =
             Self.join(

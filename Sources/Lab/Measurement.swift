@@ -96,7 +96,8 @@ public struct MeasurementPlan: Sendable {
     public let backends: [String: Set<String>]
     public let requests: [Request]
     public init(
-        pairs: [Pair], protocols: [ProbeProtocol], deadline: Duration, count: Int, backends: [String: Set<String>] = [:],
+        pairs: [Pair], protocols: [ProbeProtocol], deadline: Duration, count: Int,
+        backends: [String: Set<String>] = [:],
         requests: [Request] = []
     ) {
         self.requests = requests

@@ -110,7 +110,8 @@ struct CiliumRuleReader {
         if let field = parts.unsupported.first { throw place[field].refuse("is not supported") }
         if parts.services != nil { throw place["toServices"].refuse("is not supported; name the pods by toEndpoints") }
         if parts.names != nil {
-            throw place["toFQDNs"].refuse("is not supported: no DNS proxy observes the answers; name addresses by toCIDR")
+            throw place["toFQDNs"].refuse(
+                "is not supported: no DNS proxy observes the answers; name addresses by toCIDR")
         }
         let peers = try peers(parts, word, place)
         guard let l4 = try ports(parts, isDeny, place) else {

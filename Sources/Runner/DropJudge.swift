@@ -19,7 +19,8 @@ extension Judge {
             var unexplained: [String] = []
             for probe in denied {
                 guard let flow = probe.flow else {
-                    unexplained.append("\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): no flow was sent")
+                    unexplained.append(
+                        "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): no flow was sent")
                     continue
                 }
                 let found = drops[flow] ?? []

@@ -177,7 +177,8 @@ struct EvidenceCollector: Sendable {
 extension DatapathReading {
     init(_ event: DatapathEvent, node: String) {
         self.init(
-            node: node, point: event.dropReason == nil ? event.point : "drop", dropReason: event.dropReason, location: event.location,
+            node: node, point: event.dropReason == nil ? event.point : "drop", dropReason: event.dropReason,
+            location: event.location,
             flow: FlowTuple(
                 protocol: event.protocol, source: event.source, sourcePort: event.sourcePort,
                 destination: event.destination, destinationPort: event.destinationPort, icmpID: event.icmpID),

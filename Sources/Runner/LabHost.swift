@@ -125,7 +125,8 @@ final class LabHostRun: Sendable {
     }
 
     private static let artifactKinds: [(prefix: String, kind: String)] = [
-        ("console-", "console"), ("agent-", "agent-log"), ("pod-", "pod-log"), ("status-", "status"), ("health-", "status"),
+        ("console-", "console"), ("agent-", "agent-log"), ("pod-", "pod-log"), ("status-", "status"),
+        ("health-", "status"),
         ("map-", "map-dump"), ("tap", "pcapng"), ("vpc-flow", "flow-log"),
     ]
 

@@ -63,7 +63,8 @@ extension LabProfile {
     public var cloudEndpoints: [Endpoint] {
         func endpoint(_ id: String, _ kind: EndpointKind, _ address: String) -> Endpoint {
             Endpoint(
-                id: id, kind: kind, node: nil, namespace: nil, address: address, port: CloudLayout.echoPort, labels: [:])
+                id: id, kind: kind, node: nil, namespace: nil, address: address, port: CloudLayout.echoPort, labels: [:]
+            )
         }
         return [endpoint("vpc/dns", .vpcDNS, resolverAddress)]
             + cloud.hosts.map { endpoint("vpc/\($0.name)", .vpcHost, $0.address) }

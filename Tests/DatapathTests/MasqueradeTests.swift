@@ -139,11 +139,12 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (UInt8(17), NATEntry.Flags(), UInt64(59), 0), (17, [], 61, 2), (17, .replied, 61, 2), (1, [], 61, 2),
-        (6, [], 61, 2), (6, [], 59, 0), (6, .replied, 61, 0), (6, .replied, 7999, 0), (6, .replied, 8001, 2),
-        (6, [.replied, .closing], 9, 0), (6, [.replied, .closing], 11, 2),
-    ] as [(UInt8, NATEntry.Flags, UInt64, Int)])
+    @Test(
+        arguments: [
+            (UInt8(17), NATEntry.Flags(), UInt64(59), 0), (17, [], 61, 2), (17, .replied, 61, 2), (1, [], 61, 2),
+            (6, [], 61, 2), (6, [], 59, 0), (6, .replied, 61, 0), (6, .replied, 7999, 0), (6, .replied, 8001, 2),
+            (6, [.replied, .closing], 9, 0), (6, [.replied, .closing], 11, 2),
+        ] as [(UInt8, NATEntry.Flags, UInt64, Int)])
     func timeouts(_ number: UInt8, _ answer: NATEntry.Flags, _ idle: UInt64, _ count: Int) {
         #expect(Self.expired(Self.flow(number, answer: answer, idle: idle)) == count)
     }

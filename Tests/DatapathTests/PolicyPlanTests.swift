@@ -26,7 +26,8 @@ import Testing
     private func verdict(
         _ plan: PolicyPlan, identity: UInt32, port: UInt16, _ transport: PortProtocol
     ) -> PolicyMapValue.Verdict? {
-        let number = PolicyPlan.chunks(plan.classes)[PortChunk.key(slot: transport.rawValue, port: port)]
+        let number =
+            PolicyPlan.chunks(plan.classes)[PortChunk.key(slot: transport.rawValue, port: port)]
             .map { $0[Int(port) % PortChunk.ports] } ?? 0
         let lookups = [(identity, number), (0, number), (identity, 0), (0, 0)].dropFirst(number == 0 ? 2 : 0)
         let found = lookups.compactMap { identity, number in

@@ -43,7 +43,8 @@ import Testing
         let found = plan.frontends(
             of: service(),
             [
-                slice([("192.168.2.3", "node2", ready), ("192.168.1.3", "node1", ready), ("192.168.1.4", nil, failing)]),
+                slice([("192.168.2.3", "node2", ready), ("192.168.1.3", "node1", ready), ("192.168.1.4", nil, failing)]
+                ),
                 slice([("192.168.9.9", nil, ready)], port: "metrics"),
             ])
         let only = try #require(found[try end("10.100.0.10", 80)])
@@ -56,7 +57,8 @@ import Testing
         let both = plan.frontends(
             of: service(), [slice([("192.168.1.3", nil, leaving), ("192.168.1.4", nil, ready)])])
         #expect(both[try end("10.100.0.10", 80)]?.backends == [try end("192.168.1.4", 8080)])
-        let last = plan.frontends(of: service(), [slice([("192.168.1.3", nil, leaving), ("192.168.1.5", nil, failing)])])
+        let last = plan.frontends(
+            of: service(), [slice([("192.168.1.3", nil, leaving), ("192.168.1.5", nil, failing)])])
         #expect(last[try end("10.100.0.10", 80)]?.backends == [try end("192.168.1.3", 8080)])
     }
 
@@ -89,7 +91,8 @@ import Testing
     }
 
     @Test func headlessAndExternalNamesHaveNone() {
-        #expect(plan.frontends(of: service { $0.spec.clusterIP = "None" }, [slice([("192.168.1.3", nil, ready)])]) == [:])
+        #expect(
+            plan.frontends(of: service { $0.spec.clusterIP = "None" }, [slice([("192.168.1.3", nil, ready)])]) == [:])
         #expect(plan.frontends(of: service { $0.spec.type = .externalName }, []) == [:])
     }
 }

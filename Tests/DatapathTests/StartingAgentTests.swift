@@ -30,10 +30,12 @@ import Testing
 
     @Test func theRangeOfTheOwnNodeEndsTheWait() throws {
         let agent = try starting()
-        #expect(try push([node("node1", "192.168.7.0/24"), node("node2", "192.168.8.0/24")], to: agent).contains("result"))
+        #expect(
+            try push([node("node1", "192.168.7.0/24"), node("node2", "192.168.8.0/24")], to: agent).contains("result"))
         // Nobody writes into it: no signal comes.
         let signals = try LinuxKernel.Pipe()
-        #expect(try agent.waitForPodCIDR(until: .after(.seconds(5)), signals: signals.readEnd.rawValue) == "192.168.7.0/24")
+        #expect(
+            try agent.waitForPodCIDR(until: .after(.seconds(5)), signals: signals.readEnd.rawValue) == "192.168.7.0/24")
         // Written down: an agent that starts again knows it at once.
         #expect(
             try starting().waitForPodCIDR(until: .after(.zero), signals: signals.readEnd.rawValue) == "192.168.7.0/24")

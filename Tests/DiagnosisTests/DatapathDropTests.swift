@@ -42,4 +42,22 @@ import Testing
         evidence.datapath[evidence.datapath.count - 1].flow.sourcePort += 1
         #expect(Diagnosis.account(for: evidence).unexplained == [key])
     }
+
+    @Test(
+        "policies' drops are policy's, and name the rule",
+        arguments: [
+            ("policy-denied-ingress", "policy/not-allowed", "ingress rule"),
+            ("policy-denied-egress", "policy/not-allowed", "egress rule"),
+            ("policy-deny-rule", "policy/deny-rule", "deny rule"),
+        ])
+    func policy(reason: String, id: String, words: String) throws {
+        var (evidence, _) = try evidence(dropped: true, reason: reason)
+        evidence.datapath[evidence.datapath.count - 1].rule = "CiliumNetworkPolicy default/web ingress[0]"
+        let account = Diagnosis.account(for: evidence)
+        #expect(account.findings.map(\.id) == [id])
+        let finding = try #require(account.findings.first)
+        #expect(finding.summary.contains("default/node1 → default/node3") && finding.summary.contains(words))
+        #expect(finding.fix.contains("CiliumNetworkPolicy default/web ingress[0]"))
+        #expect(finding.evidence.contains { $0.contains("node3 lxc.bpf.c:42") })
+    }
 }

@@ -53,10 +53,11 @@ import Testing
         #expect(slice.endpoints.map(\.conditions.isTerminating) == [false, true])
     }
 
-    @Test(arguments: [
-        (#"{}"#, [.ingress]), (#"{"egress":[{}]}"#, [.ingress, .egress]),
-        (#"{"policyTypes":["Egress"]}"#, [.egress]), (#"{"ingress":[{}],"policyTypes":["Ingress"]}"#, [.ingress]),
-    ] as [(String, Set<NetworkPolicy.PolicyType>)])
+    @Test(
+        arguments: [
+            (#"{}"#, [.ingress]), (#"{"egress":[{}]}"#, [.ingress, .egress]),
+            (#"{"policyTypes":["Egress"]}"#, [.egress]), (#"{"ingress":[{}],"policyTypes":["Ingress"]}"#, [.ingress]),
+        ] as [(String, Set<NetworkPolicy.PolicyType>)])
     func directionsThatAPolicyIsolates(_ spec: String, _ expected: Set<NetworkPolicy.PolicyType>) throws {
         let policy: NetworkPolicy = try decode(#"{"metadata":{"name":"p"},"spec":\#(spec)}"#)
         #expect(policy.spec.isolates == expected)

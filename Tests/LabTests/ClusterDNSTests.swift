@@ -45,7 +45,8 @@ import Testing
                 options ndots:5
 
                 """)
-        #expect(ClusterDNS(objects: ClusterObjects(), upstream: "10.0.0.2").resolver(namespace: "a").contains("10.0.0.2"))
+        #expect(
+            ClusterDNS(objects: ClusterObjects(), upstream: "10.0.0.2").resolver(namespace: "a").contains("10.0.0.2"))
         #expect(dns.configuration.contains("server=10.0.0.2\n"))
         #expect(dns.configuration.contains("local=/cluster.local/\n"))
         #expect(dns.files.keys.sorted() == ["/etc/coredns/dnsmasq.conf", "/etc/coredns/hosts"])

@@ -206,7 +206,8 @@ private func ping(
     try expect(
         try !ping(IPv4Address(198, 51, 100, 77), from: nil, in: internet, within: .milliseconds(300)),
         "nobody answered")
-    try await vpc.discarded(.publicAddressUnknown, from: IPv4Address(203, 0, 113, 10), to: IPv4Address(198, 51, 100, 77))
+    try await vpc.discarded(
+        .publicAddressUnknown, from: IPv4Address(203, 0, 113, 10), to: IPv4Address(198, 51, 100, 77))
     try await vpc.fabric.setSecondaryAddresses([IPv4Address(10, 0, 0, 40)], of: "eni-1")
     try vpc.nodes[0].own(IPv4Address(10, 0, 0, 40))
     try expect(

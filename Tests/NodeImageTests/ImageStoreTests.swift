@@ -55,7 +55,7 @@ import Testing
         #expect(
             names == [
                 "virtio_console", "virtio_net", "veth", "udp_tunnel", "vxlan", "geneve", "sch_ingress", "cls_bpf",
-                "sch_netem", "sch_fq",
+                "sch_netem", "sch_fq", "nf_tables", "nf_conntrack", "nft_chain_nat", "nft_masq",
             ])
         for module in modules { #expect(text(module)?.isEmpty == false) }
         for directory in ["dev", "proc", "sys", "tmp", "run/labrun", "etc/cni/net.d"] {

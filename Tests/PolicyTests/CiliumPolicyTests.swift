@@ -63,11 +63,14 @@ import Testing
                 #""ingress":[{"fromEndpoints":[{"matchLabels":{"io.cilium.k8s.namespace.labels.team":"a"}}]}]"#),
             expect: ["web < prod-web tcp 80 allow", "web < client tcp 80 deny"]),
         Case(
-            name: "a reserved label as a peer", spec: web(#""ingress":[{"fromEndpoints":[{"matchLabels":{"reserved:remote-node":""}}]}]"#),
+            name: "a reserved label as a peer",
+            spec: web(#""ingress":[{"fromEndpoints":[{"matchLabels":{"reserved:remote-node":""}}]}]"#),
             expect: ["web < remote-node tcp 80 allow", "web < api-server tcp 80 allow", "web < client tcp 80 deny"]),
         Case(
             name: "sources of labels: any and k8s",
-            spec: web(#""ingress":[{"fromEndpoints":[{"matchLabels":{"any:app":"client"}},{"matchLabels":{"k8s:app":"other"}}]}]"#),
+            spec: web(
+                #""ingress":[{"fromEndpoints":[{"matchLabels":{"any:app":"client"}},{"matchLabels":{"k8s:app":"other"}}]}]"#
+            ),
             expect: ["web < client tcp 80 allow", "web < other tcp 80 allow", "web < web tcp 80 deny"]),
         Case(
             name: "a policy does not reach other namespaces",
@@ -81,7 +84,8 @@ import Testing
             expect: ["web > world tcp 80 allow", "web > client tcp 80 deny", "web > remote-node tcp 80 deny"]),
         Case(
             name: "entities: world includes ranges that other rules name",
-            spec: web(#""egress":[{"toEntities":["world"]},{"toCIDR":["1.1.1.1/32"],"toPorts":[{"ports":[{"port":"53"}]}]}]"#),
+            spec: web(
+                #""egress":[{"toEntities":["world"]},{"toCIDR":["1.1.1.1/32"],"toPorts":[{"ports":[{"port":"53"}]}]}]"#),
             expect: ["web > 1.1.1.1 tcp 80 allow", "web > 1.1.1.2 tcp 80 allow"]),
         Case(
             name: "entities: cluster", spec: web(#""ingress":[{"fromEntities":["cluster"]}]"#),
@@ -137,7 +141,10 @@ import Testing
                 "web < client udp 53 allow", "web < client tcp 5353 allow", "web < client tcp 53 deny",
             ]),
         Case(
-            name: "several toPorts", spec: web(#""ingress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}]},{"ports":[{"port":"53","protocol":"UDP"}]}]}]"#),
+            name: "several toPorts",
+            spec: web(
+                #""ingress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}]},{"ports":[{"port":"53","protocol":"UDP"}]}]}]"#
+            ),
             expect: ["web < client tcp 80 allow", "web < client udp 53 allow", "web < client tcp 53 deny"]),
         Case(
             name: "ICMP by name and number",
@@ -148,7 +155,9 @@ import Testing
             ]),
         Case(
             name: "a deny rule over an allow rule",
-            spec: web(#""ingress":[{"fromEntities":["all"]}],"ingressDeny":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}]}]"#),
+            spec: web(
+                #""ingress":[{"fromEntities":["all"]}],"ingressDeny":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}]}]"#
+            ),
             expect: ["web < client tcp 80 forbidden", "web < other tcp 80 allow", "web < world tcp 80 allow"]),
         Case(
             name: "a wide deny rule over a narrow allow rule",
@@ -167,12 +176,15 @@ import Testing
             ]),
         Case(
             name: "a deny rule for a range within an allowed one",
-            spec: web(#""egress":[{"toCIDR":["1.0.0.0/8"]}],"egressDeny":[{"toCIDRSet":[{"cidr":"1.1.0.0/16","except":["1.1.1.1/32"]}]}]"#),
+            spec: web(
+                #""egress":[{"toCIDR":["1.0.0.0/8"]}],"egressDeny":[{"toCIDRSet":[{"cidr":"1.1.0.0/16","except":["1.1.1.1/32"]}]}]"#
+            ),
             expect: [
                 "web > 1.2.0.1 tcp 80 allow", "web > 1.1.0.1 tcp 80 forbidden", "web > 1.1.1.1 tcp 80 allow",
             ]),
         Case(
-            name: "deny rules alone isolate", spec: web(#""ingressDeny":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}]}]"#),
+            name: "deny rules alone isolate",
+            spec: web(#""ingressDeny":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}]}]"#),
             expect: ["web < client tcp 80 forbidden", "web < other tcp 80 deny"]),
         Case(
             name: "deny rules without default deny",

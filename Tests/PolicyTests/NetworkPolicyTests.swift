@@ -235,8 +235,14 @@ import Testing
             #"{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"1.0.0.0/8"},"podSelector":{}}]}]}"#,
             "spec.ingress[0].from[0]"
         ),
-        (#"{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"1.0.0/8"}}]}]}"#, "spec.ingress[0].from[0].ipBlock.cidr"),
-        (#"{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"::/0"}}]}]}"#, "spec.ingress[0].from[0].ipBlock.cidr"),
+        (
+            #"{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"1.0.0/8"}}]}]}"#,
+            "spec.ingress[0].from[0].ipBlock.cidr"
+        ),
+        (
+            #"{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"::/0"}}]}]}"#,
+            "spec.ingress[0].from[0].ipBlock.cidr"
+        ),
         (
             #"{"podSelector":{},"ingress":[{"from":[{"ipBlock":{"cidr":"1.0.0.0/8","except":["2.0.0.0/9"]}}]}]}"#,
             "spec.ingress[0].from[0].ipBlock.except[0]"

@@ -137,6 +137,20 @@ extension TerminalTests {
                 ].flatMap { DisplayWidth.of($0) > 76 ? DisplayWidth.wrap($0, to: 76) : [$0] })
     }
 
+    /// What is denied in one protocol and open in another is not read as closed.
+    @Test func aPairOpenInOneProtocolIsMarked() throws {
+        var matrix = try #require(assemble(SampleRun(nodes: 2).events).steps[1].matrix)
+        for index in matrix.cells.indices where matrix.cells[index].from == "default/web-1-1" {
+            matrix.cells[index].observed = matrix.cells[index].protocol == .tcp ? .open : .timeout
+            matrix.cells[index].verdict = .pass
+        }
+        let lines = MatrixTable(
+            grid: MatrixGrid(matrix), glyphs: Glyphs(unicode: true), paint: Paint(enabled: false), width: 110
+        ).lines()
+        #expect(lines.contains { $0.hasPrefix("  1 default/web-1-1  ·  T~ T~  T~ T~ T~") })
+        #expect(lines.last?.contains("~ open in another protocol") == true)
+    }
+
     @Test func aNoteStandsAboveTheLiveLines() {
         var screen = Screen(columns: 80)
         let reporter = TerminalReporter(

@@ -43,7 +43,8 @@ import Testing
         #expect(state(.timeout, [drop("policy-denied-ingress", rule: nil)]) == .unmet)
         var other = Self.flow
         other.sourcePort = 40001
-        #expect(state(.timeout, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p", flow: other)]) == .unmet)
+        #expect(
+            state(.timeout, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p", flow: other)]) == .unmet)
     }
 
     @Test func `nothing denied is no confirmation`() {

@@ -27,7 +27,8 @@ extension AgentCore {
             endpoints[endpoint.key] = endpoint
             try store.save(endpoint)
             if endpoint.phase == .ready { try programs.maps.insert(endpoint) }
-            Log.info("identity changed", ["endpoint": "\(endpoint.id)", "from": "\(before)", "to": "\(endpoint.identity)"])
+            Log.info(
+                "identity changed", ["endpoint": "\(endpoint.id)", "from": "\(before)", "to": "\(endpoint.identity)"])
         }
     }
 

@@ -93,7 +93,8 @@ struct AgentCore: ~Copyable {
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
         programs: consuming DatapathPrograms, conntrack: consuming Conntrack, services: consuming ServiceTable,
-        starts: Int, pool: AddressPool, cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
+        starts: Int, pool: AddressPool, cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore,
+        lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store

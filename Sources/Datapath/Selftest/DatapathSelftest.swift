@@ -10,7 +10,8 @@ import LinuxKernel
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
     static let cases =
-        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + OverlayCases.all + HostCases.all + NATCases.all
+        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + OverlayCases.all + HostCases.all
+        + NATCases.all
         + RoutingCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
@@ -181,7 +182,8 @@ extension SelftestCase {
         connections: [TestConnection]? = nil
     ) -> SelftestCase {
         SelftestCase(
-            name: name, program: program, setup: setup, nat: nat, policy: policy, prior: prior, packet: packet, mark: mark,
+            name: name, program: program, setup: setup, nat: nat, policy: policy, prior: prior, packet: packet,
+            mark: mark,
             tunnelIdentifier: tunnelIdentifier,
             verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,
             events: events ?? self.events, silent: silent ?? self.silent, connections: self.connections,

@@ -155,7 +155,9 @@ enum PolicyCases {
 
     /// Each of the four entries that cover a connection, denying, over the other three that allow.
     private static let strength = Way.allCases.flatMap { way -> [SelftestCase] in
-        let covers: [(Identity?, PortRange?)] = [(remote, TestPolicy.tcp), (nil, TestPolicy.tcp), (remote, nil), (nil, nil)]
+        let covers: [(Identity?, PortRange?)] = [
+            (remote, TestPolicy.tcp), (nil, TestPolicy.tcp), (remote, nil), (nil, nil),
+        ]
         let denied = covers.indices.map { denying in
             check(
                 "a deny rule over all others (\(denying + 1) of 4)", way,
@@ -198,11 +200,15 @@ enum PolicyCases {
             check("beyond a range", way, of: tcp(port: 40_101), high, .denied(9)),
             check("UDP", way, of: udp, [isolated(way), entry(way, remote, TestPolicy.udp)], .allowed(5)),
             check("UDP by a rule for TCP", way, of: udp, [isolated(way), entry(way)], .denied(9)),
-            check("ICMP by its type", way, of: echo, [isolated(way), entry(way, remote, TestPolicy.echo)], .allowed(5)),
+            check(
+                "ICMP by its type", way, of: echo, [isolated(way), entry(way, remote, TestPolicy.echo)], .allowed(5)),
             check("ICMP by a rule for a port", way, of: echo, [isolated(way), entry(way)], .denied(9)),
             check(
-                "a protocol without ports", way, of: other, [isolated(way), entry(way, remote, TestPolicy.udp)], .denied(9)),
-            check("a protocol without ports by peer", way, of: other, [isolated(way), entry(way, remote, nil)], .allowed(5)),
+                "a protocol without ports", way, of: other, [isolated(way), entry(way, remote, TestPolicy.udp)],
+                .denied(9)),
+            check(
+                "a protocol without ports by peer", way, of: other, [isolated(way), entry(way, remote, nil)],
+                .allowed(5)),
         ]
     }
 
@@ -214,26 +220,31 @@ enum PolicyCases {
         return packet
     }
 
-    private static let peers: [SelftestCase] = Way.allCases.flatMap { way -> [SelftestCase] in
-        let range = TestNode.rangeIdentity
-        let byRange = [isolated(way), entry(way, range)]
-        return [
-            check("a range that is named", way, of: world(TestNode.namedWorld, range), byRange, .allowed(5)),
-            check("the world outside of it", way, of: world(TestNode.world, .world), byRange, .denied(9)),
+    private static let peers: [SelftestCase] =
+        Way.allCases.flatMap { way -> [SelftestCase] in
+            let range = TestNode.rangeIdentity
+            let byRange = [isolated(way), entry(way, range)]
+            return [
+                check("a range that is named", way, of: world(TestNode.namedWorld, range), byRange, .allowed(5)),
+                check("the world outside of it", way, of: world(TestNode.world, .world), byRange, .denied(9)),
+                check(
+                    "another node", way, of: world(TestNode.otherNode, .remoteNode),
+                    [isolated(way), entry(way, .remoteNode)],
+                    .allowed(5)),
+                check(
+                    "the node itself", way, of: world(TestNode.router, .host), [isolated(way), entry(way, .host)],
+                    .allowed(5)),
+            ]
+        } + [
             check(
-                "another node", way, of: world(TestNode.otherNode, .remoteNode), [isolated(way), entry(way, .remoteNode)],
-                .allowed(5)),
-            check("the node itself", way, of: world(TestNode.router, .host), [isolated(way), entry(way, .host)], .allowed(5)),
+                "a range that is named, from another node", .called,
+                of: world(TestNode.namedWorld, TestNode.rangeIdentity, mark: 0x1D00_0002),
+                [isolated(.called), entry(.called, TestNode.rangeIdentity)], .allowed(5)),
+            check(
+                "the tunnel's identity, not the address's", .called,
+                of: world(TestNode.namedWorld, Identity(rawValue: 0x123456), mark: 0x1D12_3456),
+                [isolated(.called), entry(.called, TestNode.rangeIdentity)], .denied(9)),
         ]
-    } + [
-        check(
-            "a range that is named, from another node", .called, of: world(TestNode.namedWorld, TestNode.rangeIdentity, mark: 0x1D00_0002),
-            [isolated(.called), entry(.called, TestNode.rangeIdentity)], .allowed(5)),
-        check(
-            "the tunnel's identity, not the address's", .called,
-            of: world(TestNode.namedWorld, Identity(rawValue: 0x123456), mark: 0x1D12_3456),
-            [isolated(.called), entry(.called, TestNode.rangeIdentity)], .denied(9)),
-    ]
 
     private static let segment = Packet(payload: Frame.tcp(40_000, 8080, flags: 0x10))
     private static let answer = Packet(
@@ -250,7 +261,8 @@ enum PolicyCases {
                 "established, and forbidden since", way, of: segment, [isolated(way)], .denied(9), .established,
                 before: [known(way, revision: revision - 1)], after: [known(way, revision: revision - 1)]),
             check(
-                "established, and still allowed", way, of: segment, [isolated(way), entry(way)], .allowed(5), .established,
+                "established, and still allowed", way, of: segment, [isolated(way), entry(way)], .allowed(5),
+                .established,
                 before: [known(way, revision: revision - 1)], after: [known(way)]),
             check(
                 "established, and no policy any more", way, of: segment, [], enforced: [], .allowed(0), .established,

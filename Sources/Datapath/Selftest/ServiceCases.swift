@@ -327,7 +327,8 @@ enum ServiceCases {
         Frame.icmpError(type: type, code: code, about: about, quoted: 8)
     }
 
-    private static func errorPacket(from: IPv4Address, to: IPv4Address, ttl: UInt8 = 64, _ message: [UInt8]) -> [UInt8] {
+    private static func errorPacket(from: IPv4Address, to: IPv4Address, ttl: UInt8 = 64, _ message: [UInt8]) -> [UInt8]
+    {
         Frame.ipv4Packet(from: from, to: to, protocol: icmp, ttl: ttl, message)
     }
 

@@ -74,7 +74,8 @@ enum SocketWireTest {
             try services.update(
                 ServiceEntry(backend: 1), for: ServiceKey(service, port: servicePort, protocol: number, slot: 1))
             try services.update(
-                ServiceEntry(backends: 1, reverseIndex: 1), for: ServiceKey(service, port: servicePort, protocol: number))
+                ServiceEntry(backends: 1, reverseIndex: 1),
+                for: ServiceKey(service, port: servicePort, protocol: number))
             try services.update(
                 ServiceEntry(backends: 0, reverseIndex: 2), for: ServiceKey(empty, port: servicePort, protocol: number))
         }

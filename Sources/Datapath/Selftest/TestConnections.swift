@@ -31,6 +31,8 @@ struct TestConnections: ~Copyable {
 
     func entries() throws -> [TestConnection] {
         let now = Conntrack.now()
-        return (try tcpMap.entries() + otherMap.entries()).compactMap { TestConnection(key: $0.key, $0.value, now: now) }
+        return (try tcpMap.entries() + otherMap.entries()).compactMap {
+            TestConnection(key: $0.key, $0.value, now: now)
+        }
     }
 }

@@ -12,7 +12,8 @@ struct TestPolicy: Sendable {
         ///   - identity: nil: anybody.
         ///   - ports: nil: every protocol and port; else one of `TestPolicy.classes`.
         init(
-            _ direction: TrafficDirection, _ identity: Identity?, _ ports: PortRange?, _ verdict: PolicyMapValue.Verdict,
+            _ direction: TrafficDirection, _ identity: Identity?, _ ports: PortRange?,
+            _ verdict: PolicyMapValue.Verdict,
             rule: UInt32
         ) {
             key = PolicyMapKey(

@@ -47,7 +47,8 @@ enum TestServices {
         let backends: Map<UInt32, BackendEntry> = try object.map(MapName.backends)
         let reverse: Map<UInt32, ReverseEntry> = try object.map(MapName.reverse)
         for (number, address, backendPort, isActive) in [
-            (remoteBackend, TestNode.remotePod, backendPort, true), (localBackend, TestNode.neighbour, backendPort, true),
+            (remoteBackend, TestNode.remotePod, backendPort, true),
+            (localBackend, TestNode.neighbour, backendPort, true),
             (ownBackend, TestNode.pod, backendPort, true), (leavingBackend, TestNode.remotePod, leavingPort, false),
         ] {
             try backends.update(

@@ -14,7 +14,9 @@ extension AgentCore {
         var due = delta[.services]
         for key in delta[.endpointSlices] {
             // A slice that is gone no longer says whose it was.
-            for service in [sliceServices[key], objects.endpointSlices[key]?.service] { service.map { _ = due.insert($0) } }
+            for service in [sliceServices[key], objects.endpointSlices[key]?.service] {
+                service.map { _ = due.insert($0) }
+            }
         }
         if !delta[.nodes].isEmpty { due.formUnion(objects.services.keys) }
         var slices: [ObjectKey: [EndpointSlice]] = [:]

@@ -59,7 +59,9 @@ struct ServiceMaps: ~Copyable {
         var found: [UInt32: (end: ServiceEnd, isActive: Bool)] = [:]
         for (number, entry) in try backends.entries() {
             guard let address = entry.address else { continue }
-            found[number] = (ServiceEnd(address: address, port: entry.port, ipProtocol: entry.ipProtocol), entry.isActive)
+            found[number] = (
+                ServiceEnd(address: address, port: entry.port, ipProtocol: entry.ipProtocol), entry.isActive
+            )
         }
         return found
     }

@@ -3,7 +3,8 @@ import AgentAPI
 /// `datapathd bpf ct list`.
 enum ConnectionText {
     static func text(_ connections: [ConnectionSample]) -> String {
-        var table = TextTable("PROTO", "DIRECTION", "SOURCE", "DESTINATION", "STATE", "LEFT", "IDENTITY", "REV", "FLAGS")
+        var table = TextTable(
+            "PROTO", "DIRECTION", "SOURCE", "DESTINATION", "STATE", "LEFT", "IDENTITY", "REV", "FLAGS")
         for one in connections {
             table.add(
                 name(of: one.protocol), one.direction, "\(one.source):\(one.sourcePort)",

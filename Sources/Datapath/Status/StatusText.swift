@@ -77,10 +77,12 @@ public enum StatusText {
     }
 
     public static func policies(_ entries: [PolicySample]) -> String {
-        var table = TextTable("ENDPOINT", "DIRECTION", "POLICY", "IDENTITY", "LABELS", "PORT/PROTO", "PROXY PORT", "RULE")
+        var table = TextTable(
+            "ENDPOINT", "DIRECTION", "POLICY", "IDENTITY", "LABELS", "PORT/PROTO", "PROXY PORT", "RULE")
         for entry in entries {
             table.add(
-                "\(entry.endpointID)", entry.direction, entry.verdict, entry.identity == 0 ? "ANY" : "\(entry.identity)",
+                "\(entry.endpointID)", entry.direction, entry.verdict,
+                entry.identity == 0 ? "ANY" : "\(entry.identity)",
                 entry.labels.isEmpty ? "-" : entry.labels.joined(separator: " "), entry.ports,
                 entry.proxyPort.map { "\($0)" } ?? "NONE", entry.rule ?? "-")
         }

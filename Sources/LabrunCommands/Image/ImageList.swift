@@ -29,7 +29,9 @@ public struct ImageList: AsyncParsableCommand {
             print("no images in \(store.cacheDirectory); 'labrun image build' makes one")
         } else {
             if !images.isEmpty { print(Self.table(images, current: current)) }
-            if !userlands.isEmpty { print((images.isEmpty ? "" : "\n") + Self.table(userlands, current: currentUserland)) }
+            if !userlands.isEmpty {
+                print((images.isEmpty ? "" : "\n") + Self.table(userlands, current: currentUserland))
+            }
         }
     }
 

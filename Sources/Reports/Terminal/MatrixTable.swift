@@ -61,7 +61,7 @@ struct MatrixTable {
         return lines
     }
 
-    /// Three columns: blank, letter, `!` when it is not as expected.
+    /// Three columns: blank, letter, `!` when it is not as expected, `~` when other protocols of the pair answer.
     private func cell(_ from: Endpoint, _ to: Endpoint) -> String {
         guard let cell = grid.worst(from, to) else {
             // Every pair that was asked for has a cell; a pair without one was never asked for.
@@ -71,7 +71,12 @@ struct MatrixTable {
         if cell.deviates { return " " + (cell.verdict == .fail ? paint.red(letter + "!") : paint.yellow(letter + "!")) }
         let shown =
             cell.verdict == .unchecked ? paint.dim(letter) : cell.observed == .open ? paint.green(letter) : letter
-        return " " + shown + " "
+        return " " + shown + (isMixed(Pair(from: from.id, to: to.id)) ? "~" : " ")
+    }
+
+    private func isMixed(_ pair: Pair) -> Bool {
+        guard let cells = grid.cells[pair], cells.first?.observed != .open else { return false }
+        return cells.contains { $0.observed == .open }
     }
 
     // MARK: One cell a pair of nodes
@@ -133,6 +138,7 @@ struct MatrixTable {
         }
         let pairs = grid.endpoints.count * (grid.endpoints.count - 1)
         if !folded, grid.cells.count < pairs { seen.append("blank not probed") }
+        if !folded, grid.cells.keys.contains(where: isMixed) { seen.append("~ open in another protocol") }
         if worst.contains(where: \.deviates) { seen.append("! not as expected") }
         let what =
             folded ? "pairs open in every protocol/pairs, worst of them" : "rows: from, columns: to, worst protocol"

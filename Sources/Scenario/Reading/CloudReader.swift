@@ -61,7 +61,9 @@ extension LabProfileReader {
             let host = CloudLayout.Host(
                 name: item["name"]?.text ?? "", subnet: item["subnet"]?.text ?? CloudLayout.firstSubnet,
                 address: item["address"]?.text ?? "")
-            let reserved = [CloudLayout.resolverHost, CloudLayout.internetHost, "vpc-router", "internet-gateway", "dns"]
+            let reserved = [
+                CloudLayout.resolverHost, CloudLayout.internetHost, "vpc-router", "internet-gateway", "dns",
+            ]
             let namePlace = item["name"]?.place ?? item.place
             if reserved.contains(host.name) {
                 checker.report(namePlace, "\"\(host.name)\" is a part of the cloud already")
@@ -98,12 +100,14 @@ extension LabProfileReader {
             let name = item["name"]?.text ?? ""
             if name != "eth\(found.count + 1)" {
                 checker.report(
-                    item["name"]?.place ?? item.place, "interfaces are given in order: this one is eth\(found.count + 1)")
+                    item["name"]?.place ?? item.place,
+                    "interfaces are given in order: this one is eth\(found.count + 1)")
             }
             let subnet = item["subnet"]?.text ?? ""
             _ = checkSubnet(item["subnet"], subnet, networks)
             if subnet == CloudLayout.firstSubnet {
-                checker.report(item["subnet"]?.place ?? item.place, "a further interface is in another subnet than eth0")
+                checker.report(
+                    item["subnet"]?.place ?? item.place, "a further interface is in another subnet than eth0")
             }
             let groups = item["securityGroups"]?.texts ?? profile.nodeSecurityGroups
             let names = profile.securityGroups.map(\.name)

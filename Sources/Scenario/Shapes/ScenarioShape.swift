@@ -82,9 +82,11 @@ struct ScenarioShape {
             ObjectShape(
                 name: "selector", help: "Selects endpoints; every given part must hold.",
                 fields: [
-                    Field("kind", .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet"]), "What it is."),
                     Field(
-                        "ids", .oneOrMore(.text(.nonEmpty)), "Ids such as default/web-1, node/node1, vpc/dns or internet/1.1.1.1."),
+                        "kind", .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet"]), "What it is."),
+                    Field(
+                        "ids", .oneOrMore(.text(.nonEmpty)),
+                        "Ids such as default/web-1, node/node1, vpc/dns or internet/1.1.1.1."),
                     Field("nodes", .nodes(orNone: false), "Nodes it runs on."),
                     Field("namespace", .text(.dnsLabel), "Namespace of a pod."),
                     Field("labels", .map(.any, .text()), "Labels of a pod."),
