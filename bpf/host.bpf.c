@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bandwidth.h"
 #include "config.h"
 #include "datapath_abi.h"
 #include "drop.h"
@@ -173,6 +174,8 @@ int to_netdev(struct __sk_buff *skb) {
     __be32 source = ip->saddr;
     int is_node = source == device->ipv4;
 
+    if (config_paces_pods(config) && bandwidth_pace(skb, source))
+        return DROP(skb, &packet, DP_DROP_BANDWIDTH_EXCEEDED);
     if (masquerade_egress(skb, &packet, config, device) != TC_ACT_OK)
         return TC_ACT_SHOT;
     // What the node itself sends, the overlay's packets above all, is neither counted nor reported here.

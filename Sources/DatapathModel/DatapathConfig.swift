@@ -34,6 +34,8 @@ public struct DatapathConfig: Sendable, Hashable {
     public var translatesServices = false
     /// Sockets are translated in the node's own network namespace only.
     public var translatesHostSocketsOnly = false
+    /// Packets of pods with an egress rate are given the time at which they may leave.
+    public var pacesPods = false
 
     public init(
         nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRanges: [IPv4CIDR],
@@ -60,6 +62,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
         if config.translatesServices { flags |= DP_CONFIG_SERVICES }
         if config.translatesHostSocketsOnly { flags |= DP_CONFIG_SOCKETS_OF_HOST }
+        if config.pacesPods { flags |= DP_CONFIG_BANDWIDTH }
         abi = dp_config()
         abi.abi_version = UInt32(DP_ABI_VERSION)
         abi.flags = UInt32(flags)

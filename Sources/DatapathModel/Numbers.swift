@@ -27,6 +27,7 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let tunnelKeyRefused = Reason(DP_DROP_TUNNEL_KEY_REFUSED)
     public static let invalidIdentity = Reason(DP_DROP_INVALID_IDENTITY)
     public static let notConfigured = Reason(DP_DROP_NOT_CONFIGURED)
+    public static let bandwidthExceeded = Reason(DP_DROP_BANDWIDTH_EXCEEDED)
     public static let neighbourChatter = Reason(DP_DROP_NEIGHBOUR_CHATTER)
     public static let fragmentNotFound = Reason(DP_DROP_FRAGMENT_NOT_FOUND)
     public static let connectionInsertionFailed = Reason(DP_DROP_CT_INSERTION_FAILED)
@@ -167,4 +168,5 @@ public enum MapName {
     public static let natConfig = DP_MAP_NAT_CONFIG
     public static let natExclude = DP_MAP_NAT_EXCLUDE
     public static let natFragments = DP_MAP_NAT_FRAGMENTS
+    public static let bandwidth = DP_MAP_BANDWIDTH
 }

@@ -104,7 +104,7 @@ public enum OptionCatalogue {
         OptionKey("bpf.policyMapMax", entries, .only(["16384"], because: "the map's size is fixed")),
         OptionKey("bpf.lbMapMax", entries, .only(["65536"], because: "the map's size is fixed")),
         OptionKey("conntrackGCInterval", .text, .only([""], because: "the interval follows from the entries' number")),
-        OptionKey("bandwidthManager.enabled", .flag, .only(["false"], because: "the datapath shapes no traffic yet")),
+        OptionKey("bandwidthManager.enabled", .flag),
         OptionKey(
             "bandwidthManager.bbr", .flag, .only(["false"], because: "pods keep the kernel's congestion control")),
     ]

@@ -71,6 +71,7 @@ extension AgentCore {
             endpoint.enforcement = try enforcePolicies(newcomer: endpoint)
             endpoint.phase = .ready
             try programs.maps.insert(endpoint)
+            for reason in try reconcileBandwidth(newcomer: endpoint) { Log.warning(reason) }
             try netlink.changeLink(index: ifindex, LinkChange(isUp: true))
             try store.save(endpoint)
         } catch {
@@ -93,6 +94,7 @@ extension AgentCore {
         endpoints[key] = nil
         if let address = IPv4Address(endpoint.address) { pool.release(address) }
         identities.release(endpoint.identity)
+        _ = try reconcileBandwidth()
         try enforcePolicies()
     }
 

@@ -69,6 +69,7 @@ struct AgentCore: ~Copyable {
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
         try core.configureMasquerade()
+        try core.configureBandwidth()
         core.reconcileObjects(core.objects.everything)
         let options = settings.options
         try SocketPrograms.reconcile(
@@ -175,6 +176,7 @@ struct AgentCore: ~Copyable {
         config.tracePoints = tracePoints
         config.aggregatesTraces = false
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
+        config.pacesPods = settings.options.bandwidthManager.enabled
         config.translatesServices = settings.options.kubeProxyReplacement.isComplete
         try programs.maps.configure(config)
     }
@@ -182,11 +184,11 @@ struct AgentCore: ~Copyable {
     /// Whether all that forwarding needs is in place, and mends what can be mended.
     mutating func verify() {
         do {
-            problems = try programs.inspect(devices).missing + masqueradeProblems()
+            problems = try programs.inspect(devices).missing + masqueradeProblems() + bandwidthProblems()
             if !problems.isEmpty {
                 Log.warning("mending the datapath", ["missing": problems.joined(separator: "; ")])
                 try mend()
-                problems = try programs.inspect(devices).missing + masqueradeProblems()
+                problems = try programs.inspect(devices).missing + masqueradeProblems() + bandwidthProblems()
             }
             let health = endpoints.values.first(where: \.isHealth)
             if try health.flatMap({ try netlink.findLink(named: $0.hostInterface) }) == nil {
@@ -204,6 +206,7 @@ struct AgentCore: ~Copyable {
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try reconcileMaps()
         try configureMasquerade()
+        try configureBandwidth()
         try reconcileRoutes()
         try programs.attach(to: devices)
     }

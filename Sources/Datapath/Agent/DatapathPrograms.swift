@@ -18,6 +18,7 @@ struct DatapathPrograms: ~Copyable {
     let toNetdev: Program
     let maps: DatapathMaps
     let nat: NATMaps
+    let bandwidth: BandwidthMap
 
     /// Loads the three objects; pinned maps that exist are used as they are.
     static func load(pins: String) throws -> DatapathPrograms {
@@ -35,7 +36,7 @@ struct DatapathPrograms: ~Copyable {
             fromOverlay: try overlay.program("from_overlay"), toOverlay: try overlay.program("to_overlay"),
             fromHost: try host.program("from_host"), fromNetdev: try host.program("from_netdev"),
             toNetdev: try host.program("to_netdev"), maps: try DatapathMaps.open(pins: pins),
-            nat: try NATMaps.open(pins: pins))
+            nat: try NATMaps.open(pins: pins), bandwidth: try BandwidthMap.open(pins: pins))
     }
 
     /// Attaches, in the place of what is there, to the node's devices: first what delivers, last what sends there.

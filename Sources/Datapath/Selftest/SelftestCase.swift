@@ -48,6 +48,8 @@ struct SelftestCase: Sendable {
     /// State of address translation; nil: off.
     var nat: NATSetup?
     var policy = TestPolicy()
+    /// The pod's egress rate; nil: none.
+    var bandwidth: TestBandwidth?
     /// Packets that went before, in the same state.
     var prior: [Prior] = []
     let packet: [UInt8]

@@ -59,6 +59,7 @@
 #define DP_MAP_REVNAT "dp_revnat"
 #define DP_MAP_AFFINITY "dp_affinity"
 #define DP_MAP_SOCKETS "dp_sockets"
+#define DP_MAP_BANDWIDTH "dp_bandwidth"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
@@ -111,7 +112,8 @@
     X(POLICY_DENIED_INGRESS, -45, "policy-denied-ingress", "no policy of the receiver allows the connection") \
     X(POLICY_DENIED_EGRESS, -46, "policy-denied-egress", "no policy of the sender allows the connection") \
     X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection") \
-    X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented")
+    X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented") \
+    X(BANDWIDTH_EXCEEDED, -70, "bandwidth-exceeded", "would have to wait for more than 2 s for the pod's egress rate")
 
 enum dp_reason {
 #define DP_REASON_VALUE(name, code, slug, text) DP_DROP_##name = code,
@@ -262,6 +264,9 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_SOCKETS_OF_HOST 8
 // Pods of other nodes are reached by the node's own routes; without it, through the overlay.
 #define DP_CONFIG_NATIVE_ROUTING 16
+
+// Packets of pods with an egress rate are given the time at which they may leave.
+#define DP_CONFIG_BANDWIDTH 0x10000
 
 // Most ranges that the pods of a cluster may come from.
 #define DP_MAX_CLUSTER_RANGES 4
@@ -484,6 +489,14 @@ struct dp_device {
     __u32 flags;
 };
 DP_ASSERT_SIZE(struct dp_device, 24);
+
+// dp_bandwidth: hash, address of a local pod (struct dp_address) → its egress rate, and when its last packet leaves.
+struct dp_bandwidth {
+    __u64 bytes_per_second;
+    // CLOCK_MONOTONIC; the programs' own.
+    __u64 next_ns;
+};
+DP_ASSERT_SIZE(struct dp_bandwidth, 16);
 
 // dp_nat_config: array of one.
 #define DP_NAT_MASQUERADE 1
