@@ -33,7 +33,8 @@ extension AgentCore {
             if let rate = EgressRate(quantity: text) {
                 wanted[address] = rate
             } else {
-                refused.append("pod \(key): \(EgressRate.annotation): \"\(text)\" is no rate from 1k to 1P bits per second")
+                refused.append(
+                    "pod \(key): \(EgressRate.annotation): \"\(text)\" is no rate from 1k to 1P bits per second")
             }
         }
         try programs.bandwidth.reconcile(wanted)

@@ -17,7 +17,8 @@ struct BandwidthMap: ~Copyable {
             let present = try rates.value(for: BandwidthKey(address))
             guard present?.bytesPerSecond != rate.bytesPerSecond else { continue }
             try rates.update(
-                BandwidthEntry(bytesPerSecond: rate.bytesPerSecond, next: present?.next ?? 0), for: BandwidthKey(address))
+                BandwidthEntry(bytesPerSecond: rate.bytesPerSecond, next: present?.next ?? 0),
+                for: BandwidthKey(address))
         }
         for key in try rates.keys() where wanted[key.address] == nil { try rates.removeValue(for: key) }
     }

@@ -74,7 +74,8 @@ enum BandwidthCases {
                 ? [
                     ExpectedEvent(
                         reason: .bandwidthExceeded, point: .toNetwork, source: TestNode.pod,
-                        destination: TestNode.world, transport: .ports(source: NATCases.port, destination: NATCases.dns),
+                        destination: TestNode.world,
+                        transport: .ports(source: NATCases.port, destination: NATCases.dns),
                         file: "host.bpf.c")
                 ] : [NATCases.sent()])
         test.bandwidth = limit

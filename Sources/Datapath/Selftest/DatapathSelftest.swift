@@ -187,7 +187,8 @@ extension SelftestCase {
         connections: [TestConnection]? = nil
     ) -> SelftestCase {
         SelftestCase(
-            name: name, program: program, setup: setup, nat: nat, policy: policy, bandwidth: bandwidth, prior: prior, packet: packet,
+            name: name, program: program, setup: setup, nat: nat, policy: policy, bandwidth: bandwidth, prior: prior,
+            packet: packet,
             mark: mark,
             tunnelIdentifier: tunnelIdentifier,
             verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,

@@ -60,7 +60,8 @@ struct SelftestFuzz {
             switch Verdict(rawValue: verdict) {
             case .drop?: drops += 1
             case .pass?, .redirect?: break
-            case nil: return ["verdict \(verdict) on packet \(number), which --seed \(state) makes the first: \(packet)"]
+            case nil:
+                return ["verdict \(verdict) on packet \(number), which --seed \(state) makes the first: \(packet)"]
             }
             if number % 1024 == 1023 { try bench.discardEvents() }
         }
@@ -101,7 +102,8 @@ struct SelftestFuzz {
         }
         switch random() % 8 {
         case 0, 1:
-            packet.removeLast(packet.count - min(packet.count, max(Self.shortest, Int(random() % UInt64(packet.count)))))
+            packet.removeLast(
+                packet.count - min(packet.count, max(Self.shortest, Int(random() % UInt64(packet.count)))))
         case 2:
             for _ in 0..<(random() % 64) { packet.append(UInt8(truncatingIfNeeded: random())) }
         default: break
@@ -113,7 +115,9 @@ struct SelftestFuzz {
     private static let fields = [
         12, 13, 14, 16, 17, 20, 21, 22, 23, 34, 35, 36, 37, 38, 39, 40, 41, 42, 46, 47, 48, 49, 51, 54, 55, 62, 63,
     ]
-    private static let edges: [UInt8] = [0, 1, 2, 3, 4, 5, 6, 8, 0x0F, 0x11, 0x1F, 0x20, 0x3F, 0x40, 0x45, 0x4F, 0x7F, 0x80, 0xFE, 0xFF]
+    private static let edges: [UInt8] = [
+        0, 1, 2, 3, 4, 5, 6, 8, 0x0F, 0x11, 0x1F, 0x20, 0x3F, 0x40, 0x45, 0x4F, 0x7F, 0x80, 0xFE, 0xFF,
+    ]
 
     /// An Ethernet header and one byte: the kernel runs nothing shorter.
     private static let shortest = 15

@@ -53,7 +53,8 @@ public struct ImageVerify: AsyncParsableCommand {
         let series = try kernelSeries(kernel)
         let seconds = timeout ?? 120 + Double(fuzz) * Self.secondsPerPacket
         let command =
-            ["/usr/bin/datapathd", "selftest", "--json", "--fuzz", "\(fuzz)"] + (seed.map { ["--seed", "\($0)"] } ?? [])
+            ["/usr/bin/datapathd", "selftest", "--json", "--fuzz", "\(fuzz)"]
+            + (seed.map { ["--seed", "\($0)"] } ?? [])
         let results = await Self.verify(series, command, seconds: seconds)
         let done = results.compactMap { try? $0.get() }
         if json {
