@@ -22,7 +22,7 @@ public struct PathIndex: Sendable {
 
     /// Indices of probes that were sent, or should have been, and did not come back as they should.
     public var failing: [Int] {
-        evidence.probes.indices.filter { evidence.probes[$0].observed != .open }
+        evidence.probes.indices.filter { !evidence.probes[$0].observed.isServed }
     }
 
     func node(ofEndpoint id: String) -> String? { endpoints[id]?.node }

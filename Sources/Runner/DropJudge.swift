@@ -13,7 +13,7 @@ extension Judge {
             let title = expected.words
             let denied = observation.probes.filter { probe in
                 guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return false }
-                return probe.observed != .open && expected.covers(from, to, probe.key.protocol)
+                return !probe.observed.isServed && expected.covers(from, to, probe.key)
             }
             guard !denied.isEmpty else { return result(title, .unmet, "none of these cells was denied") }
             var unexplained: [String] = []
@@ -40,9 +40,10 @@ extension Judge {
 }
 
 extension DropExpectation {
-    fileprivate func covers(_ from: Endpoint, _ to: Endpoint, _ transport: ProbeProtocol) -> Bool {
+    fileprivate func covers(_ from: Endpoint, _ to: Endpoint, _ key: CellKey) -> Bool {
         self.from.matches(from) && self.to.matches(to) && (self.where?.matches(from, to) ?? true)
-            && (protocols.isEmpty || protocols.contains(transport))
+            && (protocols.isEmpty || protocols.contains(key.protocol))
+            && (requests.map { $0.contains(key.request ?? "") } ?? true)
     }
 
     fileprivate func explains(_ drop: DatapathReading) -> Bool {

@@ -18,6 +18,10 @@ public struct Observation: Sendable {
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]
+    /// What agents say of the endpoints, of steps that ask for it.
+    public var identities: [IdentityReading]
+    /// Nodes whose agent could not be asked for them, and why.
+    public var identitiesMissing: [String: String]
     public var findings: [Finding]
     /// Cells of failing probes for which nothing on record gives a cause; nil before the evidence was read.
     public var unexplained: Set<CellKey>?
@@ -38,11 +42,28 @@ public struct Observation: Sendable {
         nodes = []
         agentRestarts = [:]
         streams = []
+        identities = []
+        identitiesMissing = [:]
         findings = []
         unexplained = nil
         datapathGaps = [:]
         probes = []
         datapath = []
+    }
+}
+
+/// A pod as its own node's agent knows it.
+public struct IdentityReading: Sendable, Hashable {
+    public let node: String
+    /// `default/web-1`
+    public let pod: String
+    public let identity: UInt32
+    public let endpointID: UInt16
+    public init(node: String, pod: String, identity: UInt32, endpointID: UInt16) {
+        self.node = node
+        self.pod = pod
+        self.identity = identity
+        self.endpointID = endpointID
     }
 }
 

@@ -19,6 +19,8 @@ public actor ScenarioRun {
     var clean: CleanState?
     /// Receivers that answered somebody so far.
     var answered: Set<Receiver> = []
+    /// Identities as steps that asked for them found them, by the step's name.
+    var identities: [String: [IdentityReading]] = [:]
     /// The first thing that went wrong, in one sentence.
     var failure: String?
 

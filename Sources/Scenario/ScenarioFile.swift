@@ -266,6 +266,8 @@ public struct Expectations: Codable, Sendable {
     /// Denied cells whose drop events must say why.
     public var drops: [DropExpectation]
     public var nodes: [NodeExpectation]
+    /// Whose identity is whose.
+    public var identities: [IdentityExpectation]
     /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
     public var diagnosis: DiagnosisExpectation?
     /// The time the expectations have to come true, seconds.
@@ -273,8 +275,10 @@ public struct Expectations: Codable, Sendable {
     public init(
         matrix: [ExpectationRule] = [], health: [HealthExpectation] = [], flowLogs: [FlowLogExpectation] = [],
         wire: [WireExpectation] = [], streams: [StreamExpectation] = [], nodes: [NodeExpectation] = [],
-        drops: [DropExpectation] = [], diagnosis: DiagnosisExpectation? = nil, within: Double = 10
+        drops: [DropExpectation] = [], identities: [IdentityExpectation] = [], diagnosis: DiagnosisExpectation? = nil,
+        within: Double = 10
     ) {
+        self.identities = identities
         self.matrix = matrix
         self.health = health
         self.flowLogs = flowLogs
@@ -294,20 +298,37 @@ public struct DropExpectation: Codable, Sendable {
     public var `where`: Placement?
     /// Empty: all.
     public var protocols: [ProbeProtocol]
+    /// Names of requests; nil: every cell.
+    public var requests: [String]?
     /// Name of the drop reason.
     public var reason: String
     /// Part of the name of the policy rule that decided; nil: any, or none.
     public var rule: String?
     public init(
         from: EndpointSelector, to: EndpointSelector, where placement: Placement?, protocols: [ProbeProtocol],
-        reason: String, rule: String?
+        reason: String, rule: String?, requests: [String]? = nil
     ) {
+        self.requests = requests
         self.from = from
         self.to = to
         self.where = placement
         self.protocols = protocols
         self.reason = reason
         self.rule = rule
+    }
+}
+
+/// Pods that share one identity on all of their nodes, and whose endpoint ids are all different.
+public struct IdentityExpectation: Codable, Sendable {
+    public var pods: EndpointSelector
+    /// Pods that must have other identities.
+    public var apartFrom: EndpointSelector?
+    /// An earlier step: the identity is the one from then, and no endpoint of then is left.
+    public var replacedSince: String?
+    public init(pods: EndpointSelector, apartFrom: EndpointSelector? = nil, replacedSince: String? = nil) {
+        self.pods = pods
+        self.apartFrom = apartFrom
+        self.replacedSince = replacedSince
     }
 }
 

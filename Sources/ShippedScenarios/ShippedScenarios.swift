@@ -3,10 +3,12 @@ public enum ShippedScenarios {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
         ("agent-restart", PackageResources.agent_restart_yaml),
+        ("identity-and-endpoint", PackageResources.identity_and_endpoint_yaml),
         ("ipam-kubernetes-without-podcidr", PackageResources.ipam_kubernetes_without_podcidr_yaml),
         ("link-flap", PackageResources.link_flap_yaml),
         ("lossy-underlay", PackageResources.lossy_underlay_yaml),
         ("network-policy-l3-l4", PackageResources.network_policy_l3_l4_yaml),
+        ("network-policy-l7", PackageResources.network_policy_l7_yaml),
         ("node-crash", PackageResources.node_crash_yaml),
         ("routing-modes", PackageResources.routing_modes_yaml),
         ("vxlan-blocked-8472", PackageResources.vxlan_blocked_8472_yaml),

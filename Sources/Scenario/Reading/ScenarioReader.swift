@@ -27,6 +27,8 @@ struct ScenarioReader {
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
     var plan = ProbePlanSpec()
+    /// Steps so far that expect something of identities.
+    var identitySteps: [String] = []
     /// Faults that are active at the step that is read, and where they were injected.
     var active: [String: Int] = [:]
     var ended: Set<String> = []
@@ -208,6 +210,7 @@ struct ScenarioReader {
             }
             names[name] = names[name] ?? item["name"]?.place.line
             steps.append(step(item, name: name))
+            if item["expect"]?["identities"] != nil { identitySteps.append(name) }
         }
         return steps
     }
