@@ -7,6 +7,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let xmlCoder = Target.Dependency.product(name: "XMLCoder", package: "XMLCoder")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 // Three groups, leaf modules first; arrows only point upwards in each list.
@@ -35,11 +38,14 @@ let guest: [Target] = [
     .target(name: "Policy", dependencies: ["KubeObjects", "NetAddress"], swiftSettings: strict),
     .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
     .target(
+        name: "RequestProxy", dependencies: ["NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
+        swiftSettings: strict),
+    .target(
         name: "Datapath",
         dependencies: [
             "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress",
             "Netlink",
-            "LinuxKernel", "Policy",
+            "LinuxKernel", "Policy", "RequestProxy",
         ],
         swiftSettings: strict),
     .target(name: "CNodeShim"),
@@ -127,6 +133,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -138,6 +145,7 @@ let package = Package(
         tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
         tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
+        tests("RequestProxy", ["RequestProxy", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),

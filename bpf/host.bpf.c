@@ -20,6 +20,7 @@
 #include "lookup.h"
 #include "masquerade.h"
 #include "packet.h"
+#include "proxy.h"
 #include "trace.h"
 
 // Egress of the host device: pods, local and remote, as the stack's routes see them. The stack has counted the hop.
@@ -56,8 +57,14 @@ int from_host(struct __sk_buff *skb) {
     trace(skb, &packet, config, DP_POINT_FROM_HOST);
     if (endpoint && endpoint->flags & DP_ENDPOINT_HOST)
         return forward_to_stack(skb, &packet, config);
-    if (endpoint)
-        return forward_to_endpoint(skb, &packet, eth, endpoint);
+    if (endpoint) {
+        int is_read = proxy_sent(skb);
+        int verdict = forward_to_endpoint(skb, &packet, eth, endpoint);
+
+        if (is_read)
+            proxy_mark_sent(skb);
+        return verdict;
+    }
     if (config_is_local_pod(config, destination))
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (entry && entry->tunnel_family) {
@@ -69,6 +76,17 @@ int from_host(struct __sk_buff *skb) {
     if (config_is_cluster_pod(config, destination))
         return DROP(skb, &packet, DP_DROP_NO_TUNNEL_ENDPOINT);
     return forward_to_stack(skb, &packet, config);
+}
+
+// Ingress of the host device: what a program sent there for the proxy, among what is for the stack.
+SEC("tc")
+int to_proxy(struct __sk_buff *skb) {
+    struct packet packet;
+
+    if ((skb->mark & DP_MARK_IDENTITY_MASK) != DP_MARK_TO_PROXY)
+        return TC_ACT_OK;
+    packet_begin(&packet, skb, DP_POINT_TO_PROXY, DP_INGRESS);
+    return proxy_receive(skb, &packet);
 }
 
 // VXLAN (RFC 7348, section 5: flags, reserved) and Geneve without options (RFC 8926, section 3.4: version, option length,

@@ -17,7 +17,7 @@ final class Agent: Sendable {
     init(settings: AgentSettings) throws {
         self.settings = settings
         let started = try AgentCore.start(settings)
-        events = EventLog(rules: started.policies.ruleNames)
+        events = started.events
         core = Mutex(started)
     }
 

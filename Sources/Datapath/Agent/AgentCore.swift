@@ -4,6 +4,7 @@ import KubeObjects
 import LinuxKernel
 import NetAddress
 import Netlink
+import RequestProxy
 
 #if canImport(Glibc)
     import Glibc
@@ -23,6 +24,10 @@ struct AgentCore: ~Copyable {
     var pool: AddressPool
     var identities = IdentityRegistry()
     var policies = PolicyState()
+    /// Reads the requests of connections that policies send through it; nil until one does.
+    var proxy: RequestProxy?
+    let requestPolicies: RequestPolicies
+    let events: EventLog
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
     /// The cluster's objects as last pushed.
@@ -60,6 +65,7 @@ struct AgentCore: ~Copyable {
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
+            requestPolicies: try RequestPolicies(pins: BPFFilesystem.pins),
             services: try ServiceTable.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
@@ -93,9 +99,9 @@ struct AgentCore: ~Copyable {
 
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
-        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, services: consuming ServiceTable,
-        starts: Int, pool: AddressPool, cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore,
-        lastEndpointID: UInt16
+        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, requestPolicies: RequestPolicies,
+        services: consuming ServiceTable, starts: Int, pool: AddressPool, cluster: StateStore.Cluster,
+        objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store
@@ -103,6 +109,8 @@ struct AgentCore: ~Copyable {
         self.devices = devices
         self.programs = programs
         self.conntrack = conntrack
+        self.requestPolicies = requestPolicies
+        events = EventLog(rules: policies.ruleNames)
         self.services = services
         self.starts = starts
         self.pool = pool

@@ -10,14 +10,17 @@ import LinuxKernel
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
     static let cases =
-        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + OverlayCases.all + HostCases.all
-        + NATCases.all
+        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
+        + HostCases.all + NATCases.all
         + RoutingCases.all + BandwidthCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
     /// for the last free ones.
-    static let unreachable: Set<Reason> = [.tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused]
+    /// Requests are denied by the proxy, not by a program.
+    static let unreachable: Set<Reason> = [
+        .policyDeniedRequest, .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused,
+    ]
 
     /// `datapathd selftest [--json] [--fuzz N] [--seed N]`: prints the report.
     ///

@@ -36,6 +36,10 @@
 // The source identity rides in skb->mark from the program that redirects to an endpoint to the program that delivers.
 #define DP_MARK_IDENTITY 0x1D000000
 #define DP_MARK_IDENTITY_MASK 0xFF000000
+// Of the proxy's own sockets: what they send to an endpoint has been read.
+#define DP_MARK_FROM_PROXY 0x1E000000
+// For a socket of the proxy, whose port is in the lower half; the node's routes have a rule for it.
+#define DP_MARK_TO_PROXY 0x1F000000
 
 // Names of the pinned maps; at most 15 characters, the kernel's limit for object names.
 #define DP_MAP_ENDPOINTS "dp_endpoints"
@@ -112,6 +116,8 @@
     X(POLICY_DENIED_INGRESS, -45, "policy-denied-ingress", "no policy of the receiver allows the connection") \
     X(POLICY_DENIED_EGRESS, -46, "policy-denied-egress", "no policy of the sender allows the connection") \
     X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection") \
+    X(PROXY_UNAVAILABLE, -48, "proxy-unavailable", "the proxy that has to read the connection does not listen") \
+    X(POLICY_DENIED_REQUEST, -49, "policy-denied-request", "no rule allows the request; the proxy answered 403") \
     X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented") \
     X(BANDWIDTH_EXCEEDED, -70, "bandwidth-exceeded", "would have to wait for more than 2 s for the pod's egress rate")
 
@@ -136,7 +142,8 @@ enum dp_reason {
     X(FROM_HOST, 7, "from-host") \
     X(TO_HOST, 8, "to-host") \
     X(TO_NETWORK, 9, "to-network") \
-    X(POLICY_VERDICT, 16, "policy-verdict")
+    X(POLICY_VERDICT, 16, "policy-verdict") \
+    X(TO_PROXY, 17, "to-proxy")
 
 enum dp_point {
 #define DP_POINT_VALUE(name, number, text) DP_POINT_##name = number,
@@ -156,6 +163,7 @@ enum dp_point {
     X(SERVICE, 11, "service.h") \
     X(MASQUERADE, 20, "masquerade.h") \
     X(POLICY, 30, "policy.h") \
+    X(PROXY, 31, "proxy.h") \
     X(PATH_MTU, 40, "path_mtu.h")
 
 enum dp_source_file {
