@@ -18,6 +18,8 @@ public struct Evidence: Codable, Sendable {
     /// still have happened.
     public var datapathGaps: [String: String]
     public var cloud = CloudReading()
+    /// Addresses that may stand for a service's in packets once they are translated: its backends', by the endpoint's id.
+    public var backends: [String: [String]] = [:]
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
@@ -62,11 +64,14 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var impairments: [String]
     /// Interfaces on whose egress the datapath's program was read back from the kernel; nil when nobody could be asked.
     public var datapathDevices: [String]?
+    /// Its address in the pods' range, which its own packets to pods have; nil when nobody could be asked.
+    public var routerAddress: String?
     public init(
         name: String, address: String, podCIDR: String, tunnelPort: UInt16?, power: Power, answers: Bool,
         carrier: Bool?, agentRunning: Bool?, impairments: [String], agentEnded: String? = nil, agentLog: [String] = [],
-        datapathDevices: [String]? = nil
+        datapathDevices: [String]? = nil, routerAddress: String? = nil
     ) {
+        self.routerAddress = routerAddress
         self.name = name
         self.address = address
         self.podCIDR = podCIDR

@@ -74,7 +74,8 @@ struct EvidenceCollector: Sendable {
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
-            datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
+            datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
+            routerAddress: status?.node.routerAddress)
     }
 
     /// From lines such as `eth0 egress: to_netdev id 12`.
@@ -91,14 +92,16 @@ struct EvidenceCollector: Sendable {
         let probes = observation.measurement.probes
         let events = await datapath(
             since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints)
+        let routers = Dictionary(observation.nodes.map { ($0.name, $0.routerAddress) }) { first, _ in first }
         var evidence = Evidence(
             nodes: observation.nodes, endpoints: observation.endpoints,
             probes: probes.map {
-                ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders)
+                ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders, routers: routers)
             }, wire: observation.wire,
             datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
             recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
         evidence.cloud = await cloud(since: mark.fabric)
+        evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
         return evidence
     }
 
@@ -198,12 +201,21 @@ extension HealthRecord {
 
 extension ProbeReading {
     /// Who reaches a host of the cloud as its node does so rightly or wrongly, as the step wants it: that it came from
-    /// there is no failure by itself.
-    init(_ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:]) {
+    /// there is no failure by itself. Nor is it one that a node calls pods by its address in their range.
+    ///
+    /// - Parameter routers: that address, by node.
+    init(
+        _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
+        routers: [String: String?] = [:]
+    ) {
         var observed = probe.observed
         if let from = endpoints[probe.key.from], endpoints[probe.key.to]?.kind.isCloudHost == true {
             let node = senders[from.node ?? ""]
             observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
+        } else if let from = endpoints[probe.key.from], from.kind == .node,
+            let router = routers[from.node ?? ""].flatMap({ $0 })
+        {
+            observed = probe.outcome(expecting: [from.address, router])
         }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {

@@ -30,6 +30,8 @@ public struct Observation: Sendable {
     /// Of the round that is judged: each probe's flow, and what the agents reported of the flows that failed.
     public var probes: [ProbeReading]
     public var datapath: [DatapathReading]
+    /// Addresses of services' backends, by the endpoint's id.
+    public var backends: [String: [String]] = [:]
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints

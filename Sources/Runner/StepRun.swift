@@ -131,6 +131,7 @@ extension ScenarioRun {
         round.results = judge.rounds(round.observation, cells: round.cells)
         round.observation.probes = evidence.probes
         round.observation.datapath = evidence.datapath
+        round.observation.backends = evidence.backends
         emitRound(round, index: index, provisional: false)
         let findings = round.observation.findings.map {
             DiagnosisRecord.Finding(
