@@ -336,11 +336,18 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Changes a datapath value (`datapath.values.NAME`) on every node: agents are started again with it.
-    public func set(_ path: String, to value: String) async throws {
+    /// Changes datapath values (`datapath.values.NAME`) on every node: agents are started again, once, with all of them.
+    /// - Throws: `LabError` `.plan` for a path that is none, and values that contradict each other.
+    public func set(_ changes: [String: String]) async throws {
         let prefix = "datapath.values."
-        guard path.hasPrefix(prefix) else { throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set") }
-        values.withLock { $0[String(path.dropFirst(prefix.count))] = value }
+        var named: [String: String] = [:]
+        for (path, value) in changes {
+            guard path.hasPrefix(prefix) else {
+                throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set")
+            }
+            named[String(path.dropFirst(prefix.count))] = value
+        }
+        values.withLock { $0.merge(named) { $1 } }
         var powered: [ClusterNode] = []
         for node in nodes where await node.state.answers { powered.append(node) }
         let names = powered.map(\.name)

@@ -40,7 +40,7 @@ extension ScenarioRun {
                 workloads[index].replicas = replicas
             }
             try await reconcilePods()
-        case .set(let path, let value): try await cluster.set(path, to: value)
+        case .set(let values): try await cluster.set(values)
         case .wait(let condition): try await wait(for: condition)
         }
         return .pass

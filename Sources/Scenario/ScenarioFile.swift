@@ -171,7 +171,8 @@ public enum Action: Codable, Sendable {
     case delete(kind: Workload.Kind, namespace: String, name: String)
     case applyObject(ClusterObject)
     case deleteObject(ObjectKind, ObjectKey)
-    case set(path: String, value: String)
+    /// Values by their paths, `datapath.values.NAME`, all at once.
+    case set([String: String])
     case scale(namespace: String, name: String, replicas: Int)
     /// Waits until a node or pod condition holds: never a time alone.
     case wait(WaitCondition)
