@@ -110,7 +110,7 @@ let host: [Target] = [
     .target(
         name: "LabrunCommands",
         dependencies: [
-            "Lab", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
+            "Lab", "Matrix", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
             "ShippedScenarios",
             "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
         ],
@@ -172,9 +172,16 @@ let package = Package(
         tests(
             "NodeRuntime",
             ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
-        tests("Scenario", ["KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"]),
+        tests(
+            "Scenario", ["DatapathOptions", "KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"],
+            resources: [.copy("Fixtures")]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
-        tests("Lab", ["KubeObjects", "Lab", "NetAddress", "Reports", "RunEvents", "ShippedScenarios", subprocess]),
+        tests(
+            "Lab",
+            [
+                "KubeObjects", "Lab", "Matrix", "NetAddress", "Reports", "RunEvents", "Scenario", "ShippedScenarios",
+                subprocess,
+            ]),
         .executableTarget(
             name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),

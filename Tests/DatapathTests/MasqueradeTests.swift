@@ -1,6 +1,7 @@
 import DatapathModel
 import DatapathOptions
 import NetAddress
+import Netlink
 import Testing
 
 @testable import Datapath

@@ -97,7 +97,7 @@ import Testing
     /// Of the report on bare metal, with its slips: Helm itself would have ignored the names that it does not know.
     @Test func theCommandOfBareMetal() throws {
         let settings = Self.settings(try Self.fixture("bare-metal-install.txt"))
-        #expect(settings.count == 22)
+        #expect(settings.count == 23)
         check(settings) { name in
             switch name {
             case "kubeProxyReplacement", "devices", "image.UseDigest", "operator.image.useDigest": .acts

@@ -81,7 +81,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
-            "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
+            "x.yaml:8:35: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
             "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent takes no addresses from ENIs yet; expected one of cluster-pool, kubernetes"
         ),
         Case(

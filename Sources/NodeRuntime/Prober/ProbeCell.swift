@@ -24,8 +24,8 @@ struct ProbeCell {
     var seen: SeenAddress?
     var isYoung = false
 
-    init(source: Int, target: Int, code: ProbeProtocolCode, socket: Int) {
-        self.socket = socket
+    init(source: Int, target: Int, code: ProbeProtocolCode, socket: Int? = nil) {
+        self.socket = socket ?? source
         self.source = source
         self.target = target
         self.code = code

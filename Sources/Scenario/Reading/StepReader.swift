@@ -165,7 +165,7 @@ extension ScenarioReader {
         for (path, place, leaf) in checker.leaves(of: value, path: "") {
             let text = leaf.items.isEmpty ? leaf.text ?? "" : leaf.texts.joined(separator: ",")
             if !path.hasPrefix(prefix) {
-                checker.report(place, "\(path) cannot be set in a running lab", expected: "datapath.values.NAME")
+                checker.report(leaf.place, "\(path) cannot be set in a running lab", expected: "datapath.values.NAME")
             } else {
                 checker.checkDatapathValue(String(path.dropFirst(prefix.count)), text, place, leaf.place)
             }
