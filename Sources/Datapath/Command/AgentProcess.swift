@@ -66,6 +66,7 @@ enum AgentProcess {
         starting.hand(over: agent)
         if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
         agent.verify()
+        agent.collectFlows()
         var nextCollection = Deadline.after(collection)
         while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) {
             agent.verify()
