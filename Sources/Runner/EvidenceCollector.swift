@@ -91,7 +91,7 @@ struct EvidenceCollector: Sendable {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
         let events = await datapath(
-            since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints)
+            since: mark, failing: probes.filter { !$0.observed.isServed }, endpoints: observation.endpoints)
         let routers = Dictionary(observation.nodes.map { ($0.name, $0.routerAddress) }) { first, _ in first }
         var evidence = Evidence(
             nodes: observation.nodes, endpoints: observation.endpoints,
@@ -200,8 +200,8 @@ extension HealthRecord {
 }
 
 extension ProbeReading {
-    /// Who reaches a host of the cloud as its node does so rightly or wrongly, as the step wants it: that it came from
-    /// there is no failure by itself. Nor is it one that a node calls pods by its address in their range.
+    /// Who reaches a host of the cloud, or another node, as its node does so rightly or wrongly, as the step wants it: that
+    /// it came from there is no failure by itself. Nor is it one that a node calls pods by its address in their range.
     ///
     /// - Parameter routers: that address, by node.
     init(
@@ -209,7 +209,9 @@ extension ProbeReading {
         routers: [String: String?] = [:]
     ) {
         var observed = probe.observed
-        if let from = endpoints[probe.key.from], endpoints[probe.key.to]?.kind.isCloudHost == true {
+        if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
+            to.kind.isCloudHost || to.kind == .node && to.node != from.node
+        {
             let node = senders[from.node ?? ""]
             observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
         } else if let from = endpoints[probe.key.from], from.kind == .node,
