@@ -6,6 +6,8 @@ public enum LabProfiles {
         ("cce-overlay-l2", PackageResources.cce_overlay_l2_yaml),
         ("eks-eni", PackageResources.eks_eni_yaml),
         ("eks-overlay", PackageResources.eks_overlay_yaml),
+        ("eks-routed-pods", PackageResources.eks_routed_pods_yaml),
+        ("two-networks", PackageResources.two_networks_yaml),
     ]
 
     /// Names, sorted.

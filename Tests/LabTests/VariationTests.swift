@@ -41,6 +41,13 @@ import Testing
         #expect(run.report.steps.first?.matrix?.cells.count == 3 * pairs)
     }
 
+    @Test(arguments: ["vpc-traffic", "egress-matrix"])
+    func `the VPC and the internet see the sources that the configuration says`(name: String) async throws {
+        let run = try await run(LabrunProgram.scenario(name))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.allSatisfy { $0.verdict == .pass })
+    }
+
     @Test(arguments: ["composed-faults", "netem-everything"])
     func `faults do what they say and are undone`(name: String) async throws {
         let run = try await run(LabrunProgram.scenario(name))
