@@ -19,6 +19,7 @@
 #include "ipv4.h"
 #include "lookup.h"
 #include "masquerade.h"
+#include "netfilter.h"
 #include "packet.h"
 #include "proxy.h"
 #include "trace.h"
@@ -55,6 +56,11 @@ int from_host(struct __sk_buff *skb) {
     packet.event.source_identity = identity_of_ipv4(ip->saddr);
     packet.event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
     trace(skb, &packet, config, DP_POINT_FROM_HOST);
+    if (netfilter_serves(config))
+        netfilter_note(skb, &packet, ip->saddr, endpoint, entry && entry->tunnel_family);
+    eth = packet_header(skb, IPV4_FRAME_BYTES);
+    if (!eth)
+        return DROP(skb, &packet, DP_DROP_TRUNCATED);
     if (endpoint && endpoint->flags & DP_ENDPOINT_HOST)
         return forward_to_stack(skb, &packet, config);
     if (endpoint) {

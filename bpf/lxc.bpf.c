@@ -22,6 +22,7 @@
 #include "l4.h"
 #include "lookup.h"
 #include "native.h"
+#include "netfilter.h"
 #include "packet.h"
 #include "path_mtu.h"
 #include "policy.h"
@@ -117,9 +118,13 @@ static __always_inline int ipv4_from_container(
         return DROP(skb, packet, refused);
     if (flow->connection.flags & DP_CT_PROXY)
         return proxy_from_endpoint(skb, packet, config, flow);
+    if (!endpoint && !through_overlay && config->flags & DP_CONFIG_HOST_ROUTING)
+        natively = 1;
     if (natively && !too_long)
         return forward_native(skb, packet, config, eth);
     if (!to_pod || too_long)
+        return forward_to_stack(skb, packet, config);
+    if (endpoint && netfilter_serves(config) && netfilter_follow(packet, flow, 1))
         return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)

@@ -16,6 +16,7 @@
 #include "forward.h"
 #include "ipv4.h"
 #include "lookup.h"
+#include "netfilter.h"
 #include "packet.h"
 #include "path_mtu.h"
 #include "trace.h"
@@ -76,6 +77,16 @@ int from_overlay(struct __sk_buff *skb) {
         // Counted as a drop, and given to the stack, which discards it with the ICMP error that traceroute waits for.
         DROP_RECORD(skb, &packet, DP_DROP_TTL_EXCEEDED);
         return redirect_to_stack(config, eth);
+    }
+    if (netfilter_serves(config)) {
+        int answers = netfilter_answers(skb, &packet);
+
+        eth = packet_header(skb, IPV4_FRAME_BYTES);
+        if (!eth)
+            return DROP(skb, &packet, DP_DROP_TRUNCATED);
+        ip = ipv4_header(eth);
+        if (answers)
+            return forward_to_host(skb, &packet, config, eth);
     }
     ipv4_hop(ip);
     return forward_to_endpoint(skb, &packet, eth, endpoint);

@@ -59,7 +59,7 @@ public enum OptionCatalogue {
         .choice(
             "kubeProxyReplacement", DatapathOptions.KubeProxyReplacement.self,
             .only(
-                ["true", "strict", "false", "disabled"],
+                ["true", "strict", "probe", "false", "disabled"],
                 because: "the datapath translates every type of service for pods, or none")),
         OptionKey("socketLB.enabled", .flag),
         OptionKey("socketLB.hostNamespaceOnly", .flag),

@@ -79,7 +79,7 @@ struct AgentCore: ~Copyable {
         core.reconcileObjects(core.objects.everything)
         let options = settings.options
         try SocketPrograms.reconcile(
-            wanted: options.socketLB.enabled && options.kubeProxyReplacement.isComplete, pins: BPFFilesystem.pins)
+            wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)
         try core.reconcileRoutes()
         try core.programs.attach(to: devices)
         for endpoint in core.endpoints.values {
@@ -185,7 +185,8 @@ struct AgentCore: ~Copyable {
         config.aggregatesTraces = false
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
         config.pacesPods = settings.options.bandwidthManager.enabled
-        config.translatesServices = settings.options.kubeProxyReplacement.isComplete
+        config.translatesServices = !settings.options.kubeProxyReplacement.isOff
+        config.bypassesNetfilter = config.translatesServices && settings.masquerade.way == .bpf
         try programs.maps.configure(config)
     }
 

@@ -12,7 +12,7 @@ public enum DatapathSelftest {
     static let cases =
         LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
         + HostCases.all + NATCases.all
-        + RoutingCases.all + BandwidthCases.all
+        + RoutingCases.all + BandwidthCases.all + NetfilterCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend

@@ -272,6 +272,9 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_SOCKETS_OF_HOST 8
 // Pods of other nodes are reached by the node's own routes; without it, through the overlay.
 #define DP_CONFIG_NATIVE_ROUTING 16
+// What pods send to the outside goes straight to the device that masquerades it: services and masquerade are both by this
+// datapath, so that netfilter, and whatever rules others left there, has no part in it.
+#define DP_CONFIG_HOST_ROUTING 32
 
 // Packets of pods with an egress rate are given the time at which they may leave.
 #define DP_CONFIG_BANDWIDTH 0x10000
@@ -321,6 +324,8 @@ enum dp_ct_direction {
     DP_CT_SERVICE = 3,
     // The node translated a call from outside (NodePort): tells the endpoint's interface how to translate back.
     DP_CT_NODE = 4,
+    // A pod's packet that came out of the node's stack, translated by netfilter (kube-proxy): what answers it goes there, too.
+    DP_CT_NETFILTER = 5,
 };
 
 struct dp_ct_key {
