@@ -91,7 +91,7 @@ let host: [Target] = [
         name: "Lab",
         dependencies: [
             "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "DatapathOptions", "KubeObjects",
-            "Scenario", "Matrix", "Digest", "LinuxKernel", "CloudAPI", "VPCServices",
+            "Scenario", "Matrix", "Digest", "KubeProxy", "LinuxKernel", "CloudAPI", "VPCServices",
             // Hosts of the cloud answer and send probes with the nodes' own prober.
             "NodeRuntime",
         ],
@@ -101,7 +101,7 @@ let host: [Target] = [
     .target(
         name: "Runner",
         dependencies: [
-            "Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "NodeProtocol", "RunEvents", "Scenario", "LinuxKernel",
+            "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents", "Scenario", "LinuxKernel",
         ],
         swiftSettings: strict),
     .target(

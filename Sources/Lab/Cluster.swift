@@ -136,6 +136,7 @@ public final class Cluster: Sendable {
     func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
         try await node.boot(within: deadline)
         await feed.forget(node.name)
+        await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(configuration(of: node)), within: deadline)
         try await startAgent(of: node, within: deadline)
     }
@@ -186,6 +187,7 @@ public final class Cluster: Sendable {
     }
     /// What each DNS server was last told, by endpoint id.
     let servedNames = Observed([String: String]())
+    let kubeProxy = Observed(KubeProxyState())
     private let knownEntries = Mutex<[String: NodeEntry]>([:])
 
     func runningNodes() async -> [ClusterNode] {

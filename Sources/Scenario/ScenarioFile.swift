@@ -48,8 +48,17 @@ public struct ScenarioFile: Codable, Sendable {
         self.spec = spec
     }
 
-    /// Whether any of its pods runs a program: then the nodes get the userland disk.
-    public var needsUserland: Bool {
+    /// Whether a pod, a fault or the lab itself runs a program in a node: then the nodes get the userland disk.
+    public func needsUserland(in profile: LabProfile, faults: [FaultDescriptor]) -> Bool {
+        let injected = spec.timeline.flatMap(\.actions).compactMap { action in
+            if case .inject(let call) = action { call.kind } else { nil }
+        }
+        return podsNeedUserland || profile.kubeProxy.enabled
+            || faults.contains { $0.needsUserland && injected.contains($0.kind) }
+    }
+
+    /// Whether any of its pods runs a program.
+    public var podsNeedUserland: Bool {
         let applied = spec.timeline.flatMap(\.actions).compactMap { action in
             if case .apply(let workload) = action { workload } else { nil }
         }
@@ -139,6 +148,8 @@ public struct LabOverrides: Codable, Sendable {
     public var kernel: String?
     public var memoryMiB: Int?
     public var datapathValues: [String: String]
+    /// Whether kube-proxy runs.
+    public var kubeProxy: Bool?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {
@@ -249,7 +260,10 @@ public struct FaultDescriptor: Sendable {
     /// One sentence with `{parameter}` places: what it will do, in words.
     public let summary: String
     public let parameters: [Parameter]
-    public init(kind: String, summary: String, parameters: [Parameter]) {
+    /// Whether it runs programs of the userland disk in nodes.
+    public let needsUserland: Bool
+    public init(kind: String, summary: String, parameters: [Parameter], needsUserland: Bool = false) {
+        self.needsUserland = needsUserland
         self.kind = kind
         self.summary = summary
         self.parameters = parameters
@@ -416,7 +430,10 @@ public struct NodeExpectation: Codable, Sendable {
     public static let states = ["ready", "crashed", "paused", "agent-down", "agent-restarted"]
     public var nodes: [String]
     public var state: String
-    public init(nodes: [String], state: String) {
+    /// Part of what the agent's status says it gave up because the kernel lacks it; nil: not looked at.
+    public var says: String?
+    public init(nodes: [String], state: String, says: String? = nil) {
+        self.says = says
         self.nodes = nodes
         self.state = state
     }

@@ -12,7 +12,8 @@ extension ScenarioReader {
             wire: (value["wire"]?.items ?? []).flatMap { wire($0) },
             streams: (value["streams"]?.items ?? []).map { stream($0) },
             nodes: (value["nodes"]?.items ?? []).map {
-                NodeExpectation(nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "")
+                NodeExpectation(
+                    nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "", says: $0["says"]?.text)
             },
             drops: (value["drops"]?.items ?? []).map { drop($0) },
             identities: (value["identities"]?.items ?? []).map { identity($0) },

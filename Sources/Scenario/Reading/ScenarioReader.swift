@@ -97,6 +97,7 @@ struct ScenarioReader {
             nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
+        result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }
@@ -124,6 +125,12 @@ struct ScenarioReader {
                 let expected = Shape.choice(LabShape.kernels).expected
                 problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
             }
+        case "kubeProxy.enabled":
+            if let enabled = Bool(setting.value) {
+                overrides.kubeProxy = enabled
+            } else {
+                problem("kubeProxy.enabled must be true or false, but \"\(setting.value)\" is given", "true or false")
+            }
         case let path where path.hasPrefix(prefix):
             let name = String(path.dropFirst(prefix.count))
             if let mistake = DatapathValueMistake(name: name, value: setting.value) {
@@ -132,7 +139,7 @@ struct ScenarioReader {
                 overrides.datapathValues[name] = setting.value
             }
         default:
-            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB"]
+            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB", "kubeProxy.enabled"]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
                 "unknown path \"\(setting.path)\"", "one of " + (paths + [prefix + "NAME"]).joined(separator: ", "),

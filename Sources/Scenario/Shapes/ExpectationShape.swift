@@ -102,6 +102,7 @@ extension ScenarioShape {
         fields: [
             Field("nodes", .nodes(orNone: false), required: true, "Nodes."),
             Field("state", .choice(NodeExpectation.states), required: true, "Their state."),
+            Field("says", .text(.nonEmpty), "What the agent's status must name among its fallbacks."),
         ])
 
     static let identity = ObjectShape(

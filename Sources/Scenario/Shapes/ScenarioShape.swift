@@ -41,6 +41,7 @@ struct ScenarioShape {
         name: "overrides", help: "Changes to the lab profile; `--set` takes the same paths.",
         fields: [
             Field("nodes", .object(nodeOverrides), "Number and kind of the nodes."),
+            Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
             Field("datapath", .object(datapath), "Options of the datapath agent."),
         ])
 
