@@ -1,6 +1,7 @@
 import AgentAPI
 import Diagnosis
 import Foundation
+import KubeProxy
 import Lab
 import LinuxKernel
 import Matrix
@@ -11,6 +12,8 @@ struct RoundMark: Sendable {
     let fabric: MonotonicTime
     /// Sequence number of each agent's event stream.
     let agents: [String: EventMark]
+    /// Counters of each node's kube-proxy rules, by table and rule; no entry: they could not be read.
+    var kubeProxyRules: [String: [String: UInt64]] = [:]
 }
 
 /// A place in an agent's event stream.
@@ -23,6 +26,8 @@ struct EventMark: Sendable {
 /// Turns what the lab recorded into evidence. Knows no faults and no expectations.
 struct EvidenceCollector: Sendable {
     let cluster: Cluster
+    /// Whether nodes have the programs that read their netfilter.
+    let readsNetfilter: Bool
     /// Most events asked of one agent.
     static let eventLimit = 20_000
     /// Most addresses followed through the agents' events.
@@ -42,7 +47,43 @@ struct EvidenceCollector: Sendable {
                 if let mark = pair.1 { all[pair.0] = mark }
             }
         }
-        return RoundMark(fabric: MonotonicTime.now, agents: agents)
+        let rules = await netfilter().mapValues { rules in
+            Dictionary(rules.map { ("\($0.table) \($0.text)", $0.packets) }) { $0 + $1 }
+        }
+        return RoundMark(fabric: MonotonicTime.now, agents: agents, kubeProxyRules: rules)
+    }
+
+    /// kube-proxy's rules of every node that can be asked; of none in a lab without the programs to read them.
+    private func netfilter() async -> [String: [SavedRules.Rule]] {
+        guard readsNetfilter else { return [:] }
+        return await withTaskGroup(of: (String, [SavedRules.Rule]?).self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.answers else { return (node.name, nil) }
+                    return (node.name, try? await cluster.netfilterRules(of: node).kubeProxys)
+                }
+            }
+            return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
+        }
+    }
+
+    /// The nodes' own readings, with what kube-proxy's rules matched since the mark.
+    private func withRules(_ readings: [NodeReading], since mark: RoundMark) async -> [NodeReading] {
+        let rules = await netfilter()
+        var result = readings
+        for index in result.indices {
+            let name = result[index].name
+            guard let found = rules[name] else { continue }
+            let before = mark.kubeProxyRules[name]
+            result[index].kubeProxyRuns = await cluster.runsKubeProxy(on: name)
+            result[index].kubeProxyRules = found.map { rule in
+                NetfilterRuleReading(
+                    table: rule.table, chain: rule.chain, rule: rule.text, target: rule.target,
+                    destination: rule.destination, comment: rule.comment,
+                    grew: before.map { rule.packets &- min(rule.packets, $0["\(rule.table) \(rule.text)"] ?? 0) })
+            }
+        }
+        return result
     }
 
     func nodes() async -> [NodeReading] {
@@ -68,14 +109,15 @@ struct EvidenceCollector: Sendable {
             snapshot?.agentRunning == true
             ? try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3)) : nil
         let agent = await node.state
-        return NodeReading(
+        var reading = NodeReading(
             name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: cluster.tunnelPort,
             power: power, answers: snapshot != nil,
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
-            datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
-            routerAddress: status?.node.routerAddress)
+            datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
+        reading.fallbacks = status?.fallbacks
+        return reading
     }
 
     /// From lines such as `eth0 egress: to_netdev id 12`.
@@ -94,14 +136,16 @@ struct EvidenceCollector: Sendable {
             since: mark, failing: probes.filter { !$0.observed.isServed }, endpoints: observation.endpoints)
         let routers = Dictionary(observation.nodes.map { ($0.name, $0.routerAddress) }) { first, _ in first }
         var evidence = Evidence(
-            nodes: observation.nodes, endpoints: observation.endpoints,
+            nodes: await withRules(observation.nodes, since: mark), endpoints: observation.endpoints,
             probes: probes.map {
                 ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders, routers: routers)
             }, wire: observation.wire,
             datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
             recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
         evidence.cloud = await cloud(since: mark.fabric)
-        evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
+        if observation.endpoints.contains(where: { $0.kind == .service }) {
+            evidence.serviceBackends = await cluster.serviceBackends
+        }
         return evidence
     }
 
@@ -219,6 +263,8 @@ extension ProbeReading {
         {
             observed = probe.outcome(expecting: [from.address, router])
         }
+        // Who serves may masquerade: kube-proxy does it for what does not come from pods.
+        if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
             switch probe.key.protocol.transport {

@@ -31,7 +31,7 @@ public actor ScenarioRun {
         self.cluster = cluster
         self.emitter = emitter
         self.resumed = resumed
-        collector = EvidenceCollector(cluster: cluster)
+        collector = EvidenceCollector(cluster: cluster, readsNetfilter: request.image.userlandPath != nil)
         workloads = request.scenario.spec.workloads
     }
 

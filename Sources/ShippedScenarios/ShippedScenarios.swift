@@ -5,6 +5,8 @@ public enum ShippedScenarios {
         ("agent-restart", PackageResources.agent_restart_yaml),
         ("identity-and-endpoint", PackageResources.identity_and_endpoint_yaml),
         ("ipam-kubernetes-without-podcidr", PackageResources.ipam_kubernetes_without_podcidr_yaml),
+        ("kube-proxy-replacement-kernels", PackageResources.kube_proxy_replacement_kernels_yaml),
+        ("kube-proxy-residue", PackageResources.kube_proxy_residue_yaml),
         ("link-flap", PackageResources.link_flap_yaml),
         ("lossy-underlay", PackageResources.lossy_underlay_yaml),
         ("masquerade-exclusions", PackageResources.masquerade_exclusions_yaml),
