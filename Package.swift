@@ -43,8 +43,8 @@ let guest: [Target] = [
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress",
-            "Netlink",
+            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "DatapathModel", "DatapathOptions", "KubeObjects",
+            "NetAddress", "Netlink",
             "LinuxKernel", "Policy", "RequestProxy",
         ],
         swiftSettings: strict),
@@ -161,7 +161,8 @@ let package = Package(
         tests(
             "Datapath",
             [
-                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "KubeObjects", "NetAddress", "Netlink",
+                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "KubeObjects", "NetAddress",
+                "Netlink",
                 "LinuxKernel", "NamespaceHarness", "Policy",
             ],
             resources: [.copy("Snapshots")]),

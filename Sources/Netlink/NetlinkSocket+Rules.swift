@@ -10,7 +10,11 @@ public struct RoutingRule: Sendable, Hashable {
     public var mark: Mark?
     /// Packets from these addresses; nil: any.
     public var source: IPv4CIDR?
+    /// Packets to these addresses; nil: any.
+    public var destination: IPv4CIDR?
     public var table: UInt32
+    /// Who made it, as of routes; 0: not told.
+    public var origin: UInt8
 
     public struct Mark: Sendable, Hashable {
         public var value: UInt32
@@ -21,11 +25,16 @@ public struct RoutingRule: Sendable, Hashable {
         }
     }
 
-    public init(priority: UInt32, mark: Mark? = nil, source: IPv4CIDR? = nil, table: UInt32) {
+    public init(
+        priority: UInt32, mark: Mark? = nil, source: IPv4CIDR? = nil, destination: IPv4CIDR? = nil, table: UInt32,
+        origin: UInt8 = 0
+    ) {
         self.priority = priority
         self.mark = mark
-        self.source = source
+        self.source = source?.network
+        self.destination = destination?.network
         self.table = table
+        self.origin = origin
     }
 }
 
@@ -35,10 +44,13 @@ extension NetlinkSocket {
         try dump("rtnl_rule_alloc_cache", { rtnl_rule_alloc_cache(handle, AF_INET, $0) }) { entry in
             guard rtnl_rule_get_action(entry) == UInt8(FR_ACT_TO_TBL) else { return nil }
             let mark = rtnl_rule_get_mark(entry)
+            var origin: UInt8 = 0
+            if rtnl_rule_get_protocol(entry, &origin) != 0 { origin = 0 }
             return RoutingRule(
                 priority: rtnl_rule_get_prio(entry),
                 mark: mark == 0 ? nil : RoutingRule.Mark(mark, mask: rtnl_rule_get_mask(entry)),
-                source: ipv4CIDR(rtnl_rule_get_src(entry)), table: rtnl_rule_get_table(entry))
+                source: ipv4CIDR(rtnl_rule_get_src(entry)), destination: ipv4CIDR(rtnl_rule_get_dst(entry)),
+                table: rtnl_rule_get_table(entry), origin: origin)
         }
     }
 
@@ -83,6 +95,13 @@ extension NetlinkSocket {
         rtnl_rule_set_prio(pointer, rule.priority)
         rtnl_rule_set_action(pointer, UInt8(FR_ACT_TO_TBL))
         rtnl_rule_set_table(pointer, rule.table)
+        if rule.origin != 0 {
+            try request("rtnl_rule_set_protocol", "\(rule.origin)") { rtnl_rule_set_protocol(pointer, rule.origin) }
+        }
+        if let destination = rule.destination {
+            let address = try NetlinkAddress(destination)
+            try request("rtnl_rule_set_dst", "\(destination)") { rtnl_rule_set_dst(pointer, address.pointer) }
+        }
         if let mark = rule.mark {
             rtnl_rule_set_mark(pointer, mark.value)
             rtnl_rule_set_mask(pointer, mark.mask)

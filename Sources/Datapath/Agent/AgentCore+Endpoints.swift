@@ -69,6 +69,7 @@ extension AgentCore {
             try programs.attachEndpoint(interface: endpoint.ifindex)
             try PodNetwork.configure(endpoint, router: router, namespace: namespace)
             endpoint.enforcement = try enforcePolicies(newcomer: endpoint)
+            if pool.interfacePool != nil { try reconcileRoutes(newcomer: endpoint) }
             endpoint.phase = .ready
             try programs.maps.insert(endpoint)
             for reason in try reconcileBandwidth(newcomer: endpoint) { Log.warning(reason) }
@@ -95,6 +96,7 @@ extension AgentCore {
         if let address = IPv4Address(endpoint.address) { pool.release(address) }
         identities.release(endpoint.identity)
         _ = try reconcileBandwidth()
+        if pool.interfacePool != nil { try reconcileRoutes() }
         try enforcePolicies()
     }
 

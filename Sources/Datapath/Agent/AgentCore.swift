@@ -21,7 +21,7 @@ struct AgentCore: ~Copyable {
     var services: ServiceTable
     /// Whose each endpoint slice is.
     var sliceServices: [ObjectKey: ObjectKey] = [:]
-    var pool: AddressPool
+    var pool: NodeAddresses
     var identities = IdentityRegistry()
     var policies = PolicyState()
     /// Reads the requests of connections that policies send through it; nil until one does.
@@ -53,7 +53,7 @@ struct AgentCore: ~Copyable {
     static func start(_ settings: AgentSettings) throws -> AgentCore {
         let store = try StateStore(directory: settings.config.statePath)
         let starts = try store.countStart()
-        let pool = try AddressPool(settings.podCIDR)
+        let pool = try settings.addresses()
         try BPFFilesystem.ensure()
         let programs = try DatapathPrograms.load(pins: BPFFilesystem.pins)
         Log.info("programs loaded")
@@ -100,7 +100,7 @@ struct AgentCore: ~Copyable {
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
         programs: consuming DatapathPrograms, conntrack: consuming Conntrack, requestPolicies: RequestPolicies,
-        services: consuming ServiceTable, starts: Int, pool: AddressPool, cluster: StateStore.Cluster,
+        services: consuming ServiceTable, starts: Int, pool: NodeAddresses, cluster: StateStore.Cluster,
         objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
@@ -210,7 +210,7 @@ struct AgentCore: ~Copyable {
     }
 
     /// Devices may have been made anew (a NIC that was unplugged has another index), so everything is looked up again.
-    private mutating func mend() throws {
+    mutating func mend() throws {
         devices = try HostDevices.ensure(settings, router: router, store, netlink)
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try reconcileMaps()
@@ -221,13 +221,21 @@ struct AgentCore: ~Copyable {
     }
 
     /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its own.
-    func reconcileRoutes() throws {
+    ///
+    /// - Parameter newcomer: an endpoint that is being connected.
+    func reconcileRoutes(newcomer: EndpointRecord? = nil) throws {
         let isTunnelled = settings.routing.tunnel != nil
+        let pods = (endpoints.values.map(\.address) + [newcomer?.address].compactMap { $0 })
+            .compactMap { IPv4Address($0) }.map { IPv4CIDR(host: $0) }
+        let own = pool.interfacePool == nil ? [settings.podCIDR] : pods
+        try reconcileInterfaceRules(newcomer: newcomer)
         let (routes, refused) = NodeRoutes.desired(
-            local: isTunnelled ? settings.clusterPodCIDRs : [settings.podCIDR], router: router,
-            hostIndex: devices.hostIndex, deviceIndex: devices.deviceIndex,
+            local: isTunnelled ? settings.clusterPodCIDRs : own,
+            // With a tunnel the node's address has no way back from another node's pods; among the VPC's addresses it has.
+            router: pool.interfacePool == nil ? router : settings.nodeAddress, hostIndex: devices.hostIndex,
+            deviceIndex: devices.deviceIndex,
             onLink: try netlink.addresses(linkIndex: devices.deviceIndex).map(\.address.network),
-            mtu: devices.routeMTU, own: own.name, nodes: cluster.nodes,
+            mtu: devices.routeMTU, own: self.own.name, nodes: cluster.nodes,
             makesNodeRoutes: settings.routing.makesNodeRoutes)
         for reason in refused { Log.warning(reason) }
         try NodeRoutes.reconcile(routes, netlink)
