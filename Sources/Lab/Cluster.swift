@@ -25,6 +25,7 @@ public final class Cluster: Sendable {
     let feed = ObjectFeed()
     /// Pods that are going away and still there.
     let terminatingPods = Mutex<Set<ObjectKey>>([])
+    let waiting = Mutex<[String: WaitingPod]>([:])
     private let planCounter = Mutex<UInt64>(1)
     private let toleratedNodes = Mutex<[String: Int]>([:])
     private let toleratedAgents = Mutex<[String: Int]>([:])
@@ -199,14 +200,27 @@ public final class Cluster: Sendable {
     // MARK: Pods
 
     /// Starts pods, every node its own one after the other, the nodes side by side, then tells every agent of them.
-    public func start(_ planned: [PlannedPod]) async throws {
+    ///
+    /// - Parameter keepsWaiting: a pod that its node's network plugin refuses waits (`waitingPods`), and the others go on;
+    ///   else it is a failure of the lab.
+    public func start(_ planned: [PlannedPod], keepsWaiting: Bool = false) async throws {
         let byNode = Dictionary(grouping: planned) { $0.node }
         try await withThrowingTaskGroup(of: [RunningPod].self) { group in
             for (name, planned) in byNode {
                 guard let node = node(named: name) else { throw LabError(.plan, "no node \(name)") }
                 group.addTask {
                     var started: [RunningPod] = []
-                    for pod in planned { started.append(try await self.create(pod, on: node)) }
+                    for pod in planned {
+                        do {
+                            started.append(try await self.create(pod, on: node))
+                            self.waiting.withLock { $0[pod.endpointID] = nil }
+                        } catch let refusal as PodRefusal {
+                            guard keepsWaiting else { throw refusal.failure }
+                            self.waiting.withLock {
+                                $0[pod.endpointID] = WaitingPod(planned: pod, reason: refusal.reason)
+                            }
+                        }
+                    }
                     return started
                 }
             }
@@ -234,7 +248,7 @@ public final class Cluster: Sendable {
         guard case .pod(let status) = reply, let address = status.address, status.phase == "Running" else {
             var reason = "\(reply)"
             if case .pod(let status) = reply { reason = status.message ?? status.phase }
-            throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start: \(reason)")
+            throw PodRefusal(endpointID: pod.endpointID, node: node.name, reason: reason)
         }
         if let dns, pod.servesDNS {
             let hosts = dns.hosts
@@ -256,6 +270,7 @@ public final class Cluster: Sendable {
         terminatingPods.withLock { $0.formUnion(keys) }
         defer { terminatingPods.withLock { $0.subtract(keys) } }
         try await announceObjects()
+        waiting.withLock { waiting in for id in identifiers { waiting[id] = nil } }
         for pod in await pods.value where identifiers.contains(pod.planned.endpointID) {
             guard let node = node(named: pod.planned.node), await node.state.power == .running else { continue }
             try await node.call(
@@ -338,9 +353,9 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Changes datapath values (`datapath.values.NAME`) on every node: agents are started again, once, with all of them.
-    /// - Throws: `LabError` `.plan` for a path that is none, and values that contradict each other.
-    public func set(_ changes: [String: String]) async throws {
+    /// Changes a datapath value (`datapath.values.NAME`) on every node: agents are started again with it.
+    public func set(_ path: String, to value: String) async throws {
+        if path == Action.instanceType { return try await resize(to: value) }
         let prefix = "datapath.values."
         var named: [String: String] = [:]
         for (path, value) in changes {

@@ -95,6 +95,18 @@ struct EvidenceCollector: Sendable {
         }
     }
 
+    /// All pods that there should be: those that run, and those that wait with the reason.
+    func pods() async -> [PodReading] {
+        let running = await cluster.runningPods.map(\.planned).map {
+            PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)
+        }
+        let waiting = cluster.waitingPods.map {
+            PodReading(
+                id: $0.planned.endpointID, node: $0.planned.node, labels: $0.planned.labels, reason: $0.reason)
+        }
+        return running + waiting
+    }
+
     private func reading(of node: ClusterNode) async -> NodeReading {
         let power: NodeReading.Power
         switch try? await node.machine.power() {
@@ -116,7 +128,12 @@ struct EvidenceCollector: Sendable {
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
             datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
-        reading.fallbacks = status?.fallbacks
+        reading.interfaceAddresses = status?.cloudInterfaces.map {
+            .init(
+                instanceType: $0.instanceType, interfaces: $0.interfaces.count,
+                inUse: $0.interfaces.reduce(0) { $0 + $1.addressesInUse },
+                total: $0.interfaces.reduce(0) { $0 + $1.addressesTotal }, limit: $0.limit)
+        }
         return reading
     }
 
@@ -142,6 +159,7 @@ struct EvidenceCollector: Sendable {
             }, wire: observation.wire,
             datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
             recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
+        evidence.pods = observation.pods
         evidence.cloud = await cloud(since: mark.fabric)
         if observation.endpoints.contains(where: { $0.kind == .service }) {
             evidence.serviceBackends = await cluster.serviceBackends

@@ -27,6 +27,7 @@ public struct Judge: Sendable {
     public func rounds(_ observation: Observation, cells: [Cell]) -> [ExpectationResult] {
         matrixResults(observation, cells: cells) + healthResults(observation) + wireResults(observation)
             + flowLogResults(observation) + nodeResults(observation) + identityResults(observation)
+            + podResults(observation)
     }
 
     /// What can be said once, at the step's end.

@@ -15,6 +15,7 @@ public struct Observation: Sendable {
     /// Captures and flow log missed nothing; without it, what was not seen may still have been there.
     public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
+    public var pods: [PodReading] = []
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]

@@ -35,6 +35,13 @@ public actor ScenarioRun {
         workloads = request.scenario.spec.workloads
     }
 
+    /// Whether a step expects pods to wait; else a pod that does not start is a failure of the lab.
+    var keepsWaitingPods: Bool {
+        request.scenario.spec.timeline.contains { step in
+            step.expect?.pods.contains { $0.state == .waiting && $0.count > 0 } ?? false
+        }
+    }
+
     func note(_ message: String) {
         if failure == nil { failure = message }
         emitter.log(.warning, "runner", message)

@@ -91,6 +91,8 @@ extension ScenarioRun {
     }
 
     private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {
+        // As kubelets do.
+        try await cluster.retryWaitingPods()
         let mark = await collector.mark()
         let endpoints = await cluster.endpoints
         let plan = await plan(over: endpoints)
@@ -102,6 +104,7 @@ extension ScenarioRun {
         if !judge.expectations.identities.isEmpty {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
         }
+        observation.pods = await collector.pods()
         let wire = await collector.wire(since: mark.fabric)
         let flowLog = await collector.flowLog(since: mark.fabric)
         observation.wire = wire.packets

@@ -175,6 +175,9 @@ public struct Step: Codable, Sendable {
 }
 
 public enum Action: Codable, Sendable {
+    /// Path of `set` for the instance type of all nodes.
+    public static let instanceType = "nodes.instanceType"
+
     /// Starts a fault; its id is the one that `heal` names (default: its kind).
     case inject(FaultCall)
     case heal(id: String)
@@ -283,6 +286,8 @@ public struct Expectations: Codable, Sendable {
     public var nodes: [NodeExpectation]
     /// Whose identity is whose.
     public var identities: [IdentityExpectation]
+    /// Pods that must run or wait.
+    public var pods: [PodsExpectation]
     /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
     public var diagnosis: DiagnosisExpectation?
     /// The time the expectations have to come true, seconds.
@@ -290,7 +295,8 @@ public struct Expectations: Codable, Sendable {
     public init(
         matrix: [ExpectationRule] = [], health: [HealthExpectation] = [], flowLogs: [FlowLogExpectation] = [],
         wire: [WireExpectation] = [], streams: [StreamExpectation] = [], nodes: [NodeExpectation] = [],
-        drops: [DropExpectation] = [], identities: [IdentityExpectation] = [], diagnosis: DiagnosisExpectation? = nil,
+        drops: [DropExpectation] = [], identities: [IdentityExpectation] = [], pods: [PodsExpectation] = [],
+        diagnosis: DiagnosisExpectation? = nil,
         within: Double = 10
     ) {
         self.identities = identities
@@ -301,6 +307,7 @@ public struct Expectations: Codable, Sendable {
         self.streams = streams
         self.drops = drops
         self.nodes = nodes
+        self.pods = pods
         self.diagnosis = diagnosis
         self.within = within
     }

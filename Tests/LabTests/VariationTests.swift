@@ -64,6 +64,12 @@ import Testing
         #expect(results.first { $0.state == .unmet }?.message.contains("cells are not timeout") == true)
     }
 
+    @Test func `the cloud's router, resolver and internet carry what they should, and nothing else`() async throws {
+        let run = try await run(LabrunProgram.scenario("vpc-traffic"))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.first?.diagnosis?.found.first?.id == "cloud/security-group-rejected")
+    }
+
     /// Nobody injected anything here, so the diagnosis can only have looked at the evidence.
     @Test func `the cause is named without a fault to know of`() async throws {
         let run = try await run(LabrunProgram.scenario("vxlan-never-allowed"))

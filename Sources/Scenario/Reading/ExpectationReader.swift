@@ -17,6 +17,7 @@ extension ScenarioReader {
             },
             drops: (value["drops"]?.items ?? []).map { drop($0) },
             identities: (value["identities"]?.items ?? []).map { identity($0) },
+            pods: (value["pods"]?.items ?? []).compactMap { pods($0) },
             diagnosis: value["diagnosis"].flatMap { diagnosis($0) },
             within: value["within"]?.text.flatMap(Units.seconds) ?? 10)
     }

@@ -1,3 +1,4 @@
+import CloudAPI
 import KubeObjects
 import Matrix
 
@@ -164,10 +165,20 @@ extension ScenarioReader {
         var values: [String: String] = [:]
         for (path, place, leaf) in checker.leaves(of: value, path: "") {
             let text = leaf.items.isEmpty ? leaf.text ?? "" : leaf.texts.joined(separator: ",")
-            if !path.hasPrefix(prefix) {
-                checker.report(leaf.place, "\(path) cannot be set in a running lab", expected: "datapath.values.NAME")
-            } else {
-                checker.checkDatapathValue(String(path.dropFirst(prefix.count)), text, place, leaf.place)
+            if path == Action.instanceType {
+                if InstanceLimits.byType[text] == nil {
+                    let known = InstanceLimits.byType.keys.sorted()
+                    checker.report(
+                        leaf.place, "no instance type \"\(text)\"", expected: "one of " + known.joined(separator: ", "),
+                        suggestion: NearestName.of(text, among: known))
+                }
+            } else if !path.hasPrefix(prefix) {
+                checker.report(
+                    leaf.place, "\(path) cannot be set in a running lab",
+                    expected: "datapath.values.NAME or nodes.instanceType")
+            } else if let mistake = DatapathValueMistake(name: String(path.dropFirst(prefix.count)), value: text) {
+                checker.report(
+                    leaf.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
             }
             if values.updateValue(text, forKey: path) != nil { checker.report(place, "\(path) is given twice") }
         }

@@ -13,9 +13,12 @@ extension ScenarioShape {
             Field("drops", .list(.object(drop), atLeast: 1), "Why the datapath denied cells."),
             Field("nodes", .list(.object(node), atLeast: 1), "States of nodes."),
             Field("identities", .list(.object(identity), atLeast: 1), "Which pods share an identity."),
+            Field("pods", .list(.object(pods), atLeast: 1), "Pods that run, and pods that wait."),
             Field("diagnosis", .object(diagnosis), "The root cause that must be found, or none."),
         ],
-        oneOf: ["matrix", "health", "wire", "flowLogs", "streams", "drops", "nodes", "identities", "diagnosis"])
+        oneOf: [
+            "matrix", "health", "wire", "flowLogs", "streams", "drops", "nodes", "identities", "pods", "diagnosis",
+        ])
 
     static let rule = ObjectShape(
         name: "matrix rule", help: "What is expected of a set of cells.",
@@ -114,6 +117,17 @@ extension ScenarioShape {
             Field(
                 "replacedSince", .text(.dnsLabel),
                 "An earlier step: the identity is the same as then, and every endpoint is another."),
+        ])
+
+    static let pods = ObjectShape(
+        name: "pods expectation",
+        help: "How many pods run or wait for their network. Pods that wait are asked for again.",
+        fields: [
+            Field("state", .choice(PodsExpectation.State.allCases.map(\.rawValue)), required: true, "Their state."),
+            Field("count", .integer(0...10_000), required: true, "How many, of those selected."),
+            Field("nodes", .nodes(orNone: false), "Nodes that they are on; all."),
+            Field("labels", .map(.nonEmpty, .text(.nonEmpty)), "Labels that they have."),
+            Field("mentions", .oneOrMore(.text(.nonEmpty)), "Texts that each waiting pod's reason must name."),
         ])
 
     static let diagnosis = ObjectShape(

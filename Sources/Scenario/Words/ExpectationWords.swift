@@ -110,6 +110,7 @@ extension Expectations {
     /// One line an expectation, in the order of the test cases.
     var words: [String] {
         matrix.map(\.words) + health.map(\.words) + wire.map(\.words) + flowLogs.map(\.words) + streams.map(\.words)
-            + drops.map(\.words) + nodes.map(\.words) + identities.map(\.words) + (diagnosis.map { [$0.words] } ?? [])
+            + drops.map(\.words) + nodes.map(\.words) + identities.map(\.words) + pods.map(\.words)
+            + (diagnosis.map { [$0.words] } ?? [])
     }
 }
