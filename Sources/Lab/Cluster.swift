@@ -353,9 +353,15 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Changes a datapath value (`datapath.values.NAME`) on every node: agents are started again with it.
-    public func set(_ path: String, to value: String) async throws {
-        if path == Action.instanceType { return try await resize(to: value) }
+    /// Changes datapath values (`datapath.values.NAME`) on every node: agents are started again, once, with all of them.
+    /// `nodes.instanceType` makes the nodes' machines ones of another type.
+    /// - Throws: `LabError` `.plan` for a path that is none, and values that contradict each other.
+    public func set(_ changes: [String: String]) async throws {
+        var changes = changes
+        if let type = changes.removeValue(forKey: Action.instanceType) {
+            try await resize(to: type)
+            if changes.isEmpty { return }
+        }
         let prefix = "datapath.values."
         var named: [String: String] = [:]
         for (path, value) in changes {

@@ -57,7 +57,7 @@ extension Outcome: CustomStringConvertible {
     public var isServed: Bool {
         switch self {
         case .open: true
-        case .http(let status): status < 400
+        case .http(let status): (200..<400).contains(status)
         default: false
         }
     }

@@ -127,7 +127,9 @@ struct EvidenceCollector: Sendable {
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
-            datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
+            datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
+            routerAddress: status?.node.routerAddress)
+        reading.fallbacks = status?.fallbacks
         reading.interfaceAddresses = status?.cloudInterfaces.map {
             .init(
                 instanceType: $0.instanceType, interfaces: $0.interfaces.count,
@@ -164,6 +166,7 @@ struct EvidenceCollector: Sendable {
         if observation.endpoints.contains(where: { $0.kind == .service }) {
             evidence.serviceBackends = await cluster.serviceBackends
         }
+        evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
         return evidence
     }
 

@@ -178,21 +178,21 @@ import Testing
         var pool = InterfacePool(
             instance([interface(0, addresses: 4)]), firstInterface: 0, router: IPv4Address(10, 0, 0, 11),
             health: IPv4Address(10, 0, 0, 12))
-        #expect(pool.restore(IPv4Address(10, 0, 0, 14)))
-        #expect(!pool.restore(IPv4Address(10, 0, 0, 14)))
-        #expect(!pool.restore(IPv4Address(10, 0, 0, 15)))
-        #expect(!pool.restore(IPv4Address(10, 0, 0, 11)))
+        let restored = [14, 14, 15, 11].map { pool.restore(IPv4Address(10, 0, 0, $0)) }
+        #expect(restored == [true, false, false, false])
     }
 
     @Test func whatIsGivenBackIsNotHandedOutMeanwhile() throws {
         let node = instance([interface(0, addresses: 4)])
         var pool = InterfacePool(
             node, firstInterface: 0, router: IPv4Address(10, 0, 0, 11), health: IPv4Address(10, 0, 0, 12))
-        #expect(pool.withhold([IPv4Address(10, 0, 0, 13)]))
+        let isWithheld = pool.withhold([IPv4Address(10, 0, 0, 13)])
+        #expect(isWithheld)
         pool.update(node, firstInterface: 0)
         let given = try pool.allocate()
         #expect(given == IPv4Address(10, 0, 0, 14))
-        #expect(!pool.withhold([given]))
+        let isTaken = pool.withhold([given])
+        #expect(!isTaken)
         #expect(throws: DatapathError.self) { try pool.allocate() }
         // The cloud refused: it may be handed out again.
         pool.endWithholding()

@@ -7,7 +7,7 @@ import Testing
     private static let limit = "instance type t3.small allows 3 network interfaces of 4 addresses each"
 
     private func evidence(
-        inUse: Int = 9, limit: String? = limit, reason: String? = "no free address: 9 in use, and \(limit)"
+        inUse: Int = 9, limit: String? = Self.limit, reason: String? = "no free address: 9 in use, and \(Self.limit)"
     ) -> Evidence {
         var node = NodeReading(
             name: "node1", address: "10.0.0.11", podCIDR: "", tunnelPort: nil, power: .running, answers: true,

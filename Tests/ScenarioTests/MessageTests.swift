@@ -81,7 +81,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMod: tunnel, ipv6: {enabled: true}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
-            "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
+            "x.yaml:8:35: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
             "x.yaml:8:71: datapath value ipv6.enabled=true is not supported: the datapath has no IPv6; expected false"
         ),
         Case(

@@ -86,6 +86,7 @@ enum AgentProcess {
         if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
         agent.verify()
         try agent.keepInterfaces()
+        agent.collectFlows()
         var nextCollection = Deadline.after(collection)
         while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) {
             agent.verify()

@@ -176,9 +176,8 @@ extension ScenarioReader {
                 checker.report(
                     leaf.place, "\(path) cannot be set in a running lab",
                     expected: "datapath.values.NAME or nodes.instanceType")
-            } else if let mistake = DatapathValueMistake(name: String(path.dropFirst(prefix.count)), value: text) {
-                checker.report(
-                    leaf.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
+            } else {
+                checker.checkDatapathValue(String(path.dropFirst(prefix.count)), text, place, leaf.place)
             }
             if values.updateValue(text, forKey: path) != nil { checker.report(place, "\(path) is given twice") }
         }
