@@ -101,6 +101,7 @@ public struct LabProfile: Codable, Sendable {
         if let nodeCount = overrides.nodeCount { result.nodeCount = nodeCount }
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
+        if let type = overrides.instanceType { result.cloud.instanceType = type }
         if let enabled = overrides.kubeProxy { result.kubeProxy.enabled = enabled }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result

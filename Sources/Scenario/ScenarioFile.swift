@@ -150,6 +150,8 @@ public struct LabOverrides: Codable, Sendable {
     public var datapathValues: [String: String]
     /// Whether kube-proxy runs.
     public var kubeProxy: Bool?
+    /// Machine type of the nodes; one of `InstanceLimits.byType`.
+    public var instanceType: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

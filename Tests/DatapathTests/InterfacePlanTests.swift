@@ -27,7 +27,7 @@ import Testing
         _ instance: CloudInstance, inUse: Int, refused: Int = 0, prefixes: Bool = false, releases: Bool = false,
         _ change: (inout DatapathOptions.ENI) -> Void = { _ in }
     ) -> InterfacePlan.Decision {
-        var options = DatapathOptions.ENI()
+        var options = DatapathOptions().eni
         change(&options)
         let all = InterfacePool.interfaces(of: instance, from: 0).flatMap { $0.addresses.sorted() }
         return InterfacePlan.next(
@@ -112,7 +112,7 @@ import Testing
             let limits = (Int.random(in: 1...8, using: &random), Int.random(in: 1...30, using: &random))
             let usesPrefixes = Bool.random(using: &random)
             var node = instance([interface(0, addresses: 0)], limits.0, limits.1)
-            var options = DatapathOptions.ENI()
+            var options = DatapathOptions().eni
             options.preAllocate = Int.random(in: 0...40, using: &random)
             options.minAllocate = Int.random(in: 0...40, using: &random)
             options.maxAboveWatermark = Int.random(in: 0...10, using: &random)

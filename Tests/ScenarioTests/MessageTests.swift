@@ -54,7 +54,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("expect: {within: 5}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given",
-            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, diagnosis"),
+            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, identities, pods, diagnosis"),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but \"20m\" is given"),

@@ -97,6 +97,7 @@ struct ScenarioReader {
             nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
+        result.instanceType = value?["nodes"]?["instanceType"]?.text
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
@@ -125,6 +126,15 @@ struct ScenarioReader {
                 let expected = Shape.choice(LabShape.kernels).expected
                 problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
             }
+        case "nodes.instanceType":
+            if CloudShape.instanceTypes.contains(setting.value) {
+                overrides.instanceType = setting.value
+            } else {
+                let expected = Shape.choice(CloudShape.instanceTypes).expected
+                problem(
+                    "nodes.instanceType must be \(expected), but \"\(setting.value)\" is given", expected,
+                    NearestName.of(setting.value, among: CloudShape.instanceTypes))
+            }
         case "kubeProxy.enabled":
             if let enabled = Bool(setting.value) {
                 overrides.kubeProxy = enabled
@@ -139,7 +149,7 @@ struct ScenarioReader {
                 overrides.datapathValues[name] = setting.value
             }
         default:
-            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB", "kubeProxy.enabled"]
+            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled"]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
                 "unknown path \"\(setting.path)\"", "one of " + (paths + [prefix + "NAME"]).joined(separator: ", "),

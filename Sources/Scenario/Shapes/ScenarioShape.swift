@@ -51,6 +51,7 @@ struct ScenarioShape {
             Field("count", .integer(LabShape.nodeCounts), "How many nodes."),
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
             Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
+            CloudShape.instanceType,
         ])
 
     static let datapath = ObjectShape(
