@@ -22,7 +22,10 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
 	kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 debian-archive-keyring ca-certificates
 
-.PHONY: build deps bpf guest image scenario test check format bench man soak clean
+PACKETS ?= 1000000
+FUZZ_KERNELS ?= 5.10 6.1
+
+.PHONY: build deps bpf guest image scenario test check format bench fuzz man soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 build: guest
@@ -82,6 +85,10 @@ bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
 	$(SWIFT) build -c release --product labbench
 	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
+
+## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
+fuzz: build
+	$(LABRUN) image verify --kernel $(FUZZ_KERNELS) --fuzz $(PACKETS)
 
 ## man: manual page and shell completions, generated into .build/share
 man: build

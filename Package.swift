@@ -7,6 +7,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let xmlCoder = Target.Dependency.product(name: "XMLCoder", package: "XMLCoder")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 
 // Three groups, leaf modules first; arrows only point upwards in each list.
@@ -35,11 +38,14 @@ let guest: [Target] = [
     .target(name: "Policy", dependencies: ["KubeObjects", "NetAddress"], swiftSettings: strict),
     .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
     .target(
+        name: "RequestProxy", dependencies: ["NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
+        swiftSettings: strict),
+    .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "DatapathModel", "DatapathOptions", "KubeObjects", "NetAddress",
-            "Netlink",
-            "LinuxKernel", "Policy",
+            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "DatapathModel", "DatapathOptions", "KubeObjects",
+            "NetAddress", "Netlink",
+            "LinuxKernel", "Policy", "RequestProxy",
         ],
         swiftSettings: strict),
     .target(name: "CNodeShim"),
@@ -85,7 +91,7 @@ let host: [Target] = [
         name: "Lab",
         dependencies: [
             "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "DatapathOptions", "KubeObjects",
-            "Scenario", "Matrix", "Digest", "LinuxKernel", "CloudAPI", "VPCServices",
+            "Scenario", "Matrix", "Digest", "KubeProxy", "LinuxKernel", "CloudAPI", "VPCServices",
             // Hosts of the cloud answer and send probes with the nodes' own prober.
             "NodeRuntime",
         ],
@@ -95,7 +101,7 @@ let host: [Target] = [
     .target(
         name: "Runner",
         dependencies: [
-            "Lab", "Faults", "Fabric", "Diagnosis", "Matrix", "NodeProtocol", "RunEvents", "Scenario", "LinuxKernel",
+            "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents", "Scenario", "LinuxKernel",
         ],
         swiftSettings: strict),
     .target(
@@ -104,7 +110,7 @@ let host: [Target] = [
     .target(
         name: "LabrunCommands",
         dependencies: [
-            "Lab", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
+            "Lab", "Matrix", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
             "ShippedScenarios",
             "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
         ],
@@ -127,6 +133,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -138,6 +145,7 @@ let package = Package(
         tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
         tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
+        tests("RequestProxy", ["RequestProxy", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),
@@ -153,7 +161,8 @@ let package = Package(
         tests(
             "Datapath",
             [
-                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "KubeObjects", "NetAddress", "Netlink",
+                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "KubeObjects", "NetAddress",
+                "Netlink",
                 "LinuxKernel", "NamespaceHarness", "Policy",
             ],
             resources: [.copy("Snapshots")]),
@@ -164,9 +173,16 @@ let package = Package(
         tests(
             "NodeRuntime",
             ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
-        tests("Scenario", ["KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"]),
+        tests(
+            "Scenario", ["DatapathOptions", "KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"],
+            resources: [.copy("Fixtures")]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
-        tests("Lab", ["KubeObjects", "Lab", "NetAddress", "Reports", "RunEvents", "ShippedScenarios", subprocess]),
+        tests(
+            "Lab",
+            [
+                "KubeObjects", "Lab", "Matrix", "NetAddress", "Reports", "RunEvents", "Scenario", "ShippedScenarios",
+                subprocess,
+            ]),
         .executableTarget(
             name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
         tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),

@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bandwidth.h"
 #include "config.h"
 #include "datapath_abi.h"
 #include "drop.h"
@@ -18,7 +19,9 @@
 #include "ipv4.h"
 #include "lookup.h"
 #include "masquerade.h"
+#include "netfilter.h"
 #include "packet.h"
+#include "proxy.h"
 #include "trace.h"
 
 // Egress of the host device: pods, local and remote, as the stack's routes see them. The stack has counted the hop.
@@ -53,10 +56,21 @@ int from_host(struct __sk_buff *skb) {
     packet.event.source_identity = identity_of_ipv4(ip->saddr);
     packet.event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
     trace(skb, &packet, config, DP_POINT_FROM_HOST);
+    if (netfilter_serves(config))
+        netfilter_note(skb, &packet, ip->saddr, endpoint, entry && entry->tunnel_family);
+    eth = packet_header(skb, IPV4_FRAME_BYTES);
+    if (!eth)
+        return DROP(skb, &packet, DP_DROP_TRUNCATED);
     if (endpoint && endpoint->flags & DP_ENDPOINT_HOST)
         return forward_to_stack(skb, &packet, config);
-    if (endpoint)
-        return forward_to_endpoint(skb, &packet, eth, endpoint);
+    if (endpoint) {
+        int is_read = proxy_sent(skb);
+        int verdict = forward_to_endpoint(skb, &packet, eth, endpoint);
+
+        if (is_read)
+            proxy_mark_sent(skb);
+        return verdict;
+    }
     if (config_is_local_pod(config, destination))
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (entry && entry->tunnel_family) {
@@ -68,6 +82,17 @@ int from_host(struct __sk_buff *skb) {
     if (config_is_cluster_pod(config, destination))
         return DROP(skb, &packet, DP_DROP_NO_TUNNEL_ENDPOINT);
     return forward_to_stack(skb, &packet, config);
+}
+
+// Ingress of the host device: what a program sent there for the proxy, among what is for the stack.
+SEC("tc")
+int to_proxy(struct __sk_buff *skb) {
+    struct packet packet;
+
+    if ((skb->mark & DP_MARK_IDENTITY_MASK) != DP_MARK_TO_PROXY)
+        return TC_ACT_OK;
+    packet_begin(&packet, skb, DP_POINT_TO_PROXY, DP_INGRESS);
+    return proxy_receive(skb, &packet);
 }
 
 // VXLAN (RFC 7348, section 5: flags, reserved) and Geneve without options (RFC 8926, section 3.4: version, option length,
@@ -173,6 +198,8 @@ int to_netdev(struct __sk_buff *skb) {
     __be32 source = ip->saddr;
     int is_node = source == device->ipv4;
 
+    if (config_paces_pods(config) && bandwidth_pace(skb, source))
+        return DROP(skb, &packet, DP_DROP_BANDWIDTH_EXCEEDED);
     if (masquerade_egress(skb, &packet, config, device) != TC_ACT_OK)
         return TC_ACT_SHOT;
     // What the node itself sends, the overlay's packets above all, is neither counted nor reported here.

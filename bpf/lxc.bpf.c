@@ -22,9 +22,11 @@
 #include "l4.h"
 #include "lookup.h"
 #include "native.h"
+#include "netfilter.h"
 #include "packet.h"
 #include "path_mtu.h"
 #include "policy.h"
+#include "proxy.h"
 #include "service.h"
 #include "trace.h"
 #include "unreachable.h"
@@ -114,9 +116,15 @@ static __always_inline int ipv4_from_container(
     refused = ct_admit(packet, flow, DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
+    if (flow->connection.flags & DP_CT_PROXY)
+        return proxy_from_endpoint(skb, packet, config, flow);
+    if (!endpoint && !through_overlay && config->flags & DP_CONFIG_HOST_ROUTING)
+        natively = 1;
     if (natively && !too_long)
         return forward_native(skb, packet, config, eth);
     if (!to_pod || too_long)
+        return forward_to_stack(skb, packet, config);
+    if (endpoint && netfilter_serves(config) && netfilter_follow(packet, flow, 1))
         return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)
@@ -220,6 +228,8 @@ int to_container(struct __sk_buff *skb) {
 
     struct iphdr *ip = ipv4_header(eth);
 
+    int is_read = proxy_sent(skb);
+
     packet.event.source_identity = identity_from_mark(skb, ip->saddr);
     skb->mark = 0;
     // Only the endpoint itself calls itself.
@@ -244,13 +254,17 @@ int to_container(struct __sk_buff *skb) {
     refused = service_reverse(skb, &packet, flow, interface->ipv4);
     if (refused)
         return DROP(skb, &packet, refused);
-    // A pod that reaches itself through its own service is not policed.
-    if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
+    // A pod that reaches itself through its own service is not policed, and what the proxy sends was.
+    if (is_read)
+        flow->connection.flags |= DP_CT_PROXY;
+    else if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
         policy_enforce(skb, &packet, flow, config, interface, DP_INGRESS, packet.event.source_identity))
         return TC_ACT_SHOT;
     refused = ct_admit(&packet, flow, DP_CT_INGRESS);
     if (refused)
         return DROP(skb, &packet, refused);
+    if (!is_read && flow->connection.flags & DP_CT_PROXY)
+        return proxy_instead_of_endpoint(skb, &packet, config, flow);
     trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
     return TC_ACT_OK;
 }

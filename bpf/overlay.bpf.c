@@ -8,6 +8,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bandwidth.h"
 #include "config.h"
 #include "datapath_abi.h"
 #include "drop.h"
@@ -15,6 +16,7 @@
 #include "forward.h"
 #include "ipv4.h"
 #include "lookup.h"
+#include "netfilter.h"
 #include "packet.h"
 #include "path_mtu.h"
 #include "trace.h"
@@ -76,6 +78,16 @@ int from_overlay(struct __sk_buff *skb) {
         DROP_RECORD(skb, &packet, DP_DROP_TTL_EXCEEDED);
         return redirect_to_stack(config, eth);
     }
+    if (netfilter_serves(config)) {
+        int answers = netfilter_answers(skb, &packet);
+
+        eth = packet_header(skb, IPV4_FRAME_BYTES);
+        if (!eth)
+            return DROP(skb, &packet, DP_DROP_TRUNCATED);
+        ip = ipv4_header(eth);
+        if (answers)
+            return forward_to_host(skb, &packet, config, eth);
+    }
     ipv4_hop(ip);
     return forward_to_endpoint(skb, &packet, eth, endpoint);
 }
@@ -89,6 +101,20 @@ int to_overlay(struct __sk_buff *skb) {
     packet_begin(&packet, skb, DP_POINT_TO_OVERLAY, DP_EGRESS);
     if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0))
         return DROP(skb, &packet, DP_DROP_NO_TUNNEL_KEY);
+
+    const struct dp_config *config = config_lookup();
+
+    if (!config || !config_paces_pods(config))
+        return TC_ACT_OK;
+
+    struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
+
+    if (!eth || eth_protocol(skb, eth) != ETH_P_IP)
+        return TC_ACT_OK;
+    ipv4_describe(&packet, ipv4_header(eth), sizeof(*eth));
+    // Outside, the packet is the node's: it is told here when it may leave.
+    if (bandwidth_pace(skb, packet.event.source.word[0]))
+        return DROP(skb, &packet, DP_DROP_BANDWIDTH_EXCEEDED);
     return TC_ACT_OK;
 }
 

@@ -4,7 +4,10 @@ public enum LabProfiles {
     private static let files: [(name: String, bytes: [UInt8])] = [
         ("bare-metal", PackageResources.bare_metal_yaml),
         ("cce-overlay-l2", PackageResources.cce_overlay_l2_yaml),
+        ("eks-eni", PackageResources.eks_eni_yaml),
         ("eks-overlay", PackageResources.eks_overlay_yaml),
+        ("eks-routed-pods", PackageResources.eks_routed_pods_yaml),
+        ("two-networks", PackageResources.two_networks_yaml),
     ]
 
     /// Names, sorted.

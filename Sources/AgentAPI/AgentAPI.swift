@@ -278,6 +278,8 @@ public struct AgentStatus: Codable, Sendable {
     public let objectProblems: [String]
     /// Tables whose filling is watched, as of the last collection; nil: not counted yet.
     public var maps: [MapGauge]?
+    /// The cloud's network interfaces, with `ipam.mode: eni`; nil in other modes.
+    public var cloudInterfaces: InterfaceStatus?
     /// By whom pods that leave are masqueraded: `BPF [eth0] 192.168.0.0/16 …`, `IPTables …`, `Disabled`; nil: not told.
     public var masquerading: String?
     public init(

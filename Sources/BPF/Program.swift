@@ -48,6 +48,8 @@ public struct Program: ~Copyable, Sendable {
         public let durationNanoseconds: UInt32
         /// `skb->mark` afterwards.
         public let mark: UInt32
+        /// `skb->tstamp` afterwards: when the packet may leave, nanoseconds; 0: at once.
+        public let departure: UInt64
     }
 
     /// Runs the program once (or `repeating` times on the same packet, which is not reset in between) on a packet.
@@ -84,6 +86,6 @@ public struct Program: ~Copyable, Sendable {
         guard result == 0 else { throw SystemError(code: -result, call: "bpf_prog_test_run_opts", subject: name) }
         return TestRun(
             verdict: Int32(bitPattern: options.retval), packet: Array(output.prefix(Int(options.data_size_out))),
-            durationNanoseconds: options.duration, mark: context.mark)
+            durationNanoseconds: options.duration, mark: context.mark, departure: context.tstamp)
     }
 }

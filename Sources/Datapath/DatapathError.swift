@@ -4,6 +4,10 @@ import LinuxKernel
 public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
     case invalidConfiguration(String)
     case addressesExhausted(pool: String, inUse: Int)
+    /// `ipam.mode: eni`, and the instance type allows no more.
+    case interfacesExhausted(inUse: Int, limit: String)
+    /// `ipam.mode: eni`, and the cloud is being asked for more.
+    case addressesPending(inUse: Int, failure: String?)
     case endpointsExhausted
     case kernelFeatureMissing(String, neededBy: String)
     /// `ipam.mode: kubernetes`, and the node's object had no range when the deadline passed.
@@ -23,6 +27,12 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
         case .invalidConfiguration(let reason): reason
         case .addressesExhausted(let pool, let inUse):
             "no free address in \(pool): \(inUse) in use; delete pods of this node or give it a larger podCIDR"
+        case .interfacesExhausted(let inUse, let limit):
+            "no free address on the node's network interfaces: \(inUse) in use, and \(limit); take a larger instance type "
+                + "or set eni.awsEnablePrefixDelegation"
+        case .addressesPending(let inUse, let failure):
+            "no free address yet on the node's network interfaces: \(inUse) in use, and the cloud is asked for more"
+                + (failure.map { "; last it said: \($0)" } ?? "")
         case .podCIDRUnavailable(let node, let objectIsKnown):
             "required IPv4 PodCIDR not available: "
                 + (objectIsKnown ? "Node \(node) has no spec.podCIDR" : "there is no Node object \(node)")

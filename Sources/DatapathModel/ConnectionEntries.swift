@@ -11,6 +11,8 @@ public enum ConnectionDirection: UInt8, Sendable, Hashable, CaseIterable, Custom
     case service = 3
     /// A call from outside that the node translated.
     case node = 4
+    /// A pod's packet that netfilter translated (kube-proxy).
+    case netfilter = 5
 
     public var description: String {
         switch self {
@@ -18,6 +20,7 @@ public enum ConnectionDirection: UInt8, Sendable, Hashable, CaseIterable, Custom
         case .ingress: "ingress"
         case .service: "service"
         case .node: "node"
+        case .netfilter: "netfilter"
         }
     }
 }

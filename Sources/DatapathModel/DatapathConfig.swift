@@ -32,8 +32,12 @@ public struct DatapathConfig: Sendable, Hashable {
     public var aggregatesTraces = true
     /// Calls of services are translated packet by packet.
     public var translatesServices = false
+    /// What pods send to the outside goes straight to the device that masquerades it.
+    public var bypassesNetfilter = false
     /// Sockets are translated in the node's own network namespace only.
     public var translatesHostSocketsOnly = false
+    /// Packets of pods with an egress rate are given the time at which they may leave.
+    public var pacesPods = false
 
     public init(
         nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRanges: [IPv4CIDR],
@@ -59,7 +63,9 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         if config.routesNatively { flags |= DP_CONFIG_NATIVE_ROUTING }
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
         if config.translatesServices { flags |= DP_CONFIG_SERVICES }
+        if config.bypassesNetfilter { flags |= DP_CONFIG_HOST_ROUTING }
         if config.translatesHostSocketsOnly { flags |= DP_CONFIG_SOCKETS_OF_HOST }
+        if config.pacesPods { flags |= DP_CONFIG_BANDWIDTH }
         abi = dp_config()
         abi.abi_version = UInt32(DP_ABI_VERSION)
         abi.flags = UInt32(flags)

@@ -62,7 +62,7 @@ public struct EventRecord: Sendable, Hashable {
     public let tunnel: Tunnel?
     /// What conntrack said of the packet; nil before it was asked, or where it is not.
     public let connection: ConnectionVerdict?
-    /// Nil for traces.
+    /// Nil for traces, and for what the agent itself reports.
     public let location: Location?
     /// The agent's number of the policy rule that decided; 0: none did.
     public let rule: UInt32
@@ -93,7 +93,7 @@ public struct EventRecord: Sendable, Hashable {
         isFragment = flags & DP_EVENT_FRAGMENT != 0
         tunnel = flags & DP_EVENT_ENCAPSULATED == 0 ? nil : Tunnel(event)
         connection = ConnectionVerdict(rawValue: event.connection)
-        location = kind == .drop ? Location(file: event.file, line: event.line) : nil
+        location = kind == .drop && event.file != 0 ? Location(file: event.file, line: event.line) : nil
         rule = event.rule
     }
 

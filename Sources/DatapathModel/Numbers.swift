@@ -27,6 +27,7 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let tunnelKeyRefused = Reason(DP_DROP_TUNNEL_KEY_REFUSED)
     public static let invalidIdentity = Reason(DP_DROP_INVALID_IDENTITY)
     public static let notConfigured = Reason(DP_DROP_NOT_CONFIGURED)
+    public static let bandwidthExceeded = Reason(DP_DROP_BANDWIDTH_EXCEEDED)
     public static let neighbourChatter = Reason(DP_DROP_NEIGHBOUR_CHATTER)
     public static let fragmentNotFound = Reason(DP_DROP_FRAGMENT_NOT_FOUND)
     public static let connectionInsertionFailed = Reason(DP_DROP_CT_INSERTION_FAILED)
@@ -39,6 +40,9 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let natRefused = Reason(DP_DROP_NAT_REFUSED)
     public static let noServiceBackend = Reason(DP_DROP_NO_SERVICE_BACKEND)
     public static let serviceRefused = Reason(DP_DROP_SERVICE_REFUSED)
+    public static let proxyUnavailable = Reason(DP_DROP_PROXY_UNAVAILABLE)
+    /// The proxy's own: no program gives it.
+    public static let policyDeniedRequest = Reason(DP_DROP_POLICY_DENIED_REQUEST)
     public static let fragmentationNeeded = Reason(DP_DROP_FRAGMENTATION_NEEDED)
     public static let forwarded = Reason(DP_FORWARDED)
     /// An event that found the ring buffer full.
@@ -80,6 +84,8 @@ public enum TracePoint: UInt8, Sendable, Hashable, CaseIterable, CustomStringCon
     case toNetwork = 9
     /// A new connection that a policy allowed.
     case policyVerdict = 16
+    /// To the node's proxy, which has to read the connection.
+    case toProxy = 17
 
     /// For example `to-endpoint`, from the shared header.
     public var description: String {
@@ -167,4 +173,12 @@ public enum MapName {
     public static let natConfig = DP_MAP_NAT_CONFIG
     public static let natExclude = DP_MAP_NAT_EXCLUDE
     public static let natFragments = DP_MAP_NAT_FRAGMENTS
+    public static let bandwidth = DP_MAP_BANDWIDTH
+}
+
+/// Marks of packets to and from the proxy's sockets (`skb->mark`).
+public enum ProxyMark {
+    public static let toProxy = UInt32(DP_MARK_TO_PROXY)
+    public static let fromProxy = UInt32(DP_MARK_FROM_PROXY)
+    public static let mask = UInt32(DP_MARK_IDENTITY_MASK)
 }

@@ -11,6 +11,33 @@ public struct RawEventRecord: BitwiseCopyable, Sendable {
         event = record.loadUnaligned(as: dp_event.self)
     }
 
+    /// A request that the proxy answered with 403: told as a drop of the connection that it came by.
+    public init(
+        deniedRequestFrom client: IPv4Address, _ clientPort: UInt16, to server: IPv4Address, _ serverPort: UInt16,
+        source: Identity, destination: Identity, endpointID: UInt16, rule: UInt32, monotonicNanoseconds: UInt64
+    ) {
+        var event = dp_event()
+        event.ktime_ns = monotonicNanoseconds
+        event.type = UInt8(DP_EVENT_DROP.rawValue)
+        event.point = TracePoint.toProxy.rawValue
+        event.direction = TrafficDirection.ingress.rawValue
+        event.flags = UInt8(DP_EVENT_L4)
+        event.reason = Reason.policyDeniedRequest.rawValue
+        event.source_identity = source.rawValue
+        event.destination_identity = destination.rawValue
+        event.source = client.abi
+        event.destination = server.abi
+        event.endpoint_id = endpointID
+        event.ethertype = 0x0800
+        event.source_port = clientPort
+        event.destination_port = serverPort
+        event.family = AddressFamily.ipv4.rawValue
+        event.protocol = 6
+        event.connection = ConnectionVerdict.established.rawValue
+        event.rule = rule
+        self.event = event
+    }
+
     /// nil for a kind of event that this build does not know.
     public var decoded: EventRecord? {
         withUnsafeBytes(of: event) { EventRecord(record: $0) }

@@ -59,7 +59,7 @@ public enum OptionCatalogue {
         .choice(
             "kubeProxyReplacement", DatapathOptions.KubeProxyReplacement.self,
             .only(
-                ["true", "strict", "false", "disabled"],
+                ["true", "strict", "probe", "false", "disabled"],
                 because: "the datapath translates every type of service for pods, or none")),
         OptionKey("socketLB.enabled", .flag),
         OptionKey("socketLB.hostNamespaceOnly", .flag),
@@ -104,27 +104,23 @@ public enum OptionCatalogue {
         OptionKey("bpf.policyMapMax", entries, .only(["16384"], because: "the map's size is fixed")),
         OptionKey("bpf.lbMapMax", entries, .only(["65536"], because: "the map's size is fixed")),
         OptionKey("conntrackGCInterval", .text, .only([""], because: "the interval follows from the entries' number")),
-        OptionKey("bandwidthManager.enabled", .flag, .only(["false"], because: "the datapath shapes no traffic yet")),
+        OptionKey("bandwidthManager.enabled", .flag),
         OptionKey(
             "bandwidthManager.bbr", .flag, .only(["false"], because: "pods keep the kernel's congestion control")),
     ]
 
     private static let addresses: [OptionKey] = [
-        .choice(
-            "ipam.mode", DatapathOptions.IPAM.Mode.self,
-            .only(["cluster-pool", "kubernetes"], because: "the agent takes no addresses from ENIs yet")),
+        .choice("ipam.mode", DatapathOptions.IPAM.Mode.self),
         OptionKey("ipam.operator.clusterPoolIPv4PodCIDRList", .networks),
         OptionKey("ipam.operator.clusterPoolIPv4MaskSize", .integer(8...29)),
-        OptionKey("eni.enabled", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
-        OptionKey("eni.awsEnablePrefixDelegation", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
-        OptionKey("eni.awsReleaseExcessIPs", .flag, .only(["false"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.enabled", .flag),
+        OptionKey("eni.awsEnablePrefixDelegation", .flag),
+        OptionKey("eni.awsReleaseExcessIPs", .flag),
         OptionKey("eni.updateEC2AdapterLimitViaAPI", .flag, .only(["true"], because: "limits come from the cloud")),
-        OptionKey(
-            "eni.nodeSpec.firstInterfaceIndex", .integer(0...14),
-            .only(["0"], because: "the lab's cloud has no ENIs yet")),
-        OptionKey("eni.preAllocate", .integer(0...256), .only(["8"], because: "the lab's cloud has no ENIs yet")),
-        OptionKey("eni.minAllocate", .integer(0...256), .only(["0"], because: "the lab's cloud has no ENIs yet")),
-        OptionKey("eni.maxAboveWatermark", .integer(0...256), .only(["0"], because: "the lab's cloud has no ENIs yet")),
+        OptionKey("eni.nodeSpec.firstInterfaceIndex", .integer(0...14)),
+        OptionKey("eni.preAllocate", .integer(0...256)),
+        OptionKey("eni.minAllocate", .integer(0...256)),
+        OptionKey("eni.maxAboveWatermark", .integer(0...256)),
     ]
 
     private static let policy: [OptionKey] = [

@@ -16,18 +16,14 @@ struct DropRecord {
         var records: [String: DropRecord] = [:]
         for index in paths.failing {
             let probe = evidence.probes[index]
-            guard let flow = probe.flow else { continue }
-            for node in Set([probe.key.from, probe.key.to].compactMap({ paths.node(ofEndpoint: $0) })) {
-                for reading in paths.readings(of: flow, node: node) + paths.readings(of: flow.reversed, node: node)
-                where reading.point == "drop" {
-                    let reason = reading.dropReason ?? "unknown reason"
-                    guard isWanted(reason) else { continue }
-                    var record = records[reason] ?? DropRecord(reason: reason)
-                    record.cells.insert(index)
-                    record.places.insert(reading.location.map { "\(node) \($0)" } ?? node)
-                    if let rule = reading.rule { record.rules.insert(rule) }
-                    records[reason] = record
-                }
+            for reading in paths.readings(of: probe) where reading.point == "drop" {
+                let reason = reading.dropReason ?? "unknown reason"
+                guard isWanted(reason) else { continue }
+                var record = records[reason] ?? DropRecord(reason: reason)
+                record.cells.insert(index)
+                record.places.insert(reading.location.map { "\(reading.node) \($0)" } ?? reading.node)
+                if let rule = reading.rule { record.rules.insert(rule) }
+                records[reason] = record
             }
         }
         return records.values.sorted { $0.reason < $1.reason }

@@ -25,7 +25,7 @@ struct EgressSource {
         unanswered = paths.failing.compactMap { index in
             let probe = evidence.probes[index]
             guard let from = paths.endpoints[probe.key.from], from.kind == .pod, let node = from.node,
-                let target = paths.endpoints[probe.key.to], target.node == nil,
+                let target = paths.endpoints[probe.key.to], Self.isOutside(target, of: node),
                 // A pod range that nobody read proves nothing about a source.
                 let range = paths.nodes[node]?.podCIDR, AddressRange(range)?.contains(from.address) == true,
                 let flow = probe.flow,
@@ -39,6 +39,11 @@ struct EgressSource {
                 probe: index, flow: flow, target: target, place: Place(node: node, interface: first.interface),
                 packets: left.count)
         }
+    }
+
+    /// Whether packets to the target leave the cluster's own network: to hosts outside, and to other nodes' addresses.
+    private static func isOutside(_ target: Endpoint, of node: String) -> Bool {
+        target.kind == .node ? target.node != node : target.node == nil
     }
 
     /// `192.168.1.10 → 10.0.0.2`, a few of them.

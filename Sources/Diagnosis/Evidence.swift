@@ -18,6 +18,12 @@ public struct Evidence: Codable, Sendable {
     /// still have happened.
     public var datapathGaps: [String: String]
     public var cloud = CloudReading()
+    /// By `namespace/name` of a service, the addresses in its endpoint slices; a service that is not there was not read.
+    public var serviceBackends: [String: Set<String>] = [:]
+    /// Addresses that may stand for a service's in packets once they are translated: its backends', by the endpoint's id.
+    public var backends: [String: [String]] = [:]
+    /// Pods that there should be.
+    public var pods: [PodReading] = []
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
@@ -62,11 +68,41 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var impairments: [String]
     /// Interfaces on whose egress the datapath's program was read back from the kernel; nil when nobody could be asked.
     public var datapathDevices: [String]?
+    /// kube-proxy's rules as read from its kernel; nil when nobody looked.
+    public var kubeProxyRules: [NetfilterRuleReading]?
+    /// Whether a kube-proxy keeps them up to date.
+    public var kubeProxyRuns: Bool?
+    /// What the agent's status says it gave up, a sentence each; nil when it could not be asked.
+    public var fallbacks: [String]?
+    /// Its address in the pods' range, which its own packets to pods have; nil when nobody could be asked.
+    public var routerAddress: String?
+    /// Addresses of the cloud's network interfaces, as the agent tells; nil where pods get theirs from elsewhere.
+    public var interfaceAddresses: InterfaceAddresses?
+
+    public struct InterfaceAddresses: Codable, Sendable, Hashable {
+        public var instanceType: String
+        /// How many interfaces are attached.
+        public var interfaces: Int
+        public var inUse: Int
+        public var total: Int
+        /// Why there are no more; nil while more can be had.
+        public var limit: String?
+
+        public init(instanceType: String, interfaces: Int, inUse: Int, total: Int, limit: String?) {
+            self.instanceType = instanceType
+            self.interfaces = interfaces
+            self.inUse = inUse
+            self.total = total
+            self.limit = limit
+        }
+    }
+
     public init(
         name: String, address: String, podCIDR: String, tunnelPort: UInt16?, power: Power, answers: Bool,
         carrier: Bool?, agentRunning: Bool?, impairments: [String], agentEnded: String? = nil, agentLog: [String] = [],
-        datapathDevices: [String]? = nil
+        datapathDevices: [String]? = nil, routerAddress: String? = nil
     ) {
+        self.routerAddress = routerAddress
         self.name = name
         self.address = address
         self.podCIDR = podCIDR

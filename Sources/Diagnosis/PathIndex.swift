@@ -8,6 +8,7 @@ public struct PathIndex: Sendable {
     let nodeByAddress: [String: String]
     private let wireByInner: [FlowTuple: [TapPacket]]
     private let datapathByFlow: [FlowTuple: [DatapathReading]]
+    private let datapathByPort: [SenderPort: [DatapathReading]]
     let rejects: [FlowLogReading]
 
     public init(_ evidence: Evidence) {
@@ -17,12 +18,17 @@ public struct PathIndex: Sendable {
         nodeByAddress = Dictionary(evidence.nodes.map { ($0.address, $0.name) }) { a, _ in a }
         wireByInner = Dictionary(grouping: evidence.wire) { $0.inner ?? $0.outer }
         datapathByFlow = Dictionary(grouping: evidence.datapath) { $0.flow }
+        datapathByPort = evidence.datapath.reduce(into: [:]) { all, reading in
+            for key in Set([SenderPort(reading.flow), SenderPort(reading.flow.reversed)]) {
+                all[key, default: []].append(reading)
+            }
+        }
         rejects = evidence.flowLog.filter { !$0.accepted }
     }
 
     /// Indices of probes that were sent, or should have been, and did not come back as they should.
     public var failing: [Int] {
-        evidence.probes.indices.filter { evidence.probes[$0].observed != .open }
+        evidence.probes.indices.filter { !evidence.probes[$0].observed.isServed }
     }
 
     func node(ofEndpoint id: String) -> String? { endpoints[id]?.node }
@@ -33,6 +39,30 @@ public struct PathIndex: Sendable {
 
     func readings(of flow: FlowTuple, node: String) -> [DatapathReading] {
         (datapathByFlow[flow] ?? []).filter { $0.node == node }
+    }
+
+    /// What the agents reported of a probe's packets, in both directions, also where they carry another address than the
+    /// endpoint's: a service's backend's, or a node's in the pods' range.
+    public func readings(of probe: ProbeReading) -> [DatapathReading] {
+        guard let flow = probe.flow else { return [] }
+        let sources = [flow.source] + otherAddresses(of: probe.key.from)
+        let backends = otherAddresses(of: probe.key.to)
+        return (datapathByPort[SenderPort(flow)] ?? []).filter { reading in
+            [reading.flow, reading.flow.reversed].contains { seen in
+                SenderPort(seen) == SenderPort(flow) && sources.contains(seen.source)
+                    && (seen.destination == flow.destination && seen.destinationPort == flow.destinationPort
+                        || backends.contains(seen.destination))
+            }
+        }
+    }
+
+    private func otherAddresses(of id: String) -> [String] {
+        guard let endpoint = endpoints[id] else { return [] }
+        switch endpoint.kind {
+        case .node: return endpoint.node.flatMap { nodes[$0]?.routerAddress }.map { [$0] } ?? []
+        case .service: return evidence.backends[id] ?? []
+        default: return []
+        }
     }
 
     /// Where a probe's packets were seen, in the order of its path: the request, then the answer.
@@ -114,5 +144,16 @@ public struct PathIndex: Sendable {
                 $0.flow.protocol == flow.protocol && $0.flow.source == flow.source
                     && $0.flow.destination == flow.destination && $0.flow.destinationPort == flow.destinationPort
             }
+    }
+}
+
+/// By what a sender's packets are found when their addresses were translated: its own port or echo identifier.
+private struct SenderPort: Hashable {
+    let `protocol`: UInt8
+    let port: UInt16
+
+    init(_ flow: FlowTuple) {
+        self.protocol = flow.protocol
+        port = flow.protocol == 1 ? flow.icmpID : flow.sourcePort
     }
 }

@@ -2,7 +2,7 @@ import Matrix
 
 /// Network policies of the cluster deny what was probed, as the datapath's verdict says.
 enum PolicyDenied: RootCause {
-    static let ids = ["policy/not-allowed", "policy/deny-rule"]
+    static let ids = ["policy/not-allowed", "policy/deny-rule", "policy/request-not-allowed"]
 
     struct Denial {
         let id: String
@@ -21,6 +21,9 @@ enum PolicyDenied: RootCause {
         "policy-deny-rule": Denial(
             id: "policy/deny-rule", words: "a deny rule forbids it, whatever others allow",
             fix: "take these peers or ports out of the deny rule"),
+        "policy-denied-request": Denial(
+            id: "policy/request-not-allowed", words: "the proxy answers 403: no HTTP rule matches the request",
+            fix: "allow method, path and headers of the request under rules.http"),
     ]
 
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {

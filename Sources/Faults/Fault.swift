@@ -59,7 +59,7 @@ public struct FaultError: Error, CustomStringConvertible, Sendable {
 public enum FaultCatalogue {
     public static let kinds: [any Fault.Type] = [
         SecurityGroupRuleFault.self, LinkDownFault.self, NodePauseFault.self, NodeCrashFault.self,
-        AgentKillFault.self, NetemFault.self,
+        AgentKillFault.self, NetemFault.self, KubeProxyResidueFault.self,
     ]
 
     public static var descriptors: [FaultDescriptor] { kinds.map { $0.descriptor } }

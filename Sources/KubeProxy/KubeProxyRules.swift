@@ -6,7 +6,7 @@ import KubeObjects
 ///
 /// A rule set is what `iptables-restore --noflush` takes: chains of kube-proxy's own, flushed by being named, and the jumps
 /// into them from the built-in chains, which a real kube-proxy inserts once (`jumps`).
-public struct KubeProxyRules: Sendable {
+public struct KubeProxyRules: Sendable, Hashable {
     /// Mark on packets that are to be masqueraded, kube-proxy's default (`--iptables-masquerade-bit 14`).
     public static let masqueradeMark = "0x4000"
 
@@ -57,9 +57,12 @@ public struct KubeProxyRules: Sendable {
 
     /// What `iptables-restore` reads.
     ///
-    /// - Parameter removing: chains of an earlier set that this one lacks are emptied and deleted.
-    public func text(removing earlier: KubeProxyRules? = nil) -> String {
+    /// - Parameters:
+    ///   - removing: chains of an earlier set that this one lacks are emptied and deleted.
+    ///   - insertingJumps: the node has none of the rules yet, so the jumps are put first in the built-in chains.
+    public func text(removing earlier: KubeProxyRules? = nil, insertingJumps: Bool = false) -> String {
         var tables = RuleTables()
+        if insertingJumps { tables.insert(Self.jumps) }
         tables.base()
         for service in services { for port in service.spec.ports { add(service, port, to: &tables) } }
         tables.end()

@@ -7,6 +7,7 @@ struct RuleTables {
     private(set) var natChains: [String] = []
     private var known: Set<String> = []
     private var removed: [String] = []
+    private var jumps: [KubeProxyRules.Jump] = []
 
     static let filterChains = [
         "KUBE-NODEPORTS", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-FORWARD",
@@ -29,8 +30,18 @@ struct RuleTables {
             "-A KUBE-MARK-MASQ -j MARK --or-mark \(mark)",
             "-A KUBE-POSTROUTING -m mark ! --mark \(mark)/\(mark) -j RETURN",
             "-A KUBE-POSTROUTING -j MARK --xor-mark \(mark)",
-            "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE",
+            "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE --random-fully",
         ]
+    }
+
+    mutating func insert(_ some: [KubeProxyRules.Jump]) { jumps += some }
+
+    /// Each is put first, as a real kube-proxy does it one after the other.
+    private func insertions(_ table: String) -> [String] {
+        jumps.filter { $0.table == table }.map { jump in
+            let words = jump.rule.map { $0.contains(" ") ? "\"\($0)\"" : $0 }
+            return "-I \(jump.chain) " + words.joined(separator: " ")
+        }
     }
 
     /// What must come last.
@@ -67,9 +78,11 @@ struct RuleTables {
     }
 
     var text: String {
-        let filter = ["*filter"] + Self.filterChains.map { ":\($0) - [0:0]" } + filterRules + ["COMMIT"]
+        let filter =
+            ["*filter"] + Self.filterChains.map { ":\($0) - [0:0]" } + insertions("filter") + filterRules + ["COMMIT"]
         let nat =
-            ["*nat"] + (Self.baseNATChains + natChains + removed).map { ":\($0) - [0:0]" } + services + natRules
+            ["*nat"] + (Self.baseNATChains + natChains + removed).map { ":\($0) - [0:0]" } + insertions("nat") + services
+            + natRules
             + removed.map { "-X \($0)" } + ["COMMIT"]
         return (filter + nat).map { $0 + "\n" }.joined()
     }

@@ -31,6 +31,15 @@ public actor CloudInterfaces {
         ledger.attached(to: node).map { ledger.describe($0) }
     }
 
+    /// Gives a node that is stopped another type; its interfaces stay.
+    func resize(_ node: String, to type: String, _ limits: InstanceLimits) throws(LabError) {
+        do throws(CloudFailure) {
+            try ledger.resize(node, to: type, limits)
+        } catch {
+            throw LabError(.plan, "\(node) cannot become a \(type): \(error)")
+        }
+    }
+
     /// All interfaces and what is free, a line each, for comparing before and after.
     public func state() -> [String] {
         ledger.interfaces.values.map { interface in

@@ -25,6 +25,7 @@ public final class Cluster: Sendable {
     let feed = ObjectFeed()
     /// Pods that are going away and still there.
     let terminatingPods = Mutex<Set<ObjectKey>>([])
+    let waiting = Mutex<[String: WaitingPod]>([:])
     private let planCounter = Mutex<UInt64>(1)
     private let toleratedNodes = Mutex<[String: Int]>([:])
     private let toleratedAgents = Mutex<[String: Int]>([:])
@@ -136,6 +137,7 @@ public final class Cluster: Sendable {
     func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
         try await node.boot(within: deadline)
         await feed.forget(node.name)
+        await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(configuration(of: node)), within: deadline)
         try await startAgent(of: node, within: deadline)
     }
@@ -186,6 +188,7 @@ public final class Cluster: Sendable {
     }
     /// What each DNS server was last told, by endpoint id.
     let servedNames = Observed([String: String]())
+    let kubeProxy = Observed(KubeProxyState())
     private let knownEntries = Mutex<[String: NodeEntry]>([:])
 
     func runningNodes() async -> [ClusterNode] {
@@ -197,14 +200,27 @@ public final class Cluster: Sendable {
     // MARK: Pods
 
     /// Starts pods, every node its own one after the other, the nodes side by side, then tells every agent of them.
-    public func start(_ planned: [PlannedPod]) async throws {
+    ///
+    /// - Parameter keepsWaiting: a pod that its node's network plugin refuses waits (`waitingPods`), and the others go on;
+    ///   else it is a failure of the lab.
+    public func start(_ planned: [PlannedPod], keepsWaiting: Bool = false) async throws {
         let byNode = Dictionary(grouping: planned) { $0.node }
         try await withThrowingTaskGroup(of: [RunningPod].self) { group in
             for (name, planned) in byNode {
                 guard let node = node(named: name) else { throw LabError(.plan, "no node \(name)") }
                 group.addTask {
                     var started: [RunningPod] = []
-                    for pod in planned { started.append(try await self.create(pod, on: node)) }
+                    for pod in planned {
+                        do {
+                            started.append(try await self.create(pod, on: node))
+                            self.waiting.withLock { $0[pod.endpointID] = nil }
+                        } catch let refusal as PodRefusal {
+                            guard keepsWaiting else { throw refusal.failure }
+                            self.waiting.withLock {
+                                $0[pod.endpointID] = WaitingPod(planned: pod, reason: refusal.reason)
+                            }
+                        }
+                    }
                     return started
                 }
             }
@@ -232,7 +248,7 @@ public final class Cluster: Sendable {
         guard case .pod(let status) = reply, let address = status.address, status.phase == "Running" else {
             var reason = "\(reply)"
             if case .pod(let status) = reply { reason = status.message ?? status.phase }
-            throw LabError(.request, "pod \(pod.endpointID) on \(node.name) did not start: \(reason)")
+            throw PodRefusal(endpointID: pod.endpointID, node: node.name, reason: reason)
         }
         if let dns, pod.servesDNS {
             let hosts = dns.hosts
@@ -254,6 +270,7 @@ public final class Cluster: Sendable {
         terminatingPods.withLock { $0.formUnion(keys) }
         defer { terminatingPods.withLock { $0.subtract(keys) } }
         try await announceObjects()
+        waiting.withLock { waiting in for id in identifiers { waiting[id] = nil } }
         for pod in await pods.value where identifiers.contains(pod.planned.endpointID) {
             guard let node = node(named: pod.planned.node), await node.state.power == .running else { continue }
             try await node.call(
@@ -336,11 +353,24 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Changes a datapath value (`datapath.values.NAME`) on every node: agents are started again with it.
-    public func set(_ path: String, to value: String) async throws {
+    /// Changes datapath values (`datapath.values.NAME`) on every node: agents are started again, once, with all of them.
+    /// `nodes.instanceType` makes the nodes' machines ones of another type.
+    /// - Throws: `LabError` `.plan` for a path that is none, and values that contradict each other.
+    public func set(_ changes: [String: String]) async throws {
+        var changes = changes
+        if let type = changes.removeValue(forKey: Action.instanceType) {
+            try await resize(to: type)
+            if changes.isEmpty { return }
+        }
         let prefix = "datapath.values."
-        guard path.hasPrefix(prefix) else { throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set") }
-        values.withLock { $0[String(path.dropFirst(prefix.count))] = value }
+        var named: [String: String] = [:]
+        for (path, value) in changes {
+            guard path.hasPrefix(prefix) else {
+                throw LabError(.plan, "cannot set \(path): only \(prefix)NAME can be set")
+            }
+            named[String(path.dropFirst(prefix.count))] = value
+        }
+        values.withLock { $0.merge(named) { $1 } }
         var powered: [ClusterNode] = []
         for node in nodes where await node.state.answers { powered.append(node) }
         let names = powered.map(\.name)

@@ -22,7 +22,8 @@ extension ProbeTarget {
     init(_ endpoint: Endpoint, index: Int) {
         self.init(
             index: index, address: endpoint.address, port: endpoint.port,
-            protocols: endpoint.protocol.map { [$0.rawValue] })
+            protocols: endpoint.protocol.map { [$0.rawValue] },
+            isTranslated: endpoint.kind == .service ? true : nil)
     }
 }
 

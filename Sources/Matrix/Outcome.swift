@@ -53,6 +53,15 @@ extension Outcome: CustomStringConvertible {
         }
     }
 
+    /// Answered as asked: open, or an HTTP status that is none of an error (RFC 9110, section 15).
+    public var isServed: Bool {
+        switch self {
+        case .open: true
+        case .http(let status): (200..<400).contains(status)
+        default: false
+        }
+    }
+
     /// The name without its argument: `unreachable` of `unreachable(1)`.
     public var name: String { String(description.prefix { $0 != "(" }) }
 

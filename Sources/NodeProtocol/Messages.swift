@@ -184,7 +184,13 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
     public let port: UInt16
     /// Those of the plan's protocols that it is probed with; nil: all.
     public let protocols: [String]?
-    public init(index: Int, address: String, port: UInt16, protocols: [String]? = nil) {
+    /// Its address may be translated to another target's at the sender's socket: each sender has a datagram socket for it
+    /// alone, for the kernel gives answers back the address that this socket last sent to.
+    public let isTranslated: Bool?
+    public init(
+        index: Int, address: String, port: UInt16, protocols: [String]? = nil, isTranslated: Bool? = nil
+    ) {
+        self.isTranslated = isTranslated
         self.index = index
         self.address = address
         self.port = port

@@ -114,7 +114,7 @@ struct CiliumRuleReader {
                 "is not supported: no DNS proxy observes the answers; name addresses by toCIDR")
         }
         let peers = try peers(parts, word, place)
-        guard let l4 = try ports(parts, isDeny, place) else {
+        guard let l4 = try ports(parts, direction, isDeny, place) else {
             // Without peers and ports a rule allows nothing: it only isolates.
             return [rule(peers ?? [], nil)]
         }
@@ -182,7 +182,7 @@ struct CiliumRuleReader {
 
     /// Nil when the rule names no ports.
     private func ports(
-        _ parts: CiliumRuleParts, _ isDeny: Bool, _ place: PolicyPlace
+        _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
     ) throws(PolicyRefusal) -> [(ports: [RulePort]?, http: [HTTPMatch]?)]? {
         let toPorts = parts.ports ?? []
         let icmps = parts.icmps ?? []
@@ -200,7 +200,7 @@ struct CiliumRuleReader {
                 ports += try RulePort.ports(
                     port.port, through: port.endPort, port.protocol, zeroIsAll: true, at: place["ports", index])
             }
-            all.append((element.ports.isEmpty ? nil : ports, try http(element, isDeny, place)))
+            all.append((element.ports.isEmpty ? nil : ports, try http(element, direction, isDeny, place)))
         }
         return all
     }
@@ -215,14 +215,36 @@ struct CiliumRuleReader {
         if let field = given.first { throw place[field].refuse("is not supported") }
     }
 
+    /// Nil when the rule does not look at requests.
     private func http(
-        _ element: CiliumPortRule, _ isDeny: Bool, _ place: PolicyPlace
+        _ element: CiliumPortRule, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
     ) throws(PolicyRefusal) -> [HTTPMatch]? {
         guard let rules = element.rules else { return nil }
         if rules.dns != nil {
             throw place["rules.dns"].refuse("is not supported: no DNS proxy observes the answers")
         }
-        guard rules.http != nil else { return nil }
-        throw place["rules.http"].refuse("is not supported: there is no proxy that reads requests")
+        guard let http = rules.http, !http.isEmpty else { return nil }
+        let place = place["rules.http"]
+        if isDeny { throw place.refuse("cannot be denied: a deny rule is about ports; allow what may come") }
+        guard direction == .ingress else {
+            throw place.refuse("is not supported on egress: requests are read at their receiver; write an ingress rule")
+        }
+        guard !element.ports.isEmpty, element.ports.allSatisfy({ $0.protocol == .tcp && $0.port != .integer(0) }) else {
+            throw place.refuse("needs ports of protocol TCP")
+        }
+        var matches: [HTTPMatch] = []
+        for (index, rule) in http.enumerated() {
+            if rule.headerMatches != nil {
+                throw place.refuse("[\(index)].headerMatches is not supported; use headers")
+            }
+            let match = HTTPMatch(method: rule.method, path: rule.path, host: rule.host, headers: rule.headers)
+            do {
+                _ = try RequestMatch(match)
+            } catch {
+                throw place.refuse("[\(index)].\(error)")
+            }
+            matches.append(match)
+        }
+        return matches
     }
 }

@@ -153,6 +153,37 @@ public struct PolicyCompiler: Sendable {
         return policy
     }
 
+    /// What requests to an endpoint must be, on the ports where rules look at them; nil when no policy is about what comes
+    /// to it.
+    ///
+    /// - Parameters:
+    ///   - policy: of the same endpoint, by `compile`.
+    public mutating func requests(
+        labels: [String], ports: [NamedPort] = [], _ policy: EndpointPolicy
+    ) -> RequestPolicy? {
+        guard let ingress = policy.ingress else { return nil }
+        let labels = SecurityLabels(labels)
+        var rules: [RequestRule] = []
+        for unit in units where unit.subject.selects(labels) {
+            for rule in unit.rules where rule.direction == .ingress {
+                // Units are made of matches whose patterns were read.
+                guard let matches = try? rule.http?.map({ try RequestMatch($0) }) else { continue }
+                var identities: Set<UInt32>? = []
+                for peer in rule.peers {
+                    if case .everybody = peer {
+                        identities = nil
+                    } else {
+                        identities?.formUnion(self.identities(of: peer).map(\.number))
+                    }
+                }
+                let ranges = (rule.ports ?? []).flatMap { Self.ranges($0, ports) }
+                rules.append(
+                    RequestRule(name: rule.name, identities: identities, ports: Set(ranges), matches: matches))
+            }
+        }
+        return RequestPolicy(ingress: ingress, rules: rules)
+    }
+
     private mutating func compile(
         _ units: [PolicyUnit], _ direction: PolicyDirection, _ own: [NamedPort]
     ) -> DirectionPolicy? {

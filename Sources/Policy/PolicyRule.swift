@@ -78,6 +78,9 @@ public struct PolicyUnit: Sendable, Hashable {
     public let isolates: Set<PolicyDirection>
     public let rules: [PolicyRule]
 
+    /// Whether a proxy has to look into connections.
+    public var readsRequests: Bool { rules.contains { $0.http != nil } }
+
     public init(policy: String, subject: Selector, isolates: Set<PolicyDirection>, rules: [PolicyRule]) {
         self.policy = policy
         self.subject = subject

@@ -7,23 +7,26 @@ extension Judge {
     /// Every cell that was denied must have the drop event that says why.
     func dropResults(_ observation: Observation) -> [ExpectationResult] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { first, _ in first }
-        let drops = Dictionary(
-            grouping: observation.datapath.filter { $0.dropReason != nil }, by: \.flow)
+        var evidence = Evidence(
+            nodes: observation.nodes, endpoints: observation.endpoints,
+            datapath: observation.datapath.filter { $0.dropReason != nil })
+        evidence.backends = observation.backends
+        let paths = PathIndex(evidence)
         return expectations.drops.map { expected in
             let title = expected.words
             let denied = observation.probes.filter { probe in
                 guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return false }
-                return probe.observed != .open && expected.covers(from, to, probe.key.protocol)
+                return probe.observed.isDenial && expected.covers(from, to, probe.key)
             }
             guard !denied.isEmpty else { return result(title, .unmet, "none of these cells was denied") }
             var unexplained: [String] = []
             for probe in denied {
-                guard let flow = probe.flow else {
+                guard probe.flow != nil else {
                     unexplained.append(
                         "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): no flow was sent")
                     continue
                 }
-                let found = drops[flow] ?? []
+                let found = paths.readings(of: probe)
                 if found.contains(where: expected.explains) { continue }
                 let others = Set(found.map { $0.words }).sorted()
                 unexplained.append(
@@ -39,10 +42,21 @@ extension Judge {
     }
 }
 
+extension Outcome {
+    /// It came to no answer, or to another one than it asked for. From another address it was answered all the same.
+    fileprivate var isDenial: Bool {
+        switch self {
+        case .wrongSource, .notMeasured: false
+        default: !isServed
+        }
+    }
+}
+
 extension DropExpectation {
-    fileprivate func covers(_ from: Endpoint, _ to: Endpoint, _ transport: ProbeProtocol) -> Bool {
+    fileprivate func covers(_ from: Endpoint, _ to: Endpoint, _ key: CellKey) -> Bool {
         self.from.matches(from) && self.to.matches(to) && (self.where?.matches(from, to) ?? true)
-            && (protocols.isEmpty || protocols.contains(transport))
+            && (protocols.isEmpty || protocols.contains(key.protocol))
+            && (requests.map { $0.contains(key.request ?? "") } ?? true)
     }
 
     fileprivate func explains(_ drop: DatapathReading) -> Bool {

@@ -1,6 +1,7 @@
 import AgentAPI
 import Diagnosis
 import Foundation
+import KubeProxy
 import Lab
 import LinuxKernel
 import Matrix
@@ -11,6 +12,8 @@ struct RoundMark: Sendable {
     let fabric: MonotonicTime
     /// Sequence number of each agent's event stream.
     let agents: [String: EventMark]
+    /// Counters of each node's kube-proxy rules, by table and rule; no entry: they could not be read.
+    var kubeProxyRules: [String: [String: UInt64]] = [:]
 }
 
 /// A place in an agent's event stream.
@@ -23,6 +26,8 @@ struct EventMark: Sendable {
 /// Turns what the lab recorded into evidence. Knows no faults and no expectations.
 struct EvidenceCollector: Sendable {
     let cluster: Cluster
+    /// Whether nodes have the programs that read their netfilter.
+    let readsNetfilter: Bool
     /// Most events asked of one agent.
     static let eventLimit = 20_000
     /// Most addresses followed through the agents' events.
@@ -42,7 +47,43 @@ struct EvidenceCollector: Sendable {
                 if let mark = pair.1 { all[pair.0] = mark }
             }
         }
-        return RoundMark(fabric: MonotonicTime.now, agents: agents)
+        let rules = await netfilter().mapValues { rules in
+            Dictionary(rules.map { ("\($0.table) \($0.text)", $0.packets) }) { $0 + $1 }
+        }
+        return RoundMark(fabric: MonotonicTime.now, agents: agents, kubeProxyRules: rules)
+    }
+
+    /// kube-proxy's rules of every node that can be asked; of none in a lab without the programs to read them.
+    private func netfilter() async -> [String: [SavedRules.Rule]] {
+        guard readsNetfilter else { return [:] }
+        return await withTaskGroup(of: (String, [SavedRules.Rule]?).self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.answers else { return (node.name, nil) }
+                    return (node.name, try? await cluster.netfilterRules(of: node).kubeProxys)
+                }
+            }
+            return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
+        }
+    }
+
+    /// The nodes' own readings, with what kube-proxy's rules matched since the mark.
+    private func withRules(_ readings: [NodeReading], since mark: RoundMark) async -> [NodeReading] {
+        let rules = await netfilter()
+        var result = readings
+        for index in result.indices {
+            let name = result[index].name
+            guard let found = rules[name] else { continue }
+            let before = mark.kubeProxyRules[name]
+            result[index].kubeProxyRuns = await cluster.runsKubeProxy(on: name)
+            result[index].kubeProxyRules = found.map { rule in
+                NetfilterRuleReading(
+                    table: rule.table, chain: rule.chain, rule: rule.text, target: rule.target,
+                    destination: rule.destination, comment: rule.comment,
+                    grew: before.map { rule.packets &- min(rule.packets, $0["\(rule.table) \(rule.text)"] ?? 0) })
+            }
+        }
+        return result
     }
 
     func nodes() async -> [NodeReading] {
@@ -52,6 +93,18 @@ struct EvidenceCollector: Sendable {
                 $0.name.compare($1.name, options: .numeric) == .orderedAscending
             }
         }
+    }
+
+    /// All pods that there should be: those that run, and those that wait with the reason.
+    func pods() async -> [PodReading] {
+        let running = await cluster.runningPods.map(\.planned).map {
+            PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)
+        }
+        let waiting = cluster.waitingPods.map {
+            PodReading(
+                id: $0.planned.endpointID, node: $0.planned.node, labels: $0.planned.labels, reason: $0.reason)
+        }
+        return running + waiting
     }
 
     private func reading(of node: ClusterNode) async -> NodeReading {
@@ -68,13 +121,22 @@ struct EvidenceCollector: Sendable {
             snapshot?.agentRunning == true
             ? try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3)) : nil
         let agent = await node.state
-        return NodeReading(
+        var reading = NodeReading(
             name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: cluster.tunnelPort,
             power: power, answers: snapshot != nil,
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
-            datapathDevices: status.map { Self.egressDevices(in: $0.programs) })
+            datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
+            routerAddress: status?.node.routerAddress)
+        reading.fallbacks = status?.fallbacks
+        reading.interfaceAddresses = status?.cloudInterfaces.map {
+            .init(
+                instanceType: $0.instanceType, interfaces: $0.interfaces.count,
+                inUse: $0.interfaces.reduce(0) { $0 + $1.addressesInUse },
+                total: $0.interfaces.reduce(0) { $0 + $1.addressesTotal }, limit: $0.limit)
+        }
+        return reading
     }
 
     /// From lines such as `eth0 egress: to_netdev id 12`.
@@ -90,15 +152,21 @@ struct EvidenceCollector: Sendable {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
         let events = await datapath(
-            since: mark, failing: probes.filter { $0.observed != .open }, endpoints: observation.endpoints)
+            since: mark, failing: probes.filter { !$0.observed.isServed }, endpoints: observation.endpoints)
+        let routers = Dictionary(observation.nodes.map { ($0.name, $0.routerAddress) }) { first, _ in first }
         var evidence = Evidence(
-            nodes: observation.nodes, endpoints: observation.endpoints,
+            nodes: await withRules(observation.nodes, since: mark), endpoints: observation.endpoints,
             probes: probes.map {
-                ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders)
+                ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders, routers: routers)
             }, wire: observation.wire,
             datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
             recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
+        evidence.pods = observation.pods
         evidence.cloud = await cloud(since: mark.fabric)
+        if observation.endpoints.contains(where: { $0.kind == .service }) {
+            evidence.serviceBackends = await cluster.serviceBackends
+        }
+        evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
         return evidence
     }
 
@@ -197,14 +265,27 @@ extension HealthRecord {
 }
 
 extension ProbeReading {
-    /// Who reaches a host of the cloud as its node does so rightly or wrongly, as the step wants it: that it came from
-    /// there is no failure by itself.
-    init(_ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:]) {
+    /// Who reaches a host of the cloud, or another node, as its node does so rightly or wrongly, as the step wants it: that
+    /// it came from there is no failure by itself. Nor is it one that a node calls pods by its address in their range.
+    ///
+    /// - Parameter routers: that address, by node.
+    init(
+        _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
+        routers: [String: String?] = [:]
+    ) {
         var observed = probe.observed
-        if let from = endpoints[probe.key.from], endpoints[probe.key.to]?.kind.isCloudHost == true {
+        if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
+            to.kind.isCloudHost || to.kind == .node && to.node != from.node
+        {
             let node = senders[from.node ?? ""]
             observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
+        } else if let from = endpoints[probe.key.from], from.kind == .node,
+            let router = routers[from.node ?? ""].flatMap({ $0 })
+        {
+            observed = probe.outcome(expecting: [from.address, router])
         }
+        // Who serves may masquerade: kube-proxy does it for what does not come from pods.
+        if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
             switch probe.key.protocol.transport {

@@ -8,7 +8,19 @@ extension EvidenceCollector {
     /// Packets on the taps since a moment.
     func wire(since mark: MonotonicTime) async -> (packets: [TapPacket], isComplete: Bool) {
         let page = await cluster.fabric.sightings(since: mark)
-        return (page.sightings.compactMap { TapPacket($0) }, page.isComplete)
+        let names = interfaceNames
+        return (page.sightings.compactMap { TapPacket($0, interface: names[$0.interfaceID]) }, page.isComplete)
+    }
+
+    /// What a node of several interfaces calls each of them, by the cloud's id; those that it was plugged while it ran have
+    /// names of its own choice.
+    private var interfaceNames: [String: String] {
+        var names: [String: String] = [:]
+        for node in cluster.plan.nodes where !node.further.isEmpty {
+            names[node.interfaceID] = "eth0"
+            for interface in node.further { names[interface.interfaceID] = interface.name }
+        }
+        return names
     }
 
     /// What the cloud's own parts saw since a moment; nothing for a cluster without a cloud.
@@ -62,11 +74,11 @@ extension EvidenceCollector {
 
 extension TapPacket {
     /// nil for what is not IPv4.
-    init?(_ sighting: PacketSighting) {
+    init?(_ sighting: PacketSighting, interface: String? = nil) {
         guard let outer = sighting.outer else { return nil }
         self.init(
             node: sighting.node, fromNode: sighting.direction == .fromNode, outer: FlowTuple(outer),
-            vni: sighting.vni, inner: sighting.inner.map { FlowTuple($0) })
+            vni: sighting.vni, inner: sighting.inner.map { FlowTuple($0) }, interface: interface)
     }
 }
 

@@ -10,7 +10,14 @@ public struct Judge: Sendable {
     /// Receivers that answered somebody earlier in the run: their silence now is no dead listener.
     public let answeredBefore: Set<Receiver>
 
-    public init(_ expectations: Expectations, nodeCount: Int, answeredBefore: Set<Receiver> = []) {
+    /// What identities earlier steps found, by the step's name.
+    public let identitiesBefore: [String: [IdentityReading]]
+
+    public init(
+        _ expectations: Expectations, nodeCount: Int, answeredBefore: Set<Receiver> = [],
+        identitiesBefore: [String: [IdentityReading]] = [:]
+    ) {
+        self.identitiesBefore = identitiesBefore
         self.expectations = expectations
         self.nodeCount = nodeCount
         self.answeredBefore = answeredBefore
@@ -19,7 +26,8 @@ public struct Judge: Sendable {
     /// What can be said of every round.
     public func rounds(_ observation: Observation, cells: [Cell]) -> [ExpectationResult] {
         matrixResults(observation, cells: cells) + healthResults(observation) + wireResults(observation)
-            + flowLogResults(observation) + nodeResults(observation)
+            + flowLogResults(observation) + nodeResults(observation) + identityResults(observation)
+            + podResults(observation)
     }
 
     /// What can be said once, at the step's end.

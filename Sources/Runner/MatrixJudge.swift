@@ -30,7 +30,7 @@ extension Judge {
                 verdict = .unchecked
             }
             var why: [WhyEntry] = []
-            if let paths, observed != .open || verdict == .fail, explained < Self.explainedCells {
+            if let paths, !observed.isServed || verdict == .fail, explained < Self.explainedCells {
                 explained += 1
                 why = paths.why(ProbeReading(probe, endpoints: endpoints))
             }

@@ -25,6 +25,15 @@ extension Judge {
                 default: return result(title, .inconclusive, "unknown state \(expected.state)")
                 }
                 let agent = node.agentRunning.map { $0 ? "agent runs" : "agent does not run" } ?? "agent not asked"
+                if let says = expected.says {
+                    guard let fallbacks = node.fallbacks else {
+                        return result(title, .inconclusive, "the agent of \(name) could not be asked for its status")
+                    }
+                    let said = fallbacks.contains { $0.contains(says) }
+                    return result(
+                        title, met && said ? .met : .unmet,
+                        "\(agent), status: \(fallbacks.isEmpty ? "no fallback" : fallbacks.joined(separator: "; "))")
+                }
                 return result(
                     title, met ? .met : .unmet,
                     "\(node.power.rawValue), \(node.answers ? "answers" : "does not answer") out of band, \(agent), "

@@ -15,9 +15,14 @@ public struct Observation: Sendable {
     /// Captures and flow log missed nothing; without it, what was not seen may still have been there.
     public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
+    public var pods: [PodReading] = []
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]
+    /// What agents say of the endpoints, of steps that ask for it.
+    public var identities: [IdentityReading]
+    /// Nodes whose agent could not be asked for them, and why.
+    public var identitiesMissing: [String: String]
     public var findings: [Finding]
     /// Cells of failing probes for which nothing on record gives a cause; nil before the evidence was read.
     public var unexplained: Set<CellKey>?
@@ -26,6 +31,8 @@ public struct Observation: Sendable {
     /// Of the round that is judged: each probe's flow, and what the agents reported of the flows that failed.
     public var probes: [ProbeReading]
     public var datapath: [DatapathReading]
+    /// Addresses of services' backends, by the endpoint's id.
+    public var backends: [String: [String]] = [:]
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints
@@ -38,11 +45,28 @@ public struct Observation: Sendable {
         nodes = []
         agentRestarts = [:]
         streams = []
+        identities = []
+        identitiesMissing = [:]
         findings = []
         unexplained = nil
         datapathGaps = [:]
         probes = []
         datapath = []
+    }
+}
+
+/// A pod as its own node's agent knows it.
+public struct IdentityReading: Sendable, Hashable {
+    public let node: String
+    /// `default/web-1`
+    public let pod: String
+    public let identity: UInt32
+    public let endpointID: UInt16
+    public init(node: String, pod: String, identity: UInt32, endpointID: UInt16) {
+        self.node = node
+        self.pod = pod
+        self.identity = identity
+        self.endpointID = endpointID
     }
 }
 

@@ -19,6 +19,8 @@ public actor ScenarioRun {
     var clean: CleanState?
     /// Receivers that answered somebody so far.
     var answered: Set<Receiver> = []
+    /// Identities as steps that asked for them found them, by the step's name.
+    var identities: [String: [IdentityReading]] = [:]
     /// The first thing that went wrong, in one sentence.
     var failure: String?
 
@@ -29,8 +31,15 @@ public actor ScenarioRun {
         self.cluster = cluster
         self.emitter = emitter
         self.resumed = resumed
-        collector = EvidenceCollector(cluster: cluster)
+        collector = EvidenceCollector(cluster: cluster, readsNetfilter: request.image.userlandPath != nil)
         workloads = request.scenario.spec.workloads
+    }
+
+    /// Whether a step expects pods to wait; else a pod that does not start is a failure of the lab.
+    var keepsWaitingPods: Bool {
+        request.scenario.spec.timeline.contains { step in
+            step.expect?.pods.contains { $0.state == .waiting && $0.count > 0 } ?? false
+        }
     }
 
     func note(_ message: String) {

@@ -40,7 +40,7 @@ extension ScenarioRun {
                 workloads[index].replicas = replicas
             }
             try await reconcilePods()
-        case .set(let path, let value): try await cluster.set(path, to: value)
+        case .set(let values): try await cluster.set(values)
         case .wait(let condition): try await wait(for: condition)
         }
         return .pass
@@ -177,11 +177,12 @@ extension ScenarioRun {
     func reconcilePods() async throws {
         clean?.podsMayDiffer = true
         let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
+        let waiting = cluster.waitingPods.map(\.planned)
         let running = await cluster.runningPods.map(\.planned)
-        let surplus = running.filter { pod in !wanted.contains { $0.isSame(as: pod) } }
+        let surplus = (running + waiting).filter { pod in !wanted.contains { $0.isSame(as: pod) } }
         if !surplus.isEmpty { try await cluster.stop(Set(surplus.map(\.endpointID))) }
         let missing = wanted.filter { pod in !running.contains { pod.isSame(as: $0) } }
-        if !missing.isEmpty { try await cluster.start(missing) }
+        if !missing.isEmpty { try await cluster.start(missing, keepsWaiting: keepsWaitingPods) }
     }
 
     /// What an action does, in words.

@@ -30,7 +30,8 @@ extension ScenarioRun {
                     index: index, name: step.name, title: step.title, actions: step.actions.map(words(of:)),
                     startedAt: Date())))
         let expectations = step.expect ?? Expectations()
-        let judge = Judge(expectations, nodeCount: cluster.nodes.count, answeredBefore: answered)
+        let judge = Judge(
+            expectations, nodeCount: cluster.nodes.count, answeredBefore: answered, identitiesBefore: identities)
         let starts = await agentStarts()
         let streams = try await openStreams(expectations.streams)
         var verdicts: [Verdict] = []
@@ -41,6 +42,7 @@ extension ScenarioRun {
             try await measure(judge, index: index, acted: acted, starts: starts, once: step.expect == nil)
         }
         guard var last = rounds.popLast() else { throw LabError(.request, "step \(step.name) measured nothing") }
+        identities[step.name] = last.observation.identities
         let converged = (rounds + [last]).reversed().prefix { $0.met }.last?.since
         if let streams { last.observation.streams = try await readAndClose(streams) }
         try await emitter.phase(.diagnose) { try await diagnose(&last, judge: judge, index: index, expectations) }
@@ -89,6 +91,8 @@ extension ScenarioRun {
     }
 
     private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {
+        // As kubelets do.
+        try await cluster.retryWaitingPods()
         let mark = await collector.mark()
         let endpoints = await cluster.endpoints
         let plan = await plan(over: endpoints)
@@ -97,6 +101,10 @@ extension ScenarioRun {
         var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
         (observation.health, observation.healthMissing) = await health
         observation.nodes = await collector.nodes()
+        if !judge.expectations.identities.isEmpty {
+            (observation.identities, observation.identitiesMissing) = await collector.identities()
+        }
+        observation.pods = await collector.pods()
         let wire = await collector.wire(since: mark.fabric)
         let flowLog = await collector.flowLog(since: mark.fabric)
         observation.wire = wire.packets
@@ -126,6 +134,7 @@ extension ScenarioRun {
         round.results = judge.rounds(round.observation, cells: round.cells)
         round.observation.probes = evidence.probes
         round.observation.datapath = evidence.datapath
+        round.observation.backends = evidence.backends
         emitRound(round, index: index, provisional: false)
         let findings = round.observation.findings.map {
             DiagnosisRecord.Finding(

@@ -10,7 +10,8 @@ extension Action {
         case .delete(let kind, let namespace, let name): return "delete \(kind.rawValue) \(namespace)/\(name)"
         case .applyObject(let object): return "apply \(object.kind.manifestKind) \(object.key)"
         case .deleteObject(let kind, let key): return "delete \(kind.manifestKind) \(key)"
-        case .set(let path, let value): return "set \(path) to \(value)"
+        case .set(let values):
+            return "set " + values.sorted { $0.key < $1.key }.map { "\($0.key) to \($0.value)" }.joined(separator: ", ")
         case .scale(let namespace, let name, let replicas):
             return "scale Deployment \(namespace)/\(name) to \(replicas)"
         case .wait(let condition): return "wait for \(condition.subject.rawValue)"

@@ -45,7 +45,9 @@ public struct CloudLayout: Codable, Sendable, Equatable {
     /// Where hosts of the cloud answer probes: the port of echo (RFC 862).
     public static let echoPort: UInt16 = 7
     public static let internetAddresses = ["203.0.113.10", "1.1.1.1"]
-    static let usualRecords = ["example.com": ["203.0.113.10"], "one.one.one.one": ["1.1.1.1"]]
+    static let usualRecords = [
+        "example.com": ["203.0.113.10"], "*.any.example.com": ["203.0.113.10"], "one.one.one.one": ["1.1.1.1"],
+    ]
 
     /// The network namespace of the resolver, of the internet host.
     public static let resolverHost = "vpc-dns"

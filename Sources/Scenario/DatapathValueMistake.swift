@@ -5,15 +5,20 @@ struct DatapathValueMistake {
     let message: String
     let expected: String?
     let suggestion: String?
+    /// There is no such option, whatever its value.
+    let isAboutName: Bool
 
     /// Nil when nothing is wrong.
     init?(name: String, value: String) {
         guard let mistake = OptionCatalogue.mistake(name: name, value: value) else { return nil }
         message = mistake.description
+        isAboutName = mistake.reason == .unknown
         switch mistake.reason {
         case .unknown:
             expected = nil
-            suggestion = Self.formerNames[name] ?? NearestName.of(name, among: OptionCatalogue.names)
+            suggestion =
+                name == "tunnel" && value == "disabled"
+                ? "routingMode" : Self.formerNames[name] ?? NearestName.of(name, among: OptionCatalogue.names)
         case .malformed:
             var choices: [String] = []
             if case .choice(let names) = OptionCatalogue[name]?.type { choices = names }

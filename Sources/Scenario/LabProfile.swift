@@ -29,6 +29,15 @@ public struct LabProfile: Codable, Sendable {
         }
     }
 
+    /// kube-proxy in the cluster.
+    public struct KubeProxy: Codable, Sendable, Hashable {
+        /// The only one: `ipvs` and `nftables` are refused.
+        public static let modes = ["iptables"]
+        /// Whether it runs on every node.
+        public var enabled: Bool
+        public init(enabled: Bool = false) { self.enabled = enabled }
+    }
+
     /// Addresses, taps and MACs are laid out for no more.
     public static let mostNodes = 64
     /// A node's share needs room for its router, its health endpoint and pods.
@@ -61,6 +70,7 @@ public struct LabProfile: Codable, Sendable {
     public var sourceDestinationCheck: Bool
     public var datapathValues: [String: String]
     public var cloud = CloudLayout()
+    public var kubeProxy = KubeProxy()
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -91,6 +101,8 @@ public struct LabProfile: Codable, Sendable {
         if let nodeCount = overrides.nodeCount { result.nodeCount = nodeCount }
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
+        if let type = overrides.instanceType { result.cloud.instanceType = type }
+        if let enabled = overrides.kubeProxy { result.kubeProxy.enabled = enabled }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }

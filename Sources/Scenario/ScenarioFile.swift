@@ -48,8 +48,17 @@ public struct ScenarioFile: Codable, Sendable {
         self.spec = spec
     }
 
-    /// Whether any of its pods runs a program: then the nodes get the userland disk.
-    public var needsUserland: Bool {
+    /// Whether a pod, a fault or the lab itself runs a program in a node: then the nodes get the userland disk.
+    public func needsUserland(in profile: LabProfile, faults: [FaultDescriptor]) -> Bool {
+        let injected = spec.timeline.flatMap(\.actions).compactMap { action in
+            if case .inject(let call) = action { call.kind } else { nil }
+        }
+        return podsNeedUserland || profile.kubeProxy.enabled
+            || faults.contains { $0.needsUserland && injected.contains($0.kind) }
+    }
+
+    /// Whether any of its pods runs a program.
+    public var podsNeedUserland: Bool {
         let applied = spec.timeline.flatMap(\.actions).compactMap { action in
             if case .apply(let workload) = action { workload } else { nil }
         }
@@ -139,6 +148,10 @@ public struct LabOverrides: Codable, Sendable {
     public var kernel: String?
     public var memoryMiB: Int?
     public var datapathValues: [String: String]
+    /// Whether kube-proxy runs.
+    public var kubeProxy: Bool?
+    /// Machine type of the nodes; one of `InstanceLimits.byType`.
+    public var instanceType: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {
@@ -164,6 +177,9 @@ public struct Step: Codable, Sendable {
 }
 
 public enum Action: Codable, Sendable {
+    /// Path of `set` for the instance type of all nodes.
+    public static let instanceType = "nodes.instanceType"
+
     /// Starts a fault; its id is the one that `heal` names (default: its kind).
     case inject(FaultCall)
     case heal(id: String)
@@ -171,7 +187,8 @@ public enum Action: Codable, Sendable {
     case delete(kind: Workload.Kind, namespace: String, name: String)
     case applyObject(ClusterObject)
     case deleteObject(ObjectKind, ObjectKey)
-    case set(path: String, value: String)
+    /// Values by their paths, `datapath.values.NAME`, all at once.
+    case set([String: String])
     case scale(namespace: String, name: String, replicas: Int)
     /// Waits until a node or pod condition holds: never a time alone.
     case wait(WaitCondition)
@@ -248,7 +265,10 @@ public struct FaultDescriptor: Sendable {
     /// One sentence with `{parameter}` places: what it will do, in words.
     public let summary: String
     public let parameters: [Parameter]
-    public init(kind: String, summary: String, parameters: [Parameter]) {
+    /// Whether it runs programs of the userland disk in nodes.
+    public let needsUserland: Bool
+    public init(kind: String, summary: String, parameters: [Parameter], needsUserland: Bool = false) {
+        self.needsUserland = needsUserland
         self.kind = kind
         self.summary = summary
         self.parameters = parameters
@@ -266,6 +286,10 @@ public struct Expectations: Codable, Sendable {
     /// Denied cells whose drop events must say why.
     public var drops: [DropExpectation]
     public var nodes: [NodeExpectation]
+    /// Whose identity is whose.
+    public var identities: [IdentityExpectation]
+    /// Pods that must run or wait.
+    public var pods: [PodsExpectation]
     /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
     public var diagnosis: DiagnosisExpectation?
     /// The time the expectations have to come true, seconds.
@@ -273,8 +297,11 @@ public struct Expectations: Codable, Sendable {
     public init(
         matrix: [ExpectationRule] = [], health: [HealthExpectation] = [], flowLogs: [FlowLogExpectation] = [],
         wire: [WireExpectation] = [], streams: [StreamExpectation] = [], nodes: [NodeExpectation] = [],
-        drops: [DropExpectation] = [], diagnosis: DiagnosisExpectation? = nil, within: Double = 10
+        drops: [DropExpectation] = [], identities: [IdentityExpectation] = [], pods: [PodsExpectation] = [],
+        diagnosis: DiagnosisExpectation? = nil,
+        within: Double = 10
     ) {
+        self.identities = identities
         self.matrix = matrix
         self.health = health
         self.flowLogs = flowLogs
@@ -282,6 +309,7 @@ public struct Expectations: Codable, Sendable {
         self.streams = streams
         self.drops = drops
         self.nodes = nodes
+        self.pods = pods
         self.diagnosis = diagnosis
         self.within = within
     }
@@ -294,20 +322,37 @@ public struct DropExpectation: Codable, Sendable {
     public var `where`: Placement?
     /// Empty: all.
     public var protocols: [ProbeProtocol]
+    /// Names of requests; nil: every cell.
+    public var requests: [String]?
     /// Name of the drop reason.
     public var reason: String
     /// Part of the name of the policy rule that decided; nil: any, or none.
     public var rule: String?
     public init(
         from: EndpointSelector, to: EndpointSelector, where placement: Placement?, protocols: [ProbeProtocol],
-        reason: String, rule: String?
+        reason: String, rule: String?, requests: [String]? = nil
     ) {
+        self.requests = requests
         self.from = from
         self.to = to
         self.where = placement
         self.protocols = protocols
         self.reason = reason
         self.rule = rule
+    }
+}
+
+/// Pods that share one identity on all of their nodes, and whose endpoint ids are all different.
+public struct IdentityExpectation: Codable, Sendable {
+    public var pods: EndpointSelector
+    /// Pods that must have other identities.
+    public var apartFrom: EndpointSelector?
+    /// An earlier step: the identity is the one from then, and no endpoint of then is left.
+    public var replacedSince: String?
+    public init(pods: EndpointSelector, apartFrom: EndpointSelector? = nil, replacedSince: String? = nil) {
+        self.pods = pods
+        self.apartFrom = apartFrom
+        self.replacedSince = replacedSince
     }
 }
 
@@ -394,7 +439,10 @@ public struct NodeExpectation: Codable, Sendable {
     public static let states = ["ready", "crashed", "paused", "agent-down", "agent-restarted"]
     public var nodes: [String]
     public var state: String
-    public init(nodes: [String], state: String) {
+    /// Part of what the agent's status says it gave up because the kernel lacks it; nil: not looked at.
+    public var says: String?
+    public init(nodes: [String], state: String, says: String? = nil) {
+        self.says = says
         self.nodes = nodes
         self.state = state
     }

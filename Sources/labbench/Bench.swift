@@ -8,13 +8,18 @@ struct Row {
     let name: String
     let value: Double
     let unit: String
-    let bound: Double
+    /// Most that it may be; nil: it is not held to any.
+    let bound: Double?
+    /// Least that it may be.
+    var floor: Double?
     let how: String
-    var holds: Bool { value <= bound }
+    var holds: Bool { value <= bound ?? .infinity && value >= floor ?? -.infinity }
 
     var text: String {
         let mark = holds ? "ok  " : "OVER"
-        return "\(mark) \(name): \(number(value)) \(unit), bound \(number(bound)) \(unit)  (\(how))"
+        let limit =
+            bound.map { ", bound \(number($0)) \(unit)" } ?? floor.map { ", at least \(number($0)) \(unit)" } ?? ""
+        return "\(mark) \(name): \(number(value)) \(unit)\(limit)  (\(how))"
     }
 }
 
@@ -71,7 +76,7 @@ struct Bench {
         var crowdMemory = PeakMemory()
         let crowd = try scenario("\(Self.root)/bench/pods-100.yaml", "pods-100", memory: &crowdMemory)
         guard let crowded = crowd.report.steps.last?.matrix else { throw BenchError("no matrix of 100 pods") }
-        return [
+        let rows = [
             Row(
                 name: "all nodes ready ÷ three plain guests in user space", value: median(ready) / floor, unit: "×",
                 bound: 2.0, how: "ready \(number(median(ready))) s, floor \(number(floor)) s, \(rounds) rounds"),
@@ -90,6 +95,33 @@ struct Bench {
                 how: "peak proportional set size"),
             Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 300, how: "peak resident of QEMU"),
         ]
+        return rows + (try datapath())
+    }
+
+    /// What `labrun image bench` measures in a node: its own rows with their bounds.
+    private func datapath() throws -> [Row] {
+        struct Output: Decodable {
+            struct Row: Decodable {
+                let name, unit, how: String
+                let value: Double
+                let atMost, atLeast: Double?
+            }
+            let rows: [Row]
+        }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: labrun)
+        process.arguments = ["image", "bench", "--json"]
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let data = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        guard let output = try? JSONDecoder().decode(Output.self, from: data) else {
+            throw BenchError("labrun image bench ended with \(process.terminationStatus)")
+        }
+        return output.rows.map {
+            Row(name: $0.name, value: $0.value, unit: $0.unit, bound: $0.atMost, floor: $0.atLeast, how: $0.how)
+        }
     }
 
     /// Seconds; the deadline that `bench/pods-100.yaml` sets.

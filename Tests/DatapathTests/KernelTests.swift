@@ -34,7 +34,7 @@ import Testing
 
     /// A missing image, a program that does not load, a failed check: all fail here; nothing is skipped in silence.
     @Test func `every program loads and passes its checks on every kernel`() async throws {
-        let ended = try await BuiltLabrun.run(["image", "verify", "--kernel", "all", "--json"])
+        let ended = try await BuiltLabrun.run(["image", "verify", "--kernel", "all", "--fuzz", "20000", "--json"])
         #expect(
             ended.status == 0,
             "labrun image verify ended with \(ended.status); images: make image KERNEL=all\n\(ended.errors)")

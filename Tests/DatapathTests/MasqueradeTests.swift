@@ -1,6 +1,7 @@
 import DatapathModel
 import DatapathOptions
 import NetAddress
+import Netlink
 import Testing
 
 @testable import Datapath
@@ -53,16 +54,24 @@ import Testing
     }
 
     @Test func table() throws {
-        let plan = try Self.plan(["egressMasqueradeInterfaces": "eth0,ens+", "ipv4NativeRoutingCIDR": "10.1.0.0/16"])
+        let values = ["egressMasqueradeInterfaces": "eth0,ens+", "ipv4NativeRoutingCIDR": "10.1.0.0/16"]
         let pods = try #require(IPv4CIDR("192.168.1.0/24"))
         let cluster = try #require(IPv4CIDR("192.168.0.0/16"))
-        let table = try #require(
-            plan.table(pods: pods, clusters: [cluster], nodes: [IPv4Address(10, 0, 0, 12), IPv4Address(10, 0, 0, 11)]))
-        #expect(table.source == pods)
+        func table(_ values: [String: String]) throws -> MasqueradeTable? {
+            try Self.plan(values).table(
+                pods: pods, clusters: [cluster], node: IPv4Address(10, 0, 0, 11), others: [IPv4Address(10, 0, 0, 12)])
+        }
+        let native = try #require(try table(values.merging(["routingMode": "native"]) { $1 }))
+        #expect(native.source == pods)
         #expect(
-            table.exclusions.map(\.description) == ["192.168.0.0/16", "10.1.0.0/16", "10.0.0.11/32", "10.0.0.12/32"])
-        #expect(table.interfaces == [.named("eth0"), .prefix("ens")])
-        #expect(try Self.plan(["bpf.masquerade": "true"]).table(pods: pods, clusters: [cluster], nodes: []) == nil)
+            native.exclusions.map(\.description) == ["192.168.0.0/16", "10.1.0.0/16", "10.0.0.11/32", "10.0.0.12/32"])
+        #expect(native.interfaces == [.named("eth0"), .prefix("ens")])
+        // Other nodes are reached outside of the tunnel, where pods' addresses are not carried.
+        let tunnel = try #require(try table(values))
+        #expect(tunnel.exclusions.map(\.description) == ["192.168.0.0/16", "10.1.0.0/16", "10.0.0.11/32"])
+        #expect(try table(["bpf.masquerade": "true"]) == nil)
+        #expect(try Self.plan(["bpf.masquerade": "true"]).remoteNodesAreOutside)
+        #expect(try !Self.plan(["bpf.masquerade": "true", "routingMode": "native"]).remoteNodesAreOutside)
     }
 }
 

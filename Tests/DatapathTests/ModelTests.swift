@@ -110,7 +110,7 @@ struct ModelNumberTests {
     @Test func tracePointsAreThoseOfTheABI() {
         let names = [
             "to-endpoint", "from-endpoint", "to-overlay", "from-overlay", "to-stack", "from-network", "from-host",
-            "to-host", "to-network", "policy-verdict",
+            "to-host", "to-network", "policy-verdict", "to-proxy",
         ]
         #expect(TracePoint.allCases.map(\.description) == names)
         #expect(names.compactMap { TracePoint(name: $0) } == TracePoint.allCases)

@@ -4,7 +4,12 @@ import Testing
 @testable import Datapath
 
 @Suite struct PrometheusTextTests {
-    private let status = AgentStatus(
+    private var status: AgentStatus {
+        var status = base
+        status.maps = [MapGauge(name: "dp_nat", entries: 12, capacity: 65_536)]
+        return status
+    }
+    private let base = AgentStatus(
         nodeName: "node1", version: "1", ready: true, problems: [], kernel: "6.1",
         node: NodeEntry(
             name: "node1", address: "10.0.0.11", podCIDR: "192.168.1.0/24", routerAddress: "192.168.1.1",
@@ -23,6 +28,8 @@ import Testing
         #expect(text.contains("datapath_drop_bytes_total{direction=\"INGRESS\",reason=\"ttl-exceeded\"} 60\n"))
         #expect(text.contains("datapath_ipam_addresses{state=\"used\"} 4\n"))
         #expect(text.contains("datapath_ready 1\n"))
+        #expect(text.contains("datapath_map_entries{map=\"dp_nat\"} 12\n"))
+        #expect(text.contains("datapath_map_capacity{map=\"dp_nat\"} 65536\n"))
         #expect(text.contains("datapath_kernel_feature{feature=\"helper-sk-assign\"} 0\n"))
         #expect(!text.contains("datapath_event_lost_total"))
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {

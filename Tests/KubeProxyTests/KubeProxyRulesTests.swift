@@ -77,7 +77,7 @@ import Testing
                 -A KUBE-MARK-MASQ -j MARK --or-mark 0x4000
                 -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
                 -A KUBE-POSTROUTING -j MARK --xor-mark 0x4000
-                -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE
+                -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully
                 -A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment "ns1/svc1:p80 cluster IP" -m tcp -p tcp -d 172.30.0.41 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ
                 -A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment "ns1/svc1:p80 -> 10.180.0.1:80" -j KUBE-SEP-SXIVWICOYRO3J4NJ
                 -A KUBE-SEP-SXIVWICOYRO3J4NJ -m comment --comment ns1/svc1:p80 -s 10.180.0.1 -j KUBE-MARK-MASQ
@@ -162,6 +162,20 @@ import Testing
         let text = lines([service("1", "172.30.0.41")], [ending])
         #expect(text.contains { $0.contains("--to-destination 10.180.0.1:80") })
         #expect(!text.contains { $0.contains("10.180.0.2:80") })
+    }
+
+    @Test func jumpsAreInsertedOnce() {
+        let rules = KubeProxyRules(services: [], slices: [], nodeName: "node1", clusterCIDR: nil)
+        #expect(!rules.text().contains("-I "))
+        let lines = rules.text(insertingJumps: true).split(separator: "\n").map(String.init)
+        #expect(lines.filter { $0.hasPrefix("-I ") }.count == KubeProxyRules.jumps.count)
+        #expect(
+            lines.contains(
+                "-I PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"))
+        #expect(
+            lines.contains(
+                "-I FORWARD -m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"
+            ))
     }
 
     @Test func headlessAndNamedServicesHaveNoRules() {

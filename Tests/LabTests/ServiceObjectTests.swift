@@ -53,6 +53,23 @@ import Testing
         #expect(made.spec.ports.map(\.nodePort) == [30_086, 30_087, 30_086])
     }
 
+    /// TCP and UDP may have one number, and a port that asks for none gets none that another one asks for.
+    @Test func portsOfOneServiceAreItsOwn() throws {
+        var allocation = ServiceAllocation(range: try range("10.100.0.0/16"))
+        let ports = [
+            Service.Port(name: "free", port: 79), Service.Port(name: "a", port: 80, nodePort: 30_086),
+            Service.Port(name: "b", protocol: .udp, port: 80, nodePort: 30_086),
+        ]
+        let made = try allocation.complete(service("a", .nodePort, ports: ports), replacing: nil)
+        #expect(made.spec.ports.map(\.nodePort) == [30_087, 30_086, 30_086])
+        let twice = [
+            Service.Port(name: "a", port: 80, nodePort: 30_090), Service.Port(name: "b", port: 81, nodePort: 30_090),
+        ]
+        #expect(throws: LabError.self) {
+            try allocation.complete(service("b", .nodePort, ports: twice), replacing: nil)
+        }
+    }
+
     @Test func aRangeIsExhausted() throws {
         var allocation = ServiceAllocation(range: try range("10.0.0.0/30"))
         _ = try allocation.complete(service("a"), replacing: nil)

@@ -41,6 +41,13 @@ import Testing
         #expect(run.report.steps.first?.matrix?.cells.count == 3 * pairs)
     }
 
+    @Test(arguments: ["vpc-traffic", "egress-matrix"])
+    func `the VPC and the internet see the sources that the configuration says`(name: String) async throws {
+        let run = try await run(LabrunProgram.scenario(name))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.allSatisfy { $0.verdict == .pass })
+    }
+
     @Test(arguments: ["composed-faults", "netem-everything"])
     func `faults do what they say and are undone`(name: String) async throws {
         let run = try await run(LabrunProgram.scenario(name))
@@ -55,6 +62,12 @@ import Testing
         let results = run.report.steps.first?.expectations ?? []
         #expect(results.filter { $0.state == .unmet }.count == 1)
         #expect(results.first { $0.state == .unmet }?.message.contains("cells are not timeout") == true)
+    }
+
+    @Test func `the cloud's router, resolver and internet carry what they should, and nothing else`() async throws {
+        let run = try await run(LabrunProgram.scenario("vpc-traffic"))
+        #expect(run.ended.status == 0, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.steps.first?.diagnosis?.found.first?.id == "cloud/security-group-rejected")
     }
 
     /// Nobody injected anything here, so the diagnosis can only have looked at the evidence.

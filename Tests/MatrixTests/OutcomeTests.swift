@@ -25,6 +25,12 @@ import Testing
         #expect(Outcome(text) == nil)
     }
 
+    @Test(arguments: [
+        (Outcome.open, true), (.http(200), true), (.http(304), true), (.http(403), false), (.http(503), false),
+        (.timeout, false), (.dnsFailure(code: 3), false), (.notMeasured, false),
+    ])
+    func success(outcome: Outcome, isServed: Bool) { #expect(outcome.isServed == isServed) }
+
     @Test func patterns() {
         #expect(OutcomePattern("unreachable")?.matches(.unreachable(code: 1)) == true)
         #expect(OutcomePattern("unreachable(1)")?.matches(.unreachable(code: 3)) == false)

@@ -47,6 +47,13 @@ import Testing
             state(.timeout, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p", flow: other)]) == .unmet)
     }
 
+    /// It was answered, by way of another address: nobody dropped it.
+    @Test func `an answered cell needs no event`() {
+        #expect(state(.wrongSource("10.0.0.11:1"), []) == .unmet)
+        #expect(state(.refused, []) == .unmet)
+        #expect(state(.refused, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p")]) == .met)
+    }
+
     @Test func `nothing denied is no confirmation`() {
         #expect(state(.open, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p")]) == .unmet)
     }

@@ -41,7 +41,7 @@ import Testing
         let parsed = parser.parse(Array(text.utf8), file: "x.yaml", settings: [])
         #expect(parsed.problems.filter { $0.severity == .error }.isEmpty, "\(parsed.problems)")
         let file = try #require(parsed.scenario)
-        #expect(file.needsUserland == !(file.spec.workloads[0].programs.isEmpty))
+        #expect(file.podsNeedUserland == !(file.spec.workloads[0].programs.isEmpty))
         return file.spec.workloads[0]
     }
 

@@ -54,7 +54,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("expect: {within: 5}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given",
-            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, diagnosis"),
+            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, identities, pods, diagnosis"),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but \"20m\" is given"),
@@ -80,14 +80,14 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:8:31: kernel: put 6.1 in quotes, so that it stays text; expected one of 5.10, 6.1, 6.12, 7.2"),
         Case(
             ScenarioText.head
-                + "  overrides: {datapath: {values: {routingMod: tunnel, ipam: {mode: eni}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
-            "x.yaml:8:47: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
-            "x.yaml:8:68: datapath value ipam.mode=eni is not supported: the agent takes no addresses from ENIs yet; expected one of cluster-pool, kubernetes"
+                + "  overrides: {datapath: {values: {routingMod: tunnel, ipv6: {enabled: true}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            "x.yaml:8:35: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
+            "x.yaml:8:71: datapath value ipv6.enabled=true is not supported: the datapath has no IPv6; expected false"
         ),
         Case(
             ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),
             "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",
-            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME"),
+            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME or nodes.instanceType"),
         Case(
             ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "--set:1:1: unknown path \"node.count\"; did you mean \"nodes.count\"?",

@@ -49,6 +49,16 @@ enum ScenarioText {
             .map { $0.isEmpty ? "" : String(repeating: " ", count: count) + $0 }.joined(separator: "\n") + "\n"
     }
 
+    /// What is wrong with a generated scenario and its lab.
+    static func problems(of generated: ConfigurationScenario) -> [String] {
+        let profiles = LabProfileSource { _, _ in
+            let (profile, problems) = ScenarioParser.parseLab(Array(generated.lab.utf8), file: "lab.yaml")
+            return profile.map { .profile($0) } ?? .faulty(problems)
+        }
+        return ScenarioParser(faults: testFaults, diagnoses: [], profiles: profiles)
+            .parse(Array(generated.text.utf8), file: "matrix.yaml", settings: []).problems.map(\.description)
+    }
+
     static func problems(
         _ text: String, settings: [Setting] = [], diagnoses: [String] = []
     ) -> [String] {

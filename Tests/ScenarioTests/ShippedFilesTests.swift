@@ -42,6 +42,9 @@ let testFaults: [FaultDescriptor] = [
             .init("loss", .percent, help: "loss"), .init("corrupt", .percent, help: "corrupt"),
             .init("duplicate", .percent, help: "duplicate"), .init("reorder", .percent, help: "reorder"),
         ]),
+    FaultDescriptor(
+        kind: "kube-proxy-residue", summary: "leave kube-proxy's rules on {nodes} without a kube-proxy",
+        parameters: [.init("nodes", .nodes, required: true, help: "nodes")], needsUserland: true),
 ]
 
 /// Root of the repository.

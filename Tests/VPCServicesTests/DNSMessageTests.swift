@@ -3,7 +3,7 @@ import Testing
 @testable import VPCServices
 
 @Suite struct DNSMessageTests {
-    static let zone = DNSZone(["S3.internal": [0x0A00_0032], "two": [1, 2], "many": Array(0..<60)])
+    static let zone = DNSZone(["S3.internal": [0x0A00_0032], "two": [1, 2], "many": Array(0..<60), "*.any.internal": [3], "own.any.internal": [4]])
 
     static func query(
         _ name: String, type: UInt16 = 1, class: UInt16 = 1, flags: [UInt8] = [1, 0], tail: [UInt8] = []
@@ -32,6 +32,14 @@ import Testing
         #expect(given == code)
         #expect(message[3] & 15 == code.rawValue)
         #expect(message[7] == count)
+    }
+
+    @Test(arguments: [
+        ("x.any.internal", [3]), ("y.x.any.internal", [3]), ("own.any.internal", [4]), ("any.internal", nil),
+        ("x.many.internal", nil), ("xany.internal", nil),
+    ] as [(String, [UInt32]?)])
+    func `a record of all names below another`(_ name: String, _ addresses: [UInt32]?) {
+        #expect(Self.zone.addresses(of: name) == addresses)
     }
 
     @Test func `a long answer is cut over UDP and whole over TCP`() throws {

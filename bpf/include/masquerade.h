@@ -131,7 +131,8 @@ static __noinline int masquerade_error_egress(
 // A packet that leaves by a node device. `is_pod`: it is a pod's (or the router address's); else the node's own.
 // 0, or the reason to drop it.
 static __always_inline int masquerade_leave(
-    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, int is_pod) {
+    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __u16 tunnel_port,
+    __be32 address, int is_pod) {
     __be32 source = packet->event.source.word[0];
     struct dp_nat_key key = {
         .source.word[0] = source,
@@ -158,6 +159,9 @@ static __always_inline int masquerade_leave(
     else if (kind == NAT_L4_FLOW) {
         // Ports below the range are nobody's but the node's.
         if (!is_pod && key.protocol != IPPROTO_ICMP && key.source_port < nat->min_port)
+            return 0;
+        // The overlay is answered on its own port, whatever ports it is sent from: no flow of it needs one kept.
+        if (!is_pod && key.protocol == IPPROTO_UDP && key.destination_port == tunnel_port)
             return 0;
 
         int port = nat_port(
@@ -203,7 +207,7 @@ static __always_inline int masquerade_egress(
     if (!is_node && (!masquerade_is_pod(config, source) || masquerade_is_excluded(destination)))
         return TC_ACT_OK;
 
-    int reason = masquerade_leave(skb, packet, nat, device->ipv4, !is_node);
+    int reason = masquerade_leave(skb, packet, nat, config->tunnel_port, device->ipv4, !is_node);
 
     if (reason)
         return DROP(skb, packet, reason);

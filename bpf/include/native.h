@@ -25,7 +25,8 @@ static __always_inline int config_is_native(const struct dp_config *config) {
 }
 
 // The stack takes what the tables do not settle: it resolves the neighbour, fragments, or answers with the ICMP error.
-static __always_inline int forward_native(
+// A function of its own for the stack's sake: the lookup is wide.
+static __noinline int forward_native(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
     struct iphdr *ip = ipv4_header(eth);
     struct bpf_fib_lookup route = {

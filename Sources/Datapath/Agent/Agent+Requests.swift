@@ -108,6 +108,7 @@ extension Agent {
                 objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
                 kernelFeatures: core.settings.kernelFeatures.states, fallbacks: core.settings.fallbacks)
             status.maps = core.conntrack.gauges + [core.natGauge].compactMap { $0 }
+            status.cloudInterfaces = core.interfaceStatus
             status.masquerading = core.settings.masquerade.summary(
                 devices: core.devices.nodeDevices, clusters: core.settings.clusterPodCIDRs)
             return status
@@ -182,7 +183,9 @@ extension Agent {
     }
 
     private func cni(_ request: CNIRequest) throws -> CNIReply {
-        try withCore { core in core.answer(request) }
+        let reply = try withCore { core in core.answer(request) }
+        addressesChanged()
+        return reply
     }
 
     private static func kernelRelease() -> String {

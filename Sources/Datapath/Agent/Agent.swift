@@ -13,13 +13,26 @@ final class Agent: Sendable {
     let settings: AgentSettings
     let events: EventLog
     private let core: Mutex<AgentCore>
+    /// Asks the cloud for addresses; nil where they come from elsewhere.
+    private let keeper = Mutex<InterfaceKeeper?>(nil)
 
     init(settings: AgentSettings) throws {
         self.settings = settings
         let started = try AgentCore.start(settings)
-        events = EventLog(rules: started.policies.ruleNames)
+        events = started.events
         core = Mutex(started)
     }
+
+    /// From now on the cloud is asked for addresses as pods come and go.
+    func keepInterfaces() throws {
+        guard settings.start != nil else { return }
+        let keeper = try InterfaceKeeper(self)
+        self.keeper.withLock { $0 = keeper }
+        keeper.start()
+    }
+
+    /// Pods came or went.
+    func addressesChanged() { keeper.withLock { $0?.wake() } }
 
     func withCore<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
         try core.withLock { core throws -> Result in try body(&core) }

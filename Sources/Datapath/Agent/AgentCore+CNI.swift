@@ -122,7 +122,9 @@ extension CNIError {
         case let error as CNIError: self = error
         case let error as AgentError:
             self.init(.invalidEnvironment, "CNI_ARGS cannot be read", details: error.message)
-        case DatapathError.addressesExhausted: self.init(.addressesExhausted, "\(error)")
+        case DatapathError.addressesExhausted, DatapathError.interfacesExhausted:
+            self.init(.addressesExhausted, "\(error)")
+        case DatapathError.addressesPending: self.init(.tryAgainLater, "\(error)")
         case DatapathError.identityCollision: self.init(.identityCollision, "\(error)")
         case let error as SystemError where error.code == ENOENT && error.call == "open":
             self.init(.invalidEnvironment, "CNI_NETNS does not exist", details: error.subject)

@@ -69,8 +69,10 @@ extension AgentCore {
             try programs.attachEndpoint(interface: endpoint.ifindex)
             try PodNetwork.configure(endpoint, router: router, namespace: namespace)
             endpoint.enforcement = try enforcePolicies(newcomer: endpoint)
+            if pool.interfacePool != nil { try reconcileRoutes(newcomer: endpoint) }
             endpoint.phase = .ready
             try programs.maps.insert(endpoint)
+            for reason in try reconcileBandwidth(newcomer: endpoint) { Log.warning(reason) }
             try netlink.changeLink(index: ifindex, LinkChange(isUp: true))
             try store.save(endpoint)
         } catch {
@@ -93,6 +95,8 @@ extension AgentCore {
         endpoints[key] = nil
         if let address = IPv4Address(endpoint.address) { pool.release(address) }
         identities.release(endpoint.identity)
+        _ = try reconcileBandwidth()
+        if pool.interfacePool != nil { try reconcileRoutes() }
         try enforcePolicies()
     }
 

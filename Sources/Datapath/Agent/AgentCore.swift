@@ -4,6 +4,7 @@ import KubeObjects
 import LinuxKernel
 import NetAddress
 import Netlink
+import RequestProxy
 
 #if canImport(Glibc)
     import Glibc
@@ -20,9 +21,13 @@ struct AgentCore: ~Copyable {
     var services: ServiceTable
     /// Whose each endpoint slice is.
     var sliceServices: [ObjectKey: ObjectKey] = [:]
-    var pool: AddressPool
+    var pool: NodeAddresses
     var identities = IdentityRegistry()
     var policies = PolicyState()
+    /// Reads the requests of connections that policies send through it; nil until one does.
+    var proxy: RequestProxy?
+    let requestPolicies: RequestPolicies
+    let events: EventLog
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
     /// The cluster's objects as last pushed.
@@ -48,7 +53,7 @@ struct AgentCore: ~Copyable {
     static func start(_ settings: AgentSettings) throws -> AgentCore {
         let store = try StateStore(directory: settings.config.statePath)
         let starts = try store.countStart()
-        let pool = try AddressPool(settings.podCIDR)
+        let pool = try settings.addresses()
         try BPFFilesystem.ensure()
         let programs = try DatapathPrograms.load(pins: BPFFilesystem.pins)
         Log.info("programs loaded")
@@ -60,6 +65,7 @@ struct AgentCore: ~Copyable {
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
+            requestPolicies: try RequestPolicies(pins: BPFFilesystem.pins),
             services: try ServiceTable.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
@@ -69,10 +75,11 @@ struct AgentCore: ~Copyable {
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
         try core.configureMasquerade()
+        try core.configureBandwidth()
         core.reconcileObjects(core.objects.everything)
         let options = settings.options
         try SocketPrograms.reconcile(
-            wanted: options.socketLB.enabled && options.kubeProxyReplacement.isComplete, pins: BPFFilesystem.pins)
+            wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)
         try core.reconcileRoutes()
         try core.programs.attach(to: devices)
         for endpoint in core.endpoints.values {
@@ -92,9 +99,9 @@ struct AgentCore: ~Copyable {
 
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
-        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, services: consuming ServiceTable,
-        starts: Int, pool: AddressPool, cluster: StateStore.Cluster, objects: ClusterObjects, objectStore: ObjectStore,
-        lastEndpointID: UInt16
+        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, requestPolicies: RequestPolicies,
+        services: consuming ServiceTable, starts: Int, pool: NodeAddresses, cluster: StateStore.Cluster,
+        objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
         self.store = store
@@ -102,6 +109,8 @@ struct AgentCore: ~Copyable {
         self.devices = devices
         self.programs = programs
         self.conntrack = conntrack
+        self.requestPolicies = requestPolicies
+        events = EventLog(rules: policies.ruleNames)
         self.services = services
         self.starts = starts
         self.pool = pool
@@ -175,18 +184,20 @@ struct AgentCore: ~Copyable {
         config.tracePoints = tracePoints
         config.aggregatesTraces = false
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
-        config.translatesServices = settings.options.kubeProxyReplacement.isComplete
+        config.pacesPods = settings.options.bandwidthManager.enabled
+        config.translatesServices = !settings.options.kubeProxyReplacement.isOff
+        config.bypassesNetfilter = config.translatesServices && settings.masquerade.way == .bpf
         try programs.maps.configure(config)
     }
 
     /// Whether all that forwarding needs is in place, and mends what can be mended.
     mutating func verify() {
         do {
-            problems = try programs.inspect(devices).missing + masqueradeProblems()
+            problems = try programs.inspect(devices).missing + masqueradeProblems() + bandwidthProblems()
             if !problems.isEmpty {
                 Log.warning("mending the datapath", ["missing": problems.joined(separator: "; ")])
                 try mend()
-                problems = try programs.inspect(devices).missing + masqueradeProblems()
+                problems = try programs.inspect(devices).missing + masqueradeProblems() + bandwidthProblems()
             }
             let health = endpoints.values.first(where: \.isHealth)
             if try health.flatMap({ try netlink.findLink(named: $0.hostInterface) }) == nil {
@@ -199,23 +210,32 @@ struct AgentCore: ~Copyable {
     }
 
     /// Devices may have been made anew (a NIC that was unplugged has another index), so everything is looked up again.
-    private mutating func mend() throws {
+    mutating func mend() throws {
         devices = try HostDevices.ensure(settings, router: router, store, netlink)
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try reconcileMaps()
         try configureMasquerade()
+        try configureBandwidth()
         try reconcileRoutes()
         try programs.attach(to: devices)
     }
 
     /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its own.
-    func reconcileRoutes() throws {
+    ///
+    /// - Parameter newcomer: an endpoint that is being connected.
+    func reconcileRoutes(newcomer: EndpointRecord? = nil) throws {
         let isTunnelled = settings.routing.tunnel != nil
+        let pods = (endpoints.values.map(\.address) + [newcomer?.address].compactMap { $0 })
+            .compactMap { IPv4Address($0) }.map { IPv4CIDR(host: $0) }
+        let own = pool.interfacePool == nil ? [settings.podCIDR] : pods
+        try reconcileInterfaceRules(newcomer: newcomer)
         let (routes, refused) = NodeRoutes.desired(
-            local: isTunnelled ? settings.clusterPodCIDRs : [settings.podCIDR], router: router,
-            hostIndex: devices.hostIndex, deviceIndex: devices.deviceIndex,
+            local: isTunnelled ? settings.clusterPodCIDRs : own,
+            // With a tunnel the node's address has no way back from another node's pods; among the VPC's addresses it has.
+            router: pool.interfacePool == nil ? router : settings.nodeAddress, hostIndex: devices.hostIndex,
+            deviceIndex: devices.deviceIndex,
             onLink: try netlink.addresses(linkIndex: devices.deviceIndex).map(\.address.network),
-            mtu: devices.routeMTU, own: own.name, nodes: cluster.nodes,
+            mtu: devices.routeMTU, own: self.own.name, nodes: cluster.nodes,
             makesNodeRoutes: settings.routing.makesNodeRoutes)
         for reason in refused { Log.warning(reason) }
         try NodeRoutes.reconcile(routes, netlink)

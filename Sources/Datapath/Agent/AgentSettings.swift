@@ -1,4 +1,5 @@
 import AgentAPI
+import CloudAPI
 import DatapathModel
 import DatapathOptions
 import NetAddress
@@ -14,6 +15,9 @@ struct AgentSettings: Sendable {
     var options: DatapathOptions { config.options }
     /// What was found on the kernel; nothing until it was asked.
     var kernelFeatures = KernelFeatures(found: [], masking: [])
+    /// The cloud's part of it with `ipam.mode: eni`, from which the addresses come.
+    var start: FirstAddresses.Start?
+    var instance: CloudInstance? { start?.instance }
     /// What of the options was given up on this kernel.
     var fallbacks: [String] = []
 
@@ -30,7 +34,7 @@ struct AgentSettings: Sendable {
             guard let range = IPv4CIDR(text), range.prefixLength >= 1 else {
                 throw .invalidConfiguration("clusterPodCIDRs: not an address range: \"\(text)\"")
             }
-            guard !range.contains(nodeAddress) else {
+            guard !range.contains(nodeAddress) || config.options.ipam.mode == .eni else {
                 throw .invalidConfiguration("nodeAddress \(nodeAddress) lies in clusterPodCIDRs \(range)")
             }
             clusterPodCIDRs.append(range.network)
@@ -50,6 +54,7 @@ struct AgentSettings: Sendable {
             throw .invalidConfiguration(
                 mistake.description + (mistake.expected.map { "; supported is \($0)" } ?? ""))
         }
+        try Self.checkInterfaces(config.options)
         self.config = config
         masquerade = try MasqueradePlan(config.options)
         self.nodeAddress = nodeAddress
@@ -58,7 +63,30 @@ struct AgentSettings: Sendable {
         routing = try RoutingPlan(config.options)
     }
 
-    func nodeEntry(pool: AddressPool) -> NodeEntry {
+    private static func checkInterfaces(_ options: DatapathOptions) throws(DatapathError) {
+        guard options.eni.enabled == (options.ipam.mode == .eni) else {
+            throw .invalidConfiguration("eni.enabled: true and ipam.mode: eni need each other")
+        }
+        guard !options.eni.enabled || options.routingMode == .native else {
+            throw .invalidConfiguration("eni.enabled: true needs routingMode: native")
+        }
+    }
+
+    /// The node's addresses as the agent starts.
+    func addresses() throws -> NodeAddresses {
+        guard let start else { return .range(try AddressPool(podCIDR)) }
+        return .interfaces(
+            InterfacePool(
+                start.instance, firstInterface: options.eni.nodeSpec.firstInterfaceIndex, router: start.router,
+                health: start.health))
+    }
+
+    /// Devices that carry traffic from and to the outside: with the cloud's interfaces all that there are.
+    var devicePatterns: [String] {
+        options.devices.isEmpty && options.eni.enabled ? ["eth+"] : options.devices
+    }
+
+    func nodeEntry(pool: NodeAddresses) -> NodeEntry {
         NodeEntry(
             name: config.nodeName, address: config.nodeAddress, podCIDR: podCIDR.description,
             routerAddress: pool.router.description, healthAddress: pool.health.description)

@@ -14,10 +14,12 @@ struct DatapathPrograms: ~Copyable {
     let fromOverlay: Program
     let toOverlay: Program
     let fromHost: Program
+    let toProxy: Program
     let fromNetdev: Program
     let toNetdev: Program
     let maps: DatapathMaps
     let nat: NATMaps
+    let bandwidth: BandwidthMap
 
     /// Loads the three objects; pinned maps that exist are used as they are.
     static func load(pins: String) throws -> DatapathPrograms {
@@ -33,9 +35,10 @@ struct DatapathPrograms: ~Copyable {
         return DatapathPrograms(
             fromContainer: try lxc.program("from_container"), toContainer: try lxc.program("to_container"),
             fromOverlay: try overlay.program("from_overlay"), toOverlay: try overlay.program("to_overlay"),
-            fromHost: try host.program("from_host"), fromNetdev: try host.program("from_netdev"),
+            fromHost: try host.program("from_host"), toProxy: try host.program("to_proxy"),
+            fromNetdev: try host.program("from_netdev"),
             toNetdev: try host.program("to_netdev"), maps: try DatapathMaps.open(pins: pins),
-            nat: try NATMaps.open(pins: pins))
+            nat: try NATMaps.open(pins: pins), bandwidth: try BandwidthMap.open(pins: pins))
     }
 
     /// Attaches, in the place of what is there, to the node's devices: first what delivers, last what sends there.
@@ -44,6 +47,7 @@ struct DatapathPrograms: ~Copyable {
             try TrafficControl.attach(toOverlay, to: UInt32(overlay.index), .egress)
             try TrafficControl.attach(fromOverlay, to: UInt32(overlay.index), .ingress)
         }
+        try TrafficControl.attach(toProxy, to: UInt32(devices.hostIndex), .ingress)
         try TrafficControl.attach(fromHost, to: UInt32(devices.hostIndex), .egress)
         for device in devices.nodeDevices {
             // What answers is understood before anything is translated.
@@ -101,6 +105,7 @@ struct DatapathPrograms: ~Copyable {
             try look(device.name, device.index, .ingress, fromNetdev)
             try look(device.name, device.index, .egress, toNetdev)
         }
+        try look(HostDevices.host, devices.hostIndex, .ingress, toProxy)
         try look(HostDevices.host, devices.hostIndex, .egress, fromHost)
         if let overlay = devices.overlay {
             try look(overlay.name, overlay.index, .ingress, fromOverlay)

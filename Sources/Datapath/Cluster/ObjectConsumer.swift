@@ -11,7 +11,7 @@ struct ObjectConsumer: Sendable {
     let reconcile: @Sendable (inout AgentCore, ObjectDelta) throws -> Void
 
     /// In the order in which they are called.
-    static let all: [ObjectConsumer] = [services, policies]
+    static let all: [ObjectConsumer] = [services, policies, bandwidth]
 }
 
 extension AgentCore {

@@ -20,6 +20,9 @@ enum AgentProcess {
     /// How long the agent waits for `spec.podCIDR` with `ipam.mode: kubernetes`.
     private static let podCIDRPatience = Duration.seconds(15)
 
+    /// How long the agent waits for the cloud's first answer with `ipam.mode: eni`.
+    private static let cloudPatience = Duration.seconds(30)
+
     /// How often it looks for flows that are over.
     private static let collection = Duration.seconds(30)
 
@@ -61,11 +64,29 @@ enum AgentProcess {
             Log.info("using spec.podCIDR", ["range": range])
             config.podCIDR = range
         }
-        let agent = try Agent(settings: try settings(config))
+        var start: FirstAddresses.Start?
+        if config.options.ipam.mode == .eni {
+            unlink(config.conflistPath)
+            start = try FirstAddresses.obtain(config, until: .after(cloudPatience), signals: signals)
+            guard let start else { return }
+            Log.info(
+                "addresses of network interfaces",
+                [
+                    "instance": start.instance.instanceID, "type": start.instance.instanceType,
+                    "router": "\(start.router)", "health": "\(start.health)",
+                ])
+            config.podCIDR = "\(start.router)/32"
+            config.clusterPodCIDRs = [start.instance.vpcCIDR]
+        }
+        var settings = try settings(config)
+        settings.start = start
+        let agent = try Agent(settings: settings)
         agent.events.follow(pinnedBuffer: "\(BPFFilesystem.pins)/\(MapName.events)")
         starting.hand(over: agent)
         if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
         agent.verify()
+        try agent.keepInterfaces()
+        agent.collectFlows()
         var nextCollection = Deadline.after(collection)
         while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) {
             agent.verify()

@@ -52,6 +52,12 @@ final class EventLog: Sendable {
         if count > 0 { ring.announce() }
     }
 
+    /// What the agent itself has to tell.
+    func report(_ event: RawEventRecord) {
+        ring.append(event)
+        ring.announce()
+    }
+
     private func take(_ record: UnsafeRawBufferPointer) {
         if let event = RawEventRecord(record: record) { ring.append(event) } else { ring.countLost(1) }
     }

@@ -12,8 +12,12 @@ extension AgentCore {
         try programs.nat.configure(plan, podMTU: devices.routeMTU)
         if plan.way != .bpf { try programs.nat.forget() }
         try programs.reconcile(devices.nodeDevices)
-        let nodes = cluster.nodes.compactMap { IPv4Address($0.address) } + [settings.nodeAddress]
-        if let table = plan.table(pods: settings.podCIDR, clusters: settings.clusterPodCIDRs, nodes: nodes) {
+        let others = cluster.nodes.compactMap { IPv4Address($0.address) }.filter { $0 != settings.nodeAddress }
+        // Pods among the VPC's addresses have no range of their own; the node's own address stays as it is.
+        let pods = pool.interfacePool == nil ? settings.podCIDR : settings.clusterPodCIDRs.first ?? settings.podCIDR
+        let table = plan.table(
+            pods: pods, clusters: settings.clusterPodCIDRs, node: settings.nodeAddress, others: others)
+        if let table {
             try table.install()
         } else if try MasqueradeTable.remove(MasqueradePlan.tableName) {
             Log.info("masquerade by nf_tables removed")

@@ -19,6 +19,9 @@ struct MasqueradePlan: Sendable, Hashable {
     let exclusions: [IPv4CIDR: MasqueradeExclusion]
     /// For `.netfilter`; a trailing `+` matches any suffix.
     let interfaces: [String]
+    /// Whether other nodes are masqueraded to: under a tunnel, for they are reached outside of it, where the network knows
+    /// no pods. As Cilium does.
+    let remoteNodesAreOutside: Bool
 
     /// What `ipMasqAgent` excludes when its configuration names nothing: private, shared, benchmark, documentation and
     /// reserved ranges, as ip-masq-agent does.
@@ -52,6 +55,7 @@ struct MasqueradePlan: Sendable, Hashable {
         }
         self.exclusions = way == .off ? [:] : exclusions
         interfaces = options.egressMasqueradeInterfaces
+        remoteNodesAreOutside = options.routingMode == .tunnel
     }
 
     private static func range(_ text: String, of option: String) throws(DatapathError) -> IPv4CIDR {
@@ -68,9 +72,11 @@ struct MasqueradePlan: Sendable, Hashable {
     /// - Parameters:
     ///   - pods: this node's.
     ///   - clusters: ranges of all nodes' pods.
-    ///   - nodes: addresses of the cluster's nodes.
-    func table(pods: IPv4CIDR, clusters: [IPv4CIDR], nodes: [IPv4Address]) -> MasqueradeTable? {
+    ///   - node: this node's address.
+    ///   - others: addresses of the cluster's other nodes.
+    func table(pods: IPv4CIDR, clusters: [IPv4CIDR], node: IPv4Address, others: [IPv4Address]) -> MasqueradeTable? {
         guard way == .netfilter else { return nil }
+        let nodes = [node] + (remoteNodesAreOutside ? [] : others)
         return MasqueradeTable(
             name: Self.tableName, source: pods,
             exclusions: clusters + exclusions.keys.sorted() + Set(nodes).sorted().map { IPv4CIDR(host: $0) },

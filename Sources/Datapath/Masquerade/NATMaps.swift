@@ -26,7 +26,9 @@ struct NATMaps: ~Copyable {
     // MARK: Configuration
 
     func configure(_ plan: MasqueradePlan, podMTU: Int) throws(SystemError) {
-        try config.update(NATConfigEntry(masquerades: plan.way == .bpf, podMTU: UInt32(podMTU)), for: 0)
+        try config.update(
+            NATConfigEntry(
+                masquerades: plan.way == .bpf, remoteNodes: plan.remoteNodesAreOutside, podMTU: UInt32(podMTU)), for: 0)
     }
 
     /// Makes the map hold exactly these ranges.

@@ -52,7 +52,7 @@ struct NodeDevice: Sendable, Hashable {
     ) throws -> [NodeDevice] {
         let present = try netlink.addresses()
         return try select(
-            settings.options.devices, primary: settings.config.device, nodeAddress: settings.nodeAddress,
+            settings.devicePatterns, primary: settings.config.device, nodeAddress: settings.nodeAddress,
             among: try netlink.links().map { ($0.name, $0.index) },
             addresses: { index in
                 present.filter { $0.linkIndex == index && $0.scope == 0 }.map(\.address.address)

@@ -1,4 +1,5 @@
 import DatapathModel
+import DatapathOptions
 import KubeObjects
 import LinuxKernel
 import NetAddress
@@ -72,7 +73,21 @@ extension AgentCore {
             do { units += try policy.units() } catch { refusals.append(error) }
         }
         for (_, policy) in objects.ciliumNetworkPolicies.sorted(by: { $0.key < $1.key }) {
-            do { units += try policy.units() } catch { refusals.append(error) }
+            do {
+                let own = try policy.units()
+                if own.contains(where: \.readsRequests), !settings.kernelFeatures.available.contains(.skAssign) {
+                    throw PolicyRefusal(
+                        policy: own[0].policy, field: "rules.http",
+                        reason:
+                            "kernel feature missing: \(KernelFeature.skAssign.rawValue), without which nothing reaches the proxy"
+                    )
+                }
+                units += own
+            } catch let refusal as PolicyRefusal {
+                refusals.append(refusal)
+            } catch {
+                Log.error("cannot read a policy", ["error": "\(error)"])
+            }
         }
         return units
     }
@@ -88,7 +103,10 @@ extension AgentCore {
     mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
         let present = endpoints.values.filter { $0.phase == .ready } + (newcomer.map { [$0] } ?? [])
         let ranges = try policies.ranges.changed(to: PolicyCompiler.ranges(in: policies.units))
+        try startProxyIfNeeded()
         let plan = try policyPlan(present, ranges)
+        // Before the first packet comes to the proxy: what it will be asked about.
+        requestPolicies.replace(plan.requests)
         try programs.maps.policy.set(plan.entries.filter { policies.entries[$0.key] != $0.value })
         policies.entries.merge(plan.entries) { _, new in new }
         try programs.maps.policy.change(policies.classes, to: plan.classes)
@@ -116,15 +134,32 @@ extension AgentCore {
 
     private func policyPlan(_ present: [EndpointRecord], _ ranges: LocalIdentities) throws -> PolicyPlan {
         var compiled: [UInt16: EndpointPolicy] = [:]
+        var requests: [IPv4Address: RequestPolicies.Endpoint] = [:]
         if !policies.units.isEmpty {
             var compiler = PolicyCompiler(
                 units: policies.units, identities: peerIdentities(present, ranges), node: Identity.host.rawValue)
             for endpoint in present {
-                compiled[endpoint.id] = compiler.compile(
-                    labels: identityLabels(of: endpoint), ports: namedPorts(of: endpoint))
+                let (labels, ports) = (identityLabels(of: endpoint), namedPorts(of: endpoint))
+                let policy = compiler.compile(labels: labels, ports: ports)
+                compiled[endpoint.id] = policy
+                if let address = IPv4Address(endpoint.address) {
+                    requests[address] = RequestPolicies.Endpoint(
+                        id: endpoint.id, identity: Identity(rawValue: endpoint.identity),
+                        policy: compiler.requests(labels: labels, ports: ports, policy))
+                }
+            }
+        } else {
+            for endpoint in present {
+                guard let address = IPv4Address(endpoint.address) else { continue }
+                requests[address] = RequestPolicies.Endpoint(
+                    id: endpoint.id, identity: Identity(rawValue: endpoint.identity), policy: nil)
             }
         }
-        return try PolicyPlan(endpoints: compiled, classes: policies.classes, ruleNames: policies.ruleNames)
+        let port = proxy?.port ?? 0
+        var plan = try PolicyPlan(
+            endpoints: compiled, classes: policies.classes, ruleNames: policies.ruleNames, proxyPort: { _ in port })
+        plan.requests = requests
+        return plan
     }
 
     /// The revision is raised when a connection that was allowed might no longer be.

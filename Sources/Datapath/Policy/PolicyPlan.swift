@@ -1,4 +1,5 @@
 import DatapathModel
+import NetAddress
 import Policy
 
 /// What the policy maps must hold for the endpoints of a node; pure.
@@ -7,6 +8,8 @@ struct PolicyPlan: Sendable {
     let endpoints: [UInt16: EndpointPolicy]
     let classes: PortClasses
     let entries: [PolicyMapKey: PolicyMapValue]
+    /// What the proxy is asked about, by the endpoint's address.
+    var requests: [IPv4Address: RequestPolicies.Endpoint] = [:]
 
     /// - Parameters:
     ///   - classes: what the map of ports holds now.

@@ -10,21 +10,24 @@ import LinuxKernel
 /// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
 public enum DatapathSelftest {
     static let cases =
-        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + OverlayCases.all + HostCases.all
-        + NATCases.all
-        + RoutingCases.all
+        LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
+        + HostCases.all + NATCases.all
+        + RoutingCases.all + BandwidthCases.all + NetfilterCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
     /// for the last free ones.
-    static let unreachable: Set<Reason> = [.tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused]
+    /// Requests are denied by the proxy, not by a program.
+    static let unreachable: Set<Reason> = [
+        .policyDeniedRequest, .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused,
+    ]
 
-    /// `datapathd selftest [--json] [--fuzz N]`: prints the report.
+    /// `datapathd selftest [--json] [--fuzz N] [--seed N]`: prints the report.
     ///
     /// - Returns: the exit code: 0 passed, 1 failed, 2 wrong usage.
     public static func main(arguments: [String]) -> Int32 {
         var json = false
-        var fuzz = 2000
+        var fuzz = SelftestFuzz.Plan()
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             switch argument {
@@ -32,12 +35,15 @@ public enum DatapathSelftest {
                 json = true
             case "--fuzz":
                 guard let count = rest.popFirst().flatMap({ Int($0) }), count >= 0 else { return usage() }
-                fuzz = count
+                fuzz.packets = count
+            case "--seed":
+                guard let seed = rest.popFirst().flatMap({ UInt64($0) }) else { return usage() }
+                fuzz.seed = seed
             default:
                 return usage()
             }
         }
-        let report = isolatedRun(fuzzPackets: fuzz)
+        let report = isolatedRun(fuzz)
         if json, let text = try? report.json() {
             print(text)
         } else {
@@ -47,14 +53,14 @@ public enum DatapathSelftest {
     }
 
     private static func usage() -> Int32 {
-        print("usage: datapathd selftest [--json] [--fuzz PACKETS-PER-PROGRAM]")
+        print("usage: datapathd selftest [--json] [--fuzz PACKETS-PER-PROGRAM] [--seed N]")
         return 2
     }
 
     /// In a network namespace without routes, so that what the kernel's tables say is the same everywhere.
-    private static func isolatedRun(fuzzPackets: Int) -> SelftestReport {
+    private static func isolatedRun(_ fuzz: SelftestFuzz.Plan) -> SelftestReport {
         do {
-            return try NetworkNamespace.create().run { run(fuzzPackets: fuzzPackets) }
+            return try NetworkNamespace.create().run { run(fuzz) }
         } catch {
             let failure = result("a network namespace of its own") { throw error }
             return SelftestReport(kernel: kernelRelease(), programs: [], results: [failure])
@@ -62,7 +68,7 @@ public enum DatapathSelftest {
     }
 
     /// Every check. An object that cannot be loaded is a failed check that carries the verifier's complaint.
-    public static func run(fuzzPackets: Int = 2000) -> SelftestReport {
+    static func run(_ fuzz: SelftestFuzz.Plan = SelftestFuzz.Plan()) -> SelftestReport {
         var programs: [ProgramFacts] = []
         var results: [SelftestResult] = []
         var reasons: Set<Reason> = []
@@ -72,7 +78,7 @@ public enum DatapathSelftest {
                 let tested = TestedProgram.allCases.filter { $0.object == object }
                 programs += try tested.map { try bench.facts(of: $0) }
                 results.append(result("\(object.rawValue): loads") { [] })
-                results += try run(tested, on: &bench, seen: &reasons, fuzzPackets: fuzzPackets)
+                results += try run(tested, on: &bench, seen: &reasons, fuzz)
             } catch {
                 results.append(result("\(object.rawValue): loads and runs") { throw error })
             }
@@ -84,6 +90,7 @@ public enum DatapathSelftest {
                 })
         }
         results.append(result("real interfaces, native: routed, delivered") { try NativeWireTest.problems() })
+        results.append(result("departure times follow the egress rate") { try BandwidthCases.departures() })
         results.append(
             result("sock: loads") {
                 programs += try SocketPrograms.facts()
@@ -103,7 +110,7 @@ public enum DatapathSelftest {
     }
 
     private static func run(
-        _ programs: [TestedProgram], on bench: inout SelftestBench, seen: inout Set<Reason>, fuzzPackets: Int
+        _ programs: [TestedProgram], on bench: inout SelftestBench, seen: inout Set<Reason>, _ plan: SelftestFuzz.Plan
     ) throws -> [SelftestResult] {
         var results: [SelftestResult] = []
         for test in cases where programs.contains(test.program) {
@@ -114,10 +121,11 @@ public enum DatapathSelftest {
             results.append(noticesMistakes(in: test, observation))
         }
         for program in programs {
-            var fuzz = SelftestFuzz(
-                seed: 0x6C61_6272_756E, cases: cases.filter { $0.program == program })
-            let problems = try fuzz.problems(program, count: fuzzPackets, on: &bench)
-            results.append(result("\(program.rawValue): \(fuzzPackets) fuzzed packets") { problems })
+            var fuzz = SelftestFuzz(seed: plan.seed, cases: cases.filter { $0.program == program })
+            results.append(
+                result("\(program.rawValue): \(plan.packets) fuzzed packets, seed \(plan.seed)") {
+                    try fuzz.problems(program, count: plan.packets, on: &bench)
+                })
         }
         return results
     }
@@ -169,7 +177,7 @@ public enum DatapathSelftest {
         }
     }
 
-    private static func kernelRelease() -> String {
+    static func kernelRelease() -> String {
         var names = utsname()
         guard uname(&names) == 0 else { return "unknown" }
         return withUnsafeBytes(of: names.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
@@ -182,7 +190,8 @@ extension SelftestCase {
         connections: [TestConnection]? = nil
     ) -> SelftestCase {
         SelftestCase(
-            name: name, program: program, setup: setup, nat: nat, policy: policy, prior: prior, packet: packet,
+            name: name, program: program, setup: setup, nat: nat, policy: policy, bandwidth: bandwidth, prior: prior,
+            packet: packet,
             mark: mark,
             tunnelIdentifier: tunnelIdentifier,
             verdict: verdict ?? self.verdict, output: output ?? self.output, outputMark: outputMark,

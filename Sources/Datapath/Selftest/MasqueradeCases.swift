@@ -51,10 +51,20 @@ enum MasqueradeCases {
             output: Cases.leaving(Cases.packet(.udp, from: node, Cases.port, to: TestNode.otherNode, 53)),
             events: [Cases.sent(to: TestNode.otherNode, .remoteNode)]),
         SelftestCase(
+            name: "masqueraded: not the overlay, though a pod has its port", program: .toNetdev,
+            nat: NATSetup(remoteNodes: true, ports: 40_853...40_854),
+            prior: [.init(.toNetdev, Cases.leaving(tunnelPacket(from: pod)))],
+            packet: Cases.leaving(tunnelPacket(from: node)), verdict: .pass,
+            output: Cases.leaving(tunnelPacket(from: node)), events: []),
+        SelftestCase(
             name: "masqueraded: quiet, counted but not traced", program: .toNetdev, setup: .quiet, nat: NATSetup(),
             packet: Cases.leaving(Cases.question(.udp)), verdict: .pass,
             output: Cases.leaving(Cases.question(.udp, from: node)), events: [Cases.sent()]),
     ]
+
+    private static func tunnelPacket(from source: IPv4Address) -> [UInt8] {
+        Cases.packet(.udp, from: source, 40_853, to: TestNode.otherNode, 8472)
+    }
 
     /// `others` have sent; the pod's packet then leaves with `port`.
     private static func port(

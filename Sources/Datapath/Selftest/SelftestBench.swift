@@ -7,14 +7,14 @@ import NetAddress
 /// One loaded object with maps of its own, filled as `TestNode` has it. Nothing is pinned: an agent that runs on the same
 /// node is not touched.
 struct SelftestBench: ~Copyable {
-    private let object: Object
-    private let driver: Object
-    private let config: Map<UInt32, ConfigEntry>
-    private let interfaces: Map<UInt32, InterfaceEntry>
+    let object: Object
+    let driver: Object
+    let config: Map<UInt32, ConfigEntry>
+    let interfaces: Map<UInt32, InterfaceEntry>
     private let metrics: PerCPUMap<MetricsKey, MetricsValue>
-    private let programUnderTest: Map<UInt32, UInt32>
+    let programUnderTest: Map<UInt32, UInt32>
     /// Nil where the object tracks no connections.
-    private let connections: TestConnections?
+    let connections: TestConnections?
     private var ring: RingBuffer
 
     init(_ embedded: EmbeddedObject) throws {
@@ -51,7 +51,8 @@ struct SelftestBench: ~Copyable {
 
     /// Brings the maps into the case's state and runs its packet.
     mutating func observe(_ test: SelftestCase) throws -> Observation {
-        try apply(test.setup, test.policy)
+        try apply(test.setup, test.policy, pacesPods: test.bandwidth != nil)
+        try TestBandwidth.apply(test.bandwidth, to: object)
         try connections?.replace(with: test.connections)
         try TestServices.forgetClients(object)
         try NATSetup.apply(test.nat, to: object)
@@ -108,11 +109,16 @@ struct SelftestBench: ~Copyable {
         return records
     }
 
+    mutating func discardEvents() throws { try ring.consume { _ in } }
+
     func apply(_ nat: NATSetup) throws { try NATSetup.apply(nat, to: object) }
 
-    func apply(_ setup: SelftestCase.Setup, _ policy: TestPolicy = TestPolicy()) throws {
+    func apply(
+        _ setup: SelftestCase.Setup, _ policy: TestPolicy = TestPolicy(), pacesPods: Bool = false
+    ) throws {
         try policy.write(to: object)
-        guard let node = TestNode.config(setup) else { return }
+        guard var node = TestNode.config(setup) else { return }
+        node.pacesPods = pacesPods
         try config.update(setup == .unconfigured ? .unconfigured : ConfigEntry(node), for: 0)
         if setup == .unknownInterface {
             try interfaces.removeValue(for: TestNode.podInterface)

@@ -8,6 +8,7 @@ enum TestedProgram: String, CaseIterable, Sendable {
     case fromOverlay = "from_overlay"
     case toOverlay = "to_overlay"
     case fromHost = "from_host"
+    case toProxy = "to_proxy"
     case toNetdev = "to_netdev"
     case fromNetdev = "from_netdev"
 
@@ -15,7 +16,7 @@ enum TestedProgram: String, CaseIterable, Sendable {
         switch self {
         case .fromContainer, .toContainer: .lxc
         case .fromOverlay, .toOverlay: .overlay
-        case .fromHost, .toNetdev, .fromNetdev: .host
+        case .fromHost, .toProxy, .toNetdev, .fromNetdev: .host
         }
     }
 
@@ -27,6 +28,7 @@ enum TestedProgram: String, CaseIterable, Sendable {
         case .fromOverlay: (.fromOverlay, .ingress)
         case .toOverlay: (.toOverlay, .egress)
         case .fromHost: (.fromHost, .egress)
+        case .toProxy: (.toProxy, .ingress)
         case .toNetdev: (.toNetwork, .egress)
         case .fromNetdev: (.fromNetwork, .ingress)
         }
@@ -48,6 +50,8 @@ struct SelftestCase: Sendable {
     /// State of address translation; nil: off.
     var nat: NATSetup?
     var policy = TestPolicy()
+    /// The pod's egress rate; nil: none.
+    var bandwidth: TestBandwidth?
     /// Packets that went before, in the same state.
     var prior: [Prior] = []
     let packet: [UInt8]

@@ -26,7 +26,7 @@ extension AgentCore {
         }
         for key in due.sorted() {
             let frontends =
-                settings.options.kubeProxyReplacement.isComplete
+                !settings.options.kubeProxyReplacement.isOff
                 ? objects.services[key].map { plan.frontends(of: $0, slices[key] ?? []) } ?? [:] : [:]
             for end in try services.set(key, frontends) {
                 Log.warning("frontend belongs to another service", ["service": "\(key)", "frontend": "\(end)"])

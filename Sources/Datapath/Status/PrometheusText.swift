@@ -34,6 +34,12 @@ public enum PrometheusText {
             Family(
                 "datapath_nodes_known", "gauge", "Nodes of the cluster that the agent knows.",
                 [([], "\(status.knownNodes.count)")]),
+            Family(
+                "datapath_map_entries", "gauge", "Entries of a map when it was last cleared of what is over.",
+                (status.maps ?? []).map { ([("map", $0.name)], "\($0.entries)") }),
+            Family(
+                "datapath_map_capacity", "gauge", "Most entries of the map; the least recently used give way beyond them.",
+                (status.maps ?? []).map { ([("map", $0.name)], "\($0.capacity)") }),
             Family("datapath_ready", "gauge", "1 while pods can be connected.", [([], status.ready ? "1" : "0")]),
             Family(
                 "datapath_agent_starts_total", "counter", "Starts of the agent since the node booted.",

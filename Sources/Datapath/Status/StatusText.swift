@@ -29,6 +29,18 @@ public enum StatusText {
             ),
             ("Agent starts:", "\(status.starts)"),
         ]
+        if let cloud = status.cloudInterfaces {
+            lines.append(("ENI:", "\(cloud.instanceType)" + (cloud.limit.map { "   at its limit: \($0)" } ?? "")))
+            for interface in cloud.interfaces {
+                lines.append(
+                    (
+                        "ENI \(interface.number):",
+                        "\(interface.id)   \(interface.addressesInUse)/\(interface.addressesTotal) in use   table "
+                            + "\(interface.table)"
+                    ))
+            }
+            if let failure = cloud.failure { lines.append(("ENI problem:", failure)) }
+        }
         if !status.kernelFeatures.isEmpty { lines.append(("Kernel features:", features(status.kernelFeatures))) }
         for fallback in status.fallbacks { lines.append(("Fallback:", fallback)) }
         for (key, value) in status.values.sorted(by: { $0.key < $1.key }) {

@@ -38,12 +38,26 @@ extension Cluster {
         }
     }
 
+    /// By `namespace/name` of each service, the addresses in its endpoint slices.
+    public var serviceBackends: [String: Set<String>] {
+        get async {
+            let objects = await objects
+            let slices = Dictionary(grouping: objects.endpointSlices.values) { $0.service }
+            return Dictionary(
+                objects.services.keys.map { key in
+                    ("\(key)", Set((slices[key] ?? []).flatMap(\.endpoints).flatMap(\.addresses)))
+                }
+            ) { $0.union($1) }
+        }
+    }
+
     /// Tells every running agent what it does not know yet of the cluster's objects.
     public func announceObjects() async throws {
         let objects = await objects
         try await onAll(await runningNodes()) { node in
             try await self.feed.push(objects, to: node, within: self.slack)
         }
+        try await updateKubeProxies(objects)
         try await updateDNS(ClusterDNS(objects: objects, upstream: plan.dnsAddress))
     }
 

@@ -49,11 +49,16 @@ public struct ServiceAllocation: Sendable {
         if service.spec.type == .nodePort
             || service.spec.type == .loadBalancer && service.spec.allocateLoadBalancerNodePorts != false
         {
-            for index in service.spec.ports.indices {
+            // What is asked for first, so that no other port of the service is given it.
+            let indices = service.spec.ports.indices
+            for index in indices.filter({ service.spec.ports[$0].nodePort != nil })
+                + indices.filter({ service.spec.ports[$0].nodePort == nil })
+            {
                 let port = service.spec.ports[index]
                 let known = before?.spec.ports.first { $0.port == port.port && $0.protocol == port.protocol }
-                service.spec.ports[index].nodePort = try nodePort(of: port, known?.nodePort, service.key)
-                take(service)
+                let number = try nodePort(of: port, known?.nodePort, service.key)
+                service.spec.ports[index].nodePort = number
+                ports[Port(number: number, protocol: port.protocol)] = service.key
             }
         }
         take(service)

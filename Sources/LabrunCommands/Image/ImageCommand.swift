@@ -4,8 +4,8 @@ import NodeImage
 /// `labrun image`: the images that nodes boot from.
 public struct ImageCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Build, list, verify and remove the images that nodes boot from.",
-        subcommands: [ImageBuild.self, ImageList.self, ImageVerify.self, ImagePrune.self])
+        commandName: "image", abstract: "Build, list, verify, measure and remove the images that nodes boot from.",
+        subcommands: [ImageBuild.self, ImageList.self, ImageVerify.self, ImageBench.self, ImagePrune.self])
 
     public init() {}
 }

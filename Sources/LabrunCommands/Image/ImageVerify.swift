@@ -25,22 +25,37 @@ public struct ImageVerify: AsyncParsableCommand {
     @Flag(name: .long, help: "Print JSON: every kernel's programs, failures and skipped checks.")
     public var json = false
 
-    @Option(help: "Seconds that a boot, and then the self-test, may take.")
-    public var timeout: Double = 120
+    @Option(help: ArgumentHelp("Fuzzed packets for each program.", valueName: "packets"))
+    public var fuzz: Int = 2000
+
+    @Option(help: "Where the fuzzed packets begin; the self-test prints it.")
+    public var seed: UInt64?
+
+    @Option(help: "Seconds that a boot, and then the self-test, may take; the default grows with the packets.")
+    public var timeout: Double?
 
     /// Nodes at once: each keeps a CPU busy under software emulation.
     private static let atOnce = 2
+    /// Of all programs together, on a slow machine.
+    private static let secondsPerPacket = 0.004
 
     public init() {}
 
     public func validate() throws {
         _ = try kernelSeries(kernel)
-        guard timeout > 0, timeout <= 3600 else { throw ValidationError("--timeout takes seconds, up to 3600") }
+        guard (0...10_000_000).contains(fuzz) else { throw ValidationError("--fuzz takes 0 to 10000000 packets") }
+        if let timeout, timeout <= 0 || timeout > 36_000 {
+            throw ValidationError("--timeout takes seconds, up to 36000")
+        }
     }
 
     public func run() async throws {
         let series = try kernelSeries(kernel)
-        let results = await Self.verify(series, seconds: timeout)
+        let seconds = timeout ?? 120 + Double(fuzz) * Self.secondsPerPacket
+        let command =
+            ["/usr/bin/datapathd", "selftest", "--json", "--fuzz", "\(fuzz)"]
+            + (seed.map { ["--seed", "\($0)"] } ?? [])
+        let results = await Self.verify(series, command, seconds: seconds)
         let done = results.compactMap { try? $0.get() }
         if json {
             let encoder = JSONEncoder()
@@ -60,14 +75,14 @@ public struct ImageVerify: AsyncParsableCommand {
 
     /// Results in the order of the series.
     private static func verify(
-        _ series: [KernelSeries], seconds: Double
+        _ series: [KernelSeries], _ command: [String], seconds: Double
     ) async -> [Result<KernelVerification, any Error>] {
         typealias Ended = (series: KernelSeries, result: Result<KernelVerification, any Error>)
         let ended = await withTaskGroup(of: Ended.self) { group in
             var ended: [Ended] = []
             for (index, one) in series.enumerated() {
                 if index >= atOnce, let first = await group.next() { ended.append(first) }
-                group.addTask { (one, await result(of: one, seconds: seconds)) }
+                group.addTask { (one, await result(of: one, command, seconds: seconds)) }
             }
             for await one in group { ended.append(one) }
             return ended
@@ -76,32 +91,20 @@ public struct ImageVerify: AsyncParsableCommand {
     }
 
     private static func result(
-        of series: KernelSeries, seconds: Double
+        of series: KernelSeries, _ command: [String], seconds: Double
     ) async -> Result<KernelVerification, any Error> {
-        do { return .success(try await verify(series, seconds: seconds)) } catch { return .failure(error) }
+        do { return .success(try await verify(series, command, seconds: seconds)) } catch { return .failure(error) }
     }
 
-    private static func verify(_ series: KernelSeries, seconds: Double) async throws -> KernelVerification {
-        let store = ImageStore()
-        let image = try await store.ensure(kernel: series.rawValue) { step in
-            FileOutput.standardError.write("\(series.rawValue): \(step)")
-        }
-        let acceleration = await AccelerationProbe(kernel: image.kernelPath, cacheDirectory: store.cacheDirectory)
-            .answer()
-        let accelerator = acceleration.accelerator == .kvm ? "kvm" : "tcg"
-        let outcome = try await ImageTrial.run(
-            NodeTrial.Request(
-                node: "node", kernelPath: image.kernelPath, initrdPath: image.initrdPath, accelerator: accelerator,
-                parameters: acceleration.accelerator == .tcg ? series.emulationParameters : [],
-                memoryMiB: series.minimumMemoryMiB, capabilitiesCache: store.cacheDirectory + "/libvirt",
-                command: ["/usr/bin/datapathd", "selftest", "--json"], seconds: seconds))
-        guard let output = try? JSONDecoder().decode(SelftestOutput.self, from: Data(outcome.executed.output.utf8))
-        else {
-            let words = (outcome.executed.errorOutput + outcome.executed.output).suffix(2000)
-            throw TrialFailure(description: "datapathd selftest ended with \(outcome.executed.status): \(words)")
-        }
+    private static func verify(
+        _ series: KernelSeries, _ command: [String], seconds: Double
+    ) async throws -> KernelVerification {
+        let trial = try await NodeProgram.run(command, on: series, seconds: seconds)
+        guard
+            let output = try? JSONDecoder().decode(SelftestOutput.self, from: Data(trial.outcome.executed.output.utf8))
+        else { throw trial.failure }
         return KernelVerification(
-            kernel: series.rawValue, image: image.digest, accelerator: accelerator,
-            bootSeconds: outcome.bootSeconds, selftestSeconds: outcome.runSeconds, output: output)
+            kernel: series.rawValue, image: trial.image, accelerator: trial.accelerator,
+            bootSeconds: trial.outcome.bootSeconds, selftestSeconds: trial.outcome.runSeconds, output: output)
     }
 }

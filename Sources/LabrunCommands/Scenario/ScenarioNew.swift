@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Matrix
 import Scenario
 
 /// `labrun scenario new NAME`: writes a start that is valid and says what may stand where.
@@ -13,11 +14,34 @@ struct ScenarioNew: ParsableCommand {
     @Option(help: "Folder to write to.")
     var folder: String = "."
 
+    @Option(
+        help: """
+            Write the scenario of who reaches whom with every configuration of a routing mode instead, and its lab: \
+            \(DatapathConfiguration.Routing.allCases.map(\.rawValue).joined(separator: ", ")).
+            """)
+    var matrix: DatapathConfiguration.Routing?
+
     func run() throws {
         guard let text = ScenarioTemplate.text(name: name) else {
             throw ValidationError("\"\(name)\" is not a name of at most 63 lower-case letters, digits and dashes")
         }
-        let path = folder == "." ? "\(name).yaml" : "\(folder.hasSuffix("/") ? folder : folder + "/")\(name).yaml"
+        var files = ["\(name).yaml": text]
+        if let matrix {
+            let generated = ConfigurationScenario(
+                rows: DatapathConfiguration.rows(matrix, withoutReplacement: .nobody), name: name)
+            files = ["\(name).yaml": generated.text, generated.labFile: generated.lab]
+        }
+        for (file, text) in files.sorted(by: { $0.key > $1.key }) { try write(text, to: file) }
+        let path = self.path(of: "\(name).yaml")
+        print("\(path) written; check it with: labrun scenario validate \(path)")
+    }
+
+    private func path(of file: String) -> String {
+        folder == "." ? file : (folder.hasSuffix("/") ? folder : folder + "/") + file
+    }
+
+    private func write(_ text: String, to file: String) throws {
+        let path = path(of: file)
         do {
             try Data(text.utf8).write(to: URL(filePath: path), options: .withoutOverwriting)
         } catch let error as CocoaError where error.code == .fileWriteFileExists {
@@ -27,6 +51,7 @@ struct ScenarioNew: ParsableCommand {
             FileOutput.standardError.write("\(path) cannot be written: \(error.localizedDescription)")
             throw ExitCode(2)
         }
-        print("\(path) written; check it with: labrun scenario validate \(path)")
     }
 }
+
+extension DatapathConfiguration.Routing: ExpressibleByArgument {}

@@ -1,3 +1,4 @@
+import Faults
 import Foundation
 import Libvirt
 import LinuxKernel
@@ -43,7 +44,7 @@ struct ScenarioSession {
                 FileOutput.standardError.write("image: \(progress)")
             }
             let userland =
-                scenario.scenario.needsUserland
+                scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.descriptors)
                 ? try await ImageStore().ensureUserland { FileOutput.standardError.write("userland: \($0)") } : nil
             let accelerator = await AccelerationProbe(
                 kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory

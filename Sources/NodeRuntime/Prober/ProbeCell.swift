@@ -6,6 +6,8 @@ struct ProbeCell {
     let source: Int
     let target: Int
     let code: ProbeProtocolCode
+    /// Position of its socket: the source's own, or one for this target alone.
+    let socket: Int
 
     var outcome: ProbeOutcome?
     /// TCP connection; -1 without one.
@@ -22,7 +24,8 @@ struct ProbeCell {
     var seen: SeenAddress?
     var isYoung = false
 
-    init(source: Int, target: Int, code: ProbeProtocolCode) {
+    init(source: Int, target: Int, code: ProbeProtocolCode, socket: Int? = nil) {
+        self.socket = socket ?? source
         self.source = source
         self.target = target
         self.code = code

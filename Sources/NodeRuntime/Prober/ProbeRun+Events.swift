@@ -117,11 +117,11 @@ extension ProbeRun {
             && packet.target == UInt32(truncatingIfNeeded: plan.targets[cell.target].index)
     }
 
-    private func receiveDatagrams(_ source: Int) {
-        guard let socket = sockets[source] else { return }
+    private func receiveDatagrams(_ position: Int) {
+        guard let socket = sockets[position] else { return }
         receive(socket.datagrams) { bytes, from in
             guard let packet = node_probe_packet(bytes), isAnswer(packet, Int(packet.cell), .udp),
-                cells[Int(packet.cell)].source == source,
+                cells[Int(packet.cell)].socket == position,
                 // A client that is connected would not take an answer from elsewhere.
                 let target = targets[cells[Int(packet.cell)].target], target == from
             else { return }
@@ -154,15 +154,15 @@ extension ProbeRun {
         }
     }
 
-    /// Takes the ICMP messages about a source's packets.
-    func drainErrors(_ source: Int) {
-        guard let socket = sockets[source] else { return }
+    /// Takes the ICMP messages about a socket's packets.
+    func drainErrors(_ position: Int) {
+        guard let socket = sockets[position] else { return }
         var error = node_queued_error()
         if socket.datagrams >= 0 {
             while node_next_error(socket.datagrams, &error) != 0 {
                 let packet = withUnsafeBytes(of: &error.payload) { node_probe_packet($0) }
                 guard let packet, error.payload_length >= node_probe_packet.length else { continue }
-                noteError(Int(packet.cell), error, .udp, source)
+                noteError(Int(packet.cell), error, .udp, position)
             }
         }
         guard socket.echoes >= 0 else { return }
@@ -172,16 +172,17 @@ extension ProbeRun {
             let identifier = UInt16(header.4) << 8 | UInt16(header.5)
             let sequence = UInt16(header.6) << 8 | UInt16(header.7)
             guard error.payload_length >= 8, header.0 == 8, identifier == socket.echoIdentifier,
-                let cell = echoes[source].cell(of: sequence),
+                // Sockets for echoes are the sources' own.
+                let cell = echoes[position].cell(of: sequence),
                 // The number may have been used again since; the destination tells.
                 targets[cells[cell].target]?.address == error.destination.address
             else { continue }
-            noteError(cell, error, .icmp, source)
+            noteError(cell, error, .icmp, position)
         }
     }
 
-    private func noteError(_ index: Int, _ error: node_queued_error, _ code: ProbeProtocolCode, _ source: Int) {
-        guard cells.indices.contains(index), cells[index].code == code, cells[index].source == source,
+    private func noteError(_ index: Int, _ error: node_queued_error, _ code: ProbeProtocolCode, _ socket: Int) {
+        guard cells.indices.contains(index), cells[index].code == code, cells[index].socket == socket,
             cells[index].answered == 0, let target = targets[cells[index].target],
             let outcome = ProbeOutcome(error, target: target, code: code)
         else { return }

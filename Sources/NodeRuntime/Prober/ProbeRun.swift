@@ -27,7 +27,7 @@ package final class ProbeRun {
     let targets: [node_endpoint?]
     let isTrain: Bool
     var cells: [ProbeCell] = []
-    /// By position in the plan's sources; nil before the first probe.
+    /// By position in the plan's sources, then those for one target alone; nil before the first probe.
     var sockets: [ProbeSockets?]
     /// By position in the plan's sources.
     var echoes: [EchoSequences]
@@ -76,7 +76,12 @@ package final class ProbeRun {
             let shift = pairs.isEmpty ? 0 : (plan.sources[source].index * 7) % pairs.count
             for target in pairs[shift...] + pairs[..<shift] {
                 for code in codes where plan.targets[target].takes(code.name) {
-                    cells.append(ProbeCell(source: source, target: target, code: code))
+                    var socket = source
+                    if code == .udp, plan.targets[target].isTranslated == true {
+                        socket = sockets.count
+                        sockets.append(nil)
+                    }
+                    cells.append(ProbeCell(source: source, target: target, code: code, socket: socket))
                 }
             }
         }
@@ -165,7 +170,7 @@ package final class ProbeRun {
         guard let target = targets[cell.target] else { return finish(index, .notMeasured(error: UInt16(EINVAL))) }
         do {
             try namespaces.enter(plan.sources[cell.source].pod)
-            if sockets[cell.source] == nil { try openSockets(cell.source) }
+            if cell.code != .tcp, sockets[cell.socket] == nil { try openSockets(cell) }
         } catch {
             return finish(index, .notMeasured(error: UInt16(truncatingIfNeeded: error.code)))
         }
@@ -180,14 +185,16 @@ package final class ProbeRun {
         }
     }
 
-    private func openSockets(_ source: Int) throws(SystemError) {
-        let opened = try ProbeSockets(withDatagrams: codes.contains(.udp), withEchoes: codes.contains(.icmp))
-        sockets[source] = opened
+    private func openSockets(_ cell: ProbeCell) throws(SystemError) {
+        let isShared = cell.socket == cell.source
+        let opened = try ProbeSockets(
+            withDatagrams: !isShared || codes.contains(.udp), withEchoes: isShared && codes.contains(.icmp))
+        sockets[cell.socket] = opened
         let interest = EPOLLIN.rawValue
         for (kind, descriptor) in [(ProbeTag.Kind.datagrams, opened.datagrams), (.echoes, opened.echoes)]
         where descriptor >= 0 {
             try check("epoll_ctl", "prober") {
-                node_epoll_add(epoll.rawValue, descriptor, interest, ProbeTag(kind: kind, index: source).rawValue)
+                node_epoll_add(epoll.rawValue, descriptor, interest, ProbeTag(kind: kind, index: cell.socket).rawValue)
             }
         }
     }
@@ -223,7 +230,7 @@ package final class ProbeRun {
         var failure = sendPacket(index, &packet, target)
         if failure != 0, failure != EAGAIN, failure != ENOBUFS {
             // A pending ICMP error of another target of this socket: it is in the queue now, so send again.
-            drainErrors(cell.source)
+            drainErrors(cell.socket)
             if cells[index].outcome != nil { return }
             failure = sendPacket(index, &packet, target)
         }
@@ -257,13 +264,13 @@ package final class ProbeRun {
 
     private func sendPacket(_ index: Int, _ packet: inout node_probe_packet, _ target: node_endpoint) -> Int32 {
         let cell = cells[index]
-        guard let socket = sockets[cell.source] else { return EBADF }
+        guard let socket = sockets[cell.socket] else { return EBADF }
         if cell.code == .udp { return socket.send(&packet, datagramTo: target) }
         return socket.send(&packet, echoTo: target, sequence: echoes[cell.source].take(index))
     }
 
     private func localPort(_ cell: ProbeCell) -> UInt16 {
-        let socket = sockets[cell.source]
+        let socket = sockets[cell.socket]
         return (cell.code == .udp ? socket?.datagramPort : socket?.echoIdentifier) ?? 0
     }
 

@@ -12,9 +12,12 @@ extension ScenarioReader {
             wire: (value["wire"]?.items ?? []).flatMap { wire($0) },
             streams: (value["streams"]?.items ?? []).map { stream($0) },
             nodes: (value["nodes"]?.items ?? []).map {
-                NodeExpectation(nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "")
+                NodeExpectation(
+                    nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "", says: $0["says"]?.text)
             },
             drops: (value["drops"]?.items ?? []).map { drop($0) },
+            identities: (value["identities"]?.items ?? []).map { identity($0) },
+            pods: (value["pods"]?.items ?? []).compactMap { pods($0) },
             diagnosis: value["diagnosis"].flatMap { diagnosis($0) },
             within: value["within"]?.text.flatMap(Units.seconds) ?? 10)
     }
@@ -151,7 +154,21 @@ extension ScenarioReader {
         DropExpectation(
             from: selector(value["from"]), to: selector(value["to"]),
             where: value["where"]?.text.flatMap(Placement.init(rawValue:)), protocols: protocols(value["protocol"]),
-            reason: value["reason"]?.text ?? "", rule: value["rule"]?.text)
+            reason: value["reason"]?.text ?? "", rule: value["rule"]?.text, requests: requestNames(value["request"]))
+    }
+
+    private mutating func identity(_ value: YAMLValue) -> IdentityExpectation {
+        let since = value["replacedSince"]
+        // Only of steps that look at identities is it known what they were.
+        if let since, let name = since.text, !identitySteps.contains(name) {
+            checker.report(
+                since.place, "no earlier step \"\(name)\" that expects identities",
+                expected: identitySteps.isEmpty ? nil : Self.list(identitySteps),
+                suggestion: NearestName.of(name, among: identitySteps))
+        }
+        return IdentityExpectation(
+            pods: selector(value["pods"]), apartFrom: value["apartFrom"].map { selector($0) },
+            replacedSince: since?.text)
     }
 
     private mutating func diagnosis(_ value: YAMLValue) -> DiagnosisExpectation? {

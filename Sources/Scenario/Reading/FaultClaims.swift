@@ -5,6 +5,7 @@ struct FaultClaims {
         case agent
         case carrier
         case queueing(interface: String)
+        case kubeProxy
         case rule(group: String, name: String)
     }
     struct Claim: Hashable {
@@ -15,7 +16,7 @@ struct FaultClaims {
     /// Interfaces that every node has and a file can name.
     static let interfaces = ["eth0", "labrun_vxlan", "labrun_geneve", "labrun_host"]
     /// What only a node that runs has.
-    static let partsOfRunningNode: [Part] = [.agent, .carrier] + interfaces.map { .queueing(interface: $0) }
+    static let partsOfRunningNode: [Part] = [.agent, .carrier, .kubeProxy] + interfaces.map { .queueing(interface: $0) }
 
     let claims: [Claim]
 
@@ -26,6 +27,7 @@ struct FaultClaims {
         case "node-crash", "node-pause": part = .power
         case "agent-kill": part = .agent
         case "link-down": part = .carrier
+        case "kube-proxy-residue": part = .kubeProxy
         case "netem": part = .queueing(interface: call.text("interface") ?? "eth0")
         case "security-group-rule":
             part = .rule(group: call.text("group") ?? "", name: call.text("rule") ?? call.id)
@@ -45,6 +47,7 @@ extension FaultClaims.Claim: CustomStringConvertible {
         case .power: "the power of \(node)"
         case .agent: "the agent of \(node)"
         case .carrier: "the carrier of \(node)'s eth0"
+        case .kubeProxy: "kube-proxy of \(node)"
         case .queueing(let interface): "the queueing discipline of \(node)'s \(interface)"
         case .rule(let group, let name): "security group rule \(group)/\(name) at \(node)"
         }

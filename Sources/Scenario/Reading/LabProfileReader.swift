@@ -37,6 +37,7 @@ struct LabProfileReader {
             nodeSecurityGroups: nodes?["securityGroups"]?.texts ?? [],
             sourceDestinationCheck: nodes?["sourceDestinationCheck"]?.flag ?? true,
             datapathValues: checker.datapathValues(spec?["datapath"]?["values"]))
+        profile.kubeProxy.enabled = spec?["kubeProxy"]?["enabled"]?.flag ?? false
         profile.writesPodCIDR = spec?["pods"]?["writesPodCIDR"]?.flag ?? true
         for item in nodes?["securityGroups"]?.oneOrMore ?? [] {
             guard let name = item.text, !groups.contains(where: { $0.name == name }) else { continue }
@@ -144,21 +145,28 @@ extension ShapeChecker {
     /// Flattens a Helm values block: `bpf: {masquerade: true}` is `bpf.masquerade`; lists join with commas.
     mutating func datapathValues(_ tree: YAMLValue?) -> [String: String] {
         var result: [String: String] = [:]
-        for (path, value) in leaves(of: tree, path: "") {
+        for (path, place, value) in leaves(of: tree, path: "") {
             let text = value.items.isEmpty ? value.text ?? "" : value.texts.joined(separator: ",")
-            if let mistake = DatapathValueMistake(name: path, value: text) {
-                report(value.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
-            }
-            if result.updateValue(text, forKey: path) != nil { report(value.place, "\(path) is given twice") }
+            checkDatapathValue(path, text, place, value.place)
+            if result.updateValue(text, forKey: path) != nil { report(place, "\(path) is given twice") }
         }
         return result
     }
 
-    func leaves(of tree: YAMLValue?, path: String) -> [(path: String, value: YAMLValue)] {
-        (tree?.entries ?? []).flatMap { entry -> [(path: String, value: YAMLValue)] in
+    /// Reports a value that cannot be taken: a name that is unknown at the key, everything else at the value.
+    mutating func checkDatapathValue(_ name: String, _ text: String, _ keyPlace: Place, _ valuePlace: Place) {
+        guard let mistake = DatapathValueMistake(name: name, value: text) else { return }
+        report(
+            mistake.isAboutName ? keyPlace : valuePlace, mistake.message, expected: mistake.expected,
+            suggestion: mistake.suggestion)
+    }
+
+    /// What lies at the ends of a tree, by dotted path, with the place of its last key.
+    func leaves(of tree: YAMLValue?, path: String) -> [(path: String, place: Place, value: YAMLValue)] {
+        (tree?.entries ?? []).flatMap { entry -> [(path: String, place: Place, value: YAMLValue)] in
             let path = path.isEmpty ? entry.key : path + "." + entry.key
             if case .map = entry.value.content { return leaves(of: entry.value, path: path) }
-            return [(path, entry.value)]
+            return [(path, entry.keyPlace, entry.value)]
         }
     }
 }

@@ -27,6 +27,8 @@ struct ScenarioReader {
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
     var plan = ProbePlanSpec()
+    /// Steps so far that expect something of identities.
+    var identitySteps: [String] = []
     /// Faults that are active at the step that is read, and where they were injected.
     var active: [String: Int] = [:]
     var ended: Set<String> = []
@@ -95,6 +97,8 @@ struct ScenarioReader {
             nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
+        result.instanceType = value?["nodes"]?["instanceType"]?.text
+        result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }
@@ -122,6 +126,21 @@ struct ScenarioReader {
                 let expected = Shape.choice(LabShape.kernels).expected
                 problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
             }
+        case "nodes.instanceType":
+            if CloudShape.instanceTypes.contains(setting.value) {
+                overrides.instanceType = setting.value
+            } else {
+                let expected = Shape.choice(CloudShape.instanceTypes).expected
+                problem(
+                    "nodes.instanceType must be \(expected), but \"\(setting.value)\" is given", expected,
+                    NearestName.of(setting.value, among: CloudShape.instanceTypes))
+            }
+        case "kubeProxy.enabled":
+            if let enabled = Bool(setting.value) {
+                overrides.kubeProxy = enabled
+            } else {
+                problem("kubeProxy.enabled must be true or false, but \"\(setting.value)\" is given", "true or false")
+            }
         case let path where path.hasPrefix(prefix):
             let name = String(path.dropFirst(prefix.count))
             if let mistake = DatapathValueMistake(name: name, value: setting.value) {
@@ -130,7 +149,7 @@ struct ScenarioReader {
                 overrides.datapathValues[name] = setting.value
             }
         default:
-            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB"]
+            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled"]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
                 "unknown path \"\(setting.path)\"", "one of " + (paths + [prefix + "NAME"]).joined(separator: ", "),
@@ -208,6 +227,7 @@ struct ScenarioReader {
             }
             names[name] = names[name] ?? item["name"]?.place.line
             steps.append(step(item, name: name))
+            if item["expect"]?["identities"] != nil { identitySteps.append(name) }
         }
         return steps
     }

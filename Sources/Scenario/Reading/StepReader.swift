@@ -1,3 +1,4 @@
+import CloudAPI
 import KubeObjects
 import Matrix
 
@@ -9,8 +10,8 @@ extension ScenarioReader {
             case "inject": actions += entry.value.oneOrMore.compactMap { inject($0) }
             case "heal": actions += entry.value.oneOrMore.compactMap { heal($0) }
             case "apply": actions += entry.value.oneOrMore.flatMap { apply($0) }
-            case "delete": actions += entry.value.oneOrMore.compactMap { delete($0) }
-            case "set": actions += set(entry.value)
+            case "delete": actions += entry.value.oneOrMore.flatMap { delete($0) }
+            case "set": actions.append(set(entry.value))
             case "scale": actions += entry.value.oneOrMore.compactMap { scale($0) }
             case "wait": actions += entry.value.oneOrMore.compactMap { wait($0) }
             default: break
@@ -91,13 +92,13 @@ extension ScenarioReader {
         }
     }
 
-    private mutating func delete(_ value: YAMLValue) -> Action? {
+    private mutating func delete(_ value: YAMLValue) -> [Action] {
         if let kind = ObjectShapes.kinds.first(where: { $0.manifestKind == value["kind"]?.text }) {
             return deleteObject(value, kind)
         }
         guard let kind = value["kind"]?.text.flatMap(Workload.Kind.init(rawValue:)),
             let name = value["name"]?.text
-        else { return nil }
+        else { return [] }
         let namespace = value["namespace"]?.text ?? "default"
         if let index = workloads.firstIndex(where: { $0.kind == kind && $0.namespace == namespace && $0.name == name })
         {
@@ -105,11 +106,14 @@ extension ScenarioReader {
         } else {
             reportUnknownWorkload(value, kind, namespace, name)
         }
-        return .delete(kind: kind, namespace: namespace, name: name)
+        return [.delete(kind: kind, namespace: namespace, name: name)]
     }
 
-    private mutating func deleteObject(_ value: YAMLValue, _ kind: ObjectKind) -> Action? {
-        guard let name = value["name"]?.text else { return nil }
+    private mutating func deleteObject(_ value: YAMLValue, _ kind: ObjectKind) -> [Action] {
+        guard let name = value["name"]?.text else { return [] }
+        if !kind.isNamespaced, let namespace = value["namespace"] {
+            checker.report(namespace.place, "a \(kind.manifestKind) is in no namespace")
+        }
         let namespace = kind.isNamespaced ? value["namespace"]?.text ?? "default" : ""
         let key = ObjectKey(namespace: namespace, name: name)
         if let index = objects.firstIndex(where: { $0.kind == kind && $0.key == key }) {
@@ -120,7 +124,17 @@ extension ScenarioReader {
                 (value["name"] ?? value).place, "no \(kind.manifestKind) \(key) at this step",
                 suggestion: NearestName.of(name, among: names))
         }
-        return .deleteObject(kind, key)
+        return (kind == .namespaces ? everything(in: name) : []) + [.deleteObject(kind, key)]
+    }
+
+    /// With a namespace goes everything in it, as in Kubernetes.
+    private mutating func everything(in namespace: String) -> [Action] {
+        let leaving = workloads.filter { $0.namespace == namespace }
+        let left = objects.filter { $0.kind.isNamespaced && $0.key.namespace == namespace }
+        workloads.removeAll { $0.namespace == namespace }
+        objects.removeAll { $0.kind.isNamespaced && $0.key.namespace == namespace }
+        return leaving.map { .delete(kind: $0.kind, namespace: namespace, name: $0.name) }
+            + left.map { .deleteObject($0.kind, $0.key) }
     }
 
     private mutating func scale(_ value: YAMLValue) -> Action? {
@@ -146,19 +160,28 @@ extension ScenarioReader {
             "no \(kind.rawValue) \(namespace)/\(name) at this step", suggestion: NearestName.of(name, among: names))
     }
 
-    private mutating func set(_ value: YAMLValue) -> [Action] {
+    private mutating func set(_ value: YAMLValue) -> Action {
         let prefix = "datapath.values."
-        return checker.leaves(of: value, path: "").map { path, leaf in
+        var values: [String: String] = [:]
+        for (path, place, leaf) in checker.leaves(of: value, path: "") {
             let text = leaf.items.isEmpty ? leaf.text ?? "" : leaf.texts.joined(separator: ",")
-            if !path.hasPrefix(prefix) {
+            if path == Action.instanceType {
+                if InstanceLimits.byType[text] == nil {
+                    let known = InstanceLimits.byType.keys.sorted()
+                    checker.report(
+                        leaf.place, "no instance type \"\(text)\"", expected: "one of " + known.joined(separator: ", "),
+                        suggestion: NearestName.of(text, among: known))
+                }
+            } else if !path.hasPrefix(prefix) {
                 checker.report(
-                    leaf.place, "\(path) cannot be set in a running lab", expected: "datapath.values.NAME")
-            } else if let mistake = DatapathValueMistake(name: String(path.dropFirst(prefix.count)), value: text) {
-                checker.report(
-                    leaf.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
+                    leaf.place, "\(path) cannot be set in a running lab",
+                    expected: "datapath.values.NAME or nodes.instanceType")
+            } else {
+                checker.checkDatapathValue(String(path.dropFirst(prefix.count)), text, place, leaf.place)
             }
-            return .set(path: path, value: text)
+            if values.updateValue(text, forKey: path) != nil { checker.report(place, "\(path) is given twice") }
         }
+        return .set(values)
     }
 
     private func wait(_ value: YAMLValue) -> Action? {

@@ -90,7 +90,7 @@ struct SchemaWriter {
             "type": "object",
             "additionalProperties": .object([
                 "anyOf": .array([
-                    scalar, .object(["type": "array", "items": scalar, "minItems": .integer(1)]),
+                    scalar, .object(["type": "array", "items": scalar]),
                     .object(["$ref": "#/$defs/values"]),
                 ])
             ]),

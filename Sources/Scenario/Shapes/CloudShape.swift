@@ -12,10 +12,12 @@ enum CloudShape {
 
     static let nodeFields = [
         Field("networkInterfaces", .list(.object(interface), atLeast: 0), "Interfaces besides eth0."),
-        Field(
-            "instanceType", .choice(InstanceLimits.byType.keys.sorted()),
-            "How many interfaces and addresses a node may have; m5.large."),
+        instanceType,
     ]
+
+    static let instanceTypes = InstanceLimits.byType.keys.sorted()
+    static let instanceType = Field(
+        "instanceType", .choice(instanceTypes), "How many interfaces and addresses a node may have; m5.large.")
 
     private static let subnet = ObjectShape(
         name: "subnet", help: "A subnet of the VPC.",
@@ -45,7 +47,7 @@ enum CloudShape {
         fields: [
             Field(
                 "records", .map(.nonEmpty, .oneOrMore(.text(address))),
-                "Addresses of names; example.com and one.one.one.one when left out.")
+                "Addresses of names, *.NAME of all below; example.com, *.any.example.com, one.one.one.one when left out.")
         ])
 
     private static let interface = ObjectShape(

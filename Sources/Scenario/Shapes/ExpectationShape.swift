@@ -12,9 +12,13 @@ extension ScenarioShape {
             Field("streams", .list(.object(stream), atLeast: 1), "Flows that ran through the step's actions."),
             Field("drops", .list(.object(drop), atLeast: 1), "Why the datapath denied cells."),
             Field("nodes", .list(.object(node), atLeast: 1), "States of nodes."),
+            Field("identities", .list(.object(identity), atLeast: 1), "Which pods share an identity."),
+            Field("pods", .list(.object(pods), atLeast: 1), "Pods that run, and pods that wait."),
             Field("diagnosis", .object(diagnosis), "The root cause that must be found, or none."),
         ],
-        oneOf: ["matrix", "health", "wire", "flowLogs", "streams", "drops", "nodes", "diagnosis"])
+        oneOf: [
+            "matrix", "health", "wire", "flowLogs", "streams", "drops", "nodes", "identities", "pods", "diagnosis",
+        ])
 
     static let rule = ObjectShape(
         name: "matrix rule", help: "What is expected of a set of cells.",
@@ -88,7 +92,10 @@ extension ScenarioShape {
             Field("from", selector, required: true, "Sources."),
             Field("to", selector, required: true, "Destinations."),
             Field("where", .choice(Placement.allCases.map(\.rawValue)), "Where the two ends are."),
-            Field("protocol", .oneOrMore(protocols), "All measured ones when left out."),
+            Field(
+                "protocol", .oneOrMore(.choice(ProbeProtocol.allCases.map(\.rawValue))),
+                "All measured ones when left out."),
+            Field("request", .oneOrMore(.text(.dnsLabel)), "Names of requests; any cell when left out."),
             Field("reason", .text(.nonEmpty), required: true, "Drop reason, such as policy-denied-ingress."),
             Field("rule", .text(.nonEmpty), "Part of the name of the policy or rule that decided."),
         ])
@@ -98,6 +105,29 @@ extension ScenarioShape {
         fields: [
             Field("nodes", .nodes(orNone: false), required: true, "Nodes."),
             Field("state", .choice(NodeExpectation.states), required: true, "Their state."),
+            Field("says", .text(.nonEmpty), "What the agent's status must name among its fallbacks."),
+        ])
+
+    static let identity = ObjectShape(
+        name: "identity expectation",
+        help: "Pods that share one identity on all of their nodes; their endpoint ids are all different.",
+        fields: [
+            Field("pods", selector, required: true, "Pods that share one identity."),
+            Field("apartFrom", selector, "Pods whose identities must be others."),
+            Field(
+                "replacedSince", .text(.dnsLabel),
+                "An earlier step: the identity is the same as then, and every endpoint is another."),
+        ])
+
+    static let pods = ObjectShape(
+        name: "pods expectation",
+        help: "How many pods run or wait for their network. Pods that wait are asked for again.",
+        fields: [
+            Field("state", .choice(PodsExpectation.State.allCases.map(\.rawValue)), required: true, "Their state."),
+            Field("count", .integer(0...10_000), required: true, "How many, of those selected."),
+            Field("nodes", .nodes(orNone: false), "Nodes that they are on; all."),
+            Field("labels", .map(.nonEmpty, .text(.nonEmpty)), "Labels that they have."),
+            Field("mentions", .oneOrMore(.text(.nonEmpty)), "Texts that each waiting pod's reason must name."),
         ])
 
     static let diagnosis = ObjectShape(

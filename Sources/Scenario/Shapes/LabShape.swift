@@ -21,6 +21,7 @@ enum LabShape {
             Field("nodes", .object(nodes), required: true, "The nodes."),
             Field("pods", .object(pods), required: true, "The pods' network."),
             Field("services", .object(services), "The services' network."),
+            Field("kubeProxy", .object(kubeProxy), "Whether kube-proxy runs; it does not when left out."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
             Field("datapath", .object(ScenarioShape.datapath), required: true, "Options of the datapath agent."),
         ])
@@ -55,6 +56,13 @@ enum LabShape {
     private static let services = ObjectShape(
         name: "services", help: "The services' network.",
         fields: [Field("cidr", .text(.cidr), required: true, "Addresses of services; 10.100.0.0/16.")])
+
+    static let kubeProxy = ObjectShape(
+        name: "kubeProxy", help: "kube-proxy on every node: its rules in the kernel's iptables, kept up to date.",
+        fields: [
+            Field("enabled", .flag, required: true, "Whether it runs."),
+            Field("mode", .choice(LabProfile.KubeProxy.modes), "iptables, the only one; ipvs and nftables are not played."),
+        ])
 
     private static let group = ObjectShape(
         name: "security group", help: "Stateful; what no rule allows is denied, in both directions.",

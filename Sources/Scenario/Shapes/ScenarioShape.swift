@@ -41,6 +41,7 @@ struct ScenarioShape {
         name: "overrides", help: "Changes to the lab profile; `--set` takes the same paths.",
         fields: [
             Field("nodes", .object(nodeOverrides), "Number and kind of the nodes."),
+            Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
             Field("datapath", .object(datapath), "Options of the datapath agent."),
         ])
 
@@ -50,6 +51,7 @@ struct ScenarioShape {
             Field("count", .integer(LabShape.nodeCounts), "How many nodes."),
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
             Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
+            CloudShape.instanceType,
         ])
 
     static let datapath = ObjectShape(
@@ -104,7 +106,7 @@ struct ScenarioShape {
                     "apply", .oneOrMore(.variants(ManifestShape.workload)), "Workloads and objects to create or change."
                 ),
                 Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads and objects to delete."),
-                Field("set", .tree, "Values to change in the running lab: datapath.values.NAME."),
+                Field("set", .tree, "Values to change in the running lab: datapath.values.NAME, nodes.instanceType."),
                 Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
                 Field("expect", .object(Self.expectations), "What must come true after the actions."),

@@ -78,6 +78,7 @@ extension DropExpectation {
         var text = "drops \(from.words) → \(to.words)"
         if let placement = self.where { text += ", \(placement.rawValue)" }
         if !protocols.isEmpty { text += ", " + protocols.map(\.rawValue).joined(separator: " and ") }
+        if let requests { text += ", request " + requests.joined(separator: " or ") }
         return text + ": \(reason)" + (rule.map { " by \($0)" } ?? "")
     }
 }
@@ -85,6 +86,16 @@ extension DropExpectation {
 extension NodeExpectation {
     /// `node2 is crashed`
     var words: String { nodes.isEmpty ? "every node is \(state)" : "\(places(nodes)) is \(state)" }
+}
+
+extension IdentityExpectation {
+    /// `identity of pod with app=web: one, apart from pod with app=api, with other endpoints than in baseline`
+    public var words: String {
+        var text = "identity of \(pods.words): one"
+        if let apartFrom { text += ", apart from \(apartFrom.words)" }
+        if let replacedSince { text += ", with other endpoints than in \(replacedSince)" }
+        return text
+    }
 }
 
 extension DiagnosisExpectation {
@@ -99,6 +110,7 @@ extension Expectations {
     /// One line an expectation, in the order of the test cases.
     var words: [String] {
         matrix.map(\.words) + health.map(\.words) + wire.map(\.words) + flowLogs.map(\.words) + streams.map(\.words)
-            + drops.map(\.words) + nodes.map(\.words) + (diagnosis.map { [$0.words] } ?? [])
+            + drops.map(\.words) + nodes.map(\.words) + identities.map(\.words) + pods.map(\.words)
+            + (diagnosis.map { [$0.words] } ?? [])
     }
 }

@@ -95,7 +95,7 @@ public struct InterfaceLedger: Sendable {
     static let mostUnattached = 16
 
     private var subnets: [String: Subnet]
-    private let nodes: [String: Node]
+    private var nodes: [String: Node]
     private let groups: Set<String>
     private let vpc: IPv4CIDR
     public private(set) var interfaces: [String: Interface] = [:]
@@ -156,6 +156,21 @@ public struct InterfaceLedger: Sendable {
     }
 
     // MARK: Changing
+
+    /// Gives a node another type; its interfaces and addresses must fit.
+    public mutating func resize(_ name: String, to type: String, _ limits: InstanceLimits) throws(CloudFailure) {
+        guard let node = nodes[name] else {
+            throw CloudFailure(.invalidParameterValue, "there is no instance of \(name)")
+        }
+        let present = attached(to: name)
+        let most = present.map { 1 + $0.secondary.count + $0.prefixes.count }.max() ?? 0
+        guard present.count <= limits.interfaces, most <= limits.addressesPerInterface else {
+            throw CloudFailure(
+                .invalidParameterValue,
+                "\(present.count) interfaces with up to \(most) addresses do not fit a \(type)")
+        }
+        nodes[name] = Node(name: name, instanceID: node.instanceID, type: type, limits: limits)
+    }
 
     /// Makes an interface that is attached nowhere yet.
     public mutating func create(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {

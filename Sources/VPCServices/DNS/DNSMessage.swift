@@ -83,7 +83,16 @@ public struct DNSZone: Sendable, Hashable {
         for (name, addresses) in records { self.records[name.lowercased()] = addresses }
     }
 
-    public func addresses(of name: String) -> [UInt32]? { records[name] }
+    /// Of a name's own record, else of the nearest one with `*` as its first label (RFC 4592).
+    public func addresses(of name: String) -> [UInt32]? {
+        if let own = records[name] { return own }
+        var rest = name[...]
+        while let dot = rest.firstIndex(of: ".") {
+            rest = rest[rest.index(after: dot)...]
+            if let some = records["*." + rest] { return some }
+        }
+        return nil
+    }
 
     /// The answer to a question: all of it, header to records.
     ///

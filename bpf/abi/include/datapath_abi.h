@@ -36,6 +36,10 @@
 // The source identity rides in skb->mark from the program that redirects to an endpoint to the program that delivers.
 #define DP_MARK_IDENTITY 0x1D000000
 #define DP_MARK_IDENTITY_MASK 0xFF000000
+// Of the proxy's own sockets: what they send to an endpoint has been read.
+#define DP_MARK_FROM_PROXY 0x1E000000
+// For a socket of the proxy, whose port is in the lower half; the node's routes have a rule for it.
+#define DP_MARK_TO_PROXY 0x1F000000
 
 // Names of the pinned maps; at most 15 characters, the kernel's limit for object names.
 #define DP_MAP_ENDPOINTS "dp_endpoints"
@@ -59,6 +63,7 @@
 #define DP_MAP_REVNAT "dp_revnat"
 #define DP_MAP_AFFINITY "dp_affinity"
 #define DP_MAP_SOCKETS "dp_sockets"
+#define DP_MAP_BANDWIDTH "dp_bandwidth"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
@@ -111,7 +116,10 @@
     X(POLICY_DENIED_INGRESS, -45, "policy-denied-ingress", "no policy of the receiver allows the connection") \
     X(POLICY_DENIED_EGRESS, -46, "policy-denied-egress", "no policy of the sender allows the connection") \
     X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection") \
-    X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented")
+    X(PROXY_UNAVAILABLE, -48, "proxy-unavailable", "the proxy that has to read the connection does not listen") \
+    X(POLICY_DENIED_REQUEST, -49, "policy-denied-request", "no rule allows the request; the proxy answered 403") \
+    X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented") \
+    X(BANDWIDTH_EXCEEDED, -70, "bandwidth-exceeded", "would have to wait for more than 2 s for the pod's egress rate")
 
 enum dp_reason {
 #define DP_REASON_VALUE(name, code, slug, text) DP_DROP_##name = code,
@@ -134,7 +142,8 @@ enum dp_reason {
     X(FROM_HOST, 7, "from-host") \
     X(TO_HOST, 8, "to-host") \
     X(TO_NETWORK, 9, "to-network") \
-    X(POLICY_VERDICT, 16, "policy-verdict")
+    X(POLICY_VERDICT, 16, "policy-verdict") \
+    X(TO_PROXY, 17, "to-proxy")
 
 enum dp_point {
 #define DP_POINT_VALUE(name, number, text) DP_POINT_##name = number,
@@ -154,6 +163,7 @@ enum dp_point {
     X(SERVICE, 11, "service.h") \
     X(MASQUERADE, 20, "masquerade.h") \
     X(POLICY, 30, "policy.h") \
+    X(PROXY, 31, "proxy.h") \
     X(PATH_MTU, 40, "path_mtu.h")
 
 enum dp_source_file {
@@ -262,6 +272,12 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_SOCKETS_OF_HOST 8
 // Pods of other nodes are reached by the node's own routes; without it, through the overlay.
 #define DP_CONFIG_NATIVE_ROUTING 16
+// What pods send to the outside goes straight to the device that masquerades it: services and masquerade are both by this
+// datapath, so that netfilter, and whatever rules others left there, has no part in it.
+#define DP_CONFIG_HOST_ROUTING 32
+
+// Packets of pods with an egress rate are given the time at which they may leave.
+#define DP_CONFIG_BANDWIDTH 0x10000
 
 // Most ranges that the pods of a cluster may come from.
 #define DP_MAX_CLUSTER_RANGES 4
@@ -308,6 +324,8 @@ enum dp_ct_direction {
     DP_CT_SERVICE = 3,
     // The node translated a call from outside (NodePort): tells the endpoint's interface how to translate back.
     DP_CT_NODE = 4,
+    // A pod's packet that came out of the node's stack, translated by netfilter (kube-proxy): what answers it goes there, too.
+    DP_CT_NETFILTER = 5,
 };
 
 struct dp_ct_key {
@@ -484,6 +502,14 @@ struct dp_device {
     __u32 flags;
 };
 DP_ASSERT_SIZE(struct dp_device, 24);
+
+// dp_bandwidth: hash, address of a local pod (struct dp_address) → its egress rate, and when its last packet leaves.
+struct dp_bandwidth {
+    __u64 bytes_per_second;
+    // CLOCK_MONOTONIC; the programs' own.
+    __u64 next_ns;
+};
+DP_ASSERT_SIZE(struct dp_bandwidth, 16);
 
 // dp_nat_config: array of one.
 #define DP_NAT_MASQUERADE 1

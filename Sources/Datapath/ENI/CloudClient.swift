@@ -1,0 +1,127 @@
+import CloudAPI
+import LinuxKernel
+import NetAddress
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Asks the cloud's interface service over the node's own network. Every call blocks until the answer or the deadline.
+struct CloudClient: Sendable {
+    /// Plugging a card waits for the hypervisor, pulling one for the node's kernel.
+    private static let patience = Duration.seconds(40)
+
+    /// The node as the cloud knows it.
+    func describe() throws -> CloudInstance {
+        guard let instance = try ask(CloudRequest(.describeInstance)).instance else {
+            throw CloudFailure(.internalError, "the cloud did not say what instance this is")
+        }
+        return instance
+    }
+
+    /// - Throws: `CloudFailure` as the cloud put it, `SystemError` when it cannot be reached.
+    func ask(_ request: CloudRequest) throws -> CloudReply {
+        let body = Array(try JSONEncoder().encode(request))
+        let head =
+            "POST \(CloudService.path) HTTP/1.1\r\nHost: \(CloudService.address)\r\nConnection: close\r\n"
+            + "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n"
+        let answer = try HTTPAnswer(exchange(Array(head.utf8) + body))
+        let data = Data(answer.body)
+        guard answer.status == 200 else {
+            guard let failure = try? JSONDecoder().decode(CloudFailure.self, from: data) else {
+                throw CloudFailure(.internalError, "the cloud answered with status \(answer.status)")
+            }
+            throw failure
+        }
+        do {
+            return try JSONDecoder().decode(CloudReply.self, from: data)
+        } catch {
+            throw CloudFailure(.internalError, "the cloud's answer cannot be read: \(error)")
+        }
+    }
+
+    private func exchange(_ request: [UInt8]) throws -> [UInt8] {
+        let deadline = Deadline.after(Self.patience)
+        let subject = "\(CloudService.address):\(CloudService.port)"
+        guard let target = IPv4Address(CloudService.address) else {
+            throw SystemError(code: EINVAL, call: "connect", subject: subject)
+        }
+        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let socket = FileDescriptor(owning: try check("socket") { Glibc.socket(AF_INET, flags, 0) })
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = CloudService.port.bigEndian
+        address.sin_addr.s_addr = target.networkByteOrder
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(socket.rawValue, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if status != 0, errno != EINPROGRESS { throw SystemError.last("connect", subject) }
+        func wait(_ events: Int32, _ call: String) throws {
+            guard try waitUntilReady(socket.rawValue, events: Int16(events), until: deadline) else {
+                throw SystemError(code: ETIMEDOUT, call: call, subject: subject)
+            }
+        }
+        var sent = 0
+        while sent < request.count {
+            try wait(POLLOUT, "connect")
+            let count = request[sent...].withUnsafeBytes {
+                send(socket.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0, errno != EAGAIN, errno != EINTR { throw SystemError.last("send", subject) }
+            sent += max(0, count)
+        }
+        var answer: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            try wait(POLLIN, "recv")
+            let count = recv(socket.rawValue, &buffer, buffer.count, 0)
+            if count < 0 {
+                if errno == EAGAIN || errno == EINTR { continue }
+                throw SystemError.last("recv", subject)
+            }
+            if count == 0 { return answer }
+            answer += buffer[..<count]
+            guard answer.count <= 2 * CloudService.longestBody else {
+                throw SystemError(code: EMSGSIZE, call: "recv", subject: subject)
+            }
+        }
+    }
+}
+
+/// A whole HTTP/1.1 answer of a connection that ended with it; pure.
+struct HTTPAnswer: Equatable {
+    let status: Int
+    let body: [UInt8]
+
+    /// - Throws: `CloudFailure` for what is no such answer, or not all of one.
+    init(_ bytes: [UInt8]) throws(CloudFailure) {
+        let malformed = CloudFailure(.internalError, "the cloud's answer is no HTTP")
+        let separator = Array("\r\n\r\n".utf8)
+        guard bytes.count >= separator.count,
+            let end = bytes.indices.dropLast(separator.count - 1).first(where: {
+                bytes[$0..<$0 + separator.count].elementsEqual(separator)
+            })
+        else { throw malformed }
+        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
+        let words = lines.first?.split(separator: " ") ?? []
+        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]), (100...599).contains(status)
+        else { throw malformed }
+        self.status = status
+        body = Array(bytes[(end + separator.count)...])
+        for line in lines.dropFirst() {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, parts[0].lowercased() == "content-length" else { continue }
+            let length = Int(parts[1].split(separator: " ").first ?? "")
+            guard length == body.count else {
+                throw CloudFailure(.internalError, "the cloud's answer was cut off")
+            }
+        }
+    }
+}

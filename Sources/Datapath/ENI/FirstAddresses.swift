@@ -1,0 +1,96 @@
+import AgentAPI
+import CloudAPI
+import LinuxKernel
+import NetAddress
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// The addresses of the router and of the health endpoint, without which a node of `ipam.mode: eni` has no datapath. They are
+/// written down, so that a restart has the same ones.
+struct FirstAddresses: Codable, Sendable, Equatable {
+    var router: String
+    var health: String
+
+    /// What the agent can start with.
+    struct Start: Sendable {
+        let instance: CloudInstance
+        let router: IPv4Address
+        let health: IPv4Address
+    }
+
+    /// Which addresses of an instance to take: those of the last start if they are still the node's, else the first two
+    /// that no endpoint has; pure.
+    ///
+    /// - Returns: nil when there are too few.
+    static func choose(_ known: FirstAddresses?, taken: Set<IPv4Address>, _ instance: CloudInstance, from first: Int)
+        -> (router: IPv4Address, health: IPv4Address)?
+    {
+        let interfaces = InterfacePool.interfaces(of: instance, from: first)
+        if let known, let router = IPv4Address(known.router), let health = IPv4Address(known.health),
+            router != health,
+            [router, health].allSatisfy({ address in interfaces.contains { $0.addresses.contains(address) } })
+        {
+            return (router, health)
+        }
+        let free = interfaces.flatMap { $0.addresses.subtracting(taken).sorted() }
+        return free.count >= 2 ? (free[0], free[1]) : nil
+    }
+
+    /// Gets what a start needs, asking the cloud until it has answered.
+    ///
+    /// - Parameter signals: readable when the process shall end.
+    /// - Returns: nil when it shall end.
+    /// - Throws: the cloud's failure, after the deadline or when the instance type has no room for the two addresses.
+    static func obtain(_ config: AgentConfig, until deadline: Deadline, signals: Int32) throws -> Start? {
+        let client = CloudClient()
+        let path = config.statePath + "/eni-addresses.json"
+        let known = try AtomicFile.read(path).flatMap { try? JSONDecoder().decode(FirstAddresses.self, from: Data($0)) }
+        let taken = Set(
+            try StateStore(directory: config.statePath).loadEndpoints().compactMap { IPv4Address($0.address) })
+        let options = config.options.eni
+        let first = options.nodeSpec.firstInterfaceIndex
+        while true {
+            do {
+                let instance = try client.describe()
+                if let (router, health) = choose(known, taken: taken, instance, from: first) {
+                    let chosen = FirstAddresses(router: router.description, health: health.description)
+                    if chosen != known { try AtomicFile.write(CNIText.encode(chosen) + "\n", to: path) }
+                    return Start(instance: instance, router: router, health: health)
+                }
+                try more(instance, first, options.awsEnablePrefixDelegation, client)
+            } catch {
+                if deadline.hasPassed || error is DatapathError { throw error }
+                Log.warning("waiting for addresses from the cloud", ["error": "\(error)"])
+                let pause = Deadline.after(.milliseconds(500))
+                if try waitUntilReady(signals, events: Int16(1), until: pause) { return nil }
+            }
+        }
+    }
+
+    /// Asks for the addresses that are missing, on the interface that comes first.
+    private static func more(_ instance: CloudInstance, _ first: Int, _ prefixes: Bool, _ client: CloudClient) throws {
+        let slots = instance.limits.addressesPerInterface - 1
+        let roomy = instance.interfaces.first {
+            ($0.deviceIndex ?? -1) >= first && slots > $0.secondaryAddresses.count + $0.prefixes.count
+        }
+        if let roomy {
+            let free = slots - roomy.secondaryAddresses.count - roomy.prefixes.count
+            _ = try client.ask(
+                CloudRequest(
+                    .assignPrivateIpAddresses, networkInterfaceID: roomy.id, count: prefixes ? nil : min(2, free),
+                    prefixCount: prefixes ? 1 : nil))
+            return
+        }
+        guard instance.interfaces.count < instance.limits.interfaces, slots > 0 else {
+            throw DatapathError.interfacesExhausted(inUse: 0, limit: InterfacePlan.limit(of: instance))
+        }
+        let made = try client.ask(
+            CloudRequest(
+                .createNetworkInterface, count: prefixes ? nil : min(2, slots), prefixCount: prefixes ? 1 : nil))
+        _ = try client.ask(CloudRequest(.attachNetworkInterface, networkInterfaceID: made.interface?.id))
+    }
+}

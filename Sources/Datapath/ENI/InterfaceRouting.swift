@@ -1,0 +1,68 @@
+import LinuxKernel
+import NetAddress
+import Netlink
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Routing of a node whose pods' addresses are on several network interfaces, as Cilium's: a table an interface, and two rules
+/// a pod. The cloud takes a packet only from the interface that its source belongs to.
+enum InterfaceRouting {
+    /// Packets to a pod of this node are routed by the main table, also those of a pod of this node.
+    static let priorityToPod: UInt32 = 20
+    /// Packets from a pod are routed by the table of its interface.
+    static let priorityFromPod: UInt32 = 111
+    private static let main: UInt32 = 254
+
+    /// The table of an interface, by the cloud's device number: 10 and up.
+    static func table(_ number: Int) -> UInt32 { 10 + UInt32(clamping: number) }
+
+    /// The rules that must be there; pure.
+    ///
+    /// - Parameters:
+    ///   - addresses: of pods, with the number of their interface.
+    ///   - range: where the interfaces' tables lead; nil: everywhere. What leaves the VPC goes by the node's first interface, for
+    ///     it is masqueraded there.
+    static func rules(_ addresses: [IPv4Address: Int], towards range: IPv4CIDR?) -> Set<RoutingRule> {
+        Set(
+            addresses.flatMap { address, number in
+                let host = IPv4CIDR(host: address)
+                return [
+                    RoutingRule(priority: priorityToPod, destination: host, table: main, origin: NodeRoutes.origin),
+                    RoutingRule(
+                        priority: priorityFromPod, source: host, destination: range, table: table(number),
+                        origin: NodeRoutes.origin),
+                ]
+            })
+    }
+
+    /// An interface's table: the subnet's router on the link, everything else through it.
+    static func routes(number: Int, gateway: IPv4Address, linkIndex: Int32, mtu: Int) -> [Route] {
+        let table = table(number)
+        return [
+            Route(
+                to: IPv4CIDR(host: gateway), linkIndex: linkIndex, mtu: mtu, table: table, origin: NodeRoutes.origin),
+            Route(to: .any, via: gateway, linkIndex: linkIndex, mtu: mtu, table: table, origin: NodeRoutes.origin),
+        ]
+    }
+
+    /// Makes the kernel have exactly these of the agent's rules: first what is missing, then away with what is left.
+    static func reconcile(_ desired: Set<RoutingRule>, _ netlink: borrowing NetlinkSocket) throws(SystemError) {
+        let present = Set(try netlink.rules().filter { $0.origin == NodeRoutes.origin })
+        for rule in desired.subtracting(present).sorted(by: { $0.priority < $1.priority }) {
+            do throws(SystemError) {
+                try netlink.addRule(rule)
+            } catch {
+                if error.code != EEXIST { throw error }
+            }
+        }
+        for rule in present.subtracting(desired) {
+            do throws(SystemError) {
+                try netlink.deleteRule(rule)
+            } catch {
+                if error.code != ENOENT { throw error }
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/// A pod that there should be, and whether it is.
+public struct PodReading: Codable, Sendable, Hashable {
+    /// `namespace/name`
+    public var id: String
+    public var node: String
+    public var labels: [String: String]
+    /// Why it waits, in the words of the node's network plugin; nil when it runs.
+    public var reason: String?
+
+    public var isRunning: Bool { reason == nil }
+
+    public init(id: String, node: String, labels: [String: String], reason: String?) {
+        self.id = id
+        self.node = node
+        self.labels = labels
+        self.reason = reason
+    }
+}

@@ -1,0 +1,97 @@
+/// What `iptables-save -c` says of a node: the rules as the kernel has them, with their counters.
+public struct SavedRules: Sendable, Hashable {
+    public struct Rule: Sendable, Hashable {
+        /// `nat`
+        public let table: String
+        /// `KUBE-SEP-…`
+        public let chain: String
+        /// The rule as it would be added, without counters: `-A KUBE-SEP-… -s 10.0.0.1/32 …`.
+        public let text: String
+        public let packets: UInt64
+
+        /// Where matching packets go: `DROP`, `DNAT`, a chain; nil when the rule goes nowhere.
+        public var target: String? { argument("-j") }
+        /// `address:port` of a DNAT rule.
+        public var destination: String? { argument("--to-destination") }
+        /// Its comment, without quotes.
+        public var comment: String? { argument("--comment") }
+        /// One of kube-proxy's chains, or a jump into one.
+        public var isKubeProxys: Bool { chain.hasPrefix("KUBE-") || target?.hasPrefix("KUBE-") == true }
+
+        /// The word behind an option; a quoted one may have spaces.
+        func argument(_ option: String) -> String? {
+            let words = Self.words(text)
+            guard let place = words.firstIndex(of: option), place + 1 < words.count else { return nil }
+            return words[place + 1]
+        }
+
+        /// Splits as a shell would, knowing double quotes and backslashes only.
+        static func words(_ text: String) -> [String] {
+            var words: [String] = []
+            var word = ""
+            var isQuoted = false
+            var isEscaped = false
+            var hasWord = false
+            for character in text {
+                if isEscaped {
+                    word.append(character)
+                    isEscaped = false
+                } else if character == "\\" {
+                    (isEscaped, hasWord) = (true, true)
+                } else if character == "\"" {
+                    isQuoted.toggle()
+                    hasWord = true
+                } else if character == " ", !isQuoted {
+                    if hasWord { words.append(word) }
+                    (word, hasWord) = ("", false)
+                } else {
+                    word.append(character)
+                    hasWord = true
+                }
+            }
+            return hasWord ? words + [word] : words
+        }
+    }
+
+    public var rules: [Rule] = []
+    /// Chains by table, in the order in which they were listed.
+    public var chains: [String: [String]] = [:]
+
+    /// Lines of another form are skipped: other tables' warnings are between them.
+    public init(_ text: String) {
+        var table = ""
+        for line in text.split(whereSeparator: \.isNewline) {
+            if line.hasPrefix("*") {
+                table = String(line.dropFirst())
+            } else if line.hasPrefix(":"), let name = line.dropFirst().split(separator: " ").first {
+                chains[table, default: []].append(String(name))
+            } else if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+                let counters = line[line.index(after: line.startIndex)..<end].split(separator: ":")
+                let rule = line[line.index(after: end)...].drop { $0 == " " }
+                let words = rule.split(separator: " ", maxSplits: 2)
+                guard let packets = counters.first.flatMap({ UInt64($0) }), words.count >= 2, words[0] == "-A" else {
+                    continue
+                }
+                rules.append(
+                    Rule(table: table, chain: String(words[1]), text: String(rule), packets: packets))
+            }
+        }
+    }
+
+    /// kube-proxy's alone.
+    public var kubeProxys: [Rule] { rules.filter(\.isKubeProxys) }
+
+    /// What `iptables-restore --noflush` needs to remove everything that is kube-proxy's, as `kube-proxy --cleanup` does;
+    /// empty when nothing is.
+    public var cleanup: String {
+        ["filter", "nat"].map { table -> String in
+            let own = (chains[table] ?? []).filter { $0.hasPrefix("KUBE-") }
+            guard !own.isEmpty else { return "" }
+            let jumps = rules.filter { $0.table == table && !$0.chain.hasPrefix("KUBE-") && $0.isKubeProxys }
+            let lines =
+                ["*\(table)"] + own.map { ":\($0) - [0:0]" } + jumps.map { "-D" + $0.text.dropFirst(2) }
+                + own.map { "-X \($0)" } + ["COMMIT"]
+            return lines.map { $0 + "\n" }.joined()
+        }.joined()
+    }
+}

@@ -1,0 +1,92 @@
+import KubeObjects
+import KubeProxy
+import NodeProtocol
+import Scenario
+
+/// What a cluster knows of kube-proxy on its nodes.
+///
+/// The lab plays kube-proxy: it computes the rules from the objects, as kube-proxy does from the API server's watches, and
+/// the node applies them with `iptables-restore` of the userland disk. In the node there is no process of that name; the
+/// rules are the kernel's, and stay there when nobody follows the objects any more.
+struct KubeProxyState: Sendable {
+    /// The rule set that a node was given last; no entry: it has none.
+    var applied: [String: KubeProxyRules] = [:]
+    /// Nodes whose rules are no longer followed.
+    var abandoned: Set<String> = []
+}
+
+extension Cluster {
+    /// Whether kube-proxy keeps a node's rules up to date.
+    public func runsKubeProxy(on node: String) async -> Bool {
+        let isAbandoned = await kubeProxy.value.abandoned.contains(node)
+        return plan.profile.kubeProxy.enabled && !isAbandoned
+    }
+
+    /// Gives every node on which kube-proxy runs the rules of the objects.
+    func updateKubeProxies(_ objects: ClusterObjects) async throws {
+        guard plan.profile.kubeProxy.enabled else { return }
+        // Its agent may be away: kube-proxy does not depend on it.
+        var followed: [ClusterNode] = []
+        for node in nodes where await node.state.answers {
+            if await runsKubeProxy(on: node.name) { followed.append(node) }
+        }
+        try await onAll(followed) { node in try await self.applyKubeProxyRules(objects, on: node) }
+    }
+
+    /// Nobody follows the objects on a node any more; its rules stay as they are. Where kube-proxy never ran, its rules of this
+    /// moment are laid out first, as if it had.
+    /// - Throws: `LabError` when the node did not take the rules.
+    public func abandonKubeProxy(on node: ClusterNode) async throws {
+        await kubeProxy.update { $0.abandoned.insert(node.name) }
+        if await kubeProxy.value.applied[node.name] == nil { try await applyKubeProxyRules(await objects, on: node) }
+    }
+
+    /// The end of `abandonKubeProxy`: kube-proxy follows the objects again, or, where it does not belong, its rules are removed.
+    public func mendKubeProxy(on node: ClusterNode) async throws {
+        await kubeProxy.update { $0.abandoned.remove(node.name) }
+        guard !plan.profile.kubeProxy.enabled else { return try await applyKubeProxyRules(await objects, on: node) }
+        let cleanup = try await netfilterRules(of: node).cleanup
+        if !cleanup.isEmpty { try await restore(cleanup, on: node) }
+        await kubeProxy.update { $0.applied[node.name] = nil }
+    }
+
+    /// The rules of the node's iptables, read from its kernel, with their counters.
+    /// - Throws: `LabError` when the node has no userland disk or does not answer.
+    public func netfilterRules(of node: ClusterNode) async throws -> SavedRules {
+        let saved = try await run(["iptables-save", "-c"], on: node)
+        return SavedRules(saved.output)
+    }
+
+    private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
+        if let limited = objects.services.values.first(where: { !$0.spec.loadBalancerSourceRanges.isEmpty }) {
+            throw LabError(
+                .plan, "Service \(limited.key): loadBalancerSourceRanges is not among the rules that kube-proxy is played with")
+        }
+        let rules = KubeProxyRules(
+            services: Array(objects.services.values),
+            slices: objects.endpointSlices.values.sorted { $0.key < $1.key }, nodeName: node.name,
+            // kube-proxy's --cluster-cidr is one range.
+            clusterCIDR: plan.clusterPodCIDRs.count == 1 ? plan.clusterPodCIDRs.first : nil)
+        let before = await kubeProxy.value.applied[node.name]
+        let text = rules.text(removing: before, insertingJumps: before == nil)
+        if let before, before.text() == rules.text() { return }
+        try await restore(text, on: node)
+        await kubeProxy.update { $0.applied[node.name] = rules }
+    }
+
+    private func restore(_ text: String, on node: ClusterNode) async throws {
+        let ended = try await run(["iptables-restore", "-w", "5", "--noflush"], on: node, input: text)
+        guard ended.status == 0 else {
+            throw LabError(
+                .request, "\(node.name): iptables-restore ended with \(ended.status): \(ended.errorOutput.suffix(400))")
+        }
+    }
+
+    private func run(_ arguments: [String], on node: ClusterNode, input: String = "") async throws -> Executed {
+        let command = PodExec(pod: nil, arguments: arguments, input: input, deadlineMillis: 60_000)
+        guard case .executed(let ended) = try await node.call(.podExec(command), within: .seconds(60) + slack) else {
+            throw LabError(.request, "\(node.name) answered something else than the end of \(arguments[0])")
+        }
+        return ended
+    }
+}

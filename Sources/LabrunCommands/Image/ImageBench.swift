@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import NodeImage
+
+/// `labrun image bench`: measures the datapath in a node of one kernel.
+public struct ImageBench: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure the datapath in a node of one kernel.",
+        discussion: """
+            Boots a node in a lab of its own and runs 'datapathd bench' in it: nanoseconds a packet of each path, and \
+            ratios against floors that are measured in the same run. Only ratios mean something under software emulation.
+
+            Exit codes: 0 every bound holds; 1 one does not; 2 bad usage; 3 nothing could be measured.
+            """)
+
+    @Option(
+        name: .long, help: ArgumentHelp("Kernel series.", valueName: "series"),
+        completion: .list(KernelSeries.allCases.map(\.rawValue)))
+    public var kernel: String = KernelSeries.standard.rawValue
+
+    @Option(help: "What to measure: packets, services, throughput; all of it when it is not given.")
+    public var only: String?
+
+    @Flag(name: .long, help: "Print JSON: every figure with its bound.")
+    public var json = false
+
+    @Option(help: "Seconds that the measurement may take.")
+    public var timeout: Double = 600
+
+    /// 10,000 services and policy entries, an agent with 50,000 backends, and programs of the userland disk.
+    private static let memoryMiB = 768
+
+    public init() {}
+
+    public func validate() throws {
+        _ = try kernelSeries([kernel])
+        guard timeout > 0, timeout <= 36_000 else { throw ValidationError("--timeout takes seconds, up to 36000") }
+    }
+
+    /// What `datapathd bench --json` prints.
+    private struct Output: Codable {
+        struct Row: Codable {
+            let name: String
+            let value: Double
+            let unit: String
+            let atMost, atLeast: Double?
+            let how: String
+
+            var holds: Bool { value <= atMost ?? .infinity && value >= atLeast ?? -.infinity }
+            var text: String {
+                let bound =
+                    atMost.map { String(format: ", at most %.2f", $0) }
+                    ?? atLeast.map { String(format: ", at least %.2f", $0) } ?? ""
+                return "\(holds ? "ok  " : "OVER") \(name): \(String(format: "%.2f", value)) \(unit)\(bound)  (\(how))"
+            }
+        }
+        let kernel: String
+        let rows: [Row]
+    }
+
+    public func run() async throws {
+        guard let series = try kernelSeries([kernel]).first else { throw ValidationError("--kernel names no series") }
+        let trial: NodeProgram
+        do {
+            trial = try await NodeProgram.run(
+                ["/usr/bin/datapathd", "bench", "--json"] + (only.map { ["--only", $0] } ?? []), on: series,
+                seconds: timeout, memoryMiB: Self.memoryMiB, hasUserland: true)
+        } catch {
+            FileOutput.standardError.write("\(series.rawValue): \(error)")
+            throw ExitCode(3)
+        }
+        guard let output = try? JSONDecoder().decode(Output.self, from: Data(trial.outcome.executed.output.utf8)) else {
+            FileOutput.standardError.write("\(series.rawValue): \(trial.failure)")
+            throw ExitCode(3)
+        }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(output), as: UTF8.self))
+        } else {
+            print("kernel \(output.kernel), \(trial.accelerator)")
+            for row in output.rows { print(row.text) }
+        }
+        if !output.rows.allSatisfy(\.holds) { throw ExitCode(1) }
+    }
+}

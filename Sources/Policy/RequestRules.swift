@@ -1,0 +1,138 @@
+/// What is read of an HTTP request to judge it.
+public struct RequestFacts: Sendable, Hashable {
+    public let method: String
+    /// The request's target as it is sent, with its query.
+    public let path: String
+    public let host: String?
+    public let headers: [(name: String, value: String)]
+
+    public init(method: String, path: String, host: String?, headers: [(name: String, value: String)]) {
+        self.method = method
+        self.path = path
+        self.host = host
+        self.headers = headers
+    }
+
+    public static func == (left: RequestFacts, right: RequestFacts) -> Bool {
+        left.method == right.method && left.path == right.path && left.host == right.host
+            && left.headers.elementsEqual(right.headers) { $0 == $1 }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(method)
+        hasher.combine(path)
+    }
+}
+
+/// `HTTPMatch` with its patterns read.
+public struct RequestMatch: Sendable, Hashable {
+    private let method: TextPattern?
+    private let path: TextPattern?
+    private let host: TextPattern?
+    private let headers: [Header]
+
+    private struct Header: Sendable, Hashable {
+        let name: String
+        let value: String?
+    }
+
+    /// - Throws: `TextPattern.Mistake` that begins with the field.
+    public init(_ match: HTTPMatch) throws(TextPattern.Mistake) {
+        func pattern(_ text: String?, _ field: String) throws(TextPattern.Mistake) -> TextPattern? {
+            guard let text, !text.isEmpty else { return nil }
+            do {
+                return try TextPattern(text)
+            } catch {
+                throw TextPattern.Mistake(description: "\(field): \"\(text)\" is no regular expression: \(error)")
+            }
+        }
+        method = try pattern(match.method, "method")
+        path = try pattern(match.path, "path")
+        host = try pattern(match.host, "host")
+        var headers: [Header] = []
+        for text in match.headers {
+            let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0]).lowercased()
+            guard !name.isEmpty, !name.contains(where: \.isWhitespace) else {
+                throw TextPattern.Mistake(description: "headers: \"\(text)\" is no \"Name: value\"")
+            }
+            headers.append(
+                Header(name: name, value: parts.count == 2 ? Self.trimmed(parts[1]) : nil))
+        }
+        self.headers = headers
+    }
+
+    /// Everything that is given must match; a header that is given must be there with this value, if there is one, once.
+    public func matches(_ request: RequestFacts) -> Bool {
+        if let method, !method.matches(request.method) { return false }
+        if let path, !path.matches(request.path) { return false }
+        if let host, !host.matches(request.host ?? "") { return false }
+        return headers.allSatisfy { header in
+            let values = request.headers.filter { $0.name.lowercased() == header.name }.map(\.value)
+            // A receiver may take the first or the last of several.
+            return !values.isEmpty && values.allSatisfy { header.value == nil || $0 == header.value }
+        }
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+}
+
+/// A rule that looks at requests, for one endpoint.
+public struct RequestRule: Sendable, Hashable {
+    public let name: String
+    /// Nil: anybody.
+    public let identities: Set<UInt32>?
+    public let ports: Set<PortRange>
+    public let matches: [RequestMatch]
+
+    func covers(identity: UInt32, port: UInt16) -> Bool {
+        (identities?.contains(identity) ?? true)
+            && ports.contains { $0.protocol == .tcp && $0.ports.contains(port) }
+    }
+}
+
+/// What an endpoint's policy says of requests to it.
+public struct RequestPolicy: Sendable, Hashable {
+    public let ingress: DirectionPolicy
+    public let rules: [RequestRule]
+
+    public init(ingress: DirectionPolicy, rules: [RequestRule]) {
+        self.ingress = ingress
+        self.rules = rules
+    }
+
+    public enum Verdict: Sendable, Hashable {
+        case allowed
+        /// By the rules named: those that look at requests of this connection, or what denies all of it.
+        case denied(by: String)
+    }
+
+    /// Judges a request of a connection that came to this port.
+    public func verdict(on request: RequestFacts, from identity: UInt32, port: UInt16) -> Verdict {
+        let decision = ingress.strongest(identity: identity, port: port, of: .tcp)
+        switch decision?.verdict {
+        case .allow: return .allowed
+        case .deny, .defaultDeny: return .denied(by: decision?.rule ?? "")
+        case nil: return .denied(by: "no policy of the endpoint")
+        case .redirect:
+            let asked = rules.filter { $0.covers(identity: identity, port: port) }
+            if asked.contains(where: { $0.matches.contains { $0.matches(request) } }) { return .allowed }
+            return .denied(by: Set(asked.map(\.name)).sorted().joined(separator: ", "))
+        }
+    }
+}
+
+extension DirectionPolicy {
+    /// The strongest of the decisions that cover a connection, without asking which of equals is named.
+    func strongest(identity: UInt32, port: UInt16, of transport: PortProtocol) -> PolicyDecision? {
+        var found: PolicyDecision?
+        for (match, decision) in decisions {
+            guard match.identity == 0 || match.identity == identity else { continue }
+            if let ports = match.ports, ports.protocol != transport || !ports.ports.contains(port) { continue }
+            if found.map({ decision.verdict > $0.verdict }) ?? true { found = decision }
+        }
+        return found
+    }
+}

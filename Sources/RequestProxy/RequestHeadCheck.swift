@@ -1,0 +1,88 @@
+import NIOHTTP1
+import Policy
+
+/// What a request's head says to a policy and to the next reader; pure.
+enum RequestHeadCheck {
+    /// Why the head could mean one thing here and another at the server; nil when it has one meaning.
+    static func mistake(_ head: HTTPRequestHead) -> String? {
+        guard head.version == .http1_1 || head.version == .http1_0 else { return "HTTP/1.0 and HTTP/1.1 only" }
+        if head.headers["host"].count > 1 { return "several Host headers" }
+        if head.version == .http1_1, head.headers["host"].isEmpty { return "no Host header" }
+        if head.headers["content-length"].count > 1 { return "several Content-Length headers" }
+        let codings = head.headers["transfer-encoding"]
+        if !codings.isEmpty {
+            if head.headers.contains(name: "content-length") { return "Content-Length beside Transfer-Encoding" }
+            if codings.count > 1 || codings[0].lowercased() != "chunked" {
+                return "a Transfer-Encoding other than chunked"
+            }
+            if head.version == .http1_0 { return "Transfer-Encoding in HTTP/1.0" }
+        }
+        if head.method == .CONNECT { return nil }
+        if head.uri == "*" { return head.method == .OPTIONS ? nil : "the target is no path" }
+        return pathMistake(Array(head.uri.utf8))
+    }
+
+    /// A server may take `/a/../b` for `/b`, and a policy that allows `/a/.*` must not let it through.
+    private static func pathMistake(_ target: [UInt8]) -> String? {
+        guard target.first == UInt8(ascii: "/") else { return "the target is no path" }
+        guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
+        else {
+            return "the target has octets that no path has"
+        }
+        let path = target.prefix { $0 != UInt8(ascii: "?") }
+        var decoded: [UInt8] = []
+        var index = path.startIndex
+        while index < path.endIndex {
+            var octet = path[index]
+            if octet == UInt8(ascii: "%") {
+                guard index + 2 < path.endIndex, let value = hex(path[index + 1], path[index + 2]) else {
+                    return "the target has a broken percent-encoding"
+                }
+                octet = value
+                // An encoded separator is one to some servers.
+                if octet == UInt8(ascii: "/") || octet == UInt8(ascii: "\\") || octet < 0x20 {
+                    return "the target has an encoded separator"
+                }
+                index += 2
+            }
+            decoded.append(octet)
+            index += 1
+        }
+        let segments = decoded.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        return segments.contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
+            ? "the target has dot segments" : nil
+    }
+
+    private static func hex(_ high: UInt8, _ low: UInt8) -> UInt8? {
+        guard let high = Character(UnicodeScalar(high)).hexDigitValue,
+            let low = Character(UnicodeScalar(low)).hexDigitValue
+        else { return nil }
+        return UInt8(high << 4 | low)
+    }
+
+    static func facts(_ head: HTTPRequestHead) -> RequestFacts {
+        RequestFacts(
+            method: head.method.rawValue, path: head.uri, host: head.headers.first(name: "host"),
+            headers: head.headers.map { ($0.name, $0.value) })
+    }
+
+    /// As it goes on to the server.
+    static func forwarded(_ head: HTTPRequestHead) -> HTTPRequestHead {
+        var head = head
+        let keepsAlive = head.isKeepAlive
+        stripHops(&head.headers, version: head.version, keepsAlive: keepsAlive)
+        return head
+    }
+
+    /// Headers that are about this connection (RFC 9110, section 7.6.1), and those that ask for another protocol on it.
+    static func stripHops(_ headers: inout HTTPHeaders, version: HTTPVersion, keepsAlive: Bool) {
+        for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
+            headers.remove(name: name)
+        }
+        if !keepsAlive {
+            headers.add(name: "Connection", value: "close")
+        } else if version == .http1_0 {
+            headers.add(name: "Connection", value: "keep-alive")
+        }
+    }
+}

@@ -1,0 +1,147 @@
+public import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import NetAddress
+public import Policy
+
+/// A connection through the proxy, as client and server see it: the proxy has an address of its own in neither.
+public struct ProxiedConnection: Sendable, Hashable {
+    public let client: IPv4Address
+    public let clientPort: UInt16
+    public let server: IPv4Address
+    public let serverPort: UInt16
+
+    public init(client: IPv4Address, clientPort: UInt16, server: IPv4Address, serverPort: UInt16) {
+        self.client = client
+        self.clientPort = clientPort
+        self.server = server
+        self.serverPort = serverPort
+    }
+}
+
+/// A transparent proxy for HTTP/1.1 (RFC 9112) in the node's own network namespace. It listens under any address, answers what
+/// may not pass with 403, and calls the server under the client's address for what may.
+///
+/// What two readers could understand differently is answered with 400 and ends the connection: contradicting lengths, targets
+/// that are no path, paths with dot segments. Connections are not upgraded.
+public final class RequestProxy: Sendable {
+    /// Whether a request may pass; asked on the proxy's thread, for every request.
+    public typealias Judge = @Sendable (RequestFacts, ProxiedConnection) -> Bool
+
+    public struct Settings: Sendable {
+        /// Preferred, so that a restart finds its packets; another one when it is taken.
+        public var port: UInt16 = 10_500
+        /// Of the sockets towards servers.
+        public var mark: UInt32
+        /// Connections at once; more are refused.
+        public var connectionLimit = 1024
+        public var connectTimeout = TimeAmount.seconds(5)
+        /// Both ways silent for so long.
+        public var idleTimeout = TimeAmount.minutes(60)
+        /// From a connection's first octet, or the last request's end, to a whole head.
+        public var headTimeout = TimeAmount.seconds(60)
+        /// Called instead of the address that the client called, under the proxy's own; needs no privilege. For tests.
+        public var fixedServer: (address: NetAddress.IPv4Address, port: UInt16)?
+
+        public init(mark: UInt32) { self.mark = mark }
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    public let port: UInt16
+    private let channel: any Channel
+    private let group: MultiThreadedEventLoopGroup
+
+    /// Listens.
+    ///
+    /// - Throws: `IOError` with the errno of what was refused.
+    public init(_ settings: Settings, judge: @escaping Judge) throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        self.group = group
+        let count = ConnectionCount(limit: settings.connectionLimit)
+        func listen(_ number: UInt16) throws -> any Channel {
+            var bootstrap = ServerBootstrap(group: group)
+                .serverChannelOption(ChannelOptions.backlog, value: 256)
+                .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+                .childChannelOption(ChannelOptions.socketOption(.so_keepalive), value: 1)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        guard count.enter(until: channel.closeFuture) else { throw ProxyError.tooManyConnections }
+                        try ClientSide.install(on: channel, settings, judge)
+                    }
+                }
+            if settings.fixedServer == nil {
+                bootstrap = bootstrap.serverChannelOption(SocketOptions.transparent, value: 1)
+            }
+            return try bootstrap.bind(host: "127.0.0.1", port: Int(number)).wait()
+        }
+        do {
+            let channel: any Channel
+            do { channel = try listen(settings.port) } catch { channel = try listen(0) }
+            self.channel = channel
+        } catch {
+            try? group.syncShutdownGracefully()
+            throw error
+        }
+        port = channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? 0
+    }
+
+    /// Ends all connections.
+    public func stop() {
+        try? group.syncShutdownGracefully()
+    }
+}
+
+enum ProxyError: Error, CustomStringConvertible {
+    case tooManyConnections
+    case notIPv4
+
+    var description: String {
+        switch self {
+        case .tooManyConnections: "too many connections"
+        case .notIPv4: "the connection has no IPv4 addresses"
+        }
+    }
+}
+
+/// Socket options that NIO has no name for.
+enum SocketOptions {
+    /// `IP_TRANSPARENT`, `SO_MARK` (linux/in.h, asm-generic/socket.h).
+    static let transparent = ChannelOptions.Types.SocketOption(level: .ip, name: .init(rawValue: 19))
+    static let mark = ChannelOptions.Types.SocketOption(level: .socket, name: .init(rawValue: 36))
+}
+
+/// How many connections there are; touched on the proxy's one thread only.
+private final class ConnectionCount: @unchecked Sendable {
+    // Unchecked: every access is on the one event loop of the proxy's group.
+    private let limit: Int
+    private var count = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    func enter(until closed: EventLoopFuture<Void>) -> Bool {
+        guard count < limit else { return false }
+        count += 1
+        closed.whenComplete { _ in self.count -= 1 }
+        return true
+    }
+}
+
+extension ProxiedConnection {
+    /// Of an accepted channel: its own address is the one that the client called.
+    init(_ channel: any Channel) throws(ProxyError) {
+        guard let client = channel.remoteAddress, let clientAddress = client.address4, let clientPort = client.port,
+            let server = channel.localAddress, let serverAddress = server.address4, let serverPort = server.port
+        else { throw .notIPv4 }
+        self.init(
+            client: clientAddress, clientPort: UInt16(truncatingIfNeeded: clientPort), server: serverAddress,
+            serverPort: UInt16(truncatingIfNeeded: serverPort))
+    }
+}
+
+extension SocketAddress {
+    fileprivate var address4: NetAddress.IPv4Address? {
+        guard case .v4 = self, let text = ipAddress else { return nil }
+        return NetAddress.IPv4Address(text)
+    }
+}

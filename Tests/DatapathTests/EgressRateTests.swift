@@ -1,0 +1,31 @@
+import Testing
+
+@testable import Datapath
+
+@Suite struct EgressRateTests {
+    @Test(
+        arguments: [
+            ("10M", 10_000_000), ("1.5G", 1_500_000_000), ("64Ki", 65_536), ("2500000", 2_500_000), ("1k", 1000),
+            ("5000000m", 5000), ("1P", 1_000_000_000_000_000),
+        ] as [(String, UInt64)])
+    func `a quantity is bits per second`(_ text: String, _ bits: UInt64) {
+        #expect(EgressRate(quantity: text)?.bitsPerSecond == bits)
+    }
+
+    @Test(arguments: ["", "M", "-1M", "999", "2P", "10 M", "10MB", "1e6", "1.2.3M", "１0M", ".M", "nan", "0x10M"])
+    func `what is no rate is refused`(_ text: String) {
+        #expect(EgressRate(quantity: text) == nil)
+    }
+
+    @Test func `a row holds within its bounds and says so`() {
+        let row = BenchRow(name: "a ÷ b", value: 1.234, unit: "×", atMost: 1.1, how: "twice")
+        #expect(!row.holds)
+        #expect(row.text == "OVER a ÷ b: 1.23 ×, at most 1.10  (twice)")
+        #expect(BenchRow(name: "a", value: .nan, unit: "s", atMost: 1, how: "").holds == false)
+    }
+
+    @Test func `the median of an even number lies between`() {
+        #expect(median([4, 1, 3, 2]) == 2.5)
+        #expect(median([5, 1, 3]) == 3)
+    }
+}

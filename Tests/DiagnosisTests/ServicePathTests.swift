@@ -1,0 +1,80 @@
+import Diagnosis
+import Matrix
+import Testing
+
+/// Calls of services: their packets carry a backend's address once they are translated, and a node's calls its address in the
+/// pods' range.
+@Suite struct ServicePathTests {
+    private static let call = FlowTuple(
+        protocol: 6, source: "10.0.0.11", sourcePort: 40_000, destination: "10.100.0.16", destinationPort: 80)
+
+    /// node1 calls a service whose backend is 192.168.2.5, and nothing comes back.
+    private func evidence(_ drop: FlowTuple?, discard: FlowTuple? = nil) -> Evidence {
+        var evidence = Evidence()
+        evidence.nodes = [
+            NodeReading(
+                name: "node1", address: "10.0.0.11", podCIDR: "192.168.1.0/24", tunnelPort: 8472, power: .running,
+                answers: true, carrier: true, agentRunning: true, impairments: [], routerAddress: "192.168.1.1")
+        ]
+        evidence.endpoints = [
+            Endpoint(
+                id: "node/node1", kind: .node, node: "node1", namespace: nil, address: "10.0.0.11", port: 30_080,
+                labels: [:]),
+            Endpoint(
+                id: "service/default/web:80", kind: .service, node: nil, namespace: "default", address: "10.100.0.16",
+                port: 80, labels: [:], protocol: .tcp),
+        ]
+        evidence.backends = ["service/default/web:80": ["192.168.2.5"]]
+        evidence.probes = [
+            ProbeReading(
+                key: CellKey(from: "node/node1", to: "service/default/web:80", protocol: .tcp, port: 80),
+                observed: .timeout, flow: Self.call, requestArrived: false, sent: 1, answered: 0)
+        ]
+        if let drop {
+            evidence.datapath = [
+                DatapathReading(
+                    node: "node2", point: "drop", dropReason: "policy-denied-ingress", location: "lxc.bpf.c:7", flow: drop,
+                    tunnelPeer: nil, rule: "NetworkPolicy default/p")
+            ]
+        }
+        if let discard { evidence.cloud.discards = [DiscardReading(reason: "destination-unknown", flow: discard)] }
+        return evidence
+    }
+
+    private func flow(_ source: String, _ port: UInt16, _ destination: String, _ destinationPort: UInt16) -> FlowTuple {
+        FlowTuple(
+            protocol: 6, source: source, sourcePort: port, destination: destination, destinationPort: destinationPort)
+    }
+
+    @Test(arguments: [("10.0.0.11", "192.168.2.5"), ("192.168.1.1", "192.168.2.5"), ("192.168.1.1", "10.100.0.16")])
+    func `a drop of the translated call is the call's`(_ source: String, _ destination: String) {
+        let port: UInt16 = destination == "10.100.0.16" ? 80 : 8080
+        for seen in [flow(source, 40_000, destination, port), flow(destination, port, source, 40_000)] {
+            let account = Diagnosis.account(for: evidence(seen))
+            #expect(account.findings.first?.id == "policy/not-allowed" && account.unexplained.isEmpty, "\(seen)")
+        }
+    }
+
+    @Test func `a drop of somebody else's packets is not`() {
+        for seen in [
+            flow("192.168.1.1", 40_001, "192.168.2.5", 8080), flow("192.168.1.1", 40_000, "192.168.2.6", 8080),
+            flow("192.168.1.2", 40_000, "192.168.2.5", 8080), flow("192.168.1.1", 40_000, "10.100.0.16", 81),
+        ] {
+            #expect(Diagnosis.account(for: evidence(seen)).findings.map(\.id) == ["unknown"], "\(seen)")
+        }
+    }
+
+    @Test func `a call that nobody translated ends at the VPC's router`() {
+        let account = Diagnosis.account(for: evidence(nil, discard: flow("10.0.0.11", 40_000, "10.100.0.16", 80)))
+        #expect(account.findings.map(\.id) == ["underlay/destination-unknown"])
+        #expect(account.unexplained.isEmpty)
+        #expect(account.findings.first?.evidence.joined().contains("service/default/web:80") == true)
+        // Of another port, another sender, or another reason it says nothing.
+        for discard in [flow("10.0.0.11", 40_000, "10.100.0.16", 81), flow("10.0.0.12", 40_000, "10.100.0.16", 80)] {
+            #expect(Diagnosis.account(for: evidence(nil, discard: discard)).findings.map(\.id) == ["unknown"])
+        }
+        var other = evidence(nil, discard: flow("10.0.0.11", 40_000, "10.100.0.16", 80))
+        other.cloud.discards[0].reason = "source-unknown"
+        #expect(Diagnosis.account(for: other).findings.map(\.id) == ["unknown"])
+    }
+}

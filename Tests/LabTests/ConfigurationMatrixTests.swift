@@ -1,0 +1,64 @@
+import Foundation
+import Matrix
+import Reports
+import RunEvents
+import Scenario
+import Testing
+
+/// Every row of {vxlan, geneve, native, eni} × {bpf, iptables} × {kube-proxy replacement on, off} × {no policy, default deny},
+/// on real nodes: a lab for each routing mode, whose agents are started again with the next row's values.
+@Suite(.serialized) struct ConfigurationMatrixTests {
+    /// Who has the services when the datapath does not.
+    private static let withoutReplacement = DatapathConfiguration.Services.nobody
+
+    @Test(arguments: DatapathConfiguration.Routing.allCases)
+    func `every row fares as its model says`(_ routing: DatapathConfiguration.Routing) async throws {
+        let rows = DatapathConfiguration.rows(routing, withoutReplacement: Self.withoutReplacement)
+        #expect(rows.count == 8)
+        let generated = ConfigurationScenario(rows: rows)
+        let folder = try ScratchFolder()
+        let file = "\(folder.path)/\(generated.name).yaml"
+        try generated.lab.write(
+            toFile: "\(folder.path)/\(generated.labFile)", atomically: true, encoding: .utf8)
+        try generated.text.write(toFile: file, atomically: true, encoding: .utf8)
+        let labrun = try LabrunProgram()
+
+        let checked = try await labrun.run(["scenario", "validate", file])
+        if checked.status != 0 {
+            // What the lab does not have yet is said by name, and no such row counts as passed.
+            let lines = "\(checked.output)\n\(checked.errors)".split(separator: "\n").map(String.init)
+            let refusals = lines.filter { $0.contains(" is not supported: ") }
+            #expect(!refusals.isEmpty, "\(lines.joined(separator: "\n"))")
+            withKnownIssue("\(routing.rawValue): not run, for the lab refuses its values") {
+                for row in rows { Issue.record("\(row) was not run: \(refusals.first ?? "")") }
+            }
+            return
+        }
+
+        let before = try HostState.read()
+        let ended = try await labrun.run(scenario: file, in: folder)
+        #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
+        let report = try folder.report()
+        #expect(report.stepsNotRun == [])
+        #expect(report.steps.map(\.name) == rows.map(\.description))
+        for (row, step) in zip(rows, report.steps) { check(row, step) }
+        let left = try await HostState.leftovers(of: folder, since: before)
+        #expect(left.isEmpty)
+    }
+
+    private func check(_ row: DatapathConfiguration, _ step: RunReport.Step) {
+        #expect(step.verdict == .pass, "\(row)")
+        let cells = step.matrix?.cells ?? []
+        // Four pods and two nodes to each other, to three hosts of the cloud, to two services of three addresses.
+        #expect(Set(cells.filter { $0.verdict == .pass }.map(\.key)).count == cells.count && !cells.isEmpty, "\(row)")
+        // All of them were expected something of, and every class of the model is there.
+        let kinds = Set(cells.map { $0.to.prefix { $0 != "/" } })
+        #expect(kinds == ["default", "node", "service", "nodeport", "vpc", "internet"], "\(row)")
+        let denials = step.expectations.filter { $0.name.hasPrefix("drops") }
+        let denied = TrafficClass.all.filter {
+            if case .denied = row.expectation(of: $0).result { true } else { false }
+        }
+        // Per node a rule for each class; each names its denied cells' drop events.
+        #expect(denials.count == 2 * denied.count && denials.allSatisfy { $0.state == .met }, "\(row)")
+    }
+}

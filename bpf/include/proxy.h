@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// The way through the node's proxy, which listens in the node's own network namespace under any address (IP_TRANSPARENT):
+//
+//   client ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the client, under the pod's address
+//   the proxy's connection with the pod, under the client's address ─ from_host ─ to_container ─ pod ─ from_container ─ proxy
+//
+// The mark tells a rule of the node's routes that a packet is for a local socket whatever its address. Both connections have
+// the same tuple, seen from the pod, and share its conntrack entry, which says DP_CT_PROXY.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "eth.h"
+#include "flow.h"
+#include "forward.h"
+#include "ipv4.h"
+#include "packet.h"
+#include "trace.h"
+
+#define PROXY_LOOPBACK 0x7F000001
+// net/tcp_states.h is not for user space.
+#define PROXY_TCP_LISTEN 10
+
+// The proxy sent it: its socket has the mark, and from_host passes it on.
+static __always_inline int proxy_sent(const struct __sk_buff *skb) {
+    return (skb->mark & DP_MARK_IDENTITY_MASK) == DP_MARK_FROM_PROXY;
+}
+
+// After forward_to_endpoint, whose mark says only who.
+static __always_inline void proxy_mark_sent(struct __sk_buff *skb) {
+    skb->mark = DP_MARK_FROM_PROXY;
+}
+
+static __always_inline void proxy_mark(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct flow *flow) {
+    trace(skb, packet, config, DP_POINT_TO_PROXY);
+    skb->mark = DP_MARK_TO_PROXY | flow->connection.proxy_port;
+}
+
+// What the pod would receive: into the stack by the host device, where to_proxy finds the listener.
+static __always_inline int proxy_instead_of_endpoint(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct flow *flow) {
+    struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
+
+    if (!eth)
+        return DROP(skb, packet, DP_DROP_TRUNCATED);
+    eth_rewrite(eth, config->host_mac, config->host_mac);
+    proxy_mark(skb, packet, config, flow);
+    return bpf_redirect(config->host_ifindex, BPF_F_INGRESS);
+}
+
+// What the pod answers: the stack knows the proxy's connection by its tuple.
+static __always_inline int proxy_from_endpoint(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct flow *flow) {
+    proxy_mark(skb, packet, config, flow);
+    return TC_ACT_OK;
+}
+
+// 1: a connection of its own; 0: none, or one that listens.
+static __always_inline int proxy_is_connected(struct __sk_buff *skb, struct bpf_sock_tuple *tuple) {
+    struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
+    int is_connected;
+
+    if (!socket)
+        return 0;
+    is_connected = socket->state != PROXY_TCP_LISTEN;
+    bpf_sk_release(socket);
+    return is_connected;
+}
+
+// Gives the packet to the proxy's listener. 0, or -1 when there is none.
+static __always_inline int proxy_assign(struct __sk_buff *skb, __be16 port) {
+    struct bpf_sock_tuple tuple = {.ipv4 = {.daddr = bpf_htonl(PROXY_LOOPBACK), .dport = port}};
+    struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+    int refused = -1;
+
+    if (!socket)
+        return -1;
+    if (socket->state == PROXY_TCP_LISTEN)
+        refused = bpf_sk_assign(skb, socket, 0);
+    bpf_sk_release(socket);
+    return refused ? -1 : 0;
+}
+
+// Ingress of the host device, for what proxy_instead_of_endpoint sent there.
+static __always_inline int proxy_receive(struct __sk_buff *skb, struct packet *packet) {
+    __be16 port = skb->mark & 0xFFFF;
+    struct bpf_sock_tuple tuple = {};
+    struct ethhdr *eth = ipv4_validate(skb, packet);
+
+    if (!eth)
+        return TC_ACT_SHOT;
+    // Later fragments, and ICMP errors: they are about connections that are there.
+    if (packet->event.protocol != IPPROTO_TCP || !packet->l4_offset)
+        return TC_ACT_OK;
+    tuple.ipv4.saddr = packet->event.source.word[0];
+    tuple.ipv4.daddr = packet->event.destination.word[0];
+    // Source and destination port, as they follow each other in the tuple.
+    if (bpf_skb_load_bytes(skb, packet->l4_offset, &tuple.ipv4.sport, 4))
+        return DROP(skb, packet, DP_DROP_TRUNCATED);
+    packet->event.source_port = bpf_ntohs(tuple.ipv4.sport);
+    packet->event.destination_port = bpf_ntohs(tuple.ipv4.dport);
+    packet->event.flags |= DP_EVENT_L4;
+    if (proxy_is_connected(skb, &tuple))
+        return TC_ACT_OK;
+    if (proxy_assign(skb, port))
+        return DROP(skb, packet, DP_DROP_PROXY_UNAVAILABLE);
+    return TC_ACT_OK;
+}
