@@ -101,7 +101,8 @@ let host: [Target] = [
     .target(
         name: "Runner",
         dependencies: [
-            "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents", "Scenario", "LinuxKernel",
+            "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents", "Scenario",
+            "LinuxKernel",
         ],
         swiftSettings: strict),
     .target(

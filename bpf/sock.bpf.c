@@ -70,8 +70,9 @@ static __always_inline int socket_forward(struct bpf_sock_addr *ctx) {
     };
 
     backend = service_select(&key, service, &client, bpf_ktime_get_ns() / 1000000000, &number);
+    // A pod's packets meet its own programs, which record the drop and answer port unreachable; the node's meet nobody.
     if (!backend)
-        return SOCKET_REFUSE;
+        return space == bpf_get_netns_cookie(NULL) ? SOCKET_REFUSE : SOCKET_PASS;
     socket_key(&socket, ctx, backend->address.word[0], backend->port);
     if (bpf_map_update_elem(&dp_sockets, &socket, &frontend, BPF_ANY))
         return SOCKET_REFUSE;

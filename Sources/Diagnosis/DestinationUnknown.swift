@@ -32,11 +32,13 @@ enum DestinationUnknown: RootCause {
         return [
             Explanation(
                 finding: Finding(
-                    id: ids[0], summary: "nobody in the VPC has the address \(list(targets)), and no node translated it",
+                    id: ids[0],
+                    summary: "nobody in the VPC has the address \(list(targets)), and no node translated it",
                     evidence: lines,
                     fix: services.isEmpty
                         ? "a route to it in the VPC's route table"
-                        : "have services translated in the nodes: kubeProxyReplacement: true, or kube-proxy", confidence: 0.9),
+                        : "have services translated in the nodes: kubeProxyReplacement: true, or kube-proxy",
+                    confidence: 0.9),
                 cells: cells)
         ]
     }

@@ -10,6 +10,8 @@ public struct PathIndex: Sendable {
     private let datapathByFlow: [FlowTuple: [DatapathReading]]
     private let datapathByPort: [SenderPort: [DatapathReading]]
     let rejects: [FlowLogReading]
+    /// Of all probes.
+    private let senderPorts: Set<SenderPort>
 
     public init(_ evidence: Evidence) {
         self.evidence = evidence
@@ -24,6 +26,7 @@ public struct PathIndex: Sendable {
             }
         }
         rejects = evidence.flowLog.filter { !$0.accepted }
+        senderPorts = Set(evidence.probes.compactMap(\.flow).map(SenderPort.init))
     }
 
     /// Indices of probes that were sent, or should have been, and did not come back as they should.
@@ -53,6 +56,20 @@ public struct PathIndex: Sendable {
                     && (seen.destination == flow.destination && seen.destinationPort == flow.destinationPort
                         || backends.contains(seen.destination))
             }
+        }
+    }
+
+    /// What was reported of packets that a node forwarded for a probe of a service, by kube-proxy's rules: under an address and
+    /// a port of that node, so that nothing links them to the probe but the backend. Readings of other probes are left out.
+    public func forwardedReadings(of probe: ProbeReading) -> [DatapathReading] {
+        guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to], to.kind == .service,
+            let forwarder = (to.node ?? from.node).flatMap({ nodes[$0] })
+        else { return [] }
+        let sources = [forwarder.address, forwarder.routerAddress].compactMap { $0 }
+        let backends = otherAddresses(of: probe.key.to)
+        return evidence.datapath.filter { reading in
+            reading.flow.protocol == probe.flow?.protocol && sources.contains(reading.flow.source)
+                && backends.contains(reading.flow.destination) && !senderPorts.contains(SenderPort(reading.flow))
         }
     }
 

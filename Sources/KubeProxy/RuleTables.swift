@@ -81,7 +81,8 @@ struct RuleTables {
         let filter =
             ["*filter"] + Self.filterChains.map { ":\($0) - [0:0]" } + insertions("filter") + filterRules + ["COMMIT"]
         let nat =
-            ["*nat"] + (Self.baseNATChains + natChains + removed).map { ":\($0) - [0:0]" } + insertions("nat") + services
+            ["*nat"] + (Self.baseNATChains + natChains + removed).map { ":\($0) - [0:0]" } + insertions("nat")
+            + services
             + natRules
             + removed.map { "-X \($0)" } + ["COMMIT"]
         return (filter + nat).map { $0 + "\n" }.joined()

@@ -52,6 +52,7 @@ public final class Cluster: Sendable {
         self.fabric = fabric
         self.cloud = cloud
         values = Mutex(plan.profile.datapathValues)
+        kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
         store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
         (failures, failureSink) = AsyncStream.makeStream(of: LabError.self, bufferingPolicy: .bufferingOldest(16))
         let router = NoticeRouter()
@@ -103,10 +104,11 @@ public final class Cluster: Sendable {
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
         case .agent(let agent)
-        where !agent.running && agent.ended != nil && !isTolerated(node.name, agent: true):
+        where !agent.running && agent.ended != nil && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
+            let advice = agent.isOutOfMemory ? " (it has \(plan.profile.memoryMiB) MiB: nodes.memoryMiB)" : ""
             failureSink.yield(
                 LabError(
-                    .agentFailed, "the agent of \(node.name) ended: \(agent.ended ?? "")",
+                    .agentFailed, "the agent of \(node.name) ended: \(agent.ended ?? "")\(advice)",
                     lastLines: agent.lastLines))
         default: break
         }
@@ -188,7 +190,7 @@ public final class Cluster: Sendable {
     }
     /// What each DNS server was last told, by endpoint id.
     let servedNames = Observed([String: String]())
-    let kubeProxy = Observed(KubeProxyState())
+    let kubeProxy: Observed<KubeProxyState>
     private let knownEntries = Mutex<[String: NodeEntry]>([:])
 
     func runningNodes() async -> [ClusterNode] {
@@ -360,6 +362,10 @@ public final class Cluster: Sendable {
         var changes = changes
         if let type = changes.removeValue(forKey: Action.instanceType) {
             try await resize(to: type)
+            if changes.isEmpty { return }
+        }
+        if let enabled = changes.removeValue(forKey: Action.kubeProxy) {
+            try await setKubeProxy(enabled == "true")
             if changes.isEmpty { return }
         }
         let prefix = "datapath.values."

@@ -28,7 +28,10 @@ extension Cluster {
                     let request = cloudRequest(
                         identifier, pairs: bySender[name] ?? [], endpoints: endpoints, indices: indices, plan: plan)
                     group.addTask {
-                        do { return (name, .success(try await cloud.probe(request))) } catch {
+                        do {
+                            let answer = try await cloud.probe(request)
+                            return (name, .success((answer.summary, answer.results)))
+                        } catch {
                             return (name, .failure(error))
                         }
                     }

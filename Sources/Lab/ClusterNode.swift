@@ -92,7 +92,8 @@ public final class ClusterNode: Sendable {
                 if let known = $0.runtime, known.bootID != hello.bootID { $0.boots += 1 }
                 $0.runtime = hello
             }
-        case .agent(let agent):
+        case .agent(let told):
+            let agent = await observed.value.agent.map { told.named(after: $0, console: consoleTail(60)) } ?? told
             await observed.update { $0.agent = agent }
             report(self, .agent(agent))
         case .container(let container):

@@ -21,8 +21,13 @@ extension DatapathConfiguration {
 
     private func denial(of traffic: TrafficClass) -> TrafficExpectation? {
         switch (traffic.from, traffic.to) {
-        case (.pod, .service(_, .itself)) where services != .nobody: nil
+        // kube-proxy translates behind the sender's policy, which sees the service's address.
+        case (.pod, .service(_, .itself)) where services == .datapath: nil
         case (.pod, _): denied(.egress, "the sender's policy allows no egress")
+        // The other node forwards under an address of its own: to its own pods as their host, to the sender's as another node.
+        case (.node, .service(.nodePort(.otherNode), .pod(.otherNode))) where services == .kubeProxy: nil
+        case (.node, .service(.nodePort(.otherNode), .pod(.sameNode))) where services == .kubeProxy:
+            denied(.ingress, "the receiver's policy allows no ingress from the node that forwards")
         case (.node, .pod(.otherNode)), (.node, .service(_, .pod(.otherNode))):
             // Where nobody knows the service, its backend never hears of it.
             if case .service = traffic.to, services == .nobody {
@@ -42,7 +47,10 @@ extension DatapathConfiguration {
         case (.pod, .sameNode): open(.pod, "pods of a node reach each other through its own maps")
         case (.pod, .otherNode):
             open(.pod, isTunnel ? "the tunnel keeps the pod's address" : "the VPC carries pods' addresses")
-        case (.node, .sameNode): open(.router, "the route to its pods has the host device's address")
+        case (.node, .sameNode):
+            routing == .eni
+                ? open(.node, "pods have addresses of the node's own network")
+                : open(.router, "the route to its pods has the host device's address")
         case (.node, .otherNode):
             isTunnel
                 ? open(.router, "the way into the tunnel is by the host device")

@@ -11,7 +11,10 @@ extension Judge {
             nodes: observation.nodes, endpoints: observation.endpoints,
             datapath: observation.datapath.filter { $0.dropReason != nil })
         evidence.backends = observation.backends
+        evidence.probes = observation.probes
         let paths = PathIndex(evidence)
+        // A forwarded packet answers for one cell only.
+        var spent: Set<FlowTuple> = []
         return expectations.drops.map { expected in
             let title = expected.words
             let denied = observation.probes.filter { probe in
@@ -28,6 +31,13 @@ extension Judge {
                 }
                 let found = paths.readings(of: probe)
                 if found.contains(where: expected.explains) { continue }
+                let forwarded = paths.forwardedReadings(of: probe).first {
+                    expected.explains($0) && !spent.contains($0.flow)
+                }
+                if let forwarded {
+                    spent.insert(forwarded.flow)
+                    continue
+                }
                 let others = Set(found.map { $0.words }).sorted()
                 unexplained.append(
                     "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): "

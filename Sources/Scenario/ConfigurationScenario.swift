@@ -103,12 +103,14 @@ public struct ConfigurationScenario: Sendable {
         let changes = row.values.filter { (before?.values ?? row.values)[$0.key] != $0.value }
         if !changes.isEmpty {
             let words = changes.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-            lines.append("  set: {datapath: {values: {\(words.joined(separator: ", "))}}}")
+            let others = before?.services == row.services ? "" : ", kubeProxy: {enabled: \(row.services == .kubeProxy)}"
+            lines.append("  set: {datapath: {values: {\(words.joined(separator: ", "))}}\(others)}")
         }
         if row.policy == .defaultDeny, before?.policy != row.policy {
             lines += [
                 "  apply:", "    - apiVersion: networking.k8s.io/v1", "      kind: NetworkPolicy",
-                "      metadata: {name: \(Self.policy)}", "      spec: {podSelector: {}, policyTypes: [Ingress, Egress]}",
+                "      metadata: {name: \(Self.policy)}",
+                "      spec: {podSelector: {}, policyTypes: [Ingress, Egress]}",
             ]
         }
         let rules = self.rules
@@ -191,7 +193,8 @@ public struct ConfigurationScenario: Sendable {
         // With two nodes there is one other.
         let behind = place == .sameNode ? nodes[node] : nodes[(node + 1) % nodes.count]
         switch front {
-        case .clusterIP: return "{kind: service, labels: {\(ServiceEndpoints.viaLabel): cluster-ip, backend: \(behind)}}"
+        case .clusterIP:
+            return "{kind: service, labels: {\(ServiceEndpoints.viaLabel): cluster-ip, backend: \(behind)}}"
         case .nodePort(let place):
             return "{kind: service, \(at(place, from: node)), "
                 + "labels: {\(ServiceEndpoints.viaLabel): node-port, backend: \(behind)}}"

@@ -53,7 +53,10 @@ public struct ScenarioFile: Codable, Sendable {
         let injected = spec.timeline.flatMap(\.actions).compactMap { action in
             if case .inject(let call) = action { call.kind } else { nil }
         }
-        return podsNeedUserland || profile.kubeProxy.enabled
+        let startsKubeProxy = spec.timeline.flatMap(\.actions).contains { action in
+            if case .set(let values) = action { values[Action.kubeProxy] == "true" } else { false }
+        }
+        return podsNeedUserland || profile.kubeProxy.enabled || startsKubeProxy
             || faults.contains { $0.needsUserland && injected.contains($0.kind) }
     }
 
@@ -179,6 +182,8 @@ public struct Step: Codable, Sendable {
 public enum Action: Codable, Sendable {
     /// Path of `set` for the instance type of all nodes.
     public static let instanceType = "nodes.instanceType"
+    /// Path of `set` for whether kube-proxy runs on the nodes; its rules leave with it.
+    public static let kubeProxy = "kubeProxy.enabled"
 
     /// Starts a fault; its id is the one that `heal` names (default: its kind).
     case inject(FaultCall)

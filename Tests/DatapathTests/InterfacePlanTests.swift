@@ -221,7 +221,8 @@ import Testing
         #expect(
             rules == [
                 RoutingRule(priority: 20, destination: IPv4CIDR(host: pod), table: 254, origin: NodeRoutes.origin),
-                RoutingRule(priority: 111, source: IPv4CIDR(host: pod), destination: vpc, table: 11, origin: NodeRoutes.origin),
+                RoutingRule(
+                    priority: 111, source: IPv4CIDR(host: pod), destination: vpc, table: 11, origin: NodeRoutes.origin),
             ])
         let routes = InterfaceRouting.routes(number: 2, gateway: IPv4Address(10, 0, 0, 1), linkIndex: 5, mtu: 1500)
         #expect(routes.map(\.table) == [12, 12])

@@ -33,7 +33,8 @@ import Testing
         if let drop {
             evidence.datapath = [
                 DatapathReading(
-                    node: "node2", point: "drop", dropReason: "policy-denied-ingress", location: "lxc.bpf.c:7", flow: drop,
+                    node: "node2", point: "drop", dropReason: "policy-denied-ingress", location: "lxc.bpf.c:7",
+                    flow: drop,
                     tunnelPeer: nil, rule: "NetworkPolicy default/p")
             ]
         }

@@ -38,7 +38,8 @@ import Testing
         let finding = try #require(Diagnosis.examine(evidence([Self.invalid])).first)
         #expect(finding.id == "services/stale-kube-proxy-rules")
         let text = finding.evidence.joined(separator: "\n")
-        #expect(text.contains("node2: filter: -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP: matched 3 packets"))
+        #expect(
+            text.contains("node2: filter: -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP: matched 3 packets"))
         #expect(text.contains("no kube-proxy runs on node2"))
         #expect(finding.fix.contains("bpf.masquerade: true"))
     }

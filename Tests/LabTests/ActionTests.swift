@@ -33,10 +33,16 @@ import Testing
         let folder = try ScratchFolder()
         let text = try String(contentsOfFile: LabrunProgram.scenario("actions"), encoding: .utf8)
         let wrong = [
-            ("scale: {deployment: web, namespace: team-a, replicas: 3}", "scale: {deployment: web, namespace: team-b, replicas: 3}"),
+            (
+                "scale: {deployment: web, namespace: team-a, replicas: 3}",
+                "scale: {deployment: web, namespace: team-b, replicas: 3}"
+            ),
             ("socketLB: {enabled: true}", "socketLB: {enable: true}"),
             ("delete: {kind: Namespace, name: team-a}", "delete: {kind: NetworkPolicy, namespace: team-a, name: taem}"),
-            ("scale: {deployment: web, namespace: team-a, replicas: 0}", "scale: {deployment: web, namespace: team-a, replicas: -1}"),
+            (
+                "scale: {deployment: web, namespace: team-a, replicas: 0}",
+                "scale: {deployment: web, namespace: team-a, replicas: -1}"
+            ),
         ].reduce(text) { text, change in text.replacing(change.0, with: change.1) }
         let file = "\(folder.path)/actions.yaml"
         try wrong.write(toFile: file, atomically: true, encoding: .utf8)

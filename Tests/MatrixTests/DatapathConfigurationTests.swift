@@ -24,7 +24,10 @@ import Testing
         #expect(rows.count == 32)
         #expect(
             Set(rows)
-                == Set(DatapathConfiguration.all.filter { $0.masquerade != .off && [.datapath, without].contains($0.services) }))
+                == Set(
+                    DatapathConfiguration.all.filter {
+                        $0.masquerade != .off && [.datapath, without].contains($0.services)
+                    }))
         // From one row to the next at most one of masquerade and services changes, so that few values do.
         for routing in DatapathConfiguration.Routing.allCases {
             let rows = DatapathConfiguration.rows(routing, withoutReplacement: without)
@@ -90,9 +93,18 @@ import Testing
         Row("vxlan-off-datapath-default-deny", .pod, .vpcDNS, .denied(.egress)),
         Row("vxlan-bpf-datapath-default-deny", .pod, .service(.clusterIP, .itself), .open, .pod),
         Row("vxlan-bpf-nobody-default-deny", .pod, .service(.clusterIP, .itself), .denied(.egress)),
+        Row("vxlan-bpf-kube-proxy-default-deny", .pod, .service(.clusterIP, .itself), .denied(.egress)),
+        Row("vxlan-bpf-kube-proxy-default-deny", .node, .service(.clusterIP, .pod(.otherNode)), .denied(.ingress)),
+        Row("vxlan-bpf-kube-proxy-default-deny", .node, .service(.nodePort(.otherNode), .pod(.otherNode)), .open),
+        Row(
+            "vxlan-bpf-kube-proxy-default-deny", .node, .service(.nodePort(.otherNode), .pod(.sameNode)),
+            .denied(.ingress)),
+        Row("eni-bpf-datapath-none", .node, .pod(.sameNode), .open, .node),
         Row("vxlan-bpf-datapath-default-deny", .node, .pod(.sameNode), .open, .router),
         Row("vxlan-bpf-datapath-default-deny", .node, .pod(.otherNode), .denied(.ingress)),
-        Row("vxlan-bpf-datapath-default-deny", .node, .service(.nodePort(.sameNode), .pod(.otherNode)), .denied(.ingress)),
+        Row(
+            "vxlan-bpf-datapath-default-deny", .node, .service(.nodePort(.sameNode), .pod(.otherNode)),
+            .denied(.ingress)),
         Row("vxlan-bpf-nobody-default-deny", .node, .service(.nodePort(.sameNode), .pod(.otherNode)), .refused),
         Row("vxlan-bpf-datapath-default-deny", .node, .node(.otherNode), .open, .node),
     ])
@@ -117,7 +129,9 @@ import Testing
             case .denied: denied += 1
             default: #expect(config.expectation(of: traffic) == without.expectation(of: traffic), "\(traffic)")
             }
-            if case .denied = without.expectation(of: traffic).result { Issue.record("denied without a policy: \(traffic)") }
+            if case .denied = without.expectation(of: traffic).result {
+                Issue.record("denied without a policy: \(traffic)")
+            }
         }
         #expect(denied > 0)
     }

@@ -82,7 +82,9 @@ import Testing
             case .refused:
                 #expect(problems.count == 1, "\(name): \(problems)")
                 #expect(
-                    problems.allSatisfy { $0.contains("datapath value \(name)=") && $0.contains(" is not supported: ") },
+                    problems.allSatisfy {
+                        $0.contains("datapath value \(name)=") && $0.contains(" is not supported: ")
+                    },
                     "\(problems)")
             case .unknown(let nearest):
                 #expect(problems.count == 1, "\(name): \(problems)")
@@ -101,7 +103,8 @@ import Testing
         check(settings) { name in
             switch name {
             case "kubeProxyReplacement", "devices", "image.UseDigest", "operator.image.useDigest": .acts
-            case "ipam.Operator.clusterPoolIPv4PodCIDRList": .unknown(nearest: "ipam.operator.clusterPoolIPv4PodCIDRList")
+            case "ipam.Operator.clusterPoolIPv4PodCIDRList":
+                .unknown(nearest: "ipam.operator.clusterPoolIPv4PodCIDRList")
             case "ipam.Operator.ClusterPoolIPv4MaskSize": .unknown(nearest: "ipam.operator.clusterPoolIPv4MaskSize")
             case "enable-bpf-masquerade": .unknown(nearest: "bpf.masquerade")
             case "k8sservicePort": .unknown(nearest: "k8sServicePort")
@@ -120,7 +123,9 @@ import Testing
             switch name {
             case "tunnel": .unknown(nearest: "routingMode")
             case "egressMasqueradeInterfaces": .acts
-            default: OptionCatalogue.mistake(name: name, value: name == "ipam.mode" ? "eni" : "true") == nil ? .acts : .refused
+            default:
+                OptionCatalogue.mistake(name: name, value: name == "ipam.mode" ? "eni" : "true") == nil
+                    ? .acts : .refused
             }
         }
     }
@@ -128,16 +133,24 @@ import Testing
     /// Every mistake of a block at once, each at its own place, an unknown name at the name.
     @Test func everyMistakeOfABlockIsReported() throws {
         let file = Self.scenario(
-            "bpf:\n  masquerad: true\nroutingMode: tunel\nipv6: {enabled: true}\ntunnelPort: 70000\nrouting: {mode: native}")
+            "bpf:\n  masquerad: true\nroutingMode: tunel\nipv6: {enabled: true}\ntunnelPort: 70000\nrouting: {mode: native}"
+        )
         let problems = ScenarioText.problems(file)
         #expect(problems.count == 5, "\(problems)")
         let first = try #require(Self.line(of: "bpf:", in: file))
         #expect(
             problems.contains {
-                $0.hasPrefix("x.yaml:\(first + 1):11:") && $0.contains("\"bpf.masquerad\"") && $0.contains("bpf.masquerade")
+                $0.hasPrefix("x.yaml:\(first + 1):11:") && $0.contains("\"bpf.masquerad\"")
+                    && $0.contains("bpf.masquerade")
             }, "\(problems)")
-        #expect(problems.contains { $0.hasPrefix("x.yaml:\(first + 2):22:") && $0.contains("routingMode") && $0.contains("tunnel") })
-        #expect(problems.contains { $0.hasPrefix("x.yaml:\(first + 3):") && $0.contains("ipv6.enabled=true is not supported") })
+        #expect(
+            problems.contains {
+                $0.hasPrefix("x.yaml:\(first + 2):22:") && $0.contains("routingMode") && $0.contains("tunnel")
+            })
+        #expect(
+            problems.contains {
+                $0.hasPrefix("x.yaml:\(first + 3):") && $0.contains("ipv6.enabled=true is not supported")
+            })
         #expect(problems.contains { $0.hasPrefix("x.yaml:\(first + 4):") && $0.contains("70000") })
         #expect(problems.contains { $0.contains("unknown datapath value \"routing.mode\"") })
     }

@@ -54,7 +54,8 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("expect: {within: 5}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given",
-            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, identities, pods, diagnosis"),
+            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, identities, pods, diagnosis"
+        ),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but \"20m\" is given"),
@@ -87,7 +88,11 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),
             "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",
-            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME or nodes.instanceType"),
+            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME, nodes.instanceType or kubeProxy.enabled"
+        ),
+        Case(
+            ScenarioText.step("set: {kubeProxy: {enabled: maybe}}"),
+            "x.yaml:15:34: kubeProxy.enabled must be true or false, but \"maybe\" is given; expected true or false"),
         Case(
             ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "--set:1:1: unknown path \"node.count\"; did you mean \"nodes.count\"?",

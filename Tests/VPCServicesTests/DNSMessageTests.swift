@@ -3,7 +3,10 @@ import Testing
 @testable import VPCServices
 
 @Suite struct DNSMessageTests {
-    static let zone = DNSZone(["S3.internal": [0x0A00_0032], "two": [1, 2], "many": Array(0..<60), "*.any.internal": [3], "own.any.internal": [4]])
+    static let zone = DNSZone([
+        "S3.internal": [0x0A00_0032], "two": [1, 2], "many": Array(0..<60), "*.any.internal": [3],
+        "own.any.internal": [4],
+    ])
 
     static func query(
         _ name: String, type: UInt16 = 1, class: UInt16 = 1, flags: [UInt8] = [1, 0], tail: [UInt8] = []
@@ -34,10 +37,11 @@ import Testing
         #expect(message[7] == count)
     }
 
-    @Test(arguments: [
-        ("x.any.internal", [3]), ("y.x.any.internal", [3]), ("own.any.internal", [4]), ("any.internal", nil),
-        ("x.many.internal", nil), ("xany.internal", nil),
-    ] as [(String, [UInt32]?)])
+    @Test(
+        arguments: [
+            ("x.any.internal", [3]), ("y.x.any.internal", [3]), ("own.any.internal", [4]), ("any.internal", nil),
+            ("x.many.internal", nil), ("xany.internal", nil),
+        ] as [(String, [UInt32]?)])
     func `a record of all names below another`(_ name: String, _ addresses: [UInt32]?) {
         #expect(Self.zone.addresses(of: name) == addresses)
     }

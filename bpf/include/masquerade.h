@@ -227,6 +227,13 @@ static __always_inline int masquerade_deliver(
 
     if (!endpoint || endpoint->flags & DP_ENDPOINT_HOST || ip->ttl <= 1)
         return TC_ACT_OK;
+
+    const struct dp_config *config = config_lookup();
+
+    // Without services of this datapath the flow left through netfilter, whose conntrack takes what follows for invalid unless
+    // it sees the answers; kube-proxy drops what is.
+    if (!config || !(config->flags & DP_CONFIG_SERVICES))
+        return TC_ACT_OK;
     if (!skb->gso_segs && skb->len > nat->pod_mtu + ETH_HLEN)
         return TC_ACT_OK;
     packet->event.source_identity = identity_of_ipv4(ip->saddr);

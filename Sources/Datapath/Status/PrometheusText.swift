@@ -38,7 +38,8 @@ public enum PrometheusText {
                 "datapath_map_entries", "gauge", "Entries of a map when it was last cleared of what is over.",
                 (status.maps ?? []).map { ([("map", $0.name)], "\($0.entries)") }),
             Family(
-                "datapath_map_capacity", "gauge", "Most entries of the map; the least recently used give way beyond them.",
+                "datapath_map_capacity", "gauge",
+                "Most entries of the map; the least recently used give way beyond them.",
                 (status.maps ?? []).map { ([("map", $0.name)], "\($0.capacity)") }),
             Family("datapath_ready", "gauge", "1 while pods can be connected.", [([], status.ready ? "1" : "0")]),
             Family(

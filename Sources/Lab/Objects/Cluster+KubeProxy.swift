@@ -9,6 +9,8 @@ import Scenario
 /// the node applies them with `iptables-restore` of the userland disk. In the node there is no process of that name; the
 /// rules are the kernel's, and stay there when nobody follows the objects any more.
 struct KubeProxyState: Sendable {
+    /// Whether it belongs on the nodes.
+    var isEnabled: Bool
     /// The rule set that a node was given last; no entry: it has none.
     var applied: [String: KubeProxyRules] = [:]
     /// Nodes whose rules are no longer followed.
@@ -18,19 +20,35 @@ struct KubeProxyState: Sendable {
 extension Cluster {
     /// Whether kube-proxy keeps a node's rules up to date.
     public func runsKubeProxy(on node: String) async -> Bool {
-        let isAbandoned = await kubeProxy.value.abandoned.contains(node)
-        return plan.profile.kubeProxy.enabled && !isAbandoned
+        let state = await kubeProxy.value
+        return state.isEnabled && !state.abandoned.contains(node)
     }
 
     /// Gives every node on which kube-proxy runs the rules of the objects.
     func updateKubeProxies(_ objects: ClusterObjects) async throws {
-        guard plan.profile.kubeProxy.enabled else { return }
+        guard await kubeProxy.value.isEnabled else { return }
         // Its agent may be away: kube-proxy does not depend on it.
         var followed: [ClusterNode] = []
         for node in nodes where await node.state.answers {
             if await runsKubeProxy(on: node.name) { followed.append(node) }
         }
         try await onAll(followed) { node in try await self.applyKubeProxyRules(objects, on: node) }
+    }
+
+    /// Starts kube-proxy on all nodes, or ends it and removes its rules, as `kube-proxy --cleanup` does. A node on which it was
+    /// abandoned keeps the rules that it has.
+    func setKubeProxy(_ isEnabled: Bool) async throws {
+        await kubeProxy.update { $0.isEnabled = isEnabled }
+        if isEnabled { return try await updateKubeProxies(await objects) }
+        let state = await kubeProxy.value
+        let served = nodes.filter { state.applied[$0.name] != nil && !state.abandoned.contains($0.name) }
+        try await onAll(served) { node in try await self.removeKubeProxyRules(of: node) }
+    }
+
+    private func removeKubeProxyRules(of node: ClusterNode) async throws {
+        let cleanup = try await netfilterRules(of: node).cleanup
+        if !cleanup.isEmpty { try await restore(cleanup, on: node) }
+        await kubeProxy.update { $0.applied[node.name] = nil }
     }
 
     /// Nobody follows the objects on a node any more; its rules stay as they are. Where kube-proxy never ran, its rules of this
@@ -44,10 +62,8 @@ extension Cluster {
     /// The end of `abandonKubeProxy`: kube-proxy follows the objects again, or, where it does not belong, its rules are removed.
     public func mendKubeProxy(on node: ClusterNode) async throws {
         await kubeProxy.update { $0.abandoned.remove(node.name) }
-        guard !plan.profile.kubeProxy.enabled else { return try await applyKubeProxyRules(await objects, on: node) }
-        let cleanup = try await netfilterRules(of: node).cleanup
-        if !cleanup.isEmpty { try await restore(cleanup, on: node) }
-        await kubeProxy.update { $0.applied[node.name] = nil }
+        if await kubeProxy.value.isEnabled { return try await applyKubeProxyRules(await objects, on: node) }
+        try await removeKubeProxyRules(of: node)
     }
 
     /// The rules of the node's iptables, read from its kernel, with their counters.
@@ -60,7 +76,9 @@ extension Cluster {
     private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
         if let limited = objects.services.values.first(where: { !$0.spec.loadBalancerSourceRanges.isEmpty }) {
             throw LabError(
-                .plan, "Service \(limited.key): loadBalancerSourceRanges is not among the rules that kube-proxy is played with")
+                .plan,
+                "Service \(limited.key): loadBalancerSourceRanges is not among the rules that kube-proxy is played with"
+            )
         }
         let rules = KubeProxyRules(
             services: Array(objects.services.values),

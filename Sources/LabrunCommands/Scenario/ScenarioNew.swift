@@ -28,7 +28,7 @@ struct ScenarioNew: ParsableCommand {
         var files = ["\(name).yaml": text]
         if let matrix {
             let generated = ConfigurationScenario(
-                rows: DatapathConfiguration.rows(matrix, withoutReplacement: .nobody), name: name)
+                rows: DatapathConfiguration.rows(matrix, withoutReplacement: .kubeProxy), name: name)
             files = ["\(name).yaml": generated.text, generated.labFile: generated.lab]
         }
         for (file, text) in files.sorted(by: { $0.key > $1.key }) { try write(text, to: file) }

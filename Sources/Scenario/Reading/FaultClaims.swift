@@ -16,7 +16,8 @@ struct FaultClaims {
     /// Interfaces that every node has and a file can name.
     static let interfaces = ["eth0", "labrun_vxlan", "labrun_geneve", "labrun_host"]
     /// What only a node that runs has.
-    static let partsOfRunningNode: [Part] = [.agent, .carrier, .kubeProxy] + interfaces.map { .queueing(interface: $0) }
+    static let partsOfRunningNode: [Part] =
+        [.agent, .carrier, .kubeProxy] + interfaces.map { .queueing(interface: $0) }
 
     let claims: [Claim]
 

@@ -172,10 +172,16 @@ extension ScenarioReader {
                         leaf.place, "no instance type \"\(text)\"", expected: "one of " + known.joined(separator: ", "),
                         suggestion: NearestName.of(text, among: known))
                 }
+            } else if path == Action.kubeProxy {
+                if leaf.flag == nil {
+                    checker.report(
+                        leaf.place, "\(path) must be true or false, but \"\(text)\" is given", expected: "true or false"
+                    )
+                }
             } else if !path.hasPrefix(prefix) {
                 checker.report(
                     leaf.place, "\(path) cannot be set in a running lab",
-                    expected: "datapath.values.NAME or nodes.instanceType")
+                    expected: "datapath.values.NAME, nodes.instanceType or kubeProxy.enabled")
             } else {
                 checker.checkDatapathValue(String(path.dropFirst(prefix.count)), text, place, leaf.place)
             }

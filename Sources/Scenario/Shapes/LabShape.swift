@@ -61,7 +61,9 @@ enum LabShape {
         name: "kubeProxy", help: "kube-proxy on every node: its rules in the kernel's iptables, kept up to date.",
         fields: [
             Field("enabled", .flag, required: true, "Whether it runs."),
-            Field("mode", .choice(LabProfile.KubeProxy.modes), "iptables, the only one; ipvs and nftables are not played."),
+            Field(
+                "mode", .choice(LabProfile.KubeProxy.modes), "iptables, the only one; ipvs and nftables are not played."
+            ),
         ])
 
     private static let group = ObjectShape(

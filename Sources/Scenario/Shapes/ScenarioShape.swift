@@ -106,7 +106,9 @@ struct ScenarioShape {
                     "apply", .oneOrMore(.variants(ManifestShape.workload)), "Workloads and objects to create or change."
                 ),
                 Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads and objects to delete."),
-                Field("set", .tree, "Values to change in the running lab: datapath.values.NAME, nodes.instanceType."),
+                Field(
+                    "set", .tree,
+                    "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, kubeProxy.enabled."),
                 Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
                 Field("expect", .object(Self.expectations), "What must come true after the actions."),
