@@ -10,8 +10,8 @@ public struct PathIndex: Sendable {
     private let datapathByFlow: [FlowTuple: [DatapathReading]]
     private let datapathByPort: [SenderPort: [DatapathReading]]
     let rejects: [FlowLogReading]
-    /// Of all probes.
-    private let senderPorts: Set<SenderPort>
+    /// Drops of what a node forwarded for a probe, by the probe's cell.
+    private var forwarded: [CellKey: [DatapathReading]] = [:]
 
     public init(_ evidence: Evidence) {
         self.evidence = evidence
@@ -26,7 +26,7 @@ public struct PathIndex: Sendable {
             }
         }
         rejects = evidence.flowLog.filter { !$0.accepted }
-        senderPorts = Set(evidence.probes.compactMap(\.flow).map(SenderPort.init))
+        forwarded = forwardedDrops()
     }
 
     /// Indices of probes that were sent, or should have been, and did not come back as they should.
@@ -50,27 +50,40 @@ public struct PathIndex: Sendable {
         guard let flow = probe.flow else { return [] }
         let sources = [flow.source] + otherAddresses(of: probe.key.from)
         let backends = otherAddresses(of: probe.key.to)
-        return (datapathByPort[SenderPort(flow)] ?? []).filter { reading in
+        let own = (datapathByPort[SenderPort(flow)] ?? []).filter { reading in
             [reading.flow, reading.flow.reversed].contains { seen in
                 SenderPort(seen) == SenderPort(flow) && sources.contains(seen.source)
                     && (seen.destination == flow.destination && seen.destinationPort == flow.destinationPort
                         || backends.contains(seen.destination))
             }
         }
+        return own + (forwarded[probe.key] ?? [])
     }
 
-    /// What was reported of packets that a node forwarded for a probe of a service, by kube-proxy's rules: under an address and
-    /// a port of that node, so that nothing links them to the probe but the backend. Readings of other probes are left out.
-    public func forwardedReadings(of probe: ProbeReading) -> [DatapathReading] {
-        guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to], to.kind == .service,
-            let forwarder = (to.node ?? from.node).flatMap({ nodes[$0] })
-        else { return [] }
-        let sources = [forwarder.address, forwarder.routerAddress].compactMap { $0 }
-        let backends = otherAddresses(of: probe.key.to)
-        return evidence.datapath.filter { reading in
-            reading.flow.protocol == probe.flow?.protocol && sources.contains(reading.flow.source)
-                && backends.contains(reading.flow.destination) && !senderPorts.contains(SenderPort(reading.flow))
+    /// What a node forwards for a service by kube-proxy's rules bears an address and a port of that node, so that nothing links
+    /// it to its probe but the backend. Each such flow that was dropped, and is no probe's own, is taken for one failing probe
+    /// that the node forwarded to that backend, and for no other.
+    private func forwardedDrops() -> [CellKey: [DatapathReading]] {
+        let ports = Set(evidence.probes.compactMap(\.flow).map(SenderPort.init))
+        let drops = evidence.datapath.filter { $0.point == "drop" && !ports.contains(SenderPort($0.flow)) }
+        guard !drops.isEmpty else { return [:] }
+        var waiting = Dictionary(grouping: drops) { $0.flow }
+        var known: Set<FlowTuple> = []
+        var order = drops.map(\.flow).filter { known.insert($0).inserted }
+        var result: [CellKey: [DatapathReading]] = [:]
+        for probe in evidence.probes where !probe.observed.isServed && result[probe.key] == nil {
+            guard let flow = probe.flow, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
+                to.kind == .service, let forwarder = (to.node ?? from.node).flatMap({ nodes[$0] }),
+                forwarder.kubeProxyRules?.isEmpty == false, !readings(of: probe).contains(where: { $0.point == "drop" })
+            else { continue }
+            let sources = [forwarder.address, forwarder.routerAddress].compactMap { $0 }
+            let backends = otherAddresses(of: probe.key.to)
+            let found = order.firstIndex {
+                $0.protocol == flow.protocol && sources.contains($0.source) && backends.contains($0.destination)
+            }
+            if let found { result[probe.key] = waiting.removeValue(forKey: order.remove(at: found)) }
         }
+        return result
     }
 
     private func otherAddresses(of id: String) -> [String] {
@@ -94,6 +107,9 @@ public struct PathIndex: Sendable {
         ]
         guard let flow = probe.flow else { return entries }
         entries += leg(flow, from: from, to: to, word: "request") + cloudLeg(flow, from: from, to: to)
+        if let drop = forwarded[probe.key]?.first {
+            entries.append(dropEntry(drop, hop: "receiver-datapath", "request, forwarded as \(drop.flow),"))
+        }
         if let arrived = probe.requestArrived {
             entries.append(
                 WhyEntry(
@@ -141,17 +157,18 @@ public struct PathIndex: Sendable {
         let readings = readings(of: flow, node: node)
         guard !readings.isEmpty else { return [] }
         if let drop = readings.first(where: { $0.point == "drop" }) {
-            let place = (drop.location.map { " at \($0)" } ?? "") + (drop.rule.map { " by \($0)" } ?? "")
-            return [
-                WhyEntry(
-                    hop: hop, node: node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)",
-                    seen: true)
-            ]
+            return [dropEntry(drop, hop: hop, word)]
         }
         var points: [String] = []
         for reading in readings where points.last != reading.point { points.append(reading.point) }
         let unique = points.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         return [WhyEntry(hop: hop, node: node, detail: "\(word) traced \(unique.joined(separator: ", "))", seen: true)]
+    }
+
+    private func dropEntry(_ drop: DatapathReading, hop: String, _ word: String) -> WhyEntry {
+        let place = (drop.location.map { " at \($0)" } ?? "") + (drop.rule.map { " by \($0)" } ?? "")
+        return WhyEntry(
+            hop: hop, node: drop.node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)", seen: true)
     }
 
     /// The REJECT record of exactly this flow, or of its addresses, protocol and destination port.

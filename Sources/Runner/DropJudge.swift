@@ -13,8 +13,6 @@ extension Judge {
         evidence.backends = observation.backends
         evidence.probes = observation.probes
         let paths = PathIndex(evidence)
-        // A forwarded packet answers for one cell only.
-        var spent: Set<FlowTuple> = []
         return expectations.drops.map { expected in
             let title = expected.words
             let denied = observation.probes.filter { probe in
@@ -31,13 +29,6 @@ extension Judge {
                 }
                 let found = paths.readings(of: probe)
                 if found.contains(where: expected.explains) { continue }
-                let forwarded = paths.forwardedReadings(of: probe).first {
-                    expected.explains($0) && !spent.contains($0.flow)
-                }
-                if let forwarded {
-                    spent.insert(forwarded.flow)
-                    continue
-                }
                 let others = Set(found.map { $0.words }).sorted()
                 unexplained.append(
                     "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): "

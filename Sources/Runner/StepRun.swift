@@ -132,6 +132,7 @@ extension ScenarioRun {
         round.observation.datapathGaps = evidence.datapathGaps
         round.cells = judge.cells(round.observation, paths: paths)
         round.results = judge.rounds(round.observation, cells: round.cells)
+        round.observation.nodes = evidence.nodes
         round.observation.probes = evidence.probes
         round.observation.datapath = evidence.datapath
         round.observation.backends = evidence.backends

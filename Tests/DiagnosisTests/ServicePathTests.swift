@@ -65,6 +65,31 @@ import Testing
         }
     }
 
+    /// kube-proxy forwards under the node's address and any port. One such drop answers for one call.
+    @Test func `a drop of what kube-proxy forwarded is one call's`() {
+        let forwarded = flow("192.168.1.1", 61_000, "192.168.2.5", 8080)
+        var evidence = evidence(forwarded)
+        #expect(Diagnosis.account(for: evidence).findings.map(\.id) == ["unknown"])
+        let rule = NetfilterRuleReading(
+            table: "nat", chain: "KUBE-SERVICES", rule: "-A KUBE-SERVICES -d 10.100.0.16/32 -j KUBE-SVC-A",
+            target: "KUBE-SVC-A", destination: "10.100.0.16", comment: nil, grew: 1)
+        evidence.nodes[0].kubeProxyRules = [rule]
+        let account = Diagnosis.account(for: evidence)
+        #expect(account.findings.map(\.id) == ["policy/not-allowed"] && account.unexplained.isEmpty)
+        let why = PathIndex(evidence).why(evidence.probes[0]).map(\.detail)
+        #expect(why.contains { $0.hasPrefix("request, forwarded as ") && $0.contains("policy-denied-ingress") }, "\(why)")
+        var twice = evidence
+        twice.probes.append(evidence.probes[0])
+        twice.probes[1].key = CellKey(from: "node/node1", to: "service/default/web:80", protocol: .tcp, port: 81)
+        #expect(Diagnosis.account(for: twice).unexplained.count == 1)
+        // Not what another node forwarded, to another backend, or of another protocol.
+        for other in [flow("192.168.2.1", 61_000, "192.168.2.5", 8080), flow("192.168.1.1", 61_000, "192.168.2.6", 8080)] {
+            var evidence = evidence
+            evidence.datapath[0].flow = other
+            #expect(Diagnosis.account(for: evidence).findings.map(\.id) == ["unknown"], "\(other)")
+        }
+    }
+
     @Test func `a call that nobody translated ends at the VPC's router`() {
         let account = Diagnosis.account(for: evidence(nil, discard: flow("10.0.0.11", 40_000, "10.100.0.16", 80)))
         #expect(account.findings.map(\.id) == ["underlay/destination-unknown"])
