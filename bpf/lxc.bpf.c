@@ -120,7 +120,8 @@ static __always_inline int ipv4_from_container(
         return proxy_from_endpoint(skb, packet, config, flow);
     if (!endpoint && !through_overlay && config->flags & DP_CONFIG_HOST_ROUTING)
         natively = 1;
-    if (natively && !too_long)
+    // Where kube-proxy serves, netfilter sees both directions of a flow, or takes what it sees for invalid.
+    if (natively && !too_long && !netfilter_serves(config))
         return forward_native(skb, packet, config, eth);
     if (!to_pod || too_long)
         return forward_to_stack(skb, packet, config);

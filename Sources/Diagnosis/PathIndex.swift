@@ -168,7 +168,8 @@ public struct PathIndex: Sendable {
     private func dropEntry(_ drop: DatapathReading, hop: String, _ word: String) -> WhyEntry {
         let place = (drop.location.map { " at \($0)" } ?? "") + (drop.rule.map { " by \($0)" } ?? "")
         return WhyEntry(
-            hop: hop, node: drop.node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)", seen: true)
+            hop: hop, node: drop.node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)",
+            seen: true)
     }
 
     /// The REJECT record of exactly this flow, or of its addresses, protocol and destination port.

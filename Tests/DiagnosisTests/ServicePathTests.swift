@@ -77,13 +77,16 @@ import Testing
         let account = Diagnosis.account(for: evidence)
         #expect(account.findings.map(\.id) == ["policy/not-allowed"] && account.unexplained.isEmpty)
         let why = PathIndex(evidence).why(evidence.probes[0]).map(\.detail)
-        #expect(why.contains { $0.hasPrefix("request, forwarded as ") && $0.contains("policy-denied-ingress") }, "\(why)")
+        #expect(
+            why.contains { $0.hasPrefix("request, forwarded as ") && $0.contains("policy-denied-ingress") }, "\(why)")
         var twice = evidence
         twice.probes.append(evidence.probes[0])
         twice.probes[1].key = CellKey(from: "node/node1", to: "service/default/web:80", protocol: .tcp, port: 81)
         #expect(Diagnosis.account(for: twice).unexplained.count == 1)
         // Not what another node forwarded, to another backend, or of another protocol.
-        for other in [flow("192.168.2.1", 61_000, "192.168.2.5", 8080), flow("192.168.1.1", 61_000, "192.168.2.6", 8080)] {
+        for other in [
+            flow("192.168.2.1", 61_000, "192.168.2.5", 8080), flow("192.168.1.1", 61_000, "192.168.2.6", 8080),
+        ] {
             var evidence = evidence
             evidence.datapath[0].flow = other
             #expect(Diagnosis.account(for: evidence).findings.map(\.id) == ["unknown"], "\(other)")

@@ -42,6 +42,12 @@ enum MasqueradeAnswerCases {
             nat: NATSetup(podMTU: 34), prior: asked(.udp), packet: Cases.arriving(Cases.answer(.udp)), verdict: .pass,
             output: Cases.arriving(Cases.answer(.udp, to: pod)), events: [Cases.received()]),
         SelftestCase(
+            name: "answer: through the stack where kube-proxy serves", program: .fromNetdev, setup: .forwarded,
+            nat: NATSetup(), prior: asked(.tcp(flags: 2)), packet: Cases.arriving(Cases.answer(.tcp(flags: 0x12))),
+            verdict: .pass,
+            output: Cases.arriving(Cases.answer(.tcp(flags: 0x12), to: pod)),
+            events: [Cases.received(Cases.shown(.tcp(flags: 0x12), Cases.dns, Cases.port, isAnswer: true))]),
+        SelftestCase(
             name: "answer: out of hops goes through the stack", program: .fromNetdev, nat: NATSetup(),
             prior: asked(.udp), packet: Cases.arriving(Cases.answer(.udp, ttl: 1)), verdict: .pass,
             output: Cases.arriving(Cases.answer(.udp, to: pod, ttl: 1)), events: [Cases.received()]),

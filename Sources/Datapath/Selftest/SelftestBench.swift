@@ -51,7 +51,7 @@ struct SelftestBench: ~Copyable {
 
     /// Brings the maps into the case's state and runs its packet.
     mutating func observe(_ test: SelftestCase) throws -> Observation {
-        try apply(test.setup, test.policy, pacesPods: test.bandwidth != nil)
+        try apply(test.setup, test.policy, pacesPods: test.bandwidth != nil, masquerades: test.nat != nil)
         try TestBandwidth.apply(test.bandwidth, to: object)
         try connections?.replace(with: test.connections)
         try TestServices.forgetClients(object)
@@ -114,11 +114,13 @@ struct SelftestBench: ~Copyable {
     func apply(_ nat: NATSetup) throws { try NATSetup.apply(nat, to: object) }
 
     func apply(
-        _ setup: SelftestCase.Setup, _ policy: TestPolicy = TestPolicy(), pacesPods: Bool = false
+        _ setup: SelftestCase.Setup, _ policy: TestPolicy = TestPolicy(), pacesPods: Bool = false,
+        masquerades: Bool = false
     ) throws {
         try policy.write(to: object)
         guard var node = TestNode.config(setup) else { return }
         node.pacesPods = pacesPods
+        if masquerades, setup != .forwarded { node.translatesServices = true }
         try config.update(setup == .unconfigured ? .unconfigured : ConfigEntry(node), for: 0)
         if setup == .unknownInterface {
             try interfaces.removeValue(for: TestNode.podInterface)

@@ -98,6 +98,8 @@ struct SelftestCase: Sendable {
         case aggregating
         /// Packets of pods may have `TestNode.narrowMTU` octets at most.
         case narrow
+        /// kube-proxy serves, so that flows pass netfilter in both directions.
+        case forwarded
         /// Without an overlay.
         case native
     }
