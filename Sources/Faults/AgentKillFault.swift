@@ -76,7 +76,7 @@ final class AgentKillFault: Fault {
             let first = before.withLock { $0[node.name] ?? 0 }
             let wasEnded = ended.withLock { $0[node.name] != nil }
             let again = state.isReady && (!wasEnded || (state.agent?.starts ?? 0) > first)
-            let answers = try? await node.agent(.status, as: AgentReadiness.self)
+            let answers = again ? try? await node.agent(.status, as: AgentReadiness.self) : nil
             holds = holds && again && answers?.ready == true
             lines.append("\(node.name) is \(state.description), agent start \(state.agent?.starts ?? 0)")
         }
