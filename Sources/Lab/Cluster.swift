@@ -18,7 +18,7 @@ public final class Cluster: Sendable {
     /// Nil for a cluster whose network is no cloud's.
     public let cloud: LabCloud?
     /// Time beyond a request's own that a busy host may take.
-    let slack: Duration = .seconds(20)
+    let slack: Duration = .seconds(60)
     private let pods = Observed([RunningPod]())
     private let values: Mutex<[String: String]>
     let store: Mutex<ClusterStore>
