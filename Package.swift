@@ -22,12 +22,13 @@ let shared: [Target] = [
     .target(name: "KubeObjects", swiftSettings: strict),
     .target(name: "DatapathOptions", swiftSettings: strict),
     .target(name: "AgentAPI", dependencies: ["DatapathOptions"], swiftSettings: strict),
-    .target(name: "CloudAPI", swiftSettings: strict),
     .target(name: "CLinuxShim"),
     .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
     .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
     .target(name: "NetAddress", swiftSettings: strict),
     .target(name: "Netlink", dependencies: ["CLibnl", "NetAddress", "LinuxKernel"], swiftSettings: strict),
+    .target(name: "CloudAPI", dependencies: ["LinuxKernel", "NetAddress"], swiftSettings: strict),
+    .target(name: "CNI", swiftSettings: strict),
 ]
 
 let guest: [Target] = [
@@ -43,7 +44,7 @@ let guest: [Target] = [
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "DatapathModel", "DatapathOptions", "KubeObjects",
+            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "CNI", "DatapathModel", "DatapathOptions", "KubeObjects",
             "NetAddress", "Netlink",
             "LinuxKernel", "Policy", "RequestProxy",
         ],
@@ -51,9 +52,13 @@ let guest: [Target] = [
     .target(name: "CNodeShim"),
     .target(
         name: "NodeRuntime",
-        dependencies: ["CLinuxShim", "CNodeShim", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
+        dependencies: ["CLinuxShim", "CNI", "CNodeShim", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
         swiftSettings: strict),
-    .executableTarget(name: "labguest", dependencies: ["Datapath", "NodeRuntime"], swiftSettings: strict),
+    .target(
+        name: "NodePlugins", dependencies: ["CloudAPI", "CNI", "LinuxKernel", "NetAddress", "Netlink"],
+        swiftSettings: strict),
+    .executableTarget(
+        name: "labguest", dependencies: ["Datapath", "NodePlugins", "NodeRuntime"], swiftSettings: strict),
 ]
 
 let host: [Target] = [
@@ -142,6 +147,8 @@ let package = Package(
     ],
     targets: shared + guest + host + [
         tests("Matrix", ["Matrix"]),
+        tests("CNI", ["CNI"]),
+        tests("NodePlugins", ["CNI", "NetAddress", "NodePlugins"]),
         tests("KubeObjects", ["KubeObjects"]),
         tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
@@ -162,7 +169,7 @@ let package = Package(
         tests(
             "Datapath",
             [
-                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "KubeObjects", "NetAddress",
+                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "CNI", "KubeObjects", "NetAddress",
                 "Netlink",
                 "LinuxKernel", "NamespaceHarness", "Policy",
             ],

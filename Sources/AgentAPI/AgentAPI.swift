@@ -282,6 +282,8 @@ public struct AgentStatus: Codable, Sendable {
     public var cloudInterfaces: InterfaceStatus?
     /// By whom pods that leave are masqueraded: `BPF [eth0] 192.168.0.0/16 …`, `IPTables …`, `Disabled`; nil: not told.
     public var masquerading: String?
+    /// `namespace/name` of pods that the datapath cannot see, because another plugin gave them an interface that is no veth.
+    public var endpointsWithoutVeth: [String]?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],

@@ -38,6 +38,8 @@ public struct DatapathConfig: Sendable, Hashable {
     public var translatesHostSocketsOnly = false
     /// Packets of pods with an egress rate are given the time at which they may leave.
     public var pacesPods = false
+    /// ARP of pods is left to the stack: another plugin made their interfaces.
+    public var leavesARP = false
 
     public init(
         nodeAddress: IPv4Address, routerAddress: IPv4Address, podRange: IPv4CIDR, clusterRanges: [IPv4CIDR],
@@ -66,6 +68,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         if config.bypassesNetfilter { flags |= DP_CONFIG_HOST_ROUTING }
         if config.translatesHostSocketsOnly { flags |= DP_CONFIG_SOCKETS_OF_HOST }
         if config.pacesPods { flags |= DP_CONFIG_BANDWIDTH }
+        if config.leavesARP { flags |= DP_CONFIG_ARP_PASSTHROUGH }
         abi = dp_config()
         abi.abi_version = UInt32(DP_ABI_VERSION)
         abi.flags = UInt32(flags)

@@ -205,6 +205,12 @@ extension DatapathOptions {
             case genericVeth = "generic-veth"
         }
         public var chainingMode = ChainingMode.none
+        /// Name of the CNI network whose plugins come before this one; empty: none.
+        public var chainingTarget = ""
+        /// The mode that is meant: a target alone means generic-veth, as in the chart.
+        public var effectiveChainingMode: ChainingMode {
+            chainingMode == .none && !chainingTarget.isEmpty ? .genericVeth : chainingMode
+        }
         public var exclusive = true
     }
 

@@ -137,7 +137,11 @@ public enum OptionCatalogue {
     private static let surroundings: [OptionKey] = [
         .choice(
             "cni.chainingMode", DatapathOptions.CNI.ChainingMode.self,
-            .only(["none"], because: "the plugin chains with no other")),
+            .only(
+                ["none", "generic-veth"],
+                because: "aws-cni, portmap and flannel name plugins whose interfaces they know; generic-veth takes "
+                    + "any veth")),
+        OptionKey("cni.chainingTarget", .text),
         OptionKey("cni.exclusive", .flag, .only(["true"], because: "other plugins' files are left alone")),
         OptionKey("debug.enabled", .flag),
         OptionKey("prometheus.enabled", .flag, .only(["false"], because: "the agent serves no metrics over HTTP yet")),

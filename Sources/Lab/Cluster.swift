@@ -168,7 +168,7 @@ public final class Cluster: Sendable {
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
             agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
-            nodePort: LabPlan.nodePort)
+            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan))
     }
 
     /// Tells every running agent of all nodes, as node discovery does.

@@ -101,7 +101,9 @@ public final class ClusterNode: Sendable {
             report(self, .container(container))
         case .network(let conflist):
             let was = await observed.value.isReady
-            await observed.update { $0.conflist = conflist }
+            // The cloud's own plugin does not make the node ready: the datapath's does.
+            let isCloud = conflist?.hasSuffix("/" + NodeConfiguration.cloudConflistName) == true
+            await observed.update { $0.conflist = isCloud ? nil : conflist }
             if !was, await observed.value.isReady { report(self, .ready) }
         case .log(let source, let line):
             await observed.update {

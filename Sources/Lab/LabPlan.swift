@@ -108,7 +108,9 @@ public struct LabPlan: Codable, Sendable {
     /// Cards that may be plugged into a node besides those it is born with: none where addresses come from elsewhere than
     /// the cloud's interfaces.
     public var hotplugSlots: Int {
-        guard profile.datapathValues["ipam.mode"] == "eni" || profile.datapathValues["eni.enabled"] == "true",
+        guard
+            profile.datapathValues["ipam.mode"] == "eni" || profile.datapathValues["eni.enabled"] == "true"
+                || profile.cloudPlugin == .networkInterface,
             let limits = InstanceLimits.byType[profile.cloud.instanceType]
         else { return 0 }
         return max(0, limits.interfaces - 1 - profile.cloud.interfaces.count)

@@ -28,10 +28,15 @@ public struct LabSnapshot: Sendable {
         }
     }
 
-    /// The same without pods and their interfaces (`lxc…`).
+    /// The same without pods and their interfaces (`lxc…`, `veth…`).
     public var withoutPods: LabSnapshot {
         LabSnapshot(
-            state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !$0.hasPrefix("lxc") } })
+            state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !Self.isOfPods($0) } })
+    }
+
+    /// An interface of a pod, or the route to one.
+    private static func isOfPods(_ line: String) -> Bool {
+        line.hasPrefix("lxc") || line.hasPrefix("veth") || line.contains("/32 dev labrun_host")
     }
 }
 

@@ -44,6 +44,9 @@ struct Initramfs {
             // The kernel's request_module(9) runs it by this name.
             "usr/sbin/modprobe": .symbolicLink(to: "/init"),
             "opt/cni/bin/labrun-cni": .symbolicLink(to: "/usr/bin/datapathd"),
+            // Plugins that a cloud brings along (`NodePlugins`).
+            "opt/cni/bin/labrun-eni": .symbolicLink(to: "/init"),
+            "opt/cni/bin/labrun-ptp": .symbolicLink(to: "/init"),
             "bin": .symbolicLink(to: "usr/bin"),
             "sbin": .symbolicLink(to: "usr/sbin"),
             "var/run": .symbolicLink(to: "/run"),

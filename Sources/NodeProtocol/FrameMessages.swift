@@ -49,6 +49,7 @@ extension NodeRequest {
         case .setNetem(let netem): "setNetem \(netem.interface)"
         case .clearNetem(let interface): "clearNetem \(interface)"
         case .snapshot: "snapshot"
+        case .podInterfaces: "podInterfaces"
         case .execute(let command): "execute \(command.arguments.first ?? "")"
         case .podExec(let command):
             "podExec \(command.pod.map { "\($0.namespace)/\($0.name)" } ?? "node") \(command.arguments.first ?? "")"

@@ -20,6 +20,8 @@ public enum NodeRequest: Codable, Sendable {
     case setNetem(NetemRequest)
     case clearNetem(interface: String)
     case snapshot
+    /// The interface in every pod, as the node's kernel lists it.
+    case podInterfaces
     /// Runs a program of the node image and waits for it: argument vector, first is the absolute path.
     case execute(Execute)
     /// Runs a program of the userland in a pod, or beside the pods in the node's own network, and waits for it.
@@ -39,6 +41,7 @@ public enum NodeReply: Codable, Sendable {
     case sightings(count: Int)
     case streams([StreamReading])
     case snapshot(NodeSnapshot)
+    case podInterfaces([PodInterface])
     case executed(Executed)
     case failed(NodeFailure)
 }
@@ -124,10 +127,15 @@ public struct NodeConfiguration: Codable, Sendable {
     public let pluginDirectory: String
     /// TCP and UDP port of the node's own (host network) echo receiver.
     public let nodePort: UInt16
+    /// Content of the conflist that the cloud brings along, beside the agent's own; nil: none.
+    public let cloudConflist: String?
+    /// Name of that file, after the agent's in order.
+    public static let cloudConflistName = "10-cloud.conflist"
     public init(
         name: String, interfaces: [NodeInterface], clockNanoseconds: Int64, agentCommand: [String],
         agentConfigPath: String, agentConfig: String, agentSocket: String,
-        conflistDirectory: String = "/etc/cni/net.d", pluginDirectory: String = "/opt/cni/bin", nodePort: UInt16
+        conflistDirectory: String = "/etc/cni/net.d", pluginDirectory: String = "/opt/cni/bin", nodePort: UInt16,
+        cloudConflist: String? = nil
     ) {
         self.name = name
         self.interfaces = interfaces
@@ -139,6 +147,7 @@ public struct NodeConfiguration: Codable, Sendable {
         self.conflistDirectory = conflistDirectory
         self.pluginDirectory = pluginDirectory
         self.nodePort = nodePort
+        self.cloudConflist = cloudConflist
     }
 }
 

@@ -107,6 +107,21 @@ public struct PodStatus: Codable, Sendable {
     }
 }
 
+/// An interface in a pod's network namespace.
+public struct PodInterface: Codable, Sendable, Hashable {
+    public let pod: PodReference
+    public let name: String
+    /// `veth`, `ipvlan`, …; nil for a card.
+    public let kind: String?
+    public let mac: String
+    public init(pod: PodReference, name: String, kind: String?, mac: String) {
+        self.pod = pod
+        self.name = name
+        self.kind = kind
+        self.mac = mac
+    }
+}
+
 public struct Execute: Codable, Sendable {
     public let arguments: [String]
     public let deadlineMillis: Int

@@ -38,6 +38,15 @@ public struct LabProfile: Codable, Sendable {
         public init(enabled: Bool = false) { self.enabled = enabled }
     }
 
+    /// The CNI plugin that the cloud brings along, as network `cloud`.
+    public enum CloudPlugin: String, Codable, Sendable, Hashable, CaseIterable {
+        case none
+        /// A veth and an address of the upper half of the node's share.
+        case ptp
+        /// A network interface of the cloud, moved into the pod: no veth.
+        case networkInterface = "network-interface"
+    }
+
     /// Addresses, taps and MACs are laid out for no more.
     public static let mostNodes = 64
     /// A node's share needs room for its router, its health endpoint and pods.
@@ -71,6 +80,7 @@ public struct LabProfile: Codable, Sendable {
     public var datapathValues: [String: String]
     public var cloud = CloudLayout()
     public var kubeProxy = KubeProxy()
+    public var cloudPlugin = CloudPlugin.none
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -101,6 +111,7 @@ public struct LabProfile: Codable, Sendable {
         if let nodeCount = overrides.nodeCount { result.nodeCount = nodeCount }
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
+        if let plugin = overrides.cloudPlugin { result.cloudPlugin = plugin }
         if let type = overrides.instanceType { result.cloud.instanceType = type }
         if let enabled = overrides.kubeProxy { result.kubeProxy.enabled = enabled }
         result.datapathValues.merge(overrides.datapathValues) { $1 }

@@ -1,4 +1,6 @@
 import AgentAPI
+import CNI
+import DatapathOptions
 import Testing
 
 @testable import Datapath
@@ -36,6 +38,60 @@ import Testing
         #expect(result.interfaces?.map(\.name) == ["br0", "lxc000000000001", "eth0"])
         #expect(result.ips?.map(\.interface) == [0, 2])
         #expect(result.dns?.nameservers == ["10.0.0.2"])
+    }
+
+    private static func result(_ text: String) throws -> CNIResult {
+        try #require(
+            try CNIConfiguration(parsing: #"{"cniVersion":"1.0.0","name":"a","prevResult":\#(text)}"#).previousResult)
+    }
+
+    @Test(arguments: [
+        (#"{"ips":[{"address":"10.9.0.2/24"}]}"#, "10.9.0.2"),
+        (
+            #"{"interfaces":[{"name":"eth0"},{"name":"eth0","sandbox":"/n"}],"#
+                + #""ips":[{"address":"10.9.0.2/24","interface":0},{"address":"10.9.0.3/32","interface":1}]}"#,
+            "10.9.0.3"
+        ),
+        (#"{"ips":[{"address":"fd00::2/64"},{"address":"10.9.0.2/24"}]}"#, "10.9.0.2"),
+        (#"{"ips":[{"address":"10.9.0.2/24","interface":4}]}"#, nil),
+        (#"{"ips":[{"address":"10.9.0.2/24","interface":-1}]}"#, nil),
+        (#"{"interfaces":[{"name":"net1","sandbox":"/n"}],"ips":[{"address":"10.9.0.2/24","interface":0}]}"#, nil),
+        (#"{"ips":[{"address":"x"}]}"#, nil), ("{}", nil),
+    ])
+    func aChainedEndpointHasTheAddressOfItsInterface(_ text: String, _ address: String?) throws {
+        #expect(ChainedInterface.address(of: "eth0", in: try Self.result(text))?.description == address)
+    }
+
+    @Test func theConflistOfAnotherNetworkIsExtended() throws {
+        let text = #"{"name":"cloud","cniVersion":"0.4.0","plugins":[{"type":"p","deep":{"kept":[1]}},{"type":"q"}]}"#
+        let network = try NetworkConfiguration(path: "f", contents: Array(text.utf8))
+        #expect(
+            try Conflist.chained(network, "/s")
+                == #"{"cniVersion":"0.4.0","name":"cloud","plugins":[{"deep":{"kept":[1]},"type":"p"},{"type":"q"},"#
+                + #"{"chaining-mode":"generic-veth","socket":"/s","type":"labrun-cni"}]}"# + "\n")
+        let old = try NetworkConfiguration(path: "f", contents: Array(#"{"name":"cloud","type":"p"}"#.utf8))
+        #expect(throws: InvalidConfiguration.self) { try Conflist.chained(old, "/s") }
+    }
+
+    @Test func chainingNeedsATargetAndAddressesOfAnotherPlugin() throws {
+        func settings(_ values: [String: String]) throws -> AgentSettings {
+            try AgentSettings(
+                AgentConfig(
+                    nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24",
+                    clusterPodCIDRs: ["192.168.0.0/16"], values: values, options: try DatapathOptions(values: values)))
+        }
+        #expect(try settings([:]).chains == false)
+        #expect(try settings(["cni.chainingTarget": "cloud"]).chains)
+        #expect(throws: DatapathError.self) { try settings(["cni.chainingMode": "generic-veth"]) }
+        #expect(throws: DatapathError.self) {
+            try settings([
+                "cni.chainingTarget": "cloud", "ipam.mode": "eni", "eni.enabled": "true", "routingMode": "native",
+            ])
+        }
+        for mode in ["aws-cni", "portmap", "flannel"] {
+            let error = #expect(throws: OptionMistake.self) { try settings(["cni.chainingMode": mode]) }
+            #expect("\(error.map { "\($0)" } ?? "")".contains("generic-veth takes any veth"))
+        }
     }
 
     @Test(arguments: [

@@ -1,9 +1,9 @@
-import CloudAPI
 import DatapathOptions
 import NetAddress
 import Netlink
 import Testing
 
+@testable import CloudAPI
 @testable import Datapath
 
 /// What a node asks the cloud for, and which addresses its pods get; no cloud takes part.

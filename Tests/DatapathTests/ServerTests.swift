@@ -117,14 +117,15 @@ import Testing
         var config = AgentConfig(
             nodeName: "n", nodeAddress: "10.0.0.11", podCIDR: "192.168.1.0/24", clusterPodCIDRs: ["192.168.0.0/16"])
         config.conflistPath = directory + "/net.d/05-labrun.conflist"
-        try Agent.publish(ready: true, config)
+        let text = try Conflist.text(config)
+        try Agent.publish(text, config)
         let before = try FileManager.default.attributesOfItem(atPath: config.conflistPath)[.systemFileNumber] as? Int
-        try Agent.publish(ready: true, config)
+        try Agent.publish(text, config)
         let after = try FileManager.default.attributesOfItem(atPath: config.conflistPath)[.systemFileNumber] as? Int
         #expect(before == after)
-        try Agent.publish(ready: false, config)
+        try Agent.publish(nil, config)
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/net.d").isEmpty)
-        try Agent.publish(ready: false, config)
+        try Agent.publish(nil, config)
     }
 
     @Test(

@@ -63,6 +63,10 @@ static __always_inline int arp_from_container(
     packet->event.family = DP_FAMILY_IPV4;
     packet->event.source.word[0] = frame->sender;
     packet->event.destination.word[0] = frame->target;
+    if (config->flags & DP_CONFIG_ARP_PASSTHROUGH && frame->target != config->router_ipv4) {
+        trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
+        return TC_ACT_OK;
+    }
     if (!arp_is_ipv4_request(frame))
         return DROP(skb, packet, DP_DROP_UNSUPPORTED_ARP);
     // RFC 5227: announcements and duplicate detection ask for the sender's own address.

@@ -107,6 +107,8 @@ extension Agent {
                         .filter { $0.1 > 0 }),
                 objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
                 kernelFeatures: core.settings.kernelFeatures.states, fallbacks: core.settings.fallbacks)
+            status.endpointsWithoutVeth = core.endpoints.values.filter(\.isWithoutVeth)
+                .map { "\($0.namespace)/\($0.name)" }.sorted()
             status.maps = core.conntrack.gauges + [core.natGauge].compactMap { $0 }
             status.cloudInterfaces = core.interfaceStatus
             status.masquerading = core.settings.masquerade.summary(
@@ -163,8 +165,10 @@ extension Agent {
                     interface: endpoint.hostInterface, ifindex: endpoint.ifindex, mac: endpoint.mac,
                     state: endpoint.phase == .creating ? "restoring" : endpoint.phase.rawValue,
                     identityLabels: core.identityLabels(of: endpoint),
-                    policyEnforcement: TrafficDirection.allCases.filter(endpoint.enforcement.directions.contains)
-                        .map(\.description))
+                    policyEnforcement: endpoint.isWithoutVeth
+                        ? []
+                        : TrafficDirection.allCases.filter(endpoint.enforcement.directions.contains)
+                            .map(\.description))
             }
         }
     }

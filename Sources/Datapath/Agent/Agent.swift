@@ -44,6 +44,12 @@ final class Agent: Sendable {
             let before = core.problems
             core.verify()
             core.collectConnections()
+            var conflist: String?
+            do {
+                conflist = try Conflist.text(settings.config)
+            } catch {
+                core.problems.append("\(error)")
+            }
             if core.problems != before {
                 if core.problems.isEmpty {
                     Log.info("datapath ready")
@@ -52,7 +58,7 @@ final class Agent: Sendable {
                 }
             }
             do {
-                try Self.publish(ready: core.problems.isEmpty, settings.config)
+                try Self.publish(core.problems.isEmpty ? conflist : nil, settings.config)
             } catch {
                 Log.error("cannot publish the conflist", ["error": "\(error)"])
                 core.problems.append("\(error)")
@@ -70,13 +76,14 @@ final class Agent: Sendable {
     }
 
     /// The conflist exists when ready and does not when not; a file that is right is not touched.
-    static func publish(ready: Bool, _ config: AgentConfig) throws(SystemError) {
+    ///
+    /// - Parameter text: nil when not.
+    static func publish(_ text: String?, _ config: AgentConfig) throws(SystemError) {
         let path = config.conflistPath
-        guard ready else {
+        guard let text else {
             unlink(path)
             return
         }
-        let text = Conflist.text(socketPath: config.socketPath)
         if try AtomicFile.read(path) == Array(text.utf8) { return }
         try AtomicFile.makeDirectories(AtomicFile.parent(of: path))
         try AtomicFile.write(text, to: path)

@@ -1,4 +1,5 @@
 import AgentAPI
+import CNI
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -60,12 +61,13 @@ extension AgentCore {
         let arguments = try CNIArguments(parsing: environment.arguments)
         if let present = endpoints[key] {
             if present.phase == .ready, present.netns == environment.netns, present.labels == arguments.labels,
-                try problem(of: present) == nil
+                present.isChained == settings.chains, try problem(of: present) == nil
             {
-                return CNIResult.connecting(present, router: router.description, configuration: configuration).json
+                return try result(of: present, configuration)
             }
             try disconnect(key)
         }
+        if settings.chains { return try addChained(key, environment, configuration, arguments) }
         let endpoint = try connect(
             key, netns: environment.netns, namespace: arguments.namespace, name: arguments.name,
             labels: arguments.labels)
@@ -75,7 +77,20 @@ extension AgentCore {
                 "id": "\(endpoint.id)", "pod": "\(endpoint.namespace)/\(endpoint.name)", "address": endpoint.address,
                 "identity": "\(endpoint.identity)", "interface": endpoint.hostInterface,
             ])
-        return CNIResult.connecting(endpoint, router: router.description, configuration: configuration).json
+        return try result(of: endpoint, configuration)
+    }
+
+    /// What ADD answers: for a chained endpoint what the plugin before answered.
+    func result(of endpoint: EndpointRecord, _ configuration: CNIConfiguration) throws -> String {
+        guard endpoint.isChained else {
+            return CNIResult.connecting(endpoint, router: router.description, configuration: configuration).json
+        }
+        guard var members = configuration.document["prevResult"]?.members else {
+            throw CNIError(
+                .invalidConfiguration, "generic-veth needs a plugin before it in the chain: prevResult is missing")
+        }
+        members["cniVersion"] = .string(configuration.version.rawValue)
+        return CNIText.encode(JSONValue.object(members))
     }
 
     private func checkEndpoint(
@@ -87,7 +102,8 @@ extension AgentCore {
         guard let endpoint = endpoints[key], endpoint.phase == .ready else {
             throw CNIError(.unknownContainer, "the agent has no such endpoint", details: key.containerID)
         }
-        guard (previous.ips ?? []).contains(where: { $0.address == endpoint.address + "/32" }) else {
+        guard (previous.ips ?? []).contains(where: { IPv4CIDR($0.address)?.address.description == endpoint.address })
+        else {
             throw CNIError(.checkFailed, "prevResult lacks the endpoint's address", details: endpoint.address)
         }
         guard endpoint.netns == environment.netns else {
@@ -100,6 +116,7 @@ extension AgentCore {
 
     /// What is wrong with an endpoint, looked up in the kernel; nil when nothing is.
     func problem(of endpoint: EndpointRecord) throws -> String? {
+        if endpoint.isChained { return try chainedProblem(of: endpoint) }
         guard let link = try netlink.findLink(named: endpoint.hostInterface), Int(link.index) == endpoint.ifindex else {
             return "\(endpoint.hostInterface) is missing on the node"
         }

@@ -33,7 +33,7 @@ extension AgentCore {
         }
     }
 
-    private mutating func record(
+    mutating func record(
         _ key: AttachmentKey, netns: String, namespace: String, name: String, labels: [String: String],
         _ identity: UInt32, _ address: IPv4Address
     ) throws(DatapathError) -> EndpointRecord {
@@ -96,12 +96,12 @@ extension AgentCore {
         if let address = IPv4Address(endpoint.address) { pool.release(address) }
         identities.release(endpoint.identity)
         _ = try reconcileBandwidth()
-        if pool.interfacePool != nil { try reconcileRoutes() }
+        if pool.interfacePool != nil || endpoint.isChained { try reconcileRoutes() }
         try enforcePolicies()
     }
 
     /// Forwarding ends first, the interface's own entry last: what is under way is delivered or dropped by name.
-    private func clearKernel(_ endpoint: EndpointRecord) throws {
+    func clearKernel(_ endpoint: EndpointRecord) throws {
         try programs.maps.removeAddress(of: endpoint)
         try PodNetwork.disconnect(endpoint, netlink)
         try programs.maps.removeInterface(of: endpoint)

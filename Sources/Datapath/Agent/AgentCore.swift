@@ -82,8 +82,10 @@ struct AgentCore: ~Copyable {
             wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)
         try core.reconcileRoutes()
         try core.programs.attach(to: devices)
-        for endpoint in core.endpoints.values {
+        for endpoint in core.endpoints.values where !endpoint.isWithoutVeth {
             try core.programs.attachEndpoint(interface: endpoint.ifindex)
+            // Another plugin's pods have the MTU that it gave them.
+            if endpoint.isChained { continue }
             do {
                 try PodNetwork.setMTU(
                     devices.routeMTU, of: endpoint, namespace: try NetworkNamespace(path: endpoint.netns), core.netlink)
@@ -122,10 +124,12 @@ struct AgentCore: ~Copyable {
 
     /// Takes over the endpoints that are whole, and clears away what a kill left of the others.
     private mutating func restore(_ records: [EndpointRecord]) throws {
-        let interfaces = try netlink.links().filter { EndpointNaming.isHostInterface($0.name) }
+        let links = try netlink.links()
         for var record in records {
-            let link = interfaces.first { $0.name == record.hostInterface }
-            if record.phase == .ready, let link, Int(link.index) == record.ifindex, try adopt(&record) {
+            let isThere =
+                record.isWithoutVeth
+                || links.contains { $0.name == record.hostInterface && Int($0.index) == record.ifindex }
+            if record.phase == .ready, isThere, try adopt(&record) {
                 endpoints[record.key] = record
                 continue
             }
@@ -136,7 +140,7 @@ struct AgentCore: ~Copyable {
             try store.remove(record)
         }
         let known = Set(endpoints.values.map(\.hostInterface))
-        for link in interfaces where !known.contains(link.name) {
+        for link in links where EndpointNaming.isHostInterface(link.name) && !known.contains(link.name) {
             do throws(SystemError) {
                 try netlink.deleteLink(index: link.index)
             } catch {
@@ -149,8 +153,10 @@ struct AgentCore: ~Copyable {
     private mutating func adopt(_ record: inout EndpointRecord) throws -> Bool {
         guard let address = IPv4Address(record.address) else { return false }
         if record.isHealth { return address == pool.health }
-        guard pool.restore(address) else { return false }
+        // Another plugin's address may lie in the node's range, where nobody else shall get it, or anywhere.
+        guard pool.restore(address) || record.isChained else { return false }
         record.identity = try identities.acquire(identityLabels(of: record))
+        if record.isWithoutVeth { return true }
         record.enforcement = try programs.maps.enforcement(interface: record.ifindex)
         return true
     }
@@ -185,6 +191,7 @@ struct AgentCore: ~Copyable {
         config.aggregatesTraces = false
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
         config.pacesPods = settings.options.bandwidthManager.enabled
+        config.leavesARP = settings.chains
         config.translatesServices = !settings.options.kubeProxyReplacement.isOff
         config.bypassesNetfilter = config.translatesServices && settings.masquerade.way == .bpf
         try programs.maps.configure(config)
@@ -227,10 +234,15 @@ struct AgentCore: ~Copyable {
         let isTunnelled = settings.routing.tunnel != nil
         let pods = (endpoints.values.map(\.address) + [newcomer?.address].compactMap { $0 })
             .compactMap { IPv4Address($0) }.map { IPv4CIDR(host: $0) }
+        let chained = (Array(endpoints.values) + [newcomer].compactMap { $0 }).filter {
+            $0.isChained && !$0.isWithoutVeth
+        }
+        .compactMap { IPv4Address($0.address) }.map { IPv4CIDR(host: $0) }
         let own = pool.interfacePool == nil ? [settings.podCIDR] : pods
         try reconcileInterfaceRules(newcomer: newcomer)
         let (routes, refused) = NodeRoutes.desired(
-            local: isTunnelled ? settings.clusterPodCIDRs : own,
+            // The other plugin's own route to its pod would go past the datapath.
+            local: (isTunnelled ? settings.clusterPodCIDRs : own) + chained,
             // With a tunnel the node's address has no way back from another node's pods; among the VPC's addresses it has.
             router: pool.interfacePool == nil ? router : settings.nodeAddress, hostIndex: devices.hostIndex,
             deviceIndex: devices.deviceIndex,

@@ -1,5 +1,6 @@
 import AgentAPI
 import CloudAPI
+import CNI
 import DatapathModel
 import DatapathOptions
 import NetAddress
@@ -18,6 +19,8 @@ struct AgentSettings: Sendable {
     /// The cloud's part of it with `ipam.mode: eni`, from which the addresses come.
     var start: FirstAddresses.Start?
     var instance: CloudInstance? { start?.instance }
+    /// Whether another plugin comes first and makes the pods' interfaces.
+    var chains: Bool { options.cni.effectiveChainingMode == .genericVeth }
     /// What of the options was given up on this kernel.
     var fallbacks: [String] = []
 
@@ -55,6 +58,7 @@ struct AgentSettings: Sendable {
                 mistake.description + (mistake.expected.map { "; supported is \($0)" } ?? ""))
         }
         try Self.checkInterfaces(config.options)
+        try Self.checkChaining(config.options)
         self.config = config
         masquerade = try MasqueradePlan(config.options)
         self.nodeAddress = nodeAddress
@@ -69,6 +73,19 @@ struct AgentSettings: Sendable {
         }
         guard !options.eni.enabled || options.routingMode == .native else {
             throw .invalidConfiguration("eni.enabled: true needs routingMode: native")
+        }
+    }
+
+    private static func checkChaining(_ options: DatapathOptions) throws(DatapathError) {
+        guard options.cni.effectiveChainingMode == .genericVeth else { return }
+        guard !options.cni.chainingTarget.isEmpty else {
+            throw .invalidConfiguration(
+                "cni.chainingMode: generic-veth needs cni.chainingTarget, the name of the CNI network to chain to")
+        }
+        guard options.ipam.mode != .eni else {
+            throw .invalidConfiguration(
+                "cni.chainingMode: generic-veth and ipam.mode: eni exclude each other: the plugin before gives the addresses"
+            )
         }
     }
 

@@ -36,8 +36,11 @@ struct DatapathMaps: ~Copyable {
     /// The endpoint becomes reachable: its interface is known before an address leads to it.
     func insert(_ endpoint: EndpointRecord) throws {
         let parts = try Parts(endpoint)
-        try interfaceMap.update(parts.interface, for: UInt32(endpoint.ifindex))
-        try endpointMap.update(parts.entry, for: EndpointKey(parts.address))
+        // What has no interface on the node has an identity, and nothing can be sent to it from here.
+        if !endpoint.isWithoutVeth {
+            try interfaceMap.update(parts.interface, for: UInt32(endpoint.ifindex))
+            try endpointMap.update(parts.entry, for: EndpointKey(parts.address))
+        }
         try ipcacheMap.update(
             IPCacheValue(identity: Identity(rawValue: endpoint.identity)),
             for: IPCacheKey(IPv4CIDR(host: parts.address)))
@@ -82,7 +85,7 @@ struct DatapathMaps: ~Copyable {
                 try endpointMap.update(.host, for: EndpointKey(address))
             }
         }
-        for endpoint in endpoints {
+        for endpoint in endpoints where !endpoint.isWithoutVeth {
             addresses.insert(try Parts(endpoint).address)
             interfaces.insert(UInt32(endpoint.ifindex))
             if try !contains(endpoint) { try insert(endpoint) }

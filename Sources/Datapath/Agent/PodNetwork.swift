@@ -84,8 +84,10 @@ enum PodNetwork {
         }
     }
 
-    /// Takes the pair away; done already is fine.
+    /// Takes the pair away; done already is fine. Another plugin's is its own to take: until then the program on it drops
+    /// everything, because the endpoint is in no map.
     static func disconnect(_ endpoint: EndpointRecord, _ netlink: borrowing NetlinkSocket) throws(SystemError) {
+        if endpoint.isChained { return }
         do throws(SystemError) {
             guard let link = try netlink.findLink(named: endpoint.hostInterface) else { return }
             try netlink.deleteLink(index: link.index)

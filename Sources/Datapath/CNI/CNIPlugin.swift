@@ -1,4 +1,5 @@
 import AgentAPI
+import CNI
 import LinuxKernel
 
 #if canImport(Glibc)

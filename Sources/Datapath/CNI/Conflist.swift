@@ -1,3 +1,11 @@
+import AgentAPI
+import CNI
+import LinuxKernel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// The file in `/etc/cni/net.d` that tells a container runtime to call this plugin.
 ///
 /// It exists only while the datapath can connect pods: its absence is what keeps pods in ContainerCreating. After a kill
@@ -6,20 +14,66 @@ public enum Conflist {
     public static let networkName = "labrun"
     public static let pluginType = "labrun-cni"
 
-    public static func text(socketPath: String) -> String {
-        CNIText.encode(
-            List(
-                cniVersion: CNIVersion.v1_0_0.rawValue, name: networkName,
-                plugins: [Plugin(type: pluginType, socket: socketPath)])) + "\n"
+    /// The file's content: this plugin alone, or behind those of the network that is chained to.
+    ///
+    /// - Throws: `InvalidConfiguration` when there is no such network, or none that this plugin can follow.
+    static func text(_ config: AgentConfig) throws -> String {
+        let target = config.options.cni.chainingTarget
+        guard config.options.cni.effectiveChainingMode == .genericVeth else {
+            return text(socketPath: config.socketPath)
+        }
+        let directory = AtomicFile.parent(of: config.conflistPath)
+        return try chained(try network(named: target, in: directory, except: config.conflistPath), config.socketPath)
     }
 
-    private struct List: Encodable {
-        let cniVersion: String
-        let name: String
-        let plugins: [Plugin]
+    static func text(socketPath: String) -> String {
+        encode(CNIVersion.v1_0_0.rawValue, networkName, [["type": .string(pluginType), "socket": .string(socketPath)]])
     }
-    private struct Plugin: Encodable {
-        let type: String
-        let socket: String
+
+    /// Another network's list with this plugin at its end; its name stays, under which its plugins keep their state.
+    static func chained(_ network: NetworkConfiguration, _ socketPath: String) throws -> String {
+        guard CNIVersion(rawValue: network.version) != nil else {
+            throw InvalidConfiguration(
+                path: network.path,
+                reason: "CNI version \(network.version) is not supported: "
+                    + CNIVersion.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        let own: [String: JSONValue] = [
+            "type": .string(pluginType), "socket": .string(socketPath), "chaining-mode": .string("generic-veth"),
+        ]
+        return encode(network.version, network.name, network.plugins + [own])
+    }
+
+    private static func network(named name: String, in directory: String, except own: String) throws
+        -> NetworkConfiguration
+    {
+        for file in files(in: directory).sorted() where file != own {
+            guard let contents = try AtomicFile.read(file),
+                let network = try? NetworkConfiguration(path: file, contents: contents), network.name == name
+            else { continue }
+            return network
+        }
+        throw InvalidConfiguration(
+            path: directory, reason: "no CNI network \"\(name)\" to chain to (cni.chainingTarget)")
+    }
+
+    private static func files(in directory: String) -> [String] {
+        guard let stream = opendir(directory) else { return [] }
+        defer { closedir(stream) }
+        var files: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if [".conflist", ".conf", ".json"].contains(where: name.hasSuffix) { files.append("\(directory)/\(name)") }
+        }
+        return files
+    }
+
+    private static func encode(_ version: String, _ name: String, _ plugins: [[String: JSONValue]]) -> String {
+        CNIText.encode(
+            JSONValue.object([
+                "cniVersion": .string(version), "name": .string(name), "plugins": .array(plugins.map { .object($0) }),
+            ])) + "\n"
     }
 }

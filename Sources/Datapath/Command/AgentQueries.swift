@@ -1,4 +1,5 @@
 import AgentAPI
+import CNI
 import LinuxKernel
 
 /// Commands that ask a running agent and print its answer.

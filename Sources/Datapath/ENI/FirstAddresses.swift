@@ -1,5 +1,6 @@
 import AgentAPI
 import CloudAPI
+import CNI
 import LinuxKernel
 import NetAddress
 

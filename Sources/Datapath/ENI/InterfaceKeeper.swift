@@ -127,13 +127,13 @@ final class InterfaceKeeper: Sendable {
     /// Waits until every attached card is in the node and up.
     private func settle(_ instance: CloudInstance, _ netlink: borrowing NetlinkSocket) throws -> CloudInstance {
         let deadline = Deadline.after(Self.cardPatience)
+        // Before the first look, so that no card comes unseen between the two.
+        let events = try LinkEvents()
         var missing = try InterfaceLinks.prepare(instance, netlink)
         while !missing.isEmpty {
-            guard !deadline.hasPassed else {
+            guard try events.wait(until: deadline) else {
                 throw DatapathError.kernel("the card of \(missing.joined(separator: ", ")) did not appear in the node")
             }
-            // Cards come with an event of the kernel's; a look ten times a second is as good while one is awaited.
-            usleep(100_000)
             missing = try InterfaceLinks.prepare(instance, netlink)
         }
         return instance

@@ -1,4 +1,5 @@
 import AgentAPI
+import CNI
 import KubeObjects
 import LinuxKernel
 import Synchronization

@@ -101,7 +101,8 @@ extension AgentCore {
     /// - Returns: what decides about the newcomer.
     @discardableResult
     mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
-        let present = endpoints.values.filter { $0.phase == .ready } + (newcomer.map { [$0] } ?? [])
+        let present =
+            endpoints.values.filter { $0.phase == .ready && !$0.isWithoutVeth } + (newcomer.map { [$0] } ?? [])
         let ranges = try policies.ranges.changed(to: PolicyCompiler.ranges(in: policies.units))
         try startProxyIfNeeded()
         let plan = try policyPlan(present, ranges)

@@ -216,6 +216,19 @@ enum LXCCases {
             verdict: .redirect, output: arpReply,
             events: [event(to: TestNode.router, .unknown, transport: nil, connection: nil)]),
         SelftestCase(
+            name: "chained: ARP for another plugin's gateway is left to the stack", program: .fromContainer,
+            setup: .chained, packet: arp(target: TestNode.neighbour), verdict: .pass,
+            output: arp(target: TestNode.neighbour),
+            events: [event(to: TestNode.neighbour, .unknown, transport: nil, connection: nil)]),
+        SelftestCase(
+            name: "chained: an ARP reply is left to the stack", program: .fromContainer, setup: .chained,
+            packet: arp(2, target: TestNode.neighbour), verdict: .pass,
+            events: [event(to: TestNode.neighbour, .unknown, transport: nil, connection: nil)]),
+        SelftestCase(
+            name: "chained: ARP for the router is answered", program: .fromContainer, setup: .chained,
+            packet: arp(target: TestNode.router), verdict: .redirect, output: arpReply,
+            events: [event(to: TestNode.router, .unknown, transport: nil, connection: nil)]),
+        SelftestCase(
             name: "gratuitous ARP", program: .fromContainer, packet: arp(target: TestNode.pod), verdict: .drop,
             silent: .neighbourChatter),
         dropped(

@@ -102,6 +102,8 @@ struct SelftestCase: Sendable {
         case forwarded
         /// Without an overlay.
         case native
+        /// Another plugin made the pods' interfaces.
+        case chained
     }
 }
 

@@ -52,6 +52,7 @@ enum TestNode {
         config.translatesServices = setup == .services
         config.aggregatesTraces = setup == .aggregating
         config.routesNatively = setup == .native
+        config.leavesARP = setup == .chained
         config.routeMTU = setup == .narrow ? narrowMTU : 0
         return config
     }

@@ -24,22 +24,31 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
     public var identity: UInt32
     /// Dotted, a /32.
     public var address: String
-    /// Name of the interface on the node, `lxc…`.
+    /// Name of the interface on the node, `lxc…`, or what another plugin named it; empty when there is none.
     public var hostInterface: String
-    /// Index of the interface on the node; 0 until it exists.
+    /// Index of the interface on the node; 0 until it exists, and of a chained endpoint that is no veth.
     public var ifindex: Int
     public var mac: String
     public var hostMAC: String
     public var phase: Phase
+    /// Another plugin of the chain made the interface and gave the address; nil: no.
+    public var chained: Bool?
     /// What policies decide about; kept in the kernel's map, not in the file.
     public var enforcement = PolicyEnforcement()
 
     private enum CodingKeys: String, CodingKey {
         case id, containerID, interface, netns, namespace, name, labels, identity, address, hostInterface, ifindex, mac,
-            hostMAC, phase
+            hostMAC, phase, chained
     }
 
     public var key: AttachmentKey { AttachmentKey(containerID: containerID, interface: interface) }
+
+    /// Whether another plugin owns interface and address.
+    public var isChained: Bool { chained ?? false }
+
+    /// Whether no program can be on its way: what is in the pod has no other end on the node.
+    public var isWithoutVeth: Bool { isChained && ifindex == 0 }
+    static let noMAC = "00:00:00:00:00:00"
 
     /// Whether it is the node's own health endpoint.
     public var isHealth: Bool { containerID == Self.healthContainerID }

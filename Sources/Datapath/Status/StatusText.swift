@@ -13,7 +13,7 @@ public enum StatusText {
             ("Health endpoint:", status.node.healthAddress),
             ("Routing:", "Network: \(status.routing)   Host: BPF   MTU: \(status.podMTU)"),
             ("Masquerading:", status.masquerading ?? "unknown"),
-            ("Endpoints:", "\(status.endpointCount)"),
+            ("Endpoints:", endpoints(status)),
             (
                 "Cluster nodes:",
                 status.knownNodes.isEmpty
@@ -55,6 +55,13 @@ public enum StatusText {
         }.joined()
     }
 
+    /// `5`, or `5   2 without a veth: default/a, default/b`
+    private static func endpoints(_ status: AgentStatus) -> String {
+        let unseen = status.endpointsWithoutVeth ?? []
+        return "\(status.endpointCount)"
+            + (unseen.isEmpty ? "" : "   \(unseen.count) without a veth: " + unseen.joined(separator: ", "))
+    }
+
     /// `8 of 10   missing: …   masked: …`
     private static func features(_ states: [String: String]) -> String {
         func names(_ state: String) -> [String] { states.filter { $0.value == state }.map(\.key).sorted() }
@@ -78,7 +85,7 @@ public enum StatusText {
                 "\(endpoint.id)", enforcement(endpoint, "ingress"), enforcement(endpoint, "egress"),
                 "\(endpoint.identity)",
                 endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)",
-                endpoint.address, endpoint.interface, "\(endpoint.ifindex)", endpoint.mac,
+                endpoint.address, endpoint.interface.isEmpty ? "-" : endpoint.interface, "\(endpoint.ifindex)", endpoint.mac,
                 labels.isEmpty ? "-" : labels.joined(separator: ","), endpoint.state)
         }
         return table.text

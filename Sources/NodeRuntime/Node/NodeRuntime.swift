@@ -104,6 +104,7 @@ public final class NodeRuntime: Sendable {
         case .setNetem(let netem): try NodeNetem.set(netem)
         case .clearNetem(let interface): try NodeNetem.clear(interface)
         case .snapshot: return .snapshot(try snapshot())
+        case .podInterfaces: return .podInterfaces(pods.interfaces())
         case .execute(let command): return .executed(try execute(command))
         case .podExec(let command): return .executed(try pods.execute(command))
         case .powerOff: powerOff()
@@ -124,6 +125,7 @@ public final class NodeRuntime: Sendable {
         try writeTextFile("/proc/sys/kernel/hostname", wanted.name)
         try NodeNetwork.apply(wanted.interfaces)
         try writeAgentConfig(wanted)
+        try writeCloudConflist(wanted)
         let before = configuration.withLock { configuration in
             defer { configuration = wanted }
             return configuration
@@ -141,6 +143,14 @@ public final class NodeRuntime: Sendable {
         guard let slash = wanted.agentConfigPath.lastIndex(of: "/") else { return }
         makeDirectories(String(wanted.agentConfigPath[..<slash]))
         try writeTextFile(wanted.agentConfigPath, wanted.agentConfig)
+    }
+
+    /// What a cloud's image has in its nodes before any agent runs.
+    private func writeCloudConflist(_ wanted: NodeConfiguration) throws {
+        guard let text = wanted.cloudConflist else { return }
+        let path = "\(wanted.conflistDirectory)/\(NodeConfiguration.cloudConflistName)"
+        makeDirectories(wanted.conflistDirectory)
+        if (try? readTextFile(path)) != text { try writeTextFile(path, text) }
     }
 
     private func startAgent() throws -> AgentState {

@@ -3,6 +3,7 @@
 #else
     import Foundation
 #endif
+import CNI
 import Glibc
 import LinuxKernel
 import NodeProtocol

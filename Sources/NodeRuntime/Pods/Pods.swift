@@ -3,9 +3,11 @@
 #else
     import Foundation
 #endif
+import CNI
 import CNodeShim
 import Glibc
 import LinuxKernel
+import Netlink
 import NodeProtocol
 import Synchronization
 
@@ -47,6 +49,20 @@ final class Pods: Sendable {
 
     var statuses: [PodStatus] {
         pods.withLock { $0.values.map(\.status) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+    }
+
+    /// The interface that each pod was attached by; pods without it are left out.
+    func interfaces() -> [PodInterface] {
+        let attachments = pods.withLock { pods in pods.mapValues(\.attachment) }
+        return attachments.compactMap { reference, attachment in
+            let name = attachment.interface
+            let link = try? NetworkNamespace(path: attachment.namespacePath).run {
+                try NetlinkSocket().findLink(named: name)
+            }
+            guard let link = link.flatMap({ $0 }) else { return nil }
+            return PodInterface(
+                pod: reference, name: link.name, kind: link.kind, mac: link.mac?.description ?? "")
+        }.sorted { ($0.pod.namespace, $0.pod.name) < ($1.pod.namespace, $1.pod.name) }
     }
 
     /// Makes a pod, or answers the one there is. A pod that cannot be attached is undone and answered as

@@ -37,6 +37,7 @@ struct LabProfileReader {
             nodeSecurityGroups: nodes?["securityGroups"]?.texts ?? [],
             sourceDestinationCheck: nodes?["sourceDestinationCheck"]?.flag ?? true,
             datapathValues: checker.datapathValues(spec?["datapath"]?["values"]))
+        profile.cloudPlugin = nodes?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) } ?? .none
         profile.kubeProxy.enabled = spec?["kubeProxy"]?["enabled"]?.flag ?? false
         profile.writesPodCIDR = spec?["pods"]?["writesPodCIDR"]?.flag ?? true
         for item in nodes?["securityGroups"]?.oneOrMore ?? [] {

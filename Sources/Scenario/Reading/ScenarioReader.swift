@@ -98,6 +98,7 @@ struct ScenarioReader {
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
         result.instanceType = value?["nodes"]?["instanceType"]?.text
+        result.cloudPlugin = value?["nodes"]?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) }
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result

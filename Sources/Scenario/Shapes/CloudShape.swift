@@ -12,12 +12,16 @@ enum CloudShape {
 
     static let nodeFields = [
         Field("networkInterfaces", .list(.object(interface), atLeast: 0), "Interfaces besides eth0."),
-        instanceType,
+        instanceType, cloudPlugin,
     ]
 
     static let instanceTypes = InstanceLimits.byType.keys.sorted()
     static let instanceType = Field(
         "instanceType", .choice(instanceTypes), "How many interfaces and addresses a node may have; m5.large.")
+
+    static let cloudPlugin = Field(
+        "cloudPlugin", .choice(LabProfile.CloudPlugin.allCases.map(\.rawValue)),
+        "CNI plugin that the cloud brings along, as network cloud: ptp (a veth), network-interface (a card); none.")
 
     private static let subnet = ObjectShape(
         name: "subnet", help: "A subnet of the VPC.",

@@ -279,6 +279,9 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 // Packets of pods with an egress rate are given the time at which they may leave.
 #define DP_CONFIG_BANDWIDTH 0x10000
 
+// Interfaces of pods are another plugin's: ARP is between the pod and what that plugin made.
+#define DP_CONFIG_ARP_PASSTHROUGH 0x20000
+
 // Most ranges that the pods of a cluster may come from.
 #define DP_MAX_CLUSTER_RANGES 4
 

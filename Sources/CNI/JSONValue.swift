@@ -1,5 +1,11 @@
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Any JSON, for documents whose keys belong to somebody else (a CNI plugin's configuration and result).
-indirect enum JSONValue: Codable, Sendable, Equatable {
+public indirect enum JSONValue: Codable, Sendable, Equatable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -8,7 +14,7 @@ indirect enum JSONValue: Codable, Sendable, Equatable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
@@ -27,7 +33,7 @@ indirect enum JSONValue: Codable, Sendable, Equatable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
         case .null: try container.encodeNil()
@@ -40,12 +46,20 @@ indirect enum JSONValue: Codable, Sendable, Equatable {
         }
     }
 
-    subscript(key: String) -> JSONValue? {
+    public subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
-    var text: String? { if case .string(let value) = self { value } else { nil } }
-    var elements: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
-    var members: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
-    var integerValue: Int64? { if case .integer(let value) = self { value } else { nil } }
+    public var text: String? { if case .string(let value) = self { value } else { nil } }
+    public var elements: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    public var members: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
+    public var integerValue: Int64? { if case .integer(let value) = self { value } else { nil } }
+}
+
+extension JSONValue {
+    /// The document as a type of its own.
+    /// - Throws: `DecodingError`.
+    public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
+        try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))
+    }
 }

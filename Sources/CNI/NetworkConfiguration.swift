@@ -3,19 +3,17 @@
 #else
     import Foundation
 #endif
-import Glibc
-import LinuxKernel
 
 /// A network configuration list (CNI specification 1.0.0, section 1), or a single plugin's file taken as a list of one.
-struct NetworkConfiguration: Sendable, Equatable {
+public struct NetworkConfiguration: Sendable, Equatable {
     /// The file it was read from.
-    let path: String
-    let name: String
-    let version: String
-    let plugins: [[String: JSONValue]]
+    public let path: String
+    public let name: String
+    public let version: String
+    public let plugins: [[String: JSONValue]]
 
     /// - Throws: `InvalidConfiguration`.
-    init(path: String, contents: [UInt8]) throws {
+    public init(path: String, contents: [UInt8]) throws {
         self.path = path
         let document: JSONValue
         do {
@@ -38,7 +36,7 @@ struct NetworkConfiguration: Sendable, Equatable {
     }
 
     /// The document for one plugin: its own members, the list's name and version, and the previous plugin's result.
-    func document(for plugin: [String: JSONValue], previous: JSONValue?) throws -> [UInt8] {
+    public func document(for plugin: [String: JSONValue], previous: JSONValue?) throws -> [UInt8] {
         var members = plugin
         members["name"] = .string(name)
         members["cniVersion"] = .string(version)
@@ -47,33 +45,14 @@ struct NetworkConfiguration: Sendable, Equatable {
     }
 }
 
-struct InvalidConfiguration: Error, CustomStringConvertible {
-    let path: String
-    let reason: String
-    var description: String { "\(path): \(reason)" }
-}
+public struct InvalidConfiguration: Error, CustomStringConvertible {
+    public let path: String
+    public let reason: String
 
-/// The directory in which a datapath says that it is there.
-struct ConflistDirectory: Sendable {
-    let path: String
-
-    private static let suffixes = [".conflist", ".conf", ".json"]
-
-    /// Full paths of the candidates in lexical order.
-    var files: [String] {
-        directoryEntries(path)
-            .filter { name in Self.suffixes.contains { name.hasSuffix($0) } }
-            .map { "\(path)/\($0)" }
+    public init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
     }
 
-    /// The first readable one in lexical order, as a kubelet picks it; nil when there is none.
-    func first() -> NetworkConfiguration? {
-        for file in files {
-            guard let contents = try? FileDescriptor.open(file, O_RDONLY).readToEnd(),
-                let configuration = try? NetworkConfiguration(path: file, contents: contents)
-            else { continue }
-            return configuration
-        }
-        return nil
-    }
+    public var description: String { "\(path): \(reason)" }
 }

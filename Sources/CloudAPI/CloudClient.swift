@@ -1,4 +1,3 @@
-import CloudAPI
 import LinuxKernel
 import NetAddress
 
@@ -12,12 +11,14 @@ import NetAddress
 #endif
 
 /// Asks the cloud's interface service over the node's own network. Every call blocks until the answer or the deadline.
-struct CloudClient: Sendable {
+public struct CloudClient: Sendable {
     /// Plugging a card waits for the hypervisor, pulling one for the node's kernel.
     private static let patience = Duration.seconds(40)
 
+    public init() {}
+
     /// The node as the cloud knows it.
-    func describe() throws -> CloudInstance {
+    public func describe() throws -> CloudInstance {
         guard let instance = try ask(CloudRequest(.describeInstance)).instance else {
             throw CloudFailure(.internalError, "the cloud did not say what instance this is")
         }
@@ -25,7 +26,7 @@ struct CloudClient: Sendable {
     }
 
     /// - Throws: `CloudFailure` as the cloud put it, `SystemError` when it cannot be reached.
-    func ask(_ request: CloudRequest) throws -> CloudReply {
+    public func ask(_ request: CloudRequest) throws -> CloudReply {
         let body = Array(try JSONEncoder().encode(request))
         let head =
             "POST \(CloudService.path) HTTP/1.1\r\nHost: \(CloudService.address)\r\nConnection: close\r\n"

@@ -19,6 +19,8 @@ public struct CNIConfiguration: Sendable {
     public let socketPath: String?
     /// Result of the plugin before, or of ADD when the command is CHECK or DEL.
     public let previousResult: CNIResult?
+    /// All of it: members that belong to one plugin only are read here.
+    public let document: JSONValue
 
     /// Reads a configuration.
     ///
@@ -27,6 +29,7 @@ public struct CNIConfiguration: Sendable {
     public init(parsing text: String) throws(CNIError) {
         let wire: Wire
         do {
+            document = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
             wire = try JSONDecoder().decode(Wire.self, from: Data(text.utf8))
         } catch {
             throw CNIError(.decodingFailure, "the network configuration cannot be decoded", details: "\(error)")
@@ -54,7 +57,7 @@ public struct CNIConfiguration: Sendable {
     }
 
     /// The `cniVersion` of a configuration that may otherwise be broken; what an error is reported in.
-    static func versionText(of text: String) -> String {
+    public static func versionText(of text: String) -> String {
         struct Version: Decodable { var cniVersion: String? }
         let version = try? JSONDecoder().decode(Version.self, from: Data(text.utf8)).cniVersion
         return version.flatMap { CNIVersion(rawValue: $0) }?.rawValue ?? CNIVersion.v1_0_0.rawValue
@@ -96,7 +99,7 @@ public struct CNIEnvironment: Sendable, Equatable {
     }
 
     /// Starts with a letter or digit, then letters, digits, `_`, `.` or `-`.
-    static func isIdentifier(_ text: String) -> Bool {
+    public static func isIdentifier(_ text: String) -> Bool {
         guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
         return text.utf8.allSatisfy {
             isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-")
@@ -109,7 +112,7 @@ public struct CNIEnvironment: Sendable, Equatable {
     }
 
     /// As the kernel's `dev_valid_name`: at most 15 octets, no `/`, `:` or white space, not `.` or `..`.
-    static func isInterfaceName(_ text: String) -> Bool {
+    public static func isInterfaceName(_ text: String) -> Bool {
         (1...15).contains(text.utf8.count) && text != "." && text != ".."
             && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
     }

@@ -11,6 +11,11 @@ public struct CNIResult: Codable, Sendable, Equatable {
         public var mac: String?
         /// Path of the network namespace; absent on the host.
         public var sandbox: String?
+        public init(name: String, mac: String? = nil, sandbox: String? = nil) {
+            self.name = name
+            self.mac = mac
+            self.sandbox = sandbox
+        }
     }
     public struct Address: Codable, Sendable, Equatable {
         /// `4`; only in 0.4.0.
@@ -20,16 +25,27 @@ public struct CNIResult: Codable, Sendable, Equatable {
         public var gateway: String?
         /// Index into `interfaces`.
         public var interface: Int?
+        public init(version: String? = nil, address: String, gateway: String? = nil, interface: Int? = nil) {
+            self.version = version
+            self.address = address
+            self.gateway = gateway
+            self.interface = interface
+        }
     }
     public struct Route: Codable, Sendable, Equatable {
         public var dst: String
         public var gw: String?
+        public init(dst: String, gw: String? = nil) {
+            self.dst = dst
+            self.gw = gw
+        }
     }
     public struct DNS: Codable, Sendable, Equatable {
         public var nameservers: [String]?
         public var domain: String?
         public var search: [String]?
         public var options: [String]?
+        public init() {}
     }
 
     public var cniVersion: String?
@@ -38,22 +54,14 @@ public struct CNIResult: Codable, Sendable, Equatable {
     public var routes: [Route]?
     public var dns: DNS?
 
-    /// What connecting an endpoint gives, after what plugins earlier in the chain gave.
-    static func connecting(_ endpoint: EndpointRecord, router: String, configuration: CNIConfiguration) -> CNIResult {
-        let previous = configuration.previousResult
-        let known = previous?.interfaces ?? []
-        let version = configuration.version == .v0_4_0 ? "4" : nil
-        let address = Address(
-            version: version, address: endpoint.address + "/32", gateway: router, interface: known.count + 1)
-        return CNIResult(
-            cniVersion: configuration.version.rawValue,
-            interfaces: known + [
-                Interface(name: endpoint.hostInterface, mac: endpoint.hostMAC),
-                Interface(name: endpoint.interface, mac: endpoint.mac, sandbox: endpoint.netns),
-            ],
-            ips: (previous?.ips ?? []) + [address],
-            routes: (previous?.routes ?? []) + [Route(dst: router + "/32"), Route(dst: "0.0.0.0/0", gw: router)],
-            dns: previous?.dns ?? DNS())
+    public init(
+        cniVersion: String?, interfaces: [Interface]?, ips: [Address]?, routes: [Route]?, dns: DNS? = DNS()
+    ) {
+        self.cniVersion = cniVersion
+        self.interfaces = interfaces
+        self.ips = ips
+        self.routes = routes
+        self.dns = dns
     }
 
     public var json: String { CNIText.encode(self) }
@@ -104,14 +112,15 @@ public struct CNIError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Answer to VERSION.
-struct CNIVersionResult: Encodable {
+public struct CNIVersionResult: Encodable {
+    public init() {}
     var cniVersion = CNIVersion.v1_0_0.rawValue
     var supportedVersions = CNIVersion.allCases.map(\.rawValue)
 }
 
-enum CNIText {
+public enum CNIText {
     /// One line of JSON, keys sorted: the same result is always the same text.
-    static func encode(_ value: some Encodable) -> String {
+    public static func encode(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(value) else { return "{}" }

@@ -1,0 +1,63 @@
+import CNI
+import LinuxKernel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What a plugin remembers of its attachments: a file each, its name what was given, its content who has it.
+struct Leases {
+    let directory: String
+
+    init(_ directory: String) throws(SystemError) {
+        var made = ""
+        for part in directory.split(separator: "/") {
+            made += "/" + part
+            do {
+                try check("mkdir", made) { mkdir(made, 0o755) }
+            } catch {
+                if error.code != EEXIST { throw error }
+            }
+        }
+        self.directory = directory
+    }
+
+    /// Who has an attachment: the specification names it by container and interface.
+    static func owner(_ environment: CNIEnvironment) -> String { "\(environment.containerID) \(environment.interface)" }
+
+    /// Takes a name; false when somebody has it.
+    func take(_ name: String, for owner: String) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            // Written before it has its name: no other process sees it without its owner.
+            let path = "\(directory)/\(name)"
+            let draft = "\(directory)/.\(getpid())"
+            defer { unlink(draft) }
+            try FileDescriptor.open(draft, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644).writeAll(owner.utf8)
+            try check("link", path) { link(draft, path) }
+            return true
+        } catch {
+            if error.code == EEXIST { return false }
+            throw error
+        }
+    }
+
+    /// What an owner has.
+    func names(of owner: String) throws(SystemError) -> [String] {
+        guard let stream = opendir(directory) else { throw .last("opendir", directory) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard !name.hasPrefix("."),
+                let content = try? FileDescriptor.open("\(directory)/\(name)", O_RDONLY).readToEnd(),
+                content == Array(owner.utf8)
+            else { continue }
+            names.append(name)
+        }
+        return names.sorted()
+    }
+
+    func release(_ name: String) { unlink("\(directory)/\(name)") }
+}

@@ -1,0 +1,42 @@
+import Testing
+
+@testable import CNI
+
+@Suite struct DocumentTests {
+    @Test func whatAPluginDoesNotReadIsKept() throws {
+        let text = #"{"cniVersion":"1.0.0","name":"a","prevResult":{"ips":[{"address":"10.0.0.2/24","x":1}],"y":true}}"#
+        let configuration = try CNIConfiguration(parsing: text)
+        #expect(configuration.previousResult?.ips?.first?.address == "10.0.0.2/24")
+        let previous = configuration.document["prevResult"]
+        #expect(previous?["y"] == .bool(true))
+        #expect(previous?["ips"]?.elements?.first?["x"]?.integerValue == 1)
+        let again: CNIResult? = try previous?.decoded()
+        #expect(again == configuration.previousResult)
+    }
+
+    @Test func aListKeepsItsOrder() throws {
+        let text = #"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"a","k":1},{"type":"b"}]}"#
+        let list = try NetworkConfiguration(path: "f", contents: Array(text.utf8))
+        #expect(list.plugins.map { $0["type"]?.text } == ["a", "b"])
+        let document = try list.document(for: list.plugins[1], previous: .object(["ips": .array([])]))
+        let configuration = try CNIConfiguration(parsing: String(decoding: document, as: UTF8.self))
+        #expect(configuration.name == "n" && configuration.previousResult?.ips == [])
+    }
+
+    /// A byte changed, cut or grown: an error or a value, never a trap.
+    @Test func brokenDocumentsNeverTrap() throws {
+        let text = Array(#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"a","k":[1,-2.5,null,"é"]}]}"#.utf8)
+        var state: UInt64 = 7
+        func random(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        for _ in 0..<3000 {
+            var bytes = text
+            for _ in 0...random(3) { bytes[random(bytes.count)] = UInt8(random(256)) }
+            bytes = Array(bytes.prefix(1 + random(bytes.count)))
+            _ = try? NetworkConfiguration(path: "f", contents: bytes)
+            _ = try? CNIConfiguration(parsing: String(decoding: bytes, as: UTF8.self))
+        }
+    }
+}
