@@ -3,6 +3,7 @@ public enum LabProfiles {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
         ("bare-metal", PackageResources.bare_metal_yaml),
+        ("cce-eni", PackageResources.cce_eni_yaml),
         ("cce-overlay-l2", PackageResources.cce_overlay_l2_yaml),
         ("eks-eni", PackageResources.eks_eni_yaml),
         ("eks-overlay", PackageResources.eks_overlay_yaml),

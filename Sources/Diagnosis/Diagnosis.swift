@@ -5,6 +5,7 @@ public enum Diagnosis {
     /// Every cause that is known, most specific first. A new one is a file and a line here.
     public static let causes: [any RootCause.Type] = [
         NodeDown.self, AgentRefused.self, LinkDown.self, VXLANPortBlocked.self, PolicyDenied.self, DatapathDrop.self,
+        EndpointWithoutVeth.self,
         StaleKubeProxyRules.self, DeviceNotListed.self, MissingSNAT.self, InterfaceAddressesExhausted.self,
         SecurityGroupRejected.self, DestinationUnknown.self, PacketLoss.self,
     ]

@@ -78,6 +78,38 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var routerAddress: String?
     /// Addresses of the cloud's network interfaces, as the agent tells; nil where pods get theirs from elsewhere.
     public var interfaceAddresses: InterfaceAddresses?
+    /// Endpoints that the agent lists without an interface, with what their pods have; nil when nobody could be asked.
+    public var unseenEndpoints: [UnseenEndpoint]?
+
+    /// An endpoint without an end on the node: what the agent says, and what the node's kernel says.
+    public struct UnseenEndpoint: Codable, Sendable, Hashable {
+        /// `namespace/name` of the pod.
+        public var pod: String
+        public var endpointID: UInt16
+        public var address: String
+        /// As the agent lists them.
+        public var ifindex: Int
+        public var mac: String
+        /// The pod's interface by its own network namespace; nil when it could not be read.
+        public var interface: String?
+        /// `veth`, `ipvlan`, …; nil for a card.
+        public var kind: String?
+        public var interfaceMAC: String?
+
+        public init(
+            pod: String, endpointID: UInt16, address: String, ifindex: Int, mac: String, interface: String?,
+            kind: String?, interfaceMAC: String?
+        ) {
+            self.pod = pod
+            self.endpointID = endpointID
+            self.address = address
+            self.ifindex = ifindex
+            self.mac = mac
+            self.interface = interface
+            self.kind = kind
+            self.interfaceMAC = interfaceMAC
+        }
+    }
 
     public struct InterfaceAddresses: Codable, Sendable, Hashable {
         public var instanceType: String

@@ -130,6 +130,7 @@ struct EvidenceCollector: Sendable {
             datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
             routerAddress: status?.node.routerAddress)
         reading.fallbacks = status?.fallbacks
+        if let names = status?.endpointsWithoutVeth { reading.unseenEndpoints = await unseen(names, of: node) }
         reading.interfaceAddresses = status?.cloudInterfaces.map {
             .init(
                 instanceType: $0.instanceType, interfaces: $0.interfaces.count,

@@ -155,6 +155,7 @@ public struct LabOverrides: Codable, Sendable {
     public var kubeProxy: Bool?
     /// Machine type of the nodes; one of `InstanceLimits.byType`.
     public var instanceType: String?
+    public var cloudPlugin: LabProfile.CloudPlugin?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {
@@ -446,8 +447,11 @@ public struct NodeExpectation: Codable, Sendable {
     public var state: String
     /// Part of what the agent's status says it gave up because the kernel lacks it; nil: not looked at.
     public var says: String?
-    public init(nodes: [String], state: String, says: String? = nil) {
+    /// Addresses for pods that the cloud's interfaces have, in use or not; nil: not looked at.
+    public var interfaceAddresses: Int?
+    public init(nodes: [String], state: String, says: String? = nil, interfaceAddresses: Int? = nil) {
         self.says = says
+        self.interfaceAddresses = interfaceAddresses
         self.nodes = nodes
         self.state = state
     }

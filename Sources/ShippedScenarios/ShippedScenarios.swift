@@ -3,8 +3,10 @@ public enum ShippedScenarios {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
         ("agent-restart", PackageResources.agent_restart_yaml),
+        ("cni-chaining", PackageResources.cni_chaining_yaml),
         ("eni-address-exhaustion", PackageResources.eni_address_exhaustion_yaml),
         ("eni-mode", PackageResources.eni_mode_yaml),
+        ("eni-without-veth", PackageResources.eni_without_veth_yaml),
         ("identity-and-endpoint", PackageResources.identity_and_endpoint_yaml),
         ("ipam-kubernetes-without-podcidr", PackageResources.ipam_kubernetes_without_podcidr_yaml),
         ("kube-proxy-replacement-kernels", PackageResources.kube_proxy_replacement_kernels_yaml),

@@ -13,7 +13,8 @@ extension ScenarioReader {
             streams: (value["streams"]?.items ?? []).map { stream($0) },
             nodes: (value["nodes"]?.items ?? []).map {
                 NodeExpectation(
-                    nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "", says: $0["says"]?.text)
+                    nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "", says: $0["says"]?.text,
+                    interfaceAddresses: $0["interfaceAddresses"]?.integer)
             },
             drops: (value["drops"]?.items ?? []).map { drop($0) },
             identities: (value["identities"]?.items ?? []).map { identity($0) },

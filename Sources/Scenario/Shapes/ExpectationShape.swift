@@ -106,6 +106,9 @@ extension ScenarioShape {
             Field("nodes", .nodes(orNone: false), required: true, "Nodes."),
             Field("state", .choice(NodeExpectation.states), required: true, "Their state."),
             Field("says", .text(.nonEmpty), "What the agent's status must name among its fallbacks."),
+            Field(
+                "interfaceAddresses", .integer(0...1000),
+                "How many addresses for pods the cloud's interfaces have, in use or not, by the agent's status."),
         ])
 
     static let identity = ObjectShape(

@@ -51,7 +51,7 @@ struct ScenarioShape {
             Field("count", .integer(LabShape.nodeCounts), "How many nodes."),
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
             Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
-            CloudShape.instanceType,
+            CloudShape.instanceType, CloudShape.cloudPlugin,
         ])
 
     static let datapath = ObjectShape(

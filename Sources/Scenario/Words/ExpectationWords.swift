@@ -85,7 +85,10 @@ extension DropExpectation {
 
 extension NodeExpectation {
     /// `node2 is crashed`
-    var words: String { nodes.isEmpty ? "every node is \(state)" : "\(places(nodes)) is \(state)" }
+    var words: String {
+        (nodes.isEmpty ? "every node is \(state)" : "\(places(nodes)) is \(state)")
+            + (interfaceAddresses.map { ", with \($0) addresses of the cloud's interfaces" } ?? "")
+    }
 }
 
 extension IdentityExpectation {
