@@ -34,6 +34,15 @@ extension Judge {
                         title, met && said ? .met : .unmet,
                         "\(agent), status: \(fallbacks.isEmpty ? "no fallback" : fallbacks.joined(separator: "; "))")
                 }
+                if let wanted = expected.interfaceAddresses {
+                    guard let addresses = node.interfaceAddresses else {
+                        return result(title, .inconclusive, "the agent of \(name) told of no network interfaces")
+                    }
+                    return result(
+                        title, met && addresses.total == wanted ? .met : .unmet,
+                        "\(agent), \(addresses.total) addresses of \(addresses.interfaces) interfaces, "
+                            + "\(addresses.inUse) in use; \(wanted) expected")
+                }
                 return result(
                     title, met ? .met : .unmet,
                     "\(node.power.rawValue), \(node.answers ? "answers" : "does not answer") out of band, \(agent), "

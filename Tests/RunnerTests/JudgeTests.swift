@@ -112,6 +112,22 @@ import Testing
     }
 }
 
+@Suite struct NodeJudgeTests {
+    @Test func `addresses of the cloud's interfaces are held against the agent's own count`() {
+        var observation = ObservationFixture().observation
+        observation.nodes[0].interfaceAddresses = .init(
+            instanceType: "t3.medium", interfaces: 3, inUse: 3, total: 4, limit: nil)
+        func states(_ total: Int) -> [ExpectationResult.State] {
+            Judge(
+                Expectations(nodes: [NodeExpectation(nodes: [], state: "ready", interfaceAddresses: total)]),
+                nodeCount: 2
+            ).nodeResults(observation).map(\.state)
+        }
+        #expect(states(4) == [.met, .inconclusive])
+        #expect(states(5) == [.unmet, .inconclusive])
+    }
+}
+
 @Suite struct HealthJudgeTests {
     @Test func `reachable counts are held against each node's own report`() {
         var observation = ObservationFixture().observation
