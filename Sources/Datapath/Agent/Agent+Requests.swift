@@ -207,10 +207,13 @@ extension AgentCore {
             isTunnelled: settings.routing.tunnel != nil)
         let remote = try identities.remoteIdentities(in: cluster.entries)
         try store.save(cluster)
+        let nodesDiffer = Set(cluster.nodes.map(\.address)) != Set(self.cluster.nodes.map(\.address))
         self.cluster = cluster
         identities.remote = remote
         try enforcePolicies()
         try reconcileIPCache()
         try reconcileRoutes()
+        // The table names the other nodes, towards which pods keep their addresses.
+        if nodesDiffer, settings.masquerade.way == .netfilter { try configureMasquerade() }
     }
 }
