@@ -16,7 +16,8 @@ import Testing
         #expect(outline.method == "objects.set")
         let parameters = try #require(outline.parameters)
         #expect(parameters.keys.sorted() == ["items", "kind", "more"])
-        #expect(String(decoding: line[try #require(parameters["items"])], as: UTF8.self) == "[{}, 1]")
+        let items = try #require(parameters["items"])
+        #expect(String(decoding: line[items], as: UTF8.self) == "[{}, 1]")
     }
 
     @Test(arguments: [
