@@ -118,7 +118,7 @@ let host: [Target] = [
         dependencies: [
             "Lab", "Matrix", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
             "ShippedScenarios",
-            "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
+            "KubeObjects", "KubeProxy", "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
         ],
         swiftSettings: strict),
     .executableTarget(name: "labbench", dependencies: ["NodeImage", "Reports", "RunEvents"], swiftSettings: strict),

@@ -87,6 +87,7 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
 
     /// All entries, read one after the other: not a snapshot.
     public func entries() throws(SystemError) -> [(key: Key, value: Value)] {
+        if let entries = try batchedEntries() { return entries }
         var entries: [(key: Key, value: Value)] = []
         for key in try keys() {
             if let value = try value(for: key) { entries.append((key, value)) }

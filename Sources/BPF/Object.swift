@@ -97,15 +97,20 @@ public struct Object: ~Copyable {
 
     /// The descriptor-owning handle of a program; after `load`.
     public func program(_ programName: String) throws(SystemError) -> Program {
+        let log = statistics.first { $0.program == programName }
+        return try Program(
+            name: programName, duplicating: try programDescriptor(programName), processed: log?.processedInstructions)
+    }
+
+    /// The object's own; after `load`.
+    func programDescriptor(_ programName: String) throws(SystemError) -> Int32 {
         guard let program = bpf_object__find_program_by_name(handle, programName) else {
             throw SystemError(code: ENOENT, call: "bpf_object__find_program_by_name", subject: "\(name)/\(programName)")
         }
-        let log = statistics.first { $0.program == programName }
-        return try Program(
-            name: programName, duplicating: bpf_program__fd(program), processed: log?.processedInstructions)
+        return bpf_program__fd(program)
     }
 
-    private func mapDescriptor(_ mapName: String) throws(SystemError) -> Int32 {
+    func mapDescriptor(_ mapName: String) throws(SystemError) -> Int32 {
         let descriptor = bpf_object__find_map_fd_by_name(handle, mapName)
         guard descriptor >= 0 else {
             throw SystemError(code: -descriptor, call: "bpf_object__find_map_fd_by_name", subject: "\(name)/\(mapName)")

@@ -21,7 +21,17 @@ public struct Program: ~Copyable, Sendable {
     public var descriptor: Int32 { file.rawValue }
 
     init(name: String, duplicating descriptor: Int32, processed: UInt32?) throws(SystemError) {
-        let file = try FileDescriptor(duplicating: descriptor, subject: name)
+        try self.init(name: name, file: try FileDescriptor(duplicating: descriptor, subject: name), processed: processed)
+    }
+
+    /// Opens a pinned program.
+    public init(name: String, pinnedAt path: String) throws(SystemError) {
+        let opened = bpf_obj_get(path)
+        guard opened >= 0 else { throw SystemError(code: -opened, call: "bpf_obj_get", subject: path) }
+        try self.init(name: name, file: FileDescriptor(owning: opened), processed: nil)
+    }
+
+    private init(name: String, file: consuming FileDescriptor, processed: UInt32?) throws(SystemError) {
         let info = try Program.info(file, name: name)
         self.name = name
         self.file = file

@@ -91,7 +91,16 @@ public struct ObjectChanges<Object: KubeObject>: Codable, Sendable {
 
     public var isEmpty: Bool { items.isEmpty && removed.isEmpty }
 
+    /// Which keys would really be different.
+    public func effect(on known: [ObjectKey: Object]) -> Set<ObjectKey> {
+        var changed: Set<ObjectKey> = []
+        for key in removed where known[key] != nil { changed.insert(key) }
+        for item in items where known[item.key] != item { changed.insert(item.key) }
+        return changed
+    }
+
     /// Carries them out and answers which keys are really different now.
+    @discardableResult
     public func apply(to known: inout [ObjectKey: Object]) -> Set<ObjectKey> {
         var changed: Set<ObjectKey> = []
         for key in removed where known.removeValue(forKey: key) != nil { changed.insert(key) }

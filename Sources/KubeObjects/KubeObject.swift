@@ -10,6 +10,8 @@ public enum ObjectKind: String, Codable, Sendable, Hashable, CaseIterable {
 public protocol KubeObject: Codable, Sendable, Hashable {
     static var kind: ObjectKind { get }
     var metadata: ObjectMeta { get set }
+    /// Reads one without `Codable`, with the same result; what that cannot take is left to `JSONDecoder`.
+    static func read(_ reader: inout JSONReader) throws(UnusualJSON) -> Self
 }
 
 extension KubeObject {

@@ -20,10 +20,12 @@ public enum NodeTrial {
         public var seconds: Double
         /// The userland disk, when the program needs it.
         public var userlandPath: String?
+        /// Texts that the program reads, by paths below `/run` in the node; they need the userland disk.
+        public var files: [String: String]
         public init(
             node: String, kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
             memoryMiB: Int, capabilitiesCache: String, command: [String], seconds: Double,
-            userlandPath: String? = nil
+            userlandPath: String? = nil, files: [String: String] = [:]
         ) {
             self.node = node
             self.kernelPath = kernelPath
@@ -35,6 +37,7 @@ public enum NodeTrial {
             self.command = command
             self.seconds = seconds
             self.userlandPath = userlandPath
+            self.files = files
         }
     }
 
@@ -71,6 +74,9 @@ public enum NodeTrial {
         guard let runtime = await node.state.runtime else {
             throw LabError(.boot, "\(request.node): the runtime has not answered", lastLines: node.consoleTail(20))
         }
+        for (path, text) in request.files.sorted(by: { $0.key < $1.key }) {
+            try await write(text, to: path, on: node, seconds: request.seconds)
+        }
         let reply: NodeReply
         do {
             let command = Execute(arguments: request.command, deadlineMillis: Int(request.seconds * 1000))
@@ -89,5 +95,16 @@ public enum NodeTrial {
         return Outcome(
             kernel: runtime.kernel, bootSeconds: (booted - started) / .seconds(1),
             runSeconds: (ended - booted) / .seconds(1), executed: executed)
+    }
+
+    /// Programs of the userland disk have the node's `/run`.
+    private static func write(_ text: String, to path: String, on node: ClusterNode, seconds: Double) async throws {
+        let script = #"mkdir -p "${1%/*}" && cat > "$1""#
+        let command = PodExec(
+            pod: nil, arguments: ["sh", "-c", script, "sh", path], input: text, deadlineMillis: Int(seconds * 1000))
+        let reply = try await node.call(.podExec(command), within: .seconds(seconds + 5))
+        guard case .executed(let ended) = reply, ended.status == 0 else {
+            throw LabError(.request, "\(node.name) did not take the file \(path)")
+        }
     }
 }

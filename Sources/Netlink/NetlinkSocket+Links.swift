@@ -74,6 +74,24 @@ extension NetlinkSocket {
         try add(link, name, mac: mac, mtu: mtu)
     }
 
+    /// Creates a VXLAN interface between two hosts.
+    ///
+    /// - Parameters:
+    ///   - identifier: the VNI, 24 bits.
+    ///   - port: the UDP destination port.
+    public func createVXLAN(
+        _ name: String, identifier: UInt32, port: UInt16, local: IPv4Address, remote: IPv4Address, mtu: Int? = nil
+    ) throws(SystemError) {
+        let link = try NetlinkObject("rtnl_link_vxlan_alloc", rtnl_link_vxlan_alloc())
+        let from = try NetlinkAddress(local)
+        let to = try NetlinkAddress(remote)
+        rtnl_link_vxlan_set_id(link.pointer, identifier)
+        rtnl_link_vxlan_set_port(link.pointer, UInt32(port))
+        rtnl_link_vxlan_set_local(link.pointer, from.pointer)
+        rtnl_link_vxlan_set_group(link.pointer, to.pointer)
+        try add(link, name, mac: nil, mtu: mtu)
+    }
+
     /// Creates a Geneve interface in external mode, as `createExternalVXLAN`.
     ///
     /// - Parameter port: the UDP destination port, 6081 as RFC 8926 has it.

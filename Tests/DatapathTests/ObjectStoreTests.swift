@@ -17,8 +17,8 @@ import Testing
     private func take(_ changes: ObjectChanges<Service>, _ store: inout ObjectStore, _ objects: inout ClusterObjects)
         throws
     {
-        _ = changes.apply(to: &objects.services)
-        try store.append(changes, known: objects.services)
+        try store.append(changes, to: objects.services)
+        changes.apply(to: &objects.services)
     }
 
     @Test func whatWasTakenIsThereAfterARestart() throws {

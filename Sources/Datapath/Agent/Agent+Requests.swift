@@ -17,18 +17,20 @@ extension Agent {
     /// Answers one request line of the socket; whatever comes in, a reply line goes out.
     func answer(_ line: [UInt8]) -> [UInt8] {
         do {
-            let decoder = JSONDecoder()
-            let data = Data(line)
-            let envelope: Envelope
+            let outline = try? RequestOutline(line)
+            let name: String
             do {
-                envelope = try decoder.decode(Envelope.self, from: data)
+                name = try outline?.method ?? JSONDecoder().decode(Envelope.self, from: Data(line)).method
             } catch {
                 throw AgentError(code: "malformed-request", message: "not a request: \(error)")
             }
-            guard let method = AgentMethod(rawValue: envelope.method) else {
-                throw AgentError(code: "unknown-method", message: "no method \"\(envelope.method.prefix(64))\"")
+            guard let method = AgentMethod(rawValue: name) else {
+                throw AgentError(code: "unknown-method", message: "no method \"\(name.prefix(64))\"")
             }
-            return try carryOut(method, data)
+            switch method {
+            case .setObjects, .changeObjects: return result(try takeObjects(method, line, outline))
+            default: return try carryOut(method, Data(line))
+            }
         } catch let error as AgentError {
             return encoded(AgentReply<Acknowledgement>(error: error))
         } catch let error as DatapathError {
@@ -48,7 +50,7 @@ extension Agent {
         case .healthText: result(HealthText.text(try health(try parameters(data)), time: WallClock.text()))
         case .setNodes: result(try setNodes(try parameters(data)))
         case .setIPCache: result(try setIPCache(try parameters(data)))
-        case .setObjects, .changeObjects: result(try takeObjects(method, data))
+        case .setObjects, .changeObjects: result(try takeObjects(method, Array(data), nil))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
         case .policies: result(try withCore { core in try core.policySamples() })

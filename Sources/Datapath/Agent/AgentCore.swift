@@ -19,8 +19,7 @@ struct AgentCore: ~Copyable {
     let programs: DatapathPrograms
     var conntrack: Conntrack
     var services: ServiceTable
-    /// Whose each endpoint slice is.
-    var sliceServices: [ObjectKey: ObjectKey] = [:]
+    var slices = SliceIndex()
     var pool: NodeAddresses
     var identities = IdentityRegistry()
     var policies = PolicyState()
@@ -56,7 +55,6 @@ struct AgentCore: ~Copyable {
         let pool = try settings.addresses()
         try BPFFilesystem.ensure()
         let programs = try DatapathPrograms.load(pins: BPFFilesystem.pins)
-        Log.info("programs loaded")
         let netlink = try NetlinkSocket()
         let devices = try HostDevices.ensure(settings, router: pool.router, store, netlink)
         Log.info("devices ready")
@@ -69,6 +67,7 @@ struct AgentCore: ~Copyable {
             services: try ServiceTable.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
+        _ = core.slices.follow(Set(core.objects.endpointSlices.keys), core.objects.endpointSlices)
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
         try core.restorePolicies()
         try core.restore(try store.loadEndpoints())

@@ -21,17 +21,13 @@ struct DatapathPrograms: ~Copyable {
     let nat: NATMaps
     let bandwidth: BandwidthMap
 
-    /// Loads the three objects; pinned maps that exist are used as they are.
+    /// Loads the three objects, or takes what the same build has loaded before; pinned maps that exist are used as they are.
     static func load(pins: String) throws -> DatapathPrograms {
-        var lxc = try EmbeddedObject.lxc.open()
-        var overlay = try EmbeddedObject.overlay.open()
-        var host = try EmbeddedObject.host.open()
-        lxc.setPinDirectory(pins)
-        overlay.setPinDirectory(pins)
-        host.setPinDirectory(pins)
-        try lxc.load()
-        try overlay.load()
-        try host.load()
+        let lxc = try KeptObject.take(.lxc, programs: ["from_container", "to_container"], pins: pins)
+        let overlay = try KeptObject.take(.overlay, programs: ["from_overlay", "to_overlay"], pins: pins)
+        let host = try KeptObject.take(
+            .host, programs: ["from_host", "to_proxy", "from_netdev", "to_netdev"], pins: pins)
+        Log.info("programs loaded", ["verified": "\(lxc.isPinned ? "by an earlier agent" : "now")"])
         return DatapathPrograms(
             fromContainer: try lxc.program("from_container"), toContainer: try lxc.program("to_container"),
             fromOverlay: try overlay.program("from_overlay"), toOverlay: try overlay.program("to_overlay"),

@@ -12,48 +12,70 @@ import Netlink
     import Glibc
 #endif
 
-/// A real agent as a process of its own, in a directory made for it and the network namespace of the caller, because sysfs shows
-/// that one. It does not start on a node that has an agent or a network device.
+/// A real agent as a process of its own, on a node made for it: a network namespace with a device, mounts of its own (sysfs
+/// shows that namespace, and bpffs is empty), and a directory.
 final class BenchAgent {
     static let directory = "/run/labrun-bench"
+    private let directory: String
     private let config: AgentConfig
-    private let namespace: NetworkNamespace
+    /// Path of the node's network namespace, in every mount namespace.
+    private let network: String
+    private let mounts: MountNamespace
     private(set) var processIdentifier: pid_t = 0
-    /// Beyond the node's device: a namespace that knows no pods.
-    let world: String
-    static let worldAddress = IPv4Address(10, 0, 0, 1)
 
-    init(masquerades: Bool = false, pacesPods: Bool = false) throws {
-        guard access(BPFFilesystem.pins, F_OK) != 0 else {
-            throw SelftestFailure(description: "an agent uses this node: \(BPFFilesystem.pins) is there")
-        }
-        try AtomicFile.makeDirectories(Self.directory)
+    /// Which of the bench's nodes it is.
+    enum Place: String {
+        case node, peer
+
+        var address: IPv4Address { self == .node ? TestNode.node : TestNode.otherNode }
+        var podCIDR: String { self == .node ? "192.168.1.0/24" : "192.168.2.0/24" }
+    }
+
+    /// - Parameters:
+    ///   - place: gives it its name, its address and its pods' range.
+    ///   - namespace: of the node, where `eth0` is up and has the address.
+    init(_ place: Place = .node, in namespace: String, masquerades: Bool = false, pacesPods: Bool = false) throws {
+        directory = "\(Self.directory)/\(place)"
+        try AtomicFile.makeDirectories(directory + "/state")
         var config = AgentConfig(
-            nodeName: "bench", nodeAddress: TestNode.node.description, device: "eth0", podCIDR: "192.168.1.0/24",
-            clusterPodCIDRs: ["192.168.0.0/16"], socketPath: Self.directory + "/datapath.sock",
-            conflistPath: Self.directory + "/05-labrun.conflist", statePath: Self.directory + "/state")
+            nodeName: place.rawValue, nodeAddress: place.address.description, device: "eth0", podCIDR: place.podCIDR,
+            clusterPodCIDRs: ["192.168.0.0/16"], socketPath: directory + "/datapath.sock",
+            conflistPath: directory + "/05-labrun.conflist", statePath: directory + "/state")
         config.options.kubeProxyReplacement = .true
         // The per-packet path is what is measured; and no socket of this node is touched.
         config.options.socketLB.enabled = false
         config.options.bpf.masquerade = masquerades
         config.options.bandwidthManager.enabled = pacesPods
         self.config = config
-        world = try ThroughputFloors.namespace("world")
-        namespace = try NetworkNamespace.current()
-        let world = world
-        try namespace.run {
-            let netlink = try NetlinkSocket()
-            try netlink.createVeth("eth0", mac: TestNode.hostMAC, peer: "wire", peerMAC: TestNode.foreignMAC)
-            for name in ["lo", "eth0"] { try netlink.setUp(name) }
-            guard let address = IPv4CIDR(TestNode.node, prefixLength: 24) else {
-                throw SelftestFailure(description: "no address")
-            }
-            try netlink.addAddress(address, linkIndex: try netlink.link(named: "eth0").index)
-            try ThroughputFloors.move("wire", to: world, Self.worldAddress, netlink)
+        network = Self.seenFromAnywhere(namespace)
+        let (network, state) = (network, config.statePath)
+        mounts = try MountNamespace.create {
+            // sysfs shows the network namespace of whoever mounts it.
+            try NetworkNamespace(path: network).run { try mountFilesystem("sysfs", on: "/sys", type: "sysfs") }
+            try mountFilesystem("bpf", on: BPFFilesystem.mountPoint, type: "bpf")
+            try mountFilesystem("tmpfs", on: "/run/netns", type: "tmpfs")
+            // State of an agent that was on this node before is none of this one's.
+            try mountFilesystem("tmpfs", on: state, type: "tmpfs")
         }
         let text = String(decoding: try JSONEncoder().encode(config), as: UTF8.self)
-        try AtomicFile.write(text, to: Self.directory + "/datapathd.json")
+        try AtomicFile.write(text, to: directory + "/datapathd.json")
     }
+
+    /// A node with the device `eth0`, and beyond it a namespace that knows no pods.
+    static func nodeAndWorld() throws -> (node: String, world: ThroughputPath) {
+        let node = try ThroughputFloors.namespace("node")
+        let world = try ThroughputFloors.namespace("world")
+        try ThroughputFloors.wire(node, TestNode.node, world, worldAddress)
+        return (node, ThroughputPath(client: node, server: world, address: worldAddress))
+    }
+
+    /// A path of this process's mounts.
+    private static func seenFromAnywhere(_ path: String) -> String { "/proc/\(getpid())/root\(path)" }
+
+    private static let worldAddress = IPv4Address(10, 0, 0, 1)
+
+    /// Where the agent's maps are pinned, seen from here; as long as it runs.
+    var pins: String { "/proc/\(processIdentifier)/root\(BPFFilesystem.pins)" }
 
     /// Starts it, and waits until it is ready.
     ///
@@ -61,10 +83,11 @@ final class BenchAgent {
     func start() throws -> Double {
         let clock = ContinuousClock()
         let started = clock.now
-        let log = Self.directory + "/agent.log"
-        processIdentifier = try namespace.run {
-            try spawn(
-                "/proc/self/exe", ["datapathd", "run", "--config", Self.directory + "/datapathd.json"], output: log)
+        let log = directory + "/agent.log"
+        let arguments = ["datapathd", "run", "--config", directory + "/datapathd.json"]
+        let network = network
+        processIdentifier = try mounts.run {
+            try NetworkNamespace(path: network).run { try spawn("/proc/self/exe", arguments, output: log) }
         }
         let deadline = Deadline.after(.seconds(120))
         var last = "no answer"
@@ -120,10 +143,10 @@ final class BenchAgent {
     /// A pod in a namespace of its own, by CNI.
     func connectPod(_ name: String) throws -> BenchPod {
         try AtomicFile.makeDirectories("/run/netns")
-        let path = "/run/netns/bench-\(name)"
-        try? unmountFilesystem(path, lazily: true)
-        unlink(path)
-        try NetworkNamespace.create().bind(to: path)
+        let path = try ThroughputFloors.namespace("\(config.nodeName)-\(name)")
+        let here = Self.seenFromAnywhere(path)
+        // The agent has mounts of its own.
+        try mounts.run { try NetworkNamespace(path: here).bind(to: path) }
         let configuration =
             #"{"cniVersion":"1.0.0","name":"labrun","type":"labrun-cni","socket":"\#(config.socketPath)"}"#
         let reply: CNIReply = try call(
@@ -133,16 +156,18 @@ final class BenchAgent {
                 arguments: "K8S_POD_NAMESPACE=default;K8S_POD_NAME=\(name)", configuration: configuration))
         guard reply.exitStatus == 0 else { throw SelftestFailure(description: "CNI ADD \(name): \(reply.output)") }
         let endpoints: [AgentEndpoint] = try call(.endpoints, NoParameters?.none)
-        guard let address = endpoints.first(where: { $0.name == name }).flatMap({ IPv4Address($0.address) }) else {
+        guard let endpoint = endpoints.first(where: { $0.name == name }), let address = IPv4Address(endpoint.address)
+        else {
             throw SelftestFailure(description: "no endpoint \(name)")
         }
-        return BenchPod(path: path, address: address)
+        return BenchPod(path: path, address: address, identity: endpoint.identity)
     }
 }
 
 struct BenchPod: Sendable {
     let path: String
     let address: IPv4Address
+    let identity: UInt32
 }
 
 /// Starts a program with its outputs in a file, in the calling thread's network namespace.

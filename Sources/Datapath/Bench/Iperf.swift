@@ -88,14 +88,32 @@ struct Iperf {
         let end: End
     }
 
-    private func start(_ arguments: [String], in namespace: String, output: String) throws -> pid_t {
+    /// Has `iptables-restore` of the disk take a file.
+    func restore(_ file: String, in namespace: String) throws {
+        let log = "/run/labrun-bench/iptables-restore.log"
+        // Where its extensions are, other than in the place that it was built for.
+        setenv("XTABLES_LIBDIR", Self.disk + "/usr/lib/x86_64-linux-gnu/xtables", 1)
+        let restoring = try start(
+            ["-w", "5", "--noflush", file], in: namespace, output: log, program: "usr/sbin/xtables-nft-multi",
+            name: "iptables-nft-restore")
+        let status = try waitForEnd(of: restoring, within: .seconds(120))
+        guard status == 0 else {
+            let words = String(decoding: try AtomicFile.read(log)?.suffix(400) ?? [], as: UTF8.self)
+            throw SelftestFailure(description: "iptables-restore ended with \(status): \(words)")
+        }
+    }
+
+    private func start(
+        _ arguments: [String], in namespace: String, output: String, program: String = "usr/bin/iperf3",
+        name: String = "iperf3"
+    ) throws -> pid_t {
         // Not by its usual name, a link that is absolute on the disk.
         let places = ["lib", "usr/lib"].map { "\(Self.disk)/\($0)/x86_64-linux-gnu/ld-linux-x86-64.so.2" }
         guard let loader = places.first(where: { access($0, X_OK) == 0 }) else {
             throw SelftestFailure(description: "the userland disk has no loader")
         }
         let words =
-            [loader, "--library-path", Self.libraries, Self.disk + "/usr/bin/iperf3"] + arguments
+            [loader, "--argv0", name, "--library-path", Self.libraries, "\(Self.disk)/\(program)"] + arguments
         return try NetworkNamespace(path: namespace).run { try spawn(loader, words, output: output) }
     }
 

@@ -26,7 +26,7 @@ enum ServiceScale {
     private static let port: UInt16 = 80
 
     static func rows() throws -> [BenchRow] {
-        let agent = try BenchAgent()
+        let agent = try BenchAgent(in: try BenchAgent.nodeAndWorld().node)
         defer { agent.kill() }
         let empty = try agent.start()
         let server = try agent.connectPod("server")
@@ -41,7 +41,7 @@ enum ServiceScale {
         let known = clock.now
         for line in second { try agent.exchange(line) }
         let done = clock.now
-        try requireBackends()
+        try requireBackends(agent)
         let memory = try agent.residentMiB()
         let flow = try EchoFlow(client: client, server: server, to: echoService, port)
         guard flow.waitForAnswers(20) else {
@@ -56,7 +56,7 @@ enum ServiceScale {
         }
         _ = flow.waitForAnswers(20)
         flow.end()
-        try requireBackends()
+        try requireBackends(agent)
         let size = "\(services) services, \(services * backendsEach) backends"
         return [
             BenchRow(
@@ -76,8 +76,8 @@ enum ServiceScale {
     }
 
     /// What the kernel has, not what the agent says.
-    private static func requireBackends() throws {
-        let backends: Map<UInt32, BackendEntry> = try Map(pinnedAt: "\(BPFFilesystem.pins)/\(MapName.backends)")
+    private static func requireBackends(_ agent: BenchAgent) throws {
+        let backends: Map<UInt32, BackendEntry> = try Map(pinnedAt: "\(agent.pins)/\(MapName.backends)")
         let count = try backends.keys().count
         guard count == services * backendsEach + 1 else {
             throw SelftestFailure(description: "the kernel has \(count) backends")

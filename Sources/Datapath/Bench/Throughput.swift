@@ -12,14 +12,15 @@ enum Throughput {
     private static let rate = 20e6
 
     static func rows() throws -> [BenchRow] {
-        let agent = try BenchAgent(masquerades: true, pacesPods: true)
+        let (node, beyond) = try BenchAgent.nodeAndWorld()
+        let agent = try BenchAgent(in: node, masquerades: true, pacesPods: true)
         defer { agent.kill() }
         _ = try agent.start()
         let iperf = try Iperf()
         let server = try agent.connectPod("server")
         let client = try agent.connectPod("client")
         let pods = ThroughputPath(client: client.path, server: server.path, address: server.address)
-        let world = ThroughputPath(client: client.path, server: agent.world, address: BenchAgent.worldAddress)
+        let world = ThroughputPath(client: client.path, server: beyond.server, address: beyond.address)
         let bridge = try ThroughputFloors.bridge()
         let masquerade = try ThroughputFloors.masquerade()
         var rows: [BenchRow] = []
@@ -31,10 +32,12 @@ enum Throughput {
             rows += try compare(
                 "masqueraded ÷ nf_tables masquerade", world, masquerade, atLeast: traced ? nil : 1.2, how, iperf)
         }
-        return rows + [try paced(agent, world, iperf)]
+        rows.append(try paced(agent, world, iperf))
+        agent.kill()
+        return rows + (try CrossNode.rows(iperf)) + (try ServiceThroughput.rows(iperf))
     }
 
-    private static func compare(
+    static func compare(
         _ name: String, _ path: ThroughputPath, _ floor: ThroughputPath, atLeast bound: Double?, _ how: String,
         _ iperf: Iperf
     ) throws -> [BenchRow] {

@@ -2,6 +2,10 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A process's end of a stream: where it runs, and where its server is called.
 struct ThroughputPath: Sendable {
     let client: String
@@ -34,34 +38,55 @@ enum ThroughputFloors {
     static func masquerade() throws -> ThroughputPath {
         let pod = try namespace("masq-pod")
         let world = try namespace("masq-world")
+        let node = try namespace("masq")
         let inside = IPv4Address(172, 17, 0, 1)
-        let outside = IPv4Address(172, 18, 0, 1)
-        guard let pods = IPv4CIDR(inside, prefixLength: 24), let net = IPv4CIDR(outside, prefixLength: 24) else {
-            throw SelftestFailure(description: "no range")
-        }
-        try NetworkNamespace(path: try namespace("masq")).run {
-            let netlink = try NetlinkSocket()
-            try Sysctl.set("net/ipv4/ip_forward", "1")
-            try connect("pod", to: pod, IPv4Address(172, 17, 0, 2), netlink)
-            try connect("world", to: world, IPv4Address(172, 18, 0, 2), netlink)
-            for (name, address) in [("pod", pods), ("world", net)] {
-                try netlink.setUp(name)
-                try netlink.addAddress(address, linkIndex: try netlink.link(named: name).index)
-            }
+        try router(
+            node, (pod, inside, IPv4Address(172, 17, 0, 2)),
+            (world, IPv4Address(172, 18, 0, 1), IPv4Address(172, 18, 0, 2)))
+        guard let pods = IPv4CIDR(inside, prefixLength: 24) else { throw SelftestFailure(description: "no range") }
+        try NetworkNamespace(path: node).run {
             try MasqueradeTable(name: "labrun_bench", source: pods.network, exclusions: [], interfaces: []).install()
         }
-        try NetworkNamespace(path: pod).run {
-            let netlink = try NetlinkSocket()
-            try netlink.replaceRoute(
-                Route(to: .any, via: inside, linkIndex: try netlink.link(named: "eth0").index))
-        }
         return ThroughputPath(client: pod, server: world, address: IPv4Address(172, 18, 0, 2))
+    }
+
+    /// A namespace that forwards between two others.
+    ///
+    /// - Parameters:
+    ///   - pod: its namespace, the router's address there, its own; all that it sends goes to the router.
+    ///   - world: likewise.
+    static func router(
+        _ path: String, _ pod: (path: String, router: IPv4Address, own: IPv4Address),
+        _ world: (path: String, router: IPv4Address, own: IPv4Address)
+    ) throws {
+        try NetworkNamespace(path: path).run {
+            let netlink = try NetlinkSocket()
+            try Sysctl.set("net/ipv4/ip_forward", "1")
+            for (name, end) in [("pod", pod), ("world", world)] {
+                try connect(name, to: end.path, end.own, netlink)
+                guard let range = IPv4CIDR(end.router, prefixLength: 24) else {
+                    throw SelftestFailure(description: "no range")
+                }
+                try netlink.setUp(name)
+                try netlink.addAddress(range, linkIndex: try netlink.link(named: name).index)
+            }
+        }
+        for end in [pod, world] {
+            try NetworkNamespace(path: end.path).run {
+                let netlink = try NetlinkSocket()
+                try netlink.replaceRoute(
+                    Route(to: .any, via: end.router, linkIndex: try netlink.link(named: "eth0").index))
+            }
+        }
     }
 
     /// A namespace bound to a path, so that programs can be started in it.
     static func namespace(_ name: String) throws -> String {
         try AtomicFile.makeDirectories("/run/netns")
         let path = "/run/netns/bench-\(name)"
+        // Of a part of the bench that is over.
+        try? unmountFilesystem(path, lazily: true)
+        unlink(path)
         try NetworkNamespace.create().bind(to: path)
         try NetworkNamespace(path: path).run { try NetlinkSocket().setUp("lo") }
         return path
@@ -69,10 +94,18 @@ enum ThroughputFloors {
 
     /// A veth whose far end becomes `eth0` of the other namespace, with an address of a /24.
     static func connect(
-        _ name: String, to path: String, _ address: IPv4Address, _ netlink: borrowing NetlinkSocket
+        _ name: String, to path: String, _ address: IPv4Address, mtu: Int? = nil, _ netlink: borrowing NetlinkSocket
     ) throws {
-        try netlink.createVeth(name, peer: "\(name)peer")
+        try netlink.createVeth(name, peer: "\(name)peer", mtu: mtu)
         try move("\(name)peer", to: path, address, netlink)
+    }
+
+    /// `eth0` of two namespaces, connected.
+    static func wire(_ first: String, _ one: IPv4Address, _ second: String, _ other: IPv4Address) throws {
+        let netlink = try NetlinkSocket()
+        try netlink.createVeth("wire0", peer: "wire1")
+        try move("wire0", to: first, one, netlink)
+        try move("wire1", to: second, other, netlink)
     }
 
     static func move(
@@ -83,7 +116,7 @@ enum ThroughputFloors {
         try netlink.changeLink(named: name, LinkChange(name: "eth0", namespace: namespace.rawDescriptor))
         try namespace.run {
             let netlink = try NetlinkSocket()
-            try netlink.setUp("eth0")
+            for name in ["lo", "eth0"] { try netlink.setUp(name) }
             try netlink.addAddress(range, linkIndex: try netlink.link(named: "eth0").index)
         }
     }

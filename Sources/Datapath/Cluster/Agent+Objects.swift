@@ -12,33 +12,56 @@ extension Agent {
     private struct KindOnly: Codable, Sendable { let kind: ObjectKind }
 
     /// `objects.set` and `objects.change`.
-    func takeObjects(_ method: AgentMethod, _ data: Data) throws -> Acknowledgement {
-        let kind = (try parameters(data) as KindOnly).kind
-        switch kind {
-        case .nodes: try take(\.nodes, method, data)
-        case .namespaces: try take(\.namespaces, method, data)
-        case .pods: try take(\.pods, method, data)
-        case .services: try take(\.services, method, data)
-        case .endpointSlices: try take(\.endpointSlices, method, data)
-        case .networkPolicies: try take(\.networkPolicies, method, data)
-        case .ciliumNetworkPolicies: try take(\.ciliumNetworkPolicies, method, data)
+    func takeObjects(_ method: AgentMethod, _ line: [UInt8], _ outline: RequestOutline?) throws -> Acknowledgement {
+        let request = ObjectRequest(isWhole: method == .setObjects, line: line, members: outline?.parameters)
+        switch try kind(of: request) {
+        case .nodes: try take(\.nodes, request)
+        case .namespaces: try take(\.namespaces, request)
+        case .pods: try take(\.pods, request)
+        case .services: try take(\.services, request)
+        case .endpointSlices: try take(\.endpointSlices, request)
+        case .networkPolicies: try take(\.networkPolicies, request)
+        case .ciliumNetworkPolicies: try take(\.ciliumNetworkPolicies, request)
         }
         return Acknowledgement()
     }
 
+    private struct ObjectRequest {
+        /// All objects of the kind, not changes of some.
+        let isWhole: Bool
+        let line: [UInt8]
+        let members: [String: Range<Int>]?
+    }
+
+    private func kind(of request: ObjectRequest) throws -> ObjectKind {
+        if let range = request.members?["kind"],
+            let kind = try? JSONReader.read(request.line[range], { reader throws(UnusualJSON) in try reader.string() }),
+            let known = ObjectKind(rawValue: kind)
+        {
+            return known
+        }
+        return (try parameters(Data(request.line)) as KindOnly).kind
+    }
+
     private func take<Object: KubeObject>(
-        _ table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>, _ method: AgentMethod, _ data: Data
+        _ table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>, _ request: ObjectRequest
     ) throws {
+        let given = request.members.flatMap { try? GivenObjects<Object>(request.line, $0) }
         let changes: ObjectChanges<Object>
-        if method == .setObjects {
-            let set: ObjectSet<Object> = try parameters(data)
+        if request.isWhole {
+            let set: ObjectSet<Object> =
+                if let given { ObjectSet(given.items) } else { try parameters(Data(request.line)) }
             try Self.checkUnique(set.items)
             changes = try withCore { core in set.changes(from: core.objects[keyPath: table]) }
         } else {
-            changes = try parameters(data)
+            changes =
+                if let given { ObjectChanges(given.items, removed: given.removed) } else {
+                    try parameters(Data(request.line))
+                }
             try Self.checkUnique(changes.items)
         }
-        try withCore { core in try core.take(changes, into: table) }
+        let texts = given?.texts(of: changes) ?? []
+        try withCore { core in try core.take(changes, texts: texts, into: table) }
     }
 
     private static func checkUnique(_ items: [some KubeObject]) throws(AgentError) {
@@ -52,18 +75,20 @@ extension Agent {
 extension AgentCore {
     /// Changes of objects: first written down, then known, then into the kernel.
     ///
+    /// - Parameter texts: the items as they came; none when that is not known.
     /// - Throws: `AgentError` `objects-not-applied` when a consumer could not follow; the objects are known all the same.
     mutating func take<Object: KubeObject>(
-        _ changes: ObjectChanges<Object>, into table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>
+        _ changes: ObjectChanges<Object>, texts: [ArraySlice<UInt8>] = [],
+        into table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>
     ) throws {
-        var known = objects[keyPath: table]
-        let changed = changes.apply(to: &known)
         var delta = ObjectDelta()
-        delta[Object.kind] = changed
-        if !changed.isEmpty {
-            try objectStore.append(changes, known: known)
-            objects[keyPath: table] = known
+        delta[Object.kind] = changes.effect(on: objects[keyPath: table])
+        if !delta.isEmpty {
+            try objectStore.append(changes, texts: texts, to: objects[keyPath: table])
+            changes.apply(to: &objects[keyPath: table])
         }
+        // A service changes with its slices.
+        delta[.services].formUnion(slices.follow(delta[.endpointSlices], objects.endpointSlices))
         reconcileObjects(delta)
         guard objectProblems.isEmpty else {
             let problems = objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }

@@ -12,7 +12,7 @@ import LinuxKernel
 #endif
 
 /// The cluster's objects on disk, so that an agent that starts again knows them at once: a file for each kind, a line of
-/// JSON for each change, written anew when most of its lines are overtaken.
+/// JSON for each change with the object as it came, written anew when most of its lines are overtaken.
 struct ObjectStore: Sendable {
     private let directory: String
     /// Lines in each kind's file.
@@ -34,7 +34,7 @@ struct ObjectStore: Sendable {
         var objects = ClusterObjects()
         for kind in ObjectKind.allCases {
             switch kind {
-            case .nodes: objects.nodes = try load()
+            case .nodes: objects.nodes = try loadNodes()
             case .namespaces: objects.namespaces = try load()
             case .pods: objects.pods = try load()
             case .services: objects.services = try load()
@@ -46,41 +46,78 @@ struct ObjectStore: Sendable {
         return objects
     }
 
+    /// Only the nodes.
+    mutating func loadNodes() throws -> [ObjectKey: Node] { try load() }
+
     private mutating func load<Object: KubeObject>() throws -> [ObjectKey: Object] {
         guard let bytes = try AtomicFile.read(path(Object.kind)) else { return [:] }
         var objects: [ObjectKey: Object] = [:]
-        let decoder = JSONDecoder()
-        let parts = bytes.split(separator: 0x0A, omittingEmptySubsequences: true)
-        // The writer was killed in the middle of the last line: its change was never acknowledged.
-        let torn = bytes.last.map { $0 != 0x0A } ?? false
-        for part in torn ? parts.dropLast() : parts[...] {
+        var count = 0
+        var rest = bytes[...]
+        while let end = rest.firstIndex(of: 0x0A) {
             let line: Line<Object>
             do {
-                line = try decoder.decode(Line<Object>.self, from: Data(part))
+                line = try Self.line(rest[..<end])
             } catch {
                 throw DatapathError.invalidState(
                     path: path(Object.kind), reason: "not readable (\(error)); remove it and push the objects again")
             }
             if let object = line.set { objects[object.key] = object }
             if let key = line.removed { objects[key] = nil }
+            count += 1
+            rest = rest[(end + 1)...]
         }
-        lines[Object.kind] = parts.count
-        if torn { try rewrite(objects) }
+        lines[Object.kind] = count
+        // The writer was killed in the middle of the last line: its change was never acknowledged.
+        if !rest.isEmpty { try rewrite(objects) }
         return objects
     }
 
+    private static func line<Object: KubeObject>(_ bytes: ArraySlice<UInt8>) throws -> Line<Object> {
+        do throws(UnusualJSON) {
+            return try JSONReader.read(bytes) { reader throws(UnusualJSON) in
+                var line = Line<Object>()
+                try reader.object { key, reader throws(UnusualJSON) in
+                    switch key {
+                    case "set": line.set = try Object.read(&reader)
+                    case "removed": line.removed = try ObjectKey.read(&reader)
+                    default: try reader.skip()
+                    }
+                }
+                return line
+            }
+        } catch {
+            return try JSONDecoder().decode(Line<Object>.self, from: Data(bytes))
+        }
+    }
+
     /// Writes down changes before anything acts on them.
-    /// - Parameter known: the objects of the kind, changes included.
+    /// - Parameters:
+    ///   - texts: the changes' items as they came, without line feeds; none when that is not known.
+    ///   - known: the objects of the kind before the changes.
     mutating func append<Object: KubeObject>(
-        _ changes: ObjectChanges<Object>, known: [ObjectKey: Object]
+        _ changes: ObjectChanges<Object>, texts: [ArraySlice<UInt8>] = [], to known: [ObjectKey: Object]
     ) throws {
         let count = (lines[Object.kind] ?? 0) + changes.items.count + changes.removed.count
-        if count > 2 * known.count + 1024 { return try rewrite(known) }
-        let text =
-            changes.removed.map { CNIText.encode(Line<Object>(removed: $0)) + "\n" }.joined()
-            + changes.items.map { CNIText.encode(Line(set: $0)) + "\n" }.joined()
+        if count > 2 * (known.count + changes.items.count) + 1024 {
+            var known = known
+            changes.apply(to: &known)
+            return try rewrite(known)
+        }
+        var text: [UInt8] = []
+        for key in changes.removed { text += CNIText.encode(Line<Object>(removed: key)).utf8 + [0x0A] }
+        if texts.count == changes.items.count {
+            text.reserveCapacity(text.count + texts.reduce(0) { $0 + $1.count + 9 })
+            for item in texts {
+                text += #"{"set":"#.utf8
+                text += item
+                text += "}\n".utf8
+            }
+        } else {
+            for item in changes.items { text += CNIText.encode(Line(set: item)).utf8 + [0x0A] }
+        }
         let file = try FileDescriptor.open(path(Object.kind), O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
-        try file.writeAll(text.utf8)
+        try file.writeAll(text)
         lines[Object.kind] = count
     }
 

@@ -30,7 +30,7 @@ final class StartingAgent: Sendable {
     init(_ config: AgentConfig) throws {
         self.config = config
         var store = try ObjectStore(directory: config.statePath + "/objects")
-        let nodes = try store.load().nodes
+        let nodes = try store.loadNodes()
         state = Mutex(State(store: store, nodes: nodes))
         wake = try Pipe()
     }
@@ -80,10 +80,9 @@ final class StartingAgent: Sendable {
                 isWhole
                 ? try parameters(ObjectSet<Node>.self).changes(from: state.nodes)
                 : try parameters(ObjectChanges<Node>.self)
-            var nodes = state.nodes
-            if changes.apply(to: &nodes).isEmpty { return }
-            try state.store.append(changes, known: nodes)
-            state.nodes = nodes
+            if changes.effect(on: state.nodes).isEmpty { return }
+            try state.store.append(changes, to: state.nodes)
+            changes.apply(to: &state.nodes)
         }
         guard podCIDR != nil else { return }
         try wake.writeEnd.writeAll([1])

@@ -17,7 +17,7 @@ public enum EmbeddedObject: String, Sendable, CaseIterable {
         try Object(name: rawValue, image: Array(embedded: image))
     }
 
-    private var image: bpf_object_image {
+    var image: bpf_object_image {
         switch self {
         case .lxc: bpf_objects_lxc()
         case .overlay: bpf_objects_overlay()

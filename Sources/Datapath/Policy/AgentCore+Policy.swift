@@ -20,6 +20,8 @@ struct PolicyState: Sendable {
     /// In the kernel's maps.
     var entries: [PolicyMapKey: PolicyMapValue] = [:]
     var classes = PortClasses()
+    /// As the ipcache has them; nil: not known yet.
+    var apiServers: [IPv4Address]?
     var lastRevision: UInt32 = 0
 
     /// A number higher than any before on this node, also of agents that ran before: milliseconds since boot, or one more.
@@ -62,8 +64,13 @@ extension AgentCore {
             policies.units = policyUnits(&refusals)
         }
         if delta.touches([.namespaces]) { try deriveIdentitiesAgain() }
-        if delta.touches([.endpointSlices]) { try reconcileIPCache() }
-        try enforcePolicies()
+        if delta.touches([.endpointSlices]) {
+            let servers = apiServers()
+            if servers != policies.apiServers { try reconcileIPCache() }
+            policies.apiServers = servers
+        }
+        // Slices say where the API server is, and nothing else that policies depend on.
+        if delta.touches(ObjectConsumer.policies.kinds.subtracting([.endpointSlices])) { try enforcePolicies() }
         if !refusals.isEmpty { throw PolicyRefusals(refusals: refusals) }
     }
 
@@ -221,8 +228,8 @@ extension AgentCore {
 
     /// Addresses of the API server: endpoints of the service `kubernetes`.
     func apiServers() -> [IPv4Address] {
-        objects.endpointSlices.values
-            .filter { $0.service == ObjectKey(namespace: "default", name: "kubernetes") }
+        slices.slices(of: ObjectKey(namespace: "default", name: "kubernetes"))
+            .compactMap { objects.endpointSlices[$0] }
             .flatMap { $0.endpoints.flatMap(\.addresses) }.compactMap { IPv4Address($0) }
     }
 }

@@ -4,9 +4,9 @@ import LinuxKernel
 /// The services that this node translates: what is planned, what the kernel has, and the numbers that stand for both.
 /// Everything but the plans is the kernel's, so that an agent that starts again goes on where the last one ended.
 struct ServiceTable: ~Copyable {
-    private let maps: ServiceMaps
+    private var maps: ServiceMaps
     /// As the kernel has it.
-    private(set) var frontends: [ServiceEnd: ServiceMaps.Frontend]
+    private(set) var frontends: [ServiceEnd: ServiceMaps.Frontend] = [:]
     private(set) var plans: [ServiceEnd: FrontendPlan] = [:]
     private var ofService: [ObjectKey: Set<ServiceEnd>] = [:]
     private(set) var backends: [UInt32: ServiceEnd] = [:]
@@ -14,30 +14,33 @@ struct ServiceTable: ~Copyable {
     /// Frontends that lead to a backend; one without any is draining.
     private var users: [UInt32: Int] = [:]
     private var inactive: Set<UInt32> = []
-    private var indices: Set<UInt16>
+    private var indices: Set<UInt16> = []
     private var lastNumber: UInt32 = 0
     private var lastIndex: UInt16 = 0
     /// Whether all services were planned once: until then, frontends without a plan are another agent's, and stay.
     private var isPlanned = false
+    /// Frontends whose updates may still wait in `maps`.
+    private var waiting: [ServiceEnd] = []
 
     /// Takes over what the maps hold.
     static func open(pins: String) throws(SystemError) -> ServiceTable {
-        let maps = try ServiceMaps.open(pins: pins)
-        let frontends = try maps.frontends()
-        let known = try maps.knownBackends()
-        return ServiceTable(maps: maps, frontends: frontends, known: known)
+        var table = ServiceTable(maps: try ServiceMaps.open(pins: pins))
+        try table.readKernel()
+        table.lastIndex = table.indices.max() ?? 0
+        table.lastNumber = table.backends.keys.max() ?? 0
+        return table
     }
 
-    private init(
-        maps: consuming ServiceMaps, frontends: [ServiceEnd: ServiceMaps.Frontend],
-        known: [UInt32: (end: ServiceEnd, isActive: Bool)]
-    ) {
-        self.maps = maps
-        self.frontends = frontends
+    private init(maps: consuming ServiceMaps) { self.maps = maps }
+
+    private mutating func readKernel() throws(SystemError) {
+        let known = try maps.knownBackends()
+        frontends = try maps.frontends()
         indices = Set(frontends.values.map(\.index))
-        lastIndex = indices.max() ?? 0
-        lastNumber = known.keys.max() ?? 0
         backends = known.mapValues(\.end)
+        numbers = Dictionary(minimumCapacity: known.count)
+        users = [:]
+        inactive = []
         for (number, backend) in known {
             numbers[backend.end] = number
             if !backend.isActive { inactive.insert(number) }
@@ -54,6 +57,12 @@ struct ServiceTable: ~Copyable {
     ///
     /// - Returns: frontends that another service has already, which keeps them.
     mutating func set(
+        _ service: ObjectKey, _ planned: [ServiceEnd: FrontendPlan]
+    ) throws -> [ServiceEnd] {
+        try attempt { table in try table.change(service, planned) }
+    }
+
+    private mutating func change(
         _ service: ObjectKey, _ planned: [ServiceEnd: FrontendPlan]
     ) throws -> [ServiceEnd] {
         for end in ofService[service] ?? [] where planned[end] == nil {
@@ -73,12 +82,36 @@ struct ServiceTable: ~Copyable {
         return refused
     }
 
-    /// After every service was set once: what nobody planned goes.
+    /// Does something to the maps. When that fails, the table is what the kernel has by then, so that the next try sets right
+    /// what is missing.
+    private mutating func attempt<Result>(_ body: (inout ServiceTable) throws -> Result) throws -> Result {
+        do {
+            return try body(&self)
+        } catch {
+            try? maps.flush()
+            maps.forget()
+            for end in waiting { plans[end] = nil }
+            waiting = []
+            try readKernel()
+            throw error
+        }
+    }
+
+    private mutating func flush() throws {
+        try maps.flush()
+        waiting.removeAll(keepingCapacity: true)
+    }
+
+    /// After services were set: the kernel has them. After every one was set once: what nobody planned goes.
     mutating func finishPlanning() throws {
-        guard !isPlanned else { return }
-        for end in frontends.keys where plans[end] == nil { try remove(end) }
-        for number in draining where !inactive.contains(number) { try deactivate(number) }
-        isPlanned = true
+        try attempt { table in
+            try table.flush()
+            guard !table.isPlanned else { return }
+            for end in table.frontends.keys where table.plans[end] == nil { try table.remove(end) }
+            for number in table.draining where !table.inactive.contains(number) { try table.deactivate(number) }
+            try table.flush()
+            table.isPlanned = true
+        }
     }
 
     /// Draining backends that no connection refers to are gone for good.
@@ -102,11 +135,13 @@ struct ServiceTable: ~Copyable {
             index: try before?.index ?? freeIndex(), affinitySeconds: plan.affinitySeconds,
             backends: try plan.backends.map { try activate($0) })
         for number in wanted.backends { users[number, default: 0] += 1 }
-        if before != wanted { try maps.set(end, wanted, before: before) }
+        waiting.append(end)
+        let isFull = try before != wanted && maps.set(end, wanted, before: before)
         frontends[end] = wanted
         indices.insert(wanted.index)
         plans[end] = plan
         try release(before?.backends ?? [])
+        if isFull { try flush() }
     }
 
     private mutating func remove(_ end: ServiceEnd) throws {

@@ -15,6 +15,8 @@ struct SocketPrograms: ~Copyable {
     private let receive: Program
     private let peerName: Program
 
+    private static let names = ["sock_connect4", "sock_sendmsg4", "sock_recvmsg4", "sock_getpeername4"]
+
     static func take(from object: borrowing Object) throws(SystemError) -> SocketPrograms {
         SocketPrograms(
             connect: try object.program("sock_connect4"), send: try object.program("sock_sendmsg4"),
@@ -48,10 +50,11 @@ struct SocketPrograms: ~Copyable {
             for hook in ControlGroupHook.allCases { try Program.detach(fromControlGroup: controlGroup, hook) }
             return
         }
-        var object = try EmbeddedObject.sock.open()
-        object.setPinDirectory(pins)
-        try object.load()
-        try SocketPrograms.take(from: object).attach(to: controlGroup)
+        let object = try KeptObject.take(.sock, programs: names, pins: pins)
+        let programs = SocketPrograms(
+            connect: try object.program(names[0]), send: try object.program(names[1]),
+            receive: try object.program(names[2]), peerName: try object.program(names[3]))
+        try programs.attach(to: controlGroup)
         Log.info("sockets are translated", ["controlGroup": controlGroup])
     }
 }

@@ -64,7 +64,8 @@ public struct ImageBench: AsyncParsableCommand {
         do {
             trial = try await NodeProgram.run(
                 ["/usr/bin/datapathd", "bench", "--json"] + (only.map { ["--only", $0] } ?? []), on: series,
-                seconds: timeout, memoryMiB: Self.memoryMiB, hasUserland: true)
+                seconds: timeout, memoryMiB: Self.memoryMiB, hasUserland: true,
+                files: ["/run/labrun-bench/kube-proxy.rules": KubeProxyFloor.rules])
         } catch {
             FileOutput.standardError.write("\(series.rawValue): \(error)")
             throw ExitCode(3)

@@ -1,0 +1,91 @@
+import CLibbpf
+import LinuxKernel
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Programs of one object that stay pinned, so that a process that starts again need not have them verified again: a directory
+/// on a bpffs with the programs, and in `maps` the maps that they were loaded with.
+public struct ProgramPins: Sendable {
+    /// `/sys/fs/bpf/labrun/programs/lxc-0123456789abcdef`; its name tells builds apart.
+    public let directory: String
+    /// Where the object's maps are pinned for everybody.
+    public let mapDirectory: String
+
+    public init(directory: String, mapDirectory: String) {
+        self.directory = directory
+        self.mapDirectory = mapDirectory
+    }
+
+    /// Whether all the programs are there, and work on the maps that are pinned now.
+    public func areIntact(_ programs: [String]) -> Bool {
+        guard let maps = try? Self.names(in: directory + "/maps"), !maps.isEmpty,
+            programs.allSatisfy({ access("\(directory)/\($0)", F_OK) == 0 })
+        else { return false }
+        return maps.allSatisfy { name in
+            guard let own = Self.mapIdentifier("\(directory)/maps/\(name)") else { return false }
+            return own == Self.mapIdentifier("\(mapDirectory)/\(name)")
+        }
+    }
+
+    public func program(_ name: String) throws(SystemError) -> Program {
+        try Program(name: name, pinnedAt: "\(directory)/\(name)")
+    }
+
+    /// Takes the pins away; what is attached stays.
+    public func remove() throws(SystemError) {
+        for folder in [directory + "/maps", directory] {
+            for name in try Self.names(in: folder) where unlink("\(folder)/\(name)") != 0 && errno != EISDIR {
+                throw .last("unlink", "\(folder)/\(name)")
+            }
+            if rmdir(folder) != 0, errno != ENOENT { throw .last("rmdir", folder) }
+        }
+    }
+
+    /// Names in a directory; none when there is no such directory.
+    public static func names(in folder: String) throws(SystemError) -> [String] {
+        guard let stream = opendir(folder) else {
+            if errno == ENOENT { return [] }
+            throw .last("opendir", folder)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// The kernel's number of a pinned map; nil when there is none.
+    private static func mapIdentifier(_ path: String) -> UInt32? {
+        let opened = bpf_obj_get(path)
+        guard opened >= 0 else { return nil }
+        defer { close(opened) }
+        var info = bpf_map_info()
+        var length = UInt32(MemoryLayout<bpf_map_info>.size)
+        return bpf_obj_get_info_by_fd(opened, &info, &length) == 0 ? info.id : nil
+    }
+}
+
+extension Object {
+    /// Pins the programs, and once more the maps that are pinned in `mapDirectory`; after `load`. The directory must not exist,
+    /// the one that it is in must.
+    public func pin(_ pins: ProgramPins) throws(SystemError) {
+        for folder in [pins.directory, pins.directory + "/maps"] {
+            try check("mkdir", folder) { mkdir(folder, 0o700) }
+        }
+        // Programs last: they are what tells that all is there.
+        let shared = Set(try ProgramPins.names(in: pins.mapDirectory))
+        for name in mapNames where shared.contains(name) {
+            try pin(try mapDescriptor(name), at: "\(pins.directory)/maps/\(name)")
+        }
+        for name in programNames { try pin(try programDescriptor(name), at: "\(pins.directory)/\(name)") }
+    }
+
+    private func pin(_ descriptor: Int32, at path: String) throws(SystemError) {
+        let result = bpf_obj_pin(descriptor, path)
+        guard result == 0 else { throw SystemError(code: -result, call: "bpf_obj_pin", subject: path) }
+    }
+}

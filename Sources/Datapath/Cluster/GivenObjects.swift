@@ -1,0 +1,44 @@
+import KubeObjects
+
+/// Objects of a request, and the text of each as it came, from which they can be read again.
+struct GivenObjects<Object: KubeObject> {
+    var items: [Object] = []
+    /// As many as items.
+    var texts: [ArraySlice<UInt8>] = []
+    var removed: [ObjectKey] = []
+
+    /// - Parameter members: positions of `items` and `removed` in the line.
+    /// - Throws: `UnusualJSON` for what is left to `JSONDecoder`.
+    init(_ line: [UInt8], _ members: [String: Range<Int>]) throws(UnusualJSON) {
+        if let range = members["items"] {
+            (items, texts) = try JSONReader.read(line[range]) { reader throws(UnusualJSON) in
+                var items: [Object] = []
+                var texts: [ArraySlice<UInt8>] = []
+                _ = try reader.optional { reader throws(UnusualJSON) in
+                    try reader.array { reader throws(UnusualJSON) in
+                        let start = range.lowerBound + reader.offset
+                        items.append(try Object.read(&reader))
+                        texts.append(line[start..<range.lowerBound + reader.offset])
+                    }
+                }
+                return (items, texts)
+            }
+        }
+        if let range = members["removed"] {
+            removed = try JSONReader.read(line[range]) { reader throws(UnusualJSON) in
+                var removed: [ObjectKey] = []
+                _ = try reader.optional { reader throws(UnusualJSON) in
+                    try reader.array { reader throws(UnusualJSON) in removed.append(try ObjectKey.read(&reader)) }
+                }
+                return removed
+            }
+        }
+    }
+
+    /// The texts of some of the items.
+    func texts(of changes: ObjectChanges<Object>) -> [ArraySlice<UInt8>] {
+        if changes.items.count == items.count { return texts }
+        let wanted = Set(changes.items.map(\.key))
+        return zip(items, texts).filter { wanted.contains($0.0.key) }.map(\.1)
+    }
+}
