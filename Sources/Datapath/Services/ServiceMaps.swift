@@ -9,11 +9,15 @@ struct ServiceMaps: ~Copyable {
     private let backends: Map<UInt32, BackendEntry>
     private let reverse: Map<UInt32, ReverseEntry>
     private let affinity: Map<AffinityKey, AffinityEntry>
+    private let maglev: Map<MaglevKey, MaglevPart>
 
     /// What a frontend is in the kernel.
     struct Frontend: Equatable, Sendable {
         var index: UInt16
         var affinitySeconds: UInt32
+        var flags: ServiceEntry.Flags = []
+        /// Entries of its Maglev table, which follows from the backends; 0: it has none.
+        var maglevSize = 0
         /// Numbers of its backends, by slot.
         var backends: [UInt32]
     }
@@ -24,7 +28,8 @@ struct ServiceMaps: ~Copyable {
             services: try Map(pinnedAt: "\(pins)/\(MapName.services)"),
             backends: try Map(pinnedAt: "\(pins)/\(MapName.backends)"),
             reverse: try Map(pinnedAt: "\(pins)/\(MapName.reverse)"),
-            affinity: try Map(pinnedAt: "\(pins)/\(MapName.affinity)"))
+            affinity: try Map(pinnedAt: "\(pins)/\(MapName.affinity)"),
+            maglev: try Map(pinnedAt: "\(pins)/\(MapName.maglev)"))
     }
 
     /// Frontends with the slots that count; slots beyond, which a kill in the middle of a change left, are removed.
@@ -34,12 +39,13 @@ struct ServiceMaps: ~Copyable {
         var counts: [ServiceEnd: Int] = [:]
         var slots: [(end: ServiceEnd, slot: Int, backend: UInt32, key: ServiceKey)] = []
         for (key, entry) in try services.entries() {
-            guard let address = key.address else { continue }
-            let end = ServiceEnd(address: address, port: key.port, ipProtocol: key.ipProtocol)
+            guard let address = key.address, let scope = key.scope else { continue }
+            let end = ServiceEnd(address: address, port: key.port, ipProtocol: key.ipProtocol, scope: scope)
             if key.slot == 0 {
                 counts[end] = Int(entry.backends)
                 found[end] = Frontend(
-                    index: entry.reverseIndex, affinitySeconds: entry.affinitySeconds,
+                    index: entry.reverseIndex, affinitySeconds: entry.affinitySeconds, flags: entry.flags,
+                    maglevSize: Int(entry.maglevSize),
                     backends: Array(repeating: 0, count: Int(entry.backends)))
             } else {
                 slots.append((end, Int(key.slot), entry.backend, key))
@@ -74,8 +80,11 @@ struct ServiceMaps: ~Copyable {
 
     func removeBackend(_ number: UInt32) throws(SystemError) { try backends.removeValue(for: number) }
 
-    /// Slots before the count that makes them visible, and those that are too many after it.
-    func set(_ end: ServiceEnd, _ frontend: Frontend, before: Frontend?) throws(SystemError) {
+    /// Slots and table before the count that makes them visible, and those that are too many after it.
+    ///
+    /// - Parameter table: numbers of backends, `maglevSize` of them.
+    func set(_ end: ServiceEnd, _ frontend: Frontend, table: [UInt32], before: Frontend?) throws(SystemError) {
+        try setTable(table, of: frontend, before: before?.maglevSize ?? 0)
         if before?.index != frontend.index {
             try reverse.update(ReverseEntry(end.address, port: end.port), for: UInt32(frontend.index))
         }
@@ -86,7 +95,11 @@ struct ServiceMaps: ~Copyable {
         try services.update(
             ServiceEntry(
                 backends: UInt16(frontend.backends.count), reverseIndex: frontend.index,
-                affinitySeconds: frontend.affinitySeconds), for: key(end, 0))
+                affinitySeconds: frontend.affinitySeconds, flags: frontend.flags,
+                maglevSize: UInt32(frontend.maglevSize)), for: key(end, 0))
+        if let before, before.maglevSize > frontend.maglevSize {
+            try removeTable(of: frontend.index, from: frontend.maglevSize, to: before.maglevSize)
+        }
         let excess = before?.backends.count ?? 0
         for slot in frontend.backends.count..<max(excess, frontend.backends.count) {
             try services.removeValue(for: key(end, slot + 1))
@@ -98,6 +111,24 @@ struct ServiceMaps: ~Copyable {
         try services.removeValue(for: key(end, 0))
         for slot in 0..<frontend.backends.count { try services.removeValue(for: key(end, slot + 1)) }
         try reverse.removeValue(for: UInt32(frontend.index))
+        try removeTable(of: frontend.index, from: 0, to: frontend.maglevSize)
+    }
+
+    /// Part by part; parts that stay as they are are not touched.
+    private func setTable(_ table: [UInt32], of frontend: Frontend, before: Int) throws(SystemError) {
+        for start in stride(from: 0, to: table.count, by: MaglevPart.entries) {
+            let part = MaglevPart(table[start..<min(start + MaglevPart.entries, table.count)])
+            let key = MaglevKey(reverseIndex: frontend.index, part: UInt16(start / MaglevPart.entries))
+            if start < before, try maglev.value(for: key)?.backends == part.backends { continue }
+            try maglev.update(part, for: key)
+        }
+    }
+
+    private func removeTable(of index: UInt16, from kept: Int, to size: Int) throws(SystemError) {
+        let first = (kept + MaglevPart.entries - 1) / MaglevPart.entries
+        for part in first..<max(first, (size + MaglevPart.entries - 1) / MaglevPart.entries) {
+            try maglev.removeValue(for: MaglevKey(reverseIndex: index, part: UInt16(part)))
+        }
     }
 
     /// Clients whose backend is no longer one of the frontend's choose again.
@@ -110,6 +141,6 @@ struct ServiceMaps: ~Copyable {
     }
 
     private func key(_ end: ServiceEnd, _ slot: Int) -> ServiceKey {
-        ServiceKey(end.address, port: end.port, protocol: end.ipProtocol, slot: UInt16(slot))
+        ServiceKey(end.address, port: end.port, protocol: end.ipProtocol, scope: end.scope, slot: UInt16(slot))
     }
 }
