@@ -13,6 +13,7 @@
 #include "bandwidth.h"
 #include "config.h"
 #include "datapath_abi.h"
+#include "direct_return.h"
 #include "drop.h"
 #include "eth.h"
 #include "forward.h"
@@ -20,6 +21,7 @@
 #include "lookup.h"
 #include "masquerade.h"
 #include "netfilter.h"
+#include "node_service.h"
 #include "packet.h"
 #include "proxy.h"
 #include "trace.h"
@@ -74,6 +76,21 @@ int from_host(struct __sk_buff *skb) {
     if (config_is_local_pod(config, destination))
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (entry && entry->tunnel_family) {
+        // A call from outside, of a service with a backend there.
+        if (config->flags & DP_CONFIG_NODE_SERVICES && packet.event.source_identity != DP_IDENTITY_HOST) {
+            const struct dp_nat_config *nat = nat_config_lookup();
+            int way = nat ? node_service_egress(skb, &packet) : NODE_SERVICE_NONE;
+
+            if (nat && way == NODE_SERVICE_CALL) {
+                way = masquerade_leave(skb, &packet, nat, config->router_ipv4, DP_NAT_SERVICE);
+                if (!way)
+                    packet.event.source.word[0] = config->router_ipv4;
+            } else if (way == NODE_SERVICE_DIRECT) {
+                way = direct_announce(skb, &packet);
+            }
+            if (way < 0)
+                return DROP(skb, &packet, way);
+        }
         // "host" means this node; for the receiver this node is a remote one.
         if (packet.event.source_identity == DP_IDENTITY_HOST)
             packet.event.source_identity = DP_IDENTITY_REMOTE_NODE;
@@ -134,8 +151,8 @@ static __always_inline void tunnel_describe(
     ipv4_describe(packet, &ip, offset);
 }
 
-// Ingress of a network device of the node: answers to masqueraded flows go to their pods. For the rest it is an observer:
-// whatever it sees, the node keeps its network.
+// Ingress of a network device of the node: answers to masqueraded flows go to their pods, calls of services to backends. For the
+// rest it is an observer: whatever it sees, the node keeps its network.
 SEC("tc")
 int from_netdev(struct __sk_buff *skb) {
     struct packet packet;
@@ -165,13 +182,19 @@ int from_netdev(struct __sk_buff *skb) {
         if (packet.event.flags & DP_EVENT_ENCAPSULATED)
             return TC_ACT_OK;
         packet.l4_offset = l4_offset;
-        return masquerade_ingress(skb, &packet, identification);
+
+        int verdict = masquerade_ingress(skb, &packet, config, identification);
+
+        if (verdict != TC_ACT_UNSPEC)
+            return verdict;
+        return config->flags & DP_CONFIG_NODE_SERVICES ? node_service_ingress(skb, &packet) : TC_ACT_OK;
     }
     trace(skb, &packet, config, DP_POINT_FROM_NETWORK);
     return TC_ACT_OK;
 }
 
-// Egress of a network device of the node: pods that leave the cluster's range take the device's address.
+// Egress of a network device of the node: pods that leave the cluster's range take the device's address, answers to calls from
+// outside the frontend's.
 SEC("tc")
 int to_netdev(struct __sk_buff *skb) {
     struct packet packet;
@@ -180,8 +203,9 @@ int to_netdev(struct __sk_buff *skb) {
 
     const struct dp_config *config = config_lookup();
     const struct dp_device *device = device_lookup(skb->ifindex);
+    const struct dp_nat_config *nat = nat_config_lookup();
 
-    if (!config || !device)
+    if (!config || !device || !nat)
         return TC_ACT_OK;
 
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
@@ -197,10 +221,22 @@ int to_netdev(struct __sk_buff *skb) {
 
     __be32 source = ip->saddr;
     int is_node = source == device->ipv4;
+    int way = NODE_SERVICE_NONE;
+    int leaves = MASQUERADE_NONE;
 
     if (config_paces_pods(config) && bandwidth_pace(skb, source))
         return DROP(skb, &packet, DP_DROP_BANDWIDTH_EXCEEDED);
-    if (masquerade_egress(skb, &packet, config, device) != TC_ACT_OK)
+    if (config->flags & DP_CONFIG_NODE_SERVICES && !is_node)
+        way = node_service_egress(skb, &packet);
+    if (way < 0)
+        return DROP(skb, &packet, way);
+    // What answers directly is a pod, and reached through the overlay.
+    if (way == NODE_SERVICE_CALL || way == NODE_SERVICE_DIRECT)
+        leaves = DP_NAT_SERVICE;
+    else if (way == NODE_SERVICE_NONE)
+        leaves = masquerade_due(&packet, config, nat, device);
+    if (leaves != MASQUERADE_NONE && device->ipv4 &&
+        masquerade_egress(skb, &packet, nat, device->ipv4, leaves) != TC_ACT_OK)
         return TC_ACT_SHOT;
     // What the node itself sends, the overlay's packets above all, is neither counted nor reported here.
     if (is_node)

@@ -66,11 +66,11 @@ static __always_inline int ipv4_from_container(
     if (refused)
         return DROP(skb, packet, refused);
     if (config->flags & DP_CONFIG_SERVICES) {
-        refused = service_translate(skb, packet, flow);
+        refused = service_translate(skb, packet, flow, 0);
         if (refused == DP_DROP_NO_SERVICE_BACKEND) {
             trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
             DROP_RECORD(skb, packet, DP_DROP_NO_SERVICE_BACKEND);
-            return packet->l4_offset ? unreachable_answer(skb) : TC_ACT_SHOT;
+            return packet->l4_offset && !unreachable_build(skb) ? unreachable_deliver(skb) : TC_ACT_SHOT;
         }
         if (refused)
             return DROP(skb, packet, refused);

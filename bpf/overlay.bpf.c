@@ -11,11 +11,13 @@
 #include "bandwidth.h"
 #include "config.h"
 #include "datapath_abi.h"
+#include "direct_return.h"
 #include "drop.h"
 #include "eth.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "lookup.h"
+#include "masquerade.h"
 #include "netfilter.h"
 #include "packet.h"
 #include "path_mtu.h"
@@ -24,6 +26,23 @@
 // 0 and "host" never travel: a node introduces itself as a remote node. An address range is numbered by each node for itself.
 static __always_inline int identity_may_travel(__u32 identity) {
     return identity > DP_IDENTITY_HOST && identity <= DP_IDENTITY_LAST_LABEL;
+}
+
+// To the node's own address: of a caller from outside, whom the node led to a backend, the answer goes on to him.
+static __always_inline int overlay_to_host(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
+    const struct dp_nat_config *nat = nat_config_lookup();
+
+    if (config->flags & DP_CONFIG_NODE_SERVICES && nat) {
+        int changed = masquerade_answer(skb, packet, nat, ipv4_header(eth)->id);
+
+        if (changed < 0)
+            return DROP(skb, packet, changed);
+        eth = packet_header(skb, IPV4_FRAME_BYTES);
+        if (!eth)
+            return DROP(skb, packet, DP_DROP_TRUNCATED);
+    }
+    return forward_to_host(skb, packet, config, eth);
 }
 
 SEC("tc")
@@ -67,8 +86,19 @@ int from_overlay(struct __sk_buff *skb) {
     if (!endpoint)
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (endpoint->flags & DP_ENDPOINT_HOST)
-        return forward_to_host(skb, &packet, config, eth);
+        return overlay_to_host(skb, &packet, config, eth);
     packet.event.endpoint_id = endpoint->id;
+    // Only a caller from outside comes under no identity of the cluster's.
+    if (config->flags & DP_CONFIG_DIRECT_RETURN && key.tunnel_id == DP_IDENTITY_WORLD) {
+        int refused = direct_receive(skb, &packet);
+
+        if (refused)
+            return DROP(skb, &packet, refused);
+        eth = packet_header(skb, IPV4_FRAME_BYTES);
+        if (!eth)
+            return DROP(skb, &packet, DP_DROP_TRUNCATED);
+        ip = ipv4_header(eth);
+    }
     if (path_mtu_exceeded(skb, ip, config)) {
         path_mtu_refused(skb, &packet, ip);
         return redirect_to_stack(config, eth);

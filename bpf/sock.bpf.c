@@ -69,7 +69,7 @@ static __always_inline int socket_forward(struct bpf_sock_addr *ctx) {
         .family = DP_FAMILY_IPV4,
     };
 
-    backend = service_select(&key, service, &client, bpf_ktime_get_ns() / 1000000000, &number);
+    backend = service_select(&key, service, &client, 0, bpf_ktime_get_ns() / 1000000000, &number);
     // A pod's packets meet its own programs, which record the drop and answer port unreachable; the node's meet nobody.
     if (!backend)
         return space == bpf_get_netns_cookie(NULL) ? SOCKET_REFUSE : SOCKET_PASS;

@@ -105,10 +105,12 @@ public struct ConnectionEntry: BitwiseCopyable, Sendable {
         public static let proxy = Flags(rawValue: UInt8(DP_CT_PROXY))
         /// An endpoint calls itself through a service.
         public static let loopback = Flags(rawValue: UInt8(DP_CT_LOOPBACK))
+        /// The answers do not come back to the node that was called.
+        public static let direct = Flags(rawValue: UInt8(DP_CT_DIRECT))
 
         private static let names: [(Flags, String)] = [
             (.replied, "replied"), (.finForward, "fin-forward"), (.finReply, "fin-reply"), (.proxy, "proxy"),
-            (.loopback, "loopback"),
+            (.loopback, "loopback"), (.direct, "direct"),
         ]
 
         /// The names of those that are set.

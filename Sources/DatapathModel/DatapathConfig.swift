@@ -34,6 +34,10 @@ public struct DatapathConfig: Sendable, Hashable {
     public var translatesServices = false
     /// What pods send to the outside goes straight to the device that masquerades it.
     public var bypassesNetfilter = false
+    /// Calls of services that come in by a node device are translated.
+    public var translatesCallsFromOutside = false
+    /// Other nodes lead calls here whose answers leave directly, under the frontend's address.
+    public var returnsDirectly = false
     /// Sockets are translated in the node's own network namespace only.
     public var translatesHostSocketsOnly = false
     /// Packets of pods with an egress rate are given the time at which they may leave.
@@ -66,6 +70,8 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
         if config.translatesServices { flags |= DP_CONFIG_SERVICES }
         if config.bypassesNetfilter { flags |= DP_CONFIG_HOST_ROUTING }
+        if config.translatesCallsFromOutside { flags |= DP_CONFIG_NODE_SERVICES }
+        if config.returnsDirectly { flags |= DP_CONFIG_DIRECT_RETURN }
         if config.translatesHostSocketsOnly { flags |= DP_CONFIG_SOCKETS_OF_HOST }
         if config.pacesPods { flags |= DP_CONFIG_BANDWIDTH }
         if config.leavesARP { flags |= DP_CONFIG_ARP_PASSTHROUGH }

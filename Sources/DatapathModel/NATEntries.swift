@@ -111,6 +111,8 @@ public struct NATEntry: BitwiseCopyable, Sendable {
         public static let replied = Flags(rawValue: UInt16(DP_NAT_REPLIED))
         /// TCP: FIN or RST was seen.
         public static let closing = Flags(rawValue: UInt16(DP_NAT_CLOSING))
+        /// A caller from outside, whom the node leads to a backend of another node.
+        public static let service = Flags(rawValue: UInt16(DP_NAT_SERVICE))
     }
 
     /// - Parameters: times of CLOCK_MONOTONIC in nanoseconds.

@@ -40,6 +40,7 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let natRefused = Reason(DP_DROP_NAT_REFUSED)
     public static let noServiceBackend = Reason(DP_DROP_NO_SERVICE_BACKEND)
     public static let serviceRefused = Reason(DP_DROP_SERVICE_REFUSED)
+    public static let unknownFrontend = Reason(DP_DROP_UNKNOWN_FRONTEND)
     public static let proxyUnavailable = Reason(DP_DROP_PROXY_UNAVAILABLE)
     /// The proxy's own: no program gives it.
     public static let policyDeniedRequest = Reason(DP_DROP_POLICY_DENIED_REQUEST)
@@ -166,6 +167,7 @@ public enum MapName {
     public static let reverse = DP_MAP_REVNAT
     public static let affinity = DP_MAP_AFFINITY
     public static let sockets = DP_MAP_SOCKETS
+    public static let maglev = DP_MAP_MAGLEV
     public static let policy = DP_MAP_POLICY
     public static let portClasses = DP_MAP_PORT_CLASSES
     public static let devices = DP_MAP_DEVICES

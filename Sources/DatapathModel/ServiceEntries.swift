@@ -6,10 +6,12 @@ public struct ServiceKey: BitwiseCopyable, Sendable {
     private var abi: dp_service_key
 
     /// - Parameter slot: 0: the frontend; 1 …: its backends.
-    public init(_ address: IPv4Address, port: UInt16, protocol number: UInt8, slot: UInt16 = 0) {
+    public init(
+        _ address: IPv4Address, port: UInt16, protocol number: UInt8, scope: ServiceScope = .everybody, slot: UInt16 = 0
+    ) {
         abi = dp_service_key(
             address: address.abi, port: port.bigEndian, slot: slot, protocol: number,
-            family: AddressFamily.ipv4.rawValue, pad: (0, 0))
+            family: AddressFamily.ipv4.rawValue, scope: scope.rawValue, pad: 0)
     }
 
     /// Nil when it is not an IPv4 address.
@@ -18,6 +20,18 @@ public struct ServiceKey: BitwiseCopyable, Sendable {
     public var slot: UInt16 { abi.slot }
     /// The IP protocol number.
     public var ipProtocol: UInt8 { abi.protocol }
+    /// Nil for a number that this build does not know.
+    public var scope: ServiceScope? { ServiceScope(rawValue: abi.scope) }
+}
+
+/// Whose calls a frontend's backends are for.
+public enum ServiceScope: UInt8, Sendable, Hashable, Comparable {
+    /// Where there is no other scope; else callers of the cluster.
+    case everybody = 0
+    /// Callers from outside of the cluster, who reach the node's own backends only (`externalTrafficPolicy: Local`).
+    case outside = 1
+
+    public static func < (left: ServiceScope, right: ServiceScope) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// Value of `dp_services`.
@@ -30,9 +44,25 @@ public struct ServiceEntry: BitwiseCopyable, Sendable {
     ///   - backends: how many slots follow.
     ///   - reverseIndex: key of `dp_revnat`, not 0.
     ///   - affinitySeconds: how long a client stays with its backend; 0: no affinity.
-    public init(backends: UInt16, reverseIndex: UInt16, affinitySeconds: UInt32 = 0) {
+    ///   - maglevSize: entries of its table in `dp_maglev`; 0: it has none.
+    public init(
+        backends: UInt16, reverseIndex: UInt16, affinitySeconds: UInt32 = 0, flags: Flags = [], maglevSize: UInt32 = 0
+    ) {
         abi = dp_service(
-            backend: 0, affinity_seconds: affinitySeconds, count: backends, rev_nat: reverseIndex, flags: 0, pad: 0)
+            backend: maglevSize, affinity_seconds: affinitySeconds, count: backends, rev_nat: reverseIndex,
+            flags: flags.rawValue, pad: 0)
+    }
+
+    public struct Flags: OptionSet, Sendable, Hashable {
+        public let rawValue: UInt16
+        public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+        /// It is called from outside of the cluster too.
+        public static let outside = Flags(rawValue: UInt16(DP_SERVICE_OUTSIDE))
+        /// Calls from outside have other backends, those of `ServiceScope.outside`.
+        public static let scopes = Flags(rawValue: UInt16(DP_SERVICE_SCOPES))
+        /// What backends of other nodes answer goes directly to the caller.
+        public static let direct = Flags(rawValue: UInt16(DP_SERVICE_DIRECT))
     }
 
     /// A backend of a frontend, slot 1 …
@@ -40,10 +70,14 @@ public struct ServiceEntry: BitwiseCopyable, Sendable {
         abi = dp_service(backend: backend, affinity_seconds: 0, count: 0, rev_nat: 0, flags: 0, pad: 0)
     }
 
+    /// Of slots 1 …
     public var backend: UInt32 { abi.backend }
+    /// Of slot 0.
+    public var maglevSize: UInt32 { abi.backend }
     public var backends: UInt16 { abi.count }
     public var reverseIndex: UInt16 { abi.rev_nat }
     public var affinitySeconds: UInt32 { abi.affinity_seconds }
+    public var flags: Flags { Flags(rawValue: abi.flags) }
 }
 
 /// Value of `dp_backends`, whose key is a number (`UInt32`) that the agent gives.
@@ -76,6 +110,40 @@ public struct ReverseEntry: BitwiseCopyable, Sendable {
     /// Nil when it is not an IPv4 address.
     public var address: IPv4Address? { IPv4Address(abi: abi.address, family: abi.family) }
     public var port: UInt16 { UInt16(bigEndian: abi.port) }
+}
+
+/// Key of `dp_maglev`: part of a frontend's table.
+public struct MaglevKey: BitwiseCopyable, Sendable {
+    private var abi: dp_maglev_key
+
+    public init(reverseIndex: UInt16, part: UInt16) { abi = dp_maglev_key(rev_nat: reverseIndex, part: part) }
+
+    public var reverseIndex: UInt16 { abi.rev_nat }
+    public var part: UInt16 { abi.part }
+}
+
+/// Value of `dp_maglev`: numbers of backends.
+public struct MaglevPart: BitwiseCopyable, Sendable {
+    private var abi: dp_maglev_part
+
+    /// Entries in one part.
+    public static let entries = Int(DP_MAGLEV_PART)
+
+    /// - Parameter backends: at most `entries`; what is missing is 0, no backend.
+    public init(_ backends: some Collection<UInt32>) {
+        abi = dp_maglev_part()
+        withUnsafeMutableBytes(of: &abi) { bytes in
+            for (index, number) in backends.prefix(Self.entries).enumerated() {
+                bytes.storeBytes(of: number, toByteOffset: index * 4, as: UInt32.self)
+            }
+        }
+    }
+
+    public var backends: [UInt32] {
+        withUnsafeBytes(of: abi) { bytes in
+            (0..<Self.entries).map { bytes.load(fromByteOffset: $0 * 4, as: UInt32.self) }
+        }
+    }
 }
 
 /// Key of `dp_affinity`: a client of a frontend.

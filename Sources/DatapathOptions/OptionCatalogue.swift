@@ -60,21 +60,17 @@ public enum OptionCatalogue {
             "kubeProxyReplacement", DatapathOptions.KubeProxyReplacement.self,
             .only(
                 ["true", "strict", "probe", "false", "disabled"],
-                because: "the datapath translates every type of service for pods, or none")),
+                because: "the datapath serves every type, or what nodePort, hostPort and externalIPs switch on")),
         OptionKey("socketLB.enabled", .flag),
         OptionKey("socketLB.hostNamespaceOnly", .flag),
-        OptionKey("nodePort.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
+        OptionKey("nodePort.enabled", .flag),
         OptionKey("nodePort.range", .text, .only(["30000,32767"], because: "the range of node ports is fixed")),
         OptionKey("nodePort.bindProtection", .flag, .only(["true"], because: "it cannot be switched off")),
         OptionKey("nodePort.enableHealthCheck", .flag, .only(["true"], because: "it cannot be switched off")),
-        OptionKey("hostPort.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
-        OptionKey("externalIPs.enabled", .flag, .only(["false"], because: "the datapath has no services yet")),
-        .choice(
-            "loadBalancer.mode", DatapathOptions.LoadBalancer.Mode.self,
-            .only(["snat"], because: "the datapath has no direct server return yet")),
-        .choice(
-            "loadBalancer.algorithm", DatapathOptions.LoadBalancer.Algorithm.self,
-            .only(["random"], because: "the datapath has no Maglev yet")),
+        OptionKey("hostPort.enabled", .flag),
+        OptionKey("externalIPs.enabled", .flag),
+        .choice("loadBalancer.mode", DatapathOptions.LoadBalancer.Mode.self),
+        .choice("loadBalancer.algorithm", DatapathOptions.LoadBalancer.Algorithm.self),
         .choice(
             "loadBalancer.dsrDispatch", DatapathOptions.LoadBalancer.DSRDispatch.self,
             .only(["opt"], because: "the datapath has no other way of direct server return")),
@@ -83,8 +79,7 @@ public enum OptionCatalogue {
             .only(["disabled"], because: "the datapath has no XDP programs")),
         OptionKey(
             "maglev.tableSize",
-            .choice(["251", "509", "1021", "2039", "4093", "8191", "16381", "32749", "65521", "131071"]),
-            .only(["16381"], because: "the datapath has no Maglev yet")),
+            .choice(["251", "509", "1021", "2039", "4093", "8191", "16381", "32749", "65521", "131071"])),
         OptionKey("maglev.hashSeed", .text, .only([""], because: "the seed is fixed")),
         OptionKey("enableK8sTerminatingEndpoint", .flag, .only(["true"], because: "it cannot be switched off")),
     ]
@@ -92,7 +87,7 @@ public enum OptionCatalogue {
     private static let programs: [OptionKey] = [
         OptionKey("bpf.hostLegacyRouting", .flag, .only(["false"], because: "there is one way through the host only")),
         OptionKey(
-            "bpf.lbExternalClusterIP", .flag, .only(["false"], because: "the datapath has no services yet")),
+            "bpf.lbExternalClusterIP", .flag),
         OptionKey("bpf.tproxy", .flag, .only(["false"], because: "the datapath redirects to its proxy in another way")),
         .choice(
             "bpf.monitorAggregation", DatapathOptions.BPF.MonitorAggregation.self,

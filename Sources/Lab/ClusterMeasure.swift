@@ -92,8 +92,8 @@ extension Cluster {
                 pairs.map { pair in
                     targets.append(
                         ProbeTarget(
-                            index: indices[pair.to.id] ?? 0, address: self.plan.address(of: pair.to, from: pair.from),
-                            port: pair.to.port))
+                            pair.to, index: indices[pair.to.id] ?? 0,
+                            address: self.plan.address(of: pair.to, from: pair.from)))
                     return targets.count - 1
                 })
         }
@@ -104,7 +104,8 @@ extension Cluster {
                 ProbeSource(
                     index: indices[id] ?? 0,
                     pod: pairs.first.flatMap { LabProfile.cloudHost(of: $0.from) }.map(LabCloud.reference))
-            }, targets: targets, pairs: positions, count: plan.count)
+            }, targets: targets, pairs: positions, count: plan.count,
+            requests: Self.requests(of: LabCloud.receiver, plan: plan, indices: indices))
     }
 
     private static func request(

@@ -2,11 +2,14 @@ import Matrix
 import NodeProtocol
 
 extension Cluster {
-    /// The requests of a plan that a node's own endpoints are to send; each is named by its place in the plan.
-    static func requests(of node: String, plan: MeasurementPlan, indices: [String: Int]) -> [NodeProtocol.ProbeRequest]
-    {
+    /// The requests of a plan that the endpoints of a node, or the cloud's hosts, are to send; each is named by its place in the
+    /// plan.
+    static func requests(
+        of sender: String, plan: MeasurementPlan, indices: [String: Int]
+    ) -> [NodeProtocol.ProbeRequest] {
         plan.requests.enumerated().compactMap { index, one in
-            guard one.pair.from.node == node, let from = indices[one.pair.from.id], let to = indices[one.pair.to.id]
+            guard one.pair.from.receiver == sender, let from = indices[one.pair.from.id],
+                let to = indices[one.pair.to.id]
             else { return nil }
             let question: NodeProtocol.ProbeRequest.Question =
                 switch one.request.question {
@@ -15,7 +18,8 @@ extension Cluster {
                 case .http(let method, let path, let headers): .http(method: method, path: path, headers: headers)
                 }
             return NodeProtocol.ProbeRequest(
-                index: index, source: ProbeSource(index: from, pod: one.pair.from.podReference),
+                index: index,
+                source: ProbeSource(index: from, pod: one.pair.from.senderReference),
                 target: ProbeTarget(index: to, address: one.pair.to.address, port: one.request.port), question: question
             )
         }

@@ -98,7 +98,9 @@ public final class LabCloud: Sendable {
             hosts.map { ($0.name, "/proc/self/fd/\($0.namespace.rawDescriptor)") }
         ) { first, _ in first }
         return try await onOwnThread("cloud prober") {
-            try ProbeRun(plan) { paths[$0.name] ?? "/proc/self/ns/none" }.run()
+            func path(_ host: PodReference) -> String { paths[host.name] ?? "/proc/self/ns/none" }
+            let (summary, results) = try ProbeRun(plan, namespacePath: path).run()
+            return (summary, results + (plan.requests.isEmpty ? [] : try RequestRun(plan, namespacePath: path).run()))
         }
     }
 
@@ -142,4 +144,7 @@ extension LabPlan {
 extension Endpoint {
     /// Who vouches for what it receives: its node's runtime, or the cloud; nil for what is on neither.
     var receiver: String? { node ?? (kind.isCloudHost ? LabCloud.receiver : nil) }
+
+    /// Whose network it sends from: a pod's or a host's of the cloud; nil for a node.
+    var senderReference: PodReference? { LabProfile.cloudHost(of: self).map(LabCloud.reference) ?? podReference }
 }

@@ -19,9 +19,10 @@ extension Outcome {
 }
 
 extension ProbeTarget {
-    init(_ endpoint: Endpoint, index: Int) {
+    /// - Parameter address: where the sender knows it by another one.
+    init(_ endpoint: Endpoint, index: Int, address: String? = nil) {
         self.init(
-            index: index, address: endpoint.address, port: endpoint.port,
+            index: index, address: address ?? endpoint.address, port: endpoint.port,
             protocols: endpoint.protocol.map { [$0.rawValue] },
             isTranslated: endpoint.kind == .service ? true : nil)
     }

@@ -28,6 +28,7 @@ public struct Judge: Sendable {
         matrixResults(observation, cells: cells) + healthResults(observation) + wireResults(observation)
             + flowLogResults(observation) + nodeResults(observation) + identityResults(observation)
             + podResults(observation)
+            + kubeProxyResults(observation)
     }
 
     /// What can be said once, at the step's end.

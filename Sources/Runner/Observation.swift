@@ -16,6 +16,8 @@ public struct Observation: Sendable {
     public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
     public var pods: [PodReading] = []
+    /// What there is of kube-proxy on each node, of steps that ask for it.
+    public var kubeProxies: [String: Result<KubeProxyReading, any Error>] = [:]
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]

@@ -105,6 +105,9 @@ extension ScenarioRun {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
         }
         observation.pods = await collector.pods()
+        if judge.expectations.nodes.contains(where: { $0.kubeProxy != nil }) {
+            observation.kubeProxies = await collector.kubeProxies()
+        }
         let wire = await collector.wire(since: mark.fabric)
         let flowLog = await collector.flowLog(since: mark.fabric)
         observation.wire = wire.packets

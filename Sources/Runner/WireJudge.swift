@@ -12,9 +12,9 @@ extension Judge {
                 let leaves = expected.direction == .leaves
                 let count = observation.wire.count {
                     $0.node == name && $0.fromNode == leaves
-                        && $0.outer.matches(expected.protocol, port: expected.port)
+                        && $0.outer.matches(expected.protocol, port: expected.port, expected.side)
                 }
-                let what = "\(expected.protocol) \(expected.port)"
+                let what = "\(expected.protocol) \(expected.side == .source ? "from " : "")\(expected.port)"
                 let title = "wire: \(what) \(expected.present ? "" : "never ")\(leaves ? "leaves" : "reaches") \(name)"
                 if count == 0, !observation.recordingIsComplete {
                     return result(title, .inconclusive, "nothing was seen, but the captures missed packets")
@@ -52,8 +52,9 @@ extension Judge {
 }
 
 extension FlowTuple {
-    func matches(_ name: String, port: UInt16?) -> Bool {
+    func matches(_ name: String, port: UInt16?, _ side: WireExpectation.Side = .destination) -> Bool {
         let number: UInt8? = ["icmp": 1, "tcp": 6, "udp": 17][name.lowercased()]
-        return (number == nil || number == `protocol`) && (port == nil || port == destinationPort)
+        let own = side == .source ? sourcePort : destinationPort
+        return (number == nil || number == `protocol`) && (port == nil || port == own)
     }
 }

@@ -48,15 +48,16 @@ public struct ScenarioFile: Codable, Sendable {
         self.spec = spec
     }
 
-    /// Whether a pod, a fault or the lab itself runs a program in a node: then the nodes get the userland disk.
+    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node: then the nodes get the userland disk.
     public func needsUserland(in profile: LabProfile, faults: [FaultDescriptor]) -> Bool {
         let injected = spec.timeline.flatMap(\.actions).compactMap { action in
             if case .inject(let call) = action { call.kind } else { nil }
         }
+        let readsKubeProxy = spec.timeline.contains { $0.expect?.nodes.contains { $0.kubeProxy != nil } ?? false }
         let startsKubeProxy = spec.timeline.flatMap(\.actions).contains { action in
             if case .set(let values) = action { values[Action.kubeProxy] == "true" } else { false }
         }
-        return podsNeedUserland || profile.kubeProxy.enabled || startsKubeProxy
+        return podsNeedUserland || profile.kubeProxy.enabled || startsKubeProxy || readsKubeProxy
             || faults.contains { $0.needsUserland && injected.contains($0.kind) }
     }
 
@@ -402,15 +403,23 @@ public struct WireExpectation: Codable, Sendable {
     public enum Direction: String, Codable, Sendable, CaseIterable {
         case leaves, arrives
     }
+    /// Whose port is meant.
+    public enum Side: String, Codable, Sendable, CaseIterable {
+        case destination, source
+    }
     public var `protocol`: String
     public var port: UInt16
+    public var side: Side
     public var direction: Direction
     /// Nodes whose tap is meant; empty: all.
     public var nodes: [String]
     public var present: Bool
-    public init(protocol: String, port: UInt16, direction: Direction, nodes: [String], present: Bool) {
+    public init(
+        protocol: String, port: UInt16, side: Side = .destination, direction: Direction, nodes: [String], present: Bool
+    ) {
         self.protocol = `protocol`
         self.port = port
+        self.side = side
         self.direction = direction
         self.nodes = nodes
         self.present = present
@@ -447,11 +456,24 @@ public struct NodeExpectation: Codable, Sendable {
     public var state: String
     /// Part of what the agent's status says it gave up because the kernel lacks it; nil: not looked at.
     public var says: String?
+    /// What there is of kube-proxy; nil: not looked at.
+    public var kubeProxy: KubeProxy?
+
+    public enum KubeProxy: String, Codable, Sendable, CaseIterable {
+        /// Neither a chain or rule of its own in iptables, nor a process of its name.
+        case absent = "none"
+        /// Rules of its own, whoever keeps them.
+        case rules
+    }
+
     /// Addresses for pods that the cloud's interfaces have, in use or not; nil: not looked at.
     public var interfaceAddresses: Int?
-    public init(nodes: [String], state: String, says: String? = nil, interfaceAddresses: Int? = nil) {
+    public init(
+        nodes: [String], state: String, says: String? = nil, interfaceAddresses: Int? = nil, kubeProxy: KubeProxy? = nil
+    ) {
         self.says = says
         self.interfaceAddresses = interfaceAddresses
+        self.kubeProxy = kubeProxy
         self.nodes = nodes
         self.state = state
     }

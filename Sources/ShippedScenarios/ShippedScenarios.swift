@@ -9,6 +9,7 @@ public enum ShippedScenarios {
         ("eni-without-veth", PackageResources.eni_without_veth_yaml),
         ("identity-and-endpoint", PackageResources.identity_and_endpoint_yaml),
         ("ipam-kubernetes-without-podcidr", PackageResources.ipam_kubernetes_without_podcidr_yaml),
+        ("kube-proxy-free", PackageResources.kube_proxy_free_yaml),
         ("kube-proxy-replacement-kernels", PackageResources.kube_proxy_replacement_kernels_yaml),
         ("kube-proxy-residue", PackageResources.kube_proxy_residue_yaml),
         ("link-flap", PackageResources.link_flap_yaml),

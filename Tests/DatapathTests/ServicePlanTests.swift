@@ -90,6 +90,113 @@ import Testing
         #expect(only.affinitySeconds == 10_800)
     }
 
+    private func opening(maglev: Int = 0) -> ServicePlan {
+        ServicePlan(
+            nodeName: "node1", nodeAddresses: [Self.node, IPv4Address(10, 0, 0, 12)], ownAddresses: [Self.node],
+            maglevSize: maglev)
+    }
+
+    @Test func callersFromOutsideReachTheNodesOwnAddresses() throws {
+        let found = opening(maglev: 251).frontends(
+            of: service {
+                $0.spec.type = .nodePort
+                $0.spec.ports[0].nodePort = 30_080
+            }, [slice([("192.168.1.3", "node1", ready), ("192.168.2.3", "node2", ready)])])
+        let own = try #require(found[try end("10.0.0.11", 30_080)])
+        #expect(own.flags == .outside)
+        #expect(own.maglevSize == 251)
+        #expect(own.backends.count == 2)
+        let other = try #require(found[try end("10.0.0.12", 30_080)])
+        #expect(other.flags == [] && other.maglevSize == 0)
+        #expect(found[try end("10.100.0.10", 80)]?.flags == [])
+    }
+
+    @Test func externalTrafficPolicyLocalHasAScopeOfItsOwn() throws {
+        let found = opening().frontends(
+            of: service {
+                $0.spec.type = .nodePort
+                $0.spec.ports[0].nodePort = 30_080
+                $0.spec.externalTrafficPolicy = .local
+            }, [slice([("192.168.1.3", "node1", ready), ("192.168.2.3", "node2", ready)])])
+        var outside = try end("10.0.0.11", 30_080)
+        #expect(found[outside]?.flags == [.outside, .scopes])
+        #expect(found[outside]?.backends.count == 2)
+        outside.scope = .outside
+        #expect(found[outside]?.backends == [try end("192.168.1.3", 8080)])
+        // Another node's address is reached by callers of the cluster only.
+        #expect(found[try end("10.0.0.12", 30_080)]?.flags == [])
+        #expect(found.count == 4)
+    }
+
+    @Test func answersGoDirectlyWhereEveryNodeKnowsTheFrontend() throws {
+        let second = IPv4Address(10, 1, 0, 11)
+        var plan = ServicePlan(
+            nodeName: "node1", nodeAddresses: [Self.node, IPv4Address(10, 0, 0, 12)],
+            ownAddresses: [Self.node, second], maglevSize: 251)
+        plan.directProtocols = [6]
+        let wanted = service {
+            $0.spec.type = .nodePort
+            $0.spec.ports[0].nodePort = 30_080
+            $0.spec.externalIPs = ["198.51.100.9"]
+        }
+        let slices = [slice([("192.168.2.3", "node2", ready)])]
+        let found = plan.frontends(of: wanted, slices)
+        let own = try #require(found[try end("10.0.0.11", 30_080)])
+        #expect(own.flags == [.outside, .direct] && own.maglevSize == 251)
+        #expect(found[try end("198.51.100.9", 80)]?.flags == [.outside, .direct])
+        // Other nodes know this node's first address only.
+        #expect(found[ServiceEnd(address: second, port: 30_080, ipProtocol: 6)]?.flags == .outside)
+        // loadBalancer.mode hybrid: of TCP alone.
+        plan.directProtocols = [17]
+        #expect(plan.frontends(of: wanted, slices)[try end("10.0.0.11", 30_080)]?.flags == .outside)
+        // Local never leaves the node.
+        plan.directProtocols = [6]
+        var local = wanted
+        local.spec.externalTrafficPolicy = .local
+        #expect(plan.frontends(of: local, slices)[try end("10.0.0.11", 30_080)]?.flags == [.outside, .scopes])
+    }
+
+    @Test func sourceRangesCloseTheLoadBalancersAddress() throws {
+        var ranged = service {
+            $0.spec.type = .loadBalancer
+            $0.spec.loadBalancerSourceRanges = ["203.0.113.0/24"]
+        }
+        ranged.status = Service.Status(
+            loadBalancer: Service.LoadBalancer(ingress: [Service.Ingress(ip: "198.51.100.9")]))
+        #expect(opening().frontends(of: ranged, [])[try end("198.51.100.9", 80)]?.flags == [])
+        ranged.spec.loadBalancerSourceRanges = []
+        #expect(opening().frontends(of: ranged, [])[try end("198.51.100.9", 80)]?.flags == .outside)
+    }
+
+    @Test func hostPortsOfOwnPods() throws {
+        func pod(on node: String, hostIP: String? = nil, hostNetwork: Bool = false, address: String? = "192.168.1.3")
+            -> Pod
+        {
+            Pod(
+                metadata: ObjectMeta(name: "web", namespace: "default"),
+                spec: Pod.Spec(
+                    nodeName: node, hostNetwork: hostNetwork,
+                    containers: [
+                        Pod.Container(
+                            name: "web",
+                            ports: [
+                                Pod.Port(containerPort: 8080, hostPort: 80, hostIP: hostIP),
+                                Pod.Port(containerPort: 9090),
+                            ])
+                    ]), status: Pod.Status(podIP: address))
+        }
+        let found = opening().frontends(of: pod(on: "node1"))
+        let only = try #require(found[try end("10.0.0.11", 80)])
+        #expect(found.count == 1)
+        #expect(only.backends == [try end("192.168.1.3", 8080)])
+        #expect(only.kind == .hostPort && only.flags == .outside)
+        #expect(opening().frontends(of: pod(on: "node1", hostIP: "10.0.0.11")).count == 1)
+        for none in [
+            pod(on: "node2"), pod(on: "node1", hostIP: "10.9.9.9"), pod(on: "node1", hostNetwork: true),
+            pod(on: "node1", address: nil),
+        ] { #expect(opening().frontends(of: none) == [:]) }
+    }
+
     @Test func headlessAndExternalNamesHaveNone() {
         #expect(
             plan.frontends(of: service { $0.spec.clusterIP = "None" }, [slice([("192.168.1.3", nil, ready)])]) == [:])

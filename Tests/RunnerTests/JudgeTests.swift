@@ -159,8 +159,12 @@ import Testing
                 WireExpectation(protocol: "udp", port: 8472, direction: .leaves, nodes: ["node1"], present: true),
                 WireExpectation(protocol: "udp", port: 8472, direction: .arrives, nodes: ["node2"], present: false),
                 WireExpectation(protocol: "udp", port: 8472, direction: .arrives, nodes: ["node2"], present: true),
+                WireExpectation(
+                    protocol: "udp", port: 8472, side: .source, direction: .leaves, nodes: ["node1"], present: true),
+                WireExpectation(
+                    protocol: "udp", port: 50000, side: .source, direction: .leaves, nodes: ["node1"], present: true),
             ]), nodeCount: 2)
-        #expect(judge.wireResults(observation).map(\.state) == [.met, .met, .unmet])
+        #expect(judge.wireResults(observation).map(\.state) == [.met, .met, .unmet, .unmet, .met])
     }
 
     @Test func `flow log records are counted by action`() {

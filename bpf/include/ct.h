@@ -15,6 +15,7 @@
 #include "events.h"
 #include "flow.h"
 #include "packet.h"
+#include "subprogram.h"
 
 static __always_inline void ct_take(struct flow *flow, const struct dp_ct_entry *entry, int is_reply) {
     struct flow_connection *connection = &flow->connection;
@@ -29,7 +30,7 @@ static __always_inline void ct_take(struct flow *flow, const struct dp_ct_entry 
 
 // Finds the packet's connection at an endpoint's interface; the verdict is in the event, the rest in `connection`.
 // A SYN on a closed connection opens a new one: its ports are in use again.
-static __noinline int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
+SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     __u32 now = ct_now();
     struct dp_ct_entry *entry;
     int is_reply = 1;
@@ -68,7 +69,7 @@ static __noinline int ct_lookup(struct packet *packet, struct flow *flow, enum d
 
 // Enters the packet's connection, if it is a new one that may pass, with what `connection` holds. Answers 0 or a drop reason.
 // An ICMP error opens no connection.
-static __noinline int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
+SUBPROGRAM int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     const struct flow_connection *connection = &flow->connection;
     struct dp_ct_key key = flow->tuple;
     struct dp_ct_entry entry = {

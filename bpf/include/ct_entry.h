@@ -18,12 +18,12 @@ static __always_inline __u32 ct_now(void) {
     return bpf_ktime_get_ns() / 1000000000;
 }
 
-static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state, __u8 direction) {
+static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state, __u8 direction, __u8 flags) {
     if (protocol != IPPROTO_TCP)
         return DP_CT_ANY_SECONDS;
     if (state == DP_CT_STATE_OPENING)
         return DP_CT_OPENING_SECONDS;
-    if (state == DP_CT_STATE_CLOSING && direction == DP_CT_SERVICE)
+    if (state == DP_CT_STATE_CLOSING && (direction == DP_CT_SERVICE || flags & DP_CT_DIRECT))
         return DP_CT_SERVICE_CLOSING_SECONDS;
     return state == DP_CT_STATE_CLOSED ? DP_CT_CLOSED_SECONDS : DP_CT_TCP_SECONDS;
 }
@@ -78,7 +78,7 @@ static __always_inline void ct_follow(
         state = DP_CT_STATE_ESTABLISHED;
     }
 
-    __u32 expires = now + ct_seconds(flow->tuple.protocol, state, direction);
+    __u32 expires = now + ct_seconds(flow->tuple.protocol, state, direction, flags);
 
     // Most packets change nothing: the line stays shared between processors.
     if (entry->flags != flags)

@@ -41,10 +41,16 @@ struct {
     __uint(max_entries, 1);
 } dp_flow SEC(".maps");
 
-// Empty. Never NULL; the verifier does not know.
-static __always_inline struct flow *flow_begin(void) {
+// The packet's, as it is. Never NULL; the verifier does not know.
+static __always_inline struct flow *flow_lookup(void) {
     __u32 zero = 0;
-    struct flow *flow = bpf_map_lookup_elem(&dp_flow, &zero);
+
+    return bpf_map_lookup_elem(&dp_flow, &zero);
+}
+
+// Empty.
+static __always_inline struct flow *flow_begin(void) {
+    struct flow *flow = flow_lookup();
 
     if (flow)
         __builtin_memset(flow, 0, sizeof(*flow));

@@ -18,6 +18,7 @@
 #include "icmp.h"
 #include "ipv4.h"
 #include "packet.h"
+#include "subprogram.h"
 
 // The request carries its identifier as source port, the answer as destination port.
 static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, __be16 identifier) {
@@ -138,7 +139,7 @@ static __always_inline int l4_parse_ports(
 #define TCP_HEADER_BYTES 20
 
 // Fills the flow's tuple. Answers 0 or a drop reason. The IPv4 header is valid and described in the event.
-static __noinline int l4_parse(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
+SUBPROGRAM int l4_parse(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
     struct dp_event *event = &packet->event;
     struct dp_ct_key *tuple = &flow->tuple;
     __u16 identification = 0;

@@ -22,7 +22,15 @@
 #include "nat.h"
 #include "nat_rewrite.h"
 #include "packet.h"
+#include "subprogram.h"
 #include "trace.h"
+
+static __always_inline struct dp_nat_key *nat_key_begin(struct dp_nat_key *key, enum dp_direction direction) {
+    __builtin_memset(key, 0, sizeof(*key));
+    key->family = DP_FAMILY_IPV4;
+    key->direction = direction;
+    return key;
+}
 
 static __always_inline int masquerade_is_excluded(__be32 destination) {
     struct dp_ipcache_key key = {
@@ -99,48 +107,49 @@ static __always_inline __u32 quoted_port_offset(const struct nat_quoted *quoted,
 
 // An ICMP error of a pod, or of the node about a pod's flow: what it quotes is told as the other side knows it. 0, or the
 // reason to drop it where it is a pod's.
-static __noinline int masquerade_error_egress(
+SUBPROGRAM int masquerade_error_egress(
     struct __sk_buff *skb, __u32 icmp_offset, __be32 source, __be32 address) {
-    struct dp_nat_key key = {.family = DP_FAMILY_IPV4, .direction = DP_EGRESS};
-    struct nat_quoted quoted;
-    int known = masquerade_read_quoted(skb, icmp_offset, &key, &quoted);
+    struct nat_scratch *scratch = nat_scratch_lookup();
+    int known;
 
+    if (!scratch)
+        return DP_DROP_NAT_REFUSED;
+
+    struct dp_nat_key *key = nat_key_begin(&scratch->quoted_key, DP_EGRESS);
+    struct nat_quoted *quoted = &scratch->quoted;
+
+    known = masquerade_read_quoted(skb, icmp_offset, key, quoted);
     if (known)
         return known == DP_DROP_TRUNCATED ? known : DP_DROP_NAT_NO_MAPPING;
 
-    const struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, &key);
+    const struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, key);
 
     if (!entry || entry->address.word[0] != address)
         return DP_DROP_NAT_NO_MAPPING;
 
     struct nat_change change = {
-        .old_address = quoted.ip.daddr,
+        .old_address = quoted->ip.daddr,
         .new_address = address,
-        .old_port = bpf_htons(key.source_port),
+        .old_port = bpf_htons(key->source_port),
         .new_port = bpf_htons(entry->port),
         .address_offset = offsetof(struct iphdr, daddr),
     };
 
-    if (rewrite_quoted(skb, icmp_offset, &quoted, quoted_port_offset(&quoted, 1), &change))
+    if (rewrite_quoted(skb, icmp_offset, quoted, quoted_port_offset(quoted, 1), &change))
         return DP_DROP_NAT_REFUSED;
     change.old_address = source;
     change.address_offset = offsetof(struct iphdr, saddr);
     return source != address && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 0;
 }
 
-// A packet that leaves by a node device. `is_pod`: it is a pod's (or the router address's); else the node's own.
-// 0, or the reason to drop it.
-static __always_inline int masquerade_leave(
-    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __u16 tunnel_port,
-    __be32 address, int is_pod) {
+// A packet that leaves under `address`. `flags`: DP_NAT_HOST where it is the node's own, DP_NAT_SERVICE where a caller's from
+// outside; else a pod's (or the router address's). 0, or the reason to drop it.
+SUBPROGRAM int masquerade_leave(
+    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
+    __u32 min_port = flags & DP_NAT_SERVICE ? DP_NAT_SERVICE_MIN_PORT : nat->min_port;
     __be32 source = packet->event.source.word[0];
-    struct dp_nat_key key = {
-        .source.word[0] = source,
-        .destination.word[0] = packet->event.destination.word[0],
-        .protocol = packet->event.protocol,
-        .family = DP_FAMILY_IPV4,
-        .direction = DP_EGRESS,
-    };
+    int is_pod = !(flags & DP_NAT_HOST);
+    struct nat_scratch *scratch = nat_scratch_lookup();
     struct nat_change change = {
         .old_address = source,
         .new_address = address,
@@ -148,35 +157,45 @@ static __always_inline int masquerade_leave(
     };
     struct nat_l4 l4 = {};
 
+    if (!scratch)
+        return DP_DROP_NAT_REFUSED;
+
+    struct dp_nat_key *key = nat_key_begin(&scratch->key, DP_EGRESS);
+
+    key->source.word[0] = source;
+    key->destination.word[0] = packet->event.destination.word[0];
+    key->protocol = packet->event.protocol;
     // Only the first fragment has a port; the others need the address alone.
     if (!packet->l4_offset)
         return is_pod && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 0;
 
-    int kind = nat_read_l4(skb, packet->l4_offset, &key, &l4);
+    int kind = nat_read_l4(skb, packet->l4_offset, key, &l4);
 
     if (kind == NAT_L4_ICMP_ERROR)
         kind = masquerade_error_egress(skb, packet->l4_offset, source, address);
     else if (kind == NAT_L4_FLOW) {
         // Ports below the range are nobody's but the node's.
-        if (!is_pod && key.protocol != IPPROTO_ICMP && key.source_port < nat->min_port)
+        if (!is_pod && key->protocol != IPPROTO_ICMP && key->source_port < nat->min_port)
             return 0;
         // The overlay is answered on its own port, whatever ports it is sent from: no flow of it needs one kept.
-        if (!is_pod && key.protocol == IPPROTO_UDP && key.destination_port == tunnel_port)
-            return 0;
+        if (!is_pod && key->protocol == IPPROTO_UDP) {
+            const struct dp_config *config = config_lookup();
 
-        int port = nat_port(
-            &key, address, (__u32)nat->max_port << 16 | nat->min_port,
-            (__u32)l4.tcp_flags << 16 | (is_pod ? 0 : DP_NAT_HOST));
+            if (config && key->destination_port == config->tunnel_port)
+                return 0;
+        }
+
+        int port = nat_port(address, (__u32)nat->max_port << 16 | min_port, (__u32)l4.tcp_flags << 16 | flags);
 
         if (port < 0)
             return port;
         if (port == NAT_KEEPS_SOURCE)
             return 0;
-        change.old_port = bpf_htons(key.source_port);
+        change.old_port = bpf_htons(key->source_port);
         change.new_port = bpf_htons(port);
         if (source == address && change.old_port == change.new_port)
             return 0;
-        if (rewrite_port(skb, key.protocol, l4.checksum_offset, l4.port_offset, &change) ||
+        if (rewrite_port(skb, key->protocol, l4.checksum_offset, l4.port_offset, &change) ||
             (source != address && rewrite_address(skb, &change)))
             return DP_DROP_NAT_REFUSED;
         return 0;
@@ -192,26 +211,32 @@ static __always_inline int masquerade_is_pod(const struct dp_config *config, __b
     return source == config->router_ipv4 || (endpoint && !(endpoint->flags & DP_ENDPOINT_HOST));
 }
 
-// Egress of a node device: TC_ACT_OK, with the packet translated where that is due, or a recorded drop.
-static __always_inline int masquerade_egress(
-    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct dp_device *device) {
-    const struct dp_nat_config *nat = nat_config_lookup();
+// The packet keeps its source.
+#define MASQUERADE_NONE (-1)
+
+// Egress of a node device: flags for masquerade_leave where a packet is to leave under the device's address, else MASQUERADE_NONE.
+static __always_inline int masquerade_due(
+    const struct packet *packet, const struct dp_config *config, const struct dp_nat_config *nat,
+    const struct dp_device *device) {
     __be32 source = packet->event.source.word[0];
     __be32 destination = packet->event.destination.word[0];
     int is_node = source == device->ipv4;
 
-    if (!nat || !(nat->flags & DP_NAT_MASQUERADE) || !device->ipv4)
-        return TC_ACT_OK;
+    if (!(nat->flags & DP_NAT_MASQUERADE))
+        return MASQUERADE_NONE;
     if (masquerade_is_inside(config, nat, destination))
-        return TC_ACT_OK;
+        return MASQUERADE_NONE;
     if (!is_node && (!masquerade_is_pod(config, source) || masquerade_is_excluded(destination)))
-        return TC_ACT_OK;
+        return MASQUERADE_NONE;
+    return is_node ? DP_NAT_HOST : 0;
+}
 
-    int reason = masquerade_leave(skb, packet, nat, config->tunnel_port, device->ipv4, !is_node);
+// As masquerade_leave: TC_ACT_OK, or a recorded drop.
+static __always_inline int masquerade_egress(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
+    int reason = masquerade_leave(skb, packet, nat, address, flags);
 
-    if (reason)
-        return DROP(skb, packet, reason);
-    return TC_ACT_OK;
+    return reason ? DROP(skb, packet, reason) : TC_ACT_OK;
 }
 
 // Leads a translated packet to its pod, without the stack where that would do nothing but forward it.
@@ -244,14 +269,19 @@ static __always_inline int masquerade_deliver(
 // An ICMP error about a flow that left: what it quotes is told as the pod knows it.
 //
 // - Returns: 0 untouched, 1 translated, or a drop reason.
-static __noinline int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset, __be32 destination) {
-    struct dp_nat_key key = {.family = DP_FAMILY_IPV4, .direction = DP_INGRESS};
-    struct nat_quoted quoted;
+SUBPROGRAM int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset, __be32 destination) {
+    struct nat_scratch *scratch = nat_scratch_lookup();
 
-    if (masquerade_read_quoted(skb, icmp_offset, &key, &quoted) || quoted.ip.saddr != destination)
+    if (!scratch)
         return 0;
 
-    const struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, &key);
+    struct dp_nat_key *key = nat_key_begin(&scratch->quoted_key, DP_INGRESS);
+    struct nat_quoted *quoted = &scratch->quoted;
+
+    if (masquerade_read_quoted(skb, icmp_offset, key, quoted) || quoted->ip.saddr != destination)
+        return 0;
+
+    const struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, key);
 
     if (!entry)
         return 0;
@@ -259,45 +289,46 @@ static __noinline int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp
     struct nat_change change = {
         .old_address = destination,
         .new_address = entry->address.word[0],
-        .old_port = bpf_htons(key.destination_port),
+        .old_port = bpf_htons(key->destination_port),
         .new_port = bpf_htons(entry->port),
         .address_offset = offsetof(struct iphdr, saddr),
     };
 
     if (change.old_address == change.new_address && change.old_port == change.new_port)
         return 0;
-    if (rewrite_quoted(skb, icmp_offset, &quoted, quoted_port_offset(&quoted, 0), &change))
+    if (rewrite_quoted(skb, icmp_offset, quoted, quoted_port_offset(quoted, 0), &change))
         return DP_DROP_NAT_REFUSED;
     change.address_offset = offsetof(struct iphdr, daddr);
     return change.old_address != change.new_address && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 1;
 }
 
 // An answer to a flow that left. Returns as masquerade_error_ingress.
-static __always_inline int masquerade_answer(
+SUBPROGRAM int masquerade_answer(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be16 identification) {
     const struct dp_event *event = &packet->event;
-    struct dp_nat_key key = {
-        .source = event->source,
-        .destination = event->destination,
-        .protocol = event->protocol,
-        .family = DP_FAMILY_IPV4,
-        .direction = DP_INGRESS,
-    };
+    struct nat_scratch *scratch = nat_scratch_lookup();
     struct nat_change change = {
         .old_address = event->destination.word[0],
         .address_offset = offsetof(struct iphdr, daddr),
     };
-    struct dp_nat_fragment_key fragment = {
-        .source = event->source,
-        .destination = event->destination,
-        .identification = identification,
-        .protocol = event->protocol,
-        .family = DP_FAMILY_IPV4,
-    };
     struct nat_l4 l4 = {};
 
+    if (!scratch)
+        return 0;
+
+    struct dp_nat_key *key = nat_key_begin(&scratch->key, DP_INGRESS);
+    struct dp_nat_fragment_key *fragment = &scratch->fragment;
+
+    key->source = event->source;
+    key->destination = event->destination;
+    key->protocol = event->protocol;
+    fragment->source = event->source;
+    fragment->destination = event->destination;
+    fragment->identification = identification;
+    fragment->protocol = event->protocol;
+    fragment->family = DP_FAMILY_IPV4;
     if (!packet->l4_offset) {
-        const struct dp_address *pod = bpf_map_lookup_elem(&dp_nat_fragment, &fragment);
+        const struct dp_address *pod = bpf_map_lookup_elem(&dp_nat_fragment, fragment);
 
         if (!pod)
             return 0;
@@ -305,43 +336,44 @@ static __always_inline int masquerade_answer(
         return rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 1;
     }
 
-    int kind = nat_read_l4(skb, packet->l4_offset, &key, &l4);
+    int kind = nat_read_l4(skb, packet->l4_offset, key, &l4);
 
     if (kind == NAT_L4_ICMP_ERROR)
         return masquerade_error_ingress(skb, packet->l4_offset, change.old_address);
-    if (kind != NAT_L4_FLOW || (key.protocol != IPPROTO_ICMP && key.destination_port < nat->min_port))
+    if (kind != NAT_L4_FLOW || (key->protocol != IPPROTO_ICMP && key->destination_port < nat->min_port))
         return 0;
 
-    struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, &key);
+    struct dp_nat_entry *entry = bpf_map_lookup_elem(&dp_nat, key);
 
     if (!entry)
         return 0;
     // A SYN from outside opens nothing.
     nat_touch(entry, l4.tcp_flags & ~TCP_SYN, DP_NAT_REPLIED);
     change.new_address = entry->address.word[0];
-    change.old_port = bpf_htons(key.destination_port);
+    change.old_port = bpf_htons(key->destination_port);
     change.new_port = bpf_htons(entry->port);
     if (change.old_address == change.new_address && change.old_port == change.new_port)
         return 0;
-    if (event->flags & DP_EVENT_FRAGMENT && bpf_map_update_elem(&dp_nat_fragment, &fragment, &entry->address, BPF_ANY))
+    if (event->flags & DP_EVENT_FRAGMENT && bpf_map_update_elem(&dp_nat_fragment, fragment, &entry->address, BPF_ANY))
         return DP_DROP_NAT_REFUSED;
-    if (rewrite_port(skb, key.protocol, l4.checksum_offset, l4.port_offset, &change) ||
+    if (rewrite_port(skb, key->protocol, l4.checksum_offset, l4.port_offset, &change) ||
         (change.old_address != change.new_address && rewrite_address(skb, &change)))
         return DP_DROP_NAT_REFUSED;
     return 1;
 }
 
-// Ingress of a node device: what answers a masqueraded flow goes to its pod. Everything else passes untouched.
+// Ingress of a node device: what answers a flow that left under the node's address goes to its pod, or on to its caller.
+// TC_ACT_UNSPEC: it is none of these, and untouched.
 static __always_inline int masquerade_ingress(
-    struct __sk_buff *skb, struct packet *packet, __be16 identification) {
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, __be16 identification) {
     const struct dp_nat_config *nat = nat_config_lookup();
 
-    if (!nat || !(nat->flags & DP_NAT_MASQUERADE))
-        return TC_ACT_OK;
+    if (!nat || !(nat->flags & DP_NAT_MASQUERADE || config->flags & DP_CONFIG_NODE_SERVICES))
+        return TC_ACT_UNSPEC;
 
     int changed = masquerade_answer(skb, packet, nat, identification);
 
     if (changed < 0)
         return DROP(skb, packet, changed);
-    return changed ? masquerade_deliver(skb, packet, nat) : TC_ACT_OK;
+    return changed ? masquerade_deliver(skb, packet, nat) : TC_ACT_UNSPEC;
 }

@@ -20,6 +20,8 @@
 #include "events.h"
 #include "icmp.h"
 #include "nat_maps.h"
+#include "nat_rewrite.h"
+#include "subprogram.h"
 
 // Random ports that a flow tries after its own; where a share f of the range is taken, f to this power fail.
 #define NAT_ATTEMPTS 32
@@ -40,6 +42,33 @@ struct nat_l4 {
     __u32 checksum_offset;
     __u8 tcp_flags;
 };
+
+// What is too wide for the stack, which calls from the devices to here share.
+struct nat_scratch {
+    // Of the packet at hand, and of the one that an ICMP error quotes.
+    struct dp_nat_key key;
+    struct dp_nat_key quoted_key;
+    struct nat_quoted quoted;
+    struct dp_nat_fragment_key fragment;
+    // What is written into dp_nat.
+    struct dp_nat_key answer;
+    struct dp_nat_entry entry;
+};
+
+// The object's own. A program is not interrupted by another packet of its processor.
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __type(key, __u32);
+    __type(value, struct nat_scratch);
+    __uint(max_entries, 1);
+} dp_nat_scratch SEC(".maps");
+
+// Never NULL; the verifier does not know.
+static __always_inline struct nat_scratch *nat_scratch_lookup(void) {
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&dp_nat_scratch, &zero);
+}
 
 static __always_inline const struct dp_nat_config *nat_config_lookup(void) {
     __u32 zero = 0;
@@ -125,34 +154,37 @@ static __always_inline void nat_answer_key(
     answer->direction = DP_INGRESS;
 }
 
+static __always_inline void nat_entry_begin(struct dp_nat_entry *entry, __u16 port, __u16 flags) {
+    __builtin_memset(entry, 0, sizeof(*entry));
+    entry->created_ns = bpf_ktime_get_ns();
+    entry->used_ns = entry->created_ns;
+    entry->port = port;
+    entry->flags = flags;
+}
+
 static __always_inline int nat_leads_to(const struct dp_nat_entry *entry, const struct dp_nat_key *key) {
     return entry->address.word[0] == key->source.word[0] && entry->port == key->source_port;
 }
 
 // Makes the answer to a port this flow's: 0, -EEXIST when it is another's, or another error.
-static __noinline int nat_claim(const struct dp_nat_key *key, __be32 address, __u16 port, __u16 flags) {
-    struct dp_nat_key answer;
+SUBPROGRAM int nat_claim(const struct dp_nat_key *key, __be32 address, __u16 port, __u16 flags) {
+    struct nat_scratch *scratch = nat_scratch_lookup();
 
-    nat_answer_key(key, address, port, &answer);
+    if (!scratch)
+        return -ENOMEM;
+    nat_answer_key(key, address, port, &scratch->answer);
 
-    struct dp_nat_entry *present = bpf_map_lookup_elem(&dp_nat, &answer);
+    struct dp_nat_entry *present = bpf_map_lookup_elem(&dp_nat, &scratch->answer);
 
     if (present)
         return nat_leads_to(present, key) ? 0 : -EEXIST;
-
-    struct dp_nat_entry entry = {
-        .address = key->source,
-        .created_ns = bpf_ktime_get_ns(),
-        .port = key->source_port,
-        .flags = flags,
-    };
-
-    entry.used_ns = entry.created_ns;
-    return bpf_map_update_elem(&dp_nat, &answer, &entry, BPF_NOEXIST);
+    nat_entry_begin(&scratch->entry, key->source_port, flags);
+    scratch->entry.address = key->source;
+    return bpf_map_update_elem(&dp_nat, &scratch->answer, &scratch->entry, BPF_NOEXIST);
 }
 
 // A port of the range for the flow: its own where it is free. Ports of echoes are identifiers, and all of them will do.
-static __noinline int nat_allocate(const struct dp_nat_key *key, __be32 address, __u32 range, __u16 flags) {
+SUBPROGRAM int nat_allocate(const struct dp_nat_key *key, __be32 address, __u32 range, __u16 flags) {
     __u32 minimum = key->protocol == IPPROTO_ICMP ? 0 : range & 0xFFFF;
     __u32 maximum = key->protocol == IPPROTO_ICMP ? 0xFFFF : range >> 16;
     __u32 port = key->source_port;
@@ -173,7 +205,7 @@ static __noinline int nat_allocate(const struct dp_nat_key *key, __be32 address,
 }
 
 // Whether a packet of a pod answers a connection that was opened from outside, to the pod's own address.
-static __noinline int nat_is_answer(const struct dp_nat_key *key) {
+SUBPROGRAM int nat_is_answer(const struct dp_nat_key *key) {
     struct dp_ct_key opened = {
         .source = key->destination,
         .destination = key->source,
@@ -192,11 +224,18 @@ static __noinline int nat_is_answer(const struct dp_nat_key *key) {
 // Not a port: the packet keeps its source.
 #define NAT_KEEPS_SOURCE 0x10000
 
-// The port with which a flow leaves under `address`; a mapping that holds is kept. Negative: a drop reason.
+// The port with which the flow of the scratch's `key` leaves under `address`; a mapping that holds is kept. Negative: a drop
+// reason.
 //
-// `range`: the lowest port, and the highest in the upper half.
-static __noinline int nat_port(const struct dp_nat_key *key, __be32 address, __u32 range, __u32 flags) {
+// `range`: the lowest port, and the highest in the upper half. `flags`: of the entry, and the TCP flags in the upper half.
+GLOBAL_SUBPROGRAM int nat_port(__u32 address, __u32 range, __u32 flags) {
     __u8 tcp_flags = flags >> 16;
+    struct nat_scratch *scratch = nat_scratch_lookup();
+
+    if (!scratch)
+        return DP_DROP_NAT_REFUSED;
+
+    const struct dp_nat_key *key = &scratch->key;
     struct dp_nat_entry *forward = bpf_map_lookup_elem(&dp_nat, key);
 
     flags &= 0xFFFF;
@@ -204,22 +243,15 @@ static __noinline int nat_port(const struct dp_nat_key *key, __be32 address, __u
         nat_touch(forward, tcp_flags, flags);
         return forward->port;
     }
-    if (!(flags & DP_NAT_HOST) && nat_is_answer(key))
+    if (!(flags & (DP_NAT_HOST | DP_NAT_SERVICE)) && nat_is_answer(key))
         return NAT_KEEPS_SOURCE;
 
     int port = nat_allocate(key, address, range, flags);
 
     if (port < 0)
         return port;
-
-    struct dp_nat_entry entry = {
-        .address.word[0] = address,
-        .created_ns = bpf_ktime_get_ns(),
-        .port = port,
-        .flags = flags,
-    };
-
-    entry.used_ns = entry.created_ns;
+    nat_entry_begin(&scratch->entry, port, flags);
+    scratch->entry.address.word[0] = address;
     // Another processor may be here with the flow's second packet: both answers lead to the flow, the last port stays.
-    return bpf_map_update_elem(&dp_nat, key, &entry, BPF_ANY) ? DP_DROP_NAT_REFUSED : port;
+    return bpf_map_update_elem(&dp_nat, key, &scratch->entry, BPF_ANY) ? DP_DROP_NAT_REFUSED : port;
 }

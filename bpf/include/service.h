@@ -20,6 +20,7 @@
 #include "nat_rewrite.h"
 #include "packet.h"
 #include "service_select.h"
+#include "subprogram.h"
 
 // Source or destination of the packet: address and port. A later fragment has no port to write.
 static __always_inline int service_write(
@@ -36,6 +37,14 @@ static __always_inline int service_write(
     return rewrite_address(skb, &change) ? -1 : 0;
 }
 
+// The object's own: too wide for the stack below a service's translation.
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __type(key, __u32);
+    __type(value, struct nat_quoted);
+    __uint(max_entries, 1);
+} dp_quoted SEC(".maps");
+
 static __always_inline int quoted_read(struct __sk_buff *skb, __u32 icmp_offset, struct nat_quoted *quoted) {
     quoted->ip_offset = icmp_offset + sizeof(struct icmp_header);
     if (bpf_skb_load_bytes(skb, quoted->ip_offset, &quoted->ip, sizeof(quoted->ip)))
@@ -45,15 +54,16 @@ static __always_inline int quoted_read(struct __sk_buff *skb, __u32 icmp_offset,
 }
 
 // Source or destination of the packet that an ICMP error quotes.
-static __noinline int service_write_quoted(
+SUBPROGRAM int service_write_quoted(
     struct __sk_buff *skb, __u32 icmp_offset, int is_source, const struct nat_change *wanted) {
+    __u32 zero = 0;
+    struct nat_quoted *quoted = bpf_map_lookup_elem(&dp_quoted, &zero);
     struct nat_change change = *wanted;
-    struct nat_quoted quoted;
 
-    if (quoted_read(skb, icmp_offset, &quoted))
+    if (!quoted || quoted_read(skb, icmp_offset, quoted))
         return -1;
     change.address_offset = is_source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr);
-    return rewrite_quoted(skb, icmp_offset, &quoted, is_source ? 0 : sizeof(__be16), &change) ? -1 : 0;
+    return rewrite_quoted(skb, icmp_offset, quoted, is_source ? 0 : sizeof(__be16), &change) ? -1 : 0;
 }
 
 static __always_inline int service_write_outer(
@@ -65,6 +75,18 @@ static __always_inline int service_write_outer(
     };
 
     return old_address != new_address && rewrite_address(skb, &change) ? -1 : 0;
+}
+
+// Of a call, the same on every node; the finish is that of MurmurHash3.
+static __always_inline __u64 service_hash(const struct dp_ct_key *tuple) {
+    __u32 hash = tuple->source.word[0] * 0x9E3779B1u;
+
+    hash = (hash ^ hash >> 15) + tuple->destination.word[0];
+    hash = (hash * 0x9E3779B1u ^ hash >> 13) + ((__u32)tuple->source_port << 16 | tuple->destination_port);
+    hash = (hash * 0x9E3779B1u ^ hash >> 15) + tuple->protocol;
+    hash = (hash ^ hash >> 16) * 0x85EBCA6Bu;
+    hash = (hash ^ hash >> 13) * 0xC2B2AE35u;
+    return SERVICE_HASH_PRESENT | (hash ^ hash >> 16);
 }
 
 // The connection's backend while it may keep it: a datagram goes to none that has left, nor does a connection that only
@@ -84,8 +106,9 @@ static __always_inline const struct dp_backend *service_known_backend(
 }
 
 // Turns the call of a service into one of a backend; what is no call of a service is left as it is. An endpoint that is its
-// own backend calls under another address. Answers 0 or a drop reason.
-static __noinline int service_translate(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
+// own backend calls under another address. `is_outside`: the caller is not of the cluster. Answers 0 or a drop reason.
+SUBPROGRAM int service_translate(
+    struct __sk_buff *skb, struct packet *packet, struct flow *flow, int is_outside) {
     struct dp_ct_key *tuple = &flow->tuple;
     __u8 protocol = packet->event.protocol;
     struct dp_service_key key = {
@@ -102,7 +125,7 @@ static __noinline int service_translate(struct __sk_buff *skb, struct packet *pa
 
     if (flow->flags & FLOW_UNRELATED || (tuple->protocol != IPPROTO_TCP && tuple->protocol != IPPROTO_UDP))
         return 0;
-    service = service_lookup(&key, 0);
+    service = is_outside ? service_lookup_outside(&key) : service_lookup(&key, 0);
     if (!service)
         return 0;
     tuple->direction = DP_CT_SERVICE;
@@ -124,7 +147,7 @@ static __noinline int service_translate(struct __sk_buff *skb, struct packet *pa
             .state = DP_CT_STATE_OPENING,
         };
 
-        backend = service_select(&key, service, &tuple->source, now, &number);
+        backend = service_select(&key, service, &tuple->source, is_outside ? service_hash(tuple) : 0, now, &number);
         if (!backend)
             return DP_DROP_NO_SERVICE_BACKEND;
         fresh.backend = number;
@@ -149,6 +172,8 @@ static __noinline int service_translate(struct __sk_buff *skb, struct packet *pa
     if (refused)
         return DP_DROP_SERVICE_REFUSED;
     flow->connection.rev_nat = service->rev_nat;
+    if (is_outside && service->flags & DP_SERVICE_DIRECT)
+        flow->connection.flags |= DP_CT_DIRECT;
     tuple->destination.word[0] = change.new_address;
     tuple->destination_port = change.new_port;
     if (change.new_address != tuple->source.word[0] || protocol == IPPROTO_ICMP)
@@ -170,7 +195,7 @@ static __noinline int service_translate(struct __sk_buff *skb, struct packet *pa
 
 // What the endpoint at `address` receives of a service it called, or about such a packet, bears the frontend's address.
 // Answers 0 or a drop reason. A frontend that is gone has nothing to translate back to: its callers were cut off with it.
-static __noinline int service_reverse(
+SUBPROGRAM int service_reverse(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, __be32 address) {
     struct dp_ct_key *tuple = &flow->tuple;
     __u32 index = flow->connection.rev_nat;

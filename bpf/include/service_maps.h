@@ -36,6 +36,15 @@ struct {
 } dp_revnat SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __type(key, struct dp_maglev_key);
+    __type(value, struct dp_maglev_part);
+    __uint(max_entries, DP_MAX_MAGLEV);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(pinning, LIBBPF_PIN_BY_NAME);
+} dp_maglev SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __type(key, struct dp_affinity_key);
     __type(value, struct dp_affinity);

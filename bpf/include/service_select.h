@@ -15,14 +15,46 @@ static __always_inline const struct dp_service *service_lookup(struct dp_service
     return bpf_map_lookup_elem(&dp_services, key);
 }
 
+// The frontend as callers from outside of the cluster find it; NULL: it is none for them. The scope stays in the key.
+static __always_inline const struct dp_service *service_lookup_outside(struct dp_service_key *key) {
+    const struct dp_service *service = service_lookup(key, 0);
+
+    if (!service || !(service->flags & DP_SERVICE_OUTSIDE))
+        return NULL;
+    if (!(service->flags & DP_SERVICE_SCOPES))
+        return service;
+    key->scope = DP_SERVICE_SCOPE_OUTSIDE;
+    return service_lookup(key, 0);
+}
+
 static __always_inline const struct dp_backend *backend_lookup(__u32 number) {
     return bpf_map_lookup_elem(&dp_backends, &number);
 }
 
-// A backend for a new connection of a client, and its number; NULL: there is none.
+// Set in a hash, so that there is one whatever its value.
+#define SERVICE_HASH_PRESENT (1ull << 32)
+
+// Number of a backend for a call: by the frontend's Maglev table, which all nodes have alike, where there are one and a hash of the
+// call; else at random. 0: there is none.
+static __always_inline __u32 service_pick(struct dp_service_key *key, const struct dp_service *service, __u64 hash) {
+    if (service->backend && hash) {
+        __u32 index = (__u32)hash % service->backend;
+        struct dp_maglev_key part_key = {.rev_nat = service->rev_nat, .part = index / DP_MAGLEV_PART};
+        const struct dp_maglev_part *part = bpf_map_lookup_elem(&dp_maglev, &part_key);
+
+        if (part)
+            return part->backend[index % DP_MAGLEV_PART];
+    }
+
+    const struct dp_service *slot = service_lookup(key, 1 + bpf_get_prandom_u32() % service->count);
+
+    return slot ? slot->backend : 0;
+}
+
+// A backend for a new connection of a client, and its number; NULL: there is none. `hash`: of the call, 0 without one.
 static __always_inline const struct dp_backend *service_select(
-    struct dp_service_key *key, const struct dp_service *service, const struct dp_address *client, __u32 now,
-    __u32 *number) {
+    struct dp_service_key *key, const struct dp_service *service, const struct dp_address *client, __u64 hash,
+    __u32 now, __u32 *number) {
     struct dp_affinity_key affinity_key = {.client = *client, .rev_nat = service->rev_nat, .family = key->family};
     const struct dp_backend *backend;
 
@@ -37,11 +69,7 @@ static __always_inline const struct dp_backend *service_select(
     }
     backend = *number ? backend_lookup(*number) : NULL;
     if (!backend || !(backend->flags & DP_BACKEND_ACTIVE)) {
-        const struct dp_service *slot = service_lookup(key, 1 + bpf_get_prandom_u32() % service->count);
-
-        if (!slot)
-            return NULL;
-        *number = slot->backend;
+        *number = service_pick(key, service, hash);
         backend = backend_lookup(*number);
     }
     if (backend && service->affinity_seconds) {

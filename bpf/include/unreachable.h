@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// ICMP port unreachable (RFC 792) to an endpoint, from the address that it called: connect(2) fails with ECONNREFUSED, for TCP
+// ICMP port unreachable (RFC 792) to a caller, from the address that it called: connect(2) fails with ECONNREFUSED, for TCP
 // as for UDP, as it does behind kube-proxy's REJECT.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "icmp.h"
+#include "subprogram.h"
 
 // The quote: 64 bytes of a packet that has them; else 40, the headers of TCP, or the 28 that must be. The kernel refuses to cut
 // a packet before a checksum that is still to be computed. Constants, so that the verifier of 5.10 follows.
@@ -46,8 +47,8 @@ static __always_inline __u16 checksum_fold(__u32 sum) {
     return ~sum;
 }
 
-// Turns the endpoint's packet into the error and sends it back where it came from. TC_ACT_SHOT when that is not possible.
-static __noinline int unreachable_answer(struct __sk_buff *skb) {
+// Turns the packet into the error, addressed to whoever sent it: 0, or -1 when that is not possible.
+SUBPROGRAM int unreachable_build(struct __sk_buff *skb) {
     __u32 zero = 0;
     struct unreachable_quote *quote = bpf_map_lookup_elem(&dp_quote, &zero);
     struct unreachable_header header = {};
@@ -56,23 +57,23 @@ static __noinline int unreachable_answer(struct __sk_buff *skb) {
     struct iphdr ip;
 
     if (!quote || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
-        return TC_ACT_SHOT;
+        return -1;
     __builtin_memset(quote, 0, sizeof(*quote));
     if (length >= UNREACHABLE_QUOTE) {
         length = UNREACHABLE_QUOTE;
         if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, UNREACHABLE_QUOTE))
-            return TC_ACT_SHOT;
+            return -1;
     } else if (length >= UNREACHABLE_QUOTE_TCP) {
         length = UNREACHABLE_QUOTE_TCP;
         if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, UNREACHABLE_QUOTE_TCP))
-            return TC_ACT_SHOT;
+            return -1;
     } else {
         length = UNREACHABLE_QUOTE_LEAST;
         if (bpf_skb_load_bytes(skb, ETH_HLEN, quote->bytes, UNREACHABLE_QUOTE_LEAST))
-            return TC_ACT_SHOT;
+            return -1;
     }
     if (bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
-        return TC_ACT_SHOT;
+        return -1;
     header.ip.version = 4;
     header.ip.ihl = 5;
     header.ip.tot_len = bpf_htons(sizeof(header) + length);
@@ -87,13 +88,17 @@ static __noinline int unreachable_answer(struct __sk_buff *skb) {
     header.icmp.checksum = checksum_fold(
         bpf_csum_diff(NULL, 0, (__be32 *)quote->bytes, sizeof(quote->bytes), ICMP_DEST_UNREACH | ICMP_PORT_UNREACHABLE << 8));
     if (skb->len > ETH_HLEN + length && bpf_skb_change_tail(skb, ETH_HLEN + length, 0))
-        return TC_ACT_SHOT;
+        return -1;
     if (bpf_skb_adjust_room(skb, sizeof(header), BPF_ADJ_ROOM_MAC, 0))
-        return TC_ACT_SHOT;
+        return -1;
     if (bpf_skb_store_bytes(skb, 0, macs + ETH_ALEN, ETH_ALEN, 0) ||
         bpf_skb_store_bytes(skb, ETH_ALEN, macs, ETH_ALEN, 0) ||
         bpf_skb_store_bytes(skb, ETH_HLEN, &header, sizeof(header), 0))
-        return TC_ACT_SHOT;
-    // Straight into the endpoint: no program in between takes it for something that comes unasked.
+        return -1;
+    return 0;
+}
+
+// Straight into the endpoint: no program in between takes it for something that comes unasked.
+static __always_inline int unreachable_deliver(const struct __sk_buff *skb) {
     return bpf_redirect_peer(skb->ifindex, 0);
 }

@@ -191,8 +191,11 @@ struct AgentCore: ~Copyable {
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
         config.pacesPods = settings.options.bandwidthManager.enabled
         config.leavesARP = settings.chains
-        config.translatesServices = !settings.options.kubeProxyReplacement.isOff
-        config.bypassesNetfilter = config.translatesServices && settings.masquerade.way == .bpf
+        config.translatesServices = !settings.options.servedKinds.isEmpty
+        config.translatesCallsFromOutside = config.translatesServices
+        config.returnsDirectly = config.translatesServices && settings.options.loadBalancer.mode != .snat
+        config.bypassesNetfilter =
+            !settings.options.kubeProxyReplacement.isOff && settings.masquerade.way == .bpf
         try programs.maps.configure(config)
     }
 

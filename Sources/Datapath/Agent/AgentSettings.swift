@@ -61,10 +61,28 @@ struct AgentSettings: Sendable {
         try Self.checkChaining(config.options)
         self.config = config
         masquerade = try MasqueradePlan(config.options)
+        try Self.checkDirectReturn(config.options, masquerade)
         self.nodeAddress = nodeAddress
         self.podCIDR = podCIDR.network
         self.clusterPodCIDRs = clusterPodCIDRs
         routing = try RoutingPlan(config.options)
+    }
+
+    private static func checkDirectReturn(
+        _ options: DatapathOptions, _ masquerade: MasqueradePlan
+    ) throws(DatapathError) {
+        let mode = options.loadBalancer.mode
+        guard mode != .snat else { return }
+        guard options.routingMode == .tunnel else {
+            throw .invalidConfiguration(
+                "loadBalancer.mode \(mode.rawValue) needs routingMode: tunnel; natively, other nodes are not told "
+                    + "the frontend")
+        }
+        guard masquerade.way != .netfilter else {
+            throw .invalidConfiguration(
+                "loadBalancer.mode \(mode.rawValue) needs bpf.masquerade: true; the kernel's own masquerade would take "
+                    + "answers, whose calls it did not see, for flows of the pods")
+        }
     }
 
     private static func checkInterfaces(_ options: DatapathOptions) throws(DatapathError) {

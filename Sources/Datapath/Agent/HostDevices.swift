@@ -48,8 +48,9 @@ struct HostDevices: Sendable {
         // Packets of pods reach the stack by their own interface, but the route back is labrun_host's: never symmetric.
         let own = [host, net] + (overlay.map { [$0.name] } ?? [])
         for name in ["all", "default"] + own { try Sysctl.set("net/ipv4/conf/\(name)/rp_filter", "0") }
-        // Answers that netfilter translates come in by labrun_host and leave by it: nobody is to be told of a shorter way.
-        for name in ["all", host] { try Sysctl.set("net/ipv4/conf/\(name)/send_redirects", "0") }
+        // Answers that netfilter translates come in by labrun_host and leave by it, calls from outside by the device that they came
+        // by: nobody is to be told of a shorter way.
+        for name in ["all", host, config.device] { try Sysctl.set("net/ipv4/conf/\(name)/send_redirects", "0") }
         for name in own { try Sysctl.setIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "1") }
         for name in [host, net] { try bringUpWithoutARP(name) }
         if let overlay { try netlink.setUp(overlay.name) }

@@ -22,7 +22,11 @@ enum NATCollection {
         _ entries: [NATKey: NATEntry], now: UInt64, isInside: (IPv4Address) -> Bool
     ) -> [NATKey] {
         entries.compactMap { key, entry in
-            guard let near = key.direction == .egress ? key.source : entry.address, isInside(near) else { return key }
+            guard let near = key.direction == .egress ? key.source : entry.address else { return key }
+            // Of a caller from outside, the node's is the address that he was given.
+            let own =
+                !entry.flags.contains(.service) ? near : key.direction == .egress ? entry.address : key.destination
+            guard let own, isInside(own) else { return key }
             let other = entries[key.counterpart(entry)]
             let flags = entry.flags.union(other?.flags ?? [])
             let used = max(entry.used, other?.used ?? 0)

@@ -61,9 +61,11 @@ struct NATMaps: ~Copyable {
         return MapGauge(name: MapName.nat, entries: entries.count - expired.count, capacity: try flows.capacity())
     }
 
-    /// Forgets all flows: what the kernel masquerades itself may take their ports.
+    /// Forgets the flows of pods: what the kernel masquerades itself may take their ports.
     func forget() throws(SystemError) {
-        for key in try flows.keys() { try flows.removeValue(for: key) }
+        for (key, entry) in try flows.entries() where !entry.flags.contains(.service) {
+            try flows.removeValue(for: key)
+        }
     }
 
     /// All entries as an engineer reads them, those that leave first.

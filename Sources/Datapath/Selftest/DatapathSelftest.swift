@@ -12,7 +12,8 @@ public enum DatapathSelftest {
     static let cases =
         LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
         + HostCases.all + NATCases.all
-        + RoutingCases.all + BandwidthCases.all + NetfilterCases.all
+        + RoutingCases.all + BandwidthCases.all + NetfilterCases.all + NodeServiceCases.all
+        + DirectReturnCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
@@ -98,6 +99,7 @@ public enum DatapathSelftest {
             })
         results.append(result("services at the socket") { try SocketWireTest.problems() })
         results.append(result("services between real sockets") { try ServiceWireTest.problems() })
+        results.append(result("services from outside between real sockets") { try NodePortWireTest.problems() })
         results.append(
             result("real interfaces: masqueraded and answered, by programs and by nf_tables") {
                 try MasqueradeWireTest.problems()

@@ -10,6 +10,8 @@ struct NATSetup: Sendable {
     var podMTU: UInt32 = 1450
     /// Whether the interface of the test is one of the node's devices.
     var hasDevice = true
+    /// The flows that are known before.
+    var flows: [(key: NATKey, entry: NATEntry)] = []
 
     /// Pods keep their addresses towards this range.
     static let excluded = IPv4CIDR(IPv4Address(198, 51, 100, 0), prefixLength: 24)
@@ -21,6 +23,7 @@ struct NATSetup: Sendable {
         for key in try flows.keys() { try flows.removeValue(for: key) }
         let config: Map<UInt32, NATConfigEntry> = try object.map(MapName.natConfig)
         let setup = setup ?? NATSetup(masquerades: false)
+        for flow in setup.flows { try flows.update(flow.entry, for: flow.key) }
         try config.update(
             NATConfigEntry(
                 masquerades: setup.masquerades, remoteNodes: setup.remoteNodes, ports: setup.ports,

@@ -94,6 +94,8 @@ struct SelftestCase: Sendable {
         case quiet
         /// Services are translated.
         case services
+        /// Calls of services from outside are translated too.
+        case nodeServices
         /// Of TCP, it asks for the segments that open and close connections only.
         case aggregating
         /// Packets of pods may have `TestNode.narrowMTU` octets at most.

@@ -12,12 +12,12 @@ import Netlink
 /// prepared packets cannot: that kernels on both sides take the packets, whose checksums are then still to be computed.
 enum ServiceWireTest {
     private static let mtu = 1450
-    private static let pods = [
+    static let pods = [
         Pod(address: TestNode.pod, id: TestNode.podID, identity: TestNode.podIdentity, name: "one"),
         Pod(address: TestNode.neighbour, id: TestNode.neighbourID, identity: TestNode.neighbourIdentity, name: "two"),
     ]
 
-    private struct Pod: Sendable {
+    struct Pod: Sendable {
         let address: IPv4Address
         let id: UInt16
         let identity: Identity
@@ -57,7 +57,7 @@ enum ServiceWireTest {
     }
 
     /// A pod as the agent connects it, the maps written by hand.
-    private static func connect(
+    static func connect(
         _ pod: Pod, _ namespace: borrowing NetworkNamespace, _ lxc: borrowing Object
     ) throws {
         let netlink = try NetlinkSocket()

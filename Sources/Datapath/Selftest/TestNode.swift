@@ -49,7 +49,9 @@ enum TestNode {
             hostInterface: hostInterface, hostMAC: hostMAC, overlayInterface: overlayInterface,
             nodeInterface: nodeInterface)
         config.tracePoints = setup == .quiet ? [] : Set(TracePoint.allCases)
-        config.translatesServices = setup == .services
+        config.translatesServices = setup == .services || setup == .nodeServices
+        config.translatesCallsFromOutside = setup == .nodeServices
+        config.returnsDirectly = setup == .nodeServices
         config.aggregatesTraces = setup == .aggregating
         config.routesNatively = setup == .native
         config.leavesARP = setup == .chained

@@ -36,6 +36,36 @@ enum TestServices {
         (draining, 5, [remoteBackend]), (sticky, 6, [remoteBackend, localBackend]),
     ]
 
+    /// A frontend that is called from outside, at a port of the node.
+    struct NodePort: Sendable {
+        let port: UInt16
+        let index: UInt16
+        let backends: [UInt32]
+        var flags: ServiceEntry.Flags = .outside
+        var scope = ServiceScope.everybody
+        var maglevSize = 0
+    }
+
+    /// One backend: the pod.
+    static let toPod = NodePort(port: 30_080, index: 10, backends: [ownBackend])
+    /// One backend: a pod of another node.
+    static let toRemote = NodePort(port: 30_081, index: 11, backends: [remoteBackend])
+    /// `externalTrafficPolicy: Local`: the pod for callers from outside, another node's pod for those of the cluster.
+    static let toOwn = NodePort(port: 30_082, index: 13, backends: [ownBackend], flags: [], scope: .outside)
+    /// The same without a pod on this node.
+    static let toNobody = NodePort(port: 30_083, index: 15, backends: [], flags: [], scope: .outside)
+    /// Two backends, and a Maglev table in which every entry is the pod.
+    static let hashed = NodePort(port: 30_085, index: 17, backends: [remoteBackend, ownBackend], maglevSize: 251)
+    /// Another node's pod answers callers directly.
+    static let direct = NodePort(port: 30_086, index: 18, backends: [remoteBackend], flags: [.outside, .direct])
+    static let withoutBackend = NodePort(port: 30_084, index: 16, backends: [])
+
+    private static let nodePorts = [
+        toPod, toRemote, toOwn, toNobody, withoutBackend, hashed, direct,
+        NodePort(port: toOwn.port, index: 12, backends: [remoteBackend], flags: [.outside, .scopes]),
+        NodePort(port: toNobody.port, index: 14, backends: [remoteBackend], flags: [.outside, .scopes]),
+    ]
+
     static func index(of address: IPv4Address) -> UInt16 {
         frontends.first { $0.address == address }?.index ?? 0
     }
@@ -53,6 +83,29 @@ enum TestServices {
         ] {
             try backends.update(
                 BackendEntry(address, port: backendPort, protocol: udp, isActive: isActive), for: number)
+        }
+        let maglev: Map<MaglevKey, MaglevPart> = try object.map(MapName.maglev)
+        for part in 0...hashed.maglevSize / MaglevPart.entries {
+            try maglev.update(
+                MaglevPart(repeatElement(ownBackend, count: MaglevPart.entries)),
+                for: MaglevKey(reverseIndex: hashed.index, part: UInt16(part)))
+        }
+        for nodePort in nodePorts {
+            try reverse.update(ReverseEntry(TestNode.node, port: nodePort.port), for: UInt32(nodePort.index))
+            for number in [udp, tcp] {
+                func key(_ slot: Int) -> ServiceKey {
+                    ServiceKey(
+                        TestNode.node, port: nodePort.port, protocol: number, scope: nodePort.scope, slot: UInt16(slot))
+                }
+                for (slot, backend) in nodePort.backends.enumerated() {
+                    try services.update(ServiceEntry(backend: backend), for: key(slot + 1))
+                }
+                try services.update(
+                    ServiceEntry(
+                        backends: UInt16(nodePort.backends.count), reverseIndex: nodePort.index, flags: nodePort.flags,
+                        maglevSize: UInt32(nodePort.maglevSize)),
+                    for: key(0))
+            }
         }
         for frontend in frontends {
             try reverse.update(ReverseEntry(frontend.address, port: port), for: UInt32(frontend.index))

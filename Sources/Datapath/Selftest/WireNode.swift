@@ -104,7 +104,7 @@ struct WireNode: ~Copyable {
     }
 
     /// Lets another object use the maps that the three share.
-    private static func share(_ object: borrowing Object, with other: inout Object) throws {
+    static func share(_ object: borrowing Object, with other: inout Object) throws {
         let own = Set(other.mapNames)
         for name in object.mapNames where own.contains(name) && !name.contains(".") {
             try other.reuse(name, of: object)

@@ -1,25 +1,34 @@
+import DatapathOptions
 import KubeObjects
 import NetAddress
 
 extension ObjectConsumer {
-    /// Services, endpoint slices and the nodes' addresses → the service maps. Without kube-proxy replacement there are none.
-    static let services = ObjectConsumer(name: "services", kinds: [.services, .nodes]) { core, delta in
+    /// Services, which change with their slices, pods' host ports and the nodes' addresses → the service maps. Without kube-proxy
+    /// replacement there are none.
+    static let services = ObjectConsumer(name: "services", kinds: [.services, .nodes, .pods]) { core, delta in
         try core.reconcileServices(delta)
     }
 }
 
 extension AgentCore {
     mutating func reconcileServices(_ delta: ObjectDelta) throws {
-        let plan = ServicePlan(nodeName: settings.config.nodeName, nodeAddresses: nodeAddresses)
+        var plan = ServicePlan(
+            nodeName: settings.config.nodeName, nodeAddresses: nodeAddresses, ownAddresses: ownAddresses,
+            opensClusterAddresses: settings.options.bpf.lbExternalClusterIP,
+            maglevSize: settings.options.loadBalancer.algorithm == .maglev ? settings.options.maglev.tableSize : 0)
+        plan.kinds = settings.options.servedKinds
+        switch settings.options.loadBalancer.mode {
+        case .snat: break
+        case .dsr: plan.directProtocols = [6, 17]
+        case .hybrid: plan.directProtocols = [6]
+        }
         var due = delta[.services]
         if !delta[.nodes].isEmpty { due.formUnion(objects.services.keys) }
         for key in due.sorted() {
-            let frontends =
-                !settings.options.kubeProxyReplacement.isOff
-                ? objects.services[key].map { plan.frontends(of: $0, slices(of: key)) } ?? [:] : [:]
-            for end in try services.set(key, frontends) {
-                Log.warning("frontend belongs to another service", ["service": "\(key)", "frontend": "\(end)"])
-            }
+            try program(key, objects.services[key].map { plan.frontends(of: $0, slices(of: key)) } ?? [:])
+        }
+        for key in delta[.pods].sorted() {
+            try program(ServicePlan.hostPortKey(of: key), objects.pods[key].map { plan.frontends(of: $0) } ?? [:])
         }
         try services.finishPlanning()
     }
@@ -28,9 +37,33 @@ extension AgentCore {
         slices.slices(of: service).compactMap { objects.endpointSlices[$0] }
     }
 
+    private mutating func program(_ key: ObjectKey, _ frontends: [ServiceEnd: FrontendPlan]) throws {
+        for end in try services.set(key, frontends) {
+            Log.warning("frontend belongs to another service", ["service": "\(key)", "frontend": "\(end)"])
+        }
+    }
+
+    /// Of the node and of its devices, in order.
+    private var ownAddresses: [IPv4Address] {
+        Set([settings.nodeAddress] + devices.nodeDevices.compactMap(\.address)).sorted()
+    }
+
     /// This node's and those of the nodes that are known as objects.
     private var nodeAddresses: [IPv4Address] {
         let known = objects.nodes.values.compactMap { $0.internalIP.flatMap { IPv4Address($0) } }
         return Set(known + [settings.nodeAddress]).sorted()
+    }
+}
+
+extension DatapathOptions {
+    /// What the datapath serves: everything in kube-proxy's place, or what is switched on by itself, and with it cluster
+    /// addresses for pods.
+    var servedKinds: Set<FrontendPlan.Kind> {
+        if kubeProxyReplacement.isComplete { return Set(FrontendPlan.Kind.allCases) }
+        var kinds: Set<FrontendPlan.Kind> = []
+        if nodePort.enabled { kinds.formUnion([.nodePort, .loadBalancer]) }
+        if externalIPs.enabled { kinds.insert(.externalIP) }
+        if hostPort.enabled { kinds.insert(.hostPort) }
+        return kinds.isEmpty ? [] : kinds.union([.clusterIP])
     }
 }

@@ -10,11 +10,15 @@ struct ServiceMaps: ~Copyable {
     private var backends: QueuedUpdates<UInt32, BackendEntry>
     private var reverse: QueuedUpdates<UInt32, ReverseEntry>
     private let affinity: Map<AffinityKey, AffinityEntry>
+    private let maglev: Map<MaglevKey, MaglevPart>
 
     /// What a frontend is in the kernel.
     struct Frontend: Equatable, Sendable {
         var index: UInt16
         var affinitySeconds: UInt32
+        var flags: ServiceEntry.Flags = []
+        /// Entries of its Maglev table, which follows from the backends; 0: it has none.
+        var maglevSize = 0
         /// Numbers of its backends, by slot.
         var backends: [UInt32]
     }
@@ -25,7 +29,8 @@ struct ServiceMaps: ~Copyable {
             services: QueuedUpdates(try Map(pinnedAt: "\(pins)/\(MapName.services)")),
             backends: QueuedUpdates(try Map(pinnedAt: "\(pins)/\(MapName.backends)")),
             reverse: QueuedUpdates(try Map(pinnedAt: "\(pins)/\(MapName.reverse)")),
-            affinity: try Map(pinnedAt: "\(pins)/\(MapName.affinity)"))
+            affinity: try Map(pinnedAt: "\(pins)/\(MapName.affinity)"),
+            maglev: try Map(pinnedAt: "\(pins)/\(MapName.maglev)"))
     }
 
     /// Frontends with the slots that count; slots beyond, which a kill in the middle of a change left, are removed.
@@ -35,12 +40,13 @@ struct ServiceMaps: ~Copyable {
         var counts: [ServiceEnd: Int] = [:]
         var slots: [(end: ServiceEnd, slot: Int, backend: UInt32, key: ServiceKey)] = []
         for (key, entry) in try services.map.entries() {
-            guard let address = key.address else { continue }
-            let end = ServiceEnd(address: address, port: key.port, ipProtocol: key.ipProtocol)
+            guard let address = key.address, let scope = key.scope else { continue }
+            let end = ServiceEnd(address: address, port: key.port, ipProtocol: key.ipProtocol, scope: scope)
             if key.slot == 0 {
                 counts[end] = Int(entry.backends)
                 found[end] = Frontend(
-                    index: entry.reverseIndex, affinitySeconds: entry.affinitySeconds,
+                    index: entry.reverseIndex, affinitySeconds: entry.affinitySeconds, flags: entry.flags,
+                    maglevSize: Int(entry.maglevSize),
                     backends: Array(repeating: 0, count: Int(entry.backends)))
             } else {
                 slots.append((end, Int(key.slot), entry.backend, key))
@@ -94,10 +100,17 @@ struct ServiceMaps: ~Copyable {
         try backends.map.removeValue(for: number)
     }
 
-    /// Slots before the count that makes them visible, and those that are too many after it.
+    /// Slots and table before the count that makes them visible, and those that are too many after it.
     ///
+    /// - Parameter table: numbers of backends, `maglevSize` of them.
     /// - Returns: whether so many updates wait that it is time to flush.
-    mutating func set(_ end: ServiceEnd, _ frontend: Frontend, before: Frontend?) throws(SystemError) -> Bool {
+    mutating func set(
+        _ end: ServiceEnd, _ frontend: Frontend, table: [UInt32], before: Frontend?
+    ) throws(SystemError) -> Bool {
+        if !table.isEmpty {
+            try flush()
+            try setTable(table, of: frontend, before: before?.maglevSize ?? 0)
+        }
         if before?.index != frontend.index {
             reverse.update(ReverseEntry(end.address, port: end.port), for: UInt32(frontend.index))
         }
@@ -108,7 +121,12 @@ struct ServiceMaps: ~Copyable {
         let isFull = services.update(
             ServiceEntry(
                 backends: UInt16(frontend.backends.count), reverseIndex: frontend.index,
-                affinitySeconds: frontend.affinitySeconds), for: key(end, 0))
+                affinitySeconds: frontend.affinitySeconds, flags: frontend.flags,
+                maglevSize: UInt32(frontend.maglevSize)), for: key(end, 0))
+        if let before, before.maglevSize > frontend.maglevSize {
+            try flush()
+            try removeTable(of: frontend.index, from: frontend.maglevSize, to: before.maglevSize)
+        }
         let excess = before?.backends.count ?? 0
         if excess > frontend.backends.count {
             try flush()
@@ -126,6 +144,24 @@ struct ServiceMaps: ~Copyable {
         try services.map.removeValue(for: key(end, 0))
         for slot in 0..<frontend.backends.count { try services.map.removeValue(for: key(end, slot + 1)) }
         try reverse.map.removeValue(for: UInt32(frontend.index))
+        try removeTable(of: frontend.index, from: 0, to: frontend.maglevSize)
+    }
+
+    /// Part by part; parts that stay as they are are not touched.
+    private func setTable(_ table: [UInt32], of frontend: Frontend, before: Int) throws(SystemError) {
+        for start in stride(from: 0, to: table.count, by: MaglevPart.entries) {
+            let part = MaglevPart(table[start..<min(start + MaglevPart.entries, table.count)])
+            let key = MaglevKey(reverseIndex: frontend.index, part: UInt16(start / MaglevPart.entries))
+            if start < before, try maglev.value(for: key)?.backends == part.backends { continue }
+            try maglev.update(part, for: key)
+        }
+    }
+
+    private func removeTable(of index: UInt16, from kept: Int, to size: Int) throws(SystemError) {
+        let first = (kept + MaglevPart.entries - 1) / MaglevPart.entries
+        for part in first..<max(first, (size + MaglevPart.entries - 1) / MaglevPart.entries) {
+            try maglev.removeValue(for: MaglevKey(reverseIndex: index, part: UInt16(part)))
+        }
     }
 
     /// Clients whose backend is no longer one of the frontend's choose again.
@@ -138,6 +174,6 @@ struct ServiceMaps: ~Copyable {
     }
 
     private func key(_ end: ServiceEnd, _ slot: Int) -> ServiceKey {
-        ServiceKey(end.address, port: end.port, protocol: end.ipProtocol, slot: UInt16(slot))
+        ServiceKey(end.address, port: end.port, protocol: end.ipProtocol, scope: end.scope, slot: UInt16(slot))
     }
 }

@@ -1,3 +1,4 @@
+import DatapathModel
 import KubeObjects
 import NetAddress
 
@@ -7,22 +8,29 @@ struct ServiceEnd: Hashable, Sendable, Comparable, CustomStringConvertible {
     let port: UInt16
     /// The IP protocol number: TCP or UDP.
     let ipProtocol: UInt8
+    /// Of a frontend: who is led by it.
+    var scope = ServiceScope.everybody
 
     static func < (left: ServiceEnd, right: ServiceEnd) -> Bool {
-        (left.address, left.port, left.ipProtocol) < (right.address, right.port, right.ipProtocol)
+        (left.address, left.port, left.ipProtocol, left.scope) < (
+            right.address, right.port, right.ipProtocol, right.scope
+        )
     }
 
     /// `10.100.0.1:443/TCP`
-    var description: String { "\(address):\(port)/\(ipProtocol == 6 ? "TCP" : "UDP")" }
+    var description: String {
+        "\(address):\(port)/\(ipProtocol == 6 ? "TCP" : "UDP")" + (scope == .outside ? "/outside" : "")
+    }
 }
 
 /// What a frontend is to be.
 struct FrontendPlan: Equatable, Sendable {
-    enum Kind: String, Sendable {
+    enum Kind: String, Sendable, CaseIterable {
         case clusterIP = "ClusterIP"
         case nodePort = "NodePort"
         case externalIP = "ExternalIP"
         case loadBalancer = "LoadBalancer"
+        case hostPort = "HostPort"
     }
 
     let service: ObjectKey
@@ -31,14 +39,28 @@ struct FrontendPlan: Equatable, Sendable {
     let backends: [ServiceEnd]
     /// 0: a client may go to another backend each time.
     let affinitySeconds: UInt32
+    /// Who else than callers of the cluster.
+    var flags: ServiceEntry.Flags = []
+    /// Entries of the Maglev table that leads calls from outside; 0: at random.
+    var maglevSize = 0
 }
 
-/// Frontends and backends that follow from Kubernetes objects; pure. Only what is called from within the cluster: a frontend
-/// leads to all endpoints whatever `externalTrafficPolicy` says, as it does for pods behind kube-proxy.
+/// Frontends and backends that follow from Kubernetes objects; pure. For callers of the cluster a frontend leads to all
+/// endpoints whatever `externalTrafficPolicy` says, as it does for pods behind kube-proxy.
 struct ServicePlan: Sendable {
     let nodeName: String
     /// Of all nodes: each answers at every node port.
     let nodeAddresses: [IPv4Address]
+    /// Those that callers from outside reach this node at.
+    var ownAddresses: [IPv4Address] = []
+    /// Whether cluster addresses are called from outside too (`bpf.lbExternalClusterIP`).
+    var opensClusterAddresses = false
+    /// What is served; the rest is left to kube-proxy.
+    var kinds = Set(FrontendPlan.Kind.allCases)
+    /// Of the tables that lead calls from outside (`loadBalancer.algorithm: maglev`); 0: at random.
+    var maglevSize = 0
+    /// IP protocols of which backends of other nodes answer callers directly (`loadBalancer.mode`).
+    var directProtocols: Set<UInt8> = []
 
     /// - Parameter slices: the service's own; slices of another family than IPv4 are left out.
     func frontends(of service: Service, _ slices: [EndpointSlice]) -> [ServiceEnd: FrontendPlan] {
@@ -47,25 +69,56 @@ struct ServicePlan: Sendable {
         for port in service.spec.ports {
             guard let number = Self.number(of: port.protocol) else { continue }
             let endpoints = Self.endpoints(of: port, number, slices)
-            func add(_ addresses: [IPv4Address], _ port: UInt16, _ kind: FrontendPlan.Kind, localOnly: Bool = false) {
-                let backends = Self.selected(localOnly ? endpoints.filter { $0.node == nodeName } : endpoints)
+            let all = Self.selected(endpoints)
+            let own = Self.selected(endpoints.filter { $0.node == nodeName })
+            func set(
+                _ end: ServiceEnd, _ kind: FrontendPlan.Kind, _ backends: [ServiceEnd], _ flags: ServiceEntry.Flags
+            ) {
+                if plans[end] != nil { return }
+                plans[end] = FrontendPlan(
+                    service: service.key, kind: kind, backends: backends,
+                    affinitySeconds: UInt32(clamping: service.affinityTimeout ?? 0), flags: flags,
+                    maglevSize: end.scope == .outside || (flags.contains(.outside) && !flags.contains(.scopes))
+                        ? maglevSize : 0)
+            }
+            /// Only frontends that every node has, so that it knows what to answer under.
+            func outside(_ address: IPv4Address, _ kind: FrontendPlan.Kind) -> ServiceEntry.Flags {
+                let isEverywhere = kind != .nodePort || nodeAddresses.contains(address)
+                return isEverywhere && directProtocols.contains(number) ? [.outside, .direct] : .outside
+            }
+            /// Called from outside too, then as `externalTrafficPolicy` says.
+            func open(_ addresses: [IPv4Address], _ port: UInt16, _ kind: FrontendPlan.Kind) {
+                let hasScopes = service.spec.externalTrafficPolicy == .local
                 for address in addresses {
                     let end = ServiceEnd(address: address, port: port, ipProtocol: number)
-                    if plans[end] != nil { continue }
-                    plans[end] = FrontendPlan(
-                        service: service.key, kind: kind, backends: backends,
-                        affinitySeconds: UInt32(clamping: service.affinityTimeout ?? 0))
+                    set(end, kind, all, hasScopes ? [.outside, .scopes] : outside(address, kind))
+                    guard hasScopes, plans[end]?.flags.contains(.scopes) ?? false else { continue }
+                    set(ServiceEnd(address: address, port: port, ipProtocol: number, scope: .outside), kind, own, [])
                 }
             }
-            add(
-                Self.addresses(service.clusterAddresses), port.port, .clusterIP,
-                localOnly: service.spec.internalTrafficPolicy == .local)
+            for address in Self.addresses(service.clusterAddresses) {
+                set(
+                    ServiceEnd(address: address, port: port.port, ipProtocol: number), .clusterIP,
+                    service.spec.internalTrafficPolicy == .local ? own : all,
+                    opensClusterAddresses ? outside(address, .clusterIP) : [])
+            }
             guard !service.isHeadless else { continue }
-            add(Self.addresses(service.spec.externalIPs), port.port, .externalIP)
-            add(Self.addresses(service.loadBalancerAddresses), port.port, .loadBalancer)
-            if let nodePort = port.nodePort, service.spec.type != .clusterIP { add(nodeAddresses, nodePort, .nodePort) }
+            open(Self.addresses(service.spec.externalIPs), port.port, .externalIP)
+            if service.spec.loadBalancerSourceRanges.isEmpty {
+                open(Self.addresses(service.loadBalancerAddresses), port.port, .loadBalancer)
+            } else {
+                // Ranges are not looked at, so nobody from outside is let in.
+                for address in Self.addresses(service.loadBalancerAddresses) {
+                    set(ServiceEnd(address: address, port: port.port, ipProtocol: number), .loadBalancer, all, [])
+                }
+            }
+            guard let nodePort = port.nodePort, service.spec.type != .clusterIP else { continue }
+            open(ownAddresses, nodePort, .nodePort)
+            for address in nodeAddresses {
+                set(ServiceEnd(address: address, port: nodePort, ipProtocol: number), .nodePort, all, [])
+            }
         }
-        return plans
+        return plans.filter { kinds.contains($0.value.kind) }
     }
 
     private struct Endpoint {
@@ -103,7 +156,7 @@ struct ServicePlan: Sendable {
     private static func addresses(_ texts: [String]) -> [IPv4Address] { texts.compactMap { IPv4Address($0) } }
 
     /// Nil for what is not balanced.
-    private static func number(of transport: TransportProtocol) -> UInt8? {
+    static func number(of transport: TransportProtocol) -> UInt8? {
         switch transport {
         case .tcp: 6
         case .udp: 17

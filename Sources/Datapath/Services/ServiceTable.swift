@@ -17,6 +17,8 @@ struct ServiceTable: ~Copyable {
     private var indices: Set<UInt16> = []
     private var lastNumber: UInt32 = 0
     private var lastIndex: UInt16 = 0
+    /// Computed last.
+    private var lastTable: (backends: [ServiceEnd], entries: [Int]) = ([], [])
     /// Whether all services were planned once: until then, frontends without a plan are another agent's, and stay.
     private var isPlanned = false
     /// Frontends whose updates may still wait in `maps`.
@@ -70,7 +72,8 @@ struct ServiceTable: ~Copyable {
             ofService[service]?.remove(end)
         }
         var refused: [ServiceEnd] = []
-        for (end, plan) in planned.sorted(by: { $0.key < $1.key }) {
+        // The scope for the outside before the frontend that leads to it.
+        for (end, plan) in planned.sorted(by: { ($1.key.scope, $0.key) < ($0.key.scope, $1.key) }) {
             if let owner = plans[end]?.service, owner != service {
                 refused.append(end)
                 continue
@@ -132,16 +135,33 @@ struct ServiceTable: ~Copyable {
     private mutating func program(_ end: ServiceEnd, _ plan: FrontendPlan) throws {
         let before = frontends[end]
         let wanted = ServiceMaps.Frontend(
-            index: try before?.index ?? freeIndex(), affinitySeconds: plan.affinitySeconds,
+            index: try before?.index ?? freeIndex(), affinitySeconds: plan.affinitySeconds, flags: plan.flags,
+            maglevSize: plan.backends.isEmpty ? 0 : plan.maglevSize,
             backends: try plan.backends.map { try activate($0) })
         for number in wanted.backends { users[number, default: 0] += 1 }
         waiting.append(end)
-        let isFull = try before != wanted && maps.set(end, wanted, before: before)
+        var isFull = false
+        if before != wanted {
+            let table = table(plan, wanted)
+            isFull = try maps.set(end, wanted, table: table, before: before)
+        }
         frontends[end] = wanted
         indices.insert(wanted.index)
         plans[end] = plan
         try release(before?.backends ?? [])
         if isFull { try flush() }
+    }
+
+    /// The frontend's Maglev table by the backends' numbers; the frontends of a service mostly share one.
+    private mutating func table(_ plan: FrontendPlan, _ frontend: ServiceMaps.Frontend) -> [UInt32] {
+        guard frontend.maglevSize > 0 else { return [] }
+        if lastTable.backends != plan.backends || lastTable.entries.count != frontend.maglevSize {
+            lastTable = (
+                plan.backends,
+                MaglevTable.entries(for: plan.backends.map(\.description), size: frontend.maglevSize)
+            )
+        }
+        return lastTable.entries.map { frontend.backends[$0] }
     }
 
     private mutating func remove(_ end: ServiceEnd) throws {

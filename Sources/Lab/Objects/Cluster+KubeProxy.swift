@@ -73,6 +73,16 @@ extension Cluster {
         return SavedRules(saved.output)
     }
 
+    /// Names of the processes that run in the node.
+    /// - Throws: `LabError` when the node has no userland disk or does not answer.
+    public func processes(of node: ClusterNode) async throws -> [String] {
+        let listed = try await run(["ps", "-o", "comm"], on: node)
+        guard listed.status == 0 else {
+            throw LabError(.request, "\(node.name): ps ended with \(listed.status): \(listed.errorOutput.suffix(400))")
+        }
+        return listed.output.split(whereSeparator: \.isNewline).dropFirst().map(String.init)
+    }
+
     private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
         if let limited = objects.services.values.first(where: { !$0.spec.loadBalancerSourceRanges.isEmpty }) {
             throw LabError(

@@ -16,6 +16,9 @@ public struct ImageVerify: AsyncParsableCommand {
             tried.
             """)
 
+    /// The self-test has maps of its own for every object, which on a node are shared.
+    private static let mapsMiB = 320
+
     @Option(
         name: .long, parsing: .upToNextOption,
         help: ArgumentHelp("Kernel series, or 'all'.", valueName: "series"),
@@ -99,7 +102,7 @@ public struct ImageVerify: AsyncParsableCommand {
     private static func verify(
         _ series: KernelSeries, _ command: [String], seconds: Double
     ) async throws -> KernelVerification {
-        let trial = try await NodeProgram.run(command, on: series, seconds: seconds)
+        let trial = try await NodeProgram.run(command, on: series, seconds: seconds, memoryMiB: mapsMiB)
         guard
             let output = try? JSONDecoder().decode(SelftestOutput.self, from: Data(trial.outcome.executed.output.utf8))
         else { throw trial.failure }

@@ -14,7 +14,8 @@ extension ScenarioReader {
             nodes: (value["nodes"]?.items ?? []).map {
                 NodeExpectation(
                     nodes: nodeNames($0["nodes"]), state: $0["state"]?.text ?? "", says: $0["says"]?.text,
-                    interfaceAddresses: $0["interfaceAddresses"]?.integer)
+                    interfaceAddresses: $0["interfaceAddresses"]?.integer,
+                    kubeProxy: $0["kubeProxy"]?.text.flatMap(NodeExpectation.KubeProxy.init(rawValue:)))
             },
             drops: (value["drops"]?.items ?? []).map { drop($0) },
             identities: (value["identities"]?.items ?? []).map { identity($0) },
@@ -129,8 +130,9 @@ extension ScenarioReader {
             guard let place = value[direction.rawValue] else { return nil }
             return WireExpectation(
                 protocol: value["protocol"]?.text ?? "",
-                port: value["port"]?.integer.flatMap { UInt16(exactly: $0) } ?? 0, direction: direction,
-                nodes: nodeNames(place), present: presence(value, place))
+                port: value["port"]?.integer.flatMap { UInt16(exactly: $0) } ?? 0,
+                side: value["side"]?.text.flatMap(WireExpectation.Side.init(rawValue:)) ?? .destination,
+                direction: direction, nodes: nodeNames(place), present: presence(value, place))
         }
     }
 

@@ -58,7 +58,10 @@ extension ScenarioShape {
         name: "wire expectation", help: "Packets that must be, or must not be, on the nodes' taps.",
         fields: [
             Field("protocol", .choice(["tcp", "udp"]), required: true, "Protocol."),
-            Field("port", .integer(1...65535), required: true, "Destination port."),
+            Field("port", .integer(1...65535), required: true, "Destination port, or as `side` says."),
+            Field(
+                "side", .choice(WireExpectation.Side.allCases.map(\.rawValue)),
+                "Whose port it is; the destination's."),
             Field("leaves", .nodes(orNone: true), "Nodes that send such packets; none: no node does."),
             Field("arrives", .nodes(orNone: true), "Nodes whose interface is reached by such packets."),
             Field("present", .flag, "false: there must be no such packet at the nodes named."),
@@ -109,6 +112,9 @@ extension ScenarioShape {
             Field(
                 "interfaceAddresses", .integer(0...1000),
                 "How many addresses for pods the cloud's interfaces have, in use or not, by the agent's status."),
+            Field(
+                "kubeProxy", .choice(NodeExpectation.KubeProxy.allCases.map(\.rawValue)),
+                "What there is of kube-proxy: neither chain nor rule nor process, or rules."),
         ])
 
     static let identity = ObjectShape(

@@ -56,7 +56,8 @@ extension WireExpectation {
     var words: String {
         let at = present ? places(nodes) : places(nodes, of: "any node")
         let verb = direction == .leaves ? "leaves" : "arrives at"
-        return "wire: \(present ? "" : "no ")\(`protocol`)/\(port) \(verb) \(at)"
+        let traffic = "\(side == .source ? "answer of " : "")\(`protocol`)/\(port)"
+        return "wire: \(present ? "" : "no ")\(traffic) \(verb) \(at)"
     }
 }
 
@@ -86,8 +87,14 @@ extension DropExpectation {
 extension NodeExpectation {
     /// `node2 is crashed`
     var words: String {
-        (nodes.isEmpty ? "every node is \(state)" : "\(places(nodes)) is \(state)")
+        let text =
+            (nodes.isEmpty ? "every node is \(state)" : "\(places(nodes)) is \(state)")
             + (interfaceAddresses.map { ", with \($0) addresses of the cloud's interfaces" } ?? "")
+        switch kubeProxy {
+        case .absent?: return text + ", with nothing of kube-proxy"
+        case .rules?: return text + ", with kube-proxy's rules"
+        case nil: return text
+        }
     }
 }
 

@@ -64,6 +64,7 @@
 #define DP_MAP_AFFINITY "dp_affinity"
 #define DP_MAP_SOCKETS "dp_sockets"
 #define DP_MAP_BANDWIDTH "dp_bandwidth"
+#define DP_MAP_MAGLEV "dp_maglev"
 
 #define DP_MAX_ENDPOINTS 4096
 #define DP_MAX_IPCACHE 65536
@@ -78,6 +79,7 @@
 #define DP_MAX_REVNAT 65535
 #define DP_MAX_AFFINITY 16384
 #define DP_MAX_SOCKETS 65536
+#define DP_MAX_MAGLEV 131072
 #define DP_EVENTS_BYTES (1 << 20)
 // The reader of traces is woken when so much more has come.
 #define DP_EVENTS_WAKEUP_BYTES (1 << 16)
@@ -109,6 +111,7 @@
     X(CT_INSERTION_FAILED, -21, "ct-insertion-failed", "connection cannot be entered in the conntrack table") \
     X(NO_SERVICE_BACKEND, -22, "no-service-backend", "service has no backend; the caller is told port unreachable") \
     X(SERVICE_REFUSED, -23, "service-refused", "kernel refused to write the packet of a service") \
+    X(UNKNOWN_FRONTEND, -24, "unknown-frontend", "led here by another node for a frontend that is not known here (yet)") \
     X(NAT_NO_PORT, -35, "nat-no-port", "no free port for another masqueraded flow to this destination") \
     X(NAT_UNSUPPORTED_PROTOCOL, -36, "nat-unsupported-protocol", "protocol or ICMP message is not masqueraded") \
     X(NAT_NO_MAPPING, -37, "nat-no-mapping", "ICMP error of a pod about a flow that is not masqueraded") \
@@ -161,6 +164,8 @@ enum dp_point {
     X(FORWARD, 6, "forward.h") \
     X(CT, 10, "ct.h") \
     X(SERVICE, 11, "service.h") \
+    X(NODE_SERVICE, 12, "node_service.h") \
+    X(DIRECT_RETURN, 13, "direct_return.h") \
     X(MASQUERADE, 20, "masquerade.h") \
     X(POLICY, 30, "policy.h") \
     X(PROXY, 31, "proxy.h") \
@@ -275,6 +280,10 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 // What pods send to the outside goes straight to the device that masquerades it: services and masquerade are both by this
 // datapath, so that netfilter, and whatever rules others left there, has no part in it.
 #define DP_CONFIG_HOST_ROUTING 32
+// Calls of services that come in by a node device are translated.
+#define DP_CONFIG_NODE_SERVICES 64
+// Other nodes lead calls here whose answers leave directly, under the frontend's address.
+#define DP_CONFIG_DIRECT_RETURN 128
 
 // Packets of pods with an egress rate are given the time at which they may leave.
 #define DP_CONFIG_BANDWIDTH 0x10000
@@ -325,7 +334,8 @@ enum dp_ct_direction {
     DP_CT_INGRESS = 2,
     // The call of a service before its translation: remembers the backend.
     DP_CT_SERVICE = 3,
-    // The node translated a call from outside (NodePort): tells the endpoint's interface how to translate back.
+    // The node translated a call from outside (NodePort), so that it went from the caller to a backend: tells the node's
+    // devices whose packets give way to the node's address, and which come back as from the frontend.
     DP_CT_NODE = 4,
     // A pod's packet that came out of the node's stack, translated by netfilter (kube-proxy): what answers it goes there, too.
     DP_CT_NETFILTER = 5,
@@ -363,7 +373,7 @@ enum dp_ct_state {
 #define DP_CT_OPENING_SECONDS 60
 #define DP_CT_TCP_SECONDS 8000
 #define DP_CT_CLOSED_SECONDS 10
-// Of service entries, which see the caller's side only: after its FIN.
+// Of entries that see one side only: after its FIN.
 #define DP_CT_SERVICE_CLOSING_SECONDS 120
 #define DP_CT_ANY_SECONDS 60
 
@@ -374,6 +384,8 @@ enum dp_ct_state {
 #define DP_CT_PROXY 8
 // An endpoint calls itself through a service, under DP_LOOPBACK_IPV4 as its source.
 #define DP_CT_LOOPBACK 16
+// Of node entries: the answers do not come back to the node that was called, so that each node sees one side.
+#define DP_CT_DIRECT 32
 
 struct dp_ct_entry {
     // CLOCK_MONOTONIC, seconds; void when it is past.
@@ -429,12 +441,24 @@ struct dp_service_key {
     __u16 slot;
     __u8 protocol;
     __u8 family;
-    __u8 pad[2];
+    // 0: for everybody, or, where the frontend has DP_SERVICE_SCOPES, for callers of the cluster.
+    __u8 scope;
+    __u8 pad;
 };
 DP_ASSERT_SIZE(struct dp_service_key, 24);
 
+// Scope for calls from outside of the cluster: the node's own backends (externalTrafficPolicy: Local).
+#define DP_SERVICE_SCOPE_OUTSIDE 1
+
+// Flags of a frontend, scope 0. It is called from outside of the cluster too.
+#define DP_SERVICE_OUTSIDE 1
+// Calls from outside have other backends: those of DP_SERVICE_SCOPE_OUTSIDE.
+#define DP_SERVICE_SCOPES 2
+// What backends of other nodes answer goes directly to the caller.
+#define DP_SERVICE_DIRECT 4
+
 struct dp_service {
-    // Slots 1 …: key of dp_backends.
+    // Slots 1 …: key of dp_backends. Slot 0: entries of the frontend's Maglev table; 0: it has none.
     __u32 backend;
     // Slot 0: how long a client stays with its backend; 0: no affinity.
     __u32 affinity_seconds;
@@ -467,6 +491,32 @@ struct dp_revnat {
     __u8 pad;
 };
 DP_ASSERT_SIZE(struct dp_revnat, 20);
+
+// IPv4 option (RFC 791, section 3.1: copied, class 0) right behind the fixed header of a call that is led to a backend of another
+// node: the frontend, under which that node answers. Taken out again there. Type and length as in Cilium.
+#define DP_DIRECT_OPTION_TYPE 0x9A
+
+struct dp_direct_option {
+    __u8 type;
+    __u8 length;
+    __u16 port;
+    __u32 address;
+};
+DP_ASSERT_SIZE(struct dp_direct_option, 8);
+
+// dp_maglev: hash, part of a frontend's Maglev table → numbers of backends. Entry n is in part n / DP_MAGLEV_PART.
+#define DP_MAGLEV_PART 128
+
+struct dp_maglev_key {
+    __u16 rev_nat;
+    __u16 part;
+};
+DP_ASSERT_SIZE(struct dp_maglev_key, 4);
+
+struct dp_maglev_part {
+    __u32 backend[DP_MAGLEV_PART];
+};
+DP_ASSERT_SIZE(struct dp_maglev_part, 512);
 
 // dp_affinity: LRU hash, client of a frontend → its backend.
 struct dp_affinity_key {
@@ -557,6 +607,12 @@ DP_ASSERT_SIZE(struct dp_nat_key, 40);
 #define DP_NAT_REPLIED 2
 // TCP: FIN or RST was seen.
 #define DP_NAT_CLOSING 4
+// A caller from outside, whom the node leads to a backend of another node.
+#define DP_NAT_SERVICE 8
+
+// Ports of such callers: above those that the node's own sockets take (ip_local_port_range, 32768 … 60999), whose flows to
+// pods are not listed.
+#define DP_NAT_SERVICE_MIN_PORT 61000
 
 struct dp_nat_entry {
     struct dp_address address;

@@ -1,0 +1,174 @@
+import DatapathModel
+import NetAddress
+
+/// Direct server return: what the called node tells the backend's, and what that one makes of it, byte by byte.
+enum DirectReturnCases {
+    static let all = called + announced + received + refused + answered
+
+    private typealias Services = TestServices
+    private typealias Cases = NATCases
+    private typealias Transport = NATCases.Transport
+
+    private static let client: UInt16 = 61_500
+    private static let world = TestNode.world
+    private static let node = TestNode.node
+    private static let backendPort = Services.backendPort
+    private static let opening = Transport.tcp(flags: 2)
+    private static let following = Transport.tcp(flags: 0x10)
+    private static let ttl: UInt8 = 63
+
+    /// Type 0x9A, 8 octets, port, address.
+    private static func option(_ port: UInt16 = Services.direct.port, length: UInt8 = 8) -> [UInt8] {
+        [0x9A, length, UInt8(port >> 8), UInt8(port & 0xFF)] + node.octets
+    }
+
+    /// A call on its way to a backend.
+    private static func call(
+        _ transport: Transport, to backend: IPv4Address, options: [UInt8] = [], ttl: UInt8 = ttl
+    ) -> [UInt8] {
+        let packet = Cases.packet(transport, from: world, client, to: backend, backendPort, ttl: ttl)
+        return Frame.ipv4Packet(
+            from: world, to: backend, protocol: packet[9], ttl: ttl, options: options, Array(packet.dropFirst(20)))
+    }
+
+    private static func number(_ transport: Transport) -> UInt8 {
+        if case .tcp = transport { 6 } else { 17 }
+    }
+
+    /// What a node remembers of a call.
+    private static func known(
+        _ transport: Transport, to backend: IPv4Address, state: ConnectionState = .opening, seconds: Int = 60
+    ) -> TestConnection {
+        TestConnection(
+            key: ConnectionKey(
+                from: world, client, to: backend, backendPort, protocol: number(transport), .node),
+            state: state, flags: .direct, seconds: seconds, identity: .world, reverseIndex: Services.direct.index)
+    }
+
+    // MARK: The node that is called
+
+    private static let called: [SelftestCase] = [Transport.udp, opening].map { transport in
+        let packet = Cases.packet(transport, from: world, client, to: node, Services.direct.port)
+        return SelftestCase(
+            name: "call to be answered directly, \(transport)", program: .fromNetdev, setup: .nodeServices,
+            nat: NATSetup(), packet: Cases.arriving(packet), verdict: .pass,
+            output: Cases.arriving(call(transport, to: TestNode.remotePod, ttl: 64)),
+            events: [
+                Cases.received(from: world, to: node, .ports(source: client, destination: Services.direct.port))
+            ],
+            connectionsAfter: [
+                TestConnection(
+                    key: ConnectionKey(
+                        from: world, client, to: node, Services.direct.port, protocol: number(transport), .service),
+                    seconds: 60, identity: .world, reverseIndex: Services.direct.index,
+                    backend: Services.remoteBackend),
+                known(transport, to: TestNode.remotePod),
+            ])
+    }
+
+    private static func toHost(_ packet: [UInt8]) -> [UInt8] {
+        Frame.ethernet(to: TestNode.hostMAC, from: TestNode.hostMAC, type: Frame.ipv4, packet)
+    }
+
+    private static func leaves(_ name: String, _ transport: Transport, own: [UInt8] = [], options: [UInt8])
+        -> SelftestCase
+    {
+        func event(_ point: TracePoint, tunnel: Bool) -> ExpectedEvent {
+            ExpectedEvent(
+                point: point, source: world, destination: TestNode.remotePod, sourceIdentity: .world,
+                destinationIdentity: TestNode.remoteIdentity,
+                transport: .ports(source: client, destination: backendPort),
+                tunnelRemote: tunnel ? TestNode.otherNode : nil,
+                tunnelIdentifier: tunnel ? Identity.world.rawValue : nil)
+        }
+        return SelftestCase(
+            name: "led on to be answered directly: \(name)", program: .fromHost, setup: .nodeServices, nat: NATSetup(),
+            packet: toHost(call(transport, to: TestNode.remotePod, options: own)), verdict: .redirect,
+            output: toHost(call(transport, to: TestNode.remotePod, options: options + own)),
+            events: [event(.fromHost, tunnel: false), event(.toOverlay, tunnel: true)],
+            connections: [known(transport, to: TestNode.remotePod)])
+    }
+
+    private static let announced: [SelftestCase] = [
+        leaves("a datagram", .udp, options: option()),
+        leaves("a datagram without checksum", .udpWithoutChecksum, options: option()),
+        leaves("the first segment", opening, options: option()),
+        leaves("a later segment, which says nothing", following, options: []),
+        leaves("a packet with options of its own", opening, own: [1, 1, 1, 0], options: option()),
+    ]
+
+    // MARK: The backend's node
+
+    private static func inner(_ transport: Transport, options: [UInt8]) -> [UInt8] {
+        Cases.arriving(call(transport, to: TestNode.pod, options: options))
+    }
+
+    private static func event(_ reason: Reason = .forwarded, identity: Identity = .world, file: String? = nil)
+        -> ExpectedEvent
+    {
+        ExpectedEvent(
+            reason: reason, point: .fromOverlay, source: world, destination: TestNode.pod, sourceIdentity: identity,
+            destinationIdentity: TestNode.podIdentity, transport: .ports(source: client, destination: backendPort),
+            tunnelRemote: .any, tunnelIdentifier: identity.rawValue, file: file)
+    }
+
+    private static func arrives(
+        _ name: String, _ transport: Transport, options: [UInt8], left: [UInt8] = [], identity: Identity = .world,
+        before: [TestConnection] = [], after: [TestConnection]
+    ) -> SelftestCase {
+        SelftestCase(
+            name: "led here to be answered directly: \(name)", program: .fromOverlay, setup: .nodeServices,
+            nat: NATSetup(), packet: inner(transport, options: options), tunnelIdentifier: identity.rawValue,
+            verdict: .redirect,
+            output: Cases.delivered(call(transport, to: TestNode.pod, options: left, ttl: ttl - 1)),
+            outputMark: 0x1D00_0000 | identity.rawValue, events: [event(identity: identity)], connections: before,
+            connectionsAfter: after)
+    }
+
+    private static let received: [SelftestCase] = [
+        arrives("a datagram", .udp, options: option(), after: [known(.udp, to: TestNode.pod)]),
+        arrives(
+            "a datagram without checksum", .udpWithoutChecksum, options: option(),
+            after: [known(.udp, to: TestNode.pod)]),
+        arrives("the first segment", opening, options: option(), after: [known(opening, to: TestNode.pod)]),
+        arrives(
+            "a segment of a connection before it", opening, options: option(),
+            before: [known(opening, to: TestNode.pod, state: .closed, seconds: 5)],
+            after: [known(opening, to: TestNode.pod)]),
+        arrives(
+            "other options stay", .udp, options: option() + [1, 1, 1, 0], left: [1, 1, 1, 0],
+            after: [known(.udp, to: TestNode.pod)]),
+        arrives("other options alone", .udp, options: [1, 1, 1, 0], left: [1, 1, 1, 0], after: []),
+        arrives("another length", .udp, options: option(length: 7), left: option(length: 7), after: []),
+        // A pod may write the option, too.
+        arrives(
+            "of a pod", .udp, options: option(), left: option(), identity: TestNode.remoteIdentity, after: []),
+    ]
+
+    private static let refused: [SelftestCase] = [
+        SelftestCase(
+            name: "led here for a frontend that nobody knows", program: .fromOverlay, setup: .nodeServices,
+            nat: NATSetup(), packet: inner(.udp, options: option(30_099)),
+            tunnelIdentifier: Identity.world.rawValue, verdict: .drop,
+            events: [event(), event(.unknownFrontend, file: "overlay.bpf.c")], connectionsAfter: [])
+    ]
+
+    // MARK: The answer
+
+    private static let answered: [SelftestCase] = [Transport.udp, .tcp(flags: 0x12)].map { transport in
+        func answer(from address: IPv4Address, _ port: UInt16) -> [UInt8] {
+            Cases.leaving(
+                Cases.packet(transport, from: address, port, to: world, client, ttl: ttl, isAnswer: true))
+        }
+        return SelftestCase(
+            name: "answered directly, \(transport)", program: .toNetdev, setup: .nodeServices, nat: NATSetup(),
+            packet: answer(from: TestNode.pod, backendPort), verdict: .pass,
+            output: answer(from: node, Services.direct.port),
+            events: [
+                Cases.sent(
+                    from: node, TestNode.podIdentity, to: world, .world,
+                    transport: .ports(source: Services.direct.port, destination: client))
+            ],
+            connections: [known(transport, to: TestNode.pod)])
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Direct server return: a call from outside goes on to another node's pod under the caller's own address, and says in an IPv4
+// option which frontend was called. The pod's node takes the option out, remembers the frontend, and sends the answers directly.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "ct_entry.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "flow.h"
+#include "l4.h"
+#include "nat_rewrite.h"
+#include "node_flow.h"
+#include "packet.h"
+#include "service_select.h"
+#include "subprogram.h"
+
+#define DIRECT_OPTION_BYTES ((int)sizeof(struct dp_direct_option))
+#define DIRECT_OPTION_OFFSET (ETH_HLEN + sizeof(struct iphdr))
+// Longest header, in words.
+#define IPV4_MAX_IHL 15
+
+static __always_inline __be16 ipv4_first_word(const struct iphdr *ip) {
+    return bpf_htons(ip->version << 12 | ip->ihl << 8 | ip->tos);
+}
+
+// Writes the fixed header as it is with the option or without it. The checksum goes along; so does skb->csum.
+static __always_inline int direct_write_header(
+    struct __sk_buff *skb, struct iphdr *ip, const struct dp_direct_option *option, int is_added) {
+    __be16 words[4] = {
+        bpf_htons(option->type << 8 | option->length),
+        option->port,
+        option->address & 0xFFFF,
+        option->address >> 16,
+    };
+    __be16 first = ipv4_first_word(ip);
+    __be16 length = ip->tot_len;
+    int bytes = is_added ? DIRECT_OPTION_BYTES : -DIRECT_OPTION_BYTES;
+
+    ip->ihl += bytes / 4;
+    ip->tot_len = bpf_htons(bpf_ntohs(length) + bytes);
+    ip->check = checksum_replace2(ip->check, first, ipv4_first_word(ip));
+    ip->check = checksum_replace2(ip->check, length, ip->tot_len);
+#pragma unroll
+    for (int index = 0; index < 4; index++)
+        ip->check = is_added ? checksum_replace2(ip->check, 0, words[index])
+                             : checksum_replace2(ip->check, words[index], 0);
+    return bpf_skb_store_bytes(skb, ETH_HLEN, ip, sizeof(*ip), BPF_F_RECOMPUTE_CSUM) ? -1 : 0;
+}
+
+// A call that node_service_egress found. Only what opens a connection says the frontend; a datagram always does.
+// Answers 0 or a drop reason.
+SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
+    const struct flow *flow = flow_lookup();
+    const struct dp_revnat *frontend;
+    struct dp_direct_option option;
+    struct iphdr ip;
+    __u32 index;
+
+    if (!flow || flow->flags & FLOW_ICMP_ERROR || !packet->l4_offset)
+        return 0;
+    if (packet->event.protocol == IPPROTO_TCP && !ct_is_opening_segment(packet))
+        return 0;
+    index = flow->connection.rev_nat;
+    frontend = bpf_map_lookup_elem(&dp_revnat, &index);
+    if (!frontend)
+        return DP_DROP_UNKNOWN_FRONTEND;
+    option.type = DP_DIRECT_OPTION_TYPE;
+    option.length = DIRECT_OPTION_BYTES;
+    option.port = frontend->port;
+    option.address = frontend->address.word[0];
+    if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.ihl > IPV4_MAX_IHL - DIRECT_OPTION_BYTES / 4 ||
+        bpf_ntohs(ip.tot_len) > 0xFFFF - DIRECT_OPTION_BYTES)
+        return DP_DROP_SERVICE_REFUSED;
+    if (bpf_skb_adjust_room(skb, DIRECT_OPTION_BYTES, BPF_ADJ_ROOM_NET, 0) ||
+        bpf_skb_store_bytes(skb, DIRECT_OPTION_OFFSET, &option, sizeof(option), BPF_F_RECOMPUTE_CSUM) ||
+        direct_write_header(skb, &ip, &option, 1))
+        return DP_DROP_SERVICE_REFUSED;
+    packet->l4_offset += DIRECT_OPTION_BYTES;
+    return 0;
+}
+
+// A packet of a caller from outside that another node led here: without the option, and with its frontend remembered.
+// Answers 0, also for a packet without the option, or a drop reason.
+SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_direct_option option;
+    struct dp_service_key key = {};
+    const struct dp_service *service;
+    struct iphdr ip;
+    struct flow *flow;
+    int refused;
+
+    if (packet->event.protocol != IPPROTO_TCP && packet->event.protocol != IPPROTO_UDP)
+        return 0;
+    if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.ihl * 4 < (int)(sizeof(ip) + sizeof(option)))
+        return 0;
+    if (bpf_skb_load_bytes(skb, DIRECT_OPTION_OFFSET, &option, sizeof(option)) ||
+        option.type != DP_DIRECT_OPTION_TYPE || option.length != DIRECT_OPTION_BYTES)
+        return 0;
+    key.address.word[0] = option.address;
+    key.port = option.port;
+    key.protocol = packet->event.protocol;
+    key.family = DP_FAMILY_IPV4;
+    service = service_lookup(&key, 0);
+    if (!service)
+        return DP_DROP_UNKNOWN_FRONTEND;
+    if (bpf_skb_adjust_room(skb, -DIRECT_OPTION_BYTES, BPF_ADJ_ROOM_NET, 0) ||
+        direct_write_header(skb, &ip, &option, 0))
+        return DP_DROP_SERVICE_REFUSED;
+    if (packet->l4_offset)
+        packet->l4_offset -= DIRECT_OPTION_BYTES;
+    flow = flow_begin();
+    if (!flow)
+        return DP_DROP_SERVICE_REFUSED;
+    refused = l4_parse(skb, packet, flow);
+    if (refused)
+        return refused;
+    flow->connection.rev_nat = service->rev_nat;
+    flow->connection.flags = DP_CT_DIRECT;
+    return node_flow_remember(packet, flow);
+}

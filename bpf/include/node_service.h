@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Services for callers from outside of the cluster: NodePort, external and load-balancer addresses.
+//
+// A call comes in by a node device and goes on to a backend; the node's own routes lead it there. Towards a pod of the node it
+// keeps the caller's address, towards one of another node it takes this node's, so that the answer comes back here. What
+// answers leaves by a node device under the frontend's address.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "ct.h"
+#include "datapath_abi.h"
+#include "drop.h"
+#include "flow.h"
+#include "l4.h"
+#include "lookup.h"
+#include "masquerade.h"
+#include "nat.h"
+#include "node_flow.h"
+#include "packet.h"
+#include "service.h"
+#include "service_select.h"
+#include "unreachable.h"
+
+// What a packet that leaves is to the calls that the node translated.
+enum node_service_way {
+    NODE_SERVICE_NONE = 0,
+    // From a caller to a backend.
+    NODE_SERVICE_CALL = 1,
+    // From a backend to a caller.
+    NODE_SERVICE_REPLY = 2,
+    // From a caller to a backend that answers directly.
+    NODE_SERVICE_DIRECT = 3,
+};
+
+// Whether the packet may be a call; for certain only where its ports are at hand. The frontend's scope is in the key then.
+static __always_inline int node_service_is_called(
+    struct __sk_buff *skb, const struct packet *packet, struct dp_service_key *key) {
+    __be16 ports[2];
+
+    if (packet->event.protocol == IPPROTO_ICMP)
+        return packet->l4_offset != 0;
+    if (packet->event.protocol != IPPROTO_TCP && packet->event.protocol != IPPROTO_UDP)
+        return 0;
+    if (!packet->l4_offset)
+        return 1;
+    if (bpf_skb_load_bytes(skb, packet->l4_offset, ports, sizeof(ports)))
+        return 0;
+    key->address = packet->event.destination;
+    key->port = ports[1];
+    key->protocol = packet->event.protocol;
+    key->family = DP_FAMILY_IPV4;
+    return service_lookup_outside(key) != NULL;
+}
+
+// Back by the device that the packet came by.
+static __always_inline int node_service_refuse(struct __sk_buff *skb) {
+    return unreachable_build(skb) ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, 0);
+}
+
+// Ingress of a node device: a call goes to a backend, everything else passes untouched.
+static __noinline int node_service_ingress(struct __sk_buff *skb, struct packet *packet) {
+    struct dp_service_key key = {};
+    struct flow *flow;
+    int refused;
+
+    if (!node_service_is_called(skb, packet, &key))
+        return TC_ACT_OK;
+    flow = flow_begin();
+    if (!flow || l4_parse(skb, packet, flow))
+        return TC_ACT_OK;
+    packet->event.source_identity = identity_of_ipv4(packet->event.source.word[0]);
+    refused = service_translate(skb, packet, flow, 1);
+    if (!refused && flow->connection.rev_nat && !(flow->flags & FLOW_ICMP_ERROR))
+        refused = node_flow_remember(packet, flow);
+    if (!refused)
+        return TC_ACT_OK;
+    DROP_RECORD(skb, packet, refused);
+    // Where other nodes may have backends (externalTrafficPolicy: Local), silence is kube-proxy's answer too.
+    if (refused != DP_DROP_NO_SERVICE_BACKEND || key.scope || !packet->l4_offset)
+        return TC_ACT_SHOT;
+    return node_service_refuse(skb);
+}
+
+// Finds the call that a packet belongs to; an ICMP error is told by what it quotes, and travels like a reply to that.
+static __noinline int node_service_find(struct packet *packet, struct flow *flow) {
+    struct dp_ct_key key = flow->tuple;
+    int way = NODE_SERVICE_CALL;
+    __u32 now = ct_now();
+    struct dp_ct_entry *entry;
+
+    if (flow->flags & FLOW_UNRELATED)
+        return NODE_SERVICE_NONE;
+    key.direction = DP_CT_NODE;
+    entry = ct_entry(&key, now);
+    if (!entry) {
+        way = NODE_SERVICE_REPLY;
+        ct_key_turn(&key);
+        entry = ct_entry(&key, now);
+    }
+    if (!entry)
+        return NODE_SERVICE_NONE;
+    flow->connection.rev_nat = entry->rev_nat;
+    flow->connection.is_reply = way == NODE_SERVICE_REPLY;
+    if (flow->connection.is_reply && !(flow->flags & FLOW_ICMP_ERROR))
+        ct_follow(entry, packet, flow, DP_CT_NODE, 1, now);
+    return way == NODE_SERVICE_CALL && entry->flags & DP_CT_DIRECT ? NODE_SERVICE_DIRECT : way;
+}
+
+// A packet that leaves towards another node or the outside. An answer takes the frontend's address; a call is for
+// masquerade_leave, and the ports in the event count no more.
+//
+// - Returns: enum node_service_way, or a drop reason.
+static __noinline int node_service_egress(struct __sk_buff *skb, struct packet *packet) {
+    struct flow *flow = flow_begin();
+    int refused = 0;
+    int way;
+
+    if (!flow || l4_parse(skb, packet, flow))
+        return NODE_SERVICE_NONE;
+    way = node_service_find(packet, flow);
+    if (way == NODE_SERVICE_REPLY)
+        refused = service_reverse(skb, packet, flow, 0);
+    if (way != NODE_SERVICE_NONE)
+        packet->event.flags &= ~DP_EVENT_L4;
+    return refused ? refused : way;
+}
