@@ -27,6 +27,7 @@ let shared: [Target] = [
     .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
     .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
     .target(name: "NetAddress", swiftSettings: strict),
+    .target(name: "DNSWire", swiftSettings: strict),
     .target(name: "Netlink", dependencies: ["CLibnl", "NetAddress", "LinuxKernel"], swiftSettings: strict),
 ]
 
@@ -38,12 +39,14 @@ let guest: [Target] = [
     .target(name: "Policy", dependencies: ["KubeObjects", "NetAddress"], swiftSettings: strict),
     .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
     .target(
-        name: "RequestProxy", dependencies: ["NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
+        name: "RequestProxy",
+        dependencies: ["DNSWire", "LinuxKernel", "NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
         swiftSettings: strict),
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "DatapathModel", "DatapathOptions", "KubeObjects",
+            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "DNSWire", "DatapathModel", "DatapathOptions",
+            "KubeObjects",
             "NetAddress", "Netlink",
             "LinuxKernel", "Policy", "RequestProxy",
         ],
@@ -51,7 +54,7 @@ let guest: [Target] = [
     .target(name: "CNodeShim"),
     .target(
         name: "NodeRuntime",
-        dependencies: ["CLinuxShim", "CNodeShim", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
+        dependencies: ["CLinuxShim", "CNodeShim", "DNSWire", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
         swiftSettings: strict),
     .executableTarget(name: "labguest", dependencies: ["Datapath", "NodeRuntime"], swiftSettings: strict),
 ]
@@ -81,7 +84,7 @@ let host: [Target] = [
         name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "NetAddress", "LinuxKernel"],
         swiftSettings: strict),
     .target(
-        name: "VPCServices", dependencies: ["CNodeShim", "CloudAPI", "NetAddress", "LinuxKernel"],
+        name: "VPCServices", dependencies: ["CNodeShim", "CloudAPI", "DNSWire", "NetAddress", "LinuxKernel"],
         swiftSettings: strict),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
@@ -146,11 +149,14 @@ let package = Package(
         tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
         tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
-        tests("RequestProxy", ["RequestProxy", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
+        tests(
+            "RequestProxy",
+            ["RequestProxy", "DNSWire", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),
-        tests("VPCServices", ["VPCServices", "CloudAPI", "NetAddress"]),
+        tests("DNSWire", ["DNSWire"]),
+        tests("VPCServices", ["VPCServices", "CloudAPI", "DNSWire", "NetAddress"]),
         .target(name: "NamespaceHarness", path: "Tests/NamespaceHarness", swiftSettings: strict),
         .executableTarget(
             name: "namespace-selftest",

@@ -101,6 +101,16 @@ public enum StatusText {
         return table.text
     }
 
+    public static func names(_ names: [NameSample]) -> String {
+        var table = TextTable("ENDPOINT", "FQDN", "TTL", "EXPIRES IN", "IP", "IDENTITY")
+        for name in names {
+            table.add(
+                "\(name.endpointID)", name.name, "\(name.timeToLive)", "\(name.secondsLeft)s", name.address,
+                name.identity.map { "\($0)" } ?? "-")
+        }
+        return table.text
+    }
+
     public static func identities(_ identities: [AgentIdentity]) -> String {
         var table = TextTable("ID", "LABELS", "LOCAL ENDPOINTS")
         for identity in identities {
