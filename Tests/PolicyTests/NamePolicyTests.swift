@@ -59,7 +59,8 @@ import Testing
 
     @Test func `names lead to the identities of their addresses`() throws {
         var compiler = try compiler([77: ["one.example.com"], 78: ["x.org", "two.example.com"], 79: ["a.b.org"]])
-        let egress = try #require(compiler.compile(labels: Self.web).egress)
+        let compiled = compiler.compile(labels: Self.web)
+        let egress = try #require(compiled.egress)
         func decision(_ identity: UInt32, _ port: UInt16, _ transport: PortProtocol = .tcp) -> PolicyDecision? {
             egress.decision(identity: identity, port: port, of: transport)
         }
@@ -80,8 +81,10 @@ import Testing
     @Test func `questions and requests are judged by egress rules`() throws {
         var compiler = try compiler([77: ["one.example.com"]])
         let compiled = compiler.compile(labels: Self.web)
-        let policy = try #require(compiler.requests(labels: Self.web, compiled, .egress))
-        #expect(compiler.requests(labels: Self.web, compiled, .ingress) == nil)
+        let found = compiler.requests(labels: Self.web, compiled, .egress)
+        let policy = try #require(found)
+        let ofIngress = compiler.requests(labels: Self.web, compiled, .ingress)
+        #expect(ofIngress == nil)
         func asks(_ name: String, _ identity: UInt32 = TestCluster.other, _ transport: PortProtocol = .udp)
             -> RequestPolicy.Verdict
         { policy.verdict(onName: name, peer: identity, port: 53, of: transport) }
@@ -114,7 +117,9 @@ import Testing
             """)
         var compiler = PolicyCompiler(units: units, identities: TestCluster.identities(units), node: 1)
         let labels = TestCluster.labels[TestCluster.client] ?? []
-        let policy = try #require(compiler.requests(labels: labels, compiler.compile(labels: labels), .egress))
+        let compiled = compiler.compile(labels: labels)
+        let found = compiler.requests(labels: labels, compiled, .egress)
+        let policy = try #require(found)
         func asks(_ path: String, _ identity: UInt32, _ port: UInt16) -> Bool {
             policy.verdict(
                 on: RequestFacts(method: "GET", path: path, host: nil, headers: []), peer: identity, port: port)

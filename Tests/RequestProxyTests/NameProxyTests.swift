@@ -14,15 +14,17 @@ import Testing
 /// Questions and answers over real sockets of the loopback interface, with a DNS server that answers 9.9.9.9 to everything.
 @Suite(.serialized) struct NameProxyTests {
     private final class Record: Sendable {
-        let opened = Mutex<[ProxiedConnection]>([])
-        let ended = Mutex<[ProxiedConnection]>([])
-        let learned = Mutex<[NameAnswer]>([])
+        private let calls = Mutex<[ProxiedConnection]>([])
+        private let answers = Mutex<[NameAnswer]>([])
+        var opened: [ProxiedConnection] { calls.withLock { $0 } }
+        var learned: [NameAnswer] { answers.withLock { $0 } }
+
+        func learn(_ answer: NameAnswer) { answers.withLock { $0.append(answer) } }
 
         var own: OwnConnections {
             OwnConnections { connection, _ in
-                self.opened.withLock { $0.append(connection) }
-            } hasEnded: { connection, _ in
-                self.ended.withLock { $0.append(connection) }
+                self.calls.withLock { $0.append(connection) }
+            } hasEnded: { _, _ in
             }
         }
     }
@@ -31,7 +33,8 @@ import Testing
     private final class Server: Sendable {
         let socket: DatagramSocket
         let port: UInt16
-        let sources = Mutex<[UInt16]>([])
+        private let callers = Mutex<[UInt16]>([])
+        var sources: [UInt16] { callers.withLock { $0 } }
 
         init(bend: @escaping @Sendable (inout [UInt8]) -> Void = { _ in }) throws {
             socket = try DatagramSocket(isTransparent: false)
@@ -41,7 +44,7 @@ import Testing
                 while (try? waitUntilReady(socket.descriptor, events: Int16(POLLIN), until: .after(.seconds(5)))) == true,
                     let datagram = try? socket.receive(), datagram.bytes.count > 12
                 {
-                    sources.withLock { $0.append(datagram.source.port) }
+                    callers.withLock { $0.append(datagram.source.port) }
                     var answer = datagram.bytes
                     (answer[2], answer[3], answer[7]) = (0x81, 0x80, 1)
                     answer += [0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 9, 9, 9, 9]
@@ -66,7 +69,7 @@ import Testing
         return try NameProxy(settings) { name, _, _ in
             name.hasSuffix(".example.com")
         } learn: { answer in
-            record.learned.withLock { $0.append(answer) }
+            record.learn(answer)
             try learn(answer)
         }
     }
@@ -85,11 +88,11 @@ import Testing
         defer { proxy.stop() }
         let answer = try #require(try ask(Self.query("Www.example.com"), proxy.port))
         #expect(answer.id == 7 && answer.code == 0 && answer.addresses.map(\.address) == [0x0909_0909])
-        let learned = try #require(record.learned.withLock { $0.first })
+        let learned = try #require(record.learned.first)
         #expect(learned.name == "www.example.com")
         #expect(learned.addresses == [.init(IPv4Address(9, 9, 9, 9), timeToLive: 60)])
         // The server was called from the port that was told before.
-        #expect(server.sources.withLock { $0 } == record.opened.withLock { $0.map(\.clientPort) })
+        #expect(server.sources == record.opened.map(\.clientPort))
     }
 
     @Test func `another is refused, and nobody is asked`() throws {
@@ -99,7 +102,7 @@ import Testing
         let answer = try #require(try ask(Self.query("example.org"), proxy.port))
         #expect(answer.code == DNSCode.refused.rawValue && answer.question.name == "example.org")
         #expect(try ask(Self.query("www.example.com", flags: 0x29), proxy.port)?.code == DNSCode.notImplemented.rawValue)
-        #expect(server.sources.withLock(\.isEmpty) && record.opened.withLock(\.isEmpty))
+        #expect(server.sources.isEmpty && record.opened.isEmpty)
     }
 
     @Test func `what cannot be made to hold is a failure of the server`() throws {
@@ -116,7 +119,7 @@ import Testing
         let proxy = try proxy(server.port, record)
         defer { proxy.stop() }
         #expect(try ask(Self.query("www.example.com"), proxy.port, patience: .milliseconds(300)) == nil)
-        #expect(record.learned.withLock(\.isEmpty))
+        #expect(record.learned.isEmpty)
     }
 
     @Test func `a hundred broken questions, then a whole one`() throws {
@@ -148,7 +151,7 @@ import Testing
         // An allowed one reaches the server under a port that was told before.
         _ = try LoopbackClient.octets(framed(Self.query("www.example.com")), port: proxy.port, patience: 500)
         #expect(server.seen.contains("www"))
-        #expect(record.opened.withLock(\.count) == 1 && record.opened.withLock { $0[0].clientPort } != 0)
+        #expect(record.opened.count == 1 && record.opened.first?.clientPort != 0)
     }
 
     @Test func `an HTTP proxy of the client's side tells of its connection first`() throws {
@@ -163,7 +166,7 @@ import Testing
         defer { proxy.stop() }
         let text = "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
         #expect(try LoopbackClient.exchange(text, port: proxy.port).hasPrefix("HTTP/1.1 200"))
-        let opened = try #require(record.opened.withLock { $0.first })
+        let opened = try #require(record.opened.first)
         #expect(opened.server == IPv4Address(127, 0, 0, 1) && opened.serverPort == port && opened.clientPort != 0)
     }
 }
