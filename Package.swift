@@ -26,6 +26,7 @@ let shared: [Target] = [
     .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
     .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
     .target(name: "NetAddress", swiftSettings: strict),
+    .target(name: "DNSWire", swiftSettings: strict),
     .target(name: "Netlink", dependencies: ["CLibnl", "NetAddress", "LinuxKernel"], swiftSettings: strict),
     .target(name: "CloudAPI", dependencies: ["LinuxKernel", "NetAddress"], swiftSettings: strict),
     .target(name: "CNI", swiftSettings: strict),
@@ -39,12 +40,14 @@ let guest: [Target] = [
     .target(name: "Policy", dependencies: ["KubeObjects", "NetAddress"], swiftSettings: strict),
     .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
     .target(
-        name: "RequestProxy", dependencies: ["NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
+        name: "RequestProxy",
+        dependencies: ["DNSWire", "LinuxKernel", "NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
         swiftSettings: strict),
     .target(
         name: "Datapath",
         dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "CNI", "DatapathModel", "DatapathOptions", "KubeObjects",
+            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "CNI", "DNSWire", "DatapathModel", "DatapathOptions",
+            "KubeObjects",
             "NetAddress", "Netlink",
             "LinuxKernel", "Policy", "RequestProxy",
         ],
@@ -52,7 +55,9 @@ let guest: [Target] = [
     .target(name: "CNodeShim"),
     .target(
         name: "NodeRuntime",
-        dependencies: ["CLinuxShim", "CNI", "CNodeShim", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol"],
+        dependencies: [
+            "CLinuxShim", "CNI", "CNodeShim", "DNSWire", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol",
+        ],
         swiftSettings: strict),
     .target(
         name: "NodePlugins", dependencies: ["CloudAPI", "CNI", "LinuxKernel", "NetAddress", "Netlink"],
@@ -86,7 +91,7 @@ let host: [Target] = [
         name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "NetAddress", "LinuxKernel"],
         swiftSettings: strict),
     .target(
-        name: "VPCServices", dependencies: ["CNodeShim", "CloudAPI", "NetAddress", "LinuxKernel"],
+        name: "VPCServices", dependencies: ["CNodeShim", "CloudAPI", "DNSWire", "NetAddress", "LinuxKernel"],
         swiftSettings: strict),
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
@@ -153,11 +158,14 @@ let package = Package(
         tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
         tests("DatapathOptions", ["DatapathOptions"]),
         tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
-        tests("RequestProxy", ["RequestProxy", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
+        tests(
+            "RequestProxy",
+            ["RequestProxy", "DNSWire", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
         tests("NodeProtocol", ["NodeProtocol"]),
         tests("NodeLink", ["NodeLink", "NodeProtocol"]),
         tests("NetAddress", ["NetAddress"]),
-        tests("VPCServices", ["VPCServices", "CloudAPI", "NetAddress"]),
+        tests("DNSWire", ["DNSWire"]),
+        tests("VPCServices", ["VPCServices", "CloudAPI", "DNSWire", "NetAddress"]),
         .target(name: "NamespaceHarness", path: "Tests/NamespaceHarness", swiftSettings: strict),
         .executableTarget(
             name: "namespace-selftest",
@@ -169,7 +177,8 @@ let package = Package(
         tests(
             "Datapath",
             [
-                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "CNI", "KubeObjects", "NetAddress",
+                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "CNI", "KubeObjects",
+                "NetAddress",
                 "Netlink",
                 "LinuxKernel", "NamespaceHarness", "Policy",
             ],

@@ -117,7 +117,8 @@ static __always_inline int ipv4_from_container(
     if (refused)
         return DROP(skb, packet, refused);
     if (flow->connection.flags & DP_CT_PROXY)
-        return proxy_from_endpoint(skb, packet, config, flow);
+        return flow->connection.is_reply ? proxy_from_endpoint(skb, packet, config, flow)
+                                         : proxy_to_listener(skb, packet, config, flow);
     if (!endpoint && !through_overlay && config->flags & DP_CONFIG_HOST_ROUTING)
         natively = 1;
     // Where kube-proxy serves, netfilter sees both directions of a flow, or takes what it sees for invalid.
@@ -265,7 +266,7 @@ int to_container(struct __sk_buff *skb) {
     if (refused)
         return DROP(skb, &packet, refused);
     if (!is_read && flow->connection.flags & DP_CT_PROXY)
-        return proxy_instead_of_endpoint(skb, &packet, config, flow);
+        return proxy_to_listener(skb, &packet, config, flow);
     trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
     return TC_ACT_OK;
 }

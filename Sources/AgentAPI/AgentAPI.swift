@@ -26,6 +26,8 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case identities = "identity.list"
     /// → `[PolicySample]`, read back from the kernel's map
     case policies = "policy.list"
+    /// → `[NameSample]`: what DNS answered the node's pods
+    case names = "fqdn.list"
     /// `EventRequest` → `EventBatch`
     case events = "events"
     /// `TracingRequest` → `Acknowledgement`
@@ -408,11 +410,14 @@ public struct DatapathEvent: Codable, Sendable, Hashable {
     /// The policy rule that decided, `NetworkPolicy default/web ingress[0]`; when none did, the policies that isolate the
     /// endpoint.
     public let rule: String?
+    /// What DNS answered with the destination's address, as far as the node's DNS proxy saw; nil: nothing.
+    public let destinationNames: [String]?
     public init(
         sequence: UInt64, nanoseconds: UInt64, point: String, dropReason: String?, dropCode: Int?, location: String?,
         protocol: UInt8, source: String, sourcePort: UInt16, destination: String, destinationPort: UInt16,
         icmpID: UInt16, icmpSequence: UInt16, sourceIdentity: UInt32, destinationIdentity: UInt32, endpointID: UInt16,
-        interface: String, tunnelPeer: String?, length: Int, direction: String? = nil, rule: String? = nil
+        interface: String, tunnelPeer: String?, length: Int, direction: String? = nil, rule: String? = nil,
+        destinationNames: [String]? = nil
     ) {
         self.sequence = sequence
         self.nanoseconds = nanoseconds
@@ -435,6 +440,7 @@ public struct DatapathEvent: Codable, Sendable, Hashable {
         self.length = length
         self.direction = direction
         self.rule = rule
+        self.destinationNames = destinationNames
     }
 }
 

@@ -21,7 +21,8 @@ public struct Program: ~Copyable, Sendable {
     public var descriptor: Int32 { file.rawValue }
 
     init(name: String, duplicating descriptor: Int32, processed: UInt32?) throws(SystemError) {
-        try self.init(name: name, file: try FileDescriptor(duplicating: descriptor, subject: name), processed: processed)
+        try self.init(
+            name: name, file: try FileDescriptor(duplicating: descriptor, subject: name), processed: processed)
     }
 
     /// Opens a pinned program.

@@ -122,11 +122,12 @@ public struct ConnectionEntry: BitwiseCopyable, Sendable {
     ///   - expires: `CLOCK_MONOTONIC` in whole seconds.
     public init(
         state: ConnectionState, flags: Flags = [], expires: UInt32, sourceIdentity: Identity,
-        reverseIndex: UInt16 = 0, backend: UInt32 = 0, policyRevision: UInt32 = 0
+        reverseIndex: UInt16 = 0, backend: UInt32 = 0, policyRevision: UInt32 = 0, proxyPort: UInt16 = 0
     ) {
         abi = dp_ct_entry(
             expires: expires, source_identity: sourceIdentity.rawValue, backend: backend, rev_nat: reverseIndex,
-            proxy_port: 0, policy_revision: policyRevision, state: state.rawValue, flags: flags.rawValue, pad: (0, 0))
+            proxy_port: proxyPort.bigEndian, policy_revision: policyRevision, state: state.rawValue,
+            flags: flags.rawValue, pad: (0, 0))
     }
 
     /// `CLOCK_MONOTONIC` in whole seconds; void when it is past.
@@ -136,7 +137,7 @@ public struct ConnectionEntry: BitwiseCopyable, Sendable {
     public var reverseIndex: UInt16 { abi.rev_nat }
     /// Of service entries, the backend that was chosen.
     public var backend: UInt32 { abi.backend }
-    public var proxyPort: UInt16 { abi.proxy_port }
+    public var proxyPort: UInt16 { UInt16(bigEndian: abi.proxy_port) }
     public var policyRevision: UInt32 { abi.policy_revision }
     /// Nil for a number that this build does not know.
     public var state: ConnectionState? { ConnectionState(rawValue: abi.state) }

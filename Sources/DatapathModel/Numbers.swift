@@ -44,6 +44,8 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let proxyUnavailable = Reason(DP_DROP_PROXY_UNAVAILABLE)
     /// The proxy's own: no program gives it.
     public static let policyDeniedRequest = Reason(DP_DROP_POLICY_DENIED_REQUEST)
+    /// The DNS proxy's own: no program gives it.
+    public static let policyDeniedName = Reason(DP_DROP_POLICY_DENIED_NAME)
     public static let fragmentationNeeded = Reason(DP_DROP_FRAGMENTATION_NEEDED)
     public static let forwarded = Reason(DP_FORWARDED)
     /// An event that found the ring buffer full.

@@ -11,18 +11,21 @@ public struct RawEventRecord: BitwiseCopyable, Sendable {
         event = record.loadUnaligned(as: dp_event.self)
     }
 
-    /// A request that the proxy answered with 403: told as a drop of the connection that it came by.
+    /// A request that a proxy refused: told as a drop of the connection that it came by.
+    ///
+    /// - Parameter direction: seen from the endpoint whose policy refused it.
     public init(
         deniedRequestFrom client: IPv4Address, _ clientPort: UInt16, to server: IPv4Address, _ serverPort: UInt16,
-        source: Identity, destination: Identity, endpointID: UInt16, rule: UInt32, monotonicNanoseconds: UInt64
+        protocol number: UInt8, _ reason: Reason, _ direction: TrafficDirection, source: Identity,
+        destination: Identity, endpointID: UInt16, rule: UInt32, monotonicNanoseconds: UInt64
     ) {
         var event = dp_event()
         event.ktime_ns = monotonicNanoseconds
         event.type = UInt8(DP_EVENT_DROP.rawValue)
         event.point = TracePoint.toProxy.rawValue
-        event.direction = TrafficDirection.ingress.rawValue
+        event.direction = direction.rawValue
         event.flags = UInt8(DP_EVENT_L4)
-        event.reason = Reason.policyDeniedRequest.rawValue
+        event.reason = reason.rawValue
         event.source_identity = source.rawValue
         event.destination_identity = destination.rawValue
         event.source = client.abi
@@ -32,7 +35,7 @@ public struct RawEventRecord: BitwiseCopyable, Sendable {
         event.source_port = clientPort
         event.destination_port = serverPort
         event.family = AddressFamily.ipv4.rawValue
-        event.protocol = 6
+        event.protocol = number
         event.connection = ConnectionVerdict.established.rawValue
         event.rule = rule
         self.event = event

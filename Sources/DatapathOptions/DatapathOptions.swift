@@ -193,6 +193,11 @@ extension DatapathOptions {
     }
 
     public struct DNSProxy: Codable, Sendable, Hashable {
+        public enum RejectResponseCode: String, Codable, Sendable, Hashable, CaseIterable {
+            case refused, nameError
+        }
+        /// What a pod is answered that asks for a name that it may not know.
+        public var dnsRejectResponseCode = RejectResponseCode.refused
         public var enableTransparentMode = true
         public var minTtl = 0
         public var proxyResponseMaxDelay = "100ms"

@@ -123,10 +123,14 @@ public enum OptionCatalogue {
             "policyEnforcementMode", DatapathOptions.PolicyEnforcementMode.self,
             .only(["default"], because: "the datapath enforces no policy yet")),
         OptionKey("policyAuditMode", .flag, .only(["false"], because: "the datapath enforces no policy yet")),
-        OptionKey("l7Proxy", .flag, .only(["false"], because: "the node has no proxy yet")),
-        OptionKey("dnsProxy.enableTransparentMode", .flag, .only(["true"], because: "the node has no proxy yet")),
-        OptionKey("dnsProxy.minTtl", .integer(0...86_400), .only(["0"], because: "the node has no proxy yet")),
-        OptionKey("dnsProxy.proxyResponseMaxDelay", .text, .only(["100ms"], because: "the node has no proxy yet")),
+        OptionKey("l7Proxy", .flag),
+        .choice("dnsProxy.dnsRejectResponseCode", DatapathOptions.DNSProxy.RejectResponseCode.self),
+        OptionKey(
+            "dnsProxy.enableTransparentMode", .flag, .only(["true"], because: "servers see the pods' own addresses")),
+        OptionKey("dnsProxy.minTtl", .integer(0...86_400)),
+        OptionKey(
+            "dnsProxy.proxyResponseMaxDelay", .text,
+            .only(["100ms"], because: "an answer waits until policies hold for its addresses, however long")),
     ]
 
     private static let surroundings: [OptionKey] = [

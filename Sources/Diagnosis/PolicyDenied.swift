@@ -2,7 +2,9 @@ import Matrix
 
 /// Network policies of the cluster deny what was probed, as the datapath's verdict says.
 enum PolicyDenied: RootCause {
-    static let ids = ["policy/not-allowed", "policy/deny-rule", "policy/request-not-allowed"]
+    static let ids = [
+        "policy/not-allowed", "policy/deny-rule", "policy/request-not-allowed", "policy/name-not-allowed",
+    ]
 
     struct Denial {
         let id: String
@@ -24,6 +26,9 @@ enum PolicyDenied: RootCause {
         "policy-denied-request": Denial(
             id: "policy/request-not-allowed", words: "the proxy answers 403: no HTTP rule matches the request",
             fix: "allow method, path and headers of the request under rules.http"),
+        "policy-denied-name": Denial(
+            id: "policy/name-not-allowed", words: "the DNS proxy answers REFUSED: no DNS rule matches the name",
+            fix: "allow the name under rules.dns"),
     ]
 
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {

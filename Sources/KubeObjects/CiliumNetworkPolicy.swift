@@ -146,12 +146,26 @@ public struct CiliumHTTPRule: Codable, Sendable, Hashable {
     public var host: String?
     /// `Name: value`, or `Name` alone when it must only be there.
     @OrEmpty public var headers: [String]
-    public var headerMatches: Unread?
+    public var headerMatches: [CiliumHeaderMatch]?
     public init(path: String? = nil, method: String? = nil, host: String? = nil, headers: [String] = []) {
         self.path = path
         self.method = method
         self.host = host
         _headers = OrEmpty(wrappedValue: headers)
+    }
+}
+
+/// `api.HeaderMatch`: a header that must be there, with this value if one is given.
+public struct CiliumHeaderMatch: Codable, Sendable, Hashable {
+    /// What happens to a request that does not match; refused (`FAIL`) when left out.
+    public var mismatch: String?
+    public var name: String
+    public var secret: Unread?
+    public var value: String?
+    public init(name: String, value: String? = nil, mismatch: String? = nil) {
+        self.name = name
+        self.value = value
+        self.mismatch = mismatch
     }
 }
 

@@ -109,19 +109,20 @@ struct CiliumRuleReader {
         let word = direction == .ingress ? "from" : "to"
         if let field = parts.unsupported.first { throw place[field].refuse("is not supported") }
         if parts.services != nil { throw place["toServices"].refuse("is not supported; name the pods by toEndpoints") }
-        if parts.names != nil {
+        if isDeny, parts.names != nil {
             throw place["toFQDNs"].refuse(
-                "is not supported: no DNS proxy observes the answers; name addresses by toCIDR")
+                "cannot be denied: who knows another name of an address goes there all the same")
         }
         let peers = try peers(parts, word, place)
         guard let l4 = try ports(parts, direction, isDeny, place) else {
             // Without peers and ports a rule allows nothing: it only isolates.
             return [rule(peers ?? [], nil)]
         }
-        return l4.map { rule(peers ?? [.everybody], $0.ports, $0.http) }
+        return l4.map { rule(peers ?? [.everybody], $0.ports, $0.requests) }
 
-        func rule(_ peers: [Peer], _ ports: [RulePort]?, _ http: [HTTPMatch]? = nil) -> PolicyRule {
-            PolicyRule(name: name, direction: direction, isDeny: isDeny, peers: peers, ports: ports, http: http)
+        func rule(_ peers: [Peer], _ ports: [RulePort]?, _ requests: RequestMatches? = nil) -> PolicyRule {
+            PolicyRule(
+                name: name, direction: direction, isDeny: isDeny, peers: peers, ports: ports, requests: requests)
         }
     }
 
@@ -132,6 +133,7 @@ struct CiliumRuleReader {
         let given = [
             parts.endpoints == nil ? nil : "\(word)Endpoints", parts.cidrs == nil ? nil : "\(word)CIDR",
             parts.cidrSets == nil ? nil : "\(word)CIDRSet", parts.entities == nil ? nil : "\(word)Entities",
+            parts.names == nil ? nil : "\(word)FQDNs",
         ].compactMap { $0 }
         if given.isEmpty { return nil }
         // Cilium takes the two lists of ranges together, and refuses other combinations.
@@ -155,6 +157,9 @@ struct CiliumRuleReader {
         }
         for (index, entity) in (parts.entities ?? []).enumerated() {
             all += try peers(entity, place["\(word)Entities", index])
+        }
+        for (index, name) in (parts.names ?? []).enumerated() {
+            all.append(.name(try Self.pattern(name, place["\(word)FQDNs", index])))
         }
         return all
     }
@@ -183,7 +188,7 @@ struct CiliumRuleReader {
     /// Nil when the rule names no ports.
     private func ports(
         _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [(ports: [RulePort]?, http: [HTTPMatch]?)]? {
+    ) throws(PolicyRefusal) -> [(ports: [RulePort]?, requests: RequestMatches?)]? {
         let toPorts = parts.ports ?? []
         let icmps = parts.icmps ?? []
         if !toPorts.isEmpty, !icmps.isEmpty {
@@ -191,7 +196,7 @@ struct CiliumRuleReader {
         }
         if !icmps.isEmpty { return [(try ICMPTypes.ports(icmps, place), nil)] }
         if toPorts.isEmpty { return nil }
-        var all: [(ports: [RulePort]?, http: [HTTPMatch]?)] = []
+        var all: [(ports: [RulePort]?, requests: RequestMatches?)] = []
         for (index, element) in toPorts.enumerated() {
             let place = place["toPorts", index]
             try refuseUnsupported(element, place)
@@ -200,51 +205,8 @@ struct CiliumRuleReader {
                 ports += try RulePort.ports(
                     port.port, through: port.endPort, port.protocol, zeroIsAll: true, at: place["ports", index])
             }
-            all.append((element.ports.isEmpty ? nil : ports, try http(element, direction, isDeny, place)))
+            all.append((element.ports.isEmpty ? nil : ports, try requests(element, direction, isDeny, place)))
         }
         return all
-    }
-
-    private func refuseUnsupported(_ element: CiliumPortRule, _ place: PolicyPlace) throws(PolicyRefusal) {
-        let given = [
-            ("listener", element.listener), ("terminatingTLS", element.terminatingTLS),
-            ("originatingTLS", element.originatingTLS), ("serverNames", element.serverNames),
-            ("rules.kafka", element.rules?.kafka), ("rules.l7proto", element.rules?.l7proto),
-            ("rules.l7", element.rules?.l7),
-        ].filter { $0.1 != nil }.map(\.0)
-        if let field = given.first { throw place[field].refuse("is not supported") }
-    }
-
-    /// Nil when the rule does not look at requests.
-    private func http(
-        _ element: CiliumPortRule, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [HTTPMatch]? {
-        guard let rules = element.rules else { return nil }
-        if rules.dns != nil {
-            throw place["rules.dns"].refuse("is not supported: no DNS proxy observes the answers")
-        }
-        guard let http = rules.http, !http.isEmpty else { return nil }
-        let place = place["rules.http"]
-        if isDeny { throw place.refuse("cannot be denied: a deny rule is about ports; allow what may come") }
-        guard direction == .ingress else {
-            throw place.refuse("is not supported on egress: requests are read at their receiver; write an ingress rule")
-        }
-        guard !element.ports.isEmpty, element.ports.allSatisfy({ $0.protocol == .tcp && $0.port != .integer(0) }) else {
-            throw place.refuse("needs ports of protocol TCP")
-        }
-        var matches: [HTTPMatch] = []
-        for (index, rule) in http.enumerated() {
-            if rule.headerMatches != nil {
-                throw place.refuse("[\(index)].headerMatches is not supported; use headers")
-            }
-            let match = HTTPMatch(method: rule.method, path: rule.path, host: rule.host, headers: rule.headers)
-            do {
-                _ = try RequestMatch(match)
-            } catch {
-                throw place.refuse("[\(index)].\(error)")
-            }
-            matches.append(match)
-        }
-        return matches
     }
 }

@@ -8,12 +8,17 @@ public struct PeerIdentity: Sendable, Hashable {
     public let range: IPv4CIDR?
     /// Ports by name, of all pods that have the identity.
     public let ports: [NamedPort]
+    /// Of an identity that stands for one address outside of the cluster: the names that DNS answered with it.
+    public let names: Set<String>
 
-    public init(number: UInt32, labels: [String], range: IPv4CIDR? = nil, ports: [NamedPort] = []) {
+    public init(
+        number: UInt32, labels: [String], range: IPv4CIDR? = nil, ports: [NamedPort] = [], names: Set<String> = []
+    ) {
         self.number = number
         self.labels = SecurityLabels(labels)
         self.range = range
         self.ports = ports
+        self.names = names
     }
 }
 
@@ -38,10 +43,13 @@ public struct PolicyDecision: Sendable, Hashable {
     public let verdict: Verdict
     /// The rule by name; of a default the policies that isolate the endpoint.
     public let rule: String
+    /// Of a redirect: who reads the requests.
+    public let reader: RequestReader
 
-    public init(_ verdict: Verdict, rule: String) {
+    public init(_ verdict: Verdict, rule: String, reader: RequestReader = .http) {
         self.verdict = verdict
         self.rule = rule
+        self.reader = reader
     }
 
     /// Denial over everything, plain permission over one that a proxy has to look into, then the first rule.
@@ -153,35 +161,58 @@ public struct PolicyCompiler: Sendable {
         return policy
     }
 
-    /// What requests to an endpoint must be, on the ports where rules look at them; nil when no policy is about what comes
-    /// to it.
+    /// The names that rules let pods go to.
+    public static func names(in units: [PolicyUnit]) -> Set<NamePattern> {
+        var names: Set<NamePattern> = []
+        for unit in units {
+            for rule in unit.rules {
+                for case .name(let pattern) in rule.peers { names.insert(pattern) }
+            }
+        }
+        return names
+    }
+
+    /// What requests to an endpoint must be (ingress), or those that it sends (egress), on the ports where rules look at
+    /// them; nil when no policy is about the direction.
     ///
     /// - Parameters:
     ///   - policy: of the same endpoint, by `compile`.
     public mutating func requests(
-        labels: [String], ports: [NamedPort] = [], _ policy: EndpointPolicy
+        labels: [String], ports: [NamedPort] = [], _ policy: EndpointPolicy, _ direction: PolicyDirection = .ingress
     ) -> RequestPolicy? {
-        guard let ingress = policy.ingress else { return nil }
+        guard let directed = policy[direction] else { return nil }
         let labels = SecurityLabels(labels)
         var rules: [RequestRule] = []
         for unit in units where unit.subject.selects(labels) {
-            for rule in unit.rules where rule.direction == .ingress {
-                // Units are made of matches whose patterns were read.
-                guard let matches = try? rule.http?.map({ try RequestMatch($0) }) else { continue }
-                var identities: Set<UInt32>? = []
-                for peer in rule.peers {
-                    if case .everybody = peer {
-                        identities = nil
-                    } else {
-                        identities?.formUnion(self.identities(of: peer).map(\.number))
-                    }
-                }
-                let ranges = (rule.ports ?? []).flatMap { Self.ranges($0, ports) }
-                rules.append(
-                    RequestRule(name: rule.name, identities: identities, ports: Set(ranges), matches: matches))
+            for rule in unit.rules where rule.direction == direction {
+                guard let matches = rule.requests?.read else { continue }
+                rules += requestRules(rule, ports, matches)
             }
         }
-        return RequestPolicy(ingress: ingress, rules: rules)
+        return RequestPolicy(directed, rules: rules)
+    }
+
+    /// One, but for each identity its own when a named port is another one of each.
+    private mutating func requestRules(
+        _ rule: PolicyRule, _ own: [NamedPort], _ matches: RequestRule.Matches
+    ) -> [RequestRule] {
+        let ports = rule.ports ?? []
+        var peers: [PeerIdentity]? = []
+        for peer in rule.peers {
+            if case .everybody = peer { peers = nil } else { peers?.append(contentsOf: identities(of: peer)) }
+        }
+        func made(_ identities: Set<UInt32>?, _ named: [NamedPort]) -> RequestRule {
+            RequestRule(
+                name: rule.name, identities: identities, ports: Set(ports.flatMap { Self.ranges($0, named) }),
+                matches: matches)
+        }
+        let areNamed = ports.contains { if case .named = $0 { true } else { false } }
+        guard rule.direction == .egress, areNamed else {
+            return [made(peers.map { Set($0.map(\.number)) }, rule.direction == .ingress ? own : [])]
+        }
+        return (peers ?? identities).map { made([$0.number], $0.ports) }
+            // The ports that are no names are everybody's.
+            + (peers == nil ? [made(nil, [])] : [])
     }
 
     private mutating func compile(
@@ -207,9 +238,12 @@ public struct PolicyCompiler: Sendable {
     }
 
     private mutating func add(_ rule: PolicyRule, _ own: [NamedPort], to policy: inout DirectionPolicy) {
-        let verdict: PolicyDecision.Verdict = rule.isDeny ? .deny : rule.http == nil ? .allow : .redirect
-        let decision = PolicyDecision(verdict, rule: rule.name)
+        let verdict: PolicyDecision.Verdict = rule.isDeny ? .deny : rule.requests == nil ? .allow : .redirect
         for peer in rule.peers {
+            var name = rule.name
+            // The event of a connection tells why the address was let through.
+            if case .name(let pattern) = peer { name += " (toFQDNs \(pattern))" }
+            let decision = PolicyDecision(verdict, rule: name, reader: rule.requests?.reader ?? .http)
             if case .everybody = peer {
                 if let ports = rule.ports {
                     // A named port of unknown peers is that of whoever has one of the name.
@@ -275,6 +309,17 @@ public struct PolicyCompiler: Sendable {
         case .range(let range, let except):
             guard let own = identity.range else { return false }
             return range.contains(own) && !except.contains { $0.contains(own) }
+        case .name(let pattern): return identity.names.contains { pattern.matches($0) }
+        }
+    }
+}
+
+extension RequestMatches {
+    /// With the patterns read. Rules are made of patterns that were read before.
+    fileprivate var read: RequestRule.Matches? {
+        switch self {
+        case .http(let matches): (try? matches.map { try RequestMatch($0) }).map(RequestRule.Matches.http)
+        case .dns(let names): .dns(names)
         }
     }
 }

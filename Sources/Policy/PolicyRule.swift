@@ -41,6 +41,27 @@ public enum Peer: Sendable, Hashable {
     case selected(Selector)
     /// Addresses outside of the cluster.
     case range(IPv4CIDR, except: [IPv4CIDR])
+    /// Addresses outside of the cluster, as the pods' DNS answers the name.
+    case name(NamePattern)
+}
+
+/// What requests must be, by the protocol in which they are read.
+public enum RequestMatches: Sendable, Hashable {
+    case http([HTTPMatch])
+    /// Of DNS the names that may be asked for.
+    case dns([NamePattern])
+
+    public var reader: RequestReader {
+        switch self {
+        case .http: .http
+        case .dns: .dns
+        }
+    }
+}
+
+/// The proxy that reads a connection's requests.
+public enum RequestReader: UInt8, Sendable, Hashable, CaseIterable {
+    case http, dns
 }
 
 /// One rule, whichever kind of policy it comes from.
@@ -54,18 +75,18 @@ public struct PolicyRule: Sendable, Hashable {
     /// Nil: every protocol and port.
     public let ports: [RulePort]?
     /// What a request must be; nil: the rule does not look at requests.
-    public let http: [HTTPMatch]?
+    public let requests: RequestMatches?
 
     public init(
         name: String, direction: PolicyDirection, isDeny: Bool = false, peers: [Peer], ports: [RulePort]?,
-        http: [HTTPMatch]? = nil
+        requests: RequestMatches? = nil
     ) {
         self.name = name
         self.direction = direction
         self.isDeny = isDeny
         self.peers = peers
         self.ports = ports
-        self.http = http
+        self.requests = requests
     }
 }
 
@@ -79,7 +100,7 @@ public struct PolicyUnit: Sendable, Hashable {
     public let rules: [PolicyRule]
 
     /// Whether a proxy has to look into connections.
-    public var readsRequests: Bool { rules.contains { $0.http != nil } }
+    public var readsRequests: Bool { rules.contains { $0.requests != nil } }
 
     public init(policy: String, subject: Selector, isolates: Set<PolicyDirection>, rules: [PolicyRule]) {
         self.policy = policy
@@ -97,11 +118,27 @@ public struct HTTPMatch: Sendable, Hashable, Codable {
     public var host: String?
     /// `Name: value`, or a name that must be there.
     public var headers: [String]
+    /// The same, name and value apart.
+    public var headerMatches: [Header]
 
-    public init(method: String? = nil, path: String? = nil, host: String? = nil, headers: [String] = []) {
+    public struct Header: Sendable, Hashable, Codable {
+        public var name: String
+        /// Nil: any.
+        public var value: String?
+        public init(name: String, value: String? = nil) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(
+        method: String? = nil, path: String? = nil, host: String? = nil, headers: [String] = [],
+        headerMatches: [Header] = []
+    ) {
         self.method = method
         self.path = path
         self.host = host
         self.headers = headers
+        self.headerMatches = headerMatches
     }
 }

@@ -59,6 +59,12 @@ public struct RequestMatch: Sendable, Hashable {
             headers.append(
                 Header(name: name, value: parts.count == 2 ? Self.trimmed(parts[1]) : nil))
         }
+        for header in match.headerMatches {
+            guard !header.name.isEmpty, !header.name.contains(where: { $0.isWhitespace || $0 == ":" }) else {
+                throw TextPattern.Mistake(description: "headerMatches: \"\(header.name)\" is no header's name")
+            }
+            headers.append(Header(name: header.name.lowercased(), value: header.value))
+        }
         self.headers = headers
     }
 
@@ -81,25 +87,31 @@ public struct RequestMatch: Sendable, Hashable {
 
 /// A rule that looks at requests, for one endpoint.
 public struct RequestRule: Sendable, Hashable {
+    /// What is asked of a request.
+    public enum Matches: Sendable, Hashable {
+        case http([RequestMatch])
+        case dns([NamePattern])
+    }
+
     public let name: String
-    /// Nil: anybody.
+    /// Of the other side; nil: anybody.
     public let identities: Set<UInt32>?
     public let ports: Set<PortRange>
-    public let matches: [RequestMatch]
+    public let matches: Matches
 
-    func covers(identity: UInt32, port: UInt16) -> Bool {
+    func covers(identity: UInt32, port: UInt16, of transport: PortProtocol) -> Bool {
         (identities?.contains(identity) ?? true)
-            && ports.contains { $0.protocol == .tcp && $0.ports.contains(port) }
+            && ports.contains { $0.protocol == transport && $0.ports.contains(port) }
     }
 }
 
-/// What an endpoint's policy says of requests to it.
+/// What an endpoint's policy says of requests to it, or of those that it sends.
 public struct RequestPolicy: Sendable, Hashable {
-    public let ingress: DirectionPolicy
+    public let direction: DirectionPolicy
     public let rules: [RequestRule]
 
-    public init(ingress: DirectionPolicy, rules: [RequestRule]) {
-        self.ingress = ingress
+    public init(_ direction: DirectionPolicy, rules: [RequestRule]) {
+        self.direction = direction
         self.rules = rules
     }
 
@@ -109,16 +121,39 @@ public struct RequestPolicy: Sendable, Hashable {
         case denied(by: String)
     }
 
-    /// Judges a request of a connection that came to this port.
-    public func verdict(on request: RequestFacts, from identity: UInt32, port: UInt16) -> Verdict {
-        let decision = ingress.strongest(identity: identity, port: port, of: .tcp)
+    /// Judges an HTTP request.
+    ///
+    /// - Parameters:
+    ///   - identity: of the other side.
+    ///   - port: that was called.
+    public func verdict(on request: RequestFacts, peer identity: UInt32, port: UInt16) -> Verdict {
+        verdict(identity, port, .tcp) { matches in
+            guard case .http(let matches) = matches else { return false }
+            return matches.contains { $0.matches(request) }
+        }
+    }
+
+    /// Judges a DNS question for a name.
+    public func verdict(
+        onName name: String, peer identity: UInt32, port: UInt16, of transport: PortProtocol
+    ) -> Verdict {
+        verdict(identity, port, transport) { matches in
+            guard case .dns(let patterns) = matches else { return false }
+            return patterns.contains { $0.matches(name) }
+        }
+    }
+
+    private func verdict(
+        _ identity: UInt32, _ port: UInt16, _ transport: PortProtocol, _ isMet: (RequestRule.Matches) -> Bool
+    ) -> Verdict {
+        let decision = direction.strongest(identity: identity, port: port, of: transport)
         switch decision?.verdict {
         case .allow: return .allowed
         case .deny, .defaultDeny: return .denied(by: decision?.rule ?? "")
         case nil: return .denied(by: "no policy of the endpoint")
         case .redirect:
-            let asked = rules.filter { $0.covers(identity: identity, port: port) }
-            if asked.contains(where: { $0.matches.contains { $0.matches(request) } }) { return .allowed }
+            let asked = rules.filter { $0.covers(identity: identity, port: port, of: transport) }
+            if asked.contains(where: { isMet($0.matches) }) { return .allowed }
             return .denied(by: Set(asked.map(\.name)).sorted().joined(separator: ", "))
         }
     }

@@ -176,7 +176,11 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         case .none:
             server = .connecting(waiting: [part])
             reads(false, context)
-            connect(context, from: connection.clientPort)
+            if case .client = settings.side {
+                connect(context, from: 0)
+            } else {
+                connect(context, from: connection.clientPort)
+            }
         }
     }
 
@@ -190,15 +194,22 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try ServerSide.install(on: channel, client: bound.value, self)
+                        try OwnConnection.install(on: channel, self.settings.side)
                     }
                 }
             if settings.fixedServer == nil {
-                bootstrap =
-                    bootstrap
-                    .channelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
-                    .channelOption(SocketOptions.transparent, value: 1)
-                    .channelOption(SocketOptions.mark, value: .init(settings.mark))
-                    .bind(to: try SocketAddress(ipAddress: connection.client.description, port: Int(port)))
+                bootstrap = bootstrap.channelOption(SocketOptions.transparent, value: 1)
+                if case .server = settings.side {
+                    bootstrap =
+                        bootstrap
+                        .channelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+                        .channelOption(SocketOptions.mark, value: .init(settings.mark))
+                }
+            }
+            // A test's proxy has its servers and clients on the loopback.
+            if settings.fixedServer == nil || settings.side.isClient {
+                bootstrap = bootstrap.bind(
+                    to: try SocketAddress(ipAddress: connection.client.description, port: Int(port)))
             }
             let (server, serverPort) = settings.fixedServer ?? (connection.server, connection.serverPort)
             let target = try SocketAddress(ipAddress: server.description, port: Int(serverPort))
@@ -213,7 +224,11 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
             if case .success(let channel) = result { channel.close(promise: nil) }
             return
         }
-        guard case .connecting(let waiting) = server else { return }
+        guard case .connecting(let waiting) = server else {
+            // The client is gone meanwhile.
+            if case .success(let channel) = result { channel.close(promise: nil) }
+            return
+        }
         switch result {
         case .success(let channel):
             server = .connected(channel)
@@ -222,7 +237,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
             reads(channel.isWritable, context)
         case .failure(let error):
             let code = (error as? IOError)?.errnoCode
-            if port != 0, code == EADDRINUSE || code == EADDRNOTAVAIL {
+            if port != 0, !settings.side.isClient, code == EADDRINUSE || code == EADDRNOTAVAIL {
                 return connect(context, from: 0)
             }
             server = .none

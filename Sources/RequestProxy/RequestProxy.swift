@@ -19,6 +19,30 @@ public struct ProxiedConnection: Sendable, Hashable {
     }
 }
 
+/// Whose requests a proxy reads.
+public enum ProxySide: Sendable {
+    /// Those that come to a pod of the node: the server is called under the client's address and, unless it is taken, port.
+    case server
+    /// Those that a pod of the node sends: the server is called under the pod's address and a port of the proxy's own.
+    case client(OwnConnections)
+}
+
+/// Told of the connections that a proxy opens under a pod's address and a port of its own, so that what comes back is known.
+public struct OwnConnections: Sendable {
+    /// Called with the proxy's connection and its IP protocol number before its first packet; an error ends it.
+    public var willOpen: @Sendable (ProxiedConnection, UInt8) throws -> Void
+    /// Called when it is over.
+    public var hasEnded: @Sendable (ProxiedConnection, UInt8) -> Void
+
+    public init(
+        willOpen: @escaping @Sendable (ProxiedConnection, UInt8) throws -> Void,
+        hasEnded: @escaping @Sendable (ProxiedConnection, UInt8) -> Void
+    ) {
+        self.willOpen = willOpen
+        self.hasEnded = hasEnded
+    }
+}
+
 /// A transparent proxy for HTTP/1.1 (RFC 9112) in the node's own network namespace. It listens under any address, answers what
 /// may not pass with 403, and calls the server under the client's address for what may.
 ///
@@ -31,7 +55,8 @@ public final class RequestProxy: Sendable {
     public struct Settings: Sendable {
         /// Preferred, so that a restart finds its packets; another one when it is taken.
         public var port: UInt16 = 10_500
-        /// Of the sockets towards servers.
+        public var side = ProxySide.server
+        /// Of the sockets towards the pod whose requests are read: what they send was.
         public var mark: UInt32
         /// Connections at once; more are refused.
         public var connectionLimit = 1024
@@ -72,6 +97,10 @@ public final class RequestProxy: Sendable {
                 }
             if settings.fixedServer == nil {
                 bootstrap = bootstrap.serverChannelOption(SocketOptions.transparent, value: 1)
+                if case .client = settings.side {
+                    // Connections take it over from their listener.
+                    bootstrap = bootstrap.serverChannelOption(SocketOptions.mark, value: .init(settings.mark))
+                }
             }
             return try bootstrap.bind(host: "127.0.0.1", port: Int(number)).wait()
         }
@@ -112,7 +141,7 @@ enum SocketOptions {
 }
 
 /// How many connections there are; touched on the proxy's one thread only.
-private final class ConnectionCount: @unchecked Sendable {
+final class ConnectionCount: @unchecked Sendable {
     // Unchecked: every access is on the one event loop of the proxy's group.
     private let limit: Int
     private var count = 0
@@ -140,7 +169,7 @@ extension ProxiedConnection {
 }
 
 extension SocketAddress {
-    fileprivate var address4: NetAddress.IPv4Address? {
+    var address4: NetAddress.IPv4Address? {
         guard case .v4 = self, let text = ipAddress else { return nil }
         return NetAddress.IPv4Address(text)
     }

@@ -17,6 +17,7 @@ public enum ShippedScenarios {
         ("masquerade-exclusions", PackageResources.masquerade_exclusions_yaml),
         ("missing-snat-dns", PackageResources.missing_snat_dns_yaml),
         ("multi-nic-devices", PackageResources.multi_nic_devices_yaml),
+        ("network-policy-fqdn", PackageResources.network_policy_fqdn_yaml),
         ("network-policy-l3-l4", PackageResources.network_policy_l3_l4_yaml),
         ("network-policy-l7", PackageResources.network_policy_l7_yaml),
         ("node-crash", PackageResources.node_crash_yaml),

@@ -7,7 +7,9 @@ import Testing
 
 @Suite struct ObjectRequestTests {
     private func services(_ names: [String]) -> [Service] {
-        names.map { Service(metadata: ObjectMeta(name: $0, namespace: "default"), spec: .init(ports: [.init(port: 80)])) }
+        names.map {
+            Service(metadata: ObjectMeta(name: $0, namespace: "default"), spec: .init(ports: [.init(port: 80)]))
+        }
     }
 
     @Test func theOutlineFindsMembers() throws {
@@ -29,7 +31,9 @@ import Testing
         #expect(outline.parameters == nil)
     }
 
-    @Test(arguments: ["", "{}", #"{"params":{}}"#, #"{"method":1}"#, #"{"method":"status"}x"#, #"{"method":"a","params":[]}"#])
+    @Test(arguments: [
+        "", "{}", #"{"params":{}}"#, #"{"method":1}"#, #"{"method":"status"}x"#, #"{"method":"a","params":[]}"#,
+    ])
     func whatIsUnusualIsLeftToTheDecoder(text: String) {
         #expect(throws: UnusualJSON.self) { try RequestOutline(Array(text.utf8)) }
     }
@@ -66,7 +70,8 @@ import Testing
         func slice(_ name: String, of service: String?) -> EndpointSlice {
             EndpointSlice(
                 metadata: ObjectMeta(
-                    name: name, namespace: "default", labels: service.map { [EndpointSlice.serviceNameLabel: $0] } ?? [:]))
+                    name: name, namespace: "default",
+                    labels: service.map { [EndpointSlice.serviceNameLabel: $0] } ?? [:]))
         }
         func key(_ name: String) -> ObjectKey { ObjectKey(namespace: "default", name: name) }
         var known: [ObjectKey: EndpointSlice] = [:]

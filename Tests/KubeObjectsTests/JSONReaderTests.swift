@@ -9,20 +9,23 @@ import Testing
     }
 
     @Test(arguments: [
-        "null", "true", "false", "0", "-1", "12.5", "1e9", "-0.1E-7", "\"\"", "\"a\\u00e9\\n\\\"\"", "[]", "{}", " [ 1 , 2 ] ",
+        "null", "true", "false", "0", "-1", "12.5", "1e9", "-0.1E-7", "\"\"", "\"a\\u00e9\\n\\\"\"", "[]", "{}",
+        " [ 1 , 2 ] ",
         "{\"a\":{\"b\":[null,{}]}}", "\"\\ud83d\\ude00\"",
     ])
     func passesOverWhatIsJSON(text: String) { #expect(skips(text)) }
 
     @Test(arguments: [
-        "", " ", "nul", "truefalse", "01", "-", "1.", ".5", "1e", "+1", "\"", "\"\\x\"", "\"\\u12\"", "\"\\ud83d\"", "\"\n\"", "[",
+        "", " ", "nul", "truefalse", "01", "-", "1.", ".5", "1e", "+1", "\"", "\"\\x\"", "\"\\u12\"", "\"\\ud83d\"",
+        "\"\n\"", "[",
         "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1}}", "1 2", "\"\\",
         String(repeating: "[", count: 65) + String(repeating: "]", count: 65),
     ])
     func refusesWhatIsNot(text: String) { #expect(!skips(text)) }
 
     @Test(arguments: [
-        ("\"plain\"", "plain"), ("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\u{8}\u{C}\n\r\t"), ("\"\\u0041\\ud83d\\ude00\"", "A😀"),
+        ("\"plain\"", "plain"), ("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\u{8}\u{C}\n\r\t"),
+        ("\"\\u0041\\ud83d\\ude00\"", "A😀"),
         ("\"é😀\"", "é😀"),
     ])
     func readsText(json: String, text: String) throws {
@@ -35,9 +38,12 @@ import Testing
         }
     }
 
-    @Test(arguments: [("0", 0), ("65535", 65535), ("65536", nil), ("-1", nil), ("1.0", nil), ("1e2", nil), ("00", nil), ("", nil)])
+    @Test(arguments: [
+        ("0", 0), ("65535", 65535), ("65536", nil), ("-1", nil), ("1.0", nil), ("1e2", nil), ("00", nil), ("", nil),
+    ])
     func readsPorts(json: String, port: Int?) {
-        let read = try? JSONReader.read(Array(json.utf8)) { reader throws(UnusualJSON) in try reader.integer() as UInt16 }
+        let read = try? JSONReader.read(Array(json.utf8)) { reader throws(UnusualJSON) in try reader.integer() as UInt16
+        }
         #expect(read.map(Int.init) == port)
     }
 }
@@ -99,8 +105,10 @@ import Testing
     private func compareDamaged<Object: KubeObject>(_ text: String, _ type: Object.Type, seed: UInt64) {
         var random = SplitMix(state: seed)
         let whole = Array(text.utf8)
-        let fragments = ["null", "0", "-1", "65536", "\"\"", "{}", "[]", "\"\\u0000\"", ",", "1.0", "true", "\"name\":\"twice\","]
-            .map { Array($0.utf8) }
+        let fragments = [
+            "null", "0", "-1", "65536", "\"\"", "{}", "[]", "\"\\u0000\"", ",", "1.0", "true", "\"name\":\"twice\",",
+        ]
+        .map { Array($0.utf8) }
         var taken = 0
         for _ in 0..<20_000 {
             var bytes = whole

@@ -61,30 +61,30 @@ import Testing
                 ingress("client", [CiliumHTTPRule(path: "/more", method: "GET")]),
                 ingress("other", port: 81, nil),
             ]))
-        #expect(policy.verdict(on: request(), from: 300, port: 80) == .allowed)
-        #expect(policy.verdict(on: request("GET", "/more"), from: 300, port: 80) == .allowed)
+        #expect(policy.verdict(on: request(), peer: 300, port: 80) == .allowed)
+        #expect(policy.verdict(on: request("GET", "/more"), peer: 300, port: 80) == .allowed)
         let name = "CiliumNetworkPolicy default/p"
         #expect(
-            policy.verdict(on: request("POST"), from: 300, port: 80)
+            policy.verdict(on: request("POST"), peer: 300, port: 80)
                 == .denied(by: "\(name) ingress[0], \(name) ingress[1]"))
-        #expect(policy.verdict(on: request(), from: 300, port: 81) == .denied(by: name))
-        #expect(policy.verdict(on: request(), from: 301, port: 80) == .denied(by: name))
-        #expect(policy.verdict(on: request("POST"), from: 301, port: 81) == .allowed)
-        #expect(policy.verdict(on: request(), from: 0, port: 80) == .denied(by: name))
+        #expect(policy.verdict(on: request(), peer: 300, port: 81) == .denied(by: name))
+        #expect(policy.verdict(on: request(), peer: 301, port: 80) == .denied(by: name))
+        #expect(policy.verdict(on: request("POST"), peer: 301, port: 81) == .allowed)
+        #expect(policy.verdict(on: request(), peer: 0, port: 80) == .denied(by: name))
     }
 
     @Test func `a rule that allows the port allows every request`() throws {
         let policy = try #require(
             try policy([ingress("client", [CiliumHTTPRule(path: "/")]), ingress("client", nil)]))
-        #expect(policy.verdict(on: request("POST", "/x"), from: 300, port: 80) == .allowed)
+        #expect(policy.verdict(on: request("POST", "/x"), peer: 300, port: 80) == .allowed)
     }
 
     @Test func `nothing looks at requests`() throws {
         #expect(try policy([ingress("client", nil)])?.rules.isEmpty == true)
         #expect(try policy([ingress("client", [])])?.rules.isEmpty == true)
         let plain = try #require(try policy([ingress("client", nil)]))
-        #expect(plain.verdict(on: request("POST", "/x"), from: 300, port: 80) == .allowed)
-        #expect(plain.verdict(on: request(), from: 301, port: 80) == .denied(by: "CiliumNetworkPolicy default/p"))
+        #expect(plain.verdict(on: request("POST", "/x"), peer: 300, port: 80) == .allowed)
+        #expect(plain.verdict(on: request(), peer: 301, port: 80) == .denied(by: "CiliumNetworkPolicy default/p"))
     }
 
     @Test func `refused by name`() throws {

@@ -27,6 +27,10 @@ enum LoopbackClient {
     }
 
     static func exchange(_ bytes: [UInt8], port: UInt16, patience: Int32) throws -> String {
+        String(decoding: try octets(bytes, port: port, patience: patience), as: UTF8.self)
+    }
+
+    static func octets(_ bytes: [UInt8], port: UInt16, patience: Int32) throws -> [UInt8] {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         guard withAddress(port, { connect(descriptor, $0, $1) }) == 0 else {
@@ -49,7 +53,7 @@ enum LoopbackClient {
             if count <= 0 { break }
             answer += buffer[..<count]
         }
-        return String(decoding: answer, as: UTF8.self)
+        return answer
     }
 }
 

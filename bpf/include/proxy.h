@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The way through the node's proxy, which listens in the node's own network namespace under any address (IP_TRANSPARENT):
+// The way through the node's proxies, which listen in the node's own network namespace under any address (IP_TRANSPARENT).
+// Rules for what comes to a pod, "read" at the server's node:
 //
 //   client ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the client, under the pod's address
 //   the proxy's connection with the pod, under the client's address ─ from_host ─ to_container ─ pod ─ from_container ─ proxy
 //
-// The mark tells a rule of the node's routes that a packet is for a local socket whatever its address. Both connections have
-// the same tuple, seen from the pod, and share its conntrack entry, which says DP_CT_PROXY.
+// Rules for where a pod goes, at the client's node; the proxy calls the server under the pod's address and a port of its own, and
+// enters that connection itself (dp_ct_tcp, dp_ct_any), so that what comes back is known:
+//
+//   pod ─ from_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the pod, under the server's address
+//   the server's answers ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy ─ from_host ─ to_container ─ pod
+//
+// The mark tells a rule of the node's routes that a packet is for a local socket whatever its address. Conntrack entries of both
+// connections say DP_CT_PROXY.
 #pragma once
 
 #include <linux/bpf.h>
@@ -28,6 +35,8 @@
 #define PROXY_LOOPBACK 0x7F000001
 // net/tcp_states.h is not for user space.
 #define PROXY_TCP_LISTEN 10
+// Of a datagram socket that has a peer.
+#define PROXY_UDP_CONNECTED 1
 
 // The proxy sent it: its socket has the mark, and from_host passes it on.
 static __always_inline int proxy_sent(const struct __sk_buff *skb) {
@@ -45,8 +54,8 @@ static __always_inline void proxy_mark(
     skb->mark = DP_MARK_TO_PROXY | flow->connection.proxy_port;
 }
 
-// What the pod would receive: into the stack by the host device, where to_proxy finds the listener.
-static __always_inline int proxy_instead_of_endpoint(
+// What the pod would receive or its peer would: into the stack by the host device, where to_proxy finds the listener.
+static __always_inline int proxy_to_listener(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct flow *flow) {
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
 
@@ -90,7 +99,29 @@ static __always_inline int proxy_assign(struct __sk_buff *skb, __be16 port) {
     return refused ? -1 : 0;
 }
 
-// Ingress of the host device, for what proxy_instead_of_endpoint sent there.
+// Of a datagram: leaves it to the socket that talks with its sender, or gives it to the proxy's. 0, or -1 when there is none.
+static __noinline int proxy_assign_datagram(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u32 port) {
+    struct bpf_sock *socket = bpf_sk_lookup_udp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
+    struct bpf_sock_tuple own = {.ipv4 = {.daddr = bpf_htonl(PROXY_LOOPBACK), .dport = (__be16)port}};
+    int refused = -1;
+
+    if (socket) {
+        int is_connected = socket->state == PROXY_UDP_CONNECTED;
+
+        bpf_sk_release(socket);
+        if (is_connected)
+            return 0;
+    }
+    socket = bpf_sk_lookup_udp(skb, &own, sizeof(own.ipv4), BPF_F_CURRENT_NETNS, 0);
+    if (!socket)
+        return -1;
+    if (socket->src_ip4 == bpf_htonl(PROXY_LOOPBACK))
+        refused = bpf_sk_assign(skb, socket, 0);
+    bpf_sk_release(socket);
+    return refused ? -1 : 0;
+}
+
+// Ingress of the host device, for what proxy_to_listener sent there.
 static __always_inline int proxy_receive(struct __sk_buff *skb, struct packet *packet) {
     __be16 port = skb->mark & 0xFFFF;
     struct bpf_sock_tuple tuple = {};
@@ -99,7 +130,7 @@ static __always_inline int proxy_receive(struct __sk_buff *skb, struct packet *p
     if (!eth)
         return TC_ACT_SHOT;
     // Later fragments, and ICMP errors: they are about connections that are there.
-    if (packet->event.protocol != IPPROTO_TCP || !packet->l4_offset)
+    if ((packet->event.protocol != IPPROTO_TCP && packet->event.protocol != IPPROTO_UDP) || !packet->l4_offset)
         return TC_ACT_OK;
     tuple.ipv4.saddr = packet->event.source.word[0];
     tuple.ipv4.daddr = packet->event.destination.word[0];
@@ -109,6 +140,11 @@ static __always_inline int proxy_receive(struct __sk_buff *skb, struct packet *p
     packet->event.source_port = bpf_ntohs(tuple.ipv4.sport);
     packet->event.destination_port = bpf_ntohs(tuple.ipv4.dport);
     packet->event.flags |= DP_EVENT_L4;
+    if (packet->event.protocol == IPPROTO_UDP) {
+        if (proxy_assign_datagram(skb, &tuple, port))
+            return DROP(skb, packet, DP_DROP_PROXY_UNAVAILABLE);
+        return TC_ACT_OK;
+    }
     if (proxy_is_connected(skb, &tuple))
         return TC_ACT_OK;
     if (proxy_assign(skb, port))

@@ -54,6 +54,7 @@ extension Agent {
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
         case .policies: result(try withCore { core in try core.policySamples() })
+        case .names: result(try withCore { core in core.nameSamples() })
         case .identities: result(try withCore { core in core.knownIdentities() })
         case .events: result(try events.batch(try parameters(data)))
         case .setTracing: result(try setTracing(try parameters(data)))

@@ -20,7 +20,12 @@ final class Agent: Sendable {
         self.settings = settings
         let started = try AgentCore.start(settings)
         events = started.events
+        let names = started.names
         core = Mutex(started)
+        names.setTakeOver { [weak self] answer in
+            guard let self else { throw DatapathError.kernel("the agent has ended") }
+            try withCore { core in try core.learn(answer) }
+        }
     }
 
     /// From now on the cloud is asked for addresses as pods come and go.

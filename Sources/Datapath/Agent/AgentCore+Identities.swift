@@ -41,7 +41,7 @@ extension AgentCore {
                 id: identity.rawValue, labels: labels, localEndpoints: identity == .health ? health : 0)
         }
         let ranges = policies.ranges.numbers.map {
-            AgentIdentity(id: $1, labels: LocalIdentities.labels(of: $0), localEndpoints: 0)
+            AgentIdentity(id: $1, labels: LocalIdentities.labels(of: $0, names: names(of: $0)), localEndpoints: 0)
         }
         return (reserved + derived + ranges).sorted { $0.id < $1.id }
     }

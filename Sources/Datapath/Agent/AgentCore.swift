@@ -4,7 +4,6 @@ import KubeObjects
 import LinuxKernel
 import NetAddress
 import Netlink
-import RequestProxy
 
 #if canImport(Glibc)
     import Glibc
@@ -23,8 +22,8 @@ struct AgentCore: ~Copyable {
     var pool: NodeAddresses
     var identities = IdentityRegistry()
     var policies = PolicyState()
-    /// Reads the requests of connections that policies send through it; nil until one does.
-    var proxy: RequestProxy?
+    var proxies = Proxies()
+    let names: LearnedNames
     let requestPolicies: RequestPolicies
     let events: EventLog
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
@@ -64,6 +63,7 @@ struct AgentCore: ~Copyable {
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
             requestPolicies: try RequestPolicies(pins: BPFFilesystem.pins),
+            names: LearnedNames(try store.loadNames(), shortestTime: settings.options.dnsProxy.minTtl),
             services: try ServiceTable.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
@@ -101,7 +101,8 @@ struct AgentCore: ~Copyable {
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
         programs: consuming DatapathPrograms, conntrack: consuming Conntrack, requestPolicies: RequestPolicies,
-        services: consuming ServiceTable, starts: Int, pool: NodeAddresses, cluster: StateStore.Cluster,
+        names: LearnedNames, services: consuming ServiceTable, starts: Int, pool: NodeAddresses,
+        cluster: StateStore.Cluster,
         objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
@@ -111,7 +112,8 @@ struct AgentCore: ~Copyable {
         self.programs = programs
         self.conntrack = conntrack
         self.requestPolicies = requestPolicies
-        events = EventLog(rules: policies.ruleNames)
+        self.names = names
+        events = EventLog(rules: policies.ruleNames, names: names)
         self.services = services
         self.starts = starts
         self.pool = pool

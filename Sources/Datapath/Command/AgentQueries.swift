@@ -22,6 +22,10 @@ enum AgentQueries {
         try show(query, .policies, returning: [PolicySample].self, StatusText.policies)
     }
 
+    static func names(_ query: Query) throws {
+        try show(query, .names, returning: [NameSample].self, StatusText.names)
+    }
+
     static func ipcache(_ query: Query) throws {
         try show(query, .ipcache, returning: [IPCacheEntry].self, StatusText.ipcache)
     }

@@ -14,6 +14,7 @@ public enum DatapathCommand {
                                                        probe all nodes and their health endpoints
                datapathd endpoint list [-o json]
                datapathd identity list [-o json]
+               datapathd fqdn cache list [-o json]     names that DNS answered to pods
                datapathd bpf ipcache list [-o json]
                datapathd bpf nat list [-o json]
                datapathd bpf policy list [-o json]
@@ -43,6 +44,7 @@ public enum DatapathCommand {
         case ipcache(Query)
         case nat(Query)
         case policies(Query)
+        case names(Query)
         case metrics(Query)
         case connections(Query)
         case services(Query)
@@ -94,6 +96,7 @@ public enum DatapathCommand {
         case ["health"]: return .health(query, deadlineMillis: deadline)
         case ["endpoint", "list"]: return .endpoints(query)
         case ["identity", "list"]: return .identities(query)
+        case ["fqdn", "cache", "list"]: return .names(query)
         case ["bpf", "policy", "list"]: return .policies(query)
         case ["bpf", "ipcache", "list"]: return .ipcache(query)
         case ["bpf", "nat", "list"]: return .nat(query)
@@ -124,6 +127,7 @@ public enum DatapathCommand {
             case .health(let query, let deadline): try AgentQueries.health(query, deadlineMillis: deadline)
             case .endpoints(let query): try AgentQueries.endpoints(query)
             case .identities(let query): try AgentQueries.identities(query)
+            case .names(let query): try AgentQueries.names(query)
             case .policies(let query): try AgentQueries.policies(query)
             case .ipcache(let query): try AgentQueries.ipcache(query)
             case .nat(let query): try AgentQueries.nat(query)

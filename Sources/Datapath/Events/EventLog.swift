@@ -21,8 +21,12 @@ final class EventLog: Sendable {
     private let ring = EventRing<RawEventRecord>(capacity: EventLog.capacity)
     private let buffer = Mutex<RingBuffer?>(nil)
     private let rules: RuleNames
+    private let names: LearnedNames
 
-    init(rules: RuleNames = RuleNames()) { self.rules = rules }
+    init(rules: RuleNames = RuleNames(), names: LearnedNames = LearnedNames()) {
+        self.rules = rules
+        self.names = names
+    }
 
     /// Starts to read. The thread ends only with the process.
     func follow(pinnedBuffer: String) {
@@ -75,10 +79,14 @@ final class EventLog: Sendable {
         }
         drainQuietly()
         let batch = ring.events(since: request.since, limit: request.limit, where: accepts)
-        var names = InterfaceNames()
+        var interfaces = InterfaceNames()
         return EventBatch(
             events: batch.events.compactMap { sequence, raw in
-                raw.decoded.map { Self.rendered($0, sequence: sequence, rules, &names) }
+                raw.decoded.map { event in
+                    Self.rendered(
+                        event, sequence: sequence, rules, &interfaces,
+                        destinationNames: event.destination.map(self.names.names) ?? [])
+                }
             }, next: batch.next, lost: batch.lost)
     }
 
@@ -94,7 +102,8 @@ final class EventLog: Sendable {
     private func drainQuietly() { try? drain() }
 
     static func rendered(
-        _ event: EventRecord, sequence: UInt64, _ rules: RuleNames, _ names: inout InterfaceNames
+        _ event: EventRecord, sequence: UInt64, _ rules: RuleNames, _ names: inout InterfaceNames,
+        destinationNames: [String] = []
     ) -> AgentAPI.DatapathEvent {
         var ports: (UInt16, UInt16) = (0, 0)
         var echo: (UInt16, UInt16) = (0, 0)
@@ -113,7 +122,8 @@ final class EventLog: Sendable {
             icmpSequence: echo.1, sourceIdentity: event.sourceIdentity.rawValue,
             destinationIdentity: event.destinationIdentity.rawValue, endpointID: event.endpointID,
             interface: names.name(of: event.interface), tunnelPeer: event.tunnel?.remote?.description,
-            length: Int(event.length), direction: event.direction?.description, rule: rules.name(of: event.rule))
+            length: Int(event.length), direction: event.direction?.description, rule: rules.name(of: event.rule),
+            destinationNames: destinationNames.isEmpty ? nil : destinationNames)
     }
 }
 

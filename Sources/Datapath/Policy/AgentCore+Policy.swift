@@ -17,6 +17,8 @@ struct PolicyState: Sendable {
     /// What was last compiled, by endpoint id; nothing yet after a start.
     var endpoints: [UInt16: EndpointPolicy] = [:]
     var ranges = LocalIdentities()
+    /// The addresses of names that policies name, with those names.
+    var names: [IPv4Address: Set<String>] = [:]
     /// In the kernel's maps.
     var entries: [PolicyMapKey: PolicyMapValue] = [:]
     var classes = PortClasses()
@@ -84,9 +86,14 @@ extension AgentCore {
                 let own = try policy.units()
                 if own.contains(where: \.readsRequests), !settings.kernelFeatures.available.contains(.skAssign) {
                     throw PolicyRefusal(
-                        policy: own[0].policy, field: "rules.http",
+                        policy: own[0].policy, field: "toPorts.rules",
                         reason:
                             "kernel feature missing: \(KernelFeature.skAssign.rawValue), without which nothing reaches the proxy"
+                    )
+                }
+                if own.contains(where: \.readsRequests), !settings.options.l7Proxy {
+                    throw PolicyRefusal(
+                        policy: own[0].policy, field: "toPorts.rules", reason: "l7Proxy is false: nobody reads requests"
                     )
                 }
                 units += own
@@ -110,8 +117,10 @@ extension AgentCore {
     mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
         let present =
             endpoints.values.filter { $0.phase == .ready && !$0.isWithoutVeth } + (newcomer.map { [$0] } ?? [])
-        let ranges = try policies.ranges.changed(to: PolicyCompiler.ranges(in: policies.units))
-        try startProxyIfNeeded()
+        policies.names = names.addresses(of: PolicyCompiler.names(in: policies.units))
+        let named = Set(policies.names.keys.map { IPv4CIDR(host: $0) })
+        let ranges = try policies.ranges.changed(to: PolicyCompiler.ranges(in: policies.units).union(named))
+        try startProxiesIfNeeded()
         let plan = try policyPlan(present, ranges)
         // Before the first packet comes to the proxy: what it will be asked about.
         requestPolicies.replace(plan.requests)
@@ -153,19 +162,25 @@ extension AgentCore {
                 if let address = IPv4Address(endpoint.address) {
                     requests[address] = RequestPolicies.Endpoint(
                         id: endpoint.id, identity: Identity(rawValue: endpoint.identity),
-                        policy: compiler.requests(labels: labels, ports: ports, policy))
+                        policies: Dictionary(
+                            uniqueKeysWithValues: PolicyDirection.allCases.compactMap { direction in
+                                compiler.requests(labels: labels, ports: ports, policy, direction).map {
+                                    (direction, $0)
+                                }
+                            }))
                 }
             }
         } else {
             for endpoint in present {
                 guard let address = IPv4Address(endpoint.address) else { continue }
                 requests[address] = RequestPolicies.Endpoint(
-                    id: endpoint.id, identity: Identity(rawValue: endpoint.identity), policy: nil)
+                    id: endpoint.id, identity: Identity(rawValue: endpoint.identity))
             }
         }
-        let port = proxy?.port ?? 0
+        let proxies = proxies
         var plan = try PolicyPlan(
-            endpoints: compiled, classes: policies.classes, ruleNames: policies.ruleNames, proxyPort: { _ in port })
+            endpoints: compiled, classes: policies.classes, ruleNames: policies.ruleNames,
+            proxyPort: { proxies.port($0, $1) })
         plan.requests = requests
         return plan
     }
@@ -197,9 +212,16 @@ extension AgentCore {
         let ports = portsByIdentity()
         let known = labels.map { PeerIdentity(number: $0, labels: $1, ports: ports[$0] ?? []) }
         let named = ranges.numbers.map {
-            PeerIdentity(number: $1, labels: LocalIdentities.labels(of: $0), range: $0)
+            let names = names(of: $0)
+            return PeerIdentity(
+                number: $1, labels: LocalIdentities.labels(of: $0, names: names), range: $0, names: names)
         }
         return (known + named).sorted { $0.number < $1.number }
+    }
+
+    /// The names that policies let endpoints go to and that DNS answered with this address.
+    func names(of range: IPv4CIDR) -> Set<String> {
+        range.prefixLength == 32 ? policies.names[range.address] ?? [] : []
     }
 
     /// The names that pods anywhere in the cluster give to their ports.

@@ -1,7 +1,8 @@
 import DatapathModel
 import NetAddress
 
-/// The identities of address ranges that this node's policies name. A range keeps its number as long as it is named.
+/// The identities of address ranges that this node's policies name, and of addresses whose names they name. A range keeps its
+/// number as long as it is named.
 struct LocalIdentities: Sendable, Equatable {
     private(set) var numbers: [IPv4CIDR: UInt32] = [:]
 
@@ -30,6 +31,8 @@ struct LocalIdentities: Sendable, Equatable {
         return result
     }
 
-    /// What policies may select a range by: it is of the world, and lies in every wider range.
-    static func labels(of range: IPv4CIDR) -> [String] { ["cidr:\(range)", "reserved:world"] }
+    /// What policies may select a range by: it is of the world, and lies in every wider range. Names are for readers.
+    static func labels(of range: IPv4CIDR, names: Set<String> = []) -> [String] {
+        ["cidr:\(range)"] + names.sorted().map { "fqdn:\($0)" } + ["reserved:world"]
+    }
 }

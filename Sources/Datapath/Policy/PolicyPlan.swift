@@ -13,11 +13,11 @@ struct PolicyPlan: Sendable {
 
     /// - Parameters:
     ///   - classes: what the map of ports holds now.
-    ///   - proxyPort: where the proxy listens for a direction's connections.
+    ///   - proxyPort: where the proxy listens that reads a direction's requests of a protocol.
     /// - Throws: `DatapathError.policyTooLarge`
     init(
         endpoints: [UInt16: EndpointPolicy], classes: PortClasses, ruleNames: RuleNames,
-        proxyPort: (PolicyDirection) -> UInt16 = { _ in 0 }
+        proxyPort: (PolicyDirection, RequestReader) -> UInt16 = { _, _ in 0 }
     ) throws(DatapathError) {
         let all = endpoints.values.flatMap { [$0.ingress, $0.egress] }.compactMap { $0 }
         let ranges = Set(all.flatMap { $0.decisions.keys.compactMap(\.ports) })
@@ -25,7 +25,6 @@ struct PolicyPlan: Sendable {
             throw .policyTooLarge("policies divide the ports into more than \(UInt16.max) classes")
         }
         var decisions: [PolicyMapKey: PolicyDecision] = [:]
-        var redirects: [PolicyMapKey: UInt16] = [:]
         for (id, policy) in endpoints {
             for direction in PolicyDirection.allCases {
                 guard let traffic = TrafficDirection(rawValue: direction.rawValue) else { continue }
@@ -35,7 +34,6 @@ struct PolicyPlan: Sendable {
                             endpointID: id, direction: traffic, identity: Identity(rawValue: match.identity),
                             portClass: number)
                         decisions[key] = decisions[key].map { Self.stronger($0, decision) } ?? decision
-                        redirects[key] = proxyPort(direction)
                     }
                 }
             }
@@ -52,7 +50,9 @@ struct PolicyPlan: Sendable {
                 case .allow: verdict = .allow
                 case .deny: verdict = .deny
                 case .defaultDeny: verdict = .defaultDeny
-                case .redirect: verdict = .redirect(port: redirects[key] ?? 0)
+                case .redirect:
+                    verdict = .redirect(
+                        port: proxyPort(key.direction == .ingress ? .ingress : .egress, decision.reader))
                 }
                 return (key, PolicyMapValue(verdict, rule: ruleNames.number(of: decision.rule)))
             })
@@ -61,6 +61,7 @@ struct PolicyPlan: Sendable {
     /// The same whatever the order in which they come.
     private static func stronger(_ one: PolicyDecision, _ other: PolicyDecision) -> PolicyDecision {
         if one.verdict != other.verdict { return one.verdict > other.verdict ? one : other }
+        if one.reader != other.reader { return one.reader.rawValue < other.reader.rawValue ? one : other }
         return one.rule <= other.rule ? one : other
     }
 

@@ -1,6 +1,8 @@
+import DNSWire
 import DatapathModel
 import LinuxKernel
 import Netlink
+import Policy
 import RequestProxy
 
 #if canImport(Glibc)
@@ -25,20 +27,80 @@ enum ProxyRoutes {
     }
 }
 
+/// The node's proxies, each from the first policy on that needs it; until then they cost nothing.
+struct Proxies: Sendable {
+    /// Reads HTTP requests that come to pods, and those that pods send.
+    var ingress: RequestProxy?
+    var egress: RequestProxy?
+    /// Reads what pods ask DNS.
+    var names: NameProxy?
+
+    /// Preferred, so that a restart finds its packets.
+    static let ports: (ingress: UInt16, egress: UInt16, names: UInt16) = (10_500, 10_501, 10_502)
+
+    /// Where the proxy listens; 0: it does not.
+    func port(_ direction: PolicyDirection, _ reader: RequestReader) -> UInt16 {
+        switch (direction, reader) {
+        case (.ingress, _): ingress?.port ?? 0
+        case (.egress, .http): egress?.port ?? 0
+        case (.egress, .dns): names?.port ?? 0
+        }
+    }
+}
+
 extension AgentCore {
-    /// The proxy runs from the first policy on that looks at requests; until then it costs nothing.
-    mutating func startProxyIfNeeded() throws {
-        guard proxy == nil, policies.units.contains(where: \.readsRequests) else { return }
+    /// Starts the proxies that rules need.
+    mutating func startProxiesIfNeeded() throws {
+        let rules = policies.units.flatMap(\.rules)
+        func isNeeded(_ direction: PolicyDirection, _ reader: RequestReader) -> Bool {
+            proxies.port(direction, reader) == 0
+                && rules.contains { $0.direction == direction && $0.requests?.reader == reader }
+        }
+        let needed = (isNeeded(.ingress, .http), isNeeded(.egress, .http), isNeeded(.egress, .dns))
+        guard needed.0 || needed.1 || needed.2 else { return }
         try ProxyRoutes.ensure(netlink)
-        let (requests, rules, events) = (requestPolicies, policies.ruleNames, events)
         do {
-            let started = try RequestProxy(RequestProxy.Settings(mark: ProxyMark.fromProxy)) {
-                requests.allows($0, $1, rules, events)
-            }
-            proxy = started
-            Log.info("proxy listens", ["port": "\(started.port)"])
+            if needed.0 { proxies.ingress = try httpProxy(.ingress) }
+            if needed.1 { proxies.egress = try httpProxy(.egress) }
+            if needed.2 { proxies.names = try nameProxy() }
         } catch {
             throw DatapathError.kernel("the proxy cannot listen: \(error)")
+        }
+    }
+
+    private func httpProxy(_ direction: PolicyDirection) throws -> RequestProxy {
+        let (requests, rules, events) = (requestPolicies, policies.ruleNames, events)
+        var settings = RequestProxy.Settings(mark: ProxyMark.fromProxy)
+        settings.port = direction == .ingress ? Proxies.ports.ingress : Proxies.ports.egress
+        if direction == .egress { settings.side = .client(ownConnections(port: settings.port)) }
+        let started = try RequestProxy(settings) { requests.allows($0, $1, direction, rules, events) }
+        Log.info("proxy listens", ["port": "\(started.port)", "requests": "\(direction)"])
+        return started
+    }
+
+    private func nameProxy() throws -> NameProxy {
+        let (requests, rules, events, names) = (requestPolicies, policies.ruleNames, events, names)
+        var settings = NameProxy.Settings(
+            mark: ProxyMark.fromProxy, own: ownConnections(port: Proxies.ports.names))
+        settings.port = Proxies.ports.names
+        if self.settings.options.dnsProxy.dnsRejectResponseCode == .nameError { settings.refusal = .nameError }
+        let started = try NameProxy(settings) { name, connection, transport in
+            requests.allows(name: name, connection, transport, rules, events)
+        } learn: { answer in
+            try names.learn(answer, endpoint: requests.endpoint(at: answer.connection.client)?.id ?? 0)
+        }
+        Log.info("DNS proxy listens", ["port": "\(started.port)"])
+        return started
+    }
+
+    /// - Parameter port: the listener's, for who reads the conntrack table; packets of these connections find their sockets
+    ///   without it.
+    private func ownConnections(port: UInt16) -> OwnConnections {
+        let requests = requestPolicies
+        return OwnConnections { connection, number in
+            try requests.enter(connection, number, port: port)
+        } hasEnded: { connection, number in
+            requests.leave(connection, number, port: port)
         }
     }
 }

@@ -20,7 +20,8 @@ public enum DatapathSelftest {
     /// for the last free ones.
     /// Requests are denied by the proxy, not by a program.
     static let unreachable: Set<Reason> = [
-        .policyDeniedRequest, .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused, .natRefused,
+        .policyDeniedRequest, .policyDeniedName, .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused,
+        .natRefused,
     ]
 
     /// `datapathd selftest [--json] [--fuzz N] [--seed N]`: prints the report.

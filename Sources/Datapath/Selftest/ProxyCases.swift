@@ -4,7 +4,7 @@ import Policy
 
 /// The way through the proxy at the pod's interface, and its end at the host device as far as a test run can go.
 enum ProxyCases {
-    static let all = called + answered + sent + received
+    static let all = called + answered + sent + received + calling
 
     private static let port: UInt16 = 10_500
     private static let pod = TestNode.pod
@@ -110,7 +110,106 @@ enum ProxyCases {
                     transport: .ports(source: 40_000, destination: 8080), file: "proxy.h")
             ]),
         SelftestCase(
+            name: "nothing listens for datagrams", program: .toProxy,
+            packet: Frame.ethernet(
+                to: TestNode.hostMAC, from: TestNode.hostMAC, type: Frame.ipv4,
+                Frame.ipv4Packet(from: pod, to: peer, protocol: 17, Frame.udp(40_000, 8080, [1, 2]))),
+            mark: toProxy, verdict: .drop, outputMark: toProxy,
+            events: [
+                ExpectedEvent(
+                    reason: .proxyUnavailable, point: .toProxy, source: pod, destination: peer,
+                    transport: .ports(source: 40_000, destination: 8080), file: "proxy.h")
+            ]),
+        SelftestCase(
             name: "not for the proxy", program: .toProxy, packet: toHost(2), mark: 0x1D00_0002, verdict: .pass,
             outputMark: 0x1D00_0002),
     ]
+
+    // MARK: Where the pod goes
+
+    private static let egress = TestPolicy(
+        directions: [.egress],
+        entries: [
+            TestPolicy.Entry(.egress, nil, nil, .defaultDeny, rule: 9),
+            TestPolicy.Entry(.egress, remote, TestPolicy.tcp, .redirect(port: port), rule: 5),
+            TestPolicy.Entry(.egress, remote, TestPolicy.udp, .redirect(port: port), rule: 6),
+        ], revision: 70)
+
+    private static func outgoing(_ number: UInt8, _ segment: [UInt8]) -> (packet: [UInt8], toHost: [UInt8]) {
+        let packet = Frame.ipv4Packet(from: pod, to: peer, protocol: number, segment)
+        return (
+            Frame.ethernet(to: TestNode.podHostMAC, from: TestNode.podMAC, type: Frame.ipv4, packet),
+            Frame.ethernet(to: TestNode.hostMAC, from: TestNode.hostMAC, type: Frame.ipv4, packet)
+        )
+    }
+
+    private static func outgoingEvent(
+        _ point: TracePoint, _ connection: ConnectionVerdict?, rule: UInt32 = 0
+    ) -> ExpectedEvent {
+        var event = ExpectedEvent(
+            point: point, source: pod, destination: peer, sourceIdentity: TestNode.podIdentity,
+            destinationIdentity: remote, transport: .ports(source: 40_000, destination: 8080), connection: connection)
+        event.rule = rule
+        return event
+    }
+
+    private static func opened(
+        _ number: UInt8, _ state: ConnectionState, _ flags: ConnectionEntry.Flags
+    ) -> TestConnection {
+        TestConnection(
+            key: ConnectionKey(from: pod, 40_000, to: peer, 8080, protocol: number, .egress), state: state,
+            flags: flags,
+            seconds: number == 17 || state == .opening ? 60 : Int(ConnectionLifetime.establishedTCP),
+            identity: TestNode.podIdentity, policyRevision: 70)
+    }
+
+    private static let calling: [SelftestCase] = {
+        let syn = outgoing(6, Frame.tcp(40_000, 8080, flags: 2))
+        let ack = outgoing(6, Frame.tcp(40_000, 8080, flags: 0x10))
+        let datagram = outgoing(17, Frame.udp(40_000, 8080, [1, 2]))
+        let answer = Frame.ipv4Packet(from: peer, to: pod, protocol: 6, Frame.tcp(8080, 40_000, flags: 0x10))
+        return [
+            SelftestCase(
+                name: "a rule looks at what the pod sends: to the proxy", program: .fromContainer, policy: egress,
+                packet: syn.packet, verdict: .redirect, output: syn.toHost, outputMark: toProxy,
+                events: [
+                    outgoingEvent(.fromEndpoint, .new), outgoingEvent(.policyVerdict, .new, rule: 5),
+                    outgoingEvent(.toProxy, .new),
+                ], connections: [], connectionsAfter: [opened(6, .opening, [.proxy])]),
+            SelftestCase(
+                name: "a rule looks at the pod's datagrams: to the proxy", program: .fromContainer, policy: egress,
+                packet: datagram.packet, verdict: .redirect, output: datagram.toHost, outputMark: toProxy,
+                events: [
+                    outgoingEvent(.fromEndpoint, .new), outgoingEvent(.policyVerdict, .new, rule: 6),
+                    outgoingEvent(.toProxy, .new),
+                ], connections: [], connectionsAfter: [opened(17, .opening, [.proxy])]),
+            SelftestCase(
+                name: "a call through the proxy goes on there", program: .fromContainer, policy: egress,
+                packet: ack.packet, verdict: .redirect, output: ack.toHost, outputMark: UInt32(ProxyMark.toProxy),
+                events: [outgoingEvent(.fromEndpoint, .established), outgoingEvent(.toProxy, .established)],
+                connections: [opened(6, .established, [.replied, .proxy])],
+                connectionsAfter: [opened(6, .established, [.replied, .proxy])]),
+            SelftestCase(
+                name: "the server's answer goes to the proxy that called", program: .toContainer, policy: egress,
+                packet: Frame.ethernet(to: TestNode.podMAC, from: TestNode.podHostMAC, type: Frame.ipv4, answer),
+                verdict: .redirect,
+                output: Frame.ethernet(to: TestNode.hostMAC, from: TestNode.hostMAC, type: Frame.ipv4, answer),
+                outputMark: UInt32(ProxyMark.toProxy),
+                events: [replied(.toProxy)], connections: [opened(6, .established, [.replied, .proxy])],
+                connectionsAfter: [opened(6, .established, [.replied, .proxy])]),
+            SelftestCase(
+                name: "what the proxy answers reaches the pod", program: .toContainer, policy: egress,
+                packet: Frame.ethernet(to: TestNode.podMAC, from: TestNode.podHostMAC, type: Frame.ipv4, answer),
+                mark: ProxyMark.fromProxy, verdict: .pass, events: [replied(.toEndpoint)],
+                connections: [opened(6, .established, [.replied, .proxy])],
+                connectionsAfter: [opened(6, .established, [.replied, .proxy])]),
+        ]
+    }()
+
+    private static func replied(_ point: TracePoint) -> ExpectedEvent {
+        ExpectedEvent(
+            point: point, source: peer, destination: pod, sourceIdentity: remote,
+            destinationIdentity: TestNode.podIdentity, transport: .ports(source: 8080, destination: 40_000),
+            connection: .reply)
+    }
 }

@@ -15,6 +15,7 @@ import LinuxKernel
 ///
 /// - `endpoints/ID.json`: an endpoint with its phase, written before and after the kernel is changed,
 /// - `cluster.json`: nodes and remote endpoints as last pushed, so that a restart never empties the ipcache,
+/// - `names.json`: what DNS answered pods, written before policies act on it,
 /// - `overlay-port`: UDP port of the overlay device, which the kernel's own answer is not read for,
 /// - `last-endpoint-id`: so that an id is not given to another pod soon,
 /// - `starts`: how often the agent was started since the node booted.
@@ -55,6 +56,12 @@ struct StateStore: Sendable {
 
     func save(_ cluster: Cluster) throws(SystemError) {
         try AtomicFile.write(CNIText.encode(cluster) + "\n", to: path("cluster.json"))
+    }
+
+    func loadNames() throws -> [NameCache.Entry] { try load("names.json", as: [NameCache.Entry].self) ?? [] }
+
+    func save(_ names: [NameCache.Entry]) throws(SystemError) {
+        try AtomicFile.write(CNIText.encode(names) + "\n", to: path("names.json"))
     }
 
     /// Counts this start and answers the count.

@@ -17,6 +17,7 @@ public enum MonitorText {
         if !event.interface.isEmpty { line += " interface \(event.interface)" }
         if let peer = event.tunnelPeer { line += " tunnel \(peer)" }
         line += ": \(flow(event)) \(event.length) bytes"
+        if let names = event.destinationNames { line += " to \(names.joined(separator: ","))" }
         if let rule = event.rule { line += " rule \"\(rule)\"" }
         if let location = event.location, event.dropReason != nil { line += " file \(location)" }
         return TextTable.printable(line)

@@ -85,7 +85,8 @@ public enum StatusText {
                 "\(endpoint.id)", enforcement(endpoint, "ingress"), enforcement(endpoint, "egress"),
                 "\(endpoint.identity)",
                 endpoint.namespace.isEmpty ? endpoint.name : "\(endpoint.namespace)/\(endpoint.name)",
-                endpoint.address, endpoint.interface.isEmpty ? "-" : endpoint.interface, "\(endpoint.ifindex)", endpoint.mac,
+                endpoint.address, endpoint.interface.isEmpty ? "-" : endpoint.interface, "\(endpoint.ifindex)",
+                endpoint.mac,
                 labels.isEmpty ? "-" : labels.joined(separator: ","), endpoint.state)
         }
         return table.text
@@ -104,6 +105,16 @@ public enum StatusText {
                 entry.identity == 0 ? "ANY" : "\(entry.identity)",
                 entry.labels.isEmpty ? "-" : entry.labels.joined(separator: " "), entry.ports,
                 entry.proxyPort.map { "\($0)" } ?? "NONE", entry.rule ?? "-")
+        }
+        return table.text
+    }
+
+    public static func names(_ names: [NameSample]) -> String {
+        var table = TextTable("ENDPOINT", "FQDN", "TTL", "EXPIRES IN", "IP", "IDENTITY")
+        for name in names {
+            table.add(
+                "\(name.endpointID)", name.name, "\(name.timeToLive)", "\(name.secondsLeft)s", name.address,
+                name.identity.map { "\($0)" } ?? "-")
         }
         return table.text
     }

@@ -199,7 +199,16 @@ enum PolicyShapes {
             Field("path", .text(.nonEmpty), "Regular expression of the path."),
             Field("host", .text(.nonEmpty), "Regular expression of the host."),
             Field("headers", .list(.text(.nonEmpty), atLeast: 0), "Name: value, or a name that must be there."),
-        ], refused: ["headerMatches"], refusal: "headers are matched by `headers`")
+            Field("headerMatches", .list(.object(headerMatch), atLeast: 0), "Headers, name and value apart."),
+        ])
+
+    private static let headerMatch = ObjectShape(
+        name: "header match", help: "A header that must be there.",
+        fields: [
+            Field("name", .text(.nonEmpty), required: true, "Name."),
+            Field("value", .text(.nonEmpty), "Its value; any when left out."),
+            Field("mismatch", .choice(["FAIL"]), "What happens to other requests: they are refused."),
+        ], refused: ["secret"], refusal: "there are no secrets: write the value out")
 
     private static let icmp = ObjectShape(
         name: "ICMP rule", help: "ICMP types.",

@@ -1,4 +1,5 @@
 import CNodeShim
+import DNSWire
 import Glibc
 public import LinuxKernel
 import NetAddress
@@ -170,7 +171,7 @@ public final class DNSServer: Sendable {
             answer = message
         } catch {
             guard case .malformed(let id) = error else { return nil }
-            answer = DNSZone.malformed(id)
+            answer = DNSQuestion.malformedReply(id)
         }
         memory.withLock { memory in
             memory.queries.append(query)

@@ -36,7 +36,7 @@
 // The source identity rides in skb->mark from the program that redirects to an endpoint to the program that delivers.
 #define DP_MARK_IDENTITY 0x1D000000
 #define DP_MARK_IDENTITY_MASK 0xFF000000
-// Of the proxy's own sockets: what they send to an endpoint has been read.
+// Of the proxies' own sockets: what they send to an endpoint has been read.
 #define DP_MARK_FROM_PROXY 0x1E000000
 // For a socket of the proxy, whose port is in the lower half; the node's routes have a rule for it.
 #define DP_MARK_TO_PROXY 0x1F000000
@@ -121,6 +121,7 @@
     X(POLICY_DENY_RULE, -47, "policy-deny-rule", "a deny rule forbids the connection") \
     X(PROXY_UNAVAILABLE, -48, "proxy-unavailable", "the proxy that has to read the connection does not listen") \
     X(POLICY_DENIED_REQUEST, -49, "policy-denied-request", "no rule allows the request; the proxy answered 403") \
+    X(POLICY_DENIED_NAME, -50, "policy-denied-name", "no rule allows to ask for the name; the DNS proxy refused it") \
     X(FRAGMENTATION_NEEDED, -60, "fragmentation-needed", "longer than the way to it takes, and not to be fragmented") \
     X(BANDWIDTH_EXCEEDED, -70, "bandwidth-exceeded", "would have to wait for more than 2 s for the pod's egress rate")
 
@@ -380,7 +381,7 @@ enum dp_ct_state {
 #define DP_CT_REPLIED 1
 #define DP_CT_FIN_FORWARD 2
 #define DP_CT_FIN_REPLY 4
-// Goes through the proxy at `proxy_port`.
+// Goes through the proxy at `proxy_port` (network byte order).
 #define DP_CT_PROXY 8
 // An endpoint calls itself through a service, under DP_LOOPBACK_IPV4 as its source.
 #define DP_CT_LOOPBACK 16

@@ -1,0 +1,97 @@
+import KubeObjects
+
+extension CiliumRuleReader {
+    func refuseUnsupported(_ element: CiliumPortRule, _ place: PolicyPlace) throws(PolicyRefusal) {
+        let given = [
+            ("listener", element.listener), ("terminatingTLS", element.terminatingTLS),
+            ("originatingTLS", element.originatingTLS), ("serverNames", element.serverNames),
+            ("rules.kafka", element.rules?.kafka), ("rules.l7proto", element.rules?.l7proto),
+            ("rules.l7", element.rules?.l7),
+        ].filter { $0.1 != nil }.map(\.0)
+        if let field = given.first { throw place[field].refuse("is not supported") }
+    }
+
+    /// `toPorts.rules`; nil when the rule does not look at requests.
+    func requests(
+        _ element: CiliumPortRule, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> RequestMatches? {
+        let http = element.rules?.http ?? []
+        let dns = element.rules?.dns ?? []
+        if http.isEmpty, dns.isEmpty { return nil }
+        guard http.isEmpty || dns.isEmpty else {
+            throw place["rules"].refuse("http and dns cannot be combined; write two elements of toPorts")
+        }
+        let place = place[http.isEmpty ? "rules.dns" : "rules.http"]
+        if isDeny { throw place.refuse("cannot be denied: a deny rule is about ports; allow what may come") }
+        guard !element.ports.isEmpty, element.ports.allSatisfy({ $0.port != .integer(0) && $0.port != .text("0") })
+        else {
+            throw place.refuse("needs ports")
+        }
+        return http.isEmpty
+            ? .dns(try self.dns(dns, element, direction, place)) : .http(try self.http(http, element, place))
+    }
+
+    private func dns(
+        _ rules: [CiliumFQDN], _ element: CiliumPortRule, _ direction: PolicyDirection, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> [NamePattern] {
+        guard direction == .egress else {
+            throw place.refuse("is of egress rules only: questions are read where they are asked")
+        }
+        guard element.ports.allSatisfy({ $0.protocol != .sctp }) else { throw place.refuse("needs UDP, TCP or ANY") }
+        var patterns: [NamePattern] = []
+        for (index, rule) in rules.enumerated() {
+            patterns.append(
+                try Self.pattern(rule, PolicyPlace(policy: place.policy, field: "\(place.field)[\(index)]")))
+        }
+        return patterns
+    }
+
+    static func pattern(_ name: CiliumFQDN, _ place: PolicyPlace) throws(PolicyRefusal) -> NamePattern {
+        let isPattern = name.matchPattern?.isEmpty == false
+        guard isPattern != (name.matchName?.isEmpty == false),
+            let text = isPattern ? name.matchPattern : name.matchName
+        else { throw place.refuse("needs either matchName or matchPattern") }
+        do throws(NamePattern.Mistake) {
+            return try NamePattern(text, isPattern: isPattern)
+        } catch {
+            throw place[isPattern ? "matchPattern" : "matchName"].refuse("\"\(text)\": \(error)")
+        }
+    }
+
+    private func http(
+        _ rules: [CiliumHTTPRule], _ element: CiliumPortRule, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> [HTTPMatch] {
+        guard element.ports.allSatisfy({ $0.protocol == .tcp }) else {
+            throw place.refuse("needs ports of protocol TCP")
+        }
+        var matches: [HTTPMatch] = []
+        for (index, rule) in rules.enumerated() {
+            let place = PolicyPlace(policy: place.policy, field: "\(place.field)[\(index)]")
+            var headers: [HTTPMatch.Header] = []
+            for (index, header) in (rule.headerMatches ?? []).enumerated() {
+                headers.append(try self.header(header, place["headerMatches", index]))
+            }
+            let match = HTTPMatch(
+                method: rule.method, path: rule.path, host: rule.host, headers: rule.headers, headerMatches: headers)
+            do {
+                _ = try RequestMatch(match)
+            } catch {
+                throw place.refuse("\(error)")
+            }
+            matches.append(match)
+        }
+        return matches
+    }
+
+    /// A request without the header is refused; to log it, or to write the header, is not this proxy's.
+    private func header(
+        _ match: CiliumHeaderMatch, _ place: PolicyPlace
+    ) throws(PolicyRefusal) -> HTTPMatch.Header {
+        if let mismatch = match.mismatch, !mismatch.isEmpty, mismatch != "FAIL" {
+            throw place["mismatch"].refuse(
+                "\(mismatch) is not supported: a request that does not match is refused (FAIL)")
+        }
+        if match.secret != nil { throw place["secret"].refuse("is not supported; write the value out") }
+        return HTTPMatch.Header(name: match.name, value: match.value?.isEmpty == false ? match.value : nil)
+    }
+}

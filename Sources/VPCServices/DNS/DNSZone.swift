@@ -1,0 +1,67 @@
+public import DNSWire
+
+/// Names and their addresses.
+public struct DNSZone: Sendable, Hashable {
+    /// Seconds that answers may be kept.
+    public static let timeToLive: UInt32 = 60
+    /// By name, lower case; addresses in host byte order.
+    private var records: [String: [UInt32]] = [:]
+
+    public init(_ records: [String: [UInt32]]) {
+        for (name, addresses) in records { self.records[name.lowercased()] = addresses }
+    }
+
+    /// Of a name's own record, else of the nearest one with `*` as its first label (RFC 4592).
+    public func addresses(of name: String) -> [UInt32]? {
+        if let own = records[name] { return own }
+        var rest = name[...]
+        while let dot = rest.firstIndex(of: ".") {
+            rest = rest[rest.index(after: dot)...]
+            if let some = records["*." + rest] { return some }
+        }
+        return nil
+    }
+
+    /// The answer to a question: all of it, header to records.
+    ///
+    /// - Parameter limit: bytes; a longer answer is cut and says so, for the client to ask again over TCP.
+    public func answer(_ question: DNSQuestion, limit: Int = 512) -> (message: [UInt8], code: DNSCode) {
+        var found: [UInt32] = []
+        let code: DNSCode
+        if question.opcode != 0 {
+            code = .notImplemented
+        } else if question.class != 1 {
+            code = .refused
+        } else if let addresses = addresses(of: question.name) {
+            code = .noError
+            if question.type == 1 || question.type == 255 { found = addresses }
+        } else {
+            code = .nameError
+        }
+        let room = max(0, limit - 12 - question.bytes.count) / 16
+        let isCut = found.count > room
+        if isCut { found = [] }
+        return (Self.message(question, code, found, isCut: isCut), code)
+    }
+
+    private static func message(
+        _ question: DNSQuestion, _ code: DNSCode, _ addresses: [UInt32], isCut: Bool
+    ) -> [UInt8] {
+        var bytes: [UInt8] = [UInt8(question.id >> 8), UInt8(question.id & 255)]
+        // Response, authoritative, cut, recursion desired as asked; recursion available.
+        bytes.append(0x84 | question.opcode << 3 | (isCut ? 2 : 0) | (question.isRecursionDesired ? 1 : 0))
+        bytes.append(0x80 | code.rawValue)
+        bytes += [0, 1, UInt8(addresses.count >> 8), UInt8(addresses.count & 255), 0, 0, 0, 0]
+        bytes += question.bytes
+        for address in addresses {
+            // The name at offset 12, A, internet.
+            bytes += [0xC0, 12, 0, 1, 0, 1]
+            bytes += octets(timeToLive) + [0, 4] + octets(address)
+        }
+        return bytes
+    }
+
+    private static func octets(_ value: UInt32) -> [UInt8] {
+        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
+    }
+}
