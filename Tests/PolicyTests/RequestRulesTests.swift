@@ -99,6 +99,6 @@ import Testing
         #expect(refusal(ingress("client", [CiliumHTTPRule(path: "(")])).contains("no regular expression"))
         #expect(refusal(ingress("client", [CiliumHTTPRule(headers: [": x"])])).contains("headers"))
         #expect(refusal(ingress("client", [CiliumHTTPRule(path: "/")]), deny: true).contains("cannot be denied"))
-        #expect(refusal(ingress("client", port: 0, [CiliumHTTPRule(path: "/")])).contains("protocol TCP"))
+        #expect(refusal(ingress("client", port: 0, [CiliumHTTPRule(path: "/")])).contains("needs ports"))
     }
 }

@@ -92,7 +92,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         ),
         Case(
             ScenarioText.step("set: {kubeProxy: {enabled: maybe}}"),
-            "x.yaml:15:34: kubeProxy.enabled must be true or false, but \"maybe\" is given; expected true or false"),
+            "x.yaml:15:34: kubeProxy.enabled must be true or false, but \"maybe\" is given"),
         Case(
             ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "--set:1:1: unknown path \"node.count\"; did you mean \"nodes.count\"?",

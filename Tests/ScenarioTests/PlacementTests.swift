@@ -42,7 +42,7 @@ import Testing
         let text = ScenarioExplanation(loaded, faults: testFaults).description
         for line in [
             "Lab eks-overlay: Three EKS nodes, pods in a VXLAN overlay",
-            "  3 nodes (node1, node2, node3), kernel 6.1, 128 MiB each",
+            "  3 nodes (node1, node2, node3), kernel 6.1, 192 MiB each",
             "Workloads: 6 pods", "  node2: default/client-node2, default/web-node2",
             "Matrix: 108 cells (36 ordered pairs over tcp, udp, icmp)",
             "  2. blocked: The nodes' security group loses its rule for UDP 8472",

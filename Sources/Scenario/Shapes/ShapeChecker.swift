@@ -110,7 +110,7 @@ struct ShapeChecker {
         switch value.content {
         case .map(let entries): for entry in entries { checkTree(entry.value, entry.key, top: false) }
         case .scalar where !top && value.scalarKind != .null: break
-        case .list(let items) where !top && items.allSatisfy({ $0.text != nil }): break
+        case .list(let items) where !top && items.allSatisfy({ $0.text != nil && $0.scalarKind != .null }): break
         default: mismatch(value, .tree, name)
         }
     }
