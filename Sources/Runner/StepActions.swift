@@ -135,17 +135,17 @@ extension ScenarioRun {
     private func leftovers() async throws -> [String] {
         // With others in force their changes cannot be told from a leftover; the last one healed answers for all.
         guard active.isEmpty, let clean else { return [] }
-        var last: [String] = []
-        let end = ContinuousClock.now + .seconds(3)
-        repeat {
+        let end = ContinuousClock.now + .seconds(30)
+        while true {
             let now = try await cluster.snapshot()
-            last =
+            let last =
                 clean.podsMayDiffer
                 ? now.withoutPods.differences(since: clean.snapshot.withoutPods)
                 : now.differences(since: clean.snapshot)
-            if last.isEmpty { return [] }
-        } while ContinuousClock.now < end
-        return last
+            if last.isEmpty || ContinuousClock.now >= end { return last }
+            // A node's snapshot has no events of its own.
+            try await Task.sleep(for: .milliseconds(50))
+        }
     }
 
     /// Asks an oracle until it agrees or its time is over.

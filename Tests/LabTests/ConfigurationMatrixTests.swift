@@ -25,9 +25,7 @@ import Testing
 
         let before = try HostState.read()
         let ended = try await labrun.run(scenario: file, in: folder)
-        #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
-        let report = try folder.report()
-        #expect(report.stepsNotRun == [])
+        let report = try ended.passed(in: folder)
         #expect(report.steps.map(\.name) == rows.map(\.description))
         for (row, step) in zip(rows, report.steps) { check(row, step) }
         let left = try await HostState.leftovers(of: folder, since: before)

@@ -11,10 +11,7 @@ import Testing
         let folder = try ScratchFolder()
         let before = try HostState.read()
         let ended = try await labrun.run(scenario: name, in: folder)
-        #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
-        let report = try folder.report()
-        #expect(report.verdict == .pass, "\(report.message)")
-        #expect(report.steps.allSatisfy { $0.verdict == .pass })
+        let report = try ended.passed(in: folder)
         #expect(report.steps.contains { $0.matrix?.cells.isEmpty == false })
         let left = try await HostState.leftovers(of: folder, since: before)
         #expect(left.isEmpty)
@@ -27,8 +24,7 @@ import Testing
         let ended = try await labrun.run([
             "scenario", "vxlan-blocked-8472", "--report-dir", "\(folder.path)/report", "--output", "json",
         ])
-        #expect(ended.status == 0, "\(ended.errors)")
-        let report = try folder.report()
+        let report = try ended.passed(in: folder)
         let blocked = try #require(report.steps.first { $0.name == "blocked" })
         let finding = try #require(blocked.diagnosis?.found.first)
         #expect(finding.id == "underlay/vxlan-port-blocked")

@@ -98,3 +98,14 @@ final class FakeConnection: @unchecked Sendable {  // used by one thread
         }
     }
 }
+
+/// Tells a test that a request came in.
+struct Arrivals {
+    private let stream = AsyncStream.makeStream(of: Void.self)
+
+    func arrived() { stream.continuation.yield() }
+
+    func first() async {
+        for await _ in stream.stream { return }
+    }
+}

@@ -58,18 +58,20 @@ import Testing
         let path = "/tmp/labrun-test-late-\(UInt32.random(in: 0...UInt32.max)).sock"
         let link = NodeLink(node: "node1", path: path)
         defer { link.close() }
-        async let hello = link.ready(within: .seconds(5))
-        try await Task.sleep(for: .milliseconds(50))
+        // It has looked for the socket before there is one.
+        await #expect(throws: NodeLinkError.self) { try await link.ready(within: .milliseconds(50)) }
         let node = FakeNode(path: path) { $0.serve(boot: "b") { _, _ in } }
-        #expect(try await hello.bootID == "b")
+        #expect(try await link.ready(within: .seconds(5)).bootID == "b")
         node.end()
     }
 
     @Test func hangUpFailsCallsAndReconnects() async throws {
         let answers = Atomic(false)
+        let arrivals = Arrivals()
         let node = FakeNode { connection in
             connection.write([0xFF, 0x6C, 1, 2, 3])  // the tail of an older frame
             connection.serve(boot: "a") { frame, _ in
+                arrivals.arrived()
                 if answers.load(ordering: .relaxed) {
                     connection.send(try? .reply(.done, session: frame.session, id: frame.request))
                 }
@@ -79,7 +81,7 @@ import Testing
         defer { link.close() }
         try await link.ready(within: .seconds(5))
         async let lost = link.call(.snapshot, deadline: .seconds(20))
-        try await Task.sleep(for: .milliseconds(100))
+        await arrivals.first()
         answers.store(true, ordering: .relaxed)
         node.hangUp()
         do {
@@ -110,11 +112,12 @@ import Testing
     }
 
     @Test func closeFailsCallsAtOnce() async throws {
-        let node = FakeNode { $0.serve(boot: "a") { _, _ in } }
+        let arrivals = Arrivals()
+        let node = FakeNode { $0.serve(boot: "a") { _, _ in arrivals.arrived() } }
         let link = NodeLink(node: "node1", path: node.path)
         try await link.ready(within: .seconds(5))
         let pending = Task { try await link.call(.snapshot, deadline: .seconds(60)) }
-        try await Task.sleep(for: .milliseconds(50))
+        await arrivals.first()
         link.close()
         let error = await #expect(throws: NodeLinkError.self) { try await pending.value }
         #expect(error?.code == .closed)
@@ -124,11 +127,12 @@ import Testing
     }
 
     @Test func cancellationEndsTheCall() async throws {
-        let node = FakeNode { $0.serve(boot: "a") { _, _ in } }
+        let arrivals = Arrivals()
+        let node = FakeNode { $0.serve(boot: "a") { _, _ in arrivals.arrived() } }
         let link = NodeLink(node: "node1", path: node.path)
         defer { link.close() }
         let task = Task { try await link.call(.snapshot, deadline: .seconds(60)) }
-        try await Task.sleep(for: .milliseconds(50))
+        await arrivals.first()
         task.cancel()
         let error = await #expect(throws: NodeLinkError.self) { _ = try await task.value }
         #expect(error?.code == .cancelled)

@@ -43,13 +43,14 @@ import Testing
     }
 
     private func ingress(
-        _ app: String, port: Int = 80, _ http: [CiliumHTTPRule]?
+        _ app: String, port: Int = 80, over transport: TransportProtocol = .tcp, _ http: [CiliumHTTPRule]?
     ) -> CiliumIngressRule {
         var rule = CiliumIngressRule()
         rule.fromEndpoints = [LabelSelector(matchLabels: ["app": app])]
         rule.toPorts = [
             CiliumPortRule(
-                ports: [CiliumPort(port: .integer(port), protocol: .tcp)], rules: http.map { CiliumL7Rules(http: $0) })
+                ports: [CiliumPort(port: .integer(port), protocol: transport)],
+                rules: http.map { CiliumL7Rules(http: $0) })
         ]
         return rule
     }
@@ -99,6 +100,11 @@ import Testing
         #expect(refusal(ingress("client", [CiliumHTTPRule(path: "(")])).contains("no regular expression"))
         #expect(refusal(ingress("client", [CiliumHTTPRule(headers: [": x"])])).contains("headers"))
         #expect(refusal(ingress("client", [CiliumHTTPRule(path: "/")]), deny: true).contains("cannot be denied"))
-        #expect(refusal(ingress("client", port: 0, [CiliumHTTPRule(path: "/")])).contains("needs ports"))
+        #expect(refusal(ingress("client", port: 0, [CiliumHTTPRule(path: "/")])).hasSuffix("needs ports"))
+        for other: TransportProtocol in [.udp, .any, .sctp] {
+            #expect(
+                refusal(ingress("client", over: other, [CiliumHTTPRule(path: "/")])).contains(
+                    "needs ports of protocol TCP"))
+        }
     }
 }

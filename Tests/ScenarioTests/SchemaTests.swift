@@ -33,7 +33,7 @@ import Testing
     }
 
     /// One place of a valid file changed: what the shapes refuse, the schema refuses, and the reverse.
-    @Test("schema and parser agree on changed files", arguments: 0..<4)
+    @Test("schema and parser agree on changed files", arguments: 0..<10)
     func agreement(round: Int) throws {
         var random = SeededGenerator(seed: UInt64(round))
         let scenario = SchemaValidator(root: PublishedSchema.scenario.document(faults: testFaults))
