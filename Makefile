@@ -12,14 +12,14 @@ STRIP ?= strip
 LABRUN := $(CURDIR)/.build/release/labrun
 GUEST := .build/release/guest
 
-# Binaries of a node lie in its RAM: no dead sections, no symbols.
-GUEST_FLAGS := -c release --scratch-path .build-guest -Xswiftc -static-executable -Xlinker --gc-sections
+# Swift's runtime is linked in: both programs share their modules, and labrun needs no toolchain where it runs.
+RELEASE := build -c release --static-swift-stdlib
 # One binary, both programs of a node.
 GUEST_PRODUCT := labguest
 GUEST_NAMES := labnode datapathd
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
-	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev linux-libc-dev pkg-config binutils \
+	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config binutils \
 	kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 debian-archive-keyring ca-certificates
 
 PACKETS ?= 1000000
@@ -29,10 +29,7 @@ FUZZ_KERNELS ?= 5.10 6.1
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 build: guest
-	$(SWIFT) build -c release --product labrun
-	@mkdir -p $(GUEST); from=.build-guest/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
-		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
-	done
+	$(SWIFT) $(RELEASE) --product labrun
 	@git describe --always --dirty --abbrev=12 > $(GUEST)/revision.new 2>/dev/null || echo unknown > $(GUEST)/revision.new; \
 	cmp -s $(GUEST)/revision.new $(GUEST)/revision && rm $(GUEST)/revision.new || mv $(GUEST)/revision.new $(GUEST)/revision
 
@@ -54,8 +51,12 @@ deps:
 bpf:
 	@$(MAKE) --no-print-directory -C bpf
 
+# Binaries of a node lie in its RAM: no symbols.
 guest: bpf
-	$(SWIFT) build $(GUEST_FLAGS) --product $(GUEST_PRODUCT)
+	$(SWIFT) $(RELEASE) --product $(GUEST_PRODUCT)
+	@mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
+		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+	done
 
 ## image: the node image of KERNEL (5.10, 6.1, 6.12, 7.2 or all)
 image: build
@@ -83,7 +84,7 @@ format:
 ## bench: times and sizes as ratios against floors measured in the same run
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
-	$(SWIFT) build -c release --product labbench
+	$(SWIFT) $(RELEASE) --product labbench
 	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
 
 ## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
@@ -102,4 +103,4 @@ soak: build
 	LABRUN=$(LABRUN) bench/soak $(or $(RUNS),20) $(SCENARIO)
 
 clean:
-	rm -rf .build .build-guest .build-bpf
+	rm -rf .build .build-bpf

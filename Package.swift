@@ -63,7 +63,11 @@ let guest: [Target] = [
         name: "NodePlugins", dependencies: ["CloudAPI", "CNI", "LinuxKernel", "NetAddress", "Netlink"],
         swiftSettings: strict),
     .executableTarget(
-        name: "labguest", dependencies: ["Datapath", "NodePlugins", "NodeRuntime"], swiftSettings: strict),
+        name: "labguest", dependencies: ["Datapath", "NodePlugins", "NodeRuntime"], swiftSettings: strict,
+        // It lies in a node's RAM, without a dynamic linker: static, and no dead sections.
+        linkerSettings: [
+            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"], .when(configuration: .release))
+        ]),
 ]
 
 let host: [Target] = [
