@@ -21,6 +21,9 @@ public actor ScenarioRun {
     var answered: Set<Receiver> = []
     /// Identities as steps that asked for them found them, by the step's name.
     var identities: [String: [IdentityReading]] = [:]
+    var patience: ProbePatience
+    /// Whether it was said that probes wait longer than the scenario asks for.
+    var saidPatience = false
     /// The first thing that went wrong, in one sentence.
     var failure: String?
 
@@ -33,6 +36,7 @@ public actor ScenarioRun {
         self.resumed = resumed
         collector = EvidenceCollector(cluster: cluster, readsNetfilter: request.image.userlandPath != nil)
         workloads = request.scenario.spec.workloads
+        patience = ProbePatience(asked: request.scenario.spec.probes.deadline)
     }
 
     /// Whether a step expects pods to wait; else a pod that does not start is a failure of the lab.
@@ -91,7 +95,7 @@ public actor ScenarioRun {
         try await emitter.phase(.ready) {
             try await cluster.apply(request.scenario.spec.objects)
             try await reconcilePods()
-            try await cluster.waitUntilReady(within: .seconds(30))
+            try await cluster.waitUntilReady(within: .seconds(60))
         }
         var verdicts: [Verdict] = []
         for (index, step) in request.scenario.spec.timeline.enumerated() {

@@ -14,6 +14,8 @@ struct Round: Sendable {
     var mark: RoundMark
     /// Seconds from the end of the step's actions to the start of this round.
     var since: Double
+    /// How many times as long as on a host with time to spare the nodes took meanwhile.
+    var stretch = 1.0
     var met: Bool { results.allSatisfy { $0.state == .met } }
 }
 
@@ -83,23 +85,42 @@ extension ScenarioRun {
             agreed = round.met ? agreed + 1 : 0
             rounds.append(round)
             answered.formUnion(PositiveControl.answering(round.cells))
-            let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within
+            learnPatience(from: round)
+            let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within * patience.factor
             // A round that agrees is confirmed even when the time is over: one agreement alone judges nothing.
             if once || agreed >= Self.agreements || (over && agreed == 0) { return rounds }
             emitRound(round, index: index, provisional: true)
         }
     }
 
+    /// A fault may delay what it does not lose: only a lab without one tells how fast its nodes are.
+    private func learnPatience(from round: Round) {
+        let probes = round.observation.measurement.probes
+        if active.isEmpty { patience.learn(slowest: probes.compactMap(\.latencyMicros).max().map { Double($0) / 1e6 }) }
+        if round.cells.contains(where: { $0.verdict == .fail && $0.observed == .timeout }) {
+            patience.doubt(stretch: round.stretch)
+        }
+        guard patience.factor >= 2, !saidPatience else { return }
+        saidPatience = true
+        let times = (round.stretch * 10).rounded() / 10
+        emitter.log(
+            .warning, "runner",
+            "this host is busy, its nodes take \(times) times as long: probes may wait up to \(Int(ProbePatience.most)) deadlines of "
+                + "\(patience.asked) s, and steps take as much longer to converge")
+    }
+
     private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {
         // As kubelets do.
         try await cluster.retryWaitingPods()
         let mark = await collector.mark()
+        let (began, times) = (ContinuousClock.now, EmulatorTimes.read())
         let endpoints = await cluster.endpoints
         let plan = await plan(over: endpoints)
-        async let health = collector.health(deadline: .seconds(1))
+        async let health = collector.health(deadline: .seconds(patience.factor))
         let measurement = await cluster.measure(plan)
         var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
         (observation.health, observation.healthMissing) = await health
+        let stretch = EmulatorTimes.read().stretch(since: times, seconds: (ContinuousClock.now - began).inSeconds)
         observation.nodes = await collector.nodes()
         if !judge.expectations.identities.isEmpty {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
@@ -120,7 +141,7 @@ extension ScenarioRun {
         let cells = judge.cells(observation, paths: nil)
         return Round(
             observation: observation, cells: cells, results: judge.rounds(observation, cells: cells), mark: mark,
-            since: since)
+            since: since, stretch: stretch)
     }
 
     /// Adds the agents' events, the why chains and the findings to the round that is judged.
@@ -185,7 +206,7 @@ extension ScenarioRun {
             }
         }
         return MeasurementPlan(
-            pairs: pairs, protocols: spec.protocols, deadline: .seconds(spec.deadline), count: spec.count,
+            pairs: pairs, protocols: spec.protocols, deadline: .seconds(patience.deadline), count: spec.count,
             backends: await cluster.backends(of: endpoints), requests: requests)
     }
 }
