@@ -28,7 +28,9 @@ extension RunReport {
     var shortfall: String {
         let unmet = steps.flatMap { step in
             (step.message.map { ["\(step.name): \($0)"] } ?? [])
-                + step.expectations.filter { $0.state != .met }.map { "\(step.name): \($0.name): \($0.state), \($0.message)" }
+                + step.expectations.filter { $0.state != .met }.map {
+                    "\(step.name): \($0.name): \($0.state), \($0.message)"
+                }
         }
         return (["\(scenario.name): \(verdict), \(message)"] + unmet.prefix(8)).joined(separator: "\n")
     }

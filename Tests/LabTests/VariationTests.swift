@@ -105,14 +105,6 @@ import Testing
         #expect(run.report.steps.first?.matrix?.cells.count == 100 * 99 * 3)
     }
 
-    @Test func `three runs in a row come to the same verdict`() async throws {
-        for number in 1...3 {
-            let run = try await run("vxlan-blocked-8472")
-            run.ended.expectPass(run.report)
-            #expect(run.report.steps.count == 3)
-        }
-    }
-
     /// As `nobody`, with a home and a cache of its own; the image is a copy of ours, so that nothing is fetched.
     @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
     func `an ordinary user can do all of it`() async throws {

@@ -106,6 +106,8 @@ public enum DatapathSelftest {
                 try MasqueradeWireTest.problems()
             })
         results.append(
+            result("programs of an earlier agent: kept, or verified anew") { try KeptProgramsTest.problems() })
+        results.append(
             result("every reachable drop reason occurred") {
                 Set(Reason.drops).subtracting(unreachable).subtracting(reasons).map { "never occurred: \($0)" }
             })
