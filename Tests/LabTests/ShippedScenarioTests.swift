@@ -1,4 +1,5 @@
 import Foundation
+import Reports
 import RunEvents
 import ShippedScenarios
 import Testing
