@@ -189,7 +189,7 @@ let package = Package(
             resources: [.copy("Snapshots")]),
         .executableTarget(
             name: "prober-selftest",
-            dependencies: ["NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
+            dependencies: ["CNodeShim", "NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
             path: "Tests/ProberSelftest", swiftSettings: strict),
         tests(
             "NodeRuntime",

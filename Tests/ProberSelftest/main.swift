@@ -1,4 +1,5 @@
 // Cases of the prober that need network namespaces of their own: run by the tests under unshare(1), one case a process.
+import CNodeShim
 import Glibc
 import LinuxKernel
 import NodeProtocol
@@ -12,6 +13,7 @@ do {
     case "loss": try loss()
     case "streams": try streams()
     case "no-slot": try noSlot()
+    case "slow-reader": try slowReader()
     default: throw Failed("unknown case \(name)")
     }
 } catch {
@@ -150,4 +152,49 @@ func noSlot() throws {
     let (_, results) = try field.probe(id: 1, deadlineMillis: 1000, to: targets, from: [0], protocols: ["tcp"])
     let timeouts = results.filter { $0.outcome == .timeout(error: 0) }.count
     try expect(timeouts == 100, "\(timeouts) timeouts of 100")
+}
+
+/// A caller that does not read for a while, as one whose path is down: the receiver answers all when it does again.
+func slowReader() throws {
+    let field = try Field(pods: 2)
+    let receiver = field.address(1)
+    let connection = try NetworkNamespace(path: field.path(field.pods[0])).run {
+        let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var room: Int32 = 4096
+        setsockopt(connection, SOL_SOCKET, SO_RCVBUF, &room, 4)
+        var to = sockaddr_in()
+        to.sin_family = sa_family_t(AF_INET)
+        to.sin_port = in_port_t(8080).bigEndian
+        to.sin_addr.s_addr = receiver.networkByteOrder
+        let status = withUnsafeBytes(of: &to) {
+            connect(connection, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), 16)
+        }
+        try expect(status == 0, "connect: \(errno)")
+        return connection
+    }
+    var packet = node_probe_packet()
+    packet.magic = NODE_PROBE_MAGIC
+    packet.protocol = ProbeProtocolCode.tcp.rawValue
+    let length = MemoryLayout<node_probe_packet>.size
+    let request = withUnsafeBytes(of: packet) { Array($0) }
+    // As many as there is room for on both ways: the receiver can send no answer any more.
+    var sent = 0
+    var writable = pollfd(fd: connection, events: Int16(POLLOUT), revents: 0)
+    while poll(&writable, 1, 300) == 1 {
+        let count = send(connection, request, length, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        if count < 0 && errno == EAGAIN { continue }
+        try expect(count >= 0, "ended after \(sent) octets: \(errno)")
+        sent += count
+    }
+    try expect(sent > 100_000, "only \(sent) octets were taken")
+    var received = 0
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    var readable = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+    while received < sent / length * length {
+        try expect(poll(&readable, 1, 10_000) == 1, "\(received) of \(sent) octets came back")
+        let count = recv(connection, &buffer, buffer.count, 0)
+        try expect(count > 0, "ended after \(received) of \(sent) octets")
+        received += count
+    }
+    close(connection)
 }

@@ -13,8 +13,17 @@ package final class Receivers: Sendable {
         case listener
         case datagrams
         case echoes
-        /// The peer, the receiver's own address, and the bytes of an unfinished packet.
-        case connection(peer: node_endpoint, local: UInt32, partial: [UInt8])
+        case connection(Connection)
+    }
+
+    private struct Connection {
+        let peer: node_endpoint
+        /// The receiver's own address.
+        let local: UInt32
+        /// An unfinished packet.
+        var partial: [UInt8] = []
+        /// Answers that the kernel has no room for while the path is down; nothing more is read until they are gone.
+        var unsent: [UInt8] = []
     }
 
     private struct Table {
@@ -103,14 +112,18 @@ package final class Receivers: Sendable {
         case .listener: accept(descriptor, entry.owner, &table)
         case .datagrams: answerDatagrams(descriptor, &table.log)
         case .echoes: noteEchoes(descriptor, &table.log)
-        case .connection(let peer, let local, let partial):
-            guard let rest = answerStream(descriptor, peer, local, partial, &table.log) else {
+        case .connection(var connection):
+            let wasBlocked = !connection.unsent.isEmpty
+            guard answer(descriptor, &connection, &table.log) else {
                 Glibc.close(descriptor)
                 table.sockets[descriptor] = nil
                 return
             }
-            if !rest.isEmpty || !partial.isEmpty {
-                table.sockets[descriptor] = (entry.owner, .connection(peer: peer, local: local, partial: rest))
+            table.sockets[descriptor] = (entry.owner, .connection(connection))
+            let isBlocked = !connection.unsent.isEmpty
+            if isBlocked != wasBlocked {
+                _ = node_epoll_modify(
+                    epoll, descriptor, (isBlocked ? EPOLLOUT : EPOLLIN).rawValue, UInt64(descriptor))
             }
         }
     }
@@ -121,7 +134,7 @@ package final class Receivers: Sendable {
             let descriptor = node_tcp_accept(listener, &peer)
             guard descriptor >= 0 else { return }
             let local = Self.localAddress(descriptor)
-            table.sockets[descriptor] = (owner, .connection(peer: peer, local: local, partial: []))
+            table.sockets[descriptor] = (owner, .connection(Connection(peer: peer, local: local)))
             if node_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(descriptor)) != 0 {
                 Glibc.close(descriptor)
                 table.sockets[descriptor] = nil
@@ -185,29 +198,43 @@ package final class Receivers: Sendable {
         return nil
     }
 
-    /// Answers whole packets; the bytes of an unfinished one, or nil at the end of the connection.
-    private func answerStream(
-        _ descriptor: Int32, _ peer: node_endpoint, _ local: UInt32, _ partial: [UInt8], _ log: inout SightingLog
-    ) -> [UInt8]? {
+    /// Answers whole packets; false at the end of the connection.
+    private func answer(_ descriptor: Int32, _ connection: inout Connection, _ log: inout SightingLog) -> Bool {
+        guard flush(descriptor, &connection.unsent) else { return false }
+        guard connection.unsent.isEmpty else { return true }
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = read(descriptor, &buffer, buffer.count)
-        if count < 0 { return errno == EAGAIN || errno == EINTR ? partial : nil }
-        guard count > 0 else { return nil }
-        var bytes = partial + buffer[..<count]
+        if count < 0 { return errno == EAGAIN || errno == EINTR }
+        guard count > 0 else { return false }
+        var bytes = connection.partial + buffer[..<count]
         if HTTPReceiver.mayBeRequest(bytes) || HTTPReceiver.isRequest(bytes) {
-            return answerRequest(descriptor, peer, bytes)
+            guard let rest = answerRequest(descriptor, connection.peer, bytes) else { return false }
+            connection.partial = rest
+            return true
         }
         let length = node_probe_packet.length
         while bytes.count >= length {
-            guard var packet = bytes.withUnsafeBytes({ node_probe_packet($0) }) else { return nil }
+            guard var packet = bytes.withUnsafeBytes({ node_probe_packet($0) }) else { return false }
             bytes.removeFirst(length)
-            log.record(packet, from: peer, receiver: local)
+            log.record(packet, from: connection.peer, receiver: connection.local)
             packet.answer = 1
-            packet.seen_address = peer.address
-            packet.seen_port = peer.port
-            guard send(descriptor, &packet, length, Int32(MSG_NOSIGNAL)) == length else { return nil }
+            packet.seen_address = connection.peer.address
+            packet.seen_port = connection.peer.port
+            withUnsafeBytes(of: packet) { connection.unsent += $0.prefix(length) }
         }
-        return bytes
+        connection.partial = bytes
+        return flush(descriptor, &connection.unsent)
+    }
+
+    /// Sends what the kernel takes; false when the connection is gone.
+    private func flush(_ descriptor: Int32, _ bytes: inout [UInt8]) -> Bool {
+        while !bytes.isEmpty {
+            let count = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            if count < 0 && errno == EAGAIN { return true }
+            if count < 0 && errno != EINTR { return false }
+            bytes.removeFirst(max(0, count))
+        }
+        return true
     }
 }
 

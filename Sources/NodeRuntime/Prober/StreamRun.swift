@@ -13,6 +13,8 @@ struct StreamFlow: Sendable {
     var established = false
     var ended: String?
     var sent = 0
+    /// The end of a packet that the kernel took only the beginning of.
+    var unsent: [UInt8] = []
     var answered = 0
     /// Of the last answer, or of the first packet before there was one.
     var lastAnswer: Int64 = 0
@@ -182,12 +184,16 @@ final class StreamRun: Sendable {
         case .tcp:
             guard flow.established else { return }
             // A full buffer while the path is down is no end: what is in it arrives later.
-            let count = Glibc.send(flow.descriptor, &packet, node_probe_packet.length, Int32(MSG_NOSIGNAL))
+            let isFree = flow.unsent.isEmpty
+            let bytes =
+                isFree ? withUnsafeBytes(of: packet) { Array($0.prefix(node_probe_packet.length)) } : flow.unsent
+            let count = Glibc.send(flow.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
             if count < 0 {
                 if errno != EAGAIN { end(&flow, String(cString: strerror(errno))) }
                 return
             }
-            if count != node_probe_packet.length { return end(&flow, "send buffer full in the middle of a packet") }
+            flow.unsent = Array(bytes[count...])
+            guard isFree else { return }
         }
         flow.sent += 1
     }
