@@ -165,6 +165,39 @@ public struct JSONReader {
         }
     }
 
+    /// Passes over a value by its brackets and quotes alone: for what is read, and then checked, afterwards.
+    public mutating func skipUnchecked() throws(UnusualJSON) {
+        skipSpace()
+        guard offset < bytes.count, bytes[offset] == UInt8(ascii: "[") || bytes[offset] == UInt8(ascii: "{") else {
+            return try skip()
+        }
+        var open = 0
+        while offset < bytes.count {
+            let octet = bytes[offset]
+            offset += 1
+            switch octet {
+            case UInt8(ascii: "\""): try skipText()
+            case UInt8(ascii: "["), UInt8(ascii: "{"): open += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                open -= 1
+                if open == 0 { return }
+            default: break
+            }
+        }
+        throw UnusualJSON()
+    }
+
+    /// From behind a quote to behind the one that ends it.
+    private mutating func skipText() throws(UnusualJSON) {
+        while offset < bytes.count {
+            let octet = bytes[offset]
+            offset += 1
+            if octet == UInt8(ascii: "\"") { return }
+            if octet == UInt8(ascii: "\\") { offset += 1 }
+        }
+        throw UnusualJSON()
+    }
+
     // MARK: Parts
 
     private mutating func enter(_ bracket: UInt8) throws(UnusualJSON) {
