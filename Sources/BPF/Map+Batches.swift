@@ -13,26 +13,44 @@ private let unsupported: Set<Int32> = [-EINVAL, -EOPNOTSUPP, -524, -ENOSPC]
 
 extension Map {
     /// Inserts or replaces, in this order.
-    public func update(_ entries: [(key: Key, value: Value)]) throws(SystemError) {
-        guard entries.count > 1 else {
-            for entry in entries { try update(entry.value, for: entry.key) }
-            return
+    func update(_ keys: [Key], _ values: [Value]) throws(SystemError) {
+        func oneByOne() throws(SystemError) {
+            for index in 0..<min(keys.count, values.count) { try update(values[index], for: keys[index]) }
         }
-        var keys = entries.map(\.key)
-        var values = entries.map(\.value)
-        var count = UInt32(entries.count)
+        guard keys.count > 1, keys.count == values.count else { return try oneByOne() }
+        var count = UInt32(keys.count)
         var options = bpf_map_batch_opts()
         options.sz = optionsSize(through: \bpf_map_batch_opts.flags)
-        let result = bpf_map_update_batch(descriptor, &keys, &values, &count, &options)
-        if unsupported.contains(result) {
-            for entry in entries { try update(entry.value, for: entry.key) }
-            return
-        }
+        let result = bpf_map_update_batch(descriptor, keys, values, &count, &options)
+        if unsupported.contains(result) { return try oneByOne() }
         try require(result, "bpf_map_update_batch")
     }
 
     /// All entries by batches; nil when the kernel cannot, or when an entry came or went in a way that it cannot follow.
     func batchedEntries() throws(SystemError) -> [(key: Key, value: Value)]? {
+        var entries: [(key: Key, value: Value)] = []
+        return try visitBatches { keys, values in
+            for index in 0..<keys.count { entries.append((keys[index], values[index])) }
+        } ? entries : nil
+    }
+
+    /// The digest of all entries.
+    public func digest() throws(SystemError) -> MapDigest {
+        var digest = MapDigest()
+        let isWhole = try visitBatches { keys, values in
+            for index in 0..<keys.count { digest.insert(keys[index], values[index]) }
+        }
+        if isWhole { return digest }
+        digest = MapDigest()
+        for entry in try entries() { digest.insert(entry.key, entry.value) }
+        return digest
+    }
+
+    /// - Parameter visit: sees as many keys as values, several times.
+    /// - Returns: false when not all entries could be seen.
+    private func visitBatches(
+        _ visit: (UnsafeBufferPointer<Key>, UnsafeBufferPointer<Value>) -> Void
+    ) throws(SystemError) -> Bool {
         // The most that one call gives; a bucket that holds more ends the attempt.
         let size = 4096
         let keys = UnsafeMutableBufferPointer<Key>.allocate(capacity: size)
@@ -44,7 +62,6 @@ extension Map {
             values.deallocate()
             position.deallocate()
         }
-        var entries: [(key: Key, value: Value)] = []
         var options = bpf_map_batch_opts()
         options.sz = optionsSize(through: \bpf_map_batch_opts.flags)
         var isFirst = true
@@ -53,20 +70,22 @@ extension Map {
             var count = UInt32(size)
             let result = bpf_map_lookup_batch(
                 descriptor, isFirst ? nil : position, position, keys.baseAddress, values.baseAddress, &count, &options)
-            if unsupported.contains(result) { return nil }
+            if unsupported.contains(result) { return false }
             if result != -ENOENT { try require(result, "bpf_map_lookup_batch") }
-            for index in 0..<min(Int(count), size) { entries.append((keys[index], values[index])) }
-            if result == -ENOENT { return entries }
+            let seen = 0..<min(Int(count), size)
+            visit(UnsafeBufferPointer(rebasing: keys[seen]), UnsafeBufferPointer(rebasing: values[seen]))
+            if result == -ENOENT { return true }
             isFirst = false
         }
-        return nil
+        return false
     }
 }
 
 /// Updates of a map that wait, so that many go in one call. Their order stays.
 public struct QueuedUpdates<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Sendable>: ~Copyable, Sendable {
     public let map: Map<Key, Value>
-    private var waiting: [(key: Key, value: Value)] = []
+    private var keys: [Key] = []
+    private var values: [Value] = []
     private static var most: Int { 4096 }
 
     public init(_ map: consuming Map<Key, Value>) { self.map = map }
@@ -74,17 +93,21 @@ public struct QueuedUpdates<Key: BitwiseCopyable & Sendable, Value: BitwiseCopya
     /// - Returns: whether so many wait that they should be carried out.
     @discardableResult
     public mutating func update(_ value: Value, for key: Key) -> Bool {
-        waiting.append((key, value))
-        return waiting.count >= Self.most
+        keys.append(key)
+        values.append(value)
+        return keys.count >= Self.most
     }
 
     /// What waits is not carried out.
-    public mutating func forget() { waiting = [] }
+    public mutating func forget() {
+        keys.removeAll(keepingCapacity: true)
+        values.removeAll(keepingCapacity: true)
+    }
 
     /// Carries out what waits. After an error nothing waits: what was and was not done is in the map.
     public mutating func flush() throws(SystemError) {
-        guard !waiting.isEmpty else { return }
-        defer { waiting.removeAll(keepingCapacity: true) }
-        try map.update(waiting)
+        guard !keys.isEmpty else { return }
+        defer { forget() }
+        try map.update(keys, values)
     }
 }

@@ -100,6 +100,9 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         Int(try Self.info(of: descriptor, name: name).max_entries)
     }
 
+    /// The kernel's number of the map, which no other gets as long as it is there.
+    public func identifier() throws(SystemError) -> UInt32 { try Self.info(of: descriptor, name: name).id }
+
     /// Pins the map at a path on a bpffs.
     public func pin(at path: String) throws(SystemError) {
         let result = bpf_obj_pin(descriptor, path)

@@ -32,7 +32,8 @@ enum ServiceScale {
         let server = try agent.connectPod("server")
         let client = try agent.connectPod("client")
         try agent.exchange(try request([service("echo", echoService, .udp)]))
-        try agent.exchange(try request([slice("echo", [server.address.description], .udp)]))
+        let echo = try request([slice("echo", [server.address.description], .udp)])
+        try agent.exchange(echo)
         let first = try requests(serviceObjects())
         let second = try requests(slices())
         let clock = ContinuousClock()
@@ -42,7 +43,7 @@ enum ServiceScale {
         for line in second { try agent.exchange(line) }
         let done = clock.now
         try requireBackends(agent)
-        let memory = try agent.residentMiB()
+        let (memory, peak) = (try agent.residentMiB(), try agent.residentMiB("VmHWM"))
         let flow = try EchoFlow(client: client, server: server, to: echoService, port)
         guard flow.waitForAnswers(20) else {
             flow.end()
@@ -50,10 +51,18 @@ enum ServiceScale {
         }
         agent.kill()
         let restart: Double
-        do { restart = try agent.start() } catch {
+        let phases: String
+        let ready: ContinuousClock.Instant
+        do {
+            restart = try agent.start()
+            ready = clock.now
+            phases = try agent.startPhases()
+            try agent.exchange(echo)
+        } catch {
             flow.end()
             throw error
         }
+        let answered = clock.now
         _ = flow.waitForAnswers(20)
         flow.end()
         try requireBackends(agent)
@@ -65,13 +74,16 @@ enum ServiceScale {
                     + "\(BenchRow.number((done - known) / .seconds(1))) s, requests of \(batch)"),
             BenchRow(
                 name: "\(size): restart until ready", value: restart, unit: "s", atMost: 2,
-                how: "after SIGKILL; without objects \(BenchRow.number(empty)) s"),
+                how: "after SIGKILL; without objects \(BenchRow.number(empty)) s; a change is taken "
+                    + "\(BenchRow.number((answered - ready) / .seconds(1))) s later; \(phases)"),
             BenchRow(
                 name: "\(size): packets of an established flow lost in the restart", value: Double(flow.lost),
                 unit: "packets", atMost: 0, how: "UDP through a service, \(flow.sent) sent"),
             BenchRow(
                 name: "\(size): agent resident", value: memory, unit: "MiB", atMost: 100,
-                how: "after programming; \(BenchRow.number(try agent.residentMiB())) MiB after the restart"),
+                how: "after programming, at most \(BenchRow.number(peak)); after the restart "
+                    + "\(BenchRow.number(try agent.residentMiB())), at most "
+                    + "\(BenchRow.number(try agent.residentMiB("VmHWM")))"),
         ]
     }
 

@@ -29,10 +29,10 @@ struct ObjectStore: Sendable {
         try AtomicFile.makeDirectories(directory)
     }
 
-    /// What was written down of every kind.
-    mutating func load() throws -> ClusterObjects {
+    /// What was written down of every kind, or of some.
+    mutating func load(_ kinds: [ObjectKind] = ObjectKind.allCases) throws -> ClusterObjects {
         var objects = ClusterObjects()
-        for kind in ObjectKind.allCases {
+        for kind in kinds {
             switch kind {
             case .nodes: objects.nodes = try loadNodes()
             case .namespaces: objects.namespaces = try load()
@@ -45,6 +45,14 @@ struct ObjectStore: Sendable {
         }
         return objects
     }
+
+    /// What another store has counted of some kinds holds here too.
+    mutating func adopt(_ kinds: [ObjectKind], from other: ObjectStore) {
+        for kind in kinds { lines[kind] = other.lines[kind] }
+    }
+
+    /// What the file of a kind is now.
+    func stamp(_ kind: ObjectKind) throws(SystemError) -> ServiceMark.FileStamp { try .of(path(kind)) }
 
     /// Only the nodes.
     mutating func loadNodes() throws -> [ObjectKey: Node] { try load() }

@@ -105,6 +105,7 @@ public enum DatapathSelftest {
             result("real interfaces: masqueraded and answered, by programs and by nf_tables") {
                 try MasqueradeWireTest.problems()
             })
+        results.append(result("an agent that starts again") { try RestartCases.problems() })
         results.append(
             result("every reachable drop reason occurred") {
                 Set(Reason.drops).subtracting(unreachable).subtracting(reasons).map { "never occurred: \($0)" }

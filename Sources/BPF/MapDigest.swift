@@ -1,0 +1,42 @@
+/// What a map holds, as one number: the same for the same entries in whatever order, another when an entry came, went or changed.
+/// It tells what was changed by mistake, not what was forged.
+public struct MapDigest: Equatable, Sendable {
+    public private(set) var sum: UInt64
+    public private(set) var count: UInt64
+
+    public init(sum: UInt64 = 0, count: UInt64 = 0) {
+        self.sum = sum
+        self.count = count
+    }
+
+    public mutating func insert<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, _ value: Value) {
+        sum &+= Self.hash(key, value)
+        count &+= 1
+    }
+
+    /// - Parameter value: what the key has now.
+    public mutating func remove<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, _ value: Value) {
+        sum &-= Self.hash(key, value)
+        count &-= 1
+    }
+
+    private static func hash<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, _ value: Value) -> UInt64 {
+        let first = withUnsafeBytes(of: key) { mix($0, into: 0xCBF2_9CE4_8422_2325) }
+        let both = withUnsafeBytes(of: value) { mix($0, into: first) }
+        return (both ^ both >> 31) &* 0x94D0_49BB_1331_11EB
+    }
+
+    @inline(__always)
+    private static func mix(_ bytes: UnsafeRawBufferPointer, into start: UInt64) -> UInt64 {
+        var hash = start
+        var offset = 0
+        while offset + 4 <= bytes.count {
+            let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+            hash = (hash ^ UInt64(word)) &* 0x9E37_79B9_7F4A_7C15
+            hash ^= hash >> 29
+            offset += 4
+        }
+        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return hash
+    }
+}
