@@ -5,6 +5,7 @@ import LinuxKernel
     import Glibc
 #endif
 
+// What is generic here and called for tens of thousands of entries is inlinable, so that other modules have it for their types.
 // Many entries in one call (`BPF_MAP_UPDATE_BATCH`, `BPF_MAP_LOOKUP_BATCH`: Linux 5.6, hash maps first). What the kernel does
 // not know of a map it answers with one of `unsupported`, and entries go one by one.
 
@@ -26,35 +27,53 @@ extension Map {
         try require(result, "bpf_map_update_batch")
     }
 
-    /// All entries by batches; nil when the kernel cannot, or when an entry came or went in a way that it cannot follow.
-    func batchedEntries() throws(SystemError) -> [(key: Key, value: Value)]? {
+    /// All entries, read one after the other: not a snapshot.
+    @inlinable
+    public func entries() throws(SystemError) -> [(key: Key, value: Value)] {
         var entries: [(key: Key, value: Value)] = []
-        return try visitBatches { keys, values in
-            for index in 0..<keys.count { entries.append((keys[index], values[index])) }
-        } ? entries : nil
+        let isWhole = try visitBatches { keys, values, count in
+            let keys = UnsafeBufferPointer(start: keys.assumingMemoryBound(to: Key.self), count: count)
+            let values = UnsafeBufferPointer(start: values.assumingMemoryBound(to: Value.self), count: count)
+            for index in 0..<count { entries.append((keys[index], values[index])) }
+        }
+        return isWhole ? entries : try entriesOneByOne()
     }
 
     /// The digest of all entries.
+    @inlinable
     public func digest() throws(SystemError) -> MapDigest {
         var digest = MapDigest()
-        let isWhole = try visitBatches { keys, values in
-            for index in 0..<keys.count { digest.insert(keys[index], values[index]) }
+        let isWhole = try visitBatches { keys, values, count in
+            let keys = UnsafeBufferPointer(start: keys.assumingMemoryBound(to: Key.self), count: count)
+            let values = UnsafeBufferPointer(start: values.assumingMemoryBound(to: Value.self), count: count)
+            for index in 0..<count { digest.insert(keys[index], values[index]) }
         }
         if isWhole { return digest }
         digest = MapDigest()
-        for entry in try entries() { digest.insert(entry.key, entry.value) }
+        for entry in try entriesOneByOne() { digest.insert(entry.key, entry.value) }
         return digest
     }
 
-    /// - Parameter visit: sees as many keys as values, several times.
-    /// - Returns: false when not all entries could be seen.
-    private func visitBatches(
-        _ visit: (UnsafeBufferPointer<Key>, UnsafeBufferPointer<Value>) -> Void
+    @usableFromInline
+    func entriesOneByOne() throws(SystemError) -> [(key: Key, value: Value)] {
+        var entries: [(key: Key, value: Value)] = []
+        for key in try keys() {
+            if let value = try value(for: key) { entries.append((key, value)) }
+        }
+        return entries
+    }
+
+    /// - Parameter visit: sees arrays of keys and of values and how many they hold, several times.
+    /// - Returns: false when the kernel cannot, or when an entry came or went in a way that it cannot follow: then not all were
+    ///   seen.
+    @usableFromInline
+    func visitBatches(
+        _ visit: (UnsafeRawPointer, UnsafeRawPointer, Int) -> Void
     ) throws(SystemError) -> Bool {
         // The most that one call gives; a bucket that holds more ends the attempt.
         let size = 4096
-        let keys = UnsafeMutableBufferPointer<Key>.allocate(capacity: size)
-        let values = UnsafeMutableBufferPointer<Value>.allocate(capacity: size)
+        let keys = UnsafeMutablePointer<Key>.allocate(capacity: size)
+        let values = UnsafeMutablePointer<Value>.allocate(capacity: size)
         // Where to go on: four octets, for some types a key.
         let position = UnsafeMutableRawPointer.allocate(byteCount: max(8, MemoryLayout<Key>.size), alignment: 8)
         defer {
@@ -69,11 +88,10 @@ extension Map {
         for _ in 0...(try capacity() / size + 1) * 64 {
             var count = UInt32(size)
             let result = bpf_map_lookup_batch(
-                descriptor, isFirst ? nil : position, position, keys.baseAddress, values.baseAddress, &count, &options)
+                descriptor, isFirst ? nil : position, position, keys, values, &count, &options)
             if unsupported.contains(result) { return false }
             if result != -ENOENT { try require(result, "bpf_map_lookup_batch") }
-            let seen = 0..<min(Int(count), size)
-            visit(UnsafeBufferPointer(rebasing: keys[seen]), UnsafeBufferPointer(rebasing: values[seen]))
+            visit(keys, values, min(Int(count), size))
             if result == -ENOENT { return true }
             isFirst = false
         }
@@ -84,13 +102,14 @@ extension Map {
 /// Updates of a map that wait, so that many go in one call. Their order stays.
 public struct QueuedUpdates<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Sendable>: ~Copyable, Sendable {
     public let map: Map<Key, Value>
-    private var keys: [Key] = []
-    private var values: [Value] = []
-    private static var most: Int { 4096 }
+    @usableFromInline var keys: [Key] = []
+    @usableFromInline var values: [Value] = []
+    @usableFromInline static var most: Int { 4096 }
 
     public init(_ map: consuming Map<Key, Value>) { self.map = map }
 
     /// - Returns: whether so many wait that they should be carried out.
+    @inlinable
     @discardableResult
     public mutating func update(_ value: Value, for key: Key) -> Bool {
         keys.append(key)

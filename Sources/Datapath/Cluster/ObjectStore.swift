@@ -60,12 +60,11 @@ struct ObjectStore: Sendable {
     private mutating func load<Object: KubeObject>() throws -> [ObjectKey: Object] {
         guard let bytes = try AtomicFile.read(path(Object.kind)) else { return [:] }
         var objects: [ObjectKey: Object] = [:]
-        var count = 0
-        var rest = bytes[...]
-        while let end = rest.firstIndex(of: 0x0A) {
+        var (count, start) = (0, 0)
+        while let end = bytes.withUnsafeBufferPointer({ LineFeed.position(in: $0, from: start) }) {
             let line: Line<Object>
             do {
-                line = try Self.line(rest[..<end])
+                line = try Self.line(bytes[start..<end])
             } catch {
                 throw DatapathError.invalidState(
                     path: path(Object.kind), reason: "not readable (\(error)); remove it and push the objects again")
@@ -73,11 +72,11 @@ struct ObjectStore: Sendable {
             if let object = line.set { objects[object.key] = object }
             if let key = line.removed { objects[key] = nil }
             count += 1
-            rest = rest[(end + 1)...]
+            start = end + 1
         }
         lines[Object.kind] = count
         // The writer was killed in the middle of the last line: its change was never acknowledged.
-        if !rest.isEmpty { try rewrite(objects) }
+        if start < bytes.count { try rewrite(objects) }
         return objects
     }
 

@@ -47,7 +47,7 @@ enum RestartCases {
             "killed before the maps", agent, ["web": [3, 4]], "planned anew: objects changed after the maps")
 
         try restart(agent) {
-            let path = "\(state)/services.mark"
+            let path = ServiceMark.path(in: state)
             let mark = try AtomicFile.read(path) ?? []
             try AtomicFile.write(Array(mark.dropLast(5)), to: path)
         }

@@ -11,10 +11,12 @@ extension ServiceMark {
     static let kinds: [ObjectKind] = [.services, .endpointSlices, .nodes, .pods]
     /// Those of which there are so many that a start does not wait for them.
     static let readLater: [ObjectKind] = [.services, .endpointSlices]
+
+    static func path(in state: String) -> String { state + "/services.mark" }
 }
 
 extension AgentCore {
-    private var markPath: String { settings.config.statePath + "/services.mark" }
+    private var markPath: String { ServiceMark.path(in: settings.config.statePath) }
 
     /// What a mark would say now.
     ///

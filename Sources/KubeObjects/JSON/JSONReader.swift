@@ -94,7 +94,8 @@ public struct JSONReader {
 
     public mutating func string() throws(UnusualJSON) -> String {
         let text = try text()
-        return try text.hasEscapes ? Self.unescaped(text.bytes) : Self.plain(text.bytes)
+        // Without escapes it is known to be valid.
+        return try text.hasEscapes ? Self.unescaped(text.bytes) : String(decoding: text.bytes, as: UTF8.self)
     }
 
     public mutating func bool() throws(UnusualJSON) -> Bool {
@@ -320,7 +321,7 @@ public struct JSONKey {
     }
 
     public func text() throws(UnusualJSON) -> String {
-        try hasEscapes ? JSONReader.unescaped(bytes) : JSONReader.plain(bytes)
+        try hasEscapes ? JSONReader.unescaped(bytes) : String(decoding: bytes, as: UTF8.self)
     }
 
     /// The same for the same key; different keys rarely share one.
