@@ -53,7 +53,7 @@ int from_host(struct __sk_buff *skb) {
     struct iphdr *ip = ipv4_header(eth);
     __be32 destination = ip->daddr;
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
-    const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
+    const struct dp_ipcache_entry *entry = endpoint ? NULL : ipcache_lookup_ipv4(destination);
 
     packet.event.source_identity = identity_of_ipv4(ip->saddr);
     packet.event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
@@ -124,6 +124,21 @@ struct tunnel_outer {
 #define VXLAN_VNI_PRESENT 0x08000000
 #define GENEVE_ETHERNET 0x00006558
 
+// For the node's own end of the overlay, at a port that no masqueraded flow can have: nothing else is looked up for it.
+static __always_inline int tunnel_is_called(
+    struct __sk_buff *skb, const struct packet *packet, const struct dp_config *config) {
+    __be16 port = 0;
+
+    if (packet->event.protocol != IPPROTO_UDP || !packet->l4_offset)
+        return 0;
+    if (!config->tunnel_port || config->tunnel_port >= DP_NAT_MIN_PORT)
+        return 0;
+    if (packet->event.destination.word[0] != config->node_ipv4)
+        return 0;
+    bpf_skb_load_bytes(skb, packet->l4_offset + offsetof(struct udphdr, dest), &port, sizeof(port));
+    return port == bpf_htons(config->tunnel_port);
+}
+
 // Describes the packet inside, so that every point of a flow's path shows the same addresses.
 static __always_inline void tunnel_describe(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
@@ -182,6 +197,8 @@ int from_netdev(struct __sk_buff *skb) {
         if (packet.event.flags & DP_EVENT_ENCAPSULATED)
             return TC_ACT_OK;
         packet.l4_offset = l4_offset;
+        if (tunnel_is_called(skb, &packet, config))
+            return TC_ACT_OK;
 
         int verdict = masquerade_ingress(skb, &packet, config, identification);
 
@@ -226,18 +243,25 @@ int to_netdev(struct __sk_buff *skb) {
 
     if (config_paces_pods(config) && bandwidth_pace(skb, source))
         return DROP(skb, &packet, DP_DROP_BANDWIDTH_EXCEEDED);
-    if (config->flags & DP_CONFIG_NODE_SERVICES && !is_node)
-        way = node_service_egress(skb, &packet);
-    if (way < 0)
-        return DROP(skb, &packet, way);
-    // What answers directly is a pod, and reached through the overlay.
-    if (way == NODE_SERVICE_CALL || way == NODE_SERVICE_DIRECT)
-        leaves = DP_NAT_SERVICE;
-    else if (way == NODE_SERVICE_NONE)
-        leaves = masquerade_due(&packet, config, nat, device);
-    if (leaves != MASQUERADE_NONE && device->ipv4 &&
-        masquerade_egress(skb, &packet, nat, device->ipv4, leaves) != TC_ACT_OK)
-        return TC_ACT_SHOT;
+
+    int known = is_node ? MASQUERADE_NOT_KNOWN : masquerade_continue(skb, &packet, nat, device->ipv4);
+
+    if (known < 0)
+        return DROP(skb, &packet, known);
+    if (known == MASQUERADE_NOT_KNOWN) {
+        if (config->flags & DP_CONFIG_NODE_SERVICES && !is_node)
+            way = node_service_egress(skb, &packet);
+        if (way < 0)
+            return DROP(skb, &packet, way);
+        // What answers directly is a pod, and reached through the overlay.
+        if (way == NODE_SERVICE_CALL || way == NODE_SERVICE_DIRECT)
+            leaves = DP_NAT_SERVICE;
+        else if (way == NODE_SERVICE_NONE)
+            leaves = masquerade_due(&packet, config, nat, device);
+        if (leaves != MASQUERADE_NONE && device->ipv4 &&
+            masquerade_egress(skb, &packet, nat, device->ipv4, leaves) != TC_ACT_OK)
+            return TC_ACT_SHOT;
+    }
     // What the node itself sends, the overlay's packets above all, is neither counted nor reported here.
     if (is_node)
         return TC_ACT_OK;

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "ct.h"
 #include "datapath_abi.h"
+#include "deliver.h"
 #include "drop.h"
 #include "eth.h"
 #include "flow.h"
@@ -84,7 +85,7 @@ static __always_inline int ipv4_from_container(
     // To the address under which the endpoint called itself: it alone knows it.
     __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4 : ip->daddr;
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
-    const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(destination);
+    const struct dp_ipcache_entry *entry = endpoint ? NULL : ipcache_lookup_ipv4(destination);
     int through_overlay = !endpoint && entry && entry->tunnel_family;
 
     packet->event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
@@ -130,7 +131,7 @@ static __always_inline int ipv4_from_container(
         return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)
-        return forward_to_endpoint(skb, packet, eth, endpoint);
+        return forward_to_delivery(skb, packet, flow, eth, endpoint);
     return forward_to_overlay(skb, packet, config, entry);
 }
 
@@ -179,18 +180,11 @@ int from_container(struct __sk_buff *skb) {
     }
 }
 
-// The program that redirected here knows the identity (of an overlay packet only it does); else the address tells. Which range
-// of the world a source is in, each node knows for itself.
+// The program that redirected here knows the identity (of an overlay packet only it does); else the address tells.
 static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __be32 source) {
-    const struct dp_ipcache_entry *entry;
-    __u32 identity = skb->mark & DP_IDENTITY_MAX;
-
     if ((skb->mark & DP_MARK_IDENTITY_MASK) != DP_MARK_IDENTITY)
         return identity_of_ipv4(source);
-    if (identity != DP_IDENTITY_WORLD)
-        return identity;
-    entry = ipcache_lookup_ipv4(source);
-    return entry && entry->identity >= DP_IDENTITY_FIRST_LOCAL ? entry->identity : DP_IDENTITY_WORLD;
+    return identity_in_world(skb->mark & DP_IDENTITY_MAX, source);
 }
 
 SEC("tc")
@@ -248,27 +242,7 @@ int to_container(struct __sk_buff *skb) {
     refused = l4_parse(skb, &packet, flow);
     if (refused)
         return DROP(skb, &packet, refused);
-    ct_lookup(&packet, flow, DP_CT_INGRESS);
-    if (ip->daddr == DP_LOOPBACK_IPV4 && !(flow->connection.flags & DP_CT_LOOPBACK))
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
-    if (ip->saddr == DP_LOOPBACK_IPV4)
-        flow->connection.flags |= DP_CT_LOOPBACK;
-    refused = service_reverse(skb, &packet, flow, interface->ipv4);
-    if (refused)
-        return DROP(skb, &packet, refused);
-    // A pod that reaches itself through its own service is not policed, and what the proxy sends was.
-    if (is_read)
-        flow->connection.flags |= DP_CT_PROXY;
-    else if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
-        policy_enforce(skb, &packet, flow, config, interface, DP_INGRESS, packet.event.source_identity))
-        return TC_ACT_SHOT;
-    refused = ct_admit(&packet, flow, DP_CT_INGRESS);
-    if (refused)
-        return DROP(skb, &packet, refused);
-    if (!is_read && flow->connection.flags & DP_CT_PROXY)
-        return proxy_to_listener(skb, &packet, config, flow);
-    trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
-    return TC_ACT_OK;
+    return endpoint_receive(skb, &packet, flow, config, interface, ip->saddr, ip->daddr, is_read);
 }
 
 const char datapath_license[] SEC("license") = "Dual BSD/GPL";

@@ -11,6 +11,7 @@
 #include "bandwidth.h"
 #include "config.h"
 #include "datapath_abi.h"
+#include "deliver.h"
 #include "direct_return.h"
 #include "drop.h"
 #include "eth.h"
@@ -118,8 +119,11 @@ int from_overlay(struct __sk_buff *skb) {
         if (answers)
             return forward_to_host(skb, &packet, config, eth);
     }
+    // A mark says what travelled: to_container looks for itself.
+    if (endpoint->flags & DP_ENDPOINT_PEER)
+        packet.event.source_identity = identity_in_world(packet.event.source_identity, ip->saddr);
     ipv4_hop(ip);
-    return forward_to_endpoint(skb, &packet, eth, endpoint);
+    return forward_to_delivery(skb, &packet, flow_begin(), eth, endpoint);
 }
 
 // Only what our programs redirect here carries a key; the device would discard the rest without a word.

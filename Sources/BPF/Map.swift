@@ -85,20 +85,13 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         return keys
     }
 
-    /// All entries, read one after the other: not a snapshot.
-    public func entries() throws(SystemError) -> [(key: Key, value: Value)] {
-        if let entries = try batchedEntries() { return entries }
-        var entries: [(key: Key, value: Value)] = []
-        for key in try keys() {
-            if let value = try value(for: key) { entries.append((key, value)) }
-        }
-        return entries
-    }
-
     /// How many entries the map can hold.
     public func capacity() throws(SystemError) -> Int {
         Int(try Self.info(of: descriptor, name: name).max_entries)
     }
+
+    /// The kernel's number of the map, which no other gets as long as it is there.
+    public func identifier() throws(SystemError) -> UInt32 { try Self.info(of: descriptor, name: name).id }
 
     /// Pins the map at a path on a bpffs.
     public func pin(at path: String) throws(SystemError) {

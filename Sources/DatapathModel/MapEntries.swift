@@ -23,10 +23,15 @@ public struct EndpointEntry: BitwiseCopyable, Sendable {
     ///   - interface: ifindex of the host side of its veth.
     ///   - podMAC: the address inside the pod.
     ///   - hostMAC: the address of the host side.
-    public init(id: UInt16, identity: Identity, interface: UInt32, podMAC: MACAddress, hostMAC: MACAddress) {
+    ///   - isReachedAtPeer: what programs receive for the pod goes to the pod's end of the veth, which then must be in another
+    ///     network namespace; else out of the host side, whose egress program delivers.
+    public init(
+        id: UInt16, identity: Identity, interface: UInt32, podMAC: MACAddress, hostMAC: MACAddress,
+        isReachedAtPeer: Bool = false
+    ) {
         abi = dp_endpoint(
-            ifindex: interface, identity: identity.rawValue, id: id, flags: 0, pod_mac: podMAC.abi,
-            host_mac: hostMAC.abi)
+            ifindex: interface, identity: identity.rawValue, id: id,
+            flags: isReachedAtPeer ? UInt16(DP_ENDPOINT_PEER) : 0, pod_mac: podMAC.abi, host_mac: hostMAC.abi)
     }
 
     /// An address of the node itself (router, node address): delivered to its stack.
@@ -135,6 +140,24 @@ public struct MetricsKey: BitwiseCopyable, Sendable, Hashable {
         hasher.combine(abi.direction)
         hasher.combine(abi.point)
     }
+}
+
+/// Key of `dp_forwarded`, which counts what `dp_metrics` does not: packets that were forwarded.
+public struct ForwardedKey: BitwiseCopyable, Sendable {
+    private let index: UInt32
+
+    /// The direction; nil for a number that this build does not know.
+    public var direction: TrafficDirection? { TrafficDirection(rawValue: UInt8(clamping: index / Self.points)) }
+    /// The point; nil for a number that this build does not know.
+    public var point: TracePoint? { TracePoint(rawValue: UInt8(clamping: index % Self.points)) }
+
+    /// The same series in the words of `dp_metrics`; nil where there is none.
+    public var metric: MetricsKey? {
+        guard let direction, let point else { return nil }
+        return MetricsKey(reason: .forwarded, direction: direction, point: point)
+    }
+
+    private static let points = UInt32(DP_FORWARDED_POINTS)
 }
 
 /// Value of `dp_metrics` on one CPU; add them up.

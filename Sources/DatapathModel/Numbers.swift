@@ -159,6 +159,7 @@ public enum MapName {
     public static let interfaces = DP_MAP_INTERFACES
     public static let ipcache = DP_MAP_IPCACHE
     public static let metrics = DP_MAP_METRICS
+    public static let forwarded = DP_MAP_FORWARDED
     public static let config = DP_MAP_CONFIG
     public static let events = DP_MAP_EVENTS
     public static let tcpConnections = DP_MAP_CT_TCP

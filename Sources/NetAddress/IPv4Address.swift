@@ -13,14 +13,24 @@ public struct IPv4Address: Sendable, Hashable, Comparable, LosslessStringConvert
 
     /// Dotted decimal, four parts, no leading zeros (RFC 6943 section 3.1.1, the strict form).
     public init?(_ text: String) {
-        let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        var value: UInt32 = 0
-        for part in parts {
-            guard let octet = decimal(part, below: 256) else { return nil }
-            value = value << 8 | octet
+        // Tens of thousands are read at a time: nothing is allocated.
+        var (value, octet): (UInt32, UInt32) = (0, 0)
+        var (digits, parts) = (0, 1)
+        for character in text.utf8 {
+            if character == UInt8(ascii: ".") {
+                guard digits > 0, parts < 4 else { return nil }
+                value = value << 8 | octet
+                (octet, digits, parts) = (0, 0, parts + 1)
+                continue
+            }
+            let digit = UInt32(character &- UInt8(ascii: "0"))
+            guard digit < 10, digits == 0 || octet > 0 else { return nil }
+            octet = octet * 10 + digit
+            digits += 1
+            guard octet < 256 else { return nil }
         }
-        rawValue = value
+        guard digits > 0, parts == 4 else { return nil }
+        rawValue = value << 8 | octet
     }
 
     /// The four octets in network order; nil unless there are exactly four.

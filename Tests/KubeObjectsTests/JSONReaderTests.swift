@@ -24,6 +24,25 @@ import Testing
     func refusesWhatIsNot(text: String) { #expect(!skips(text)) }
 
     @Test(arguments: [
+        ("[1,{\"a\":\"]}\"}] ,", 14), ("{\"a\\\"}\":[[]]}x", 13), ("\"a]\" ", 4), (" null", 5), ("[}", 2),
+    ])
+    func passesOverWithoutReading(text: String, end: Int) throws {
+        try Array(text.utf8).withUnsafeBufferPointer {
+            var reader = JSONReader($0)
+            try reader.skipUnchecked()
+            #expect(reader.offset == end)
+        }
+    }
+
+    @Test(arguments: ["", "[", "{\"", "[\"\\", "[\"\\\"]", "nul", "]"])
+    func refusesWhatDoesNotEnd(text: String) {
+        Array(text.utf8).withUnsafeBufferPointer {
+            var reader = JSONReader($0)
+            #expect(throws: UnusualJSON.self) { try reader.skipUnchecked() }
+        }
+    }
+
+    @Test(arguments: [
         ("\"plain\"", "plain"), ("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\u{8}\u{C}\n\r\t"),
         ("\"\\u0041\\ud83d\\ude00\"", "A😀"),
         ("\"é😀\"", "é😀"),

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/stddef.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "ct_entry.h"
@@ -28,12 +29,22 @@ static __always_inline void ct_take(struct flow *flow, const struct dp_ct_entry 
     connection->is_reply = is_reply;
 }
 
+static __always_inline __u8 ct_opposite(enum dp_ct_direction direction) {
+    return direction == DP_CT_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
+}
+
+// Which direction is looked for first: callers have the higher port, mostly. Both are looked for unless the first is there, and
+// of two connections that are each other's reverse, packets of both directions find the one that the higher port opened.
+static __always_inline int ct_seems_reply(const struct dp_ct_key *key) {
+    return bpf_ntohs(key->source_port) <= bpf_ntohs(key->destination_port);
+}
+
 // Finds the packet's connection at an endpoint's interface; the verdict is in the event, the rest in `connection`.
 // A SYN on a closed connection opens a new one: its ports are in use again.
 SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
-    __u32 now = ct_now();
+    __u32 now = flow_now(flow);
     struct dp_ct_entry *entry;
-    int is_reply = 1;
+    int is_reply = ct_seems_reply(&flow->tuple);
 
     packet->event.connection = DP_CT_NEW;
     if (flow->flags & FLOW_UNRELATED)
@@ -41,13 +52,14 @@ SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_di
 
     struct dp_ct_key key = flow->tuple;
 
-    ct_key_turn(&key);
-    key.direction = direction == DP_CT_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
+    if (is_reply)
+        ct_key_turn(&key);
+    key.direction = is_reply ? ct_opposite(direction) : direction;
     entry = ct_entry(&key, now);
     if (!entry) {
-        is_reply = 0;
+        is_reply = !is_reply;
         ct_key_turn(&key);
-        key.direction = direction;
+        key.direction = is_reply ? ct_opposite(direction) : direction;
         entry = ct_entry(&key, now);
     }
     if (!entry)
@@ -71,6 +83,10 @@ SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_di
 // An ICMP error opens no connection.
 SUBPROGRAM int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     const struct flow_connection *connection = &flow->connection;
+
+    if (packet->event.connection != DP_CT_NEW || flow->flags & FLOW_ICMP_ERROR)
+        return 0;
+
     struct dp_ct_key key = flow->tuple;
     struct dp_ct_entry entry = {
         .source_identity = packet->event.source_identity,
@@ -81,9 +97,7 @@ SUBPROGRAM int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_dir
         .state = DP_CT_STATE_OPENING,
     };
 
-    if (packet->event.connection != DP_CT_NEW || flow->flags & FLOW_ICMP_ERROR)
-        return 0;
     key.direction = direction;
-    ct_follow(&entry, packet, flow, direction, 0, ct_now());
+    ct_follow(&entry, packet, flow, direction, 0, flow_now(flow));
     return ct_insert(&key, &entry) ? DP_DROP_CT_INSERTION_FAILED : 0;
 }

@@ -14,10 +14,6 @@
 #include "flow.h"
 #include "packet.h"
 
-static __always_inline __u32 ct_now(void) {
-    return bpf_ktime_get_ns() / 1000000000;
-}
-
 static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state, __u8 direction, __u8 flags) {
     if (protocol != IPPROTO_TCP)
         return DP_CT_ANY_SECONDS;

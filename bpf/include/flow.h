@@ -4,10 +4,12 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
 #include "datapath_abi.h"
+#include "packet.h"
 
 // The packet is an ICMP error, and `tuple` is that of the packet it is about, turned round: it travels like a reply.
 #define FLOW_ICMP_ERROR 1
@@ -31,7 +33,15 @@ struct flow {
     struct dp_ct_key tuple;
     struct flow_connection connection;
     __u16 flags;
+    __u8 pad[6];
+    // Outlives the packet: see flow_now.
+    __u64 clock_jiffies;
+    __u32 clock_seconds;
+    // Of a packet that is handed on to its endpoint, what is known of it: see deliver.h.
+    struct packet packet;
 };
+
+#define FLOW_HEAD_BYTES offsetof(struct flow, clock_jiffies)
 
 // The object's own. A program is not interrupted by another packet of its processor.
 struct {
@@ -53,6 +63,17 @@ static __always_inline struct flow *flow_begin(void) {
     struct flow *flow = flow_lookup();
 
     if (flow)
-        __builtin_memset(flow, 0, sizeof(*flow));
+        __builtin_memset(flow, 0, FLOW_HEAD_BYTES);
     return flow;
+}
+
+// CLOCK_MONOTONIC, seconds. The clock is read once a tick, not with every packet.
+static __always_inline __u32 flow_now(struct flow *flow) {
+    __u64 jiffies = bpf_jiffies64();
+
+    if (flow->clock_jiffies != jiffies) {
+        flow->clock_jiffies = jiffies;
+        flow->clock_seconds = bpf_ktime_get_ns() / 1000000000;
+    }
+    return flow->clock_seconds;
 }

@@ -44,6 +44,14 @@ struct {
 } dp_metrics SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __type(key, __u32);
+    __type(value, struct dp_metrics);
+    __uint(max_entries, DP_MAX_FORWARDED);
+    __uint(pinning, LIBBPF_PIN_BY_NAME);
+} dp_forwarded SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __type(key, __u32);
     __type(value, struct dp_config);

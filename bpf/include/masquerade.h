@@ -14,6 +14,7 @@
 
 #include "config.h"
 #include "datapath_abi.h"
+#include "deliver.h"
 #include "drop.h"
 #include "forward.h"
 #include "icmp.h"
@@ -142,8 +143,12 @@ SUBPROGRAM int masquerade_error_egress(
     return source != address && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 0;
 }
 
+// The packet belongs to no flow that is known.
+#define MASQUERADE_NOT_KNOWN 1
+
 // A packet that leaves under `address`. `flags`: DP_NAT_HOST where it is the node's own, DP_NAT_SERVICE where a caller's from
-// outside; else a pod's (or the router address's). 0, or the reason to drop it.
+// outside; else a pod's (or the router address's). With NAT_ONLY_KNOWN it may answer MASQUERADE_NOT_KNOWN, the packet untouched.
+// 0, or the reason to drop it.
 SUBPROGRAM int masquerade_leave(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
     __u32 min_port = flags & DP_NAT_SERVICE ? DP_NAT_SERVICE_MIN_PORT : nat->min_port;
@@ -171,6 +176,8 @@ SUBPROGRAM int masquerade_leave(
 
     int kind = nat_read_l4(skb, packet->l4_offset, key, &l4);
 
+    if (flags & NAT_ONLY_KNOWN && kind != NAT_L4_FLOW)
+        return MASQUERADE_NOT_KNOWN;
     if (kind == NAT_L4_ICMP_ERROR)
         kind = masquerade_error_egress(skb, packet->l4_offset, source, address);
     else if (kind == NAT_L4_FLOW) {
@@ -191,6 +198,8 @@ SUBPROGRAM int masquerade_leave(
             return port;
         if (port == NAT_KEEPS_SOURCE)
             return 0;
+        if (port == NAT_NOT_KNOWN)
+            return MASQUERADE_NOT_KNOWN;
         change.old_port = bpf_htons(key->source_port);
         change.new_port = bpf_htons(port);
         if (source == address && change.old_port == change.new_port)
@@ -231,6 +240,19 @@ static __always_inline int masquerade_due(
     return is_node ? DP_NAT_HOST : 0;
 }
 
+// The next packet of a pod's flow that was translated before: what was decided when it began holds until it ends, so nothing else
+// is asked. As masquerade_leave.
+static __always_inline int masquerade_continue(
+    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address) {
+    __u8 protocol = packet->event.protocol;
+
+    if (!(nat->flags & DP_NAT_MASQUERADE) || !address || !packet->l4_offset)
+        return MASQUERADE_NOT_KNOWN;
+    if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+        return MASQUERADE_NOT_KNOWN;
+    return masquerade_leave(skb, packet, nat, address, NAT_ONLY_KNOWN);
+}
+
 // As masquerade_leave: TC_ACT_OK, or a recorded drop.
 static __always_inline int masquerade_egress(
     struct __sk_buff *skb, struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
@@ -263,7 +285,7 @@ static __always_inline int masquerade_deliver(
         return TC_ACT_OK;
     packet->event.source_identity = identity_of_ipv4(ip->saddr);
     ipv4_hop(ip);
-    return forward_to_endpoint(skb, packet, eth, endpoint);
+    return forward_to_delivery(skb, packet, flow_begin(), eth, endpoint);
 }
 
 // An ICMP error about a flow that left: what it quotes is told as the pod knows it.

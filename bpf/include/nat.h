@@ -223,6 +223,11 @@ SUBPROGRAM int nat_is_answer(const struct dp_nat_key *key) {
 
 // Not a port: the packet keeps its source.
 #define NAT_KEEPS_SOURCE 0x10000
+// Not a port: no flow is known, and none was to be begun.
+#define NAT_NOT_KNOWN 0x20000
+
+// A flag for nat_port that no entry has: only a pod's flow that goes on.
+#define NAT_ONLY_KNOWN 0x8000
 
 // The port with which the flow of the scratch's `key` leaves under `address`; a mapping that holds is kept. Negative: a drop
 // reason.
@@ -239,6 +244,15 @@ GLOBAL_SUBPROGRAM int nat_port(__u32 address, __u32 range, __u32 flags) {
     struct dp_nat_entry *forward = bpf_map_lookup_elem(&dp_nat, key);
 
     flags &= 0xFFFF;
+    if (flags & NAT_ONLY_KNOWN) {
+        if (!forward || tcp_flags & TCP_SYN || forward->flags & (DP_NAT_HOST | DP_NAT_SERVICE))
+            return NAT_NOT_KNOWN;
+        flags &= ~NAT_ONLY_KNOWN;
+        if (forward->address.word[0] != address || nat_claim(key, address, forward->port, flags))
+            return NAT_NOT_KNOWN;
+        nat_touch(forward, tcp_flags, flags);
+        return forward->port;
+    }
     if (forward && forward->address.word[0] == address && !nat_claim(key, address, forward->port, flags)) {
         nat_touch(forward, tcp_flags, flags);
         return forward->port;

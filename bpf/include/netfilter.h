@@ -22,7 +22,7 @@ static __always_inline int netfilter_serves(const struct dp_config *config) {
 
 // Finds the flow and brings it along; a packet that comes out of the stack opens it. 1 when there is one.
 static __noinline int netfilter_follow(struct packet *packet, struct flow *flow, int is_reply) {
-    __u32 now = ct_now();
+    __u32 now = flow_now(flow);
     struct dp_ct_entry *known;
 
     if (flow->flags & FLOW_UNRELATED)

@@ -12,7 +12,7 @@
 // Enters a call as it is after its translation. Answers 0 or a drop reason.
 static __always_inline int node_flow_remember(const struct packet *packet, struct flow *flow) {
     struct dp_ct_key *key = &flow->tuple;
-    __u32 now = ct_now();
+    __u32 now = flow_now(flow);
     struct dp_ct_entry *entry;
 
     key->direction = DP_CT_NODE;

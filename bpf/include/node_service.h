@@ -91,7 +91,7 @@ static __noinline int node_service_ingress(struct __sk_buff *skb, struct packet 
 static __noinline int node_service_find(struct packet *packet, struct flow *flow) {
     struct dp_ct_key key = flow->tuple;
     int way = NODE_SERVICE_CALL;
-    __u32 now = ct_now();
+    __u32 now = flow_now(flow);
     struct dp_ct_entry *entry;
 
     if (flow->flags & FLOW_UNRELATED)

@@ -144,7 +144,7 @@ static __noinline int policy_judge(
 
 // The connection may stay under the policy as it is now.
 static __noinline int policy_approve(
-    const struct packet *packet, const struct flow *flow, enum dp_direction direction) {
+    const struct packet *packet, struct flow *flow, enum dp_direction direction) {
     struct dp_ct_key key = flow->tuple;
     struct dp_ct_entry *entry;
 
@@ -153,7 +153,7 @@ static __noinline int policy_approve(
         ct_key_turn(&key);
         key.direction = direction == DP_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
     }
-    entry = ct_entry(&key, ct_now());
+    entry = ct_entry(&key, flow_now(flow));
     if (entry)
         entry->policy_revision = flow->connection.policy_revision;
     return 0;

@@ -120,7 +120,7 @@ SUBPROGRAM int service_translate(
     const struct dp_service *service;
     const struct dp_backend *backend = NULL;
     struct dp_ct_entry *entry;
-    __u32 now = ct_now();
+    __u32 now = flow_now(flow);
     __u32 number = 0;
 
     if (flow->flags & FLOW_UNRELATED || (tuple->protocol != IPPROTO_TCP && tuple->protocol != IPPROTO_UDP))

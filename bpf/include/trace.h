@@ -18,7 +18,7 @@ static __always_inline int trace_wanted(const struct dp_config *config, enum dp_
 // The packet keeps the point at which its program was entered: a later drop is reported there.
 static __always_inline void trace(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, enum dp_point point) {
-    metrics_count(DP_FORWARDED, packet->event.direction, point, packet->event.length);
+    metrics_forwarded(packet->event.direction, point, packet->event.length);
     if (!trace_wanted(config, point))
         return;
 

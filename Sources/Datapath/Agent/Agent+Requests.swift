@@ -60,8 +60,8 @@ extension Agent {
         case .setTracing: result(try setTracing(try parameters(data)))
         case .metrics: result(try withCore { core in try core.programs.maps.metrics() })
         case .connections: result(try withCore { core in try core.conntrack.list() })
-        case .services: result(try withCore { core in core.services.samples })
-        case .loadBalancing: result(try withCore { core in try core.services.loadBalancing() })
+        case .services: result(try withServices { core in core.services.samples })
+        case .loadBalancing: result(try withServices { core in try core.services.loadBalancing() })
         case .nat: result(try withCore { core in try core.programs.nat.listing() })
         case .cni: result(try cni(try parameters(data)))
         }
@@ -106,13 +106,14 @@ extension Agent {
                 programs: (try? core.programs.inspect(core.devices).attached) ?? [],
                 starts: core.starts,
                 objects: Dictionary(
-                    uniqueKeysWithValues: ObjectKind.allCases.map { ($0.rawValue, core.objects.count($0)) }
+                    uniqueKeysWithValues: ObjectKind.allCases.map { ($0.rawValue, core.count($0)) }
                         .filter { $0.1 > 0 }),
                 objectProblems: core.objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
                 kernelFeatures: core.settings.kernelFeatures.states, fallbacks: core.settings.fallbacks)
             status.endpointsWithoutVeth = core.endpoints.values.filter(\.isWithoutVeth)
                 .map { "\($0.namespace)/\($0.name)" }.sorted()
             status.maps = core.conntrack.gauges + [core.natGauge].compactMap { $0 }
+            status.services = core.serviceStatus
             status.cloudInterfaces = core.interfaceStatus
             status.masquerading = core.settings.masquerade.summary(
                 devices: core.devices.nodeDevices, clusters: core.settings.clusterPodCIDRs)

@@ -13,7 +13,7 @@ extension AgentCore {
                 if key.direction == .egress, let destination = key.destination { destinations.insert(destination) }
             }
             guard collected else { return }
-            try services.collect(inUse: backends)
+            if try services.collect(inUse: backends) { markServices() }
             try expireNames(inUse: destinations)
         } catch {
             Log.warning("cannot collect expired connections", ["error": "\(error)"])

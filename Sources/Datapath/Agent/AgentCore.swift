@@ -19,6 +19,12 @@ struct AgentCore: ~Copyable {
     var conntrack: Conntrack
     var services: ServiceTable
     var slices = SliceIndex()
+    /// While services and endpoint slices are not read yet, because the maps were marked as saying what they mean.
+    var restoration: ServiceRestoration?
+    /// Digest of the plan that all services were last made by; nil before the first time.
+    var plannedServices: UInt64?
+    /// How this start came to the service maps' content.
+    var serviceStart = ""
     var pool: NodeAddresses
     var identities = IdentityRegistry()
     var policies = PolicyState()
@@ -58,16 +64,18 @@ struct AgentCore: ~Copyable {
         let devices = try HostDevices.ensure(settings, router: pool.router, store, netlink)
         Log.info("devices ready")
         var objectStore = try ObjectStore(directory: settings.config.statePath + "/objects")
-        let objects = try objectStore.load()
+        let objects = try objectStore.load(ObjectKind.allCases.filter { !ServiceMark.readLater.contains($0) })
+        Log.info("objects read")
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
             requestPolicies: try RequestPolicies(pins: BPFFilesystem.pins),
             names: LearnedNames(try store.loadNames(), shortestTime: settings.options.dnsProxy.minTtl),
-            services: try ServiceTable.open(pins: BPFFilesystem.pins), starts: starts, pool: pool,
+            services: try ServiceTable.openMarked(pins: BPFFilesystem.pins), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
-        _ = core.slices.follow(Set(core.objects.endpointSlices.keys), core.objects.endpointSlices)
+        core.trustMarkedServices()
+        if core.restoration == nil { try core.loadServices() }
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
         try core.restorePolicies()
         try core.restore(try store.loadEndpoints())
@@ -75,7 +83,11 @@ struct AgentCore: ~Copyable {
         try core.reconcileMaps()
         try core.configureMasquerade()
         try core.configureBandwidth()
-        core.reconcileObjects(core.objects.everything)
+        Log.info("maps filled")
+        core.reconcileObjects(
+            core.objects.everything,
+            consumers: ObjectConsumer.all.filter { core.restoration == nil || $0.name != ObjectConsumer.services.name })
+        core.markServices()
         let options = settings.options
         try SocketPrograms.reconcile(
             wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)

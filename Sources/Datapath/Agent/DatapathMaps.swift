@@ -10,6 +10,7 @@ struct DatapathMaps: ~Copyable {
     private let interfaceMap: Map<UInt32, InterfaceEntry>
     private let ipcacheMap: Map<IPCacheKey, IPCacheValue>
     private let metricsMap: PerCPUMap<MetricsKey, MetricsValue>
+    private let forwardedMap: PerCPUMap<ForwardedKey, MetricsValue>
     private let configMap: Map<UInt32, ConfigEntry>
     let policy: PolicyMaps
 
@@ -20,6 +21,7 @@ struct DatapathMaps: ~Copyable {
             interfaceMap: try Map(pinnedAt: "\(pins)/\(MapName.interfaces)"),
             ipcacheMap: try Map(pinnedAt: "\(pins)/\(MapName.ipcache)"),
             metricsMap: try PerCPUMap(pinnedAt: "\(pins)/\(MapName.metrics)"),
+            forwardedMap: try PerCPUMap(pinnedAt: "\(pins)/\(MapName.forwarded)"),
             configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"), policy: try PolicyMaps.open(pins: pins))
     }
 
@@ -113,7 +115,9 @@ struct DatapathMaps: ~Copyable {
             let identity = Identity(rawValue: endpoint.identity)
             self.address = address
             entry = EndpointEntry(
-                id: endpoint.id, identity: identity, interface: UInt32(endpoint.ifindex), podMAC: pod, hostMAC: host)
+                id: endpoint.id, identity: identity, interface: UInt32(endpoint.ifindex), podMAC: pod, hostMAC: host,
+                // What another plugin put on its interface (a shaper) goes on to work.
+                isReachedAtPeer: !endpoint.isChained)
             interface = InterfaceEntry(
                 endpointID: endpoint.id, identity: identity, ipv4: address, podMAC: pod, hostMAC: host,
                 enforcement: endpoint.enforcement)
@@ -147,9 +151,14 @@ struct DatapathMaps: ~Copyable {
     /// Counters, added up over processors, by reason and direction.
     func metrics() throws(SystemError) -> [MetricSample] {
         var sums: [Series: MetricsValue] = [:]
-        for (key, values) in try metricsMap.entries() {
+        func add(_ key: MetricsKey, _ values: [MetricsValue]) {
             let series = Series(reason: key.reason, direction: key.direction?.description ?? "unknown")
             sums[series] = values.reduce(sums[series] ?? MetricsValue()) { $0 + $1 }
+        }
+        for (key, values) in try metricsMap.entries() { add(key, values) }
+        // An array has every index; what never was forwarded is no series.
+        for (key, values) in try forwardedMap.entries() where values.contains(where: { $0.packets > 0 }) {
+            if let metric = key.metric { add(metric, values) }
         }
         return sums.map { series, value in
             MetricSample(

@@ -105,6 +105,26 @@ final class BenchAgent {
         throw SelftestFailure(description: "the agent is not ready after 120 s: \(last); \(words ?? "")")
     }
 
+    /// Where its state is, on its node.
+    var statePath: String { config.statePath }
+
+    /// Runs something where the agent runs, or ran: with its mounts.
+    func onItsNode<Result: Sendable>(_ body: @Sendable () throws -> Result) throws -> Result { try mounts.run(body) }
+
+    /// What the agent logged at its start, each with the seconds since the line before.
+    func startPhases() throws -> String {
+        let lines = String(decoding: try AtomicFile.read(directory + "/agent.log") ?? [], as: UTF8.self)
+            .split(separator: "\n")
+        var (phases, last): ([String], Double?) = ([], nil)
+        for line in lines where line.hasPrefix("time=") {
+            guard let time = Double(line.dropFirst(5).prefix { $0 != " " }) else { continue }
+            let words = line.split(separator: "\"")
+            if let last, words.count > 1 { phases.append("\(words[1]) \(BenchRow.number(time - last)) s") }
+            last = time
+        }
+        return phases.joined(separator: ", ")
+    }
+
     /// As a crash.
     func kill() {
         guard processIdentifier > 0 else { return }
@@ -130,12 +150,12 @@ final class BenchAgent {
         }
     }
 
-    /// Memory of its own that is in RAM, MiB.
-    func residentMiB() throws -> Double {
+    /// Memory that is in RAM, MiB: now (`VmRSS`), or at most so far (`VmHWM`).
+    func residentMiB(_ field: String = "VmRSS") throws -> Double {
         let bytes = try FileDescriptor.open("/proc/\(processIdentifier)/status", O_RDONLY).readToEnd()
-        let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("\(field):") }
         guard let kiB = line.flatMap({ Double($0.filter(\.isNumber)) }) else {
-            throw SelftestFailure(description: "no VmRSS of the agent")
+            throw SelftestFailure(description: "no \(field) of the agent")
         }
         return kiB / 1024
     }

@@ -6,15 +6,30 @@ import LinuxKernel
 /// Measures the datapath in this node: `datapathd bench [--json] [--rounds N] [--only PART]`.
 public enum DatapathBench {
     private static let runs = 2000
-    private static let usage = "usage: datapathd bench [--json] [--rounds N] [--only packets|services|throughput]"
+    private static let usage =
+        "usage: datapathd bench [--json] [--rounds N] [--only packets|services|throughput|\(paths)]"
+    private static let paths = Throughput.Part.allCases.map(\.rawValue).joined(separator: "|")
 
-    private enum Part: String, CaseIterable {
+    private enum Part {
         /// Nanoseconds by `BPF_PROG_TEST_RUN`.
         case packets
         /// An agent with many services.
         case services
         /// iperf3 between pods.
-        case throughput
+        case throughput([Throughput.Part])
+
+        static let all: [Part] = [.packets, .services, .throughput(Throughput.Part.allCases)]
+
+        init?(named name: String) {
+            switch name {
+            case "packets": self = .packets
+            case "services": self = .services
+            case "throughput": self = .throughput(Throughput.Part.allCases)
+            default:
+                guard let part = Throughput.Part(rawValue: name) else { return nil }
+                self = .throughput([part])
+            }
+        }
     }
 
     /// Prints the report.
@@ -23,7 +38,7 @@ public enum DatapathBench {
     public static func main(arguments: [String]) -> Int32 {
         var json = false
         var rounds = 15
-        var parts = Part.allCases
+        var parts = Part.all
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             switch argument {
@@ -34,7 +49,7 @@ public enum DatapathBench {
                 }
                 rounds = count
             case "--only":
-                guard let part = rest.popFirst().flatMap({ Part(rawValue: $0) }) else { return wrongUsage() }
+                guard let part = rest.popFirst().flatMap({ Part(named: $0) }) else { return wrongUsage() }
                 parts = [part]
             default: return wrongUsage()
             }
@@ -58,7 +73,7 @@ public enum DatapathBench {
                 return try packets.rows()
             }
         case .services: try ServiceScale.rows()
-        case .throughput: try Throughput.rows()
+        case .throughput(let parts): try Throughput.rows(parts)
         }
     }
 

@@ -14,7 +14,7 @@ import NetAddress
 struct Iperf {
     private static let disk = "/run/labrun-bench/userland"
     private static let device = "/dev/vda"
-    private static let port = "5201"
+    static let port = "5201"
     private static let libraries = ["lib", "usr/lib"].map { "\(disk)/\($0)/x86_64-linux-gnu" }.joined(separator: ":")
 
     enum Traffic {
@@ -23,10 +23,13 @@ struct Iperf {
         /// UDP in frames of 64 octets, as fast as they go.
         case datagrams
 
-        fileprivate var arguments: [String] {
+        /// Octets of a datagram's payload.
+        static let payload = 22
+
+        var arguments: [String] {
             switch self {
             case .stream: []
-            case .datagrams: ["-u", "-b", "0", "-l", "22"]
+            case .datagrams: ["-u", "-b", "0", "-l", "\(Self.payload)"]
             }
         }
     }
@@ -103,7 +106,7 @@ struct Iperf {
         }
     }
 
-    private func start(
+    func start(
         _ arguments: [String], in namespace: String, output: String, program: String = "usr/bin/iperf3",
         name: String = "iperf3"
     ) throws -> pid_t {
@@ -117,7 +120,7 @@ struct Iperf {
         return try NetworkNamespace(path: namespace).run { try spawn(loader, words, output: output) }
     }
 
-    private func awaitListener(_ log: String) throws {
+    func awaitListener(_ log: String) throws {
         let deadline = Deadline.after(.seconds(20))
         while true {
             let text = String(decoding: try AtomicFile.read(log) ?? [], as: UTF8.self)

@@ -32,7 +32,8 @@ enum ServiceScale {
         let server = try agent.connectPod("server")
         let client = try agent.connectPod("client")
         try agent.exchange(try request([service("echo", echoService, .udp)]))
-        try agent.exchange(try request([slice("echo", [server.address.description], .udp)]))
+        let echo = try request([slice("echo", [server.address.description], .udp)])
+        try agent.exchange(echo)
         let first = try requests(serviceObjects())
         let second = try requests(slices())
         let clock = ContinuousClock()
@@ -42,7 +43,7 @@ enum ServiceScale {
         for line in second { try agent.exchange(line) }
         let done = clock.now
         try requireBackends(agent)
-        let memory = try agent.residentMiB()
+        let (memory, peak) = (try agent.residentMiB(), try agent.residentMiB("VmHWM"))
         let flow = try EchoFlow(client: client, server: server, to: echoService, port)
         guard flow.waitForAnswers(20) else {
             flow.end()
@@ -50,13 +51,23 @@ enum ServiceScale {
         }
         agent.kill()
         let restart: Double
-        do { restart = try agent.start() } catch {
+        let phases: String
+        let ready: ContinuousClock.Instant
+        do {
+            restart = try agent.start()
+            ready = clock.now
+            phases = try agent.startPhases()
+            try agent.exchange(echo)
+        } catch {
             flow.end()
             throw error
         }
+        let answered = clock.now
         _ = flow.waitForAnswers(20)
         flow.end()
         try requireBackends(agent)
+        let restartMemory = (try agent.residentMiB(), try agent.residentMiB("VmHWM"))
+        let anew = try planAnew(agent)
         let size = "\(services) services, \(services * backendsEach) backends"
         return [
             BenchRow(
@@ -65,14 +76,27 @@ enum ServiceScale {
                     + "\(BenchRow.number((done - known) / .seconds(1))) s, requests of \(batch)"),
             BenchRow(
                 name: "\(size): restart until ready", value: restart, unit: "s", atMost: 2,
-                how: "after SIGKILL; without objects \(BenchRow.number(empty)) s"),
+                how: "after SIGKILL; without objects \(BenchRow.number(empty)) s; a change is taken "
+                    + "\(BenchRow.number((answered - ready) / .seconds(1))) s later; with everything "
+                    + "planned anew, as after a kill in the middle of a change, \(BenchRow.number(anew)) s; \(phases)"),
             BenchRow(
                 name: "\(size): packets of an established flow lost in the restart", value: Double(flow.lost),
                 unit: "packets", atMost: 0, how: "UDP through a service, \(flow.sent) sent"),
             BenchRow(
                 name: "\(size): agent resident", value: memory, unit: "MiB", atMost: 100,
-                how: "after programming; \(BenchRow.number(try agent.residentMiB())) MiB after the restart"),
+                how: "after programming, at most \(BenchRow.number(peak)); after the restart "
+                    + "\(BenchRow.number(restartMemory.0)), at most \(BenchRow.number(restartMemory.1))"),
         ]
+    }
+
+    /// A restart without the mark that says that the maps are right.
+    private static func planAnew(_ agent: BenchAgent) throws -> Double {
+        agent.kill()
+        let mark = ServiceMark.path(in: agent.statePath)
+        try agent.onItsNode { _ = try check("unlink", mark) { unlink(mark) } }
+        let seconds = try agent.start()
+        try requireBackends(agent)
+        return seconds
     }
 
     /// What the kernel has, not what the agent says.

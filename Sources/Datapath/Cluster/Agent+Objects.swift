@@ -14,7 +14,9 @@ extension Agent {
     /// `objects.set` and `objects.change`.
     func takeObjects(_ method: AgentMethod, _ line: [UInt8], _ outline: RequestOutline?) throws -> Acknowledgement {
         let request = ObjectRequest(isWhole: method == .setObjects, line: line, members: outline?.parameters)
-        switch try kind(of: request) {
+        let kind = try kind(of: request)
+        if ServiceMark.kinds.contains(kind) { try waitForServices() }
+        switch kind {
         case .nodes: try take(\.nodes, request)
         case .namespaces: try take(\.namespaces, request)
         case .pods: try take(\.pods, request)
@@ -90,6 +92,7 @@ extension AgentCore {
         // A service changes with its slices.
         delta[.services].formUnion(slices.follow(delta[.endpointSlices], objects.endpointSlices))
         reconcileObjects(delta)
+        if !delta.isEmpty, ServiceMark.kinds.contains(Object.kind) { markServices() }
         guard objectProblems.isEmpty else {
             let problems = objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
             throw AgentError(code: "objects-not-applied", message: problems.joined(separator: "; "))

@@ -29,10 +29,10 @@ struct ObjectStore: Sendable {
         try AtomicFile.makeDirectories(directory)
     }
 
-    /// What was written down of every kind.
-    mutating func load() throws -> ClusterObjects {
+    /// What was written down of every kind, or of some.
+    mutating func load(_ kinds: [ObjectKind] = ObjectKind.allCases) throws -> ClusterObjects {
         var objects = ClusterObjects()
-        for kind in ObjectKind.allCases {
+        for kind in kinds {
             switch kind {
             case .nodes: objects.nodes = try loadNodes()
             case .namespaces: objects.namespaces = try load()
@@ -46,18 +46,25 @@ struct ObjectStore: Sendable {
         return objects
     }
 
+    /// What another store has counted of some kinds holds here too.
+    mutating func adopt(_ kinds: [ObjectKind], from other: ObjectStore) {
+        for kind in kinds { lines[kind] = other.lines[kind] }
+    }
+
+    /// What the file of a kind is now.
+    func stamp(_ kind: ObjectKind) throws(SystemError) -> ServiceMark.FileStamp { try .of(path(kind)) }
+
     /// Only the nodes.
     mutating func loadNodes() throws -> [ObjectKey: Node] { try load() }
 
     private mutating func load<Object: KubeObject>() throws -> [ObjectKey: Object] {
         guard let bytes = try AtomicFile.read(path(Object.kind)) else { return [:] }
         var objects: [ObjectKey: Object] = [:]
-        var count = 0
-        var rest = bytes[...]
-        while let end = rest.firstIndex(of: 0x0A) {
+        var (count, start) = (0, 0)
+        while let end = bytes.withUnsafeBufferPointer({ LineFeed.position(in: $0, from: start) }) {
             let line: Line<Object>
             do {
-                line = try Self.line(rest[..<end])
+                line = try Self.line(bytes[start..<end])
             } catch {
                 throw DatapathError.invalidState(
                     path: path(Object.kind), reason: "not readable (\(error)); remove it and push the objects again")
@@ -65,11 +72,11 @@ struct ObjectStore: Sendable {
             if let object = line.set { objects[object.key] = object }
             if let key = line.removed { objects[key] = nil }
             count += 1
-            rest = rest[(end + 1)...]
+            start = end + 1
         }
         lines[Object.kind] = count
         // The writer was killed in the middle of the last line: its change was never acknowledged.
-        if !rest.isEmpty { try rewrite(objects) }
+        if start < bytes.count { try rewrite(objects) }
         return objects
     }
 

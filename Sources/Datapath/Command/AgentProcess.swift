@@ -79,12 +79,14 @@ enum AgentProcess {
             config.clusterPodCIDRs = [start.instance.vpcCIDR]
         }
         var settings = try settings(config)
+        Log.info("kernel features tried")
         settings.start = start
         let agent = try Agent(settings: settings)
         agent.events.follow(pinnedBuffer: "\(BPFFilesystem.pins)/\(MapName.events)")
         starting.hand(over: agent)
         if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
         agent.verify()
+        agent.restoreServices()
         try agent.keepInterfaces()
         agent.collectFlows()
         var nextCollection = Deadline.after(collection)

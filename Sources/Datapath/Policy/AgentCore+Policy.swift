@@ -250,7 +250,8 @@ extension AgentCore {
 
     /// Addresses of the API server: endpoints of the service `kubernetes`.
     func apiServers() -> [IPv4Address] {
-        slices.slices(of: ObjectKey(namespace: "default", name: "kubernetes"))
+        if let restoration { return restoration.mark.apiServers }
+        return slices.slices(of: ObjectKey(namespace: "default", name: "kubernetes"))
             .compactMap { objects.endpointSlices[$0] }
             .flatMap { $0.endpoints.flatMap(\.addresses) }.compactMap { IPv4Address($0) }
     }

@@ -13,7 +13,7 @@ public enum DatapathSelftest {
         LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
         + HostCases.all + NATCases.all
         + RoutingCases.all + BandwidthCases.all + NetfilterCases.all + NodeServiceCases.all
-        + DirectReturnCases.all
+        + DirectReturnCases.all + DeliveryCases.all
 
     /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
     /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
@@ -91,6 +91,10 @@ public enum DatapathSelftest {
                     try WireTest.problems(tunnel)
                 })
         }
+        results.append(
+            result("real interfaces, vxlan: delivered to the pod's end") {
+                try WireTest.problems(.vxlan, isDelivered: true)
+            })
         results.append(result("real interfaces, native: routed, delivered") { try NativeWireTest.problems() })
         results.append(result("departure times follow the egress rate") { try BandwidthCases.departures() })
         results.append(
@@ -99,12 +103,19 @@ public enum DatapathSelftest {
                 return []
             })
         results.append(result("services at the socket") { try SocketWireTest.problems() })
-        results.append(result("services between real sockets") { try ServiceWireTest.problems() })
+        for isDelivered in [false, true] {
+            let way = isDelivered ? "delivered by the caller's program" : "by both interfaces"
+            results.append(
+                result("services between real sockets, \(way)") {
+                    try ServiceWireTest.problems(isDelivered: isDelivered)
+                })
+        }
         results.append(result("services from outside between real sockets") { try NodePortWireTest.problems() })
         results.append(
             result("real interfaces: masqueraded and answered, by programs and by nf_tables") {
                 try MasqueradeWireTest.problems()
             })
+        results.append(result("an agent that starts again") { try RestartCases.problems() })
         results.append(
             result("programs of an earlier agent: kept, or verified anew") { try KeptProgramsTest.problems() })
         results.append(
@@ -195,7 +206,8 @@ extension SelftestCase {
         connections: [TestConnection]? = nil
     ) -> SelftestCase {
         SelftestCase(
-            name: name, program: program, setup: setup, nat: nat, policy: policy, bandwidth: bandwidth, prior: prior,
+            name: name, program: program, setup: setup, isDelivered: isDelivered, nat: nat, policy: policy,
+            bandwidth: bandwidth, prior: prior,
             packet: packet,
             mark: mark,
             tunnelIdentifier: tunnelIdentifier,

@@ -12,6 +12,16 @@ struct PacketSocket: ~Copyable {
     private let file: FileDescriptor
 
     init(interface: Int32) throws(SystemError) {
+        file = FileDescriptor(owning: try Self.open(interface: interface))
+    }
+
+    /// Takes over what `open` answered.
+    init(owning descriptor: Int32) {
+        file = FileDescriptor(owning: descriptor)
+    }
+
+    /// A descriptor that outlives the thread which is in the interface's network namespace.
+    static func open(interface: Int32) throws(SystemError) -> Int32 {
         let number = try check("socket", "AF_PACKET") {
             socket(AF_PACKET, Int32(SOCK_RAW.rawValue), Int32(Self.everyProtocol.bigEndian))
         }
@@ -29,7 +39,7 @@ struct PacketSocket: ~Copyable {
                 bytes.withMemoryRebound(to: sockaddr.self) { bind(number, $0.baseAddress, socklen_t(bytes.count)) }
             }
         }
-        self.file = file
+        return file.release()
     }
 
     func send(_ frame: [UInt8]) throws(SystemError) {

@@ -11,7 +11,9 @@ struct SelftestBench: ~Copyable {
     let driver: Object
     let config: Map<UInt32, ConfigEntry>
     let interfaces: Map<UInt32, InterfaceEntry>
+    private let endpoints: Map<EndpointKey, EndpointEntry>
     private let metrics: PerCPUMap<MetricsKey, MetricsValue>
+    private let forwarded: PerCPUMap<ForwardedKey, MetricsValue>
     let programUnderTest: Map<UInt32, UInt32>
     /// Nil where the object tracks no connections.
     let connections: TestConnections?
@@ -27,16 +29,19 @@ struct SelftestBench: ~Copyable {
         let endpoints: Map<EndpointKey, EndpointEntry> = try object.map(MapName.endpoints)
         let ipcache: Map<IPCacheKey, IPCacheValue> = try object.map(MapName.ipcache)
         let metrics: PerCPUMap<MetricsKey, MetricsValue> = try object.perCPUMap(MapName.metrics)
+        let forwarded: PerCPUMap<ForwardedKey, MetricsValue> = try object.perCPUMap(MapName.forwarded)
         let programUnderTest: Map<UInt32, UInt32> = try driver.map("program_under_test")
         let ring = try object.ringBuffer(MapName.events)
-        try Self.fill(endpoints, ipcache)
+        try Self.fill(endpoints, ipcache, atPeer: false)
         try TestServices.fill(object)
         connections = try TestConnections.open(object)
         self.object = object
         self.driver = driver
         self.config = config
         self.interfaces = interfaces
+        self.endpoints = endpoints
         self.metrics = metrics
+        self.forwarded = forwarded
         self.programUnderTest = programUnderTest
         self.ring = ring
     }
@@ -53,6 +58,8 @@ struct SelftestBench: ~Copyable {
     mutating func observe(_ test: SelftestCase) throws -> Observation {
         try apply(test.setup, test.policy, pacesPods: test.bandwidth != nil, masquerades: test.nat != nil)
         try TestBandwidth.apply(test.bandwidth, to: object)
+        try reachPods(atPeer: test.isDelivered)
+        if test.setup == .unknownNeighbour { try interfaces.removeValue(for: TestNode.neighbourInterface) }
         try connections?.replace(with: test.connections)
         try TestServices.forgetClients(object)
         try NATSetup.apply(test.nat, to: object)
@@ -94,6 +101,9 @@ struct SelftestBench: ~Copyable {
         for entry in try metrics.entries() {
             sums[entry.key] = entry.values.reduce(MetricsValue(), +)
         }
+        for entry in try forwarded.entries() {
+            if let key = entry.key.metric { sums[key] = entry.values.reduce(MetricsValue(), +) }
+        }
         return sums
     }
 
@@ -132,17 +142,32 @@ struct SelftestBench: ~Copyable {
         }
     }
 
-    private static func fill(
-        _ endpoints: borrowing Map<EndpointKey, EndpointEntry>, _ ipcache: borrowing Map<IPCacheKey, IPCacheValue>
-    ) throws {
+    /// Whether what arrives for the two pods is delivered by the program that receives it.
+    func reachPods(atPeer: Bool) throws {
+        try Self.fill(endpoints, atPeer: atPeer)
+        guard atPeer else { return }
+        let neighbour = InterfaceEntry(
+            endpointID: TestNode.neighbourID, identity: TestNode.neighbourIdentity, ipv4: TestNode.neighbour,
+            podMAC: TestNode.neighbourMAC, hostMAC: TestNode.neighbourHostMAC)
+        try interfaces.update(neighbour, for: TestNode.neighbourInterface)
+    }
+
+    private static func fill(_ endpoints: borrowing Map<EndpointKey, EndpointEntry>, atPeer: Bool) throws {
         let pod = EndpointEntry(
             id: TestNode.podID, identity: TestNode.podIdentity, interface: TestNode.podInterface,
-            podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC)
+            podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC, isReachedAtPeer: atPeer)
         let neighbour = EndpointEntry(
             id: TestNode.neighbourID, identity: TestNode.neighbourIdentity, interface: TestNode.neighbourInterface,
-            podMAC: TestNode.neighbourMAC, hostMAC: TestNode.neighbourHostMAC)
+            podMAC: TestNode.neighbourMAC, hostMAC: TestNode.neighbourHostMAC, isReachedAtPeer: atPeer)
         try endpoints.update(pod, for: EndpointKey(TestNode.pod))
         try endpoints.update(neighbour, for: EndpointKey(TestNode.neighbour))
+    }
+
+    private static func fill(
+        _ endpoints: borrowing Map<EndpointKey, EndpointEntry>, _ ipcache: borrowing Map<IPCacheKey, IPCacheValue>,
+        atPeer: Bool
+    ) throws {
+        try fill(endpoints, atPeer: atPeer)
         try endpoints.update(.host, for: EndpointKey(TestNode.router))
         try endpoints.update(.host, for: EndpointKey(TestNode.node))
         let remote = IPCacheValue(identity: TestNode.remoteIdentity, tunnelEndpoint: TestNode.otherNode)

@@ -47,6 +47,8 @@ struct SelftestCase: Sendable {
     let name: String
     let program: TestedProgram
     var setup = Setup.complete
+    /// What a program receives for a pod it delivers itself.
+    var isDelivered = false
     /// State of address translation; nil: off.
     var nat: NATSetup?
     var policy = TestPolicy()
@@ -106,13 +108,15 @@ struct SelftestCase: Sendable {
         case native
         /// Another plugin made the pods' interfaces.
         case chained
+        /// The neighbour's interface has no entry.
+        case unknownNeighbour
     }
 }
 
 /// The fields of an event that a case decides; the rest (time, line) is checked to be present.
 struct ExpectedEvent: Sendable, Equatable {
     var reason = Reason.forwarded
-    let point: TracePoint
+    var point: TracePoint
     var source: IPv4Address?
     var destination: IPv4Address?
     var sourceIdentity = Identity.unknown
@@ -126,6 +130,10 @@ struct ExpectedEvent: Sendable, Equatable {
     var file: String?
     /// Number of the policy rule that decided.
     var rule: UInt32 = 0
+    /// Where it was seen; the programs run on the pod's.
+    var interface = TestNode.podInterface
+    /// Which it counts under; nil: the program's own.
+    var direction: TrafficDirection?
 }
 
 /// An entry of the conntrack tables, with the time it has left instead of the time at which it ends.
@@ -185,5 +193,7 @@ extension ExpectedEvent {
         connection = event.connection
         file = event.location.map { String($0.description.prefix { $0 != ":" }) }
         rule = event.rule
+        interface = event.interface
+        direction = event.direction
     }
 }

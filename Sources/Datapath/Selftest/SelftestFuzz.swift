@@ -33,6 +33,7 @@ struct SelftestFuzz {
         _ program: TestedProgram, count: Int, on bench: inout SelftestBench
     ) throws -> [String] {
         try bench.apply(.services)
+        try bench.reachPods(atPeer: true)
         try bench.apply(NATSetup())
         for step in priors { _ = try bench.run(step.program, packet: step.packet) }
         let before = try dropCount(bench)

@@ -273,7 +273,7 @@ enum ServiceCases {
             events: [
                 seen(
                     .toEndpoint, from: ownEnd, to: loopback, identities: ownIdentities, .new,
-                    reason: .unknownEndpoint, file: "lxc.bpf.c")
+                    reason: .unknownEndpoint, file: "deliver.h")
             ], connectionsAfter: []),
         SelftestCase(
             name: "no packet to itself unasked", program: .fromContainer, setup: .services,

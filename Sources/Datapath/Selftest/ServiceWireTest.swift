@@ -34,11 +34,11 @@ enum ServiceWireTest {
     }
 
     /// The problems found.
-    static func problems() throws -> [String] {
-        try NetworkNamespace.create().run { try runInNamespace() }
+    static func problems(isDelivered: Bool) throws -> [String] {
+        try NetworkNamespace.create().run { try runInNamespace(isDelivered) }
     }
 
-    private static func runInNamespace() throws -> [String] {
+    private static func runInNamespace(_ isDelivered: Bool) throws -> [String] {
         var lxc = try EmbeddedObject.lxc.open()
         try lxc.load()
         try TestServices.fill(lxc)
@@ -47,8 +47,8 @@ enum ServiceWireTest {
         try configs.update(ConfigEntry(config), for: 0)
         let one = try NetworkNamespace.create()
         let two = try NetworkNamespace.create()
-        try connect(pods[0], one, lxc)
-        try connect(pods[1], two, lxc)
+        try connect(pods[0], one, lxc, isDelivered: isDelivered)
+        try connect(pods[1], two, lxc, isDelivered: isDelivered)
         var problems: [String] = []
         problems += try datagrams(one, two)
         problems += try refusals(one)
@@ -58,7 +58,7 @@ enum ServiceWireTest {
 
     /// A pod as the agent connects it, the maps written by hand.
     static func connect(
-        _ pod: Pod, _ namespace: borrowing NetworkNamespace, _ lxc: borrowing Object
+        _ pod: Pod, _ namespace: borrowing NetworkNamespace, _ lxc: borrowing Object, isDelivered: Bool = true
     ) throws {
         let netlink = try NetlinkSocket()
         let ifindex = try PodNetwork.connect(pod.record(ifindex: 0), namespace: namespace, mtu: mtu, netlink)
@@ -76,7 +76,8 @@ enum ServiceWireTest {
         let endpoints: Map<EndpointKey, EndpointEntry> = try lxc.map(MapName.endpoints)
         try endpoints.update(
             EndpointEntry(
-                id: pod.id, identity: pod.identity, interface: UInt32(ifindex), podMAC: mac, hostMAC: hostMAC),
+                id: pod.id, identity: pod.identity, interface: UInt32(ifindex), podMAC: mac, hostMAC: hostMAC,
+                isReachedAtPeer: isDelivered),
             for: EndpointKey(pod.address))
         try netlink.changeLink(index: ifindex, LinkChange(isUp: true))
         try PodNetwork.configure(record, router: TestNode.router, namespace: namespace)

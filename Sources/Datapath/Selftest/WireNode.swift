@@ -22,8 +22,10 @@ struct WireNode: ~Copyable {
 
     /// What is attached stays loaded without its objects.
     ///
-    /// - Parameter tunnel: nil: native routing.
-    static func make(_ tunnel: TunnelProtocol?) throws -> WireNode {
+    /// - Parameters:
+    ///   - tunnel: nil: native routing.
+    ///   - isDelivered: what programs receive for the pod goes to its end of the veth, in a namespace of its own.
+    static func make(_ tunnel: TunnelProtocol?, isDelivered: Bool = false) throws -> WireNode {
         let links = try Links(tunnel)
         var lxc = try EmbeddedObject.lxc.open()
         try lxc.load()
@@ -33,7 +35,7 @@ struct WireNode: ~Copyable {
         var host = try EmbeddedObject.host.open()
         try share(lxc, with: &host)
         try host.load()
-        try fill(lxc, links, tunnel)
+        try fill(lxc, links, tunnel, isDelivered)
         var problems = try attach(lxc.program("from_container"), links.pod, .ingress)
         problems += try attach(lxc.program("to_container"), links.pod, .egress)
         problems += try attach(host.program("from_host"), links.host, .egress)
@@ -41,9 +43,22 @@ struct WireNode: ~Copyable {
             problems += try attach(overlay.program("from_overlay"), interface, .ingress)
             problems += try attach(overlay.program("to_overlay"), interface, .egress)
         }
+        let podSocket = try isDelivered ? seclude("podpeer") : PacketSocket(interface: links.podPeer)
         return WireNode(
-            podSocket: try PacketSocket(interface: links.podPeer), wireSocket: try PacketSocket(interface: links.wire),
+            podSocket: podSocket, wireSocket: try PacketSocket(interface: links.wire),
             podInterface: UInt32(links.pod), problems: problems)
+    }
+
+    /// Moves an interface to a namespace that lives as long as the socket on it.
+    private static func seclude(_ name: String) throws -> PacketSocket {
+        let pod = try NetworkNamespace.create()
+        try NetlinkSocket().changeLink(named: name, LinkChange(namespace: pod.rawDescriptor))
+        return PacketSocket(
+            owning: try pod.run {
+                let netlink = try NetlinkSocket()
+                try netlink.setUp(name)
+                return try PacketSocket.open(interface: try netlink.link(named: name).index)
+            })
     }
 
     private struct Links {
@@ -111,7 +126,9 @@ struct WireNode: ~Copyable {
         }
     }
 
-    private static func fill(_ object: borrowing Object, _ links: Links, _ tunnel: TunnelProtocol?) throws {
+    private static func fill(
+        _ object: borrowing Object, _ links: Links, _ tunnel: TunnelProtocol?, _ isDelivered: Bool
+    ) throws {
         guard var node = TestNode.config(tunnel == nil ? .native : .complete) else {
             throw SelftestFailure(description: "no configuration")
         }
@@ -132,7 +149,8 @@ struct WireNode: ~Copyable {
         try endpoints.update(
             EndpointEntry(
                 id: TestNode.podID, identity: TestNode.podIdentity, interface: UInt32(links.pod),
-                podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC), for: EndpointKey(TestNode.pod))
+                podMAC: TestNode.podMAC, hostMAC: TestNode.podHostMAC, isReachedAtPeer: isDelivered),
+            for: EndpointKey(TestNode.pod))
         let ipcache: Map<IPCacheKey, IPCacheValue> = try object.map(MapName.ipcache)
         try ipcache.update(
             IPCacheValue(

@@ -12,9 +12,9 @@ enum WireTest {
     private static let tunnelHeaders = 14 + 20 + 8 + 8
 
     /// The problems found.
-    static func problems(_ tunnel: TunnelProtocol) throws -> [String] {
+    static func problems(_ tunnel: TunnelProtocol, isDelivered: Bool = false) throws -> [String] {
         try NetworkNamespace.create().run {
-            let node = try WireNode.make(tunnel)
+            let node = try WireNode.make(tunnel, isDelivered: isDelivered)
             var problems = node.problems
             problems += try send(node, tunnel)
             problems += try receive(node, tunnel)

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Cuts a byte stream into lines, with a limit, so that a peer that never ends a line cannot fill the memory.
 struct LineBuffer {
     enum Item: Equatable {
@@ -13,24 +17,28 @@ struct LineBuffer {
     init(limit: Int) { self.limit = limit }
 
     /// Takes bytes and gives what they complete. Empty lines are left out.
-    mutating func take(_ bytes: some Collection<UInt8>) -> [Item] {
+    mutating func take(_ bytes: [UInt8]) -> [Item] { bytes.withUnsafeBufferPointer { take($0) } }
+
+    mutating func take(_ bytes: ArraySlice<UInt8>) -> [Item] { bytes.withUnsafeBufferPointer { take($0) } }
+
+    private mutating func take(_ bytes: UnsafeBufferPointer<UInt8>) -> [Item] {
         var items: [Item] = []
-        var rest = bytes[...]
-        while let end = rest.firstIndex(of: 0x0A) {
-            add(rest[..<end], &items)
+        var start = 0
+        while let end = LineFeed.position(in: bytes, from: start) {
+            add(UnsafeBufferPointer(rebasing: bytes[start..<end]), &items)
             if skipping {
                 skipping = false
             } else if !pending.isEmpty {
                 items.append(.line(pending))
             }
             pending = []
-            rest = rest[rest.index(after: end)...]
+            start = end + 1
         }
-        add(rest, &items)
+        add(UnsafeBufferPointer(rebasing: bytes[start...]), &items)
         return items
     }
 
-    private mutating func add(_ bytes: some Collection<UInt8>, _ items: inout [Item]) {
+    private mutating func add(_ bytes: UnsafeBufferPointer<UInt8>, _ items: inout [Item]) {
         if skipping { return }
         if pending.count + bytes.count > limit {
             skipping = true
@@ -39,5 +47,15 @@ struct LineBuffer {
         } else {
             pending += bytes
         }
+    }
+}
+
+enum LineFeed {
+    /// Of the first line feed at or behind `start`.
+    static func position(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        guard start < bytes.count, let base = bytes.baseAddress,
+            let found = memchr(base + start, 0x0A, bytes.count - start)
+        else { return nil }
+        return UnsafeRawPointer(found) - UnsafeRawPointer(base)
     }
 }

@@ -19,7 +19,11 @@ struct RequestOutline: Equatable {
                         var members: [String: Range<Int>] = [:]
                         try reader.object { key, reader throws(UnusualJSON) in
                             let start = reader.offset
-                            try reader.skip()
+                            // Whoever reads them checks them.
+                            switch key {
+                            case "items", "removed": try reader.skipUnchecked()
+                            default: try reader.skip()
+                            }
                             members[try key.text()] = start..<reader.offset
                         }
                         return members

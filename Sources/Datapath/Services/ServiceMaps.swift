@@ -5,10 +5,10 @@ import NetAddress
 
 /// The pinned service maps, in the agent's words. What is set waits until `flush`, so that many entries go in one call; what is
 /// removed goes at once, after what waited.
-struct ServiceMaps: ~Copyable {
-    private var services: QueuedUpdates<ServiceKey, ServiceEntry>
-    private var backends: QueuedUpdates<UInt32, BackendEntry>
-    private var reverse: QueuedUpdates<UInt32, ReverseEntry>
+struct ServiceMaps: ~Copyable, Sendable {
+    private var services: MarkedMap<ServiceKey, ServiceEntry>
+    private var backends: MarkedMap<UInt32, BackendEntry>
+    private var reverse: MarkedMap<UInt32, ReverseEntry>
     private let affinity: Map<AffinityKey, AffinityEntry>
     private let maglev: Map<MaglevKey, MaglevPart>
 
@@ -21,50 +21,73 @@ struct ServiceMaps: ~Copyable {
         var maglevSize = 0
         /// Numbers of its backends, by slot.
         var backends: [UInt32]
+
+        /// - Returns: false for a slot beyond those that count.
+        fileprivate mutating func take(_ backend: UInt32, slot: Int) -> Bool {
+            guard slot <= backends.count else { return false }
+            backends[slot - 1] = backend
+            return true
+        }
     }
 
     /// Opens what `DatapathPrograms.load` pinned.
     static func open(pins: String) throws(SystemError) -> ServiceMaps {
         ServiceMaps(
-            services: QueuedUpdates(try Map(pinnedAt: "\(pins)/\(MapName.services)")),
-            backends: QueuedUpdates(try Map(pinnedAt: "\(pins)/\(MapName.backends)")),
-            reverse: QueuedUpdates(try Map(pinnedAt: "\(pins)/\(MapName.reverse)")),
+            services: try MarkedMap(pinnedAt: "\(pins)/\(MapName.services)"),
+            backends: try MarkedMap(pinnedAt: "\(pins)/\(MapName.backends)"),
+            reverse: try MarkedMap(pinnedAt: "\(pins)/\(MapName.reverse)"),
             affinity: try Map(pinnedAt: "\(pins)/\(MapName.affinity)"),
             maglev: try Map(pinnedAt: "\(pins)/\(MapName.maglev)"))
     }
 
-    /// Frontends with the slots that count; slots beyond, which a kill in the middle of a change left, are removed.
-    /// Only whoever changes the maps calls it: a slot that is just being filled would be one beyond.
-    func frontends() throws(SystemError) -> [ServiceEnd: Frontend] {
-        var found: [ServiceEnd: Frontend] = [:]
-        var counts: [ServiceEnd: Int] = [:]
-        var slots: [(end: ServiceEnd, slot: Int, backend: UInt32, key: ServiceKey)] = []
-        for (key, entry) in try services.map.entries() {
-            guard let address = key.address, let scope = key.scope else { continue }
-            let end = ServiceEnd(address: address, port: key.port, ipProtocol: key.ipProtocol, scope: scope)
-            if key.slot == 0 {
-                counts[end] = Int(entry.backends)
-                found[end] = Frontend(
-                    index: entry.reverseIndex, affinitySeconds: entry.affinitySeconds, flags: entry.flags,
-                    maglevSize: Int(entry.maglevSize),
-                    backends: Array(repeating: 0, count: Int(entry.backends)))
-            } else {
-                slots.append((end, Int(key.slot), entry.backend, key))
-            }
-        }
-        for slot in slots {
-            if let count = counts[slot.end], slot.slot <= count {
-                found[slot.end]?.backends[slot.slot - 1] = slot.backend
-            } else {
-                try services.map.removeValue(for: slot.key)
-            }
-        }
+    /// Takes the digests of what the kernel has.
+    mutating func measure() throws(SystemError) {
+        try services.measure()
+        try backends.measure()
+        try reverse.measure()
+    }
+
+    /// What the maps hold, as long as nothing waits. Maglev tables, which follow from the rest, are not looked into.
+    func stamps() throws(SystemError) -> [ServiceMark.MapStamp] {
+        [
+            ServiceMark.MapStamp(identifier: try services.identifier(), content: services.digest),
+            ServiceMark.MapStamp(identifier: try backends.identifier(), content: backends.digest),
+            ServiceMark.MapStamp(identifier: try reverse.identifier(), content: reverse.digest),
+            ServiceMark.MapStamp(identifier: try maglev.identifier(), content: MapDigest()),
+        ]
+    }
+
+    /// Frontends with the slots that count. Slots beyond, which a kill in the middle of a change left, are removed.
+    mutating func takeFrontends() throws(SystemError) -> [ServiceEnd: Frontend] {
+        let (found, beyond) = try readFrontends()
+        for slot in beyond { try services.removeValue(for: slot.key, before: slot.entry) }
         return found
+    }
+
+    func frontends() throws(SystemError) -> [ServiceEnd: Frontend] { try readFrontends().found }
+
+    private func readFrontends() throws(SystemError) -> (
+        found: [ServiceEnd: Frontend], beyond: [(key: ServiceKey, entry: ServiceEntry)]
+    ) {
+        let all = try services.entries()
+        var found: [ServiceEnd: Frontend] = [:]
+        for (key, entry) in all where key.slot == 0 {
+            guard let end = ServiceEnd(key) else { continue }
+            found[end] = Frontend(
+                index: entry.reverseIndex, affinitySeconds: entry.affinitySeconds, flags: entry.flags,
+                maglevSize: Int(entry.maglevSize), backends: Array(repeating: 0, count: Int(entry.backends)))
+        }
+        var beyond: [(key: ServiceKey, entry: ServiceEntry)] = []
+        for (key, entry) in all where key.slot > 0 {
+            guard let end = ServiceEnd(key) else { continue }
+            if found[end]?.take(entry.backend, slot: Int(key.slot)) != true { beyond.append((key, entry)) }
+        }
+        return (found, beyond)
     }
 
     func knownBackends() throws(SystemError) -> [UInt32: (end: ServiceEnd, isActive: Bool)] {
         var found: [UInt32: (end: ServiceEnd, isActive: Bool)] = [:]
-        for (number, entry) in try backends.map.entries() {
+        for (number, entry) in try backends.entries() {
             guard let address = entry.address else { continue }
             found[number] = (
                 ServiceEnd(address: address, port: entry.port, ipProtocol: entry.ipProtocol), entry.isActive
@@ -87,17 +110,31 @@ struct ServiceMaps: ~Copyable {
         services.forget()
     }
 
-    mutating func set(_ backend: ServiceEnd, number: UInt32, isActive: Bool) throws(SystemError) {
+    /// - Parameter wasActive: nil for one that is not there yet.
+    mutating func set(
+        _ backend: ServiceEnd, number: UInt32, isActive: Bool, wasActive: Bool?
+    ) throws(SystemError) {
         // Frontends lead elsewhere before it takes no more connections.
         if !isActive { try flush() }
         backends.update(
-            BackendEntry(backend.address, port: backend.port, protocol: backend.ipProtocol, isActive: isActive),
-            for: number)
+            Self.entry(backend, isActive: isActive), for: number,
+            before: wasActive.map { Self.entry(backend, isActive: $0) })
     }
 
-    mutating func removeBackend(_ number: UInt32) throws(SystemError) {
+    mutating func removeBackend(_ number: UInt32, _ backend: ServiceEnd, wasActive: Bool) throws(SystemError) {
         try flush()
-        try backends.map.removeValue(for: number)
+        try backends.removeValue(for: number, before: Self.entry(backend, isActive: wasActive))
+    }
+
+    private static func entry(_ backend: ServiceEnd, isActive: Bool) -> BackendEntry {
+        BackendEntry(backend.address, port: backend.port, protocol: backend.ipProtocol, isActive: isActive)
+    }
+
+    private static func entry(_ frontend: Frontend) -> ServiceEntry {
+        ServiceEntry(
+            backends: UInt16(frontend.backends.count), reverseIndex: frontend.index,
+            affinitySeconds: frontend.affinitySeconds, flags: frontend.flags,
+            maglevSize: UInt32(frontend.maglevSize))
     }
 
     /// Slots and table before the count that makes them visible, and those that are too many after it.
@@ -112,25 +149,23 @@ struct ServiceMaps: ~Copyable {
             try setTable(table, of: frontend, before: before?.maglevSize ?? 0)
         }
         if before?.index != frontend.index {
-            reverse.update(ReverseEntry(end.address, port: end.port), for: UInt32(frontend.index))
+            reverse.update(ReverseEntry(end.address, port: end.port), for: UInt32(frontend.index), before: nil)
         }
-        for (slot, backend) in frontend.backends.enumerated()
-        where slot >= before?.backends.count ?? 0 || before?.backends[slot] != backend {
-            services.update(ServiceEntry(backend: backend), for: key(end, slot + 1))
+        for (slot, backend) in frontend.backends.enumerated() {
+            let old = before.flatMap { slot < $0.backends.count ? $0.backends[slot] : nil }
+            if old == backend { continue }
+            services.update(
+                ServiceEntry(backend: backend), for: key(end, slot + 1), before: old.map { ServiceEntry(backend: $0) })
         }
         let isFull = services.update(
-            ServiceEntry(
-                backends: UInt16(frontend.backends.count), reverseIndex: frontend.index,
-                affinitySeconds: frontend.affinitySeconds, flags: frontend.flags,
-                maglevSize: UInt32(frontend.maglevSize)), for: key(end, 0))
+            Self.entry(frontend), for: key(end, 0), before: before.map { Self.entry($0) })
         if let before, before.maglevSize > frontend.maglevSize {
             try flush()
             try removeTable(of: frontend.index, from: frontend.maglevSize, to: before.maglevSize)
         }
-        let excess = before?.backends.count ?? 0
-        if excess > frontend.backends.count {
+        if let before, before.backends.count > frontend.backends.count {
             try flush()
-            for slot in frontend.backends.count..<excess { try services.map.removeValue(for: key(end, slot + 1)) }
+            try removeSlots(of: end, before.backends, from: frontend.backends.count)
         }
         if frontend.affinitySeconds > 0, before != nil {
             try flush()
@@ -141,10 +176,17 @@ struct ServiceMaps: ~Copyable {
 
     mutating func remove(_ end: ServiceEnd, _ frontend: Frontend) throws(SystemError) {
         try flush()
-        try services.map.removeValue(for: key(end, 0))
-        for slot in 0..<frontend.backends.count { try services.map.removeValue(for: key(end, slot + 1)) }
-        try reverse.map.removeValue(for: UInt32(frontend.index))
+        try services.removeValue(for: key(end, 0), before: Self.entry(frontend))
+        try removeSlots(of: end, frontend.backends, from: 0)
+        try reverse.removeValue(
+            for: UInt32(frontend.index), before: ReverseEntry(end.address, port: end.port))
         try removeTable(of: frontend.index, from: 0, to: frontend.maglevSize)
+    }
+
+    private mutating func removeSlots(of end: ServiceEnd, _ backends: [UInt32], from kept: Int) throws(SystemError) {
+        for slot in kept..<backends.count {
+            try services.removeValue(for: key(end, slot + 1), before: ServiceEntry(backend: backends[slot]))
+        }
     }
 
     /// Part by part; parts that stay as they are are not touched.
@@ -175,5 +217,13 @@ struct ServiceMaps: ~Copyable {
 
     private func key(_ end: ServiceEnd, _ slot: Int) -> ServiceKey {
         ServiceKey(end.address, port: end.port, protocol: end.ipProtocol, scope: end.scope, slot: UInt16(slot))
+    }
+}
+
+extension ServiceEnd {
+    /// The frontend of a key; nil for what this build does not know.
+    fileprivate init?(_ key: ServiceKey) {
+        guard let address = key.address, let scope = key.scope else { return nil }
+        self.init(address: address, port: key.port, ipProtocol: key.ipProtocol, scope: scope)
     }
 }

@@ -11,11 +11,14 @@ struct ServiceEnd: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Of a frontend: who is led by it.
     var scope = ServiceScope.everybody
 
-    static func < (left: ServiceEnd, right: ServiceEnd) -> Bool {
-        (left.address, left.port, left.ipProtocol, left.scope) < (
-            right.address, right.port, right.ipProtocol, right.scope
-        )
+    /// All of it, in the order of its parts: comparing and hashing numbers is what makes tens of thousands of them cheap.
+    private var packed: UInt64 {
+        UInt64(address.rawValue) << 32 | UInt64(port) << 16 | UInt64(ipProtocol) << 8 | UInt64(scope.rawValue)
     }
+
+    static func == (left: ServiceEnd, right: ServiceEnd) -> Bool { left.packed == right.packed }
+    static func < (left: ServiceEnd, right: ServiceEnd) -> Bool { left.packed < right.packed }
+    func hash(into hasher: inout Hasher) { hasher.combine(packed) }
 
     /// `10.100.0.1:443/TCP`
     var description: String {
@@ -62,15 +65,22 @@ struct ServicePlan: Sendable {
     /// IP protocols of which backends of other nodes answer callers directly (`loadBalancer.mode`).
     var directProtocols: Set<UInt8> = []
 
+    /// Of all that it is; the same for equal plans in every process.
+    var digest: UInt64 {
+        let text = [
+            nodeName, "\(nodeAddresses)", "\(ownAddresses)", "\(opensClusterAddresses)",
+            "\(kinds.map(\.rawValue).sorted())", "\(maglevSize)", "\(directProtocols.sorted())",
+        ].joined(separator: "\n")
+        return ServiceMark.digest(text.utf8.map(UInt64.init)[...])
+    }
+
     /// - Parameter slices: the service's own; slices of another family than IPv4 are left out.
     func frontends(of service: Service, _ slices: [EndpointSlice]) -> [ServiceEnd: FrontendPlan] {
         guard service.spec.type != .externalName else { return [:] }
         var plans: [ServiceEnd: FrontendPlan] = [:]
         for port in service.spec.ports {
             guard let number = Self.number(of: port.protocol) else { continue }
-            let endpoints = Self.endpoints(of: port, number, slices)
-            let all = Self.selected(endpoints)
-            let own = Self.selected(endpoints.filter { $0.node == nodeName })
+            let (all, own) = endpoints(of: port, number, slices)
             func set(
                 _ end: ServiceEnd, _ kind: FrontendPlan.Kind, _ backends: [ServiceEnd], _ flags: ServiceEntry.Flags
             ) {
@@ -121,36 +131,51 @@ struct ServicePlan: Sendable {
         return plans.filter { kinds.contains($0.value.kind) }
     }
 
-    private struct Endpoint {
-        let end: ServiceEnd
-        let node: String?
-        let conditions: EndpointSlice.Conditions
-    }
+    /// Backends of a port: those that are ready, and those that still serve while they terminate.
+    private struct Endpoints {
+        var ready: [ServiceEnd] = []
+        var serving: [ServiceEnd] = []
 
-    /// The ready ones; where there are none, those that still serve while they terminate (KEP-1669).
-    private static func selected(_ endpoints: [Endpoint]) -> [ServiceEnd] {
-        let ready = endpoints.filter(\.conditions.isReady)
-        let chosen = ready.isEmpty ? endpoints.filter { $0.conditions.isServing && $0.conditions.isTerminating } : ready
-        return Set(chosen.map(\.end)).sorted()
-    }
-
-    private static func endpoints(
-        of port: Service.Port, _ number: UInt8, _ slices: [EndpointSlice]
-    ) -> [Endpoint] {
-        slices.filter { $0.addressType == .ipv4 }.flatMap { slice in
-            slice.ports
-                .filter { ($0.name ?? "") == (port.name ?? "") && Self.number(of: $0.protocol) == number }
-                .compactMap(\.port)
-                .flatMap { target in
-                    slice.endpoints.compactMap { endpoint in
-                        endpoint.addresses.first.flatMap { IPv4Address($0) }.map { address in
-                            Endpoint(
-                                end: ServiceEnd(address: address, port: target, ipProtocol: number),
-                                node: endpoint.nodeName, conditions: endpoint.conditions)
-                        }
-                    }
-                }
+        mutating func add(_ end: ServiceEnd, _ conditions: EndpointSlice.Conditions) {
+            if conditions.isReady {
+                ready.append(end)
+            } else if conditions.isServing, conditions.isTerminating {
+                serving.append(end)
+            }
         }
+
+        /// The ready ones; where there are none, the others (KEP-1669). In order, each once.
+        var selected: [ServiceEnd] {
+            var ends = ready.isEmpty ? serving : ready
+            ends.sort()
+            var count = 0
+            for end in ends where count == 0 || ends[count - 1] != end {
+                ends[count] = end
+                count += 1
+            }
+            ends.removeLast(ends.count - count)
+            return ends
+        }
+    }
+
+    /// Backends anywhere, and those of this node.
+    private func endpoints(
+        of port: Service.Port, _ number: UInt8, _ slices: [EndpointSlice]
+    ) -> (all: [ServiceEnd], own: [ServiceEnd]) {
+        var (all, own) = (Endpoints(), Endpoints())
+        for slice in slices where slice.addressType == .ipv4 {
+            for target in slice.ports
+            where (target.name ?? "") == (port.name ?? "") && Self.number(of: target.protocol) == number {
+                guard let targetPort = target.port else { continue }
+                for endpoint in slice.endpoints {
+                    guard let address = endpoint.addresses.first.flatMap({ IPv4Address($0) }) else { continue }
+                    let end = ServiceEnd(address: address, port: targetPort, ipProtocol: number)
+                    all.add(end, endpoint.conditions)
+                    if endpoint.nodeName == nodeName { own.add(end, endpoint.conditions) }
+                }
+            }
+        }
+        return (all.selected, own.selected)
     }
 
     private static func addresses(_ texts: [String]) -> [IPv4Address] { texts.compactMap { IPv4Address($0) } }

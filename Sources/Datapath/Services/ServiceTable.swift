@@ -3,7 +3,7 @@ import LinuxKernel
 
 /// The services that this node translates: what is planned, what the kernel has, and the numbers that stand for both.
 /// Everything but the plans is the kernel's, so that an agent that starts again goes on where the last one ended.
-struct ServiceTable: ~Copyable {
+struct ServiceTable: ~Copyable, Sendable {
     private var maps: ServiceMaps
     /// As the kernel has it.
     private(set) var frontends: [ServiceEnd: ServiceMaps.Frontend] = [:]
@@ -24,6 +24,13 @@ struct ServiceTable: ~Copyable {
     /// Frontends whose updates may still wait in `maps`.
     private var waiting: [ServiceEnd] = []
 
+    /// Opens the maps and looks only at their digests: for an agent that knows them to be right, until it has the objects again.
+    static func openMarked(pins: String) throws(SystemError) -> ServiceTable {
+        var table = ServiceTable(maps: try ServiceMaps.open(pins: pins))
+        try table.maps.measure()
+        return table
+    }
+
     /// Takes over what the maps hold.
     static func open(pins: String) throws(SystemError) -> ServiceTable {
         var table = ServiceTable(maps: try ServiceMaps.open(pins: pins))
@@ -37,7 +44,8 @@ struct ServiceTable: ~Copyable {
 
     private mutating func readKernel() throws(SystemError) {
         let known = try maps.knownBackends()
-        frontends = try maps.frontends()
+        frontends = try maps.takeFrontends()
+        try maps.measure()
         indices = Set(frontends.values.map(\.index))
         backends = known.mapValues(\.end)
         numbers = Dictionary(minimumCapacity: known.count)
@@ -117,14 +125,24 @@ struct ServiceTable: ~Copyable {
         }
     }
 
+    /// What the maps hold, as long as no change is half done.
+    func stamps() throws(SystemError) -> [ServiceMark.MapStamp] { try maps.stamps() }
+
     /// Draining backends that no connection refers to are gone for good.
-    mutating func collect(inUse: Set<UInt32>) throws(SystemError) {
-        guard isPlanned else { return }
+    ///
+    /// - Returns: whether there were any.
+    mutating func collect(inUse: Set<UInt32>) throws(SystemError) -> Bool {
+        guard isPlanned else { return false }
+        var collected = false
         for number in draining where !inUse.contains(number) {
-            try maps.removeBackend(number)
-            if let end = backends.removeValue(forKey: number) { numbers[end] = nil }
+            guard let end = backends[number] else { continue }
+            try maps.removeBackend(number, end, wasActive: !inactive.contains(number))
+            backends[number] = nil
+            numbers[end] = nil
             inactive.remove(number)
+            collected = true
         }
+        return collected
     }
 
     /// The kernel's content, not the agent's memory of it.
@@ -175,11 +193,13 @@ struct ServiceTable: ~Copyable {
 
     private mutating func activate(_ backend: ServiceEnd) throws(SystemError) -> UInt32 {
         if let number = numbers[backend] {
-            if inactive.remove(number) != nil { try maps.set(backend, number: number, isActive: true) }
+            if inactive.remove(number) != nil {
+                try maps.set(backend, number: number, isActive: true, wasActive: false)
+            }
             return number
         }
         repeat { lastNumber = lastNumber == .max ? 1 : lastNumber + 1 } while backends[lastNumber] != nil
-        try maps.set(backend, number: lastNumber, isActive: true)
+        try maps.set(backend, number: lastNumber, isActive: true, wasActive: nil)
         backends[lastNumber] = backend
         numbers[backend] = lastNumber
         return lastNumber
@@ -195,8 +215,8 @@ struct ServiceTable: ~Copyable {
 
     private mutating func deactivate(_ number: UInt32) throws(SystemError) {
         guard let backend = backends[number] else { return }
-        try maps.set(backend, number: number, isActive: false)
-        inactive.insert(number)
+        let wasActive = inactive.insert(number).inserted
+        try maps.set(backend, number: number, isActive: false, wasActive: wasActive)
     }
 
     /// The next free one, going round: replies of a connection that outlives its service are not given another's address.

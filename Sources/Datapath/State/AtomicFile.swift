@@ -9,10 +9,14 @@ enum AtomicFile {
     /// Writes beside the file, then renames over it (rename(2) is atomic). Nothing is synced: `/run` is memory, and what the
     /// state describes does not outlive the kernel either.
     static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws(SystemError) {
+        try write(Array(text.utf8), to: path, mode: mode)
+    }
+
+    static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o644) throws(SystemError) {
         let temporary = path + ".new"
         do throws(SystemError) {
             let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-            try file.writeAll(text.utf8)
+            try file.writeAll(bytes)
             try check("rename", path) { rename(temporary, path) }
         } catch {
             unlink(temporary)

@@ -29,6 +29,7 @@ public enum StatusText {
             ),
             ("Agent starts:", "\(status.starts)"),
         ]
+        if let services = status.services { lines.append(("Services:", services)) }
         if let cloud = status.cloudInterfaces {
             lines.append(("ENI:", "\(cloud.instanceType)" + (cloud.limit.map { "   at its limit: \($0)" } ?? "")))
             for interface in cloud.interfaces {

@@ -94,7 +94,8 @@ public struct JSONReader {
 
     public mutating func string() throws(UnusualJSON) -> String {
         let text = try text()
-        return try text.hasEscapes ? Self.unescaped(text.bytes) : Self.plain(text.bytes)
+        // Without escapes it is known to be valid.
+        return try text.hasEscapes ? Self.unescaped(text.bytes) : String(decoding: text.bytes, as: UTF8.self)
     }
 
     public mutating func bool() throws(UnusualJSON) -> Bool {
@@ -163,6 +164,39 @@ public struct JSONReader {
         case UInt8(ascii: "n"): guard literal("null") else { throw UnusualJSON() }
         default: try skipNumber()
         }
+    }
+
+    /// Passes over a value by its brackets and quotes alone: for what is read, and then checked, afterwards.
+    public mutating func skipUnchecked() throws(UnusualJSON) {
+        skipSpace()
+        guard offset < bytes.count, bytes[offset] == UInt8(ascii: "[") || bytes[offset] == UInt8(ascii: "{") else {
+            return try skip()
+        }
+        var open = 0
+        while offset < bytes.count {
+            let octet = bytes[offset]
+            offset += 1
+            switch octet {
+            case UInt8(ascii: "\""): try skipText()
+            case UInt8(ascii: "["), UInt8(ascii: "{"): open += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                open -= 1
+                if open == 0 { return }
+            default: break
+            }
+        }
+        throw UnusualJSON()
+    }
+
+    /// From behind a quote to behind the one that ends it.
+    private mutating func skipText() throws(UnusualJSON) {
+        while offset < bytes.count {
+            let octet = bytes[offset]
+            offset += 1
+            if octet == UInt8(ascii: "\"") { return }
+            if octet == UInt8(ascii: "\\") { offset += 1 }
+        }
+        throw UnusualJSON()
     }
 
     // MARK: Parts
@@ -287,7 +321,7 @@ public struct JSONKey {
     }
 
     public func text() throws(UnusualJSON) -> String {
-        try hasEscapes ? JSONReader.unescaped(bytes) : JSONReader.plain(bytes)
+        try hasEscapes ? JSONReader.unescaped(bytes) : String(decoding: bytes, as: UTF8.self)
     }
 
     /// The same for the same key; different keys rarely share one.

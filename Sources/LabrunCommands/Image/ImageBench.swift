@@ -18,7 +18,11 @@ public struct ImageBench: AsyncParsableCommand {
         completion: .list(KernelSeries.allCases.map(\.rawValue)))
     public var kernel: String = KernelSeries.standard.rawValue
 
-    @Option(help: "What to measure: packets, services, throughput; all of it when it is not given.")
+    @Option(
+        help: """
+            What to measure: packets, services, throughput, or of throughput same-node, masquerade, paced, cross-node, \
+            service-calls; all of it when it is not given.
+            """)
     public var only: String?
 
     @Flag(name: .long, help: "Print JSON: every figure with its bound.")

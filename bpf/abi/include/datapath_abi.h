@@ -46,6 +46,7 @@
 #define DP_MAP_INTERFACES "dp_interfaces"
 #define DP_MAP_IPCACHE "dp_ipcache"
 #define DP_MAP_METRICS "dp_metrics"
+#define DP_MAP_FORWARDED "dp_forwarded"
 #define DP_MAP_CONFIG "dp_config"
 #define DP_MAP_EVENTS "dp_events"
 #define DP_MAP_POLICY "dp_policy"
@@ -163,6 +164,7 @@ enum dp_point {
     X(IPV4, 4, "ipv4.h") \
     X(ARP, 5, "arp.h") \
     X(FORWARD, 6, "forward.h") \
+    X(DELIVER, 7, "deliver.h") \
     X(CT, 10, "ct.h") \
     X(SERVICE, 11, "service.h") \
     X(NODE_SERVICE, 12, "node_service.h") \
@@ -202,6 +204,8 @@ DP_ASSERT_SIZE(struct dp_endpoint_key, 20);
 
 // The address is the node's own (router address, node address): deliver to the stack, there is no interface.
 #define DP_ENDPOINT_HOST 1
+// What arrives for it goes to the far end of its veth, past the near one's egress program; else that program delivers.
+#define DP_ENDPOINT_PEER 2
 
 struct dp_endpoint {
     __u32 ifindex;
@@ -253,7 +257,7 @@ struct dp_ipcache_entry {
 };
 DP_ASSERT_SIZE(struct dp_ipcache_entry, 24);
 
-// dp_metrics: per-CPU hash.
+// dp_metrics: per-CPU hash. Packets that were forwarded are counted apart.
 struct dp_metrics_key {
     __s32 reason;
     __u8 direction;
@@ -267,6 +271,10 @@ struct dp_metrics {
     __u64 bytes;
 };
 DP_ASSERT_SIZE(struct dp_metrics, 16);
+
+// dp_forwarded: per-CPU array of struct dp_metrics, packets that were forwarded, by direction * DP_FORWARDED_POINTS + point.
+#define DP_FORWARDED_POINTS 32
+#define DP_MAX_FORWARDED 96
 
 // dp_config: array of one.
 #define DP_CONFIG_TRACE 1

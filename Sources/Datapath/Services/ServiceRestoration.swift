@@ -1,0 +1,83 @@
+import KubeObjects
+import LinuxKernel
+import Synchronization
+
+/// Services and endpoint slices of an agent that started with maps marked as right: read and compared with the maps while the
+/// agent does its work. Whoever needs them waits.
+final class ServiceRestoration: Sendable {
+    /// What is known until then.
+    let mark: ServiceMark
+    private let outcome = Mutex<Result<Void, any Error>?>(nil)
+    private let ended = EventSignal()
+    private static let patience = Duration.seconds(120)
+
+    init(_ mark: ServiceMark) { self.mark = mark }
+
+    func end(_ result: Result<Void, any Error>) {
+        outcome.withLock { $0 = result }
+        ended.notify()
+    }
+
+    /// - Throws: why the objects could not be taken over.
+    func wait() throws {
+        ended.wait(until: .after(Self.patience)) { outcome.withLock { $0 != nil } }
+        guard let result = outcome.withLock({ $0 }) else {
+            throw DatapathError.kernel("services are still being read after \(Self.patience)")
+        }
+        try result.get()
+    }
+}
+
+extension Agent {
+    /// Waits until services and endpoint slices are known, as they are but for a moment after a start.
+    func waitForServices() throws { try withCore { core in core.restoration }?.wait() }
+
+    /// With the lock, once services and endpoint slices are known.
+    func withServices<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
+        try waitForServices()
+        return try withCore(body)
+    }
+
+    /// Reads what the start left for later, on a thread of its own.
+    func restoreServices() {
+        guard let restoration = try? withCore({ core in core.restoration }) else { return }
+        startThread("services") {
+            let result = Result { try self.readServices() }
+            if case .failure(let error) = result {
+                Log.error("services not read", ["error": "\(error)"])
+                try? self.withCore { core in
+                    core.objectProblems[ObjectConsumer.services.name] = "\(error)"
+                    core.unmarkServices()
+                }
+            }
+            restoration.end(result)
+        }
+    }
+
+    /// Without the lock, but for the beginning and the end: changes of these objects wait, and nobody else changes the maps.
+    private func readServices() throws {
+        let begin = try withCore { core in (store: core.objectStore, objects: core.objects, plan: core.servicePlan) }
+        var (store, objects) = (begin.store, begin.objects)
+        let read = try store.load(ServiceMark.readLater)
+        objects.services = read.services
+        objects.endpointSlices = read.endpointSlices
+        var slices = SliceIndex()
+        _ = slices.follow(Set(objects.endpointSlices.keys), objects.endpointSlices)
+        var table = try ServiceTable.open(pins: BPFFilesystem.pins)
+        try table.reconcile(
+            begin.plan, services: Set(objects.services.keys), pods: Set(objects.pods.keys), objects, slices)
+        var handed: ServiceTable? = consume table
+        try withCore { core in
+            guard let table = handed.take() else { return }
+            core.services = table
+            core.objects.services = objects.services
+            core.objects.endpointSlices = objects.endpointSlices
+            core.slices = slices
+            core.plannedServices = begin.plan.digest
+            core.objectStore.adopt(ServiceMark.readLater, from: store)
+            core.restoration = nil
+            core.markServices()
+        }
+        Log.info("services read", ["services": "\(objects.services.count)"])
+    }
+}
