@@ -15,25 +15,14 @@ enum BenchPackets {
                 Frame.udp(from: source, sourcePort, to: destination, port, payload)))
     }
 
-    /// As the program that redirects to the pod's interface leaves it.
-    private static func mark(_ identity: Identity) -> UInt32 { 0x1D00_0000 | identity.rawValue }
-
     /// From the pod, to wherever.
     static func leaving(to destination: IPv4Address, _ verdict: Verdict, port: UInt16 = 8080) -> BenchStep {
         BenchStep(
             program: .fromContainer, frame: frame(from: TestNode.pod, 40_000, to: destination, port), verdict: verdict)
     }
 
-    /// To the pod, from an endpoint of the node or out of the overlay.
-    static func arriving(from source: IPv4Address, _ identity: Identity, port: UInt16 = 40_001) -> BenchStep {
-        BenchStep(
-            program: .toContainer, frame: frame(from: source, port, to: TestNode.pod, 8080), mark: mark(identity),
-            verdict: .pass)
-    }
-
-    static let sameNode = [
-        leaving(to: TestNode.neighbour, .redirect), arriving(from: TestNode.neighbour, TestNode.neighbourIdentity),
-    ]
+    /// Delivered as well.
+    static let sameNode = leaving(to: TestNode.neighbour, .redirect)
 
     static let toOverlay = [
         leaving(to: TestNode.remotePod, .redirect),
@@ -42,12 +31,9 @@ enum BenchPackets {
             tunnelIdentifier: TestNode.podIdentity.rawValue, verdict: .pass),
     ]
 
-    static let fromOverlay = [
-        BenchStep(
-            program: .fromOverlay, frame: frame(from: TestNode.remotePod, 40_001, to: TestNode.pod, 8080),
-            tunnelIdentifier: TestNode.remoteIdentity.rawValue, verdict: .redirect),
-        arriving(from: TestNode.remotePod, TestNode.remoteIdentity),
-    ]
+    static let fromOverlay = BenchStep(
+        program: .fromOverlay, frame: frame(from: TestNode.remotePod, 40_001, to: TestNode.pod, 8080),
+        tunnelIdentifier: TestNode.remoteIdentity.rawValue, verdict: .redirect)
 
     /// Out to the world under the node's address.
     static let masquerade = [
@@ -58,14 +44,9 @@ enum BenchPackets {
     ]
 
     /// And the answer.
-    static let answer = [
-        BenchStep(
-            program: .fromNetdev, frame: frame(from: TestNode.world, NATCases.dns, to: TestNode.node, 40_000),
-            verdict: .redirect),
-        BenchStep(
-            program: .toContainer, frame: frame(from: TestNode.world, NATCases.dns, to: TestNode.pod, 40_000),
-            mark: mark(.world), verdict: .pass),
-    ]
+    static let answer = BenchStep(
+        program: .fromNetdev, frame: frame(from: TestNode.world, NATCases.dns, to: TestNode.node, 40_000),
+        verdict: .redirect)
 
     static let service = leaving(to: TestServices.remote, .redirect, port: TestServices.port)
 

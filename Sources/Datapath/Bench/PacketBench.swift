@@ -34,6 +34,7 @@ struct PacketBench {
             try bench.apply(.quiet)
             try bench.apply(NATSetup())
             try bench.config.update(ConfigEntry(config), for: 0)
+            try bench.reachPods(atPeer: true)
         }
     }
 
@@ -61,12 +62,11 @@ struct PacketBench {
         let base = try Population(
             "lxc", .lxc,
             steps: [
-                BenchPackets.sameNode[0], BenchPackets.sameNode[1], BenchPackets.toOverlay[0],
-                BenchPackets.fromOverlay[1], BenchPackets.masquerade[0], BenchPackets.answer[1],
+                BenchPackets.sameNode, BenchPackets.toOverlay[0], BenchPackets.masquerade[0],
             ])
         let overlay = try Population(
-            "overlay", .overlay, steps: [BenchPackets.toOverlay[1], BenchPackets.fromOverlay[0]])
-        let host = try Population("host", .host, steps: [BenchPackets.masquerade[1], BenchPackets.answer[0]])
+            "overlay", .overlay, steps: [BenchPackets.toOverlay[1], BenchPackets.fromOverlay])
+        let host = try Population("host", .host, steps: [BenchPackets.masquerade[1], BenchPackets.answer])
         return try [base, overlay, host] + serviceCounts.map { try services($0) } + entryCounts.map { try policies($0) }
     }
 
@@ -129,9 +129,9 @@ struct PacketBench {
             return BenchRow(name: name, value: median(ratios), unit: "×", atMost: Self.flatness, how: how)
         }
         return [
-            path("pod to pod, same node", ["lxc/0", "lxc/1"]), path("pod to overlay", ["lxc/2", "overlay/0"]),
-            path("overlay to pod", ["overlay/1", "lxc/3"]), path("pod to world, masqueraded", ["lxc/4", "host/0"]),
-            path("world to pod, masqueraded", ["host/1", "lxc/5"]),
+            path("pod to pod, same node", ["lxc/0"]), path("pod to overlay", ["lxc/1", "overlay/0"]),
+            path("overlay to pod", ["overlay/1"]), path("pod to world, masqueraded", ["lxc/2", "host/0"]),
+            path("world to pod, masqueraded", ["host/1"]),
         ] + Self.serviceCounts.map { path("service, one of \($0)", ["services-\($0)/0"]) }
             + Self.serviceCounts.dropFirst().map {
                 flat("service, one of \($0) ÷ the only one", "services-\($0)/0", "services-1/0")

@@ -32,6 +32,14 @@ struct MarkedMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Senda
     /// Takes the digest of what the kernel has.
     mutating func measure() throws(SystemError) { digest = try queue.map.digest() }
 
+    /// What the kernel has, and its digest with it.
+    mutating func takeEntries() throws(SystemError) -> [(key: Key, value: Value)] {
+        let entries = try queue.map.entries()
+        digest = MapDigest()
+        for entry in entries { digest.insert(entry.key, entry.value) }
+        return entries
+    }
+
     func entries() throws(SystemError) -> [(key: Key, value: Value)] { try queue.map.entries() }
 
     /// The kernel's number of the map, which no other gets as long as it is there.

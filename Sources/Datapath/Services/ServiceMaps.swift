@@ -57,19 +57,25 @@ struct ServiceMaps: ~Copyable, Sendable {
         ]
     }
 
-    /// Frontends with the slots that count. Slots beyond, which a kill in the middle of a change left, are removed.
-    mutating func takeFrontends() throws(SystemError) -> [ServiceEnd: Frontend] {
-        let (found, beyond) = try readFrontends()
+    /// What the kernel has, the digests with it. Slots beyond those that count, which a kill in the middle of a change left, are
+    /// removed.
+    mutating func take() throws(SystemError) -> (frontends: [ServiceEnd: Frontend], backends: [UInt32: Backend]) {
+        let (found, beyond) = Self.frontends(in: try services.takeEntries())
         for slot in beyond { try services.removeValue(for: slot.key, before: slot.entry) }
-        return found
+        try reverse.measure()
+        return (found, Self.backends(in: try backends.takeEntries()))
     }
 
-    func frontends() throws(SystemError) -> [ServiceEnd: Frontend] { try readFrontends().found }
+    /// What the kernel has.
+    func read() throws(SystemError) -> (frontends: [ServiceEnd: Frontend], backends: [UInt32: Backend]) {
+        (Self.frontends(in: try services.entries()).found, Self.backends(in: try backends.entries()))
+    }
 
-    private func readFrontends() throws(SystemError) -> (
+    typealias Backend = (end: ServiceEnd, isActive: Bool)
+
+    private static func frontends(in all: [(key: ServiceKey, value: ServiceEntry)]) -> (
         found: [ServiceEnd: Frontend], beyond: [(key: ServiceKey, entry: ServiceEntry)]
     ) {
-        let all = try services.entries()
         var found: [ServiceEnd: Frontend] = [:]
         for (key, entry) in all where key.slot == 0 {
             guard let end = ServiceEnd(key) else { continue }
@@ -85,9 +91,9 @@ struct ServiceMaps: ~Copyable, Sendable {
         return (found, beyond)
     }
 
-    func knownBackends() throws(SystemError) -> [UInt32: (end: ServiceEnd, isActive: Bool)] {
-        var found: [UInt32: (end: ServiceEnd, isActive: Bool)] = [:]
-        for (number, entry) in try backends.entries() {
+    private static func backends(in all: [(key: UInt32, value: BackendEntry)]) -> [UInt32: Backend] {
+        var found: [UInt32: Backend] = [:]
+        for (number, entry) in all {
             guard let address = entry.address else { continue }
             found[number] = (
                 ServiceEnd(address: address, port: entry.port, ipProtocol: entry.ipProtocol), entry.isActive

@@ -43,9 +43,8 @@ struct ServiceTable: ~Copyable, Sendable {
     private init(maps: consuming ServiceMaps) { self.maps = maps }
 
     private mutating func readKernel() throws(SystemError) {
-        let known = try maps.knownBackends()
-        frontends = try maps.takeFrontends()
-        try maps.measure()
+        let (found, known) = try maps.take()
+        frontends = found
         indices = Set(frontends.values.map(\.index))
         backends = known.mapValues(\.end)
         numbers = Dictionary(minimumCapacity: known.count)
@@ -147,8 +146,8 @@ struct ServiceTable: ~Copyable, Sendable {
 
     /// The kernel's content, not the agent's memory of it.
     func readMaps() throws(SystemError) -> (
-        frontends: [ServiceEnd: ServiceMaps.Frontend], backends: [UInt32: (end: ServiceEnd, isActive: Bool)]
-    ) { (try maps.frontends(), try maps.knownBackends()) }
+        frontends: [ServiceEnd: ServiceMaps.Frontend], backends: [UInt32: ServiceMaps.Backend]
+    ) { try maps.read() }
 
     private mutating func program(_ end: ServiceEnd, _ plan: FrontendPlan) throws {
         let before = frontends[end]
