@@ -71,11 +71,11 @@ test: deps build
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
-## check: format, self-contained BPF headers, a build with warnings as errors
+## check: format, self-contained BPF headers, a build with warnings as errors and every import declared
 check: bpf
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests lab scenarios reports
 	$(MAKE) --no-print-directory -C bpf check-headers
-	$(SWIFT) build --build-tests
+	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 
 ## format: lays all Swift sources out as .swift-format says
 format:

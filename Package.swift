@@ -115,7 +115,8 @@ let host: [Target] = [
     .target(
         name: "Runner",
         dependencies: [
-            "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents", "Scenario",
+            "AgentAPI", "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents",
+            "Scenario",
             "LinuxKernel",
         ],
         swiftSettings: strict),
@@ -177,11 +178,12 @@ let package = Package(
                 "CloudAPI", "Fabric", "Lab", "Netlink", "NetAddress", "LinuxKernel", "Scenario", "VPCServices",
             ],
             path: "Tests/NamespaceSelftest", swiftSettings: strict),
-        tests("Netlink", ["Netlink", "NamespaceHarness", "namespace-selftest"]),
+        tests("Netlink", ["NetAddress", "Netlink", "NamespaceHarness", "namespace-selftest"]),
         tests(
             "Datapath",
             [
-                "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "CNI", "KubeObjects",
+                "BPF", "CDatapathABI", "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "CNI",
+                "KubeObjects",
                 "NetAddress",
                 "Netlink",
                 "LinuxKernel", "NamespaceHarness", "Policy",
@@ -195,13 +197,14 @@ let package = Package(
             "NodeRuntime",
             ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
         tests(
-            "Scenario", ["DatapathOptions", "KubeObjects", "Scenario", "LabProfiles", "ShippedScenarios"],
+            "Scenario", ["DatapathOptions", "KubeObjects", "Matrix", "Scenario", "LabProfiles", "ShippedScenarios"],
             resources: [.copy("Fixtures")]),
         tests("Diagnosis", ["Diagnosis", "Matrix"]),
         tests(
             "Lab",
             [
-                "KubeObjects", "Lab", "Matrix", "NetAddress", "Reports", "RunEvents", "Scenario", "ShippedScenarios",
+                "KubeObjects", "Lab", "Matrix", "NetAddress", "NodeProtocol", "Reports", "RunEvents", "Scenario",
+                "ShippedScenarios",
                 subprocess,
             ]),
         .executableTarget(
@@ -213,10 +216,11 @@ let package = Package(
         tests(
             "Libvirt", ["Libvirt", "LibvirtProbe", "LinuxKernel"],
             resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
-        tests("Fabric", ["Fabric", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
+        tests("Fabric", ["Fabric", "LinuxKernel", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
         tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
-        tests("Runner", ["Runner", "Diagnosis", "Lab", "Matrix", "NodeProtocol", "RunEvents", "Scenario"]),
-        tests("Reports", ["Reports", "RunEvents"]),
+        tests(
+            "Runner", ["Runner", "Diagnosis", "KubeProxy", "Lab", "Matrix", "NodeProtocol", "RunEvents", "Scenario"]),
+        tests("Reports", ["Matrix", "Reports", "RunEvents"]),
         tests("LabrunCommands", ["LabrunCommands", "Faults", "Scenario"]),
     ],
     swiftLanguageModes: [.v6],
