@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// Services, their backends, and sockets that were translated.
+#pragma once
+
+#include <linux/types.h>
+
+#include "abi_numbers.h"
+
+// dp_services: hash. Slot 0 is the frontend; slots 1 … count name its backends. Ports in network byte order.
+struct dp_service_key {
+    struct dp_address address;
+    __u16 port;
+    __u16 slot;
+    __u8 protocol;
+    __u8 family;
+    // 0: for everybody, or, where the frontend has DP_SERVICE_SCOPES, for callers of the cluster.
+    __u8 scope;
+    __u8 pad;
+};
+DP_ASSERT_SIZE(struct dp_service_key, 24);
+
+// Scope for calls from outside of the cluster: the node's own backends (externalTrafficPolicy: Local).
+#define DP_SERVICE_SCOPE_OUTSIDE 1
+
+// Flags of a frontend, scope 0. It is called from outside of the cluster too.
+#define DP_SERVICE_OUTSIDE 1
+// Calls from outside have other backends: those of DP_SERVICE_SCOPE_OUTSIDE.
+#define DP_SERVICE_SCOPES 2
+// What backends of other nodes answer goes directly to the caller.
+#define DP_SERVICE_DIRECT 4
+
+struct dp_service {
+    // Slots 1 …: key of dp_backends. Slot 0: entries of the frontend's Maglev table; 0: it has none.
+    __u32 backend;
+    // Slot 0: how long a client stays with its backend; 0: no affinity.
+    __u32 affinity_seconds;
+    __u16 count;
+    // Key of dp_revnat, and of the affinity.
+    __u16 rev_nat;
+    __u16 flags;
+    __u16 pad;
+};
+DP_ASSERT_SIZE(struct dp_service, 16);
+
+// dp_backends: hash, number (__u32) → backend. One that is not active takes no new connections.
+#define DP_BACKEND_ACTIVE 1
+
+struct dp_backend {
+    struct dp_address address;
+    __u16 port;
+    __u8 protocol;
+    __u8 family;
+    __u8 flags;
+    __u8 pad[3];
+};
+DP_ASSERT_SIZE(struct dp_backend, 24);
+
+// dp_revnat: hash, index (__u32) → the frontend that replies come from.
+struct dp_revnat {
+    struct dp_address address;
+    __u16 port;
+    __u8 family;
+    __u8 pad;
+};
+DP_ASSERT_SIZE(struct dp_revnat, 20);
+
+// IPv4 option (RFC 791, section 3.1: copied, class 0) right behind the fixed header of a call that is led to a backend of another
+// node: the frontend, under which that node answers. Taken out again there. Type and length as in Cilium.
+#define DP_DIRECT_OPTION_TYPE 0x9A
+
+struct dp_direct_option {
+    __u8 type;
+    __u8 length;
+    __u16 port;
+    __u32 address;
+};
+DP_ASSERT_SIZE(struct dp_direct_option, 8);
+
+// dp_maglev: hash, part of a frontend's Maglev table → numbers of backends. Entry n is in part n / DP_MAGLEV_PART.
+#define DP_MAGLEV_PART 128
+
+struct dp_maglev_key {
+    __u16 rev_nat;
+    __u16 part;
+};
+DP_ASSERT_SIZE(struct dp_maglev_key, 4);
+
+struct dp_maglev_part {
+    __u32 backend[DP_MAGLEV_PART];
+};
+DP_ASSERT_SIZE(struct dp_maglev_part, 512);
+
+// dp_affinity: LRU hash, client of a frontend → its backend.
+struct dp_affinity_key {
+    struct dp_address client;
+    __u32 rev_nat;
+    __u8 family;
+    __u8 pad[3];
+};
+DP_ASSERT_SIZE(struct dp_affinity_key, 24);
+
+struct dp_affinity {
+    __u32 backend;
+    // CLOCK_MONOTONIC, seconds.
+    __u32 expires;
+};
+DP_ASSERT_SIZE(struct dp_affinity, 8);
+
+// dp_sockets: LRU hash, socket and the backend that it talks to → the frontend that it believes to talk to.
+struct dp_socket_key {
+    __u64 cookie;
+    struct dp_address address;
+    __u16 port;
+    __u8 family;
+    __u8 pad[5];
+};
+DP_ASSERT_SIZE(struct dp_socket_key, 32);
+
+// Source of an endpoint that calls itself through a service, so that its answer passes the datapath: 169.254.42.1, network
+// byte order.
+#define DP_LOOPBACK_IPV4 0x012AFEA9
