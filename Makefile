@@ -25,15 +25,11 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
 
-.PHONY: build deps bpf image scenario test check format bench fuzz man soak clean
+.PHONY: build deps bpf guest image scenario test check format bench fuzz man soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
-build: bpf
-	$(SWIFT) $(RELEASE)
-	@# Binaries of a node lie in its RAM: no symbols.
-	@mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
-		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
-	done
+build: guest
+	$(SWIFT) $(RELEASE) --product labrun
 	@git describe --always --dirty --abbrev=12 > $(GUEST)/revision.new 2>/dev/null || echo unknown > $(GUEST)/revision.new; \
 	cmp -s $(GUEST)/revision.new $(GUEST)/revision && rm $(GUEST)/revision.new || mv $(GUEST)/revision.new $(GUEST)/revision
 
@@ -54,6 +50,13 @@ deps:
 # The objects are embedded by a C target, so they come before every Swift build.
 bpf:
 	@$(MAKE) --no-print-directory -C bpf
+
+# Binaries of a node lie in its RAM: no symbols.
+guest: bpf
+	$(SWIFT) $(RELEASE) --product $(GUEST_PRODUCT)
+	@mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
+		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+	done
 
 ## image: the node image of KERNEL (5.10, 6.1, 6.12, 7.2 or all)
 image: build
@@ -81,6 +84,7 @@ format:
 ## bench: times and sizes as ratios against floors measured in the same run
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
+	$(SWIFT) $(RELEASE) --product labbench
 	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
 
 ## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
