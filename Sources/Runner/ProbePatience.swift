@@ -1,8 +1,8 @@
 /// How long probes wait for their answers.
 ///
 /// The scenario's deadline tells lost from answered on a lab that answers within a fraction of it. Emulated nodes on a busy host
-/// answer later, and what is only slow would read as lost. Two readings stretch the deadline, neither of which a fault can make:
-/// the slowest answer of a lab without faults in force, and how long the host kept the emulators waiting for its processors.
+/// answer later, and what is only slow would read as lost. The deadline is stretched only while the host kept the emulators waiting for
+/// its processors, which no fault in the lab can make it do.
 struct ProbePatience: Sendable, Equatable {
     /// Deadline in slowest answers of a lab without faults.
     static let answers = 4.0
@@ -21,10 +21,14 @@ struct ProbePatience: Sendable, Equatable {
     /// In force, in seconds.
     var deadline: Double { asked * factor }
 
-    /// - Parameter slowest: the slowest answer of a round without faults in force, in seconds; nil when nothing answered.
-    mutating func learn(slowest: Double?) {
+    /// Learns from a round without faults in force. On a host with time to spare the scenario's deadline holds, however slow answers are.
+    ///
+    /// - Parameters:
+    ///   - slowest: the slowest answer, in seconds; nil when nothing answered.
+    ///   - stretch: how many times as long as on a host with time to spare the nodes took (`EmulatorTimes`).
+    mutating func learn(slowest: Double?, stretch: Double) {
         guard let slowest else { return }
-        factor = min(max(1, slowest * Self.answers / asked), Self.most)
+        factor = stretch < Self.busy ? 1 : min(max(1, slowest * Self.answers / asked), Self.most)
     }
 
     /// A round had unanswered probes that should have been answered.

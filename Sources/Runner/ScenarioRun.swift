@@ -95,7 +95,7 @@ public actor ScenarioRun {
         try await emitter.phase(.ready) {
             try await cluster.apply(request.scenario.spec.objects)
             try await reconcilePods()
-            try await cluster.waitUntilReady(within: .seconds(60))
+            try await cluster.waitUntilReady(within: .seconds(30))
         }
         var verdicts: [Verdict] = []
         for (index, step) in request.scenario.spec.timeline.enumerated() {

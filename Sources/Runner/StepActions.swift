@@ -135,7 +135,7 @@ extension ScenarioRun {
     private func leftovers() async throws -> [String] {
         // With others in force their changes cannot be told from a leftover; the last one healed answers for all.
         guard active.isEmpty, let clean else { return [] }
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(3)
         while true {
             let now = try await cluster.snapshot()
             let last =

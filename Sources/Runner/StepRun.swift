@@ -86,7 +86,7 @@ extension ScenarioRun {
             rounds.append(round)
             answered.formUnion(PositiveControl.answering(round.cells))
             learnPatience(from: round)
-            let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within * patience.factor
+            let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within
             // A round that agrees is confirmed even when the time is over: one agreement alone judges nothing.
             if once || agreed >= Self.agreements || (over && agreed == 0) { return rounds }
             emitRound(round, index: index, provisional: true)
@@ -96,7 +96,10 @@ extension ScenarioRun {
     /// A fault may delay what it does not lose: only a lab without one tells how fast its nodes are.
     private func learnPatience(from round: Round) {
         let probes = round.observation.measurement.probes
-        if active.isEmpty { patience.learn(slowest: probes.compactMap(\.latencyMicros).max().map { Double($0) / 1e6 }) }
+        if active.isEmpty {
+            let slowest = probes.compactMap(\.latencyMicros).max().map { Double($0) / 1e6 }
+            patience.learn(slowest: slowest, stretch: round.stretch)
+        }
         if round.cells.contains(where: { $0.verdict == .fail && $0.observed == .timeout }) {
             patience.doubt(stretch: round.stretch)
         }
@@ -106,7 +109,7 @@ extension ScenarioRun {
         emitter.log(
             .warning, "runner",
             "this host is busy, its nodes take \(times) times as long: probes may wait up to \(Int(ProbePatience.most)) deadlines of "
-                + "\(patience.asked) s, and steps take as much longer to converge")
+                + "\(patience.asked) s")
     }
 
     private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {

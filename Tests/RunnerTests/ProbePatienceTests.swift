@@ -9,20 +9,23 @@ import Testing
         arguments: [(0.0, 1.0), (0.05, 1), (0.25, 1), (0.5, 2), (1.43, 5.72), (2, 8), (60, 8)])
     func bounds(slowest: Double, deadline: Double) {
         var patience = ProbePatience(asked: 1)
-        patience.learn(slowest: slowest)
+        patience.learn(slowest: slowest, stretch: 2)
         #expect(abs(patience.deadline - deadline) < 1e-9)
         #expect(abs(patience.factor - deadline) < 1e-9)
     }
 
-    @Test("the last round counts, and one without an answer says nothing")
+    @Test("the last round counts, one without an answer says nothing, and a host with time to spare changes nothing")
     func last() {
         var patience = ProbePatience(asked: 0.5)
-        patience.learn(slowest: nil)
+        patience.learn(slowest: nil, stretch: 2)
         #expect(patience.deadline == 0.5)
-        patience.learn(slowest: 0.3)
-        patience.learn(slowest: nil)
+        patience.learn(slowest: 0.3, stretch: 2)
+        patience.learn(slowest: nil, stretch: 2)
         #expect(abs(patience.deadline - 1.2) < 1e-9)
-        patience.learn(slowest: 0.01)
+        patience.learn(slowest: 0.01, stretch: 2)
+        #expect(patience.deadline == 0.5)
+        patience.learn(slowest: 0.3, stretch: 3)
+        patience.learn(slowest: 0.4, stretch: 1.9)
         #expect(patience.deadline == 0.5)
     }
 
