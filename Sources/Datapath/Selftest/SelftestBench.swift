@@ -107,6 +107,11 @@ struct SelftestBench: ~Copyable {
         return sums
     }
 
+    /// Packets of one series.
+    func packets(_ key: MetricsKey) throws -> UInt64 {
+        try metrics.values(for: key)?.reduce(0) { $0 + $1.packets } ?? 0
+    }
+
     mutating func drainEvents() throws -> [EventRecord] {
         var records: [EventRecord] = []
         var unreadable = 0
