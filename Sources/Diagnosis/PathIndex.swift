@@ -61,29 +61,43 @@ public struct PathIndex: Sendable {
     }
 
     /// What a node forwards for a service by kube-proxy's rules bears an address and a port of that node, so that nothing links
-    /// it to its probe but the backend. Each such flow that was dropped, and is no probe's own, is taken for one failing probe
-    /// that the node forwarded to that backend, and for no other.
+    /// it to its probe but the backend. What it sends itself keeps its port only while no forwarded connection to the same pod
+    /// has that one (netfilter gives every connection a tuple of its own, `nf_nat_core.c`). Each such flow that was dropped,
+    /// and is no failing probe's as it was sent, is taken for one failing probe of that node to that backend or pod, and for no
+    /// other.
     private func forwardedDrops() -> [CellKey: [DatapathReading]] {
-        let ports = Set(evidence.probes.compactMap(\.flow).map(SenderPort.init))
-        let drops = evidence.datapath.filter { $0.point == "drop" && !ports.contains(SenderPort($0.flow)) }
-        guard !drops.isEmpty else { return [:] }
-        var waiting = Dictionary(grouping: drops) { $0.flow }
-        var known: Set<FlowTuple> = []
-        var order = drops.map(\.flow).filter { known.insert($0).inserted }
+        let sent = evidence.probes.filter { !$0.observed.isServed }.map { probe in
+            (probe, drops: readings(of: probe).filter { $0.point == "drop" })
+        }
+        let known = Set(sent.flatMap { $0.drops.map(\.flow) })
+        let others = evidence.datapath.filter { $0.point == "drop" && !known.contains($0.flow) }
+        guard !others.isEmpty else { return [:] }
+        var waiting = Dictionary(grouping: others) { $0.flow }
+        var seen: Set<FlowTuple> = []
+        var order = others.map(\.flow).filter { seen.insert($0).inserted }
         var result: [CellKey: [DatapathReading]] = [:]
-        for probe in evidence.probes where !probe.observed.isServed && result[probe.key] == nil {
-            guard let flow = probe.flow, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
-                to.kind == .service, let forwarder = (to.node ?? from.node).flatMap({ nodes[$0] }),
-                forwarder.kubeProxyRules?.isEmpty == false, !readings(of: probe).contains(where: { $0.point == "drop" })
-            else { continue }
-            let sources = [forwarder.address, forwarder.routerAddress].compactMap { $0 }
-            let backends = otherAddresses(of: probe.key.to)
+        for (probe, drops) in sent where drops.isEmpty && result[probe.key] == nil {
+            guard let flow = probe.flow, let translated = translation(of: probe) else { continue }
             let found = order.firstIndex {
-                $0.protocol == flow.protocol && sources.contains($0.source) && backends.contains($0.destination)
+                $0.protocol == flow.protocol && translated.sources.contains($0.source)
+                    && translated.destinations.contains($0.destination)
+                    && (translated.port ?? $0.destinationPort) == $0.destinationPort
             }
             if let found { result[probe.key] = waiting.removeValue(forKey: order.remove(at: found)) }
         }
         return result
+    }
+
+    /// What a node's netfilter may make of a probe's packets; nil where kube-proxy's rules do not have it translate.
+    private func translation(of probe: ProbeReading) -> (sources: [String], destinations: [String], port: UInt16?)? {
+        guard let flow = probe.flow, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
+            from.kind == .node || to.kind == .service,
+            let node = (to.kind == .service ? to.node ?? from.node : from.node).flatMap({ nodes[$0] }),
+            node.kubeProxyRules?.isEmpty == false
+        else { return nil }
+        let sources = [node.address, node.routerAddress].compactMap { $0 }
+        guard to.kind == .service else { return (sources, [flow.destination], flow.destinationPort) }
+        return (sources, otherAddresses(of: probe.key.to), nil)
     }
 
     private func otherAddresses(of id: String) -> [String] {

@@ -152,8 +152,10 @@ struct EvidenceCollector: Sendable {
     func evidence(of observation: Observation, since mark: RoundMark) async -> Evidence {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
+        let backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
         let events = await datapath(
-            since: mark, failing: probes.filter { !$0.observed.isServed }, endpoints: observation.endpoints)
+            since: mark, failing: probes.filter { !$0.observed.isServed }, endpoints: observation.endpoints,
+            backends: backends)
         let routers = Dictionary(observation.nodes.map { ($0.name, $0.routerAddress) }) { first, _ in first }
         var evidence = Evidence(
             nodes: await withRules(observation.nodes, since: mark), endpoints: observation.endpoints,
@@ -167,19 +169,23 @@ struct EvidenceCollector: Sendable {
         if observation.endpoints.contains(where: { $0.kind == .service }) {
             evidence.serviceBackends = await cluster.serviceBackends
         }
-        evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
+        evidence.backends = backends
         return evidence
     }
 
-    /// Of the addresses of probes that failed, since the mark: every drop, and the traces of the first `addressLimit`.
+    /// Of the addresses of probes that failed and of their services' backends, since the mark: every drop, and the traces of
+    /// the first `addressLimit`.
     func datapath(
-        since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint]
+        since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint], backends: [String: [String]]
     ) async -> (readings: [DatapathReading], gaps: [String: String]) {
         let byID = Dictionary(endpoints.map { ($0.id, $0.address) }) { a, _ in a }
         var addresses: [String] = []
         var known: Set<String> = []
         for id in failing.flatMap({ [$0.key.from, $0.key.to] }) {
             if let address = byID[id], known.insert(address).inserted { addresses.append(address) }
+        }
+        for address in failing.flatMap({ backends[$0.key.to] ?? [] }) where known.insert(address).inserted {
+            addresses.append(address)
         }
         guard !addresses.isEmpty else { return ([], [:]) }
         let all = addresses

@@ -8,6 +8,10 @@ import Testing
     private static let call = FlowTuple(
         protocol: 6, source: "10.0.0.11", sourcePort: 40_000, destination: "10.100.0.16", destinationPort: 80)
 
+    private static let rule = NetfilterRuleReading(
+        table: "nat", chain: "KUBE-SERVICES", rule: "-A KUBE-SERVICES -d 10.100.0.16/32 -j KUBE-SVC-A",
+        target: "KUBE-SVC-A", destination: "10.100.0.16", comment: nil, grew: 1)
+
     /// node1 calls a service whose backend is 192.168.2.5, and nothing comes back.
     private func evidence(_ drop: FlowTuple?, discard: FlowTuple? = nil) -> Evidence {
         var evidence = Evidence()
@@ -70,10 +74,7 @@ import Testing
         let forwarded = flow("192.168.1.1", 61_000, "192.168.2.5", 8080)
         var evidence = evidence(forwarded)
         #expect(Diagnosis.account(for: evidence).findings.map(\.id) == ["unknown"])
-        let rule = NetfilterRuleReading(
-            table: "nat", chain: "KUBE-SERVICES", rule: "-A KUBE-SERVICES -d 10.100.0.16/32 -j KUBE-SVC-A",
-            target: "KUBE-SVC-A", destination: "10.100.0.16", comment: nil, grew: 1)
-        evidence.nodes[0].kubeProxyRules = [rule]
+        evidence.nodes[0].kubeProxyRules = [Self.rule]
         let account = Diagnosis.account(for: evidence)
         #expect(account.findings.map(\.id) == ["policy/not-allowed"] && account.unexplained.isEmpty)
         let why = PathIndex(evidence).why(evidence.probes[0]).map(\.detail)
@@ -91,6 +92,39 @@ import Testing
             evidence.datapath[0].flow = other
             #expect(Diagnosis.account(for: evidence).findings.map(\.id) == ["unknown"], "\(other)")
         }
+    }
+
+    /// Two connections of a node to a pod cannot leave it by one port: netfilter gives the later one another.
+    @Test func `a drop of what a node sent by another port is one probe's`() {
+        var evidence = evidence(flow("192.168.1.1", 1_025, "192.168.2.5", 8080))
+        let pod = Endpoint(
+            id: "default/web", kind: .pod, node: "node2", namespace: "default", address: "192.168.2.5", port: 8080,
+            labels: [:])
+        evidence.endpoints.append(pod)
+        evidence.probes = [8080, 8081].map { port in
+            ProbeReading(
+                key: CellKey(from: "node/node1", to: pod.id, protocol: .tcp, port: port), observed: .timeout,
+                flow: flow("10.0.0.11", 40_000, "192.168.2.5", port), requestArrived: false, sent: 1, answered: 0)
+        }
+        #expect(Diagnosis.account(for: evidence).unexplained.count == 2)
+        evidence.nodes[0].kubeProxyRules = [Self.rule]
+        #expect(Diagnosis.account(for: evidence).unexplained == [evidence.probes[1].key])
+        // Not of a pod: what it sends to pods does not come by the node's netfilter.
+        evidence.endpoints[0] = Endpoint(
+            id: "node/node1", kind: .pod, node: "node1", namespace: "default", address: "10.0.0.11", port: 30_080,
+            labels: [:])
+        #expect(Diagnosis.account(for: evidence).unexplained.count == 2)
+    }
+
+    /// That some probe's own port was drawn for a forwarded call hides neither.
+    @Test func `a forwarded drop may have the port of another probe`() {
+        var evidence = evidence(flow("192.168.1.1", 50_000, "192.168.2.5", 8080))
+        evidence.nodes[0].kubeProxyRules = [Self.rule]
+        evidence.probes.append(
+            ProbeReading(
+                key: CellKey(from: "node/node1", to: "node/node1", protocol: .tcp, port: 30_080), observed: .timeout,
+                flow: flow("10.0.0.11", 50_000, "10.0.0.11", 30_080), requestArrived: false, sent: 1, answered: 0))
+        #expect(Diagnosis.account(for: evidence).unexplained == [evidence.probes[1].key])
     }
 
     @Test func `a call that nobody translated ends at the VPC's router`() {
