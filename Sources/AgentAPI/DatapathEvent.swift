@@ -89,7 +89,7 @@ public struct EventBatch: Codable, Sendable {
     public let events: [DatapathEvent]
     /// Pass it as `since` to go on.
     public let next: UInt64
-    /// Events that were overwritten before they were read, since the agent's start.
+    /// Events that were overwritten before they were read, or found the kernel's buffer full. Only its growth says something.
     public let lost: UInt64
     public init(events: [DatapathEvent], next: UInt64, lost: UInt64) {
         self.events = events

@@ -3,6 +3,8 @@ import NetAddress
 
 /// A record of the event buffer as the kernel wrote it: what is kept of every packet, and read only when asked for.
 public struct RawEventRecord: BitwiseCopyable, Sendable {
+    /// Octets of the buffer that they come by.
+    public static let bufferBytes = Int(DP_EVENTS_BYTES)
     private let event: dp_event
 
     /// nil when the length is not this ABI's.

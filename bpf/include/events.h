@@ -75,9 +75,7 @@ static __always_inline void event_read_l4(struct __sk_buff *skb, struct packet *
 
 // The reader is woken once for many events (and asks by itself when somebody wants them): to raise an interrupt for every
 // packet costs more than the packet. A drop is told at once.
-static __always_inline __u64 event_wakeup(const struct dp_event *event) {
-    __u64 used = bpf_ringbuf_query(&dp_events, BPF_RB_AVAIL_DATA);
-
+static __always_inline __u64 event_wakeup(const struct dp_event *event, __u64 used) {
     if (event->type == DP_EVENT_DROP)
         return 0;
     return used / DP_EVENTS_WAKEUP_BYTES == (used + EVENT_RECORD_BYTES) / DP_EVENTS_WAKEUP_BYTES ? BPF_RB_NO_WAKEUP
@@ -86,6 +84,7 @@ static __always_inline __u64 event_wakeup(const struct dp_event *event) {
 
 static __noinline int event_write(struct __sk_buff *skb, struct packet *packet) {
     struct dp_event *event = &packet->event;
+    __u64 used;
 
     event_read_l4(skb, packet);
     if (event->type == DP_EVENT_TRACE && packet->trace_flags & DP_CONFIG_TRACE_AGGREGATE &&
@@ -93,7 +92,9 @@ static __noinline int event_write(struct __sk_buff *skb, struct packet *packet) 
         !(event->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))
         return 0;
     event->ktime_ns = bpf_ktime_get_ns();
-    if (bpf_ringbuf_output(&dp_events, event, sizeof(*event), event_wakeup(event)))
+    used = bpf_ringbuf_query(&dp_events, BPF_RB_AVAIL_DATA);
+    if ((event->type == DP_EVENT_TRACE && used >= DP_EVENTS_TRACE_BYTES) ||
+        bpf_ringbuf_output(&dp_events, event, sizeof(*event), event_wakeup(event, used)))
         metrics_count(DP_EVENT_LOST, event->direction, event->point, sizeof(*event));
     return 0;
 }

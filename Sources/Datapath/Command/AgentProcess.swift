@@ -82,7 +82,7 @@ enum AgentProcess {
         Log.info("kernel features tried")
         settings.start = start
         let agent = try Agent(settings: settings)
-        agent.events.follow(pinnedBuffer: "\(BPFFilesystem.pins)/\(MapName.events)")
+        agent.events.follow(pins: BPFFilesystem.pins)
         starting.hand(over: agent)
         if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
         agent.verify()

@@ -20,6 +20,7 @@ final class EventLog: Sendable {
     static let lookInterval = Duration.milliseconds(50)
     private let ring = EventRing<RawEventRecord>(capacity: EventLog.capacity)
     private let buffer = Mutex<RingBuffer?>(nil)
+    private let counts = Mutex<PerCPUMap<MetricsKey, MetricsValue>?>(nil)
     private let rules: RuleNames
     private let names: LearnedNames
 
@@ -29,16 +30,21 @@ final class EventLog: Sendable {
     }
 
     /// Starts to read. The thread ends only with the process.
-    func follow(pinnedBuffer: String) {
+    ///
+    /// - Parameter pins: the directory of the pinned maps.
+    func follow(pins: String) {
         startThread("events") { [self] in
             // Reading can wait until packets do not: under load this wakes once for many of them.
             yieldToOthers()
             do {
                 let descriptor = try buffer.withLock { (buffer) throws(SystemError) in
-                    let opened = try RingBuffer(pinnedAt: pinnedBuffer)
+                    let opened = try RingBuffer(pinnedAt: "\(pins)/\(MapName.events)")
                     let descriptor = opened.pollDescriptor
                     buffer = consume opened
                     return descriptor
+                }
+                try counts.withLock { (counts) throws(SystemError) in
+                    counts = try PerCPUMap(pinnedAt: "\(pins)/\(MapName.metrics)")
                 }
                 while true {
                     try drain()
@@ -87,7 +93,19 @@ final class EventLog: Sendable {
                         event, sequence: sequence, rules, &interfaces,
                         destinationNames: event.destination.map(self.names.names) ?? [])
                 }
-            }, next: batch.next, lost: batch.lost)
+            }, next: batch.next, lost: batch.lost + lostInKernel)
+    }
+
+    /// Events that found the kernel's buffer full, since its maps were made.
+    private var lostInKernel: UInt64 {
+        counts.withLock { counts in
+            let series = (try? counts?.entries()) ?? []
+            return Self.lost(Dictionary(series.map { ($0.key, $0.values.reduce(MetricsValue(), +)) }) { $0 + $1 })
+        }
+    }
+
+    static func lost(_ metrics: [MetricsKey: MetricsValue]) -> UInt64 {
+        metrics.reduce(0) { $0 + ($1.key.reason == .eventLost ? $1.value.packets : 0) }
     }
 
     private func waitForEvent(after sequence: UInt64, until deadline: Deadline) {

@@ -115,6 +115,8 @@ public enum DatapathSelftest {
             result("real interfaces: masqueraded and answered, by programs and by nf_tables") {
                 try MasqueradeWireTest.problems()
             })
+        results.append(
+            result("traces leave room for drops, and are counted without") { try EventRoomTest.problems() })
         results.append(result("an agent that starts again") { try RestartCases.problems() })
         results.append(
             result("programs of an earlier agent: kept, or verified anew") { try KeptProgramsTest.problems() })

@@ -77,7 +77,9 @@
 #define DP_MAX_AFFINITY 16384
 #define DP_MAX_SOCKETS 65536
 #define DP_MAX_MAGLEV 131072
-#define DP_EVENTS_BYTES (1 << 20)
+#define DP_EVENTS_BYTES (1 << 22)
+// Traces leave the rest to drops, which are rare and what a reader cannot do without.
+#define DP_EVENTS_TRACE_BYTES (DP_EVENTS_BYTES / 4 * 3)
 // The reader of traces is woken when so much more has come.
 #define DP_EVENTS_WAKEUP_BYTES (1 << 16)
 // Two entries a flow.
