@@ -121,8 +121,9 @@ public enum OptionCatalogue {
     private static let policy: [OptionKey] = [
         .choice(
             "policyEnforcementMode", DatapathOptions.PolicyEnforcementMode.self,
-            .only(["default"], because: "the datapath enforces no policy yet")),
-        OptionKey("policyAuditMode", .flag, .only(["false"], because: "the datapath enforces no policy yet")),
+            .only(
+                ["default"], because: "an endpoint is protected in the directions that policies name, and in no other")),
+        OptionKey("policyAuditMode", .flag, .only(["false"], because: "what policies deny is dropped, not only told")),
         OptionKey("l7Proxy", .flag),
         .choice("dnsProxy.dnsRejectResponseCode", DatapathOptions.DNSProxy.RejectResponseCode.self),
         OptionKey(
@@ -143,8 +144,12 @@ public enum OptionCatalogue {
         OptionKey("cni.chainingTarget", .text),
         OptionKey("cni.exclusive", .flag, .only(["true"], because: "other plugins' files are left alone")),
         OptionKey("debug.enabled", .flag),
-        OptionKey("prometheus.enabled", .flag, .only(["false"], because: "the agent serves no metrics over HTTP yet")),
-        OptionKey("prometheus.port", .integer(1...65_535), .only(["9962"], because: "the agent serves no metrics yet")),
+        OptionKey(
+            "prometheus.enabled", .flag, .only(["false"], because: "datapathd metrics prints them, nothing serves HTTP")
+        ),
+        OptionKey(
+            "prometheus.port", .integer(1...65_535),
+            .only(["9962"], because: "datapathd metrics prints them, nothing serves HTTP")),
         OptionKey("installIptablesRules", .flag),
         OptionKey("labrun.maskedKernelFeatures", .choices(KernelFeature.allCases.map(\.rawValue))),
         OptionKey(

@@ -36,6 +36,11 @@ struct TestSocket: ~Copyable, Sendable {
     static func bound(_ address: IPv4Address, _ port: UInt16, stream: Bool) throws(SystemError) -> TestSocket {
         let socket = try TestSocket(stream: stream)
         let number = socket.file.rawValue
+        // An earlier connection of the port may be in TIME-WAIT.
+        var reuses: Int32 = 1
+        try check("setsockopt") {
+            setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &reuses, socklen_t(MemoryLayout<Int32>.size))
+        }
         try withAddress(address, port) { pointer, length in bind(number, pointer, length) }.require("bind")
         return socket
     }
