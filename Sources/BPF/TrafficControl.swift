@@ -64,6 +64,8 @@ public enum TrafficControl {
 
     private static func createQdisc(_ interface: UInt32) throws(SystemError) {
         var hook = hook(interface, .ingress)
+        // That it is there already is no warning for the log.
+        LibbpfMessages.install()
         let result = bpf_tc_hook_create(&hook)
         if result == -EEXIST { return }
         try require(result, "bpf_tc_hook_create", "interface \(interface)")
