@@ -92,6 +92,17 @@ import Testing
         #expect(run.report.steps.first?.matrix?.cells.allSatisfy { $0.verdict != .fail } == true)
     }
 
+    /// A pod's own netfilter drops what it gets: as expected, and still no pass, however often it is measured.
+    @Test func `silence that nothing on record explains is measured again, and inconclusive`() async throws {
+        let run = try await run(LabrunProgram.scenario("silence-without-a-cause"))
+        #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.verdict == .inconclusive)
+        let silent = try #require(run.report.steps.last?.expectations.first)
+        #expect(silent.state == .inconclusive && silent.message.contains("says why") && silent.retries > 0)
+        #expect((run.ended.output + run.ended.errors).contains("silent: measured again: matrix 1"))
+        #expect(run.report.steps.first?.expectations.allSatisfy { $0.retries == 0 } == true)
+    }
+
     @Test func `24 pods are measured in little more than a round trip`() async throws {
         let run = try await run(LabrunProgram.scenario("pods-24"))
         run.ended.expectPass(run.report)
