@@ -73,20 +73,22 @@ public final class LibvirtHypervisor: Sendable {
     }
 
     func machine(
-        named name: String, index: Int, memoryMiB: Int, interfaces: [DomainSpec.Interface], hotplugSlots: Int = 0
+        named name: String, index: Int, memoryMiB: Int, processors: Int = 1, interfaces: [DomainSpec.Interface],
+        hotplugSlots: Int = 0
     ) -> any NodeMachine {
         let socket = "\(directory)/n\(index)"
         let number = String(index)
         let spec = DomainSpec(
             name: name,
             uuid: "6c616272-756e-4000-8000-" + String(repeating: "0", count: 12 - number.count) + number,
-            accelerator: boot.accelerator == "kvm" ? .kvm : .tcg, memoryMiB: memoryMiB, kernel: boot.kernelPath,
-            initrd: boot.initrdPath, kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
+            accelerator: boot.accelerator == "kvm" ? .kvm : .tcg, memoryMiB: memoryMiB, vcpus: processors,
+            kernel: boot.kernelPath, initrd: boot.initrdPath,
+            kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
             consoleLog: "\(consoleDirectory)/console-\(name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
             interfaces: interfaces, disks: boot.userlandPath.map { [.init(path: $0)] } ?? [],
             hotplugSlots: hotplugSlots,
-            translationCacheMiB: 32, rebootAction: .destroy)
+            translationCacheMiB: processors * 32, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
     }
 

@@ -12,6 +12,7 @@ public enum NodeTrial {
         /// Kernel parameters that this kernel needs under the accelerator in use.
         public var parameters: [String]
         public var memoryMiB: Int
+        public var processors: Int
         /// Keeps QEMU's capabilities between labs.
         public var capabilitiesCache: String
         /// Program in the node, absolute, and its arguments.
@@ -25,7 +26,7 @@ public enum NodeTrial {
         public init(
             node: String, kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
             memoryMiB: Int, capabilitiesCache: String, command: [String], seconds: Double,
-            userlandPath: String? = nil, files: [String: String] = [:]
+            processors: Int = 1, userlandPath: String? = nil, files: [String: String] = [:]
         ) {
             self.node = node
             self.kernelPath = kernelPath
@@ -33,6 +34,7 @@ public enum NodeTrial {
             self.accelerator = accelerator
             self.parameters = parameters
             self.memoryMiB = memoryMiB
+            self.processors = processors
             self.capabilitiesCache = capabilitiesCache
             self.command = command
             self.seconds = seconds
@@ -65,7 +67,9 @@ public enum NodeTrial {
             name: request.node, address: "", mac: "", tap: "", interfaceID: "", podCIDR: "")
         let node = ClusterNode(
             plan: plan,
-            machine: hypervisor.machine(named: request.node, index: 1, memoryMiB: request.memoryMiB, interfaces: [])
+            machine: hypervisor.machine(
+                named: request.node, index: 1, memoryMiB: request.memoryMiB, processors: request.processors,
+                interfaces: [])
         ) { _, _ in }
         let clock = ContinuousClock()
         let started = clock.now

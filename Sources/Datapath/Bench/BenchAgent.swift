@@ -31,10 +31,21 @@ final class BenchAgent {
         var podCIDR: String { self == .node ? "192.168.1.0/24" : "192.168.2.0/24" }
     }
 
+    /// How it masquerades what its pods send to the world.
+    enum Masquerade {
+        /// By nf_tables, as `bpf.masquerade: false` has it.
+        case netfilter
+        case programs
+        /// `enableIPv4Masquerade: false`
+        case none
+    }
+
     /// - Parameters:
     ///   - place: gives it its name, its address and its pods' range.
     ///   - namespace: of the node, where `eth0` is up and has the address.
-    init(_ place: Place = .node, in namespace: String, masquerades: Bool = false, pacesPods: Bool = false) throws {
+    init(_ place: Place = .node, in namespace: String, masquerade: Masquerade = .netfilter, pacesPods: Bool = false)
+        throws
+    {
         directory = "\(Self.directory)/\(place)"
         try AtomicFile.makeDirectories(directory + "/state")
         var config = AgentConfig(
@@ -44,7 +55,8 @@ final class BenchAgent {
         config.options.kubeProxyReplacement = .true
         // The per-packet path is what is measured; and no socket of this node is touched.
         config.options.socketLB.enabled = false
-        config.options.bpf.masquerade = masquerades
+        config.options.enableIPv4Masquerade = masquerade != .none
+        config.options.bpf.masquerade = masquerade == .programs
         config.options.bandwidthManager.enabled = pacesPods
         self.config = config
         network = Self.seenFromAnywhere(namespace)

@@ -55,7 +55,7 @@ enum ServiceThroughput {
         let _: Acknowledgement = try agent.call(.setTracing, TracingRequest(points: []))
         let path = ThroughputPath(client: client.path, server: server.path, address: called)
         return try Throughput.compare(
-            "a service among \(services) ÷ iptables rules of kube-proxy with \(services)", path, try floor(iperf),
+            "a service among \(services)", path, "iptables rules of kube-proxy with \(services)", try floor(iperf),
             atLeast: 2, "without traces", iperf)
     }
 

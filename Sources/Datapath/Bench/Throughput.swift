@@ -40,57 +40,68 @@ enum Throughput {
         let server = try agent.connectPod("server")
         let client = try agent.connectPod("client")
         let pods = ThroughputPath(client: client.path, server: server.path, address: server.address)
-        return try tracedAndNot(agent, "same node ÷ bridge", pods, try ThroughputFloors.bridge(), atLeast: 1, iperf)
+        return try tracedAndNot(agent, "same node", pods, "bridge", try ThroughputFloors.bridge(), atLeast: 1, iperf)
     }
 
     private static func masquerade(_ iperf: Iperf) throws -> [BenchRow] {
         let (node, beyond) = try BenchAgent.nodeAndWorld()
-        let agent = try BenchAgent(in: node, masquerades: true)
+        let agent = try BenchAgent(in: node, masquerade: .programs)
         defer { agent.kill() }
         _ = try agent.start()
         let client = try agent.connectPod("client")
         let world = ThroughputPath(client: client.path, server: beyond.server, address: beyond.address)
         return try tracedAndNot(
-            agent, "masqueraded ÷ nf_tables masquerade", world, try ThroughputFloors.masquerade(), atLeast: 1.2, iperf)
+            agent, "masqueraded", world, "nf_tables masquerade", try ThroughputFloors.masquerade(), atLeast: 1.2, iperf)
     }
 
     private static func tracedAndNot(
-        _ agent: BenchAgent, _ name: String, _ path: ThroughputPath, _ floor: ThroughputPath, atLeast bound: Double,
-        _ iperf: Iperf
+        _ agent: BenchAgent, _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath,
+        atLeast bound: Double, _ iperf: Iperf
     ) throws -> [BenchRow] {
         try [false, true].flatMap { traced in
             let points = traced ? TracePoint.allCases.map(\.description) : []
             let _: Acknowledgement = try agent.call(.setTracing, TracingRequest(points: points))
             let how = traced ? "every trace point reports, as an agent starts" : "without traces"
-            return try compare(name, path, floor, atLeast: traced ? nil : bound, how, iperf)
+            return try compare(name, path, floorName, floor, atLeast: traced ? nil : bound, how, iperf)
         }
     }
 
+    /// A path against its floor; and, where the path has a bound, the least that any path between namespaces costs against
+    /// the same floor: what no datapath exceeds.
     static func compare(
-        _ name: String, _ path: ThroughputPath, _ floor: ThroughputPath, atLeast bound: Double?, _ how: String,
-        _ iperf: Iperf
+        _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath, atLeast bound: Double?,
+        _ how: String, _ iperf: Iperf
     ) throws -> [BenchRow] {
-        try [("TCP", Iperf.Traffic.stream), ("UDP of 64 octets", .datagrams)].map { word, traffic in
+        try [("TCP", Iperf.Traffic.stream), ("UDP of 64 octets", .datagrams)].flatMap { word, traffic in
             let measured = try IperfTurn(iperf, traffic, on: path, named: "path")
             let reference = try IperfTurn(iperf, traffic, on: floor, named: "floor")
+            let veth =
+                bound == nil ? nil : try IperfTurn(iperf, traffic, on: try ThroughputFloors.veth(), named: "veth")
             var ours: [Double] = []
             var floors: [Double] = []
+            var most: [Double] = []
             for _ in 0..<turns {
                 floors.append(try reference.run(milliseconds: milliseconds))
                 ours.append(try measured.run(milliseconds: milliseconds))
+                if let veth { most.append(try veth.run(milliseconds: milliseconds)) }
             }
-            let ratio = median(zip(ours, floors).map { $0 / $1 })
-            return BenchRow(
-                name: "\(name), \(word)\(bound == nil ? ", traced" : "")", value: ratio, unit: "×", atLeast: bound,
-                how: "\(BenchRow.number(median(ours) / 1e6)) to \(BenchRow.number(median(floors) / 1e6)) Mbit/s, "
-                    + "\(turns) turns of \(milliseconds) ms each, \(how)")
+            func row(_ name: String, _ rates: [Double], atLeast bound: Double?, _ how: String) -> BenchRow {
+                BenchRow(
+                    name: "\(name) ÷ \(floorName), \(word)", value: median(zip(rates, floors).map { $0 / $1 }),
+                    unit: "×", atLeast: bound,
+                    how: "\(BenchRow.number(median(rates) / 1e6)) to \(BenchRow.number(median(floors) / 1e6)) Mbit/s, "
+                        + "\(turns) turns of \(milliseconds) ms each, \(how)")
+            }
+            let own = row(bound == nil ? "\(name), traced," : name, ours, atLeast: bound, how)
+            return veth == nil
+                ? [own] : [own, row("nothing but a veth", most, atLeast: nil, "what no datapath exceeds")]
         }
     }
 
     /// A pod with the annotation, to the world: what arrives is what the rate says.
     private static func paced(_ iperf: Iperf) throws -> [BenchRow] {
         let (node, beyond) = try BenchAgent.nodeAndWorld()
-        let agent = try BenchAgent(in: node, masquerades: true, pacesPods: true)
+        let agent = try BenchAgent(in: node, masquerade: .programs, pacesPods: true)
         defer { agent.kill() }
         _ = try agent.start()
         let client = try agent.connectPod("client")

@@ -80,6 +80,14 @@ enum ThroughputFloors {
         }
     }
 
+    /// Two namespaces with nothing but a veth between them: the least that any datapath between namespaces passes.
+    static func veth() throws -> ThroughputPath {
+        let first = try namespace("veth-a")
+        let second = try namespace("veth-b")
+        try wire(first, IPv4Address(172, 23, 0, 1), second, IPv4Address(172, 23, 0, 2))
+        return ThroughputPath(client: first, server: second, address: IPv4Address(172, 23, 0, 2))
+    }
+
     /// A namespace bound to a path, so that programs can be started in it.
     static func namespace(_ name: String) throws -> String {
         try AtomicFile.makeDirectories("/run/netns")

@@ -23,11 +23,12 @@ struct NodeProgram {
     /// - Parameters:
     ///   - seconds: for the boot and for the program, each.
     ///   - memoryMiB: at least what the kernel needs.
+    ///   - processors: a lab's nodes have one.
     ///   - hasUserland: whether the node has the disk with Debian's programs.
     ///   - files: texts by paths below `/run`, for which the node needs the disk.
     static func run(
-        _ command: [String], on series: KernelSeries, seconds: Double, memoryMiB: Int = 0, hasUserland: Bool = false,
-        files: [String: String] = [:]
+        _ command: [String], on series: KernelSeries, seconds: Double, memoryMiB: Int = 0, processors: Int = 1,
+        hasUserland: Bool = false, files: [String: String] = [:]
     ) async throws -> NodeProgram {
         let store = ImageStore()
         let say: @Sendable (String) -> Void = { FileOutput.standardError.write("\(series.rawValue): \($0)") }
@@ -42,7 +43,7 @@ struct NodeProgram {
                 parameters: acceleration.accelerator == .tcg ? series.emulationParameters : [],
                 memoryMiB: max(memoryMiB, series.minimumMemoryMiB),
                 capabilitiesCache: store.cacheDirectory + "/libvirt",
-                command: command, seconds: seconds, userlandPath: userland?.path, files: files))
+                command: command, seconds: seconds, processors: processors, userlandPath: userland?.path, files: files))
         return NodeProgram(outcome: outcome, image: image.digest, accelerator: accelerator, command: command)
     }
 }
