@@ -43,9 +43,10 @@ final class BenchAgent {
     /// - Parameters:
     ///   - place: gives it its name, its address and its pods' range.
     ///   - namespace: of the node, where `eth0` is up and has the address.
-    init(_ place: Place = .node, in namespace: String, masquerade: Masquerade = .netfilter, pacesPods: Bool = false)
-        throws
-    {
+    init(
+        _ place: Place = .node, in namespace: String, masquerade: Masquerade = .netfilter, pacesPods: Bool = false,
+        hasOverlay: Bool = false
+    ) throws {
         directory = "\(Self.directory)/\(place)"
         try AtomicFile.makeDirectories(directory + "/state")
         var config = AgentConfig(
@@ -58,6 +59,10 @@ final class BenchAgent {
         config.options.enableIPv4Masquerade = masquerade != .none
         config.options.bpf.masquerade = masquerade == .programs
         config.options.bandwidthManager.enabled = pacesPods
+        if !hasOverlay {
+            config.options.routingMode = .native
+            config.options.ipv4NativeRoutingCIDR = "192.168.0.0/16"
+        }
         self.config = config
         network = Self.seenFromAnywhere(namespace)
         let (network, state) = (network, config.statePath)

@@ -11,8 +11,8 @@ enum CrossNode {
         let second = try ThroughputFloors.namespace("peer")
         try ThroughputFloors.wire(
             first, BenchAgent.Place.node.address, second, BenchAgent.Place.peer.address)
-        let node = try BenchAgent(.node, in: first, masquerade: .none)
-        let peer = try BenchAgent(.peer, in: second, masquerade: .none)
+        let node = try BenchAgent(.node, in: first, masquerade: .none, hasOverlay: true)
+        let peer = try BenchAgent(.peer, in: second, masquerade: .none, hasOverlay: true)
         defer {
             node.kill()
             peer.kill()

@@ -20,11 +20,13 @@ final class IperfTurn {
         do {
             processes.append(
                 try iperf.start(
-                    ["-s", "-1", "-p", Iperf.port, "--forceflush"], in: path.server, output: log + "-server"))
+                    ["-s", "-1", "-p", Iperf.port, "--forceflush", "-A", "1"], in: path.server, output: log + "-server")
+            )
             try iperf.awaitListener(log + "-server")
             processes.append(
                 try iperf.start(
-                    ["-c", path.address.description, "-p", Iperf.port, "-t", "3600"] + traffic.arguments,
+                    ["-c", path.address.description, "-p", Iperf.port, "-t", "3600", "-A", "0"]
+                        + traffic.arguments,
                     in: path.client, output: log + "-client"))
             let before = try arrived()
             let deadline = Deadline.after(.seconds(20))
