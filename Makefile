@@ -25,11 +25,18 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
 
-.PHONY: build deps bpf guest image scenario test check format bench fuzz man soak clean
+# Binaries of a node lie in its RAM: no symbols.
+PLACE_GUEST = mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
+		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+	done
+
+.PHONY: build deps bpf image scenario test check format bench fuzz man soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
-build: guest
-	$(SWIFT) $(RELEASE) --product labrun
+# In one go: the programs' chains of modules keep both processors busy side by side.
+build: bpf
+	$(SWIFT) $(RELEASE)
+	@$(PLACE_GUEST)
 	@git describe --always --dirty --abbrev=12 > $(GUEST)/revision.new 2>/dev/null || echo unknown > $(GUEST)/revision.new; \
 	cmp -s $(GUEST)/revision.new $(GUEST)/revision && rm $(GUEST)/revision.new || mv $(GUEST)/revision.new $(GUEST)/revision
 
@@ -51,12 +58,6 @@ deps:
 bpf:
 	@$(MAKE) --no-print-directory -C bpf
 
-# Binaries of a node lie in its RAM: no symbols.
-guest: bpf
-	$(SWIFT) $(RELEASE) --product $(GUEST_PRODUCT)
-	@mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
-		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
-	done
 
 ## image: the node image of KERNEL (5.10, 6.1, 6.12, 7.2 or all)
 image: build
@@ -84,7 +85,6 @@ format:
 ## bench: times and sizes as ratios against floors measured in the same run
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
-	$(SWIFT) $(RELEASE) --product labbench
 	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
 
 ## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
