@@ -183,6 +183,7 @@ int from_netdev(struct __sk_buff *skb) {
     int is_ipv4 = eth && eth_protocol(skb, eth) == ETH_P_IP;
     struct iphdr *ip = is_ipv4 ? ipv4_header(eth) : NULL;
     __be16 identification = ip ? ip->id : 0;
+    int has_options = ip && ip->ihl * 4 > (int)sizeof(*ip);
 
     if (ip && !ipv4_is_valid(ip, skb->len - sizeof(*eth)))
         is_ipv4 = 0;
@@ -199,6 +200,13 @@ int from_netdev(struct __sk_buff *skb) {
         packet.l4_offset = l4_offset;
         if (tunnel_is_called(skb, &packet, config))
             return TC_ACT_OK;
+
+        if (has_options && config->flags & DP_CONFIG_DIRECT_RETURN && config_is_native(config)) {
+            int refused = direct_receive_natively(skb, &packet);
+
+            if (refused)
+                return DROP(skb, &packet, refused);
+        }
 
         int verdict = masquerade_ingress(skb, &packet, config, identification);
 
@@ -253,8 +261,14 @@ int to_netdev(struct __sk_buff *skb) {
             way = node_service_egress(skb, &packet);
         if (way < 0)
             return DROP(skb, &packet, way);
-        // What answers directly is a pod, and reached through the overlay.
-        if (way == NODE_SERVICE_CALL || way == NODE_SERVICE_DIRECT)
+        // What answers directly is a pod: where there is an overlay, it is reached through that.
+        if (way == NODE_SERVICE_DIRECT && config_is_native(config) &&
+            direct_reaches_pod(packet.event.destination.word[0])) {
+            int refused = direct_announce_natively(skb, &packet, config);
+
+            if (refused)
+                return DROP(skb, &packet, refused);
+        } else if (way == NODE_SERVICE_CALL || way == NODE_SERVICE_DIRECT)
             leaves = DP_NAT_SERVICE;
         else if (way == NODE_SERVICE_NONE)
             leaves = masquerade_due(&packet, config, nat, device);

@@ -136,12 +136,12 @@ import Testing
             { $0.clusterPodCIDRs = Array(repeating: "192.168.0.0/16", count: 5) },
             { $0.values["routingMode"] = "bridge" }, { $0.values["tunnelProtocol"] = "gre" },
             { $0.options.autoDirectNodeRoutes = true }, { $0.values["ipv4NativeRoutingCIDR"] = "10" },
-            // Direct server return natively, and beside the kernel's own masquerade.
+            // Direct server return beside the kernel's own masquerade.
+            { $0.options.loadBalancer.mode = .hybrid },
             { config in
                 config.options.loadBalancer.mode = .dsr
                 config.options.routingMode = .native
-                config.options.bpf.masquerade = true
-            }, { $0.options.loadBalancer.mode = .hybrid },
+            },
         ] as [@Sendable (inout AgentConfig) -> Void])
     func aConfigurationThatCannotWorkIsRefused(_ change: @Sendable (inout AgentConfig) -> Void) throws {
         var config = AgentConfig(

@@ -103,6 +103,12 @@ import Testing
         #expect(run.report.steps.first?.expectations.allSatisfy { $0.retries == 0 } == true)
     }
 
+    /// The way through the overlay is a step of kube-proxy-free.
+    @Test func `without an overlay, backends answer callers directly too`() async throws {
+        let run = try await run(LabrunProgram.scenario("direct-return-natively"))
+        run.ended.expectPass(run.report)
+    }
+
     @Test func `24 pods are measured in little more than a round trip`() async throws {
         let run = try await run(LabrunProgram.scenario("pods-24"))
         run.ended.expectPass(run.report)

@@ -32,3 +32,7 @@ static __always_inline int config_is_cluster_pod(const struct dp_config *config,
             return 1;
     return 0;
 }
+
+static __always_inline int config_is_native(const struct dp_config *config) {
+    return config->flags & DP_CONFIG_NATIVE_ROUTING;
+}

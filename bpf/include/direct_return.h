@@ -2,6 +2,7 @@
 //
 // Direct server return: a call from outside goes on to another node's pod under the caller's own address, and says in an IPv4
 // option which frontend was called. The pod's node takes the option out, remembers the frontend, and sends the answers directly.
+// Through the overlay the call travels under the world's identity; natively its source has to be nobody's in the cluster.
 #pragma once
 
 #include <linux/bpf.h>
@@ -16,6 +17,7 @@
 #include "drop.h"
 #include "flow.h"
 #include "l4.h"
+#include "lookup.h"
 #include "nat_rewrite.h"
 #include "node_flow.h"
 #include "packet.h"
@@ -125,4 +127,35 @@ SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
     flow->connection.rev_nat = service->rev_nat;
     flow->connection.flags = DP_CT_DIRECT;
     return node_flow_remember(packet, flow);
+}
+
+// Natively a call that leaves by a device of the node can be announced to a pod alone: what serves in a node's own network
+// answers from a socket, where nobody knows of the frontend.
+static __always_inline int direct_reaches_pod(__be32 address) {
+    const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(address);
+
+    return entry && entry->identity >= DP_IDENTITY_FIRST_LABEL && entry->identity < DP_IDENTITY_FIRST_LOCAL;
+}
+
+// Announces a call that leaves by a device of the node. Answers 0 or a drop reason: nothing behind the stack would fragment what
+// the option makes too long.
+static __always_inline int direct_announce_natively(
+    struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
+    if (config->route_mtu && skb->gso_segs <= 1 && skb->len > ETH_HLEN + config->route_mtu - DIRECT_OPTION_BYTES)
+        return DP_DROP_FRAGMENTATION_NEEDED;
+    return direct_announce(skb, packet);
+}
+
+// A packet with options that came by a device of the node. Answers 0, also where it is no such call, or a drop reason.
+static __always_inline int direct_receive_natively(struct __sk_buff *skb, struct packet *packet) {
+    const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(packet->event.destination.word[0]);
+    __u32 source;
+
+    if (!endpoint || endpoint->flags & DP_ENDPOINT_HOST)
+        return 0;
+    source = identity_of_ipv4(packet->event.source.word[0]);
+    if (source != DP_IDENTITY_WORLD && source < DP_IDENTITY_FIRST_LOCAL)
+        return 0;
+    packet->event.source_identity = DP_IDENTITY_WORLD;
+    return direct_receive(skb, packet);
 }

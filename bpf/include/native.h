@@ -20,10 +20,6 @@
 // sys/socket.h does not compile for the BPF target.
 #define NATIVE_FAMILY_IPV4 2
 
-static __always_inline int config_is_native(const struct dp_config *config) {
-    return config->flags & DP_CONFIG_NATIVE_ROUTING;
-}
-
 // The stack takes what the tables do not settle: it resolves the neighbour, fragments, or answers with the ICMP error.
 // A function of its own for the stack's sake: the lookup is wide.
 static __noinline int forward_native(

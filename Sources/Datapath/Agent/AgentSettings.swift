@@ -73,11 +73,6 @@ struct AgentSettings: Sendable {
     ) throws(DatapathError) {
         let mode = options.loadBalancer.mode
         guard mode != .snat else { return }
-        guard options.routingMode == .tunnel else {
-            throw .invalidConfiguration(
-                "loadBalancer.mode \(mode.rawValue) needs routingMode: tunnel; natively, other nodes are not told "
-                    + "the frontend")
-        }
         guard masquerade.way != .netfilter else {
             throw .invalidConfiguration(
                 "loadBalancer.mode \(mode.rawValue) needs bpf.masquerade: true; the kernel's own masquerade would take "

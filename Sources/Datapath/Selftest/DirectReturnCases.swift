@@ -3,7 +3,8 @@ import NetAddress
 
 /// Direct server return: what the called node tells the backend's, and what that one makes of it, byte by byte.
 enum DirectReturnCases {
-    static let all = called + announced + received + refused + answered
+    static let all =
+        called + announced + received + refused + answered + announcedNatively + receivedNatively + refusedNatively
 
     private typealias Services = TestServices
     private typealias Cases = NATCases
@@ -171,4 +172,111 @@ enum DirectReturnCases {
             ],
             connections: [known(transport, to: TestNode.pod)])
     }
+
+    // MARK: Natively
+
+    private static func sent(
+        _ reason: Reason = .forwarded, from source: IPv4Address = world,
+        to destination: IPv4Address = TestNode.remotePod,
+        _ identity: Identity = TestNode.remoteIdentity,
+        _ transport: EventRecord.Transport? = .ports(source: client, destination: backendPort), file: String? = nil
+    ) -> ExpectedEvent {
+        ExpectedEvent(
+            reason: reason, point: .toNetwork, source: source, destination: destination,
+            sourceIdentity: reason == .forwarded ? .world : .unknown,
+            destinationIdentity: reason == .forwarded ? identity : .unknown, transport: transport, file: file)
+    }
+
+    private static func leavesNatively(
+        _ name: String, _ transport: Transport, own: [UInt8] = [], options: [UInt8]
+    ) -> SelftestCase {
+        SelftestCase(
+            name: "led on natively to be answered directly: \(name)", program: .toNetdev, setup: .nativeNodeServices,
+            nat: NATSetup(), packet: Cases.leaving(call(transport, to: TestNode.remotePod, options: own)),
+            verdict: .pass, output: Cases.leaving(call(transport, to: TestNode.remotePod, options: options + own)),
+            events: [sent()], connections: [known(transport, to: TestNode.remotePod)])
+    }
+
+    /// A datagram that fits, and no longer does with the option.
+    private static let long = Cases.packet(
+        .udp, from: world, client, to: TestNode.remotePod, backendPort,
+        payload: Array(repeating: 0x4C, count: TestNode.narrowMTU - 28 - 7))
+
+    private static let announcedNatively: [SelftestCase] = [
+        leavesNatively("a datagram", .udp, options: option()),
+        leavesNatively("a datagram without checksum", .udpWithoutChecksum, options: option()),
+        leavesNatively("the first segment", opening, options: option()),
+        leavesNatively("a later segment, which says nothing", following, options: []),
+        leavesNatively("a packet with options of its own", opening, own: [1, 1, 1, 0], options: option()),
+        SelftestCase(
+            name: "led on natively, and too long with the option", program: .toNetdev, setup: .nativeNodeServices,
+            nat: NATSetup(), packet: Cases.leaving(long), verdict: .drop,
+            events: [sent(.fragmentationNeeded, file: "host.bpf.c")],
+            connections: [known(.udp, to: TestNode.remotePod)]),
+        SelftestCase(
+            name: "led on natively to a node's own network, which answers the node", program: .toNetdev,
+            setup: .nativeNodeServices, nat: NATSetup(),
+            packet: Cases.leaving(call(.udp, to: TestNode.otherNode)), verdict: .pass,
+            output: Cases.leaving(
+                Cases.packet(.udp, from: node, client, to: TestNode.otherNode, backendPort, ttl: ttl)),
+            events: [
+                sent(
+                    from: node, to: TestNode.otherNode, .remoteNode,
+                    .ports(source: client, destination: backendPort))
+            ],
+            connections: [known(.udp, to: TestNode.otherNode)]),
+    ]
+
+    private static func arrivesNatively(
+        _ name: String, _ transport: Transport, from source: IPv4Address = world,
+        to destination: IPv4Address = TestNode.pod, options: [UInt8], left: [UInt8] = [],
+        setup: SelftestCase.Setup = .nativeNodeServices, after: [TestConnection]
+    ) -> SelftestCase {
+        func packet(_ options: [UInt8]) -> [UInt8] {
+            let packet = Cases.packet(transport, from: source, client, to: destination, backendPort, ttl: ttl)
+            return Cases.arriving(
+                Frame.ipv4Packet(
+                    from: source, to: destination, protocol: packet[9], ttl: ttl, options: options,
+                    Array(packet.dropFirst(20))))
+        }
+        return SelftestCase(
+            name: "led here natively to be answered directly: \(name)", program: .fromNetdev, setup: setup,
+            nat: NATSetup(), packet: packet(options), verdict: .pass, output: packet(left),
+            events: [
+                Cases.received(from: source, to: destination, .ports(source: client, destination: backendPort))
+            ], connectionsAfter: after)
+    }
+
+    private static let receivedNatively: [SelftestCase] = [
+        arrivesNatively("a datagram", .udp, options: option(), after: [known(.udp, to: TestNode.pod)]),
+        arrivesNatively("the first segment", opening, options: option(), after: [known(opening, to: TestNode.pod)]),
+        arrivesNatively(
+            "other options stay", .udp, options: option() + [1, 1, 1, 0], left: [1, 1, 1, 0],
+            after: [known(.udp, to: TestNode.pod)]),
+        arrivesNatively("other options alone", .udp, options: [1, 1, 1, 0], left: [1, 1, 1, 0], after: []),
+        arrivesNatively("no option", .udp, options: [], after: []),
+        arrivesNatively("another length", .udp, options: option(length: 7), left: option(length: 7), after: []),
+        arrivesNatively(
+            "of a pod", .udp, from: TestNode.remotePod, options: option(), left: option(), after: []),
+        arrivesNatively(
+            "of a node", .udp, from: TestNode.otherNode, options: option(), left: option(), after: []),
+        arrivesNatively("for the node", .udp, to: node, options: option(), left: option(), after: []),
+        arrivesNatively(
+            "beside an overlay", .udp, options: option(), left: option(), setup: .nodeServices, after: []),
+    ]
+
+    private static let refusedNatively: [SelftestCase] = [
+        SelftestCase(
+            name: "led here natively for a frontend that nobody knows", program: .fromNetdev,
+            setup: .nativeNodeServices, nat: NATSetup(),
+            packet: Cases.arriving(call(.udp, to: TestNode.pod, options: option(30_099))), verdict: .drop,
+            events: [
+                Cases.received(
+                    from: world, to: TestNode.pod, .ports(source: client, destination: backendPort)),
+                ExpectedEvent(
+                    reason: .unknownFrontend, point: .fromNetwork, source: world, destination: TestNode.pod,
+                    sourceIdentity: .world, transport: .ports(source: client, destination: backendPort),
+                    file: "host.bpf.c"),
+            ], connectionsAfter: [])
+    ]
 }

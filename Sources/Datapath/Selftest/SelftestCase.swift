@@ -98,6 +98,8 @@ struct SelftestCase: Sendable {
         case services
         /// Calls of services from outside are translated too.
         case nodeServices
+        /// The same without an overlay, where packets may have `TestNode.narrowMTU` octets at most.
+        case nativeNodeServices
         /// Of TCP, it asks for the segments that open and close connections only.
         case aggregating
         /// Packets of pods may have `TestNode.narrowMTU` octets at most.

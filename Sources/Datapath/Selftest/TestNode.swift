@@ -49,13 +49,14 @@ enum TestNode {
             hostInterface: hostInterface, hostMAC: hostMAC, overlayInterface: overlayInterface,
             nodeInterface: nodeInterface)
         config.tracePoints = setup == .quiet ? [] : Set(TracePoint.allCases)
-        config.translatesServices = setup == .services || setup == .nodeServices
-        config.translatesCallsFromOutside = setup == .nodeServices
-        config.returnsDirectly = setup == .nodeServices
+        let servesOutside = setup == .nodeServices || setup == .nativeNodeServices
+        config.translatesServices = setup == .services || servesOutside
+        config.translatesCallsFromOutside = servesOutside
+        config.returnsDirectly = servesOutside
         config.aggregatesTraces = setup == .aggregating
-        config.routesNatively = setup == .native
+        config.routesNatively = setup == .native || setup == .nativeNodeServices
         config.leavesARP = setup == .chained
-        config.routeMTU = setup == .narrow ? narrowMTU : 0
+        config.routeMTU = setup == .narrow || setup == .nativeNodeServices ? narrowMTU : 0
         return config
     }
 }
