@@ -57,8 +57,14 @@ static __always_inline int direct_write_header(
     return bpf_skb_store_bytes(skb, ETH_HLEN, ip, sizeof(*ip), BPF_F_RECOMPUTE_CSUM) ? -1 : 0;
 }
 
-// A call that node_service_egress found. Only what opens a connection says the frontend; a datagram always does.
-// Answers 0 or a drop reason.
+// Only what opens a connection says the frontend; a datagram always does, but in a fragment behind its first.
+static __always_inline int direct_is_announced(const struct packet *packet) {
+    if (packet->event.protocol == IPPROTO_TCP)
+        return packet->l4_offset && ct_is_opening_segment(packet);
+    return packet->event.protocol == IPPROTO_UDP && packet->l4_offset;
+}
+
+// A call that node_service_egress found. Answers 0 or a drop reason.
 SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
     const struct flow *flow = flow_lookup();
     const struct dp_revnat *frontend;
@@ -66,9 +72,7 @@ SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
     struct iphdr ip;
     __u32 index;
 
-    if (!flow || flow->flags & FLOW_ICMP_ERROR || !packet->l4_offset)
-        return 0;
-    if (packet->event.protocol == IPPROTO_TCP && !ct_is_opening_segment(packet))
+    if (!flow || !direct_is_announced(packet))
         return 0;
     index = flow->connection.rev_nat;
     frontend = bpf_map_lookup_elem(&dp_revnat, &index);
@@ -141,6 +145,8 @@ static __always_inline int direct_reaches_pod(__be32 address) {
 // the option makes too long.
 static __always_inline int direct_announce_natively(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
+    if (!direct_is_announced(packet))
+        return 0;
     if (config->route_mtu && skb->gso_segs <= 1 && skb->len > ETH_HLEN + config->route_mtu - DIRECT_OPTION_BYTES)
         return DP_DROP_FRAGMENTATION_NEEDED;
     return direct_announce(skb, packet);

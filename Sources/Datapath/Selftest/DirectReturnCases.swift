@@ -197,10 +197,19 @@ enum DirectReturnCases {
             events: [sent()], connections: [known(transport, to: TestNode.remotePod)])
     }
 
-    /// A datagram that fits, and no longer does with the option.
-    private static let long = Cases.packet(
-        .udp, from: world, client, to: TestNode.remotePod, backendPort,
-        payload: Array(repeating: 0x4C, count: TestNode.narrowMTU - 28 - 7))
+    /// A packet to the remote pod of so many octets.
+    private static func packet(_ transport: Transport, octets: Int) -> [UInt8] {
+        let headers = Cases.packet(transport, from: world, client, to: TestNode.remotePod, backendPort, payload: [])
+            .count
+        return Cases.packet(
+            transport, from: world, client, to: TestNode.remotePod, backendPort,
+            payload: Array(repeating: 0x4C, count: octets - headers))
+    }
+
+    /// As long as it may be.
+    private static let longSegment = packet(following, octets: TestNode.narrowMTU)
+    /// Fits, and no longer does with the option.
+    private static let longDatagram = packet(.udp, octets: TestNode.narrowMTU - 7)
 
     private static let announcedNatively: [SelftestCase] = [
         leavesNatively("a datagram", .udp, options: option()),
@@ -209,8 +218,12 @@ enum DirectReturnCases {
         leavesNatively("a later segment, which says nothing", following, options: []),
         leavesNatively("a packet with options of its own", opening, own: [1, 1, 1, 0], options: option()),
         SelftestCase(
+            name: "led on natively, a segment as long as may be", program: .toNetdev, setup: .nativeNodeServices,
+            nat: NATSetup(), packet: Cases.leaving(longSegment), verdict: .pass, output: Cases.leaving(longSegment),
+            events: [sent()], connections: [known(following, to: TestNode.remotePod)]),
+        SelftestCase(
             name: "led on natively, and too long with the option", program: .toNetdev, setup: .nativeNodeServices,
-            nat: NATSetup(), packet: Cases.leaving(long), verdict: .drop,
+            nat: NATSetup(), packet: Cases.leaving(longDatagram), verdict: .drop,
             events: [sent(.fragmentationNeeded, file: "host.bpf.c")],
             connections: [known(.udp, to: TestNode.remotePod)]),
         SelftestCase(
