@@ -58,7 +58,6 @@ deps:
 bpf:
 	@$(MAKE) --no-print-directory -C bpf
 
-
 ## image: the node image of KERNEL (5.10, 6.1, 6.12, 7.2 or all)
 image: build
 	$(LABRUN) image build --kernel $(KERNEL)

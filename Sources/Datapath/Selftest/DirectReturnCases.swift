@@ -25,11 +25,12 @@ enum DirectReturnCases {
 
     /// A call on its way to a backend.
     private static func call(
-        _ transport: Transport, to backend: IPv4Address, options: [UInt8] = [], ttl: UInt8 = ttl
+        _ transport: Transport, from source: IPv4Address = world, to backend: IPv4Address, options: [UInt8] = [],
+        ttl: UInt8 = ttl
     ) -> [UInt8] {
-        let packet = Cases.packet(transport, from: world, client, to: backend, backendPort, ttl: ttl)
+        let packet = Cases.packet(transport, from: source, client, to: backend, backendPort, ttl: ttl)
         return Frame.ipv4Packet(
-            from: world, to: backend, protocol: packet[9], ttl: ttl, options: options, Array(packet.dropFirst(20)))
+            from: source, to: backend, protocol: packet[9], ttl: ttl, options: options, Array(packet.dropFirst(20)))
     }
 
     private static func number(_ transport: Transport) -> UInt8 {
@@ -246,11 +247,7 @@ enum DirectReturnCases {
         setup: SelftestCase.Setup = .nativeNodeServices, after: [TestConnection]
     ) -> SelftestCase {
         func packet(_ options: [UInt8]) -> [UInt8] {
-            let packet = Cases.packet(transport, from: source, client, to: destination, backendPort, ttl: ttl)
-            return Cases.arriving(
-                Frame.ipv4Packet(
-                    from: source, to: destination, protocol: packet[9], ttl: ttl, options: options,
-                    Array(packet.dropFirst(20))))
+            Cases.arriving(call(transport, from: source, to: destination, options: options))
         }
         return SelftestCase(
             name: "led here natively to be answered directly: \(name)", program: .fromNetdev, setup: setup,
