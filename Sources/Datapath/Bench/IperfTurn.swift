@@ -18,16 +18,12 @@ final class IperfTurn {
         self.path = path
         let log = "/run/labrun-bench/iperf-\(name)"
         do {
-            processes.append(
-                try iperf.start(
-                    ["-s", "-1", "-p", Iperf.port, "--forceflush", "-A", "1"], in: path.server, output: log + "-server")
-            )
+            let server = ["-s", "-1", "-p", Iperf.port, "--forceflush"] + Self.affinity(1)
+            processes.append(try iperf.start(server, in: path.server, output: log + "-server"))
             try iperf.awaitListener(log + "-server")
+            let client = ["-c", path.address.description, "-p", Iperf.port, "-t", "3600"] + Self.affinity(0)
             processes.append(
-                try iperf.start(
-                    ["-c", path.address.description, "-p", Iperf.port, "-t", "3600", "-A", "0"]
-                        + traffic.arguments,
-                    in: path.client, output: log + "-client"))
+                try iperf.start(client + traffic.arguments, in: path.client, output: log + "-client"))
             let before = try arrived()
             let deadline = Deadline.after(.seconds(20))
             // More than what opens the connection.
@@ -60,6 +56,11 @@ final class IperfTurn {
         let elapsed = (clock.now - started) / .seconds(1)
         signal(SIGSTOP)
         return bits / elapsed
+    }
+
+    /// Each end has a processor of its own, where the node has two.
+    private static func affinity(_ processor: Int) -> [String] {
+        sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 ? ["-A", "\(processor)"] : []
     }
 
     private func signal(_ number: Int32) {

@@ -26,7 +26,7 @@ enum ServiceScale {
     private static let port: UInt16 = 80
 
     static func rows() throws -> [BenchRow] {
-        let agent = try BenchAgent(in: try BenchAgent.nodeAndWorld().node)
+        let agent = try BenchAgent(in: try BenchAgent.nodeAndWorld().node, hasOverlay: true)
         defer { agent.kill() }
         let empty = try agent.start()
         let server = try agent.connectPod("server")
