@@ -12,8 +12,10 @@ STRIP ?= strip
 LABRUN := $(CURDIR)/.build/release/labrun
 GUEST := .build/release/guest
 
+# The manifest reads what sources import, so what SwiftPM remembers of it is not used.
+MANIFEST := --manifest-cache none
 # Swift's runtime is linked in: both programs share their modules, and labrun needs no toolchain where it runs.
-RELEASE := build -c release --static-swift-stdlib
+RELEASE := build -c release --static-swift-stdlib $(MANIFEST)
 # One binary, both programs of a node.
 GUEST_PRODUCT := labguest
 GUEST_NAMES := labnode datapathd
@@ -69,13 +71,13 @@ scenario: deps build image
 ## test: unit tests and tests in virtual machines; FILTER=regular expression
 test: deps build
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
-	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test --no-parallel $(if $(FILTER),--filter '$(FILTER)')
+	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test $(MANIFEST) --no-parallel $(if $(FILTER),--filter '$(FILTER)')
 
 ## check: format, self-contained BPF headers, a build with warnings as errors and every import declared
 check: bpf
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests lab scenarios reports
 	$(MAKE) --no-print-directory -C bpf check-headers
-	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
+	$(SWIFT) build --build-tests $(MANIFEST) --explicit-target-dependency-import-check error
 
 ## format: lays all Swift sources out as .swift-format says
 format:

@@ -1,145 +1,117 @@
 // swift-tools-version:6.2
+import Foundation
 import PackageDescription
 
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+// Three machines, a floor of `Sources/` each, and two floors that they stand on:
+//
+//   Shared       values and messages that both sides of a wire agree on, and the prober, which runs on both sides
+//   Kernel       Linux and C libraries: a system-library module (module map and shim) under one Swift wrapper
+//   Guest        what runs inside a node: static executables, FoundationEssentials only
+//   Host         what runs outside, or as the lab host
+//   Executables  mains, as thin as they can be
+//
+// `Tests/` has the same floors; `Tests/Programs` are programs that tests run in namespaces of their own.
+//
+// A module's dependencies are what its sources import: they are read here and kept in no list. SwiftPM caches what a manifest
+// says, so after a new import `swift build` by hand needs `--manifest-cache none`, which the Makefile always gives.
 
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
-let xmlCoder = Target.Dependency.product(name: "XMLCoder", package: "XMLCoder")
-let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
-let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-
-// Three groups, leaf modules first; arrows only point upwards in each list.
-//   guest:  what runs inside a node (static executables, FoundationEssentials only)
-//   shared: pure values that both sides of a wire agree on
-//   host:   what runs outside or as the lab host
 let shared: [Target] = [
-    .target(name: "Matrix", swiftSettings: strict),
-    .target(name: "NodeProtocol", swiftSettings: strict),
-    .target(name: "KubeObjects", swiftSettings: strict),
-    .target(name: "DatapathOptions", swiftSettings: strict),
-    .target(name: "AgentAPI", dependencies: ["DatapathOptions"], swiftSettings: strict),
-    .target(name: "CLinuxShim"),
-    .target(name: "LinuxKernel", dependencies: ["CLinuxShim"], swiftSettings: strict),
-    .systemLibrary(name: "CLibnl", pkgConfig: "libnl-route-3.0", providers: [.apt(["libnl-route-3-dev"])]),
-    .target(name: "NetAddress", swiftSettings: strict),
-    .target(name: "DNSWire", swiftSettings: strict),
-    .target(name: "Netlink", dependencies: ["CLibnl", "NetAddress", "LinuxKernel"], swiftSettings: strict),
-    .target(name: "CloudAPI", dependencies: ["LinuxKernel", "NetAddress"], swiftSettings: strict),
-    .target(name: "CNI", swiftSettings: strict),
-]
+    module("NetAddress"),
+    module("Matrix"),
+    module("NodeProtocol"),
+    module("KubeObjects"),
+    module("DatapathOptions"),
+    module("AgentAPI"),
+    module("CNI"),
+    module("CloudAPI"),
+    module("DNSWire"),
+    module("Prober"),
+    // Structs, drop reasons and trace points that BPF programs and Swift share.
+    cModule("CDatapathABI", path: "bpf/abi"),
+].onFloor("Shared")
+
+let kernel: [Target] = [
+    cModule("CLinuxShim"),
+    module("LinuxKernel"),
+    cModule("CNodeShim"),
+    library("CLibnl", pkgConfig: "libnl-route-3.0", package: "libnl-route-3-dev"),
+    module("Netlink"),
+    library("CLibbpf", pkgConfig: "libbpf", package: "libbpf-dev"),
+    module("BPF"),
+    library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
+    module("Digest"),
+    library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
+    library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
+    library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
+    module("Libvirt"),
+].onFloor("Kernel")
 
 let guest: [Target] = [
-    .target(name: "CDatapathABI", path: "bpf/abi"),
-    .target(name: "CBPFObjects"),
-    .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev"])]),
-    .target(name: "BPF", dependencies: ["CLibbpf", "LinuxKernel"], swiftSettings: strict),
-    .target(name: "Policy", dependencies: ["KubeObjects", "NetAddress"], swiftSettings: strict),
-    .target(name: "DatapathModel", dependencies: ["CDatapathABI", "NetAddress"], swiftSettings: strict),
-    .target(
-        name: "RequestProxy",
-        dependencies: ["DNSWire", "LinuxKernel", "NetAddress", "Policy", nioCore, nioPosix, nioHTTP1],
-        swiftSettings: strict),
-    .target(
-        name: "Datapath",
-        dependencies: [
-            "AgentAPI", "BPF", "CBPFObjects", "CloudAPI", "CNI", "DNSWire", "DatapathModel", "DatapathOptions",
-            "KubeObjects",
-            "NetAddress", "Netlink",
-            "LinuxKernel", "Policy", "RequestProxy",
-        ],
-        swiftSettings: strict),
-    .target(name: "CNodeShim"),
-    .target(
-        name: "NodeRuntime",
-        dependencies: [
-            "CLinuxShim", "CNI", "CNodeShim", "DNSWire", "LinuxKernel", "NetAddress", "Netlink", "NodeProtocol",
-        ],
-        swiftSettings: strict),
-    .target(
-        name: "NodePlugins", dependencies: ["CloudAPI", "CNI", "LinuxKernel", "NetAddress", "Netlink"],
-        swiftSettings: strict),
-    .executableTarget(
-        name: "labguest", dependencies: ["Datapath", "NodePlugins", "NodeRuntime"], swiftSettings: strict,
-        // It lies in a node's RAM, without a dynamic linker: static, and no dead sections.
-        linkerSettings: [
-            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"], .when(configuration: .release))
-        ]),
-]
+    // The compiled BPF objects, embedded.
+    cModule("CBPFObjects"),
+    module("DatapathModel"),
+    module("Policy"),
+    module("RequestProxy"),
+    module("Datapath"),
+    module("NodePlugins"),
+    module("NodeRuntime"),
+].onFloor("Guest")
 
 let host: [Target] = [
-    .target(
-        name: "LabProfiles", path: "lab", resources: [.embedInCode("profiles")], swiftSettings: strict),
-    .target(
-        // `files` is a link to /scenarios, where the files are seen and edited.
-        name: "ShippedScenarios", resources: [.embedInCode("files")], swiftSettings: strict),
-    .target(
-        name: "ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")], swiftSettings: strict),
-    .target(name: "NodeLink", dependencies: ["NodeProtocol"], swiftSettings: strict),
-    .target(
-        name: "Scenario",
-        dependencies: [
-            "CloudAPI", "DatapathOptions", "Digest", "KubeObjects", "LabProfiles", "Matrix", "ShippedScenarios", yams,
-        ],
-        swiftSettings: strict),
-    .target(name: "RunEvents", dependencies: ["Matrix"], swiftSettings: strict),
-    .target(name: "Diagnosis", dependencies: ["Matrix"], swiftSettings: strict),
-    .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
-    .target(name: "Libvirt", dependencies: ["CLibvirt", "LinuxKernel", xmlCoder], swiftSettings: strict),
-    .systemLibrary(name: "CLibpcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
-    .systemLibrary(name: "CLibnftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
-    .target(
-        name: "Fabric", dependencies: ["CLibpcap", "CLibnftables", "Netlink", "NetAddress", "LinuxKernel"],
-        swiftSettings: strict),
-    .target(
-        name: "VPCServices", dependencies: ["CNodeShim", "CloudAPI", "DNSWire", "NetAddress", "LinuxKernel"],
-        swiftSettings: strict),
-    .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-    .target(name: "Digest", dependencies: ["CLibcrypto"], swiftSettings: strict),
-    .target(name: "KubeProxy", dependencies: ["Digest", "KubeObjects"], swiftSettings: strict),
-    .target(name: "NodeImage", dependencies: ["Digest", "LinuxKernel", subprocess], swiftSettings: strict),
-    .target(
-        name: "Lab",
-        dependencies: [
-            "Libvirt", "Fabric", "NetAddress", "NodeLink", "NodeProtocol", "AgentAPI", "DatapathOptions", "KubeObjects",
-            "Scenario", "Matrix", "Digest", "KubeProxy", "LinuxKernel", "CloudAPI", "VPCServices",
-            // Hosts of the cloud answer and send probes with the nodes' own prober.
-            "NodeRuntime",
-        ],
-        swiftSettings: strict),
-    .target(
-        name: "Faults", dependencies: ["Lab", "Fabric", "NodeLink", "NodeProtocol", "Scenario"], swiftSettings: strict),
-    .target(
-        name: "Runner",
-        dependencies: [
-            "AgentAPI", "Lab", "Faults", "Fabric", "Diagnosis", "KubeProxy", "Matrix", "NodeProtocol", "RunEvents",
-            "Scenario",
-            "LinuxKernel",
-        ],
-        swiftSettings: strict),
-    .target(
-        name: "Reports", dependencies: ["Digest", "RunEvents", "Matrix", "ReportTemplates", xmlCoder, mustache],
-        swiftSettings: strict),
-    .target(
-        name: "LabrunCommands",
-        dependencies: [
-            "Lab", "Matrix", "Runner", "Reports", "RunEvents", "Faults", "Diagnosis", "Scenario", "LabProfiles",
-            "ShippedScenarios",
-            "KubeObjects", "KubeProxy", "NodeImage", "Libvirt", "LinuxKernel", "CLibnftables", argumentParser,
-        ],
-        swiftSettings: strict),
-    .executableTarget(name: "labbench", dependencies: ["NodeImage", "Reports", "RunEvents"], swiftSettings: strict),
-    .executableTarget(
-        name: "labrun", dependencies: ["LabrunCommands", "Runner", "LinuxKernel"], swiftSettings: strict),
-]
+    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles")]),
+    // `files` is a link to /scenarios, where the files are seen and edited.
+    module("ShippedScenarios", resources: [.embedInCode("files")]),
+    module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
+    module("NodeLink"),
+    module("KubeProxy"),
+    module("NodeImage"),
+    module("Fabric"),
+    module("VPCServices"),
+    module("Scenario"),
+    module("Diagnosis"),
+    module("Lab"),
+    module("Faults"),
+    module("RunEvents"),
+    module("Runner"),
+    module("Reports"),
+    module("LabrunCommands"),
+].onFloor("Host")
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(
-        name: name + "Tests", dependencies: dependencies, resources: resources, swiftSettings: strict)
-}
+let executables: [Target] = [
+    program("labrun"),
+    nodeProgram("labguest"),
+    program("labbench"),
+].onFloor("Executables")
+
+let tests: [Target] =
+    [
+        tests("NetAddress"), tests("Matrix"), tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
+        tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
+    ].onFloor("Shared", of: "Tests")
+    + [
+        tests("LinuxKernel", running: ["LabEntryProbe"]),
+        tests("Netlink", running: ["namespace-selftest"]),
+        tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
+    ].onFloor("Kernel", of: "Tests")
+    + [
+        tests("Policy"), tests("RequestProxy"), tests("NodePlugins"),
+        tests("Datapath", resources: [.copy("Snapshots")]),
+        tests("NodeRuntime"),
+    ].onFloor("Guest", of: "Tests")
+    + [
+        tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
+        tests("Fabric", running: ["namespace-selftest"]),
+        tests("VPCServices"),
+        tests("Scenario", resources: [.copy("Fixtures")]),
+        tests("Diagnosis"), tests("Lab"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
+    ].onFloor("Host", of: "Tests")
+    + [
+        module("NamespaceHarness"),
+        program("namespace-selftest", path: "NamespaceSelftest"),
+        program("prober-selftest", path: "ProberSelftest"),
+        program("LabEntryProbe"),
+        program("LibvirtProbe"),
+    ].onFloor("Programs", of: "Tests")
 
 let package = Package(
     name: "labrun",
@@ -155,74 +127,96 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
-    targets: shared + guest + host + [
-        tests("Matrix", ["Matrix"]),
-        tests("CNI", ["CNI"]),
-        tests("NodePlugins", ["CNI", "NetAddress", "NodePlugins"]),
-        tests("KubeObjects", ["KubeObjects"]),
-        tests("KubeProxy", ["KubeProxy", "KubeObjects"]),
-        tests("DatapathOptions", ["DatapathOptions"]),
-        tests("Policy", ["Policy", "KubeObjects", "NetAddress"]),
-        tests(
-            "RequestProxy",
-            ["RequestProxy", "DNSWire", "NetAddress", "Policy", "LinuxKernel", nioCore, nioHTTP1]),
-        tests("NodeProtocol", ["NodeProtocol"]),
-        tests("NodeLink", ["NodeLink", "NodeProtocol"]),
-        tests("NetAddress", ["NetAddress"]),
-        tests("DNSWire", ["DNSWire"]),
-        tests("VPCServices", ["VPCServices", "CloudAPI", "DNSWire", "NetAddress"]),
-        .target(name: "NamespaceHarness", path: "Tests/NamespaceHarness", swiftSettings: strict),
-        .executableTarget(
-            name: "namespace-selftest",
-            dependencies: [
-                "CloudAPI", "Fabric", "Lab", "Netlink", "NetAddress", "LinuxKernel", "Scenario", "VPCServices",
-            ],
-            path: "Tests/NamespaceSelftest", swiftSettings: strict),
-        tests("Netlink", ["NetAddress", "Netlink", "NamespaceHarness", "namespace-selftest"]),
-        tests(
-            "Datapath",
-            [
-                "BPF", "CDatapathABI", "Datapath", "DatapathModel", "DatapathOptions", "AgentAPI", "CloudAPI", "CNI",
-                "KubeObjects",
-                "NetAddress",
-                "Netlink",
-                "LinuxKernel", "NamespaceHarness", "Policy",
-            ],
-            resources: [.copy("Snapshots")]),
-        .executableTarget(
-            name: "prober-selftest",
-            dependencies: ["CNodeShim", "NodeRuntime", "NodeProtocol", "Netlink", "NetAddress", "LinuxKernel"],
-            path: "Tests/ProberSelftest", swiftSettings: strict),
-        tests(
-            "NodeRuntime",
-            ["NodeRuntime", "NodeLink", "NodeImage", "NodeProtocol", "NamespaceHarness", "prober-selftest"]),
-        tests(
-            "Scenario", ["DatapathOptions", "KubeObjects", "Matrix", "Scenario", "LabProfiles", "ShippedScenarios"],
-            resources: [.copy("Fixtures")]),
-        tests("Diagnosis", ["Diagnosis", "Matrix"]),
-        tests(
-            "Lab",
-            [
-                "KubeObjects", "Lab", "Matrix", "NetAddress", "NodeProtocol", "Reports", "RunEvents", "Scenario",
-                "ShippedScenarios",
-                subprocess,
-            ]),
-        .executableTarget(
-            name: "LabEntryProbe", dependencies: ["LinuxKernel"], path: "Tests/LabEntryProbe", swiftSettings: strict),
-        tests("LinuxKernel", ["LinuxKernel", "LabEntryProbe"]),
-        .executableTarget(
-            name: "LibvirtProbe", dependencies: ["Libvirt", "LinuxKernel"], path: "Tests/LibvirtProbe",
-            swiftSettings: strict),
-        tests(
-            "Libvirt", ["Libvirt", "LibvirtProbe", "LinuxKernel"],
-            resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
-        tests("Fabric", ["Fabric", "LinuxKernel", "NetAddress", "NamespaceHarness", "namespace-selftest"]),
-        tests("NodeImage", ["NodeImage", "Digest", "LinuxKernel"]),
-        tests(
-            "Runner", ["Runner", "Diagnosis", "KubeProxy", "Lab", "Matrix", "NodeProtocol", "RunEvents", "Scenario"]),
-        tests("Reports", ["Matrix", "Reports", "RunEvents"]),
-        tests("LabrunCommands", ["LabrunCommands", "Faults", "Scenario"]),
-    ],
+    targets: withDependencies(shared + kernel + guest + host + executables + tests),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
 )
+
+// MARK: Kinds of targets
+
+func strict() -> [SwiftSetting] { [.treatAllWarnings(as: .error)] }
+
+func module(_ name: String, path: String? = nil, resources: [Resource] = []) -> Target {
+    .target(name: name, path: path, resources: resources, swiftSettings: strict())
+}
+
+func cModule(_ name: String, path: String? = nil) -> Target { .target(name: name, path: path) }
+
+func library(_ name: String, pkgConfig: String, package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+func program(_ name: String, path: String? = nil) -> Target {
+    .executableTarget(name: name, path: path, swiftSettings: strict())
+}
+
+/// It lies in a node's RAM, without a dynamic linker: static, and no dead sections.
+func nodeProgram(_ name: String) -> Target {
+    .executableTarget(
+        name: name, swiftSettings: strict(),
+        linkerSettings: [
+            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"], .when(configuration: .release))
+        ])
+}
+
+/// - Parameter running: Programs that the tests start.
+func tests(_ name: String, running programs: [String] = [], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: programs.map { .byName(name: $0) }, resources: resources,
+        swiftSettings: strict())
+}
+
+extension [Target] {
+    /// Gives each its folder on a floor. A path with a slash is one from the root already.
+    func onFloor(_ floor: String, of root: String = "Sources") -> [Target] {
+        for target in self where target.path?.contains("/") != true && target.path != "lab" {
+            target.path = "\(root)/\(floor)/\(target.path ?? target.name)"
+        }
+        return self
+    }
+}
+
+// MARK: Dependencies
+
+/// The package that has a product; nil where sources import something else, such as Foundation.
+func package(of product: String) -> String? {
+    switch product {
+    case "ArgumentParser": "swift-argument-parser"
+    case "Mustache": "swift-mustache"
+    case "NIOCore", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "Subprocess": "swift-subprocess"
+    case "XMLCoder", "Yams": product
+    default: nil
+    }
+}
+
+/// Adds to each target what its Swift sources import.
+func withDependencies(_ targets: [Target]) -> [Target] {
+    let own = Set(targets.map(\.name))
+    for target in targets where target.type != .system {
+        for name in imports(below: Context.packageDirectory + "/" + target.path!).sorted() where name != target.name {
+            if own.contains(name) {
+                target.dependencies.append(.byName(name: name))
+            } else if let package = package(of: name) {
+                target.dependencies.append(.product(name: name, package: package))
+            }
+        }
+    }
+    return targets
+}
+
+/// Names after `import` at the start of a line, attributes and access levels before it aside.
+func imports(below folder: String) -> Set<String> {
+    var names: Set<String> = []
+    for case let path as String in FileManager.default.enumerator(atPath: folder)! where path.hasSuffix(".swift") {
+        guard let text = try? String(contentsOfFile: folder + "/" + path, encoding: .utf8) else { continue }
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ").drop {
+                $0.hasPrefix("@") || ["public", "package", "internal", "private"].contains($0)
+            }
+            guard words.first == "import", let name = words.last(where: { !$0.hasPrefix("//") }) else { continue }
+            names.insert(String(name.split(separator: ".")[0]))
+        }
+    }
+    return names
+}

@@ -1,0 +1,114 @@
+import Foundation
+import LabProfiles
+import ShippedScenarios
+import Testing
+
+@testable import Scenario
+
+/// The faults that there are, as their descriptors say; the parser does not depend on what they do.
+let testFaults: [FaultDescriptor] = [
+    FaultDescriptor(
+        kind: "security-group-rule", summary: "{action} {rule} of group {group}",
+        parameters: [
+            .init("action", .choice(["remove", "add"]), required: true, help: "what"),
+            .init("group", .text, required: true, help: "group"),
+            .init("rule", .text, help: "rule"),
+            .init("protocol", .choice(["tcp", "udp", "icmp", "all"]), help: "protocol"),
+            .init("ports", .ports, help: "ports"),
+            .init("direction", .choice(["ingress", "egress"]), help: "direction"),
+            .init("peer", .text, help: "peer"),
+            .init("nodes", .nodes, help: "nodes"),
+        ]),
+    FaultDescriptor(
+        kind: "link-down", summary: "take the carrier off {nodes}",
+        parameters: [.init("nodes", .nodes, required: true, help: "nodes"), .init("interface", .text, help: "NIC")]),
+    FaultDescriptor(
+        kind: "node-pause", summary: "pause {nodes}",
+        parameters: [.init("nodes", .nodes, required: true, help: "nodes")]),
+    FaultDescriptor(
+        kind: "node-crash", summary: "cut the power of {nodes}",
+        parameters: [.init("nodes", .nodes, required: true, help: "nodes")]),
+    FaultDescriptor(
+        kind: "agent-kill", summary: "kill the agent of {nodes}",
+        parameters: [
+            .init("nodes", .nodes, required: true, help: "nodes"),
+            .init("signal", .integer(1...31), help: "signal"), .init("restart", .flag, help: "restart"),
+        ]),
+    FaultDescriptor(
+        kind: "netem", summary: "impair {nodes} (delay {delay}, loss {loss})",
+        parameters: [
+            .init("nodes", .nodes, required: true, help: "nodes"), .init("interface", .text, help: "NIC"),
+            .init("delay", .duration, help: "delay"), .init("jitter", .duration, help: "jitter"),
+            .init("loss", .percent, help: "loss"), .init("corrupt", .percent, help: "corrupt"),
+            .init("duplicate", .percent, help: "duplicate"), .init("reorder", .percent, help: "reorder"),
+        ]),
+    FaultDescriptor(
+        kind: "kube-proxy-residue", summary: "leave kube-proxy's rules on {nodes} without a kube-proxy",
+        parameters: [.init("nodes", .nodes, required: true, help: "nodes")], needsUserland: true),
+]
+
+/// Root of the repository.
+let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+@Suite struct ShippedFilesTests {
+    @Test("every shipped scenario is valid, without a warning", arguments: ShippedScenarios.names)
+    func valid(name: String) throws {
+        let loaded = try ScenarioLoader.load(name, faults: testFaults)
+        #expect(loaded.warnings.isEmpty, "\(ProblemReport(loaded.warnings))")
+        #expect(loaded.scenario.metadata.name == name)
+        #expect(loaded.sha256.count == 64)
+        #expect(loaded.profile.nodeNames.count >= 2)
+        #expect(loaded.scenario.spec.timeline.count >= 3)
+    }
+
+    @Test("every lab profile is valid", arguments: LabProfiles.names)
+    func lab(name: String) throws {
+        let bytes = try #require(LabProfiles.bytes(of: name))
+        let (profile, problems) = ScenarioParser.parseLab(bytes, file: name)
+        #expect(problems.isEmpty, "\(ProblemReport(problems))")
+        #expect(profile?.name == name)
+    }
+
+    @Test("every file in the folders is embedded, and nothing else")
+    func complete() throws {
+        func names(_ folder: String) throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: repository.appending(path: folder).path)
+                .filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+        }
+        #expect(try names("scenarios") == ShippedScenarios.names)
+        #expect(try names("lab/profiles") == LabProfiles.names)
+        for name in ShippedScenarios.names {
+            let file = try Data(contentsOf: repository.appending(path: "scenarios/\(name).yaml"))
+            #expect(ShippedScenarios.bytes(of: name) == [UInt8](file))
+        }
+    }
+
+    @Test("the main scenario's values")
+    func mainScenario() throws {
+        let loaded = try ScenarioLoader.load("vxlan-blocked-8472", faults: testFaults)
+        let steps = loaded.scenario.spec.timeline
+        #expect(steps.map(\.name) == ["baseline", "blocked", "fixed"])
+        guard case .inject(let call)? = steps[1].actions.first else {
+            Issue.record("no inject")
+            return
+        }
+        #expect(call.id == "no-vxlan" && call.kind == "security-group-rule")
+        #expect(call.parameters["rule"] == .text("vxlan"))
+        #expect(call.location.hasPrefix("vxlan-blocked-8472.yaml:"))
+        let expect = try #require(steps[1].expect)
+        #expect(expect.matrix.count == 3 && expect.within == 10)
+        #expect(expect.health.first?.reachable == 1 && expect.health.first?.total == nil)
+        #expect(expect.wire.map(\.present) == [true, false])
+        #expect(expect.flowLogs.first?.action == "REJECT" && expect.flowLogs.first?.nodes == [])
+        #expect(expect.diagnosis?.mentions == ["nodes", "8472", "ingress"])
+        guard case .heal(let id)? = steps[2].actions.first else {
+            Issue.record("no heal")
+            return
+        }
+        #expect(id == "no-vxlan")
+        #expect(steps[2].expect?.health.first?.allReachable == true)
+        #expect(loaded.profile.securityGroups.first?.rules.first?.ports == 8472...8472)
+        #expect(loaded.profile.datapathValues["ipam.mode"] == "cluster-pool")
+    }
+}
