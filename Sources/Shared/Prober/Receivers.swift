@@ -46,7 +46,7 @@ package final class Receivers: Sendable {
     }
 
     /// Opens the node's own, in the calling thread's namespace; closes earlier ones.
-    func openHost(port: UInt16) throws {
+    public func openHost(port: UInt16) throws {
         close(nil)
         try add(try Self.openSockets(port), owner: nil)
     }
