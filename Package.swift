@@ -16,6 +16,8 @@ import PackageDescription
 // says, so after a new import `swift build` by hand needs `--manifest-cache none`, which the Makefile always gives.
 
 let shared: [Target] = [
+    module("Hashing"),
+    module("JSON"),
     module("NetAddress"),
     module("Matrix"),
     module("NodeProtocol"),
@@ -85,7 +87,8 @@ let executables: [Target] = [
 
 let tests: [Target] =
     [
-        tests("NetAddress"), tests("Matrix"), tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
+        tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Matrix"), tests("NodeProtocol"),
+        tests("KubeObjects"), tests("DatapathOptions"),
         tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [

@@ -1,9 +1,9 @@
 import NIOHTTP1
 import Policy
 
-/// What a request's head says to a policy and to the next reader; pure.
+/// Checks a request's head before a policy judges it, and prepares the head that goes on to the server. All of it is pure.
 enum RequestHeadCheck {
-    /// Why the head could mean one thing here and another at the server; nil when it has one meaning.
+    /// Says why the proxy and the server could understand the head differently. Nil when it has one meaning only.
     static func mistake(_ head: HTTPRequestHead) -> String? {
         guard head.version == .http1_1 || head.version == .http1_0 else { return "HTTP/1.0 and HTTP/1.1 only" }
         if head.headers["host"].count > 1 { return "several Host headers" }
@@ -22,7 +22,10 @@ enum RequestHeadCheck {
         return pathMistake(Array(head.uri.utf8))
     }
 
-    /// A server may take `/a/../b` for `/b`, and a policy that allows `/a/.*` must not let it through.
+    /// Says why a server could take the target for another path than the one that the policy sees.
+    ///
+    /// Many servers take `/a/../b` for `/b`, and a policy that allows `/a/.*` must not let it through. Some cut a segment's
+    /// parameters first (`/a/..;x/b`, RFC 3986 section 3.3), and some decode the path twice (`/a/%252e%252e/b`).
     private static func pathMistake(_ target: [UInt8]) -> String? {
         guard target.first == UInt8(ascii: "/") else { return "the target is no path" }
         guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
@@ -39,7 +42,7 @@ enum RequestHeadCheck {
                     return "the target has a broken percent-encoding"
                 }
                 octet = value
-                // An encoded separator is one to some servers.
+                // Some servers decode before they split the path into segments.
                 if octet == UInt8(ascii: "/") || octet == UInt8(ascii: "\\") || octet < 0x20 {
                     return "the target has an encoded separator"
                 }
@@ -48,9 +51,23 @@ enum RequestHeadCheck {
             decoded.append(octet)
             index += 1
         }
-        let segments = decoded.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        return segments.contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
+        if changesWhenDecodedAgain(decoded) { return "the target is percent-encoded twice" }
+        let names = decoded.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { segment in
+            segment.prefix { $0 != UInt8(ascii: ";") }
+        }
+        return names.contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
             ? "the target has dot segments" : nil
+    }
+
+    /// Whether a second decoding would bring out an octet that decides which path it is: a dot, a separator, the start of
+    /// parameters, a control character, or a percent sign for a third decoding.
+    private static func changesWhenDecodedAgain(_ path: [UInt8]) -> Bool {
+        path.indices.dropLast(2).contains { index in
+            guard path[index] == UInt8(ascii: "%"), let octet = hex(path[index + 1], path[index + 2]) else {
+                return false
+            }
+            return octet < 0x20 || "./\\;%".utf8.contains(octet)
+        }
     }
 
     private static func hex(_ high: UInt8, _ low: UInt8) -> UInt8? {
@@ -66,7 +83,7 @@ enum RequestHeadCheck {
             headers: head.headers.map { ($0.name, $0.value) })
     }
 
-    /// As it goes on to the server.
+    /// The head as it goes on to the server.
     static func forwarded(_ head: HTTPRequestHead) -> HTTPRequestHead {
         var head = head
         let keepsAlive = head.isKeepAlive
@@ -74,7 +91,8 @@ enum RequestHeadCheck {
         return head
     }
 
-    /// Headers that are about this connection (RFC 9110, section 7.6.1), and those that ask for another protocol on it.
+    /// Removes the headers that are about one connection only (RFC 9110, section 7.6.1) or ask for another protocol on it,
+    /// and says whether this connection stays open.
     static func stripHops(_ headers: inout HTTPHeaders, version: HTTPVersion, keepsAlive: Bool) {
         for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
             headers.remove(name: name)

@@ -1,3 +1,4 @@
+import NetAddress
 import Matrix
 
 /// What the lab's cloud has besides the nodes' first subnet: of a lab profile's `vpc` and `nodes`.
@@ -57,8 +58,8 @@ public struct CloudLayout: Codable, Sendable, Equatable {
 extension LabProfile {
     /// The VPC's resolver: the second address of the VPC, as in AWS, where that is in the nodes' subnet, else of that one.
     public var resolverAddress: String {
-        guard let subnet = IPv4Network(subnetCIDR) else { return "" }
-        return [24, 16, 8, 0].map { "\(((subnet.address &+ 2) >> $0) & 255)" }.joined(separator: ".")
+        guard let subnet = IPv4CIDR(network: subnetCIDR) else { return "" }
+        return IPv4Address(rawValue: subnet.address.rawValue &+ 2).description
     }
 
     /// Endpoints of the matrix that are hosts of the cloud.

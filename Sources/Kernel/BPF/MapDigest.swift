@@ -1,5 +1,7 @@
-/// What a map holds, as one number: the same for the same entries in whatever order, another when an entry came, went or changed.
-/// It tells what was changed by mistake, not what was forged.
+/// A map's content as one number.
+///
+/// Two maps with the same entries have the same digest, in whatever order the entries came. A digest changes when an entry
+/// comes, goes or changes. It finds mistakes, not forgeries.
 public struct MapDigest: Equatable, Sendable {
     public internal(set) var sum: UInt64
     public internal(set) var count: UInt64
@@ -47,7 +49,7 @@ public struct MapDigest: Equatable, Sendable {
             hash ^= hash >> 29
             offset += 4
         }
-        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x9E37_79B9_7F4A_7C15 }
         return hash
     }
 }

@@ -1,3 +1,5 @@
+import Hashing
+
 /// One message on a node's channel: a fixed header, a JSON part, and for bulk results a binary part.
 ///
 /// Header, 32 bytes, little endian: magic (4), version (1), kind (1), zero (2), session (4), request (8), length of the
@@ -49,15 +51,10 @@ public struct Frame: Sendable, Equatable {
         bytes.appendLittleEndian(request)
         bytes.appendLittleEndian(UInt32(json.count))
         bytes.appendLittleEndian(UInt32(blob.count))
-        bytes.appendLittleEndian(Frame.checksum(bytes[...]))
+        bytes.appendLittleEndian(FNV1a32.hash(bytes))
         bytes.append(contentsOf: json)
         bytes.append(contentsOf: blob)
         return bytes
-    }
-
-    /// FNV-1a, 32 bit.
-    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-        bytes.reduce(2_166_136_261) { ($0 ^ UInt32($1)) &* 16_777_619 }
     }
 }
 

@@ -1,3 +1,5 @@
+import Hashing
+
 /// Finds frames in a stream of bytes that may begin in the middle of one, carry garbage, or cut a frame off.
 ///
 /// After a reconnect the other side's parser still holds half of the last frame: the next frame's magic, seen where
@@ -89,7 +91,7 @@ public struct FrameDecoder: Sendable {
     /// The header at `head`, or nil after having skipped what is no usable header.
     private mutating func readHeader() -> Header? {
         let sum: UInt32 = buffer.littleEndian(at: head + 28)
-        guard Frame.checksum(buffer[head..<head + 28]) == sum else {
+        guard FNV1a32.hash(buffer[head..<head + 28]) == sum else {
             skip(1)
             return nil
         }

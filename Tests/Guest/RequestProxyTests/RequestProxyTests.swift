@@ -77,6 +77,15 @@ import Testing
         "GET http://web/ HTTP/1.1\r\nHost: web\r\n\r\n",
         "GET /../ HTTP/1.1\r\nHost: web\r\n\r\n",
         "GET /%2e%2E/ HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/..;/admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/..;a=b/admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/.;/admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/..%3b/admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/%2e%2e;/admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/%252e%252e/admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public%252fadmin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/%25%32%65./admin HTTP/1.1\r\nHost: web\r\n\r\n",
+        "GET /public/%25252e./admin HTTP/1.1\r\nHost: web\r\n\r\n",
         "GET /a%2fb HTTP/1.1\r\nHost: web\r\n\r\n",
         "GET /%zz HTTP/1.1\r\nHost: web\r\n\r\n",
         "GET / HTTP/2.0\r\nHost: web\r\n\r\n",
@@ -87,6 +96,14 @@ import Testing
         let (answer, seen) = try exchange(text, allows: { _, _ in true })
         #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 400"), "\(answer)")
         #expect(seen.isEmpty, "\(seen)")
+    }
+
+    @Test(arguments: ["/a;v=1/b", "/100%25", "/100%25/x", "/%2541", "/a..;b/c", "/..."])
+    func `parameters and percent signs have one meaning`(_ path: String) throws {
+        let (answer, seen) = try exchange(
+            "GET \(path) HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n", allows: { _, _ in true })
+        #expect(answer.hasPrefix("HTTP/1.1 200"), "\(answer)")
+        #expect(seen.hasPrefix("GET \(path) HTTP/1.1\r\n"))
     }
 
     @Test func `bodies go through in both directions`() throws {

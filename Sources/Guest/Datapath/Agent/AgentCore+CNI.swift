@@ -1,3 +1,4 @@
+import JSON
 import AgentAPI
 import CNI
 import LinuxKernel

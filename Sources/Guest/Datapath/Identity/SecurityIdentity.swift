@@ -1,3 +1,4 @@
+import Hashing
 import DatapathModel
 import KubeObjects
 
@@ -28,14 +29,17 @@ public enum SecurityIdentity {
         return all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// A number of `Identity.labelRange`. FNV-1a of 64 bits, labels ended by a zero octet, mixed as in MurmurHash3's
-    /// finalizer so that the reduction uses every bit.
+    /// The identity's number, which lies in `Identity.labelRange`.
+    ///
+    /// It is the FNV-1a hash of the labels, each ended by a zero byte. MurmurHash3's finalizer mixes the hash before the
+    /// remainder is taken, so that every bit counts.
     public static func derive(from securityLabels: [String]) -> UInt32 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        var labels = FNV1a64()
         for label in securityLabels {
-            for byte in label.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            hash = hash &* 0x100_0000_01B3
+            labels.combine(label.utf8)
+            labels.combine(0)
         }
+        var hash = labels.value
         hash = (hash ^ (hash >> 33)) &* 0xFF51_AFD7_ED55_8CCD
         hash = (hash ^ (hash >> 33)) &* 0xC4CE_B9FE_1A85_EC53
         hash ^= hash >> 33

@@ -1,3 +1,4 @@
+import Hashing
 import BPF
 import CBPFObjects
 import LinuxKernel
@@ -47,18 +48,17 @@ enum KeptObject: ~Copyable {
 }
 
 extension EmbeddedObject {
-    /// FNV-1a over the octets by eights, hexadecimal: tells builds apart, not forgers.
+    /// A hexadecimal hash of the object's bytes, which tells one build from another.
     var digest: String {
         let image = image
         let bytes = UnsafeRawBufferPointer(start: image.bytes, count: image.length)
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(bytes.count)
+        var hash = FNV1a64(seed: UInt64(bytes.count))
         var offset = 0
         while offset + 8 <= bytes.count {
-            hash = (hash ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x100_0000_01B3
-            hash ^= hash >> 29
+            hash.combine(word: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
             offset += 8
         }
-        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return String(hash, radix: 16)
+        hash.combine(bytes[offset...])
+        return String(hash.value, radix: 16)
     }
 }

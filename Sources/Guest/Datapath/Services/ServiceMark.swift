@@ -1,3 +1,4 @@
+import Hashing
 import BPF
 import LinuxKernel
 import NetAddress
@@ -142,11 +143,10 @@ struct ServiceMark: Equatable, Sendable {
 
     func save(to path: String) throws(SystemError) { try AtomicFile.write(bytes, to: path) }
 
-    /// FNV-1a over words.
+    /// A hash of the words, which tells a file that was cut off or changed.
     static func digest(_ words: ArraySlice<UInt64>) -> UInt64 {
-        words.reduce(0xCBF2_9CE4_8422_2325) { hash, word in
-            let mixed = (hash ^ word) &* 0x100_0000_01B3
-            return mixed ^ mixed >> 29
-        }
+        var hash = FNV1a64()
+        for word in words { hash.combine(word: word) }
+        return hash.value
     }
 }

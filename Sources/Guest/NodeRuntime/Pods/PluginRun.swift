@@ -3,6 +3,7 @@
 #else
     import Foundation
 #endif
+import JSON
 import CNI
 import Glibc
 import LinuxKernel

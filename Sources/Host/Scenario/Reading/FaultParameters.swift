@@ -1,3 +1,5 @@
+import NetAddress
+
 /// What a fault needs of the lab and of its other parameters; the descriptors tell each parameter's own form.
 extension ScenarioReader {
     mutating func checkParameters(_ call: FaultCall, _ value: YAMLValue) {
@@ -56,7 +58,7 @@ extension ScenarioReader {
                 (value["ports"] ?? value).place, "protocol \(transport) has no ports", expected: "protocol tcp or udp")
         }
         let names = groups + ["self", "any"]
-        if let peer = call.text("peer"), !names.contains(peer), IPv4Network(peer) == nil {
+        if let peer = call.text("peer"), !names.contains(peer), IPv4CIDR(network: peer) == nil {
             checker.report(
                 (value["peer"] ?? value).place, "unknown peer \"\(peer)\"",
                 expected: "self, any, a group's name or a network", suggestion: NearestName.of(peer, among: names))

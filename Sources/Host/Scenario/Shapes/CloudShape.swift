@@ -1,3 +1,4 @@
+import NetAddress
 import CloudAPI
 
 /// Shapes of what a lab's cloud has besides nodes and their first subnet.
@@ -66,5 +67,5 @@ enum CloudShape {
 
     static let address = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an address such as 10.0.0.50"
-    ) { IPv4Network($0 + "/32") != nil }
+    ) { IPv4Address($0) != nil }
 }

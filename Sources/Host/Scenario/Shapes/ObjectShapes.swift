@@ -1,3 +1,4 @@
+import NetAddress
 import KubeObjects
 
 /// Manifests of the objects that agents follow: services and what belongs to them.
@@ -154,7 +155,7 @@ extension TextRule {
 
     static let address = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an IPv4 address such as 10.0.0.5"
-    ) { IPv4Network($0 + "/32") != nil }
+    ) { IPv4Address($0) != nil }
 
     static let clusterIP = TextRule(
         pattern: "^(None|[0-9]{1,3}(\\.[0-9]{1,3}){3}|)$", expected: "an IPv4 address such as 10.100.0.5, or None"

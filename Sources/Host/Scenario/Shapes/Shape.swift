@@ -1,3 +1,5 @@
+import NetAddress
+
 /// What a value of a file may be. One table of shapes serves the parser, the JSON Schemas and the texts of messages.
 indirect enum Shape: Sendable {
     /// Quoted or plain text that YAML does not read as a number, flag or null.
@@ -65,7 +67,7 @@ struct TextRule: Sendable {
     static let cidr = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}$",
         expected: "a network such as 10.0.0.0/16, without host bits"
-    ) { IPv4Network($0) != nil }
+    ) { IPv4CIDR(network: $0) != nil }
 
     static let diagnosis = TextRule(
         pattern: "^(none|unknown|[a-z0-9-]+/[a-z0-9-]+)$",

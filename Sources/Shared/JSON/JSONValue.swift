@@ -4,7 +4,10 @@
     import Foundation
 #endif
 
-/// Any JSON, for documents whose keys belong to somebody else (a CNI plugin's configuration and result).
+/// A JSON value of any shape (RFC 8259), for documents whose keys belong to somebody else, such as a CNI plugin's
+/// configuration or nftables' listings.
+///
+/// A number that is whole and fits is an `.integer`, also when it was written as `1.0`.
 public indirect enum JSONValue: Codable, Sendable, Equatable {
     case null
     case bool(Bool)
@@ -50,6 +53,7 @@ public indirect enum JSONValue: Codable, Sendable, Equatable {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
+    /// The text of a `.string`, and nil for every other value. The properties below do the same for their cases.
     public var text: String? { if case .string(let value) = self { value } else { nil } }
     public var elements: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
     public var members: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
@@ -57,9 +61,17 @@ public indirect enum JSONValue: Codable, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// The document as a type of its own.
+    /// Reads the value into a type of its own.
     /// - Throws: `DecodingError`.
     public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))
+    }
+
+    /// The value as JSON text with the keys of every object sorted, so that equal values have equal texts.
+    public var canonicalText: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // JSON has no text for a number that is infinite or not a number, and none was ever read from JSON.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 }
