@@ -10,7 +10,8 @@ public struct DatapathConfig: Sendable, Hashable {
     public var routerAddress: IPv4Address
     /// This node's pods.
     public var podRange: IPv4CIDR
-    /// All nodes' pods, at most `mostClusterRanges` ranges: never forwarded outside the overlay, or of the native routes.
+    /// All nodes' pods, at most `mostClusterRanges` ranges: never forwarded outside the overlay, or of the native
+    /// routes.
     public var clusterRanges: [IPv4CIDR]
     public static let mostClusterRanges = Int(DP_MAX_CLUSTER_RANGES)
     /// `labrun_host`.

@@ -1,7 +1,7 @@
 import CDatapathABI
 
-/// Why a packet was dropped, or what else a metric counts. Negative: dropped. Numbers are append-only, names come from the
-/// header shared with the BPF programs.
+/// Why a packet was dropped, or what else a metric counts. Negative: dropped. Numbers are append-only, names come from
+/// the header shared with the BPF programs.
 public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     public let rawValue: Int32
 

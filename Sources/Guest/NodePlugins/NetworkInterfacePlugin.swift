@@ -4,8 +4,8 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// `labrun-eni`: the pod's interface is a network interface of the cloud itself, plugged into the node and moved into the pod's
-/// network namespace. There is no veth: on the node nothing of the pod's traffic is seen.
+/// `labrun-eni`: the pod's interface is a network interface of the cloud itself, plugged into the node and moved into
+/// the pod's network namespace. There is no veth: on the node nothing of the pod's traffic is seen.
 struct NetworkInterfacePlugin: NetworkPlugin {
     static let type = "labrun-eni"
     /// A file for each attachment, named by the cloud's id of the interface.

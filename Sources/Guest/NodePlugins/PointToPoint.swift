@@ -7,8 +7,8 @@ import Netlink
     import Glibc
 #endif
 
-/// `labrun-ptp`, in the manner of the reference plugins' ptp: a veth, an address of the configuration's `subnet`, and on the
-/// node a route to it. It knows no policies, no services and no other nodes.
+/// `labrun-ptp`, in the manner of the reference plugins' ptp: a veth, an address of the configuration's `subnet`, and
+/// on the node a route to it. It knows no policies, no services and no other nodes.
 struct PointToPoint: NetworkPlugin {
     static let type = "labrun-ptp"
     private static let state = "/run/labrun/ptp"

@@ -84,7 +84,8 @@ public struct FabricCounters: Codable, Sendable, Equatable {
     public var captures: [CaptureStatistics]
     /// Denied packets of which the log lost the record.
     public var lostRejects: UInt64
-    /// Packets that the VPC router and the internet gateway discarded, by `RouterDiscard.Reason`; empty without a cloud.
+    /// Packets that the VPC router and the internet gateway discarded, by `RouterDiscard.Reason`; empty without a
+    /// cloud.
     public var discards: [String: UInt64]
     /// What failed of the netfilter log and of the flow log on disk, each once.
     public var failures: [String]

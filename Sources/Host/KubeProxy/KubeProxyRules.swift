@@ -1,11 +1,11 @@
 import Digest
 import KubeObjects
 
-/// The iptables rules of a kube-proxy in iptables mode (its `syncProxyRules`), computed from the objects. Pure: the same
-/// objects on the same node give the same text.
+/// The iptables rules of a kube-proxy in iptables mode (its `syncProxyRules`), computed from the objects. Pure: the
+/// same objects on the same node give the same text.
 ///
-/// A rule set is what `iptables-restore --noflush` takes: chains of kube-proxy's own, flushed by being named, and the jumps
-/// into them from the built-in chains, which a real kube-proxy inserts once (`jumps`).
+/// A rule set is what `iptables-restore --noflush` takes: chains of kube-proxy's own, flushed by being named, and the
+/// jumps into them from the built-in chains, which a real kube-proxy inserts once (`jumps`).
 public struct KubeProxyRules: Sendable, Hashable {
     /// Mark on packets that are to be masqueraded, kube-proxy's default (`--iptables-masquerade-bit 14`).
     public static let masqueradeMark = "0x4000"

@@ -81,8 +81,8 @@ public struct SavedRules: Sendable, Hashable {
     /// kube-proxy's alone.
     public var kubeProxys: [Rule] { rules.filter(\.isKubeProxys) }
 
-    /// What `iptables-restore --noflush` needs to remove everything that is kube-proxy's, as `kube-proxy --cleanup` does;
-    /// empty when nothing is.
+    /// What `iptables-restore --noflush` needs to remove everything that is kube-proxy's, as `kube-proxy --cleanup`
+    /// does; empty when nothing is.
     public var cleanup: String {
         ["filter", "nat"].map { table -> String in
             let own = (chains[table] ?? []).filter { $0.hasPrefix("KUBE-") }

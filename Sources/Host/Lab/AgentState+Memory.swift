@@ -6,8 +6,8 @@ extension AgentState {
 
     var isOutOfMemory: Bool { ended?.hasSuffix(Self.outOfMemory) == true }
 
-    /// The same, with the kernel's own account of a SIGKILL, if there is one (`Out of memory: Killed process PID (NAME)`,
-    /// mm/oom_kill.c).
+    /// The same, with the kernel's own account of a SIGKILL, if there is one (`Out of memory: Killed process PID
+    /// (NAME)`, mm/oom_kill.c).
     /// - Parameters:
     ///   - before: what was last known of the agent, its process id above all.
     ///   - console: last lines of the node's console.

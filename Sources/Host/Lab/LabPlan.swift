@@ -105,8 +105,8 @@ public struct LabPlan: Codable, Sendable {
         }
     }
 
-    /// Cards that may be plugged into a node besides those it is born with: none where addresses come from elsewhere than
-    /// the cloud's interfaces.
+    /// Cards that may be plugged into a node besides those it is born with: none where addresses come from elsewhere
+    /// than the cloud's interfaces.
     public var hotplugSlots: Int {
         guard
             profile.datapathValues["ipam.mode"] == "eni" || profile.datapathValues["eni.enabled"] == "true"

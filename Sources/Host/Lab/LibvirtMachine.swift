@@ -52,9 +52,9 @@ public final class LibvirtHypervisor: Sendable {
     }
 
     /// What the kernel is started with. A panic ends the machine at once and is seen. Without the crypto self-tests a
-    /// node is up 0.27 s earlier (of 1.95 s, QEMU 7.2 under TCG); expedited grace periods spare namespaces and filters theirs.
-    /// Security modules look at every packet and socket; IPv6, which nothing here speaks, costs each network namespace
-    /// 100 KiB: with 33 pods on a node, 20 MiB of its 128 are free instead of 16.
+    /// node is up 0.27 s earlier (of 1.95 s, QEMU 7.2 under TCG); expedited grace periods spare namespaces and filters
+    /// theirs. Security modules look at every packet and socket; IPv6, which nothing here speaks, costs each network
+    /// namespace 100 KiB: with 33 pods on a node, 20 MiB of its 128 are free instead of 16.
     static let kernelArguments = [
         "console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off", "nokaslr",
         "random.trust_cpu=on", "cryptomgr.notests=1", "rcupdate.rcu_expedited=1", "net.ifnames=0",
@@ -199,8 +199,8 @@ final class LibvirtMachine: NodeMachine {
         do {
             info = try await domain.info()
         } catch let error as LibvirtError where error.saysNotRunning || domain.processIdentifier() == nil {
-            // A transient domain that ended is not known any more (libvirt 9 fails without an error of its own then), and
-            // its QEMU is gone. Any other failure says nothing of its power.
+            // A transient domain that ended is not known any more (libvirt 9 fails without an error of its own then),
+            // and its QEMU is gone. Any other failure says nothing of its power.
             return .stopped
         }
         switch info.state {

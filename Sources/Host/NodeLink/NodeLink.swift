@@ -79,8 +79,8 @@ public final class NodeLink: Sendable {
 }
 
 extension NodeLink {
-    /// Runs a plan on the node. The deadline is twice the plan's own, which is each probe's from its first packet on, plus
-    /// `slack` for sending them all.
+    /// Runs a plan on the node. The deadline is twice the plan's own, which is each probe's from its first packet on,
+    /// plus `slack` for sending them all.
     public func probe(
         _ plan: ProbePlan, slack: Duration = .seconds(15)
     ) async throws -> (summary: ProbeSummary, results: [ProbeResult]) {

@@ -6,8 +6,8 @@ import Synchronization
 
 /// The node's end of the virtio-serial port: one thread reads frames, one writes them.
 ///
-/// A port without a host behind it reports hang-up all the time (level), so the reader waits for edges: the driver wakes
-/// its waiters when the host opens or closes (virtio_console.c, VIRTIO_CONSOLE_PORT_OPEN).
+/// A port without a host behind it reports hang-up all the time (level), so the reader waits for edges: the driver
+/// wakes its waiters when the host opens or closes (virtio_console.c, VIRTIO_CONSOLE_PORT_OPEN).
 final class GuestChannel: Sendable {
     /// Waiting bytes beyond which log events are dropped rather than queued.
     static let logWater = 256 << 10

@@ -39,8 +39,8 @@ final class ChildProcess: Sendable {
     }
 }
 
-/// Starts and reaps children. As PID 1 it reaps everybody's, so that orphans do not stay as zombies; elsewhere (in tests)
-/// only its own.
+/// Starts and reaps children. As PID 1 it reaps everybody's, so that orphans do not stay as zombies; elsewhere (in
+/// tests) only its own.
 final class ChildProcesses: Sendable {
     private let running = Mutex<[Int32: ChildProcess]>([:])
     private let spawned = eventfd(0, Int32(EFD_CLOEXEC))

@@ -7,8 +7,8 @@ import CLinuxShim
 import Glibc
 import LinuxKernel
 
-/// What a process does between its start and the program of a container: it is `labnode` by another name, with this value
-/// as its standard input, so that namespaces are entered by a process of one thread.
+/// What a process does between its start and the program of a container: it is `labnode` by another name, with this
+/// value as its standard input, so that namespaces are entered by a process of one thread.
 struct ContainerEntry: Codable, Sendable {
     static let programName = "labrun-container"
     /// The image's binary under that name.
@@ -67,7 +67,8 @@ struct ContainerEntry: Codable, Sendable {
         }
         try mountFilesystem("tmpfs", on: root + "/tmp", type: "tmpfs", options: "mode=1777,size=16m")
         try mountDevices()
-        // pivot_root(2) refuses to leave the initial RAM file system; moving the mount over it is what switch_root(8) does.
+        // pivot_root(2) refuses to leave the initial RAM file system; moving the mount over it is what switch_root(8)
+        // does.
         try check("chdir", root) { chdir(root) }
         try mountFilesystem(".", on: "/", flags: UInt(MS_MOVE))
         try check("chroot", root) { chroot(".") }

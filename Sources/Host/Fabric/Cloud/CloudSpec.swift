@@ -2,8 +2,8 @@ public import NetAddress
 
 /// What a VPC has besides its subnets and the nodes' interfaces.
 ///
-/// Every part lives in a network namespace of its own, joined to the subnets' bridges by veth; the ends on the bridges are
-/// captured as the nodes' taps are.
+/// Every part lives in a network namespace of its own, joined to the subnets' bridges by veth; the ends on the bridges
+/// are captured as the nodes' taps are.
 public struct CloudSpec: Codable, Sendable, Equatable {
     /// All addresses of the VPC.
     public var vpc: IPv4CIDR

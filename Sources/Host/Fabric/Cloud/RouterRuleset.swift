@@ -2,9 +2,9 @@ import NetAddress
 
 /// The nftables text of the VPC router: pure, from typed values. In the router's own network namespace.
 ///
-/// A packet passes destination translation (from the internet to a node), then the checks of `routed`, then the kernel's
-/// routes, and source translation (from a node to the internet). Translation is one to one, as an internet gateway's:
-/// ports stay what they are.
+/// A packet passes destination translation (from the internet to a node), then the checks of `routed`, then the
+/// kernel's routes, and source translation (from a node to the internet). Translation is one to one, as an internet
+/// gateway's: ports stay what they are.
 struct RouterRuleset {
     static let table = "vpc"
     static let gatewayInterface = "igw0"
