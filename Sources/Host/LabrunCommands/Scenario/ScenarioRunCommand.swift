@@ -82,7 +82,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// One file with a suite for every scenario. A report that cannot be read or written is a failure of the instrument.
+    /// One file with a suite for every scenario. A report that cannot be read or written is a failure of the
+    /// instrument.
     private func writeJUnit(of folders: [String], to path: String) -> Verdict {
         do {
             let reports = try folders.map {
