@@ -68,10 +68,10 @@ image: build
 scenario: deps build image
 	$(LABRUN) scenario $(SCENARIO) $(ARGS)
 
-## test: unit tests and tests in virtual machines; FILTER=regular expression
+## test: unit tests, then tests in virtual machines, two labs at a time; FILTER=regular expression, LABRUN_TEST_LANES=1
 test: deps build
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
-	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) .ci/swift-test $(MANIFEST) --no-parallel $(if $(FILTER),--filter '$(FILTER)')
+	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(MANIFEST)
 
 ## check: format, self-contained BPF headers, a build with warnings as errors and every import declared
 check: bpf

@@ -196,7 +196,8 @@ func package(of product: String) -> String? {
 func withDependencies(_ targets: [Target]) -> [Target] {
     let own = Set(targets.map(\.name))
     for target in targets where target.type != .system {
-        for name in imports(below: Context.packageDirectory + "/" + target.path!).sorted() where name != target.name {
+        let folder = Context.packageDirectory + "/" + (target.path ?? "")
+        for name in imports(below: folder).sorted() where name != target.name {
             if own.contains(name) {
                 target.dependencies.append(.byName(name: name))
             } else if let package = package(of: name) {
@@ -210,7 +211,8 @@ func withDependencies(_ targets: [Target]) -> [Target] {
 /// Names after `import` at the start of a line, attributes and access levels before it aside.
 func imports(below folder: String) -> Set<String> {
     var names: Set<String> = []
-    for case let path as String in FileManager.default.enumerator(atPath: folder)! where path.hasSuffix(".swift") {
+    let files = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    for path in files where path.hasSuffix(".swift") {
         guard let text = try? String(contentsOfFile: folder + "/" + path, encoding: .utf8) else { continue }
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ").drop {

@@ -34,6 +34,9 @@ import Testing
 
     /// A missing image, a program that does not load, a failed check: all fail here; nothing is skipped in silence.
     @Test func `every program loads and passes its checks on every kernel`() async throws {
+        // It boots two nodes at a time by itself.
+        let lane = await LabLanes.shared.lane(alone: true)
+        defer { lane.end() }
         let ended = try await BuiltLabrun.run(["image", "verify", "--kernel", "all", "--fuzz", "20000", "--json"])
         #expect(
             ended.status == 0,

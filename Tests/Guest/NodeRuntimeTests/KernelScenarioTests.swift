@@ -6,6 +6,8 @@ import Testing
     @Test(arguments: ["5.10", "6.12", "7.2"])
     func `vxlan blocked passes`(kernel: String) async throws {
         let folder = try TestFolder()
+        let lane = await LabLanes.shared.lane()
+        defer { lane.end() }
         let ended = try await BuiltLabrun.run([
             "scenario", "vxlan-blocked-8472", "--kernel", kernel, "--no-color", "--report-dir", folder.path,
         ])

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import NamespaceHarness
 import Reports
 import RunEvents
 import Subprocess
@@ -25,7 +26,8 @@ struct LabrunProgram {
     }
 
     static var root: URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
             .deletingLastPathComponent()
     }
 
@@ -36,8 +38,14 @@ struct LabrunProgram {
     }
 
     /// Runs a scenario with its report in `report` of the folder, which its processes can be told by.
-    func run(scenario: String, in folder: ScratchFolder, _ options: [String] = []) async throws -> Ended {
-        try await run(
+    ///
+    /// - Parameter alone: Whether no other lab may run beside it, because it makes a claim about time or needs the memory.
+    func run(
+        scenario: String, in folder: ScratchFolder, alone: Bool = false, _ options: [String] = []
+    ) async throws -> Ended {
+        let lane = await LabLanes.shared.lane(alone: alone)
+        defer { lane.end() }
+        return try await run(
             ["scenario", scenario, "--report-dir", "\(folder.path)/report"] + options,
             environment: ["LABRUN_TEST_FOLDER": folder.path])
     }

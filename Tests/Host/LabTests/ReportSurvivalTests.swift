@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import NamespaceHarness
 import Reports
 import RunEvents
 import Testing
@@ -16,6 +17,8 @@ import Testing
             status=$?; cp "$DIR/small/report/journal.jsonl" "$DIR/"; exit $status
             """
         let asRoot = geteuid() == 0 ? [] : ["--user", "--map-root-user"]
+        let lane = await LabLanes.shared.lane()
+        defer { lane.end() }
         let ended = try await LabrunProgram.run(
             "/usr/bin/unshare", asRoot + ["--mount", "/bin/sh", "-c", script],
             environment: ["DIR": folder.path, "PROGRAM": labrun.path])

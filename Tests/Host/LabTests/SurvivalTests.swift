@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import NamespaceHarness
 import RunEvents
 import Testing
 
@@ -12,6 +13,8 @@ import Testing
     ) async throws -> (status: Int32, folder: ScratchFolder) {
         let labrun = try LabrunProgram()
         let folder = try ScratchFolder()
+        let lane = await LabLanes.shared.lane()
+        defer { lane.end() }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: labrun.path)
         process.arguments = [

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import NamespaceHarness
 import Reports
 import RunEvents
 import Testing
@@ -12,10 +13,10 @@ import Testing
     }
 
     /// Runs a scenario; nothing of it may be left when it has ended.
-    private func run(_ scenario: String, _ options: [String] = []) async throws -> Run {
+    private func run(_ scenario: String, alone: Bool = false, _ options: [String] = []) async throws -> Run {
         let folder = try ScratchFolder()
         let before = try HostState.read()
-        let ended = try await LabrunProgram().run(scenario: scenario, in: folder, options)
+        let ended = try await LabrunProgram().run(scenario: scenario, in: folder, alone: alone, options)
         let left = try await HostState.leftovers(of: folder, since: before)
         #expect(left.isEmpty)
         return Run(ended: ended, report: try folder.report())
@@ -31,7 +32,7 @@ import Testing
 
     @Test(arguments: [1, 12])
     func `a lab of any size`(nodes: Int) async throws {
-        let run = try await run(LabrunProgram.scenario("everything-open"), ["--nodes", "\(nodes)"])
+        let run = try await run(LabrunProgram.scenario("everything-open"), alone: nodes > 3, ["--nodes", "\(nodes)"])
         run.ended.expectPass(run.report)
         #expect(run.report.lab?.nodes.count == nodes)
         // Two pods a node, all ordered pairs of them; the nodes among themselves; over three protocols.
@@ -110,14 +111,14 @@ import Testing
     }
 
     @Test func `24 pods are measured in little more than a round trip`() async throws {
-        let run = try await run(LabrunProgram.scenario("pods-24"))
+        let run = try await run(LabrunProgram.scenario("pods-24"), alone: true)
         run.ended.expectPass(run.report)
         #expect(run.report.steps.first?.matrix?.cells.count == 24 * 23 * 3)
     }
 
     /// 9,900 ordered pairs over three protocols: 33 or 34 pods a node of 128 MiB.
     @Test func `100 pods exhaust neither descriptors nor memory`() async throws {
-        let run = try await run(LabrunProgram.scenario("pods-100"))
+        let run = try await run(LabrunProgram.scenario("pods-100"), alone: true)
         run.ended.expectPass(run.report)
         #expect(run.report.steps.first?.matrix?.cells.count == 100 * 99 * 3)
     }
@@ -134,6 +135,8 @@ import Testing
             cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_RUNTIME_DIR HOME="$DIR" \
             XDG_CACHE_HOME="$DIR/cache" "$PROGRAM" scenario vxlan-blocked-8472 --report-dir "$DIR/report"
             """
+        let lane = await LabLanes.shared.lane()
+        defer { lane.end() }
         let ended = try await LabrunProgram.run(
             "/bin/sh", ["-c", script],
             environment: ["DIR": folder.path, "CACHE": cache, "PROGRAM": labrun.path])

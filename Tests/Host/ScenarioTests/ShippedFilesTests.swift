@@ -48,7 +48,8 @@ let testFaults: [FaultDescriptor] = [
 ]
 
 /// Root of the repository.
-let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
     .deletingLastPathComponent()
 
 @Suite struct ShippedFilesTests {

@@ -53,15 +53,15 @@ extension Agent {
         case .setObjects, .changeObjects: result(try takeObjects(method, Array(data), nil))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
-        case .policies: result(try withCore { core in try core.policySamples() })
-        case .names: result(try withCore { core in core.nameSamples() })
+        case .policies: result(try withCore { core in try core.features.policy.samples(core) })
+        case .names: result(try withCore { core in core.features.proxy.samples(core) })
         case .identities: result(try withCore { core in core.knownIdentities() })
         case .events: result(try events.batch(try parameters(data)))
         case .setTracing: result(try setTracing(try parameters(data)))
         case .metrics: result(try withCore { core in try core.programs.maps.metrics() })
         case .connections: result(try withCore { core in try core.conntrack.list() })
-        case .services: result(try withServices { core in core.services.samples })
-        case .loadBalancing: result(try withServices { core in try core.services.loadBalancing() })
+        case .services: result(try withServices { core in core.features.services.table.samples })
+        case .loadBalancing: result(try withServices { core in try core.features.services.table.loadBalancing() })
         case .nat: result(try withCore { core in try core.programs.nat.listing() })
         case .cni: result(try cni(try parameters(data)))
         }
@@ -112,11 +112,8 @@ extension Agent {
                 kernelFeatures: core.settings.kernelFeatures.states, fallbacks: core.settings.fallbacks)
             status.endpointsWithoutVeth = core.endpoints.values.filter(\.isWithoutVeth)
                 .map { "\($0.namespace)/\($0.name)" }.sorted()
-            status.maps = core.conntrack.gauges + [core.natGauge].compactMap { $0 }
-            status.services = core.serviceStatus
-            status.cloudInterfaces = core.interfaceStatus
-            status.masquerading = core.settings.masquerade.summary(
-                devices: core.devices.nodeDevices, clusters: core.settings.clusterPodCIDRs)
+            status.maps = core.conntrack.gauges
+            for feature in core.features.all { feature.describe(core, in: &status) }
             return status
         }
     }
@@ -217,7 +214,6 @@ extension AgentCore {
         try enforcePolicies()
         try reconcileIPCache()
         try reconcileRoutes()
-        // The table names the other nodes, towards which pods keep their addresses.
-        if nodesDiffer, settings.masquerade.way == .netfilter { try configureMasquerade() }
+        if nodesDiffer { for feature in features.all { try feature.nodesChanged(&self) } }
     }
 }

@@ -20,11 +20,11 @@ final class Agent: Sendable {
         self.settings = settings
         let started = try AgentCore.start(settings)
         events = started.events
-        let names = started.names
+        let names = started.features.proxy.names
         core = Mutex(started)
         names.setTakeOver { [weak self] answer in
             guard let self else { throw DatapathError.kernel("the agent has ended") }
-            try withCore { core in try core.learn(answer) }
+            try withCore { core in try core.features.proxy.learn(answer, &core) }
         }
     }
 

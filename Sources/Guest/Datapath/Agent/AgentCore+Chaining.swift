@@ -68,7 +68,7 @@ extension AgentCore {
                 endpoint.phase = .ready
                 try programs.maps.insert(endpoint)
                 try reconcileRoutes(newcomer: endpoint)
-                for reason in try reconcileBandwidth(newcomer: endpoint) { Log.warning(reason) }
+                for feature in features.all { try feature.connect(endpoint, &self) }
             }
             try store.save(endpoint)
         } catch {

@@ -2,19 +2,19 @@ import DatapathModel
 import NetAddress
 
 extension AgentCore {
-    /// Rids the conntrack tables of what has expired, when it is time. What cannot be done now is done the next time: an
-    /// expired entry is void to the programs anyway. Backends that have left go with their last connection, and so do names.
+    /// Removes expired entries from the conntrack tables when it is time, and has features give up what no flow uses any more.
+    /// What cannot be done now is done the next time, since programs take an expired entry for none.
     mutating func collectConnections() {
         do {
-            var backends: Set<UInt32> = []
-            var destinations: Set<IPv4Address> = []
+            var inUse = FlowsInUse()
             let collected = try conntrack.collectIfDue { key, entry in
-                if key.direction == .service { backends.insert(entry.backend) }
-                if key.direction == .egress, let destination = key.destination { destinations.insert(destination) }
+                if key.direction == .service { inUse.backends.insert(entry.backend) }
+                if key.direction == .egress, let destination = key.destination {
+                    inUse.destinations.insert(destination)
+                }
             }
             guard collected else { return }
-            if try services.collect(inUse: backends) { markServices() }
-            try expireNames(inUse: destinations)
+            for feature in features.all { try feature.collect(inUse, &self) }
         } catch {
             Log.warning("cannot collect expired connections", ["error": "\(error)"])
         }

@@ -72,7 +72,7 @@ extension AgentCore {
             if pool.interfacePool != nil { try reconcileRoutes(newcomer: endpoint) }
             endpoint.phase = .ready
             try programs.maps.insert(endpoint)
-            for reason in try reconcileBandwidth(newcomer: endpoint) { Log.warning(reason) }
+            for feature in features.all { try feature.connect(endpoint, &self) }
             try netlink.changeLink(index: ifindex, LinkChange(isUp: true))
             try store.save(endpoint)
         } catch {
@@ -95,7 +95,7 @@ extension AgentCore {
         endpoints[key] = nil
         if let address = IPv4Address(endpoint.address) { pool.release(address) }
         identities.release(endpoint.identity)
-        _ = try reconcileBandwidth()
+        for feature in features.all { try feature.disconnect(&self) }
         if pool.interfacePool != nil || endpoint.isChained { try reconcileRoutes() }
         try enforcePolicies()
     }

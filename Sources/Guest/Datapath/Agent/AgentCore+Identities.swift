@@ -40,8 +40,10 @@ extension AgentCore {
             AgentIdentity(
                 id: identity.rawValue, labels: labels, localEndpoints: identity == .health ? health : 0)
         }
-        let ranges = policies.ranges.numbers.map {
-            AgentIdentity(id: $1, labels: LocalIdentities.labels(of: $0, names: names(of: $0)), localEndpoints: 0)
+        let policy = features.policy
+        let ranges = policy.state.ranges.numbers.map {
+            AgentIdentity(
+                id: $1, labels: LocalIdentities.labels(of: $0, names: policy.names(of: $0)), localEndpoints: 0)
         }
         return (reserved + derived + ranges).sorted { $0.id < $1.id }
     }

@@ -17,34 +17,21 @@ struct AgentCore: ~Copyable {
     var devices: HostDevices
     let programs: DatapathPrograms
     var conntrack: Conntrack
-    var services: ServiceTable
-    var slices = SliceIndex()
-    /// While services and endpoint slices are not read yet, because the maps were marked as saying what they mean.
-    var restoration: ServiceRestoration?
-    /// Digest of the plan that all services were last made by; nil before the first time.
-    var plannedServices: UInt64?
-    /// How this start came to the service maps' content.
-    var serviceStart = ""
+    let features: DatapathFeatures
     var pool: NodeAddresses
     var identities = IdentityRegistry()
-    var policies = PolicyState()
-    var proxies = Proxies()
-    let names: LearnedNames
-    let requestPolicies: RequestPolicies
     let events: EventLog
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
     /// The cluster's objects as last pushed.
     var objects: ClusterObjects
     var objectStore: ObjectStore
-    /// Consumers of objects that could not follow, by name: why, and what they still have to take over.
+    /// Features that could not follow objects, by name: why, and what they still have to take over.
     var objectProblems: [String: String] = [:]
     var missedObjects: [String: ObjectDelta] = [:]
     /// Why the datapath is not ready; empty when it is.
     var problems: [String] = ["starting"]
     let starts: Int
-    /// Of the last collection; nil before the first.
-    var natGauge: MapGauge?
     var lastEndpointID: UInt16
 
     var own: NodeEntry { settings.nodeEntry(pool: pool) }
@@ -69,28 +56,22 @@ struct AgentCore: ~Copyable {
         var core = AgentCore(
             settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
-            requestPolicies: try RequestPolicies(pins: BPFFilesystem.pins),
-            names: LearnedNames(try store.loadNames(), shortestTime: settings.options.dnsProxy.minTtl),
-            services: try ServiceTable.openMarked(pins: BPFFilesystem.pins), starts: starts, pool: pool,
+            features: DatapathFeatures(
+                services: ServicesFeature(try ServiceTable.openMarked(pins: BPFFilesystem.pins)),
+                proxy: ProxyFeature(
+                    names: LearnedNames(try store.loadNames(), shortestTime: settings.options.dnsProxy.minTtl),
+                    requests: try RequestPolicies(pins: BPFFilesystem.pins))), starts: starts, pool: pool,
             cluster: try store.loadCluster(), objects: objects, objectStore: objectStore,
             lastEndpointID: try store.lastEndpointID())
-        core.trustMarkedServices()
-        if core.restoration == nil { try core.loadServices() }
+        for feature in core.features.all { try feature.restore(&core) }
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
-        try core.restorePolicies()
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try core.reconcileMaps()
-        try core.configureMasquerade()
-        try core.configureBandwidth()
+        try core.configureFeatures()
         Log.info("maps filled")
-        core.reconcileObjects(
-            core.objects.everything,
-            consumers: ObjectConsumer.all.filter { core.restoration == nil || $0.name != ObjectConsumer.services.name })
-        core.markServices()
-        let options = settings.options
-        try SocketPrograms.reconcile(
-            wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)
+        core.followObjects(core.objects.everything, by: core.features.all.filter { !$0.isReading })
+        for feature in core.features.all { try feature.activate(&core) }
         try core.reconcileRoutes()
         try core.programs.attach(to: devices)
         for endpoint in core.endpoints.values where !endpoint.isWithoutVeth {
@@ -112,8 +93,8 @@ struct AgentCore: ~Copyable {
 
     private init(
         settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
-        programs: consuming DatapathPrograms, conntrack: consuming Conntrack, requestPolicies: RequestPolicies,
-        names: LearnedNames, services: consuming ServiceTable, starts: Int, pool: NodeAddresses,
+        programs: consuming DatapathPrograms, conntrack: consuming Conntrack,
+        features: DatapathFeatures, starts: Int, pool: NodeAddresses,
         cluster: StateStore.Cluster,
         objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
@@ -123,10 +104,8 @@ struct AgentCore: ~Copyable {
         self.devices = devices
         self.programs = programs
         self.conntrack = conntrack
-        self.requestPolicies = requestPolicies
-        self.names = names
-        events = EventLog(rules: policies.ruleNames, names: names)
-        self.services = services
+        self.features = features
+        events = EventLog(rules: features.policy.state.ruleNames, names: features.proxy.names)
         self.starts = starts
         self.pool = pool
         self.cluster = cluster
@@ -185,7 +164,8 @@ struct AgentCore: ~Copyable {
     func reconcileIPCache() throws {
         let desired = try IPCachePlan.desired(
             own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values),
-            ranges: policies.ranges.numbers, apiServers: apiServers(), isTunnelled: settings.routing.tunnel != nil)
+            ranges: features.policy.state.ranges.numbers, apiServers: apiServers(),
+            isTunnelled: settings.routing.tunnel != nil)
         let difference = IPCachePlan.difference(from: try programs.maps.ipcache(), to: desired)
         try programs.maps.apply(difference)
     }
@@ -216,11 +196,11 @@ struct AgentCore: ~Copyable {
     /// Whether all that forwarding needs is in place, and mends what can be mended.
     mutating func verify() {
         do {
-            problems = try programs.inspect(devices).missing + masqueradeProblems() + bandwidthProblems()
+            problems = try programs.inspect(devices).missing + featureProblems()
             if !problems.isEmpty {
                 Log.warning("mending the datapath", ["missing": problems.joined(separator: "; ")])
                 try mend()
-                problems = try programs.inspect(devices).missing + masqueradeProblems() + bandwidthProblems()
+                problems = try programs.inspect(devices).missing + featureProblems()
             }
             let health = endpoints.values.first(where: \.isHealth)
             if try health.flatMap({ try netlink.findLink(named: $0.hostInterface) }) == nil {
@@ -237,8 +217,7 @@ struct AgentCore: ~Copyable {
         devices = try HostDevices.ensure(settings, router: router, store, netlink)
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
         try reconcileMaps()
-        try configureMasquerade()
-        try configureBandwidth()
+        try configureFeatures()
         try reconcileRoutes()
         try programs.attach(to: devices)
     }
@@ -246,7 +225,7 @@ struct AgentCore: ~Copyable {
     /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its own.
     ///
     /// - Parameter newcomer: an endpoint that is being connected.
-    func reconcileRoutes(newcomer: EndpointRecord? = nil) throws {
+    mutating func reconcileRoutes(newcomer: EndpointRecord? = nil) throws {
         let isTunnelled = settings.routing.tunnel != nil
         let pods = (endpoints.values.map(\.address) + [newcomer?.address].compactMap { $0 })
             .compactMap { IPv4Address($0) }.map { IPv4CIDR(host: $0) }
@@ -255,7 +234,7 @@ struct AgentCore: ~Copyable {
         }
         .compactMap { IPv4Address($0.address) }.map { IPv4CIDR(host: $0) }
         let own = pool.interfacePool == nil ? [settings.podCIDR] : pods
-        try reconcileInterfaceRules(newcomer: newcomer)
+        try routeFeatures(newcomer: newcomer)
         let (routes, refused) = NodeRoutes.desired(
             // The other plugin's own route to its pod would go past the datapath.
             local: (isTunnelled ? settings.clusterPodCIDRs : own) + chained,

@@ -78,7 +78,7 @@ extension AgentCore {
     /// Changes of objects: first written down, then known, then into the kernel.
     ///
     /// - Parameter texts: the items as they came; none when that is not known.
-    /// - Throws: `AgentError` `objects-not-applied` when a consumer could not follow; the objects are known all the same.
+    /// - Throws: `AgentError` `objects-not-applied` when a feature could not follow; the objects are known all the same.
     mutating func take<Object: KubeObject>(
         _ changes: ObjectChanges<Object>, texts: [ArraySlice<UInt8>] = [],
         into table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>
@@ -90,9 +90,9 @@ extension AgentCore {
             changes.apply(to: &objects[keyPath: table])
         }
         // A service changes with its slices.
-        delta[.services].formUnion(slices.follow(delta[.endpointSlices], objects.endpointSlices))
-        reconcileObjects(delta)
-        if !delta.isEmpty, ServiceMark.kinds.contains(Object.kind) { markServices() }
+        delta[.services].formUnion(features.services.slices.follow(delta[.endpointSlices], objects.endpointSlices))
+        followObjects(delta)
+        if !delta.isEmpty, ServiceMark.kinds.contains(Object.kind) { features.services.mark(self) }
         guard objectProblems.isEmpty else {
             let problems = objectProblems.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
             throw AgentError(code: "objects-not-applied", message: problems.joined(separator: "; "))

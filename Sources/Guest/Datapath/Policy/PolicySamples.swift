@@ -2,18 +2,18 @@ import AgentAPI
 import DatapathModel
 import Policy
 
-extension AgentCore {
+extension PolicyFeature {
     /// The policy map as it is in the kernel.
-    func policySamples() throws -> [PolicySample] {
-        let classes = try programs.maps.policy.classes()
-        let labels = Dictionary(knownIdentities().map { ($0.id, $0.labels) }) { first, _ in first }
-        return try programs.maps.policy.entries().sorted { Self.isBefore($0.key, $1.key) }.map { key, value in
+    func samples(_ core: borrowing AgentCore) throws -> [PolicySample] {
+        let classes = try core.programs.maps.policy.classes()
+        let labels = Dictionary(core.knownIdentities().map { ($0.id, $0.labels) }) { first, _ in first }
+        return try core.programs.maps.policy.entries().sorted { Self.isBefore($0.key, $1.key) }.map { key, value in
             PolicySample(
                 endpointID: key.endpointID, direction: key.direction?.description ?? "unknown",
                 verdict: value.verdict.name, identity: key.identity.rawValue,
                 labels: labels[key.identity.rawValue] ?? [],
                 ports: Self.text(classes.ports[key.portClass] ?? [], of: key.portClass),
-                rule: policies.ruleNames.name(of: value.rule), proxyPort: value.verdict.proxyPort)
+                rule: state.ruleNames.name(of: value.rule), proxyPort: value.verdict.proxyPort)
         }
     }
 

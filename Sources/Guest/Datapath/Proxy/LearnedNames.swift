@@ -58,35 +58,26 @@ final class LearnedNames: Sendable {
     var entries: [NameCache.Entry] { cache.withLock { $0.entries } }
 }
 
-extension AgentCore {
+extension ProxyFeature {
     /// An answer with an address that no policy knows yet: written down, then into policies and maps.
-    mutating func learn(_ answer: NameAnswer) throws {
-        let endpoint = endpoints.values.first { IPv4Address($0.address) == answer.connection.client }
+    func learn(_ answer: NameAnswer, _ core: inout AgentCore) throws {
+        let endpoint = core.endpoints.values.first { IPv4Address($0.address) == answer.connection.client }
         names.insert(answer, endpoint: endpoint?.id ?? 0)
-        try store.save(names.entries)
-        let patterns = PolicyCompiler.names(in: policies.units)
-        if patterns.contains(where: { $0.matches(answer.name) }) { try enforcePolicies() }
+        try core.store.save(names.entries)
+        let patterns = PolicyCompiler.names(in: core.features.policy.state.units)
+        if patterns.contains(where: { $0.matches(answer.name) }) { try core.enforcePolicies() }
         names.hold(answer.name)
     }
 
-    /// Forgets names whose time is over and that no connection uses.
-    ///
-    /// - Parameter inUse: addresses that pods have connections to.
-    mutating func expireNames(inUse: Set<IPv4Address>) throws {
-        if names.isEmpty { return }
-        let isChanged = names.expire(inUse: inUse)
-        try store.save(names.entries)
-        if isChanged { try enforcePolicies() }
-    }
-
     /// For `datapathd fqdn cache list`.
-    func nameSamples() -> [NameSample] {
+    func samples(_ core: borrowing AgentCore) -> [NameSample] {
         let now = Conntrack.now()
+        let numbers = core.features.policy.state.ranges.numbers
         return names.entries.map { entry in
             NameSample(
                 name: entry.name, address: entry.address, timeToLive: entry.timeToLive,
                 secondsLeft: max(0, entry.expires - now), endpointID: entry.endpointID,
-                identity: IPv4Address(entry.address).flatMap { policies.ranges.numbers[IPv4CIDR(host: $0)] })
+                identity: IPv4Address(entry.address).flatMap { numbers[IPv4CIDR(host: $0)] })
         }
     }
 }

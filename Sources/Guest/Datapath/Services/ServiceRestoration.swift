@@ -30,7 +30,7 @@ final class ServiceRestoration: Sendable {
 
 extension Agent {
     /// Waits until services and endpoint slices are known, as they are but for a moment after a start.
-    func waitForServices() throws { try withCore { core in core.restoration }?.wait() }
+    func waitForServices() throws { try withCore { core in core.features.services.restoration }?.wait() }
 
     /// With the lock, once services and endpoint slices are known.
     func withServices<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
@@ -40,14 +40,15 @@ extension Agent {
 
     /// Reads what the start left for later, on a thread of its own.
     func restoreServices() {
-        guard let restoration = try? withCore({ core in core.restoration }) else { return }
+        guard let restoration = try? withCore({ core in core.features.services.restoration }) else { return }
         startThread("services") {
             let result = Result { try self.readServices() }
             if case .failure(let error) = result {
                 Log.error("services not read", ["error": "\(error)"])
                 try? self.withCore { core in
-                    core.objectProblems[ObjectConsumer.services.name] = "\(error)"
-                    core.unmarkServices()
+                    let services = core.features.services
+                    core.objectProblems[services.name] = "\(error)"
+                    services.unmark(core)
                 }
             }
             restoration.end(result)
@@ -56,7 +57,9 @@ extension Agent {
 
     /// Without the lock, but for the beginning and the end: changes of these objects wait, and nobody else changes the maps.
     private func readServices() throws {
-        let begin = try withCore { core in (store: core.objectStore, objects: core.objects, plan: core.servicePlan) }
+        let begin = try withCore { core in
+            (store: core.objectStore, objects: core.objects, plan: core.features.services.plan(core))
+        }
         var (store, objects) = (begin.store, begin.objects)
         let read = try store.load(ServiceMark.readLater)
         objects.services = read.services
@@ -69,14 +72,15 @@ extension Agent {
         var handed: ServiceTable? = consume table
         try withCore { core in
             guard let table = handed.take() else { return }
-            core.services = table
+            let services = core.features.services
+            services.table = table
             core.objects.services = objects.services
             core.objects.endpointSlices = objects.endpointSlices
-            core.slices = slices
-            core.plannedServices = begin.plan.digest
+            services.slices = slices
+            services.plannedServices = begin.plan.digest
             core.objectStore.adopt(ServiceMark.readLater, from: store)
-            core.restoration = nil
-            core.markServices()
+            services.restoration = nil
+            services.mark(core)
         }
         Log.info("services read", ["services": "\(objects.services.count)"])
     }

@@ -1,32 +1,67 @@
+import AgentAPI
 import DatapathOptions
 import KubeObjects
 import NetAddress
 
-extension ObjectConsumer {
-    /// Services, which change with their slices, pods' host ports and the nodes' addresses → the service maps; all of them when
-    /// what they depend on besides objects of their own has changed. Without kube-proxy replacement there are none.
-    static let services = ObjectConsumer(name: "services", kinds: [.services, .nodes, .pods]) { core, delta in
-        try core.reconcileServices(delta)
-    }
-}
+/// Services in kube-proxy's place: frontends and backends in the service maps, and the programs at sockets.
+final class ServicesFeature: DatapathFeature {
+    let name = "services"
+    /// Services change with their slices, with pods' host ports and with the nodes' addresses.
+    let kinds: Set<ObjectKind> = [.services, .nodes, .pods]
 
-extension AgentCore {
-    mutating func reconcileServices(_ delta: ObjectDelta) throws {
-        let plan = servicePlan
+    var table: ServiceTable
+    var slices = SliceIndex()
+    /// While services and endpoint slices are not read yet, because the maps were marked as saying what they mean.
+    var restoration: ServiceRestoration?
+    /// Digest of the plan that all services were last made by; nil before the first time.
+    var plannedServices: UInt64?
+    /// How this start came to the content of the service maps, for the status.
+    var startedBy = ""
+
+    init(_ table: consuming ServiceTable) { self.table = table }
+
+    var isReading: Bool { restoration != nil }
+
+    func restore(_ core: inout AgentCore) throws {
+        trustMark(&core)
+        if restoration == nil { try load(&core) }
+    }
+
+    /// Without kube-proxy replacement there are no services. All of them are planned again when what they depend on, besides
+    /// objects of their own, has changed.
+    func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws {
+        let plan = plan(core)
         let digest = plan.digest
         var (due, pods) = (delta[.services], delta[.pods])
         if digest != plannedServices {
-            due.formUnion(objects.services.keys)
-            pods.formUnion(objects.pods.keys)
+            due.formUnion(core.objects.services.keys)
+            pods.formUnion(core.objects.pods.keys)
         }
-        try services.reconcile(plan, services: due, pods: pods, objects, slices)
+        try table.reconcile(plan, services: due, pods: pods, core.objects, slices)
         plannedServices = digest
     }
 
+    func activate(_ core: inout AgentCore) throws {
+        mark(core)
+        let options = core.settings.options
+        try SocketPrograms.reconcile(
+            wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)
+    }
+
+    /// A backend that left goes with its last connection.
+    func collect(_ inUse: FlowsInUse, _ core: inout AgentCore) throws {
+        if try table.collect(inUse: inUse.backends) { mark(core) }
+    }
+
+    func describe(_ core: borrowing AgentCore, in status: inout AgentStatus) {
+        status.services = startedBy + (restoration == nil ? "" : ", objects being read")
+    }
+
     /// What services mean on this node now.
-    var servicePlan: ServicePlan {
+    func plan(_ core: borrowing AgentCore) -> ServicePlan {
+        let settings = core.settings
         var plan = ServicePlan(
-            nodeName: settings.config.nodeName, nodeAddresses: nodeAddresses, ownAddresses: ownAddresses,
+            nodeName: settings.config.nodeName, nodeAddresses: core.nodeAddresses, ownAddresses: core.ownAddresses,
             opensClusterAddresses: settings.options.bpf.lbExternalClusterIP,
             maglevSize: settings.options.loadBalancer.algorithm == .maglev ? settings.options.maglev.tableSize : 0)
         plan.kinds = settings.options.servedKinds
@@ -37,14 +72,16 @@ extension AgentCore {
         }
         return plan
     }
+}
 
-    /// Of the node and of its devices, in order.
-    private var ownAddresses: [IPv4Address] {
+extension AgentCore {
+    /// Addresses of the node and of its devices, in order.
+    fileprivate var ownAddresses: [IPv4Address] {
         Set([settings.nodeAddress] + devices.nodeDevices.compactMap(\.address)).sorted()
     }
 
-    /// This node's and those of the nodes that are known as objects.
-    private var nodeAddresses: [IPv4Address] {
+    /// Addresses of this node and of the nodes that are known as objects, in order.
+    fileprivate var nodeAddresses: [IPv4Address] {
         let known = objects.nodes.values.compactMap { $0.internalIP.flatMap { IPv4Address($0) } }
         return Set(known + [settings.nodeAddress]).sorted()
     }

@@ -36,62 +36,58 @@ struct PolicyState: Sendable {
     }
 }
 
-extension ObjectConsumer {
-    static let policies = ObjectConsumer(
-        name: "policies",
-        kinds: [.networkPolicies, .ciliumNetworkPolicies, .namespaces, .pods, .endpointSlices]
-    ) { core, delta in try core.followPolicies(delta) }
-}
-
 /// Policies that cannot be enforced, each with the reason.
 struct PolicyRefusals: Error, CustomStringConvertible {
     let refusals: [PolicyRefusal]
     var description: String { refusals.map(\.description).joined(separator: "; ") }
 }
 
-extension AgentCore {
-    /// Takes over what an earlier agent left in the maps; before the endpoints are restored.
-    mutating func restorePolicies() throws {
-        policies.entries = try programs.maps.policy.entries()
-        policies.classes = try programs.maps.policy.classes()
-        policies.ranges = LocalIdentities(ipcache: try programs.maps.ipcache())
+/// Network policies of Kubernetes and Cilium, compiled into the policy map.
+final class PolicyFeature: DatapathFeature {
+    let name = "policies"
+    let kinds: Set<ObjectKind> = [.networkPolicies, .ciliumNetworkPolicies, .namespaces, .pods, .endpointSlices]
+    var state = PolicyState()
+
+    /// Takes over what an earlier agent left in the maps.
+    func restore(_ core: inout AgentCore) throws {
+        state.entries = try core.programs.maps.policy.entries()
+        state.classes = try core.programs.maps.policy.classes()
+        state.ranges = LocalIdentities(ipcache: try core.programs.maps.ipcache())
     }
 
     /// Policies, pods, namespaces or the API server's addresses changed.
     ///
     /// - Throws: `PolicyRefusals` when a policy cannot be enforced; all others are.
-    mutating func followPolicies(_ delta: ObjectDelta) throws {
+    func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws {
         var refusals: [PolicyRefusal] = []
-        if delta.touches([.networkPolicies, .ciliumNetworkPolicies]) {
-            policies.units = policyUnits(&refusals)
-        }
-        if delta.touches([.namespaces]) { try deriveIdentitiesAgain() }
+        if delta.touches([.networkPolicies, .ciliumNetworkPolicies]) { state.units = units(core, &refusals) }
+        if delta.touches([.namespaces]) { try core.deriveIdentitiesAgain() }
         if delta.touches([.endpointSlices]) {
-            let servers = apiServers()
-            if servers != policies.apiServers { try reconcileIPCache() }
-            policies.apiServers = servers
+            let servers = core.apiServers()
+            if servers != state.apiServers { try core.reconcileIPCache() }
+            state.apiServers = servers
         }
         // Slices say where the API server is, and nothing else that policies depend on.
-        if delta.touches(ObjectConsumer.policies.kinds.subtracting([.endpointSlices])) { try enforcePolicies() }
+        if delta.touches(kinds.subtracting([.endpointSlices])) { try enforce(&core) }
         if !refusals.isEmpty { throw PolicyRefusals(refusals: refusals) }
     }
 
-    private func policyUnits(_ refusals: inout [PolicyRefusal]) -> [PolicyUnit] {
+    private func units(_ core: borrowing AgentCore, _ refusals: inout [PolicyRefusal]) -> [PolicyUnit] {
         var units: [PolicyUnit] = []
-        for (_, policy) in objects.networkPolicies.sorted(by: { $0.key < $1.key }) {
+        for (_, policy) in core.objects.networkPolicies.sorted(by: { $0.key < $1.key }) {
             do { units += try policy.units() } catch { refusals.append(error) }
         }
-        for (_, policy) in objects.ciliumNetworkPolicies.sorted(by: { $0.key < $1.key }) {
+        for (_, policy) in core.objects.ciliumNetworkPolicies.sorted(by: { $0.key < $1.key }) {
             do {
                 let own = try policy.units()
-                if own.contains(where: \.readsRequests), !settings.kernelFeatures.available.contains(.skAssign) {
+                if own.contains(where: \.readsRequests), !core.settings.kernelFeatures.available.contains(.skAssign) {
                     throw PolicyRefusal(
                         policy: own[0].policy, field: "toPorts.rules",
                         reason:
                             "kernel feature missing: \(KernelFeature.skAssign.rawValue), without which nothing reaches the proxy"
                     )
                 }
-                if own.contains(where: \.readsRequests), !settings.options.l7Proxy {
+                if own.contains(where: \.readsRequests), !core.settings.options.l7Proxy {
                     throw PolicyRefusal(
                         policy: own[0].policy, field: "toPorts.rules", reason: "l7Proxy is false: nobody reads requests"
                     )
@@ -114,23 +110,23 @@ extension AgentCore {
     /// - Parameter newcomer: an endpoint that is not connected yet, and whose interface has no entry.
     /// - Returns: what decides about the newcomer.
     @discardableResult
-    mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
+    func enforce(_ core: inout AgentCore, newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
         let present =
-            endpoints.values.filter { $0.phase == .ready && !$0.isWithoutVeth } + (newcomer.map { [$0] } ?? [])
-        policies.names = names.addresses(of: PolicyCompiler.names(in: policies.units))
-        let named = Set(policies.names.keys.map { IPv4CIDR(host: $0) })
-        let ranges = try policies.ranges.changed(to: PolicyCompiler.ranges(in: policies.units).union(named))
-        try startProxiesIfNeeded()
-        let plan = try policyPlan(present, ranges)
+            core.endpoints.values.filter { $0.phase == .ready && !$0.isWithoutVeth } + (newcomer.map { [$0] } ?? [])
+        state.names = core.features.proxy.names.addresses(of: PolicyCompiler.names(in: state.units))
+        let named = Set(state.names.keys.map { IPv4CIDR(host: $0) })
+        let ranges = try state.ranges.changed(to: PolicyCompiler.ranges(in: state.units).union(named))
+        try core.features.proxy.start(for: state.units, &core)
+        let plan = try plan(core, present, ranges)
         // Before the first packet comes to the proxy: what it will be asked about.
-        requestPolicies.replace(plan.requests)
-        try programs.maps.policy.set(plan.entries.filter { policies.entries[$0.key] != $0.value })
-        policies.entries.merge(plan.entries) { _, new in new }
-        try programs.maps.policy.change(policies.classes, to: plan.classes)
-        policies.classes = plan.classes
-        if ranges != policies.ranges {
-            policies.ranges = ranges
-            try reconcileIPCache()
+        core.features.proxy.requests.replace(plan.requests)
+        try core.programs.maps.policy.set(plan.entries.filter { state.entries[$0.key] != $0.value })
+        state.entries.merge(plan.entries) { _, new in new }
+        try core.programs.maps.policy.change(state.classes, to: plan.classes)
+        state.classes = plan.classes
+        if ranges != state.ranges {
+            state.ranges = ranges
+            try core.reconcileIPCache()
         }
         var enforced = PolicyEnforcement()
         for endpoint in present {
@@ -138,25 +134,27 @@ extension AgentCore {
             if endpoint.key == newcomer?.key {
                 enforced = enforcement
             } else if enforcement != endpoint.enforcement {
-                endpoints[endpoint.key]?.enforcement = enforcement
-                if let changed = endpoints[endpoint.key] { try programs.maps.updateInterface(of: changed) }
+                core.endpoints[endpoint.key]?.enforcement = enforcement
+                if let changed = core.endpoints[endpoint.key] { try core.programs.maps.updateInterface(of: changed) }
             }
         }
-        let stale = policies.entries.keys.filter { plan.entries[$0] == nil }
-        try programs.maps.policy.remove(stale)
-        for key in stale { policies.entries[key] = nil }
-        policies.endpoints = plan.endpoints
+        let stale = state.entries.keys.filter { plan.entries[$0] == nil }
+        try core.programs.maps.policy.remove(stale)
+        for key in stale { state.entries[key] = nil }
+        state.endpoints = plan.endpoints
         return enforced
     }
 
-    private func policyPlan(_ present: [EndpointRecord], _ ranges: LocalIdentities) throws -> PolicyPlan {
+    private func plan(_ core: borrowing AgentCore, _ present: [EndpointRecord], _ ranges: LocalIdentities) throws
+        -> PolicyPlan
+    {
         var compiled: [UInt16: EndpointPolicy] = [:]
         var requests: [IPv4Address: RequestPolicies.Endpoint] = [:]
-        if !policies.units.isEmpty {
+        if !state.units.isEmpty {
             var compiler = PolicyCompiler(
-                units: policies.units, identities: peerIdentities(present, ranges), node: Identity.host.rawValue)
+                units: state.units, identities: peerIdentities(core, present, ranges), node: Identity.host.rawValue)
             for endpoint in present {
-                let (labels, ports) = (identityLabels(of: endpoint), namedPorts(of: endpoint))
+                let (labels, ports) = (core.identityLabels(of: endpoint), core.namedPorts(of: endpoint))
                 let policy = compiler.compile(labels: labels, ports: ports)
                 compiled[endpoint.id] = policy
                 if let address = IPv4Address(endpoint.address) {
@@ -177,18 +175,18 @@ extension AgentCore {
                     id: endpoint.id, identity: Identity(rawValue: endpoint.identity))
             }
         }
-        let proxies = proxies
+        let proxy = core.features.proxy
         var plan = try PolicyPlan(
-            endpoints: compiled, classes: policies.classes, ruleNames: policies.ruleNames,
-            proxyPort: { proxies.port($0, $1) })
+            endpoints: compiled, classes: state.classes, ruleNames: state.ruleNames,
+            proxyPort: { proxy.port($0, $1) })
         plan.requests = requests
         return plan
     }
 
     /// The revision is raised when a connection that was allowed might no longer be.
-    private mutating func enforcement(of endpoint: EndpointRecord, _ plan: PolicyPlan) -> PolicyEnforcement {
+    private func enforcement(of endpoint: EndpointRecord, _ plan: PolicyPlan) -> PolicyEnforcement {
         let directions = plan.directions(of: endpoint.id)
-        let before = policies.endpoints[endpoint.id]
+        let before = state.endpoints[endpoint.id]
         let after = plan.endpoints[endpoint.id] ?? EndpointPolicy()
         let isStricter = PolicyDirection.allCases.contains { direction in
             guard let new = after[direction] else { return false }
@@ -199,17 +197,21 @@ extension AgentCore {
         let isNew = endpoint.enforcement.revision == 0
         return PolicyEnforcement(
             directions: directions,
-            revision: isStricter || isNew ? policies.nextRevision() : endpoint.enforcement.revision)
+            revision: isStricter || isNew ? state.nextRevision() : endpoint.enforcement.revision)
     }
 
     // MARK: Who is who
 
     /// Every identity that a rule can select.
-    private func peerIdentities(_ present: [EndpointRecord], _ ranges: LocalIdentities) -> [PeerIdentity] {
-        var labels = identities.all.mapValues(\.labels)
+    private func peerIdentities(
+        _ core: borrowing AgentCore, _ present: [EndpointRecord], _ ranges: LocalIdentities
+    ) -> [PeerIdentity] {
+        var labels = core.identities.all.mapValues(\.labels)
         for (identity, texts) in SecurityIdentity.reserved { labels[identity.rawValue] = texts }
-        for endpoint in present where !endpoint.isHealth { labels[endpoint.identity] = identityLabels(of: endpoint) }
-        let ports = portsByIdentity()
+        for endpoint in present where !endpoint.isHealth {
+            labels[endpoint.identity] = core.identityLabels(of: endpoint)
+        }
+        let ports = core.portsByIdentity()
         let known = labels.map { PeerIdentity(number: $0, labels: $1, ports: ports[$0] ?? []) }
         let named = ranges.numbers.map {
             let names = names(of: $0)
@@ -221,11 +223,19 @@ extension AgentCore {
 
     /// The names that policies let endpoints go to and that DNS answered with this address.
     func names(of range: IPv4CIDR) -> Set<String> {
-        range.prefixLength == 32 ? policies.names[range.address] ?? [] : []
+        range.prefixLength == 32 ? state.names[range.address] ?? [] : []
+    }
+}
+
+extension AgentCore {
+    /// Has the policies decide about the endpoints of the node; see `PolicyFeature.enforce`.
+    @discardableResult
+    mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
+        try features.policy.enforce(&self, newcomer: newcomer)
     }
 
     /// The names that pods anywhere in the cluster give to their ports.
-    private func portsByIdentity() -> [UInt32: [NamedPort]] {
+    fileprivate func portsByIdentity() -> [UInt32: [NamedPort]] {
         var ports: [UInt32: Set<NamedPort>] = [:]
         for pod in objects.pods.values {
             let named = Self.namedPorts(of: pod)
@@ -236,7 +246,7 @@ extension AgentCore {
         return ports.mapValues { $0.sorted { ($0.name, $0.number) < ($1.name, $1.number) } }
     }
 
-    private func namedPorts(of endpoint: EndpointRecord) -> [NamedPort] {
+    fileprivate func namedPorts(of endpoint: EndpointRecord) -> [NamedPort] {
         let key = ObjectKey(namespace: endpoint.namespace, name: endpoint.name)
         return objects.pods[key].map(Self.namedPorts) ?? []
     }
@@ -250,8 +260,9 @@ extension AgentCore {
 
     /// Addresses of the API server: endpoints of the service `kubernetes`.
     func apiServers() -> [IPv4Address] {
-        if let restoration { return restoration.mark.apiServers }
-        return slices.slices(of: ObjectKey(namespace: "default", name: "kubernetes"))
+        let services = features.services
+        if let restoration = services.restoration { return restoration.mark.apiServers }
+        return services.slices.slices(of: ObjectKey(namespace: "default", name: "kubernetes"))
             .compactMap { objects.endpointSlices[$0] }
             .flatMap { $0.endpoints.flatMap(\.addresses) }.compactMap { IPv4Address($0) }
     }

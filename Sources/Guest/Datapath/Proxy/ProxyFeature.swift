@@ -28,62 +28,79 @@ enum ProxyRoutes {
 }
 
 /// The node's proxies, each from the first policy on that needs it; until then they cost nothing.
-struct Proxies: Sendable {
+final class ProxyFeature: DatapathFeature {
+    let name = "proxy"
     /// Reads HTTP requests that come to pods, and those that pods send.
-    var ingress: RequestProxy?
-    var egress: RequestProxy?
+    private var ingress: RequestProxy?
+    private var egress: RequestProxy?
     /// Reads what pods ask DNS.
-    var names: NameProxy?
+    private var dns: NameProxy?
+    /// What DNS answered pods.
+    let names: LearnedNames
+    /// What the proxies ask about.
+    let requests: RequestPolicies
 
-    /// Preferred, so that a restart finds its packets.
-    static let ports: (ingress: UInt16, egress: UInt16, names: UInt16) = (10_500, 10_501, 10_502)
+    /// Preferred ports, so that a restart finds its packets.
+    private static let ports: (ingress: UInt16, egress: UInt16, dns: UInt16) = (10_500, 10_501, 10_502)
 
-    /// Where the proxy listens; 0: it does not.
+    init(names: LearnedNames, requests: RequestPolicies) {
+        self.names = names
+        self.requests = requests
+    }
+
+    /// Where the proxy listens; 0 when it does not.
     func port(_ direction: PolicyDirection, _ reader: RequestReader) -> UInt16 {
         switch (direction, reader) {
         case (.ingress, _): ingress?.port ?? 0
         case (.egress, .http): egress?.port ?? 0
-        case (.egress, .dns): names?.port ?? 0
+        case (.egress, .dns): dns?.port ?? 0
         }
     }
-}
 
-extension AgentCore {
-    /// Starts the proxies that rules need.
-    mutating func startProxiesIfNeeded() throws {
-        let rules = policies.units.flatMap(\.rules)
+    /// Forgets names whose time is over and that no connection uses.
+    func collect(_ inUse: FlowsInUse, _ core: inout AgentCore) throws {
+        if names.isEmpty { return }
+        let isChanged = names.expire(inUse: inUse.destinations)
+        try core.store.save(names.entries)
+        if isChanged { try core.enforcePolicies() }
+    }
+
+    /// Starts the proxies that the policies' rules need.
+    func start(for policies: [PolicyUnit], _ core: inout AgentCore) throws {
+        let rules = policies.flatMap(\.rules)
         func isNeeded(_ direction: PolicyDirection, _ reader: RequestReader) -> Bool {
-            proxies.port(direction, reader) == 0
+            port(direction, reader) == 0
                 && rules.contains { $0.direction == direction && $0.requests?.reader == reader }
         }
         let needed = (isNeeded(.ingress, .http), isNeeded(.egress, .http), isNeeded(.egress, .dns))
         guard needed.0 || needed.1 || needed.2 else { return }
-        try ProxyRoutes.ensure(netlink)
+        try ProxyRoutes.ensure(core.netlink)
         do {
-            if needed.0 { proxies.ingress = try httpProxy(.ingress) }
-            if needed.1 { proxies.egress = try httpProxy(.egress) }
-            if needed.2 { proxies.names = try nameProxy() }
+            if needed.0 { ingress = try httpProxy(.ingress, core) }
+            if needed.1 { egress = try httpProxy(.egress, core) }
+            if needed.2 { dns = try nameProxy(core) }
         } catch {
             throw DatapathError.kernel("the proxy cannot listen: \(error)")
         }
     }
 
-    private func httpProxy(_ direction: PolicyDirection) throws -> RequestProxy {
-        let (requests, rules, events) = (requestPolicies, policies.ruleNames, events)
+    private func httpProxy(_ direction: PolicyDirection, _ core: borrowing AgentCore) throws -> RequestProxy {
+        let (requests, rules, events) = (requests, core.features.policy.state.ruleNames, core.events)
         var settings = RequestProxy.Settings(mark: ProxyMark.fromProxy)
-        settings.port = direction == .ingress ? Proxies.ports.ingress : Proxies.ports.egress
+        settings.port = direction == .ingress ? Self.ports.ingress : Self.ports.egress
         if direction == .egress { settings.side = .client(ownConnections(port: settings.port)) }
         let started = try RequestProxy(settings) { requests.allows($0, $1, direction, rules, events) }
         Log.info("proxy listens", ["port": "\(started.port)", "requests": "\(direction)"])
         return started
     }
 
-    private func nameProxy() throws -> NameProxy {
-        let (requests, rules, events, names) = (requestPolicies, policies.ruleNames, events, names)
+    private func nameProxy(_ core: borrowing AgentCore) throws -> NameProxy {
+        let (requests, names) = (requests, names)
+        let (rules, events) = (core.features.policy.state.ruleNames, core.events)
         var settings = NameProxy.Settings(
-            mark: ProxyMark.fromProxy, own: ownConnections(port: Proxies.ports.names))
-        settings.port = Proxies.ports.names
-        if self.settings.options.dnsProxy.dnsRejectResponseCode == .nameError { settings.refusal = .nameError }
+            mark: ProxyMark.fromProxy, own: ownConnections(port: Self.ports.dns))
+        settings.port = Self.ports.dns
+        if core.settings.options.dnsProxy.dnsRejectResponseCode == .nameError { settings.refusal = .nameError }
         let started = try NameProxy(settings) { name, connection, transport in
             requests.allows(name: name, connection, transport, rules, events)
         } learn: { answer in
@@ -96,7 +113,7 @@ extension AgentCore {
     /// - Parameter port: the listener's, for who reads the conntrack table; packets of these connections find their sockets
     ///   without it.
     private func ownConnections(port: UInt16) -> OwnConnections {
-        let requests = requestPolicies
+        let requests = requests
         return OwnConnections { connection, number in
             try requests.enter(connection, number, port: port)
         } hasEnded: { connection, number in

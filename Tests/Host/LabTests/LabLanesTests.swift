@@ -1,0 +1,55 @@
+import NamespaceHarness
+import Synchronization
+import Testing
+
+@Suite struct LabLanesTests {
+    /// Who holds lanes, and the most that ever did.
+    private final class Holders: Sendable {
+        let counts = Mutex((now: 0, most: 0, order: [String]()))
+        func enter(_ name: String) {
+            counts.withLock {
+                $0.now += 1
+                $0.most = max($0.most, $0.now)
+                $0.order.append(name)
+            }
+        }
+        func leave() { counts.withLock { $0.now -= 1 } }
+    }
+
+    @Test func noMoreLabsRunThanThereAreLanes() async {
+        let lanes = LabLanes(2)
+        let holders = Holders()
+        await withTaskGroup(of: Void.self) { group in
+            for index in 0..<50 {
+                group.addTask {
+                    let lane = await lanes.lane()
+                    holders.enter("\(index)")
+                    await Task.yield()
+                    holders.leave()
+                    lane.end()
+                }
+            }
+        }
+        #expect(holders.counts.withLock { $0.most } <= 2)
+        #expect(holders.counts.withLock { $0.order.count } == 50)
+    }
+
+    @Test func aLabThatIsAloneHasNobodyBesideIt() async {
+        let lanes = LabLanes(2)
+        let holders = Holders()
+        await withTaskGroup(of: Void.self) { group in
+            for index in 0..<40 {
+                group.addTask {
+                    let isAlone = index % 4 == 0
+                    let lane = await lanes.lane(alone: isAlone)
+                    holders.enter(isAlone ? "alone" : "\(index)")
+                    await Task.yield()
+                    if isAlone { #expect(holders.counts.withLock { $0.now } == 1) }
+                    holders.leave()
+                    lane.end()
+                }
+            }
+        }
+        #expect(holders.counts.withLock { $0.order.count } == 40)
+    }
+}
