@@ -1,6 +1,6 @@
+import Readings
 import Diagnosis
 import Lab
-import Matrix
 import RunEvents
 
 /// Everything that one round of measuring a step brought: what expectations are held against.

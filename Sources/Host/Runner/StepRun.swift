@@ -1,3 +1,4 @@
+import Readings
 import Diagnosis
 import Faults
 import Foundation
@@ -229,12 +230,8 @@ extension ScenarioRun {
     /// The round that was judged, and what its diagnosis found.
     private func emitJudged(_ round: Round, index: Int, _ expectations: Expectations) {
         emitRound(round, index: index, provisional: false)
-        let findings = round.observation.findings.map {
-            DiagnosisRecord.Finding(
-                id: $0.id, summary: $0.summary, evidence: $0.evidence, fix: $0.fix, confidence: $0.confidence)
-        }
-        emitter.emit(
-            .diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: findings)))
+        let found = round.observation.findings
+        emitter.emit(.diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: found)))
     }
 
     private func emitRound(_ round: Round, index: Int, provisional: Bool) {

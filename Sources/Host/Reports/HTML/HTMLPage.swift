@@ -1,5 +1,5 @@
+import Readings
 import Foundation
-import Matrix
 import RunEvents
 
 /// What the page's template is rendered with. Plain text throughout; the template escapes it. A key that is absent is looked
@@ -75,7 +75,7 @@ struct HTMLPage {
     /// Findings of all steps, the same one once, with the names of its steps.
     private var diagnosis: [[String: Any]] {
         var order: [String] = []
-        var found: [String: (finding: DiagnosisRecord.Finding, steps: [String], note: String)] = [:]
+        var found: [String: (finding: Finding, steps: [String], note: String)] = [:]
         for step in report.steps {
             for finding in step.diagnosis?.found ?? [] {
                 let key = finding.id + "\0" + finding.summary

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 import RunEvents
 
 /// The signs of the terminal, with an ASCII twin for each.

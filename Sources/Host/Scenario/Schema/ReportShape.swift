@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Shape of `report.json`.
 enum ReportShape {
