@@ -17,6 +17,7 @@ import PackageDescription
 
 let shared: [Target] = [
     module("NetAddress"),
+    module("Readings"),
     module("Matrix"),
     module("NodeProtocol"),
     module("KubeObjects"),
@@ -85,7 +86,8 @@ let executables: [Target] = [
 
 let tests: [Target] =
     [
-        tests("NetAddress"), tests("Matrix"), tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
+        tests("NetAddress"), tests("Readings"), tests("Matrix"), tests("NodeProtocol"), tests("KubeObjects"),
+        tests("DatapathOptions"),
         tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// The agent ended by itself and said why: its configuration asks for what this node cannot give. What it left in the kernel
 /// goes on forwarding, so no failing cell is put down to it.

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Packets that the VPC's router discarded because nobody in the VPC has their destination: above all calls of a service that
 /// nobody translated.

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Evidence → named root causes. Pure: the same readings give the same findings.
 public enum Diagnosis {

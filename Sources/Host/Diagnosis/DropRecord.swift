@@ -1,5 +1,3 @@
-import Matrix
-
 /// Drop events that failing probes' packets ran into, by reason.
 struct DropRecord {
     let reason: String

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Pods whose interface is no veth: the agent lists them with `ifindex=0`, and in their network namespace is a card. No program is
 /// on their way, so nobody translates their calls of services, and no policy holds for them. Both must say so, the agent and the

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// What was observed of a lab while a matrix was measured. Holds readings only: no fault, no scenario, no expectation
 /// can be expressed in it, so a diagnosis cannot know what was done.
@@ -150,88 +150,6 @@ public struct NodeReading: Codable, Sendable, Hashable {
     }
 }
 
-/// Addresses, ports and ICMP identifiers of a packet, without direction.
-public struct FlowTuple: Codable, Sendable, Hashable, CustomStringConvertible {
-    /// IP protocol number: 1 ICMP, 6 TCP, 17 UDP.
-    public var `protocol`: UInt8
-    public var source: String
-    public var sourcePort: UInt16
-    public var destination: String
-    public var destinationPort: UInt16
-    /// ICMP echo identifier; 0 otherwise.
-    public var icmpID: UInt16
-    public init(
-        protocol: UInt8, source: String, sourcePort: UInt16, destination: String, destinationPort: UInt16,
-        icmpID: UInt16 = 0
-    ) {
-        self.protocol = `protocol`
-        self.source = source
-        self.sourcePort = sourcePort
-        self.destination = destination
-        self.destinationPort = destinationPort
-        self.icmpID = icmpID
-    }
-
-    public var reversed: FlowTuple {
-        FlowTuple(
-            protocol: `protocol`, source: destination, sourcePort: destinationPort, destination: source,
-            destinationPort: sourcePort, icmpID: icmpID)
-    }
-
-    public var description: String {
-        switch `protocol` {
-        case 1: "ICMP \(source) → \(destination) id \(icmpID)"
-        case 6: "TCP \(source):\(sourcePort) → \(destination):\(destinationPort)"
-        case 17: "UDP \(source):\(sourcePort) → \(destination):\(destinationPort)"
-        default: "protocol \(`protocol`) \(source) → \(destination)"
-        }
-    }
-}
-
-/// A probe, what came of it, and how its packets can be told from others.
-public struct ProbeReading: Codable, Sendable {
-    public var key: CellKey
-    public var observed: Outcome
-    /// The probe's flow from the sender's view; nil when it was never sent.
-    public var flow: FlowTuple?
-    /// The receiver confirmed the probe's nonce, whether or not its answer got home; nil when it could not be asked.
-    public var requestArrived: Bool?
-    public var sent: Int
-    public var answered: Int
-    public init(
-        key: CellKey, observed: Outcome, flow: FlowTuple?, requestArrived: Bool?, sent: Int, answered: Int
-    ) {
-        self.key = key
-        self.observed = observed
-        self.flow = flow
-        self.requestArrived = requestArrived
-        self.sent = sent
-        self.answered = answered
-    }
-}
-
-public struct TapPacket: Codable, Sendable, Hashable {
-    public var node: String
-    /// Sent by the node; otherwise delivered to it.
-    public var fromNode: Bool
-    public var outer: FlowTuple
-    /// VXLAN network identifier and the encapsulated packet.
-    public var vni: UInt32?
-    public var inner: FlowTuple?
-    /// The interface's name in the node; nil when it has one only.
-    public var interface: String?
-    public init(
-        node: String, fromNode: Bool, outer: FlowTuple, vni: UInt32?, inner: FlowTuple?, interface: String? = nil
-    ) {
-        self.node = node
-        self.fromNode = fromNode
-        self.outer = outer
-        self.vni = vni
-        self.inner = inner
-        self.interface = interface
-    }
-}
-
 public struct DatapathReading: Codable, Sendable, Hashable {
     public var node: String
     /// Trace point, or `drop`.
@@ -253,22 +171,6 @@ public struct DatapathReading: Codable, Sendable, Hashable {
         self.flow = flow
         self.tunnelPeer = tunnelPeer
         self.rule = rule
-    }
-}
-
-/// A record of the VPC flow log, by the node whose interface it is of.
-public struct FlowLogReading: Codable, Sendable, Hashable {
-    public var node: String
-    public var interfaceID: String
-    public var accepted: Bool
-    public var flow: FlowTuple
-    public var packets: Int
-    public init(node: String, interfaceID: String, accepted: Bool, flow: FlowTuple, packets: Int) {
-        self.node = node
-        self.interfaceID = interfaceID
-        self.accepted = accepted
-        self.flow = flow
-        self.packets = packets
     }
 }
 

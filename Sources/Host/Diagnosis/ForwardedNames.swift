@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// DNS queries that a pod took and could not answer, because what it asked a server outside left its node under the pod's
 /// own address and was not answered.

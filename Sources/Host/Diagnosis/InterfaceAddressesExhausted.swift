@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Pods wait because their node's network interfaces have no address left and its instance type allows no more. Both must
 /// say so: the plugin that refused the pod, and the agent that counts the addresses.

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Pods leave the cluster under their own address, to which nobody outside has a way back.
 enum MissingSNAT: RootCause {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Probes are answered in part, or far fewer packets reach the wire than the datapath sent.
 enum PacketLoss: RootCause {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// The evidence, indexed by flow, so that every probe's packets can be followed hop by hop.
 public struct PathIndex: Sendable {

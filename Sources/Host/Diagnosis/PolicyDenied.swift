@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Network policies of the cluster deny what was probed, as the datapath's verdict says.
 enum PolicyDenied: RootCause {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// The cloud's flow log says REJECT of a failing probe's own packets: no rule of the interface's security groups lets them in.
 enum SecurityGroupRejected: RootCause {

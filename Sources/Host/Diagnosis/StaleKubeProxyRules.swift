@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Calls of services meet rules of kube-proxy's that do them no good: one that sends them to a backend that is not there any
 /// more, or the one that drops what the kernel's conntrack takes for invalid, because it saw half of the connection.

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// The tunnel's UDP port is not allowed: encapsulated packets leave their sender and never reach the receiver's tap,
 /// while the same two nodes reach each other otherwise, and the flow log says REJECT.

@@ -1,10 +1,10 @@
+import Readings
 import AgentAPI
 import DatapathOptions
 import Digest
 import Fabric
 import Foundation
 import KubeObjects
-import Matrix
 import NetAddress
 import NodeProtocol
 import Scenario

@@ -1,5 +1,5 @@
+import Readings
 import AgentAPI
-import Matrix
 import NodeProtocol
 import Scenario
 

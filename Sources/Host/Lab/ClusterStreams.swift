@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 import NodeProtocol
 
 /// A long-lived flow and how it fared.

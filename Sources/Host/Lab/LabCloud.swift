@@ -1,8 +1,8 @@
+import Readings
 import CloudAPI
 public import Fabric
 import Foundation
 import LinuxKernel
-import Matrix
 import NetAddress
 import NodeProtocol
 import Prober

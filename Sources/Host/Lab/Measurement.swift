@@ -1,3 +1,4 @@
+import Readings
 import Matrix
 
 /// One measured cell, before anybody judges it.

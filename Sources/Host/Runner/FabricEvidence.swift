@@ -1,3 +1,4 @@
+import Readings
 import Diagnosis
 import Fabric
 import Lab

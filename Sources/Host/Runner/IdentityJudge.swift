@@ -1,3 +1,4 @@
+import Readings
 import AgentAPI
 import Lab
 import Matrix

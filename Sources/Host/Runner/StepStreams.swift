@@ -1,5 +1,5 @@
+import Readings
 import Lab
-import Matrix
 import NodeProtocol
 import Scenario
 

@@ -1,5 +1,5 @@
+import Readings
 import Diagnosis
-import Matrix
 import RunEvents
 import Scenario
 

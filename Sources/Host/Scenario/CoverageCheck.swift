@@ -1,3 +1,4 @@
+import Readings
 import Matrix
 
 /// Whether the rules of a step say something about every cell that will be measured. Bounded over the whole file.

@@ -1,5 +1,5 @@
+import Readings
 import Diagnosis
-import Matrix
 import Testing
 
 /// A client on one node, a DNS server's pod on another, a service before it, and the VPC's resolver.

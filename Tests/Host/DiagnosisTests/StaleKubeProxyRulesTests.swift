@@ -1,5 +1,5 @@
+import Readings
 import Diagnosis
-import Matrix
 import Testing
 
 @Suite struct StaleKubeProxyRulesTests {

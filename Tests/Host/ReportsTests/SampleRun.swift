@@ -1,3 +1,4 @@
+import Readings
 import Foundation
 import Matrix
 import RunEvents

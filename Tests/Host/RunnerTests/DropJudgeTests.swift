@@ -1,3 +1,4 @@
+import Readings
 import Diagnosis
 import Matrix
 import RunEvents

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 import NodeProtocol
 import Testing
 

@@ -1,3 +1,4 @@
+import Readings
 import KubeObjects
 import Matrix
 import Testing

@@ -1,5 +1,5 @@
+import Readings
 import KubeObjects
-import Matrix
 import NodeProtocol
 import Scenario
 

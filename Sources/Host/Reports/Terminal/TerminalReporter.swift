@@ -1,5 +1,4 @@
 import Foundation
-import Matrix
 import RunEvents
 
 /// The run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines below them for

@@ -1,6 +1,5 @@
 import CloudAPI
 import KubeObjects
-import Matrix
 
 extension ScenarioReader {
     mutating func step(_ value: YAMLValue, name: String) -> Step {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// `apiVersion` of every file of this version.
 public let scenarioAPIVersion = "labrun.dev/v1alpha1"
