@@ -14,11 +14,11 @@ extension Cluster {
         try await node.wait(for: "ready", within: deadline) { $0.isReady }
     }
 
-    /// As `startAgent`; but an agent that ends by itself with the new values has refused them, which is what a scenario
-    /// wants to see, not a failure of the lab.
+    /// Starts the agent as `startAgent` does. An agent that ends by itself has refused the new values; a scenario may
+    /// want to see that, so it is no failure of the lab.
     func startAgentOrLetItRefuse(of node: ClusterNode) async throws {
         do {
-            // Under emulation, beside other load, the verifier alone has taken 15 s.
+            // On an emulated node of a busy host the verifier alone has taken 15 s.
             try await startAgent(of: node, within: .seconds(90))
             refused(node.name, false)
         } catch {
