@@ -1,12 +1,13 @@
 import Lab
 import Scenario
 
-/// kube-proxy is gone and its rules are still in the kernel: nobody removed them, and nobody keeps them up to date.
+/// Ends kube-proxy and leaves its rules in the kernel, where nobody keeps them up to date.
 struct KubeProxyResidueFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "kube-proxy-residue", summary: "leave kube-proxy's rules on {nodes} without a kube-proxy",
-        parameters: [.init("nodes", .nodes, required: true, help: "nodes where the rules are left")],
-        needsUserland: true)
+        parameters: [FaultParameter.nodes(required: true, help: "nodes where the rules are left")],
+        needsUserland: true,
+        claims: { $0.claims(.kubeProxy, among: $1) })
 
     private let nodes: [ClusterNode]
     private let cluster: Cluster
@@ -17,7 +18,6 @@ struct KubeProxyResidueFault: Fault {
     }
 
     var targets: [String] { nodes.map { "\($0.name) kube-proxy" } }
-    var claims: Set<String> { Set(targets) }
 
     func inject() async throws {
         for node in nodes { try await cluster.abandonKubeProxy(on: node) }

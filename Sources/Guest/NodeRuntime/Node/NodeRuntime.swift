@@ -93,7 +93,6 @@ public final class NodeRuntime: Sendable {
         case .hello: return .hello(hello)
         case .configure(let wanted): try configure(wanted)
         case .startAgent: return .agent(try startAgent())
-        case .stopAgent(let signal): return .agent(try agent.stop(signal: signal))
         case .agentCall(let call):
             return .agentReply(
                 try AgentSocket.call(
@@ -103,8 +102,7 @@ public final class NodeRuntime: Sendable {
         case .openStreams(let plan): try streams.open(plan, namespacePath: Pods.namespacePath)
         case .readStreams(let id): return .streams(try streams.read(id))
         case .closeStreams(let id): try streams.close(id)
-        case .setNetem(let netem): try NodeNetem.set(netem)
-        case .clearNetem(let interface): try NodeNetem.clear(interface)
+        case .operate(let operation): return .reading(try NodeOperations(agent: agent).carryOut(operation))
         case .snapshot: return .snapshot(try snapshot())
         case .podInterfaces: return .podInterfaces(pods.interfaces())
         case .execute(let command): return .executed(try execute(command))
