@@ -1,6 +1,6 @@
-import Readings
 import AgentAPI
 import NodeProtocol
+import Readings
 import Scenario
 
 extension Cluster {

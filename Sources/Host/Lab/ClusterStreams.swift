@@ -1,5 +1,5 @@
-import Readings
 import NodeProtocol
+import Readings
 
 /// A long-lived flow and how it fared.
 public struct StreamMeasurement: Sendable {

@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 
 /// One measured cell, before anybody judges it.
 public struct ProbeMeasurement: Sendable, Hashable {

@@ -1,10 +1,10 @@
-import Readings
 import AgentAPI
 import Diagnosis
 import Foundation
 import KubeProxy
 import Lab
 import LinuxKernel
+import Readings
 import RunEvents
 
 /// Where the recordings of a round begin.

@@ -1,9 +1,9 @@
-import Readings
 import Diagnosis
 import Faults
 import Foundation
 import Lab
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 

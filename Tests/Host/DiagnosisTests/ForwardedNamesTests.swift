@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
 /// A client on one node, a DNS server's pod on another, a service before it, and the VPC's resolver.

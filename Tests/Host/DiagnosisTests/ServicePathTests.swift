@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
 /// Calls of services: their packets carry a backend's address once they are translated, and a node's calls its address in the

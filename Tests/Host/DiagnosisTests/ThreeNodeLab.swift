@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 
 /// Evidence of a three-node lab with one pod a node, built packet by packet: what crosses the wire is decided by
 /// `passes`, and everything else follows from it.

@@ -1,5 +1,5 @@
-import Readings
 import Foundation
+import Readings
 import RunEvents
 
 /// `junit.xml`: a suite a scenario, a case an expectation of a step.
