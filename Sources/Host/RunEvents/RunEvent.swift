@@ -25,6 +25,8 @@ public struct RunEvent: Codable, Sendable {
         /// A matrix was measured. The last one of a step is the one that its expectations are held against.
         case matrix(step: Int, MatrixRecord)
         case health(step: Int, [HealthRecord])
+        /// How busy the host was in a round of measuring; the last one of a step covers the whole step.
+        case hostLoad(step: Int, HostLoad)
         case diagnosis(step: Int, DiagnosisRecord)
         case expectation(step: Int, ExpectationResult)
         case stepFinished(step: Int, StepResult)

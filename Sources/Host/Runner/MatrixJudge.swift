@@ -9,6 +9,7 @@ extension Judge {
     public func cells(_ observation: Observation, paths: PathIndex?) -> [Cell] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         var explained = 0
+        let doubt = observation.silence.reason
         return observation.measurement.probes.map { probe in
             var expected: [OutcomePattern]?
             var observed = probe.observed
@@ -26,7 +27,9 @@ extension Judge {
             if observed == .notMeasured {
                 verdict = .notMeasured
             } else if let expected {
-                verdict = expected.contains { $0.matches(observed) } ? .pass : .fail
+                let met = expected.contains { $0.matches(observed) }
+                // On a host that kept the nodes from answering, silence where an answer is due is no measurement.
+                verdict = met ? .pass : observed == .timeout && doubt != nil ? .notMeasured : .fail
             } else {
                 verdict = .unchecked
             }
@@ -95,7 +98,8 @@ extension Judge {
                     + "\(worst.from) → \(worst.to) \(worst.protocol.rawValue) is \(worst.observed)", why: worst.why)
         }
         if !unmeasured.isEmpty {
-            let reason = missing.values.sorted().first.map { ": \($0)" } ?? ""
+            let starved = unmeasured.contains { $0.observed == .timeout } ? observation.silence.reason : nil
+            let reason = (missing.values.sorted().first ?? starved).map { ": \($0)" } ?? ""
             return result(
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
         }

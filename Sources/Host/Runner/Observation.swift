@@ -21,6 +21,12 @@ public struct Observation: Sendable {
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]
+    /// How long the host kept the nodes from running while the step's streams ran.
+    public var starvation = Starvation()
+    /// How far the silence of this round's probes can be believed.
+    public var silence = SilenceDoubt()
+    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy host.
+    public var healthSilence = SilenceDoubt()
     /// What agents say of the endpoints, of steps that ask for it.
     public var identities: [IdentityReading]
     /// Nodes whose agent could not be asked for them, and why.
@@ -72,10 +78,21 @@ public struct StreamObservation: Sendable, Hashable {
     public var silentMillis: Int?
     public var ended: String?
 
+    /// From here on a silence is the end of the flow, in milliseconds: a second, or ten intervals.
+    private var mostSilentMillis: Int { max(1000, 10 * intervalMillis) }
+
     /// Answered, not ended, and not silent for longer than a second or ten intervals.
     public var isLive: Bool {
         guard established, answered > 0, let silentMillis else { return false }
-        return silentMillis < max(1000, 10 * intervalMillis)
+        return silentMillis < mostSilentMillis
+    }
+
+    /// Whether nothing but a silence speaks against the flow, and the host can be the reason for it.
+    func isStarved(_ starvation: Starvation) -> Bool {
+        guard established, answered > 0, ended == nil, let silentMillis, !isLive else { return false }
+        let took = Double(silentMillis) / 1000
+        return TimeClaim.isExplained(
+            took: took, limit: Double(mostSilentMillis - 1) / 1000, starved: starvation.most(within: took))
     }
 
     /// Why it is not live, in words.

@@ -13,11 +13,6 @@ public struct EmbedRoot: Sendable, Hashable {
         self.sharedCache = sharedCache
     }
 
-    /// Logs written by QEMU, one file per domain: `<root>/log/qemu/NAME.log`.
-    public func emulatorLog(ofDomain name: String) -> String {
-        "\(path)/log/qemu/\(name).log"
-    }
-
     /// Removes a previous lab's state, writes the driver's configuration, and brings the known capabilities.
     func prepare() throws {
         let files = FileManager.default

@@ -124,6 +124,7 @@ struct HTMLPage {
         let step = report.steps[index]
         var times = "from \(shortSeconds(step.offsetSeconds)), took \(shortSeconds(step.durationSeconds))"
         if let converged = step.convergenceSeconds { times += ", converged after \(shortSeconds(converged))" }
+        if let host = step.host { times += "; host: \(host.words)" }
         var out: [String: Any] = [
             "number": index + 1, "index": index, "name": step.name, "verdict": step.verdict.rawValue,
             "glyph": glyphs.mark(step.verdict), "times": times, "hasActions": !step.actions.isEmpty,

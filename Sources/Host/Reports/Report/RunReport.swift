@@ -57,6 +57,8 @@ extension RunReport {
         public var faults: [Fault]
         public var matrix: Matrix?
         public var health: [HealthRecord]
+        /// How busy the host was during the step; nil when no round was measured.
+        public var host: HostLoad?
         public var diagnosis: DiagnosisRecord?
         public var expectations: [ExpectationResult]
     }

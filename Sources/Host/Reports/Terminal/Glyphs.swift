@@ -5,7 +5,6 @@ import RunEvents
 struct Glyphs {
     let unicode: Bool
 
-    var arrow: String { unicode ? "→" : "->" }
     var bullet: String { unicode ? "·" : "-" }
     var same: String { unicode ? "·" : "." }
     var ellipsis: String { unicode ? "…" : "..." }

@@ -11,7 +11,7 @@ struct StepText {
     let width: Int
 
     func lines() -> [String] {
-        faults + matrix + health + diagnosis + expectations + closing
+        faults + matrix + health + host + diagnosis + expectations + closing
     }
 
     private func clean(_ text: String) -> String { glyphs.plain(PlainText.line(text)) }
@@ -79,6 +79,10 @@ struct StepText {
         guard !step.health.isEmpty else { return [] }
         let texts = step.health.map { "\($0.node) \($0.reachable)/\($0.total)" }
         return paragraph(MatrixWords.listed(texts, limit: 24), indent: 2, first: "health: ")
+    }
+
+    private var host: [String] {
+        step.host.map { paragraph($0.words, indent: 2, first: "host: ") } ?? []
     }
 
     private var diagnosis: [String] {
