@@ -1,9 +1,10 @@
 import Readings
 
-/// The cloud's flow log says REJECT of a failing probe's own packets: no rule of an interface's security groups lets them pass.
+/// The cloud's flow log says REJECT of a failing probe's own packets: no rule of an interface's security groups lets
+/// them pass.
 ///
-/// The record says at which node's interface that was. Where the sender is on that node, a rule for what leaves is missing,
-/// elsewhere one for what enters.
+/// The record says at which node's interface that was. Where the sender is on that node, a rule for what leaves is
+/// missing, elsewhere one for what enters.
 enum SecurityGroupRejected: RootCause {
     private static let id = "cloud/security-group-rejected"
     static let ids = [id]
@@ -43,7 +44,8 @@ enum SecurityGroupRejected: RootCause {
         }
     }
 
-    private static func explanation(of rejected: Rejected, _ direction: Direction, _ evidence: Evidence) -> Explanation {
+    private static func explanation(of rejected: Rejected, _ direction: Direction, _ evidence: Evidence) -> Explanation
+    {
         let groups = evidence.securityGroups.filter { rejected.records[$0.node] != nil }
         let rules = Set(groups.map { "\($0.node): group \($0.group), rules \(list($0.rules.map(\.name)))" }).sorted()
         return Explanation(

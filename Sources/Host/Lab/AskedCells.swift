@@ -2,8 +2,8 @@ import NodeProtocol
 
 /// The cells that a probe plan asks one node to measure.
 ///
-/// A node is not trusted: its reply may hold results of any cell. What it was not asked is not taken from it, so that a node
-/// can be wrong about its own cells only.
+/// A node is not trusted: its reply may hold results of any cell. What it was not asked is not taken from it, so that a
+/// node can be wrong about its own cells only.
 struct AskedCells {
     private struct Ends: Hashable {
         let source: UInt32
