@@ -4,9 +4,9 @@ import Readings
 /// One measured cell, before anybody judges it.
 public struct ProbeMeasurement: Sendable, Hashable {
     public let key: CellKey
-    /// With the usual source expected (`SourceExpectation`).
+    /// What the probe came to where the receiver must see the usual source (`SourceExpectation`).
     public let observed: Outcome
-    /// What it is whatever source the receiver saw.
+    /// What the probe came to when any source is right.
     public let reached: Outcome
     /// Sources that the receiver saw, `address:port`.
     public let sources: [String]
@@ -70,7 +70,7 @@ public struct Measurement: Sendable {
     }
 }
 
-/// Ordered pairs to measure.
+/// What a round measures: ordered pairs over each protocol, and requests.
 public struct MeasurementPlan: Sendable {
     public struct Pair: Sendable, Hashable {
         public let from: Endpoint
@@ -91,7 +91,9 @@ public struct MeasurementPlan: Sendable {
     }
     public let pairs: [Pair]
     public let protocols: [ProbeProtocol]
+    /// How long each probe waits for its answer.
     public let deadline: Duration
+    /// Packets of a UDP or ICMP cell.
     public let count: Int
     /// Addresses of pods that may answer for a service, by the endpoint's id.
     public let backends: [String: Set<String>]
@@ -109,6 +111,6 @@ public struct MeasurementPlan: Sendable {
         self.backends = backends
     }
 
-    /// The same plan over one protocol and few pairs, for a closer look.
+    /// How many cells the echoes of the plan make; requests are not counted.
     public var cellCount: Int { pairs.reduce(0) { $0 + $1.to.answered(of: protocols).count } }
 }
