@@ -35,8 +35,8 @@ enum EndpointWithoutVeth: RootCause {
                         "the datapath does not see \(unseen.count) pods of \(list(Set(unseen.map(\.node)))): their "
                         + "interfaces have no end on the node where a program could be attached",
                     evidence: lines,
-                    fix:
-                        "give pods veths of the datapath's own, in an overlay: cni.chainingMode: none, routingMode: tunnel",
+                    fix: "give pods veths of the datapath's own, in an overlay: cni.chainingMode: none, "
+                        + "routingMode: tunnel",
                     confidence: 0.95), cells: cells, isEvident: true)
         ]
     }

@@ -19,7 +19,8 @@ enum PolicyDenied: RootCause {
             fix: "allow these sources, protocols and ports in an ingress rule of a policy that selects the receivers"),
         .policyDeniedEgress: Denial(
             id: "policy/not-allowed", words: "no egress rule of the senders' policies allows it",
-            fix: "allow these destinations, protocols and ports in an egress rule of a policy that selects the senders"),
+            fix: "allow these destinations, protocols and ports in an egress rule of a policy that selects the "
+                + "senders"),
         .policyDenyRule: Denial(
             id: "policy/deny-rule", words: "a deny rule forbids it, whatever others allow",
             fix: "take these peers or ports out of the deny rule"),

@@ -49,7 +49,8 @@ enum StaleKubeProxyRules: RootCause {
                     fix: drops
                         ? "bpf.masquerade: true, so that pods' traffic no longer crosses netfilter, or remove the rules"
                             + " (kube-proxy --cleanup)"
-                        : "remove the rules (kube-proxy --cleanup) and set kubeProxyReplacement: true, or run kube-proxy again",
+                        : "remove the rules (kube-proxy --cleanup) and set kubeProxyReplacement: true, or run "
+                            + "kube-proxy again",
                     confidence: unkept.isEmpty ? 0.7 : 0.9),
                 cells: cells)
         ]

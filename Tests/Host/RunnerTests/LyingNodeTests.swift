@@ -8,7 +8,8 @@ import Testing
 @Suite struct LyingNodeTests {
     private static func pod(_ name: String, node: String, _ last: Int) -> Endpoint {
         Endpoint(
-            id: "default/\(name)", kind: .pod, node: node, namespace: "default", address: "192.168.\(last).2", port: 8080,
+            id: "default/\(name)", kind: .pod, node: node, namespace: "default", address: "192.168.\(last).2",
+            port: 8080,
             labels: [:])
     }
 
@@ -66,13 +67,15 @@ import Testing
     /// A third node that claims to have taken a call for the service's only pod, which another node has.
     @Test func `a node does not vouch for another node's pod`() {
         let service = Endpoint(
-            id: "service/web", kind: .service, node: nil, namespace: "default", address: "10.96.0.1", port: 80, labels: [:])
+            id: "service/web", kind: .service, node: nil, namespace: "default", address: "10.96.0.1", port: 80,
+            labels: [:])
         let endpoints = [Self.pod("a", node: "node1", 1), Self.pod("b", node: "node2", 2), service]
         let plan = MeasurementPlan(
             pairs: [.init(from: endpoints[0], to: service)], protocols: [.tcp], deadline: .seconds(1), count: 1,
             backends: ["service/web": ["192.168.2.2"]])
         let sighting = Sighting(
-            plan: 1, sourceIndex: 0, targetIndex: 2, protocol: .tcp, seen: SeenAddress(address: 0xC0A8_0102, port: 4711),
+            plan: 1, sourceIndex: 0, targetIndex: 2, protocol: .tcp,
+            seen: SeenAddress(address: 0xC0A8_0102, port: 4711),
             receiver: 0xC0A8_0202)
         func arrived(_ node: String) -> Bool? {
             var sightings: [String: [Sighting]?] = ["node1": .some([]), "node2": .some([]), "node3": .some([])]
@@ -90,10 +93,12 @@ import Testing
         let (a, b) = (Self.pod("a", node: "node1", 1), Self.pod("b", node: "node2", 2))
         let layout = StreamLayout(
             MeasurementPlan(
-                pairs: [.init(from: a, to: b), .init(from: b, to: a)], protocols: [.tcp], deadline: .seconds(1), count: 1))
+                pairs: [.init(from: a, to: b), .init(from: b, to: a)], protocols: [.tcp], deadline: .seconds(1),
+                count: 1))
         func reading(_ source: Int) -> StreamReading {
             StreamReading(
-                source: source, target: 1 - min(1, max(0, source)), protocol: "tcp", established: true, sent: 1, answered: 1,
+                source: source, target: 1 - min(1, max(0, source)), protocol: "tcp", established: true, sent: 1,
+                answered: 1,
                 longestGapMillis: 0, silentMillis: 0, ended: nil)
         }
         let told = [reading(0), reading(1), reading(-1), reading(.max)]
