@@ -16,9 +16,10 @@ GUEST := .build/release/guest
 MANIFEST := --manifest-cache none
 # Swift's runtime is linked in: both programs share their modules, and labrun needs no toolchain where it runs.
 RELEASE := build -c release --static-swift-stdlib $(MANIFEST)
-# One binary, both programs of a node.
+# One binary, both programs of a node; and what checks the datapath, in the images of `image verify` and `image bench` alone.
 GUEST_PRODUCT := labguest
 GUEST_NAMES := labnode datapathd
+CHECK_PRODUCT := labverify
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config binutils \
@@ -28,8 +29,8 @@ PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
 
 # Binaries of a node lie in its RAM: no symbols.
-PLACE_GUEST = mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
-		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%) $(CHECK_PRODUCT):$(CHECK_PRODUCT); do \
+		from=.build/release/$${pair%:*}; to=$(GUEST)/$${pair\#*:}; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
 .PHONY: build deps bpf image scenario test check format bench fuzz man soak clean
