@@ -44,8 +44,8 @@ public struct PathIndex: Sendable {
         (datapathByFlow[flow] ?? []).filter { $0.node == node }
     }
 
-    /// What the agents reported of a probe's packets, in both directions, also where they carry another address than the
-    /// endpoint's: a service's backend's, or a node's in the pods' range.
+    /// What the agents reported of a probe's packets, in both directions, also where they carry another address than
+    /// the endpoint's: a service's backend's, or a node's in the pods' range.
     public func readings(of probe: ProbeReading) -> [DatapathReading] {
         guard let flow = probe.flow else { return [] }
         let sources = [flow.source] + otherAddresses(of: probe.key.from)
@@ -60,11 +60,11 @@ public struct PathIndex: Sendable {
         return own + (forwarded[probe.key] ?? [])
     }
 
-    /// What a node forwards for a service by kube-proxy's rules bears an address and a port of that node, so that nothing links
-    /// it to its probe but the backend. What it sends itself keeps its port only while no forwarded connection to the same pod
-    /// has that one (netfilter gives every connection a tuple of its own, `nf_nat_core.c`). Each such flow that was dropped,
-    /// and is no failing probe's as it was sent, is taken for one failing probe of that node to that backend or pod, and for no
-    /// other.
+    /// A packet that a node forwards for a service by kube-proxy's rules has an address and a port of that node, so
+    /// only the backend links it to its probe. A packet that the node sends itself keeps its port, unless a forwarded
+    /// connection to the same pod has that port already: netfilter gives every connection a tuple of its own
+    /// (net/netfilter/nf_nat_core.c). So a dropped flow that no failing probe sent in this form is attributed to one
+    /// failing probe of that node to that backend or pod, and to no other.
     private func forwardedDrops() -> [CellKey: [DatapathReading]] {
         let sent = evidence.probes.filter { !$0.observed.isServed }.map { probe in
             (probe, drops: readings(of: probe).filter { $0.point == "drop" })

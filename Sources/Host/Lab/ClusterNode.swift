@@ -70,7 +70,7 @@ public final class ClusterNode: Sendable {
         report(self, .runtime(hello))
     }
 
-    /// Events of the present link that gave way unread.
+    /// The number of events of the present link that were dropped unread.
     var droppedEvents: Int {
         get async { await link.value?.droppedEvents ?? 0 }
     }
@@ -101,7 +101,7 @@ public final class ClusterNode: Sendable {
             report(self, .container(container))
         case .network(let conflist):
             let was = await observed.value.isReady
-            // The cloud's own plugin does not make the node ready: the datapath's does.
+            // Only the datapath's conflist makes a node ready, not the one of the cloud's own plugin.
             let isCloud = conflist?.hasSuffix("/" + NodeConfiguration.cloudConflistName) == true
             await observed.update { $0.conflist = isCloud ? nil : conflist }
             if !was, await observed.value.isReady { report(self, .ready) }
@@ -141,7 +141,7 @@ public final class ClusterNode: Sendable {
         return link
     }
 
-    /// Asks the agent, through the runtime.
+    /// Sends a request to the node's agent, through the runtime.
     public func agent<Parameters: Codable & Sendable, Result: Codable & Sendable>(
         _ method: AgentMethod, _ parameters: Parameters, as type: Result.Type = Result.self,
         within deadline: Duration = .seconds(5)
@@ -168,7 +168,7 @@ public final class ClusterNode: Sendable {
         try await agent(method, Acknowledgement(), as: type, within: deadline)
     }
 
-    /// Last lines of the serial console, oldest first. Untrusted.
+    /// The last lines of the serial console, oldest first. The node wrote them, so they are not to be trusted.
     public func consoleTail(_ count: Int) -> [String] {
         guard let handle = FileHandle(forReadingAtPath: machine.consolePath) else { return [] }
         defer { try? handle.close() }
@@ -190,7 +190,7 @@ public enum NodeNotice: Sendable {
     case power(PowerEvent)
     case runtime(HelloReply)
     case agent(AgentState)
-    /// Its conflist is in place while its agent runs: pods can start.
+    /// The node's agent runs and its conflist is in place, so pods can start.
     case ready
     case container(ContainerState)
     case log(source: String, line: String)

@@ -298,7 +298,8 @@ public struct Expectations: Codable, Sendable {
     public var identities: [IdentityExpectation]
     /// Pods that must run or wait.
     public var pods: [PodsExpectation]
-    /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
+    /// The root cause that must be found, and texts that its summary or evidence must contain. With nil nothing is asked of the
+    /// diagnosis; that nothing may be found is the id `none`.
     public var diagnosis: DiagnosisExpectation?
     /// The time the expectations have to come true, seconds.
     public var within: Double

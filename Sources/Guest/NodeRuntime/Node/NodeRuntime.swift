@@ -18,8 +18,9 @@ public final class NodeRuntime: Sendable {
     private let bootID: String
     private let kernel: String
 
-    /// Runs the node. Never returns: a failure of the runtime itself ends the node, visibly. Called by
-    /// another name, it is what that name stands for.
+    /// Runs the node, and never returns: a failure of the runtime itself ends the node with a message on its console.
+    /// When the process was started under another name (`modprobe`, `labrun-container`, a CNI plugin) it does what that
+    /// name stands for.
     public static func main() -> Never {
         switch CommandLine.arguments.first?.split(separator: "/").last.map(String.init) {
         case "modprobe"?: ModuleDemand.main(CommandLine.arguments.dropFirst())
@@ -58,7 +59,7 @@ public final class NodeRuntime: Sendable {
             describe: { self.hello }, present: { self.presentState }, handle: { try self.handle($0) })
     }
 
-    /// Agent and network as they are now; nothing before the node was configured.
+    /// Events that describe agent and network as they are now; none before the node was configured.
     private var presentState: [NodeEvent] {
         guard let wanted = configuration.withLock({ $0 }) else { return [] }
         let agent = agent.current
@@ -146,7 +147,7 @@ public final class NodeRuntime: Sendable {
         try writeTextFile(wanted.agentConfigPath, wanted.agentConfig)
     }
 
-    /// What a cloud's image has in its nodes before any agent runs.
+    /// Writes the conflist of the cloud's own CNI plugin, which a cloud's image has before any agent runs.
     private func writeCloudConflist(_ wanted: NodeConfiguration) throws {
         guard let text = wanted.cloudConflist else { return }
         let path = "\(wanted.conflistDirectory)/\(NodeConfiguration.cloudConflistName)"
@@ -186,7 +187,7 @@ public final class NodeRuntime: Sendable {
         }
     }
 
-    /// After the reply has gone out.
+    /// Switches the node off once the reply has been handed to the host.
     private func powerOff() {
         let channel = channel
         startThread("power-off") {
