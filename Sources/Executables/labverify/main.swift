@@ -1,5 +1,6 @@
 import Benchmarks
 import Datapath
+import LinuxKernel
 import PacketChecks
 
 #if canImport(Glibc)
@@ -23,6 +24,6 @@ case "--help", "-h":
     print(usage)
     exit(0)
 default:
-    fputs(usage, stderr)
+    try? FileDescriptor(owning: dup(2)).writeAll(usage.utf8)
     exit(2)
 }
