@@ -33,7 +33,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		from=.build/release/$${pair%:*}; to=$(GUEST)/$${pair\#*:}; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: build deps bpf image scenario test check format bench fuzz man soak clean
+.PHONY: build deps bpf image scenario test check format bench fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -99,6 +99,12 @@ man: build
 	@mkdir -p .build/share && cp .build/plugins/GenerateManual/outputs/labrun/labrun.1 .build/share/
 	@for shell in bash zsh fish; do $(LABRUN) --generate-completion-script $$shell > .build/share/labrun.$$shell; done
 	@ls .build/share
+
+## docs: the generated tables in docs/reference and README.md, and DocC pages of all modules in .build/docc
+docs: build
+	$(LABRUN) docs
+	$(SWIFT) package $(MANIFEST) dump-symbol-graph --minimum-access-level public --skip-synthesized-members
+	DOCC="$$(command -v docc || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/docc")" .ci/docc
 
 ## soak: RUNS times the same scenario, each with its verdict and time; fails unless all pass
 soak: build

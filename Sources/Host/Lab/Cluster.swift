@@ -1,4 +1,3 @@
-import Readings
 import AgentAPI
 import DatapathOptions
 import Digest
@@ -7,6 +6,7 @@ import Foundation
 import KubeObjects
 import NetAddress
 import NodeProtocol
+import Readings
 import Scenario
 import Synchronization
 

@@ -1,6 +1,6 @@
-import Readings
 import AgentAPI
 import NodeProtocol
+import Readings
 import Scenario
 
 extension Cluster {
@@ -48,7 +48,8 @@ extension Cluster {
                     }
                     do {
                         let answer = try await node.connection().probe(request, slack: .seconds(60))
-                        return (name, .success((answer.summary, answer.results)))
+                        let asked = AskedCells(request)
+                        return (name, .success((answer.summary, answer.results.filter(asked.contains))))
                     } catch {
                         return (name, .failure(error))
                     }
@@ -146,7 +147,8 @@ extension Cluster {
                     guard await node.state.power == .running, let link = try? await node.connection() else {
                         return (name, nil)
                     }
-                    return (name, try? await link.sightings(plan: identifier, deadline: .seconds(5)))
+                    let seen = try? await link.sightings(plan: identifier, deadline: .seconds(5))
+                    return (name, seen?.filter { $0.plan == identifier })
                 }
             }
             var all: [String: [Sighting]?] = [:]
@@ -183,6 +185,7 @@ extension Cluster {
                 seen[slot, default: []].append((node, sighting))
             }
         }
+        let homes = Dictionary(endpoints.filter { $0.kind == .pod }.map { ($0.address, $0.node) }) { first, _ in first }
         var probes: [ProbeMeasurement] = []
         probes.reserveCapacity(plan.cellCount)
         for pair in plan.pairs {
@@ -202,6 +205,8 @@ extension Cluster {
                 var isElsewhere = false
                 for (node, sighting) in seen[slot] ?? [] {
                     if isService {
+                        // A node tells of its own pods only.
+                        if let home = homes[sighting.receiverText], home != node { continue }
                         if plan.backends[pair.to.id]?.contains(sighting.receiverText) ?? true {
                             confirmed.append(sighting.seen)
                         } else {

@@ -151,10 +151,11 @@ public final class ClusterNode: Sendable {
             line: String(decoding: body, as: UTF8.self),
             deadlineMillis: Int(deadline.components.seconds * 1000)
                 + Int(deadline.components.attoseconds / 1_000_000_000_000_000))
-        guard case .agentReply(let line) = try await self.call(.agentCall(call), within: deadline + .seconds(2)) else {
+        let answer = try await connection().call(.agentCall(call), deadline: deadline + .seconds(2))
+        guard case .agentReply = answer.reply else {
             throw LabError(.request, "\(name): agent did not answer \(method.rawValue)")
         }
-        let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(line.utf8))
+        let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(answer.blob))
         if let error = reply.error { throw LabError(.agentFailed, "\(name): agent: \(error)") }
         guard let result = reply.result else {
             throw LabError(.agentFailed, "\(name): agent answered \(method.rawValue) without a result")

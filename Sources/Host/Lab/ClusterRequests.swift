@@ -1,5 +1,5 @@
-import Readings
 import NodeProtocol
+import Readings
 
 extension Cluster {
     /// The requests of a plan that the endpoints of a node, or the cloud's hosts, are to send; each is named by its

@@ -1,5 +1,5 @@
-import Readings
 import NodeProtocol
+import Readings
 
 /// A long-lived flow and what became of it.
 public struct StreamMeasurement: Sendable {
@@ -79,7 +79,7 @@ extension Cluster {
                         guard case .streams(let readings) = try await node.call(.readStreams(id: identifier)) else {
                             throw LabError(.request, "\(name) gave no streams")
                         }
-                        return (name, .success(readings))
+                        return (name, .success(layout.own(readings, of: name)))
                     } catch {
                         return (name, .failure(error))
                     }
@@ -140,6 +140,11 @@ struct StreamLayout: Sendable {
                     })
             )
         }
+    }
+
+    /// Those of a node's readings whose flows the node itself sends: it was asked for no others.
+    func own(_ readings: [StreamReading], of node: String) -> [StreamReading] {
+        readings.filter { endpoints.indices.contains($0.source) && endpoints[$0.source].node == node }
     }
 
     /// A measurement for every pair and protocol: what is not among the readings is not established.

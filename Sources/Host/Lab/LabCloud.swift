@@ -1,5 +1,5 @@
-import Readings
 import CloudAPI
+import Readings
 public import Fabric
 import Foundation
 import LinuxKernel

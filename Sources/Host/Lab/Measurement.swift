@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 
 /// One measured cell, before anybody judges it.
 public struct ProbeMeasurement: Sendable, Hashable {
@@ -91,7 +91,9 @@ public struct MeasurementPlan: Sendable {
     }
     public let pairs: [Pair]
     public let protocols: [ProbeProtocol]
+    /// How long each probe waits for its answer.
     public let deadline: Duration
+    /// Packets of a UDP or ICMP cell.
     public let count: Int
     /// Addresses of pods that may answer for a service, by the endpoint's id.
     public let backends: [String: Set<String>]
@@ -109,6 +111,6 @@ public struct MeasurementPlan: Sendable {
         self.backends = backends
     }
 
-    /// The same plan over one protocol and few pairs, for a closer look.
+    /// How many cells the echoes of the plan make; requests are not counted.
     public var cellCount: Int { pairs.reduce(0) { $0 + $1.to.answered(of: protocols).count } }
 }

@@ -48,7 +48,7 @@ public final class NodeLink: Sendable {
         return hello
     }
 
-    /// A node's reply and the records that came with it.
+    /// A node's reply, and the bytes that came with it: records, or what the agent answered.
     public struct Answer: Sendable {
         public let reply: NodeReply
         public let blob: [UInt8]

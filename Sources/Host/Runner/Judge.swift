@@ -1,6 +1,6 @@
-import Readings
 import Diagnosis
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 

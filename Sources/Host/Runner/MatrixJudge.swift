@@ -1,12 +1,13 @@
-import Readings
 import Diagnosis
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 
 extension Judge {
-    /// Cells with what is expected of each, and whether it is so.
-    public func cells(_ observation: Observation, paths: PathIndex?) -> [Cell] {
+    /// Cells with what is expected of each, and whether it is so; with why chains in the round whose evidence was read.
+    public func cells(_ observation: Observation) -> [Cell] {
+        let readings = Dictionary((observation.paths?.evidence.probes ?? []).map { ($0.key, $0) }) { first, _ in first }
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         var explained = 0
         let doubt = observation.silence.reason
@@ -34,9 +35,11 @@ extension Judge {
                 verdict = .unchecked
             }
             var why: [WhyEntry] = []
-            if let paths, !observed.isServed || verdict == .fail, explained < Self.explainedCells {
+            if let paths = observation.paths, let reading = readings[probe.key], !observed.isServed || verdict == .fail,
+                explained < Self.explainedCells
+            {
                 explained += 1
-                why = paths.why(ProbeReading(probe, endpoints: endpoints))
+                why = paths.why(reading, as: observed)
             }
             return Cell(
                 key: probe.key, expected: expected, observed: observed, verdict: verdict,

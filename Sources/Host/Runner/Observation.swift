@@ -1,6 +1,6 @@
-import Readings
 import Diagnosis
 import Lab
+import Readings
 import RunEvents
 
 /// Everything that one round of measuring a step brought: what expectations are held against.
@@ -25,7 +25,8 @@ public struct Observation: Sendable {
     public var starvation = Starvation()
     /// How far the silence of this round's probes can be believed.
     public var silence = SilenceDoubt()
-    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy host.
+    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy
+    /// host.
     public var healthSilence = SilenceDoubt()
     /// What agents say of the endpoints, of steps that ask for it.
     public var identities: [IdentityReading]
@@ -36,11 +37,9 @@ public struct Observation: Sendable {
     public var unexplained: Set<CellKey>?
     /// Agents whose events could not all be had, and why.
     public var datapathGaps: [String: String]
-    /// Of the round that is judged: each probe's flow, and what the agents reported of the flows that failed.
-    public var probes: [ProbeReading]
-    public var datapath: [DatapathReading]
-    /// Addresses of services' backends, by the endpoint's id.
-    public var backends: [String: [String]] = [:]
+    /// The evidence of the round that is judged, indexed: each probe's flow, and what the agents reported of those that
+    /// failed. Nil in rounds before it.
+    public var paths: PathIndex?
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints
@@ -58,23 +57,6 @@ public struct Observation: Sendable {
         findings = []
         unexplained = nil
         datapathGaps = [:]
-        probes = []
-        datapath = []
-    }
-}
-
-/// A pod as its own node's agent knows it.
-public struct IdentityReading: Sendable, Hashable {
-    public let node: String
-    /// `default/web-1`
-    public let pod: String
-    public let identity: UInt32
-    public let endpointID: UInt16
-    public init(node: String, pod: String, identity: UInt32, endpointID: UInt16) {
-        self.node = node
-        self.pod = pod
-        self.identity = identity
-        self.endpointID = endpointID
     }
 }
 

@@ -1,6 +1,6 @@
-import Readings
 import Lab
 import NodeProtocol
+import Readings
 import Scenario
 
 /// Streams that run through a step.

@@ -1,6 +1,6 @@
-import Readings
 import KubeObjects
 import Matrix
+import Readings
 
 /// A scenario as its file says it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. Parsed, checked, and without
 /// anything left to look up but the lab profile it names.

@@ -84,6 +84,10 @@ public final class NodeRuntime: Sendable {
         case .sightings(let plan):
             let sightings = receivers.sightings(plan: plan)
             return (.sightings(count: sightings.count), Sightings.encode(sightings))
+        case .agentCall(let call):
+            let reply = try AgentSocket.call(
+                call.line, path: configured().agentSocket, within: .milliseconds(call.deadlineMillis))
+            return (.agentReply, reply)
         default: return (try answer(request), [])
         }
     }
@@ -94,10 +98,6 @@ public final class NodeRuntime: Sendable {
         case .configure(let wanted): try configure(wanted)
         case .startAgent: return .agent(try startAgent())
         case .stopAgent(let signal): return .agent(try agent.stop(signal: signal))
-        case .agentCall(let call):
-            return .agentReply(
-                try AgentSocket.call(
-                    call.line, path: configured().agentSocket, within: .milliseconds(call.deadlineMillis)))
         case .createPod(let spec): return .pod(try createPod(spec))
         case .deletePod(let pod): try pods.delete(pod)
         case .openStreams(let plan): try streams.open(plan, namespacePath: Pods.namespacePath)
@@ -110,7 +110,7 @@ public final class NodeRuntime: Sendable {
         case .execute(let command): return .executed(try execute(command))
         case .podExec(let command): return .executed(try pods.execute(command))
         case .powerOff: powerOff()
-        case .probe, .sightings: break  // answered with records by `handle`
+        case .probe, .sightings, .agentCall: break  // `handle` answers them, with bytes beside the reply
         }
         return .done
     }

@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 
 extension ScenarioReader {
     mutating func expectations(_ value: YAMLValue, step: String) -> Expectations {

@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 
 extension ScenarioReader {
     /// A request of `probes.requests`; nil for one whose mistakes are reported.

@@ -1,6 +1,6 @@
-import Readings
 import DatapathOptions
 import KubeObjects
+import Readings
 
 /// Reads `kind: Scenario`: structure by the shapes, then what only the whole file and its lab can tell.
 struct ScenarioReader {

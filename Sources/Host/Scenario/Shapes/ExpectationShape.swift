@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 
 extension ScenarioShape {
     static let expectations = ObjectShape(
