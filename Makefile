@@ -33,7 +33,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		from=.build/release/$${pair%:*}; to=$(GUEST)/$${pair\#*:}; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: build deps bpf image scenario test check format bench fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image scenario test check format bench fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -70,9 +70,13 @@ scenario: deps build image
 	$(LABRUN) scenario $(SCENARIO) $(ARGS)
 
 ## test: unit tests, then tests in virtual machines, two labs at a time; FILTER=regular expression, LABRUN_TEST_LANES=1
-test: deps build
+test: deps build check-bpf
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(MANIFEST)
+
+## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; what it lacks is named, and no failure
+check-bpf: build
+	@$(GUEST)/labverify selftest; status=$$?; [ $$status -eq 3 ] || exit $$status
 
 ## check: format, self-contained BPF headers, a build with warnings as errors and every import declared
 check: bpf

@@ -103,7 +103,7 @@ let tests: [Target] =
     + [
         tests("Policy"), tests("RequestProxy"), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
-        tests("Benchmarks"),
+        tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
     ].onFloor("Guest", of: "Tests")
     + [

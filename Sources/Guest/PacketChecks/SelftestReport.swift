@@ -33,9 +33,29 @@ public struct SelftestReport: Codable, Sendable {
     public let kernel: String
     public let programs: [ProgramFacts]
     public let results: [SelftestResult]
+    /// Why no check could run on this machine; nil: they ran.
+    public var lack: String?
 
-    /// Nothing failed, and something ran.
-    public var passed: Bool { results.contains { $0.skipped == nil } && results.allSatisfy(\.passed) }
+    /// What came of a run. Its number is the exit status.
+    public enum Outcome: Int32, Sendable {
+        /// Something ran, and nothing failed.
+        case passed = 0
+        case failed = 1
+        /// Not one check ran: neither passed nor failed.
+        case nothingRan = 3
+    }
+
+    public var outcome: Outcome {
+        if counts.failed > 0 { return .failed }
+        return counts.passed > 0 ? .passed : .nothingRan
+    }
+
+    /// A check that did not run counts as skipped only.
+    public var counts: (passed: Int, failed: Int, skipped: Int) {
+        let failed = results.count { !$0.passed }
+        let skipped = results.count { $0.passed && $0.skipped != nil }
+        return (results.count - failed - skipped, failed, skipped)
+    }
 
     /// One JSON object on one line.
     public func json() throws -> String {
@@ -44,7 +64,7 @@ public struct SelftestReport: Codable, Sendable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    /// Failures in full, the rest in numbers.
+    /// Failures in full, what did not run by name, the rest in numbers.
     public var text: String {
         var lines = ["kernel \(kernel)"]
         for facts in programs {
@@ -58,9 +78,10 @@ public struct SelftestReport: Codable, Sendable {
         for result in results {
             if let skipped = result.skipped { lines.append("skipped \(result.name): \(skipped)") }
         }
-        let failures = results.count { !$0.passed }
-        let skipped = results.count { $0.skipped != nil }
-        lines.append("\(results.count) checks, \(failures) failed, \(skipped) skipped")
+        if let lack { lines.append("not run here: \(lack)") }
+        let counts = counts
+        lines.append(
+            "\(results.count) checks: \(counts.passed) passed, \(counts.failed) failed, \(counts.skipped) skipped")
         return lines.joined(separator: "\n")
     }
 }
