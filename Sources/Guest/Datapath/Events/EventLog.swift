@@ -14,7 +14,7 @@ import Synchronization
 ///
 /// The datapath tells of drops at once, and of traces when many have come (`DP_EVENTS_WAKEUP_BYTES`). Who asks for events
 /// gets those that wait in the buffer, too.
-final class EventLog: Sendable {
+package final class EventLog: Sendable {
     /// 3.6 MB when full.
     static let capacity = 32768
     /// How often a request that waits for an event looks into the kernel's buffer itself.
@@ -105,7 +105,7 @@ final class EventLog: Sendable {
         }
     }
 
-    static func lost(_ metrics: [MetricsKey: MetricsValue]) -> UInt64 {
+    package static func lost(_ metrics: [MetricsKey: MetricsValue]) -> UInt64 {
         metrics.reduce(0) { $0 + ($1.key.reason == .eventLost ? $1.value.packets : 0) }
     }
 
