@@ -126,7 +126,7 @@ struct SecurityGroupRuleFault: Fault {
     var targets: [String] { nodes.map { "\(group)/\(rule.name) at \($0)" } }
 
     func inject() async throws {
-        guard try await !inForce(!removes).holds else {
+        guard try await !proof(that: removes ? .absent : .inForce).holds else {
             throw FaultError(call, "rule \(group)/\(rule.name) is \(removes ? "gone" : "there") already")
         }
         if removes {
@@ -136,7 +136,7 @@ struct SecurityGroupRuleFault: Fault {
         }
     }
 
-    func effect() async throws -> Proof { try await inForce(!removes) }
+    func effect() async throws -> Proof { try await proof(that: removes ? .absent : .inForce) }
 
     func heal() async throws {
         if removes {
@@ -148,19 +148,27 @@ struct SecurityGroupRuleFault: Fault {
         }
     }
 
-    func gone() async throws -> Proof { try await inForce(removes) }
+    func gone() async throws -> Proof { try await proof(that: removes ? .inForce : .absent) }
 
-    /// Reads from the kernel whether the rule is in force, or is not, for all the nodes.
-    private func inForce(_ wanted: Bool) async throws -> Proof {
-        let states = try await cluster.fabric.ruleState()
+    /// Reads from the kernel whether the rule stands so on every interface of the nodes that carries its group. A rule of
+    /// its name with another direction, peer, protocol or ports is neither in force nor absent.
+    private func proof(that wanted: RuleStanding.State) async throws -> Proof {
         var lines: [String] = []
         var holds = true
         for node in nodes {
-            let present = states.contains { $0.node == node && $0.group == group && $0.rule == rule.name }
-            holds = holds && present == wanted
+            let standings = try await cluster.fabric.standing(of: rule, group: group, node: node)
+            holds = holds && standings.allSatisfy { $0.state == wanted } && (wanted == .absent || !standings.isEmpty)
             lines.append(
-                "nftables \(present ? "has" : "has no") rule \(group)/\(rule.name) for the interface of \(node)")
+                "nftables \(Self.words(standings)) rule \(group)/\(rule.name) for the interface of \(node)")
         }
         return Proof(holds, lines)
+    }
+
+    /// `has`, for a report. What differs is told before what lacks.
+    private static func words(_ standings: [RuleStanding]) -> String {
+        let states = Set(standings.map(\.state))
+        if states.contains(.different) { return "has another" }
+        if states == [.inForce] { return "has" }
+        return states.contains(.inForce) ? "has not everywhere the" : "has no"
     }
 }
