@@ -3,13 +3,14 @@ import Scenario
 
 /// A scenario file whose first step injects faults, one a line from line 11 on.
 struct InjectionFile {
-    static let firstLine = 11
     let parsed: ScenarioParser.Parsed
+
+    init(_ faults: String..., catalogue: FaultCatalogue = .shipped) { self.init(faults, catalogue: catalogue) }
 
     /// - Parameters:
     ///   - faults: Each is the inside of a flow mapping, `fault: link-down, nodes: all`; an empty one is an empty line.
     ///   - catalogue: The faults that there are.
-    init(_ faults: String..., catalogue: FaultCatalogue = .shipped) {
+    init(_ faults: [String], catalogue: FaultCatalogue = .shipped) {
         let text =
             """
             apiVersion: labrun.dev/v1alpha1
