@@ -8,6 +8,9 @@ struct NetemFault: Fault {
     /// The interfaces that a file may name, because every node may have them.
     private static let interfaces = ["eth0", "labrun_vxlan", "labrun_geneve", "labrun_host"]
 
+    /// The longest delay and jitter. The kernel holds both as 32-bit counts of 64 ns, `struct tc_netem_qopt`.
+    private static let longestSeconds = 274.0
+
     private static let interface = FaultParameter.text("interface", help: "interface in the node, eth0 when not given")
     private static let delay = FaultParameter.duration("delay", help: "added to every packet")
     private static let jitter = FaultParameter.duration("jitter", help: "variation of the delay")
@@ -46,6 +49,11 @@ struct NetemFault: Fault {
             check.report(
                 message: "netem without delay, loss, corrupt, duplicate or reorder does nothing",
                 expected: "one of them above 0")
+        }
+        for parameter in [delay, jitter] where check.call[parameter].map({ $0 > longestSeconds }) == true {
+            check.report(
+                at: parameter.name, message: "the kernel cannot hold a \(parameter.name) as long as that",
+                expected: "at most \(Int(longestSeconds))s")
         }
         for parameter in [jitter, reorder] where acts(parameter) && !acts(delay) {
             check.report(

@@ -183,6 +183,7 @@ import Testing
         #expect(try await operate(.removeNetem(interface: "eth0")) == removed)
         let wrong: [NodeOperation] = [
             .setNetem(NetemParameters(lossPercent: 101), interface: "eth0"),
+            .setNetem(NetemParameters(delayMillis: 275_000), interface: "eth0"),
             .setNetem(NetemParameters(lossPercent: 1), interface: "eth9"),
         ]
         for operation in wrong {

@@ -83,6 +83,10 @@ import Testing
             netem("loss: 0%, delay: 0ms"),
             "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one of them above 0"
         ),
+        Case(netem("delay: 274s, jitter: 274s")),
+        Case(
+            netem("delay: 5m"),
+            "x.yaml:11:47: the kernel cannot hold a delay as long as that; expected at most 274s"),
         Case(netem("jitter: 2ms"), "x.yaml:11:48: jitter needs a delay; expected \"delay\" above 0"),
         Case(
             netem("loss: 1%, delay: 0ms, reorder: 5%"),

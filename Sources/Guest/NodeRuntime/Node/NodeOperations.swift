@@ -37,8 +37,9 @@ struct NodeOperations {
 extension Netem {
     /// - Throws: `NodeFailure` when a time or a share is out of range.
     init(_ parameters: NetemParameters) throws {
+        // The kernel holds a time as a 32-bit count of 64 ns, and more than 274 s would wrap around.
         func micros(_ milliseconds: Double) throws -> UInt32 {
-            guard milliseconds >= 0, milliseconds <= 4_000_000 else { throw Self.outOfRange("time", milliseconds) }
+            guard milliseconds >= 0, milliseconds <= 274_000 else { throw Self.outOfRange("time", milliseconds) }
             return UInt32((milliseconds * 1000).rounded())
         }
         func share(_ percent: Double) throws -> Double {
