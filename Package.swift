@@ -19,6 +19,7 @@ let shared: [Target] = [
     module("Hashing"),
     module("JSON"),
     module("NetAddress"),
+    module("Readings"),
     module("Matrix"),
     module("NodeProtocol"),
     module("KubeObjects"),
@@ -55,6 +56,10 @@ let guest: [Target] = [
     module("Policy"),
     module("RequestProxy"),
     module("Datapath"),
+    // The datapath's checks and measurements, which no node of a lab carries.
+    cModule("CPacketDriver"),
+    module("PacketChecks"),
+    module("Benchmarks"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -82,13 +87,14 @@ let host: [Target] = [
 let executables: [Target] = [
     program("labrun"),
     nodeProgram("labguest"),
+    nodeProgram("labverify"),
     program("labbench"),
 ].onFloor("Executables")
 
 let tests: [Target] =
     [
-        tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Matrix"), tests("NodeProtocol"),
-        tests("KubeObjects"), tests("DatapathOptions"),
+        tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
+        tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
         tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
@@ -99,6 +105,7 @@ let tests: [Target] =
     + [
         tests("Policy"), tests("RequestProxy"), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
+        tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
     ].onFloor("Guest", of: "Tests")
     + [
@@ -106,7 +113,7 @@ let tests: [Target] =
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
         tests("Scenario", resources: [.copy("Fixtures")]),
-        tests("Diagnosis"), tests("Lab"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
+        tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")
     + [
         module("NamespaceHarness"),
@@ -121,6 +128,7 @@ let package = Package(
     products: [
         .executable(name: "labrun", targets: ["labrun"]),
         .executable(name: "labguest", targets: ["labguest"]),
+        .executable(name: "labverify", targets: ["labverify"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

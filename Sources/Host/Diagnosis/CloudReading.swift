@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// What was seen of the cloud's own parts: router, internet gateway, resolver and other hosts. Readings only.
 public struct CloudReading: Codable, Sendable {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// The agent's programs dropped the packets and said why; policies' drops are `PolicyDenied`'s.
 enum DatapathDrop: RootCause {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Pods leave by an interface on which the datapath has no program, under their own address, while another interface of
 /// the node has one.

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Pods' packets that left a node for somebody outside the cluster under the pod's own address, and were not answered.
 ///

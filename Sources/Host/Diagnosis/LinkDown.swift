@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// The node runs and answers out of band, but its underlay interface has no carrier.
 enum LinkDown: RootCause {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// A node is not running, or stands still: nothing to or from it is answered.
 enum NodeDown: RootCause {

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Probes are answered in part, or far fewer packets reach the wire than the datapath sent.
 enum PacketLoss: RootCause {
@@ -55,7 +55,8 @@ enum PacketLoss: RootCause {
 }
 
 extension NodeReading {
-    /// Has a queueing discipline that loses or corrupts packets: `eth0 netem delay 0us jitter 0us loss 30.0 corrupt 0.0 …`.
+    /// Has a queueing discipline that loses or corrupts packets: `eth0 netem delay 0us jitter 0us loss 30% corrupt 0%
+    /// …`.
     var losesPackets: Bool {
         impairments.contains { line in
             let words = line.split(separator: " ")

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// What no known cause accounts for: said so, with the last place that saw the packets.
 enum Unknown {

@@ -130,33 +130,45 @@ struct DebianArchive: DebianPackageSource {
             try ImageCache.makeDirectory("\(scratch)/apt/\(directory)")
         }
         let source = "deb [arch=amd64 target=Packages signed-by=\(Self.keyring)] \(mirror) \(suite) main\n"
-        let configuration = """
-            Dir::State "\(scratch)/apt";
-            Dir::State::Lists "\(scratch)/apt/lists";
-            Dir::State::status "/dev/null";
-            Dir::Cache "\(scratch)/apt";
-            Dir::Cache::Archives "\(scratch)/apt/archives";
-            Dir::Etc::SourceList "\(scratch)/sources.list";
-            Dir::Etc::SourceParts "/dev/null";
-            Dir::Etc::Preferences "/dev/null";
-            Dir::Etc::PreferencesParts "/dev/null";
-            APT::Architecture "amd64";
-            #clear APT::Architectures;
-            APT::Architectures { "amd64"; };
-            #clear APT::Update::Pre-Invoke;
-            #clear APT::Update::Post-Invoke;
-            #clear APT::Update::Post-Invoke-Success;
-            Acquire::Languages "none";
-            Acquire::Retries "2";
-            APT::Sandbox::User "root";
-
-            """
-        for (name, text) in [("sources.list", source), ("apt.conf", configuration)] {
+        for (name, text) in [("sources.list", source), ("apt.conf", Self.configuration(scratch))] {
             let sink = try FileSink("\(scratch)/\(name)")
             try sink.write(text)
             try sink.finish()
         }
     }
+
+    /// The text of our `apt.conf`, for lists and archives below a folder.
+    static func configuration(_ scratch: String) -> String {
+        """
+        Dir::State "\(scratch)/apt";
+        Dir::State::Lists "\(scratch)/apt/lists";
+        Dir::State::status "/dev/null";
+        Dir::Cache "\(scratch)/apt";
+        Dir::Cache::Archives "\(scratch)/apt/archives";
+        Dir::Etc::SourceList "\(scratch)/sources.list";
+        Dir::Etc::SourceParts "/dev/null";
+        Dir::Etc::Preferences "/dev/null";
+        Dir::Etc::PreferencesParts "/dev/null";
+        APT::Architecture "amd64";
+        #clear APT::Architectures;
+        APT::Architectures { "amd64"; };
+        #clear APT::Update::Pre-Invoke;
+        #clear APT::Update::Post-Invoke;
+        #clear APT::Update::Post-Invoke-Success;
+        \(Self.signatures.joined(separator: "\n"))
+        Acquire::Languages "none";
+        Acquire::Retries "2";
+        APT::Sandbox::User "root";
+
+        """
+    }
+
+    /// Settings of apt.conf(5) with which an archive is taken only when it is signed by one of the keyring's keys. The host's
+    /// own settings may say otherwise; these are read after them.
+    static let signatures = [
+        "APT::Get::AllowUnauthenticated \"false\";", "Acquire::AllowInsecureRepositories \"false\";",
+        "Acquire::AllowWeakRepositories \"false\";", "Acquire::AllowDowngradeToInsecureRepositories \"false\";",
+    ]
 
     /// The mirror that the host itself takes Debian's main archive from.
     private static func hostMirror() async -> String {

@@ -1,5 +1,6 @@
 import Foundation
 import Matrix
+import Readings
 
 /// The one stream that a run emits. Terminal, JSON, JUnit, HTML and the journal are consumers of it and of nothing else.
 /// One event is one line of `journal.jsonl`.
@@ -24,6 +25,8 @@ public struct RunEvent: Codable, Sendable {
         /// A matrix was measured. The last one of a step is the one that its expectations are held against.
         case matrix(step: Int, MatrixRecord)
         case health(step: Int, [HealthRecord])
+        /// How busy the host was in a round of measuring; the last one of a step covers the whole step.
+        case hostLoad(step: Int, HostLoad)
         case diagnosis(step: Int, DiagnosisRecord)
         case expectation(step: Int, ExpectationResult)
         case stepFinished(step: Int, StepResult)
@@ -239,23 +242,9 @@ public struct HealthRecord: Codable, Sendable {
     }
 }
 
+/// What the diagnosis of a step found, the cause that explains most failing cells first.
 public struct DiagnosisRecord: Codable, Sendable {
-    public struct Finding: Codable, Sendable {
-        /// `underlay/vxlan-port-blocked`, or `unknown`.
-        public let id: String
-        public let summary: String
-        public let evidence: [String]
-        public let fix: String
-        /// 0…1
-        public let confidence: Double
-        public init(id: String, summary: String, evidence: [String], fix: String, confidence: Double) {
-            self.id = id
-            self.summary = summary
-            self.evidence = evidence
-            self.fix = fix
-            self.confidence = confidence
-        }
-    }
+    /// Id of the cause that the step expects; nil when it expects none in particular.
     public let expected: String?
     public let found: [Finding]
     public init(expected: String?, found: [Finding]) {

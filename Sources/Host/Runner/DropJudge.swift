@@ -1,5 +1,5 @@
 import Diagnosis
-import Matrix
+import Readings
 import RunEvents
 import Scenario
 
@@ -7,15 +7,9 @@ extension Judge {
     /// Every cell that was denied must have the drop event that says why.
     func dropResults(_ observation: Observation) -> [ExpectationResult] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { first, _ in first }
-        var evidence = Evidence(
-            nodes: observation.nodes, endpoints: observation.endpoints,
-            datapath: observation.datapath.filter { $0.dropReason != nil })
-        evidence.backends = observation.backends
-        evidence.probes = observation.probes
-        let paths = PathIndex(evidence)
         return expectations.drops.map { expected in
             let title = expected.words
-            let denied = observation.probes.filter { probe in
+            let denied = (observation.paths?.evidence.probes ?? []).filter { probe in
                 guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return false }
                 return probe.observed.isDenial && expected.covers(from, to, probe.key)
             }
@@ -27,7 +21,7 @@ extension Judge {
                         "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue): no flow was sent")
                     continue
                 }
-                let found = paths.readings(of: probe)
+                let found = observation.paths?.events(of: probe).filter(\.isDrop) ?? []
                 if found.contains(where: expected.explains) { continue }
                 let others = Set(found.map { $0.words }).sorted()
                 unexplained.append(
@@ -60,11 +54,11 @@ extension DropExpectation {
             && (requests.map { $0.contains(key.request ?? "") } ?? true)
     }
 
-    fileprivate func explains(_ drop: DatapathReading) -> Bool {
-        drop.dropReason == reason && (rule.map { drop.rule?.contains($0) ?? false } ?? true)
+    fileprivate func explains(_ event: PacketEvent) -> Bool {
+        event.drop?.reason.rawValue == reason && (rule.map { event.rule?.contains($0) ?? false } ?? true)
     }
 }
 
-extension DatapathReading {
-    fileprivate var words: String { (dropReason ?? "") + (rule.map { " by \($0)" } ?? "") }
+extension PacketEvent {
+    fileprivate var words: String { (drop?.reason.rawValue ?? "") + (rule.map { " by \($0)" } ?? "") }
 }

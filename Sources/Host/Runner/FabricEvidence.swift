@@ -2,6 +2,7 @@ import Diagnosis
 import Fabric
 import Lab
 import LinuxKernel
+import Readings
 
 /// What the fabric recorded, in the terms of evidence.
 extension EvidenceCollector {

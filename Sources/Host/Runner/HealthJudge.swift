@@ -20,6 +20,10 @@ extension Judge {
                 }
                 let detail = bad.isEmpty ? seen : "\(seen): \(bad.joined(separator: ", "))"
                 let met = record.reachable == reachable && record.total == total
+                // Agents wait for their probes' answers by the clock, as the matrix's probes do.
+                if !met, record.reachable < reachable, let doubt = observation.healthSilence.reason {
+                    return result(title, .inconclusive, "\(detail); \(doubt)")
+                }
                 return result(title, met ? .met : .unmet, detail)
             }
         }

@@ -2,7 +2,8 @@ import Foundation
 
 /// Processor time of the emulators' threads: how long each ran, and how long it was ready and waited for a processor of the host.
 ///
-/// From `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst in the Linux sources), nanoseconds.
+/// The numbers are nanoseconds from `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst in the Linux
+/// sources).
 struct EmulatorTimes: Sendable {
     struct Thread: Sendable, Equatable {
         var ran: UInt64
@@ -19,11 +20,21 @@ struct EmulatorTimes: Sendable {
             guard numbers.count == 2 else { return nil }
             self.init(ran: numbers[0], waited: numbers[1])
         }
+
+        /// Seconds since an earlier reading of the same thread, or since the thread's start when there is none. Numbers that
+        /// run backwards are another thread's, and say nothing.
+        func since(_ before: Thread?) -> (ran: Double, waited: Double) {
+            let old = before ?? Thread(ran: 0, waited: 0)
+            guard ran >= old.ran, waited >= old.waited else { return (0, 0) }
+            return (Double(ran - old.ran) / 1e9, Double(waited - old.waited) / 1e9)
+        }
     }
 
+    /// By the thread's number.
     var threads: [String: Thread] = [:]
 
-    /// Of the emulators that this process sees: inside a lab, the lab's own. Empty where the kernel does not tell.
+    /// Reads the emulators that this process sees: inside a lab these are the lab's own. It is empty where the kernel does not
+    /// tell.
     static func read(_ proc: String = "/proc") -> EmulatorTimes {
         let files = FileManager.default
         func text(_ path: String) -> String? {
@@ -39,20 +50,23 @@ struct EmulatorTimes: Sendable {
         return times
     }
 
-    /// How many times as long as on a host with time to spare the busiest threads took since then: 1 when none of them waited.
+    /// The most that `stretch` says.
+    static let mostStretch = 20.0
+
+    /// How many times as long as on a host with time to spare the busiest thread took since then: 1 when none of them waited.
+    ///
+    /// A thread that hardly ran but waited long makes a ratio without a meaning: 1 ms of work after 341 ms of waiting is no
+    /// node that is 342 times as slow. So a thread counts as if it had run for a twentieth of the time at least.
     ///
     /// - Parameters:
     ///   - before: an earlier reading.
-    ///   - seconds: the time between. A thread that was not ready for a fifth of it says nothing.
+    ///   - seconds: the time between by the host's monotonic clock. A thread that was not ready for a fifth of it says nothing.
     func stretch(since before: EmulatorTimes, seconds: Double) -> Double {
         threads.reduce(1) { longest, entry in
-            guard let old = before.threads[entry.key], entry.value.ran > old.ran, entry.value.waited >= old.waited
-            else {
-                return longest
-            }
-            let (ran, waited) = (Double(entry.value.ran - old.ran), Double(entry.value.waited - old.waited))
-            guard ran + waited >= seconds * 1e9 / 5 else { return longest }
-            return max(longest, (ran + waited) / ran)
+            guard let old = before.threads[entry.key] else { return longest }
+            let (ran, waited) = entry.value.since(old)
+            guard ran > 0, ran + waited >= seconds / 5 else { return longest }
+            return max(longest, min((ran + waited) / max(ran, seconds / Self.mostStretch), Self.mostStretch))
         }
     }
 }

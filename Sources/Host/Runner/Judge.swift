@@ -1,5 +1,6 @@
 import Diagnosis
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 

@@ -74,6 +74,8 @@ final class LabHostRun: Sendable {
 
     func run() async -> RunResult {
         let started = ContinuousClock.now
+        // A report folder may be used again, and holds what an earlier run left.
+        let before = Self.found(in: artifacts)
         do {
             let plan = try LabPlan(profile: request.profile)
             try FileManager.default.createDirectory(atPath: artifacts, withIntermediateDirectories: true)
@@ -112,16 +114,38 @@ final class LabHostRun: Sendable {
                     emitter.log(.warning, "lab host", "teardown: \(error)")
                 }
             }
-            announceArtifacts()
+            announceArtifacts(since: before)
             return RunResult(
                 verdict: result.verdict, message: result.message,
                 durationSeconds: (ContinuousClock.now - started).inSeconds)
         } catch {
-            announceArtifacts()
+            announceArtifacts(since: before)
             return RunResult(
                 verdict: Task.isCancelled ? .interrupted : .infraError, message: "\(error)",
                 durationSeconds: (ContinuousClock.now - started).inSeconds)
         }
+    }
+
+    /// A file of the artifacts' folder as it was found, to tell what this run wrote from what an earlier one left there.
+    struct FoundFile: Hashable {
+        let size: UInt64
+        let modified: Date
+    }
+
+    /// Files of a folder, by name; none when the folder is not there.
+    static func found(in folder: String) -> [String: FoundFile] {
+        let files = FileManager.default
+        return ((try? files.contentsOfDirectory(atPath: folder)) ?? []).reduce(into: [:]) { all, name in
+            guard let attributes = try? files.attributesOfItem(atPath: "\(folder)/\(name)") else { return }
+            all[name] = FoundFile(
+                size: (attributes[.size] as? NSNumber)?.uint64Value ?? 0,
+                modified: attributes[.modificationDate] as? Date ?? .distantPast)
+        }
+    }
+
+    /// Names of the files that are new or were written since.
+    static func written(in folder: String, since before: [String: FoundFile]) -> [String] {
+        found(in: folder).filter { before[$0.key] != $0.value }.keys.sorted()
     }
 
     private static let artifactKinds: [(prefix: String, kind: String)] = [
@@ -130,9 +154,8 @@ final class LabHostRun: Sendable {
         ("map-", "map-dump"), ("tap", "pcapng"), ("vpc-flow", "flow-log"),
     ]
 
-    private func announceArtifacts() {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: artifacts)) ?? []
-        for name in names.sorted() {
+    private func announceArtifacts(since before: [String: FoundFile]) {
+        for name in Self.written(in: artifacts, since: before) {
             let kind = Self.artifactKinds.first { name.hasPrefix($0.prefix) }?.kind ?? "log"
             emitter.emit(.artifact(ArtifactRecord(path: "artifacts/\(name)", kind: kind)))
         }

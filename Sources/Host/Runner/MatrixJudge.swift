@@ -1,13 +1,16 @@
 import Diagnosis
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 
 extension Judge {
-    /// Cells with what is expected of each, and whether it is so.
-    public func cells(_ observation: Observation, paths: PathIndex?) -> [Cell] {
+    /// Cells with what is expected of each, and whether it is so; with why chains in the round whose evidence was read.
+    public func cells(_ observation: Observation) -> [Cell] {
+        let readings = Dictionary((observation.paths?.evidence.probes ?? []).map { ($0.key, $0) }) { first, _ in first }
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         var explained = 0
+        let doubt = observation.silence.reason
         return observation.measurement.probes.map { probe in
             var expected: [OutcomePattern]?
             var observed = probe.observed
@@ -25,14 +28,18 @@ extension Judge {
             if observed == .notMeasured {
                 verdict = .notMeasured
             } else if let expected {
-                verdict = expected.contains { $0.matches(observed) } ? .pass : .fail
+                let met = expected.contains { $0.matches(observed) }
+                // On a host that kept the nodes from answering, silence where an answer is due is no measurement.
+                verdict = met ? .pass : observed == .timeout && doubt != nil ? .notMeasured : .fail
             } else {
                 verdict = .unchecked
             }
             var why: [WhyEntry] = []
-            if let paths, !observed.isServed || verdict == .fail, explained < Self.explainedCells {
+            if let paths = observation.paths, let reading = readings[probe.key], !observed.isServed || verdict == .fail,
+                explained < Self.explainedCells
+            {
                 explained += 1
-                why = paths.why(ProbeReading(probe, endpoints: endpoints))
+                why = paths.why(reading, as: observed)
             }
             return Cell(
                 key: probe.key, expected: expected, observed: observed, verdict: verdict,
@@ -94,7 +101,8 @@ extension Judge {
                     + "\(worst.from) → \(worst.to) \(worst.protocol.rawValue) is \(worst.observed)", why: worst.why)
         }
         if !unmeasured.isEmpty {
-            let reason = missing.values.sorted().first.map { ": \($0)" } ?? ""
+            let starved = unmeasured.contains { $0.observed == .timeout } ? observation.silence.reason : nil
+            let reason = (missing.values.sorted().first ?? starved).map { ": \($0)" } ?? ""
             return result(
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
         }

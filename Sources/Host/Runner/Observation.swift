@@ -1,6 +1,6 @@
 import Diagnosis
 import Lab
-import Matrix
+import Readings
 import RunEvents
 
 /// Everything that one round of measuring a step brought: what expectations are held against.
@@ -21,6 +21,13 @@ public struct Observation: Sendable {
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]
+    /// How long the host kept the nodes from running while the step's streams ran.
+    public var starvation = Starvation()
+    /// How far the silence of this round's probes can be believed.
+    public var silence = SilenceDoubt()
+    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy
+    /// host.
+    public var healthSilence = SilenceDoubt()
     /// What agents say of the endpoints, of steps that ask for it.
     public var identities: [IdentityReading]
     /// Nodes whose agent could not be asked for them, and why.
@@ -30,11 +37,9 @@ public struct Observation: Sendable {
     public var unexplained: Set<CellKey>?
     /// Agents whose events could not all be had, and why.
     public var datapathGaps: [String: String]
-    /// Of the round that is judged: each probe's flow, and what the agents reported of the flows that failed.
-    public var probes: [ProbeReading]
-    public var datapath: [DatapathReading]
-    /// Addresses of services' backends, by the endpoint's id.
-    public var backends: [String: [String]] = [:]
+    /// The evidence of the round that is judged, indexed: each probe's flow, and what the agents reported of those that
+    /// failed. Nil in rounds before it.
+    public var paths: PathIndex?
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints
@@ -52,23 +57,6 @@ public struct Observation: Sendable {
         findings = []
         unexplained = nil
         datapathGaps = [:]
-        probes = []
-        datapath = []
-    }
-}
-
-/// A pod as its own node's agent knows it.
-public struct IdentityReading: Sendable, Hashable {
-    public let node: String
-    /// `default/web-1`
-    public let pod: String
-    public let identity: UInt32
-    public let endpointID: UInt16
-    public init(node: String, pod: String, identity: UInt32, endpointID: UInt16) {
-        self.node = node
-        self.pod = pod
-        self.identity = identity
-        self.endpointID = endpointID
     }
 }
 
@@ -87,10 +75,21 @@ public struct StreamObservation: Sendable, Hashable {
     public var silentMillis: Int?
     public var ended: String?
 
+    /// From here on a silence is the end of the flow, in milliseconds: a second, or ten intervals.
+    private var mostSilentMillis: Int { max(1000, 10 * intervalMillis) }
+
     /// Answered, not ended, and not silent for longer than a second or ten intervals.
     public var isLive: Bool {
         guard established, answered > 0, let silentMillis else { return false }
-        return silentMillis < max(1000, 10 * intervalMillis)
+        return silentMillis < mostSilentMillis
+    }
+
+    /// Whether nothing but a silence speaks against the flow, and the host can be the reason for it.
+    func isStarved(_ starvation: Starvation) -> Bool {
+        guard established, answered > 0, ended == nil, let silentMillis, !isLive else { return false }
+        let took = Double(silentMillis) / 1000
+        return TimeClaim.isExplained(
+            took: took, limit: Double(mostSilentMillis - 1) / 1000, starved: starvation.most(within: took))
     }
 
     /// Why it is not live, in words.

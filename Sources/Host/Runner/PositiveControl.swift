@@ -1,5 +1,6 @@
 import Diagnosis
 import Matrix
+import Readings
 
 /// Who answers: an endpoint on a protocol.
 public struct Receiver: Sendable, Hashable {

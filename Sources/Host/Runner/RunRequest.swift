@@ -1,5 +1,4 @@
 import Foundation
-import Matrix
 import Scenario
 
 /// Everything a lab host needs to run one scenario: the first line it reads on its command channel.

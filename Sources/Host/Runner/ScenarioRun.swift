@@ -2,7 +2,6 @@ import Diagnosis
 import Faults
 import Foundation
 import Lab
-import Matrix
 import RunEvents
 import Scenario
 

@@ -3,6 +3,7 @@ import Faults
 import Foundation
 import Lab
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 
@@ -14,9 +15,21 @@ struct Round: Sendable {
     var mark: RoundMark
     /// Seconds from the end of the step's actions to the start of this round.
     var since: Double
-    /// How many times as long as on a host with time to spare the nodes took meanwhile.
+    /// How many times as long as on a host with time to spare the nodes took meanwhile (`EmulatorTimes.stretch`).
     var stretch = 1.0
+    /// How busy the host was meanwhile.
+    var host: HostLoad?
     var met: Bool { results.allSatisfy { $0.state == .met } }
+
+    /// Takes back what a host without a free processor may be to blame for, see `TimeClaim.judged`. Cells go with their results.
+    mutating func judge(agreedAfter: Double?, elapsed: Double, within: Double, starved: Double) {
+        let judged = TimeClaim.judged(
+            results, agreedAfter: agreedAfter, elapsed: elapsed, within: within, starved: starved)
+        if results.contains(where: { $0.state == .unmet }), !judged.contains(where: { $0.state == .unmet }) {
+            for index in cells.indices where cells[index].verdict == .fail { cells[index].verdict = .notMeasured }
+        }
+        results = judged
+    }
 }
 
 extension ScenarioRun {
@@ -34,20 +47,30 @@ extension ScenarioRun {
         let expectations = step.expect ?? Expectations()
         let judge = Judge(
             expectations, nodeCount: cluster.nodes.count, answeredBefore: answered, identitiesBefore: identities)
+        let watch = HostWatch()
+        await watch.start()
+        defer { Task { await watch.stop() } }
         let starts = await agentStarts()
+        let opened = ContinuousClock.now
         let streams = try await openStreams(expectations.streams)
         var verdicts: [Verdict] = []
         for action in step.actions { verdicts.append(try await perform(action, step: index)) }
         let acted = ContinuousClock.now
         let phase: Phase = index == 0 && step.actions.isEmpty ? .baseline : step.heals ? .converge : .measure
         var rounds = try await emitter.phase(phase) {
-            try await measure(judge, index: index, acted: acted, starts: starts, once: step.expect == nil)
+            try await measure(
+                judge, index: index, acted: acted, starts: starts, watch: watch, once: step.expect == nil)
         }
         guard var last = rounds.popLast() else { throw LabError(.request, "step \(step.name) measured nothing") }
+        // The rounds are over; what follows takes its own time, which is none of the lab's.
+        var measured = (ContinuousClock.now - acted).inSeconds
+        var starved = Starvation(await watch.readings(since: acted)).total
         let streamsRead = if let streams { try await readAndClose(streams) } else { [StreamObservation]() }
+        let starvation = Starvation(await watch.readings(since: opened))
         var unproven = 0
         while true {
             last.observation.streams = streamsRead
+            last.observation.starvation = starvation
             let agreed = last.met
             try await emitter.phase(.diagnose) { try await diagnose(&last, judge: judge) }
             guard agreed, let lacking = last.results.first(where: { $0.state != .met }),
@@ -59,13 +82,19 @@ extension ScenarioRun {
             emitRound(last, index: index, provisional: true)
             rounds.append(last)
             rounds += try await emitter.phase(phase) {
-                try await measure(judge, index: index, acted: acted, starts: starts, once: false)
+                try await measure(judge, index: index, acted: acted, starts: starts, watch: watch, once: false)
             }
             if let next = rounds.popLast() { last = next }
+            measured = (ContinuousClock.now - acted).inSeconds
+            starved = Starvation(await watch.readings(since: acted)).total
         }
-        emitJudged(last, index: index, expectations)
-        identities[step.name] = last.observation.identities
         let converged = (rounds + [last]).reversed().prefix { $0.met }.last?.since
+        last.judge(agreedAfter: converged, elapsed: measured, within: expectations.within, starved: starved)
+        emitJudged(last, index: index, expectations)
+        if let (first, end) = await watch.whole() {
+            emitter.emit(.hostLoad(step: index, HostLoad(from: first, to: end)))
+        }
+        identities[step.name] = last.observation.identities
         let elapsed = (ContinuousClock.now - acted).inSeconds
         let retries = rounds.filter { !$0.met }.count
         let all = (last.results + judge.final(last.observation)).map {
@@ -90,21 +119,25 @@ extension ScenarioRun {
         return verdict
     }
 
-    /// Rounds until `agreements` in a row meet every expectation, or the time is over; the last one is judged.
+    /// Measures rounds until `agreements` in a row meet every expectation, or the step's time is over; the last one is judged.
+    /// Time in which the host kept the nodes from running is given again, up to a multiple of the step's time.
     private func measure(
-        _ judge: Judge, index: Int, acted: ContinuousClock.Instant, starts: [String: Int], once: Bool
+        _ judge: Judge, index: Int, acted: ContinuousClock.Instant, starts: [String: Int], watch: HostWatch,
+        once: Bool
     ) async throws -> [Round] {
         var rounds: [Round] = []
         var agreed = 0
         while true {
             try Task.checkCancellation()
             let since = (ContinuousClock.now - acted).inSeconds
-            let round = try await self.round(judge, since: since, starts: starts)
+            let round = try await self.round(judge, since: since, starts: starts, watch: watch)
             agreed = round.met ? agreed + 1 : 0
             rounds.append(round)
             answered.formUnion(PositiveControl.answering(round.cells))
             learnPatience(from: round)
-            let over = (ContinuousClock.now - acted).inSeconds >= judge.expectations.within
+            let over = TimeClaim.isOver(
+                elapsed: (ContinuousClock.now - acted).inSeconds, within: judge.expectations.within,
+                starved: Starvation(await watch.readings(since: acted)).total)
             // A round that agrees is confirmed even when the time is over: one agreement alone judges nothing.
             if once || agreed >= Self.agreements || (over && agreed == 0) { return rounds }
             emitRound(round, index: index, provisional: true)
@@ -118,7 +151,9 @@ extension ScenarioRun {
             let slowest = probes.compactMap(\.latencyMicros).max().map { Double($0) / 1e6 }
             patience.learn(slowest: slowest, stretch: round.stretch)
         }
-        if round.cells.contains(where: { $0.verdict == .fail && $0.observed == .timeout }) {
+        // A cell that was silent on a busy host counts as not measured, see `Judge.cells`.
+        let lacking: [CellVerdict] = [.fail, .notMeasured]
+        if round.cells.contains(where: { lacking.contains($0.verdict) && $0.observed == .timeout }) {
             patience.doubt(stretch: round.stretch)
         }
         guard patience.factor >= 2, !saidPatience else { return }
@@ -126,22 +161,33 @@ extension ScenarioRun {
         let times = (round.stretch * 10).rounded() / 10
         emitter.log(
             .warning, "runner",
-            "this host is busy, its nodes take \(times) times as long: probes may wait up to \(Int(ProbePatience.most)) deadlines of "
-                + "\(patience.asked) s")
+            "this host is busy, its nodes take \(times) times as long: probes may wait up to "
+                + "\(Int(ProbePatience.most)) deadlines of \(patience.asked) s")
     }
 
-    private func round(_ judge: Judge, since: Double, starts: [String: Int]) async throws -> Round {
+    private func round(
+        _ judge: Judge, since: Double, starts: [String: Int], watch: HostWatch
+    ) async throws -> Round {
         // As kubelets do.
         try await cluster.retryWaitingPods()
         let mark = await collector.mark()
-        let (began, times) = (ContinuousClock.now, EmulatorTimes.read())
+        let began = ContinuousClock.now
         let endpoints = await cluster.endpoints
         let plan = await plan(over: endpoints)
-        async let health = collector.health(deadline: .seconds(patience.factor))
+        let (waited, healthWaited) = (patience.deadline, patience.factor)
+        async let health = collector.health(deadline: .seconds(healthWaited))
         let measurement = await cluster.measure(plan)
         var observation = Observation(endpoints: measurement.endpoints, measurement: measurement)
         (observation.health, observation.healthMissing) = await health
-        let stretch = EmulatorTimes.read().stretch(since: times, seconds: (ContinuousClock.now - began).inSeconds)
+        let readings = await watch.readings(since: began)
+        let load = HostLoad(from: readings[0], to: readings[readings.count - 1])
+        let stretch = readings[readings.count - 1].emulators.stretch(
+            since: readings[0].emulators, seconds: load.seconds)
+        observation.silence = SilenceDoubt(
+            asked: patience.asked, waited: waited,
+            starved: Starvation(readings).most(within: waited))
+        observation.healthSilence = SilenceDoubt(
+            asked: 1, waited: healthWaited, starved: Starvation(readings).most(within: healthWaited))
         observation.nodes = await collector.nodes()
         if !judge.expectations.identities.isEmpty {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
@@ -159,37 +205,30 @@ extension ScenarioRun {
         observation.agentRestarts = now.mapValues { $0 }.reduce(into: [:]) { all, pair in
             all[pair.key] = max(0, pair.value - (starts[pair.key] ?? 0))
         }
-        let cells = judge.cells(observation, paths: nil)
+        let cells = judge.cells(observation)
         return Round(
             observation: observation, cells: cells, results: judge.rounds(observation, cells: cells), mark: mark,
-            since: since, stretch: stretch)
+            since: since, stretch: stretch, host: load)
     }
 
     /// Adds the agents' events, the why chains and the findings to the round that is judged.
     private func diagnose(_ round: inout Round, judge: Judge) async throws {
         let evidence = await collector.evidence(of: round.observation, since: round.mark)
-        let paths = PathIndex(evidence)
         let account = Diagnosis.account(for: evidence)
         round.observation.findings = account.findings
         round.observation.unexplained = account.unexplained
         round.observation.datapathGaps = evidence.datapathGaps
-        round.cells = judge.cells(round.observation, paths: paths)
+        round.observation.paths = account.paths
+        round.cells = judge.cells(round.observation)
         round.results = judge.rounds(round.observation, cells: round.cells)
         round.observation.nodes = evidence.nodes
-        round.observation.probes = evidence.probes
-        round.observation.datapath = evidence.datapath
-        round.observation.backends = evidence.backends
     }
 
     /// The round that was judged, and what its diagnosis found.
     private func emitJudged(_ round: Round, index: Int, _ expectations: Expectations) {
         emitRound(round, index: index, provisional: false)
-        let findings = round.observation.findings.map {
-            DiagnosisRecord.Finding(
-                id: $0.id, summary: $0.summary, evidence: $0.evidence, fix: $0.fix, confidence: $0.confidence)
-        }
-        emitter.emit(
-            .diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: findings)))
+        let found = round.observation.findings
+        emitter.emit(.diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: found)))
     }
 
     private func emitRound(_ round: Round, index: Int, provisional: Bool) {
@@ -200,6 +239,7 @@ extension ScenarioRun {
                 MatrixRecord(
                     endpoints: measurement.endpoints, cells: round.cells, seconds: measurement.seconds,
                     longestRoundTripMicros: measurement.longestRoundTripMicros, provisional: provisional)))
+        if let host = round.host { emitter.emit(.hostLoad(step: index, host)) }
         if !provisional { emitter.emit(.health(step: index, round.observation.health)) }
     }
 

@@ -1,6 +1,6 @@
 import Lab
-import Matrix
 import NodeProtocol
+import Readings
 import Scenario
 
 /// Streams that run through a step.

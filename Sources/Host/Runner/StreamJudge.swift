@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 import RunEvents
 import Scenario
 
@@ -22,12 +22,18 @@ extension Judge {
                 let words =
                     "\(streams.count - dead.count) of \(streams.count) streams live, longest gap \(longest) ms, "
                     + "\(lost) of \(sent) messages unanswered"
-                if expected.survive, let first = dead.first {
+                if expected.survive,
+                    let first = dead.first(where: { !$0.isStarved(observation.starvation) }) ?? dead.first
+                {
                     return result(
-                        title, .unmet, "\(words); \(first.from.id) → \(first.to.id) \(first.silence)")
+                        title, first.isStarved(observation.starvation) ? .inconclusive : .unmet,
+                        "\(words); \(first.from.id) → \(first.to.id) \(first.silence)")
                 }
-                if let limit = expected.maxGapMillis, longest > limit {
-                    return result(title, .unmet, "\(words); at most \(limit) ms were accepted")
+                if let limit = expected.maxGapMillis,
+                    let claim = TimeClaim.gaps(
+                        streams.map(\.longestGapMillis), limit: limit, starvation: observation.starvation)
+                {
+                    return result(title, claim.explained ? .inconclusive : .unmet, "\(words); \(claim.words)")
                 }
                 if let unread = streams.first(where: { $0.silentMillis == nil }) {
                     return result(

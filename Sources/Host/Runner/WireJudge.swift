@@ -1,5 +1,5 @@
 import Diagnosis
-import Matrix
+import Readings
 import RunEvents
 import Scenario
 

@@ -1,4 +1,5 @@
 import Matrix
+import Readings
 
 /// Whether the rules of a step say something about every cell that will be measured. Bounded over the whole file.
 struct CoverageCheck {

@@ -1,5 +1,6 @@
 import KubeObjects
 import Matrix
+import Readings
 
 /// A scenario as its file says it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. Parsed, checked, and without
 /// anything left to look up but the lab profile it names.
@@ -213,75 +214,6 @@ public struct WaitCondition: Codable, Sendable {
     }
 }
 
-/// A fault as a file asks for it; `kind` and `parameters` are checked against the fault's `FaultDescriptor`.
-public struct FaultCall: Codable, Sendable {
-    public var id: String
-    public var kind: String
-    public var parameters: [String: ParameterValue]
-    /// `file:line:column` of the call, for messages.
-    public var location: String
-    public init(id: String, kind: String, parameters: [String: ParameterValue], location: String) {
-        self.id = id
-        self.kind = kind
-        self.parameters = parameters
-        self.location = location
-    }
-}
-
-public enum ParameterValue: Codable, Sendable, Hashable {
-    case text(String)
-    case integer(Int)
-    case number(Double)
-    case flag(Bool)
-    /// Seconds.
-    case duration(Double)
-    case ports(ClosedRange<UInt16>)
-    case texts([String])
-}
-
-/// What a fault is called and takes; declared beside the fault, read by the parser, the schema and `explain`.
-public struct FaultDescriptor: Sendable {
-    public enum ParameterType: Sendable {
-        case text
-        case integer(ClosedRange<Int>)
-        /// `3`, `2.5`; with or without `%`.
-        case percent
-        /// `200ms`, `1.5s`, `2m`.
-        case duration
-        /// `8472` or `30000-32767`.
-        case ports
-        case choice([String])
-        /// `all`, a node name, or a list of names.
-        case nodes
-        case flag
-    }
-    public struct Parameter: Sendable {
-        public let name: String
-        public let type: ParameterType
-        public let required: Bool
-        public let help: String
-        public init(_ name: String, _ type: ParameterType, required: Bool = false, help: String) {
-            self.name = name
-            self.type = type
-            self.required = required
-            self.help = help
-        }
-    }
-    /// `security-group-rule`, `link-down`, …
-    public let kind: String
-    /// One sentence with `{parameter}` places: what it will do, in words.
-    public let summary: String
-    public let parameters: [Parameter]
-    /// Whether it runs programs of the userland disk in nodes.
-    public let needsUserland: Bool
-    public init(kind: String, summary: String, parameters: [Parameter], needsUserland: Bool = false) {
-        self.needsUserland = needsUserland
-        self.kind = kind
-        self.summary = summary
-        self.parameters = parameters
-    }
-}
-
 /// What a step expects. Each entry is one test case.
 public struct Expectations: Codable, Sendable {
     /// Rules over the matrix; every measured cell must be covered by one.
@@ -297,7 +229,8 @@ public struct Expectations: Codable, Sendable {
     public var identities: [IdentityExpectation]
     /// Pods that must run or wait.
     public var pods: [PodsExpectation]
-    /// Root cause that must be found, and (with `details`) texts its evidence must name; nil: none is expected.
+    /// The root cause that must be found, and texts that its summary or evidence must contain. With nil nothing is asked of the
+    /// diagnosis; that nothing may be found is the id `none`.
     public var diagnosis: DiagnosisExpectation?
     /// The time the expectations have to come true, seconds.
     public var within: Double

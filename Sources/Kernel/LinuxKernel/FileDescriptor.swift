@@ -43,12 +43,6 @@ public struct FileDescriptor: ~Copyable, Sendable {
         try check("fcntl", "O_NONBLOCK") { linux_set_nonblocking(number, enabled ? 1 : 0) }
     }
 
-    /// Sets or clears `FD_CLOEXEC`.
-    public borrowing func setCloseOnExec(_ enabled: Bool = true) throws(SystemError) {
-        let number = rawValue
-        try check("fcntl", "FD_CLOEXEC") { linux_set_cloexec(number, enabled ? 1 : 0) }
-    }
-
     /// One read(2) of at most `limit` bytes; empty at the end of the file. Throws `EAGAIN` when non-blocking and empty.
     public borrowing func read(upTo limit: Int = 65_536) throws(SystemError) -> [UInt8] {
         try readBytes(from: rawValue, upTo: limit)

@@ -1,21 +1,4 @@
-/// One ordered pair over one protocol and port.
-public struct CellKey: Codable, Sendable, Hashable {
-    public let from: String
-    public let to: String
-    public let `protocol`: ProbeProtocol
-    /// Destination port; 0 for ICMP.
-    public let port: UInt16
-    /// Name of the request that it is measured with; nil for an echo.
-    public let request: String?
-
-    public init(from: String, to: String, protocol: ProbeProtocol, port: UInt16, request: String? = nil) {
-        self.request = request
-        self.from = from
-        self.to = to
-        self.protocol = `protocol`
-        self.port = port
-    }
-}
+import Readings
 
 /// Whether a cell is as expected. A cell that was not measured is never `pass`.
 public enum CellVerdict: String, Codable, Sendable {
@@ -23,24 +6,6 @@ public enum CellVerdict: String, Codable, Sendable {
     case notMeasured = "not-measured"
     /// Measured, but the step expects nothing of it.
     case unchecked
-}
-
-/// One place on the path of a cell's packets and what was seen there.
-public struct WhyEntry: Codable, Sendable, Hashable {
-    /// `probe`, `sender-datapath`, `sender-tap`, `fabric`, `receiver-tap`, `receiver-datapath`, `receiver`, `lab`.
-    public let hop: String
-    public let node: String?
-    /// One sentence.
-    public let detail: String
-    /// Whether the packet was seen there; nil when that is not what the entry says.
-    public let seen: Bool?
-
-    public init(hop: String, node: String?, detail: String, seen: Bool?) {
-        self.hop = hop
-        self.node = node
-        self.detail = detail
-        self.seen = seen
-    }
 }
 
 /// A measured cell of the matrix, as `report.json` holds it.

@@ -1,3 +1,5 @@
+import Readings
+
 /// Selects endpoints. Empty selects all; every given part must hold.
 public struct EndpointSelector: Codable, Sendable, Hashable {
     public var kind: EndpointKind?

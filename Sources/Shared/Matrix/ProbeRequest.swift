@@ -1,3 +1,5 @@
+import Readings
+
 /// A probe that says something: a DNS query, an HTTP request, or a TCP connection to an address that is no endpoint. Each
 /// makes a cell of its own for every pair that it selects.
 public struct ProbeRequest: Codable, Sendable, Hashable {

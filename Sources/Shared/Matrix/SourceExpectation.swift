@@ -1,3 +1,5 @@
+import Readings
+
 /// Whose address the receiver must have seen as the source: `pod`, `node`, or an address.
 ///
 /// Without one, the sender's own address and port are expected, and by an `internet` endpoint the public address of the
@@ -48,19 +50,6 @@ extension SourceExpectation: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(text)
-    }
-}
-
-/// Where an endpoint's packets may come from, as receivers see them.
-public struct SenderAddresses: Codable, Sendable, Hashable {
-    /// Of the node's interfaces, dotted.
-    public var node: [String]
-    /// What an internet gateway makes of them.
-    public var `public`: [String]
-
-    public init(node: [String], public: [String]) {
-        self.node = node
-        self.public = `public`
     }
 }
 

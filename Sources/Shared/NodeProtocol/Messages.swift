@@ -1,12 +1,9 @@
-/// What the lab host asks of a node's runtime, and what it answers. Carried as JSON in frames (`Frame`), except
-/// probe results, which are compact (`ProbeResults`).
+/// What the lab host asks of a node's runtime. Carried as JSON in frames (`Frame`).
 public enum NodeRequest: Codable, Sendable {
     case hello(Hello)
     case configure(NodeConfiguration)
     case startAgent
-    /// Signal number to end the agent with; waits for its end.
-    case stopAgent(signal: Int32)
-    /// Bytes for the agent's status socket, relayed unread: one request line, one reply line.
+    /// A request line for the agent's socket, relayed unread; answered by `agentReply`.
     case agentCall(AgentCall)
     case createPod(PodSpec)
     case deletePod(PodReference)
@@ -17,8 +14,8 @@ public enum NodeRequest: Codable, Sendable {
     /// Counters of the streams so far.
     case readStreams(id: UInt64)
     case closeStreams(id: UInt64)
-    case setNetem(NetemRequest)
-    case clearNetem(interface: String)
+    /// Changes or reads something of the node; the reply is `reading`.
+    case operate(NodeOperation)
     case snapshot
     /// The interface in every pod, as the node's kernel lists it.
     case podInterfaces
@@ -30,17 +27,22 @@ public enum NodeRequest: Codable, Sendable {
     case powerOff
 }
 
+/// What a node's runtime answers: JSON in a frame (`Frame`), with probe results and the agent's replies as bytes beside
+/// it.
 public enum NodeReply: Codable, Sendable {
     case hello(HelloReply)
     case done
     case agent(AgentState)
-    case agentReply(String)
+    /// The agent's reply line, without its line feed, is the frame's binary part: bytes that the runtime does not read.
+    case agentReply
     case pod(PodStatus)
     /// The results follow the header in the same frame, see `ProbeResults`.
     case probe(ProbeSummary)
     case sightings(count: Int)
     case streams([StreamReading])
     case snapshot(NodeSnapshot)
+    /// What the node reads after an operation.
+    case reading(OperationReading)
     case podInterfaces([PodInterface])
     case executed(Executed)
     case failed(NodeFailure)
@@ -151,8 +153,11 @@ public struct NodeConfiguration: Codable, Sendable {
     }
 }
 
+/// A request to the node's agent.
 public struct AgentCall: Codable, Sendable {
+    /// One JSON object, with or without its line feed.
     public let line: String
+    /// How long the runtime waits for the agent's socket and its reply.
     public let deadlineMillis: Int
     public init(line: String, deadlineMillis: Int) {
         self.line = line
@@ -193,8 +198,8 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
     public let port: UInt16
     /// Those of the plan's protocols that it is probed with; nil: all.
     public let protocols: [String]?
-    /// Its address may be translated to another target's at the sender's socket: each sender has a datagram socket for it
-    /// alone, for the kernel gives answers back the address that this socket last sent to.
+    /// Its address may be translated to another target's at the sender's socket: each sender has a datagram socket for
+    /// it alone, for the kernel gives answers back the address that this socket last sent to.
     public let isTranslated: Bool?
     public init(
         index: Int, address: String, port: UInt16, protocols: [String]? = nil, isTranslated: Bool? = nil
@@ -301,29 +306,6 @@ public struct StreamReading: Codable, Sendable {
         self.longestGapMillis = longestGapMillis
         self.silentMillis = silentMillis
         self.ended = ended
-    }
-}
-
-/// netem(8) on an interface of the node. Times in milliseconds, shares in percent.
-public struct NetemRequest: Codable, Sendable, Equatable {
-    public let interface: String
-    public var delayMillis: Double
-    public var jitterMillis: Double
-    public var lossPercent: Double
-    public var corruptPercent: Double
-    public var duplicatePercent: Double
-    public var reorderPercent: Double
-    public init(
-        interface: String, delayMillis: Double = 0, jitterMillis: Double = 0, lossPercent: Double = 0,
-        corruptPercent: Double = 0, duplicatePercent: Double = 0, reorderPercent: Double = 0
-    ) {
-        self.interface = interface
-        self.delayMillis = delayMillis
-        self.jitterMillis = jitterMillis
-        self.lossPercent = lossPercent
-        self.corruptPercent = corruptPercent
-        self.duplicatePercent = duplicatePercent
-        self.reorderPercent = reorderPercent
     }
 }
 

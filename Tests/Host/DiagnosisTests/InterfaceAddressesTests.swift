@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 import Testing
 
 @testable import Diagnosis

@@ -1,5 +1,4 @@
 import Diagnosis
-import Matrix
 import Testing
 
 @Suite struct VXLANPortBlockedTests {

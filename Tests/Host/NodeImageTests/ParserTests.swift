@@ -64,6 +64,15 @@ import Testing
         #expect(DebianArchive.mirror(in: targets) == expected)
     }
 
+    @Test func signaturesAreForcedOn() {
+        let wanted = [
+            "APT::Get::AllowUnauthenticated", "Acquire::AllowInsecureRepositories", "Acquire::AllowWeakRepositories",
+            "Acquire::AllowDowngradeToInsecureRepositories",
+        ]
+        let text = DebianArchive.configuration("/scratch")
+        for setting in wanted { #expect(text.contains("\n\(setting) \"false\";\n"), "\(setting)") }
+    }
+
     @Test(arguments: ["", "6", "6.2", "6.1 ", "latest"])
     func unknownSeries(text: String) {
         #expect { try KernelSeries(parsing: text) } throws: { error in

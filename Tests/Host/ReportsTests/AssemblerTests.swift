@@ -1,5 +1,4 @@
 import Foundation
-import Matrix
 import RunEvents
 import Testing
 

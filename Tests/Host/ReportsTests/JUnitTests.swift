@@ -85,7 +85,10 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
     @Test func aPass() throws {
         let suite = try suite(assemble(SampleRun().events))
         #expect(suite.attributes["failures"] == "0" && suite.attributes["errors"] == "0")
-        #expect(suite.attributes["tests"] == "5")
+        // Five expectations, and a fault that was proven in one step and healed in the next.
+        #expect(suite.attributes["tests"] == "7")
+        #expect(names(suite).contains("labrun.vxlan-blocked-8472.blocked/fault sg-vxlan is proven"))
+        #expect(names(suite).contains("labrun.vxlan-blocked-8472.fixed/fault sg-vxlan is healed"))
         #expect(suite.children[1].attributes["classname"] == "labrun.vxlan-blocked-8472.baseline")
         #expect(suite.children[1].attributes["file"] == "scenarios/vxlan-blocked-8472.yaml")
         let properties = suite.children[0].children.map { $0.attributes["name"] ?? "" }
@@ -101,6 +104,66 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
         #expect(failure.text.contains("fabric: security group sg-nodes: REJECT udp/8472 (seen)"))
         #expect(
             entry.children[1].text.hasPrefix("[[ATTACHMENT|reports/out/x/artifacts/matrix-step-2.svg]]\n[[ATTACHMENT|"))
+    }
+
+    private func names(_ suite: JUnitReader.Element) -> [String] {
+        suite.children.dropFirst().map { "\($0.attributes["classname"] ?? "")/\($0.attributes["name"] ?? "")" }
+    }
+
+    @Test(
+        "a fault that was not proven is a case of its own beside an unmet expectation",
+        arguments: [(FaultRecord.State.unproven, "unproven"), (.refused, "refused"), (.injected, "unproven")])
+    func anUnprovenFaultIsNotHidden(_ state: FaultRecord.State, type: String) throws {
+        let events = SampleRun(expectBlocked: "open").events.map { event in
+            guard case .fault(let step, let fault) = event.payload, fault.state == .verified else { return event }
+            return RunEvent(
+                at: event.at,
+                payload: .fault(
+                    step: step,
+                    .init(
+                        id: fault.id, kind: fault.kind, targets: fault.targets, state: state,
+                        evidence: ["counter still 0"])))
+        }
+        let suite = try suite(assemble(events))
+        #expect(suite.attributes["failures"] == "1")
+        #expect(suite.attributes["errors"] == "1")
+        let entry = try #require(suite.children.first { $0.attributes["name"] == "fault sg-vxlan is proven" })
+        let error = try #require(entry.children.first)
+        #expect(error.name == "error" && error.attributes["type"] == type)
+        #expect(error.text.contains("counter still 0"))
+    }
+
+    @Test func aDirtyRollbackIsACaseBesideAnUnmetExpectation() throws {
+        let events = SampleRun(expectBlocked: "open").events.map { event in
+            guard case .fault(let step, let fault) = event.payload, fault.state == .healed else { return event }
+            return RunEvent(
+                at: event.at,
+                payload: .fault(
+                    step: step,
+                    .init(id: fault.id, kind: fault.kind, targets: fault.targets, state: .dirty, evidence: ["a rule"])))
+        }
+        let suite = try suite(assemble(events))
+        let entry = try #require(suite.children.first { $0.attributes["name"] == "fault sg-vxlan is healed" })
+        #expect(entry.children.first?.attributes["type"] == "dirty-rollback")
+    }
+
+    @Test func theHostsLoadStandsWithTheStepAndWithWhatWasNotMet() throws {
+        var events = SampleRun(expectBlocked: "open").events
+        let load = HostLoad(
+            seconds: 2, loadAverage: 6.25, pressure: 0.64, steal: 0, emulatorsRan: 1.5, emulatorsWaited: 12)
+        events.insert(RunEvent(at: 6.2, payload: .hostLoad(step: 1, load)), at: events.count - 4)
+        let words =
+            "load 6.3, some task waited for a processor 64 % of the time, the emulators ran 1.50 s and waited 12.0 s"
+        let report = assemble(events)
+        #expect(report.steps[1].host == load)
+        #expect(try RunReport(json: report.json()).steps[1].host == load)
+        let suite = try suite(report)
+        #expect(
+            suite.children[0].children.contains {
+                $0.attributes == ["name": "host in step blocked", "value": words]
+            })
+        let failure = try #require(suite.children.flatMap(\.children).first { $0.name == "failure" })
+        #expect(failure.text.contains("host: \(words)"))
     }
 
     @Test func aDeadLabIsErrorsAndSkips() throws {

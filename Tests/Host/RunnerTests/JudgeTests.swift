@@ -1,5 +1,6 @@
 import Diagnosis
 import Matrix
+import Readings
 import RunEvents
 import Scenario
 import Testing
@@ -12,7 +13,7 @@ import Testing
     ) -> [ExpectationResult] {
         let judge = Judge(Expectations(matrix: rules), nodeCount: 2, answeredBefore: answeredBefore)
         let observation = fixture.observation
-        return judge.rounds(observation, cells: judge.cells(observation, paths: nil))
+        return judge.rounds(observation, cells: judge.cells(observation))
     }
 
     private static let everybody = Set(
@@ -38,7 +39,7 @@ import Testing
         var observation = fixture.observation
         observation.nodes[1].power = .stopped
         let judge = Judge(Expectations(matrix: [ObservationFixture.rule(nil, nil, "timeout", "open")]), nodeCount: 2)
-        let results = judge.rounds(observation, cells: judge.cells(observation, paths: nil))
+        let results = judge.rounds(observation, cells: judge.cells(observation))
         #expect(results.map(\.state) == [.met])
     }
 
@@ -50,13 +51,13 @@ import Testing
             Expectations(matrix: [ObservationFixture.rule(nil, nil, "timeout", "open")]), nodeCount: 2,
             answeredBefore: Self.everybody)
         observation.unexplained = []
-        #expect(judge.rounds(observation, cells: judge.cells(observation, paths: nil)).map(\.state) == [.met])
+        #expect(judge.rounds(observation, cells: judge.cells(observation)).map(\.state) == [.met])
         let silent = observation.measurement.probes.map(\.key).first {
             $0.from == "default/web-node1" && $0.to == "default/web-node2"
         }
         observation.unexplained = Set([silent].compactMap { $0 })
         observation.datapathGaps = ["node2": "12 events gave way unread"]
-        let results = judge.rounds(observation, cells: judge.cells(observation, paths: nil))
+        let results = judge.rounds(observation, cells: judge.cells(observation))
         #expect(results.map(\.state) == [.inconclusive])
         #expect(results[0].message.contains("of 1 of them no drop"))
         #expect(results[0].message.contains("node2: 12 events gave way unread"))
@@ -94,7 +95,7 @@ import Testing
         #expect(results.map(\.state) == [.inconclusive])
         #expect(Judge.verdict(of: results) == .inconclusive)
         let judge = Judge(Expectations(matrix: [ObservationFixture.rule(nil, nil, "open")]), nodeCount: 2)
-        let cells = judge.cells(fixture.observation, paths: nil)
+        let cells = judge.cells(fixture.observation)
         #expect(cells.filter { $0.from == "node/node1" }.allSatisfy { $0.verdict == .notMeasured })
     }
 

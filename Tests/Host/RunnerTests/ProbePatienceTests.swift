@@ -53,6 +53,12 @@ import Testing
         #expect(after.stretch(since: before, seconds: 1) == 1)
         after.threads["2"] = .init(ran: 200_000_000, waited: 600_000_000)
         #expect(after.stretch(since: before, seconds: 1) == 4)
+        // A thread that hardly ran but waited makes no ratio of hundreds.
+        after.threads["1"] = .init(ran: 1_000_000, waited: 341_000_000)
+        #expect(abs(after.stretch(since: before, seconds: 1) - 6.84) < 1e-9)
+        after.threads["1"] = .init(ran: 1_000_000, waited: 990_000_000)
+        #expect(abs(after.stretch(since: before, seconds: 1) - 19.82) < 1e-9)
+        after.threads["1"] = .init(ran: 10_000_000, waited: 90_000_000)
         // A thread that ended or began meanwhile, and numbers that run backwards.
         after.threads["3"] = .init(ran: 0, waited: 0)
         after.threads["4"] = .init(ran: 1, waited: .max)

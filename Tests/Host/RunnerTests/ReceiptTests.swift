@@ -1,5 +1,5 @@
-import Matrix
 import NodeProtocol
+import Readings
 import Testing
 
 @testable import Lab

@@ -1,5 +1,4 @@
 import LabProfiles
-import Matrix
 import Testing
 
 @testable import Scenario

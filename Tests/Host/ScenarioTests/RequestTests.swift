@@ -1,4 +1,3 @@
-import Matrix
 import Testing
 
 @testable import Scenario

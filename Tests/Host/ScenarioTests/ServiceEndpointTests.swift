@@ -1,5 +1,6 @@
 import KubeObjects
 import Matrix
+import Readings
 import Testing
 
 @testable import Scenario

@@ -9,14 +9,14 @@ import LinuxKernel
 
 /// The programs of an embedded object, as an earlier agent of the same build had them loaded, or loaded now: verification takes
 /// longer than all else that a start does.
-enum KeptObject: ~Copyable {
+package enum KeptObject: ~Copyable {
     case pinned(ProgramPins)
     case loaded(Object)
 
     /// - Parameters:
     ///   - programs: all that will be asked for.
     ///   - pins: the directory of the pinned maps, on a bpffs.
-    static func take(_ embedded: EmbeddedObject, programs: [String], pins: String) throws -> KeptObject {
+    package static func take(_ embedded: EmbeddedObject, programs: [String], pins: String) throws -> KeptObject {
         let folder = pins + "/programs"
         let name = "\(embedded.rawValue)-\(embedded.digest)"
         let kept = ProgramPins(directory: "\(folder)/\(name)", mapDirectory: pins)
@@ -32,7 +32,7 @@ enum KeptObject: ~Copyable {
         return .loaded(object)
     }
 
-    var isPinned: Bool {
+    package var isPinned: Bool {
         switch self {
         case .pinned: true
         case .loaded: false
@@ -49,7 +49,7 @@ enum KeptObject: ~Copyable {
 
 extension EmbeddedObject {
     /// A hexadecimal hash of the object's bytes, which tells one build from another.
-    var digest: String {
+    package var digest: String {
         let image = image
         let bytes = UnsafeRawBufferPointer(start: image.bytes, count: image.length)
         var hash = FNV1a64(seed: UInt64(bytes.count))

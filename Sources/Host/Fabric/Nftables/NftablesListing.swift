@@ -11,6 +11,8 @@ struct NftablesListing: Equatable {
         let comment: String
         /// The rule's expressions without counters, as JSON with sorted keys.
         let expression: String
+        /// What the rule matches in the words of `Ruleset.match`; nil when these cannot say it.
+        let match: String?
         let packets: UInt64
         let bytes: UInt64
     }
@@ -19,6 +21,8 @@ struct NftablesListing: Equatable {
     /// Elements of sets and maps, each as JSON with sorted keys, sorted.
     var elements: [String: [String]] = [:]
 
+    /// Reads a listing.
+    ///
     /// - Throws: `FabricError` when the text is not what nftables prints.
     init(json: String) throws(FabricError) {
         guard let root = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)),
@@ -57,6 +61,7 @@ extension NftablesListing.Rule {
         self.handle = Int(handle)
         if case .string(let text) = rule["comment"] { comment = text } else { comment = "" }
         expression = JSONValue.array(kept).canonicalText
+        match = Self.match(parts)
         (packets, bytes) = counted
     }
 }

@@ -5,9 +5,9 @@ import Scenario
 
 /// What a cluster knows of kube-proxy on its nodes.
 ///
-/// The lab plays kube-proxy: it computes the rules from the objects, as kube-proxy does from the API server's watches, and
-/// the node applies them with `iptables-restore` of the userland disk. In the node there is no process of that name; the
-/// rules are the kernel's, and stay there when nobody follows the objects any more.
+/// The lab plays kube-proxy: it computes the rules from the objects, as kube-proxy does from the API server's watches,
+/// and the node applies them with `iptables-restore` of the userland disk. In the node there is no process of that
+/// name; the rules are the kernel's, and stay there when nobody follows the objects any more.
 struct KubeProxyState: Sendable {
     /// Whether it belongs on the nodes.
     var isEnabled: Bool
@@ -24,6 +24,17 @@ extension Cluster {
         return state.isEnabled && !state.abandoned.contains(node)
     }
 
+    /// The rules that kube-proxy laid out on a node last; nil when the node has none of it.
+    public func kubeProxyRulesLaidOut(on node: String) async -> KubeProxyRules? {
+        await kubeProxy.value.applied[node]
+    }
+
+    /// The rules that kube-proxy would lay out on a node for the objects of this moment.
+    /// - Throws: `LabError` when a service asks for something that kube-proxy is not played with.
+    public func kubeProxyRulesWanted(on node: String) async throws -> KubeProxyRules {
+        try kubeProxyRules(of: await objects, on: node)
+    }
+
     /// Gives every node on which kube-proxy runs the rules of the objects.
     func updateKubeProxies(_ objects: ClusterObjects) async throws {
         guard await kubeProxy.value.isEnabled else { return }
@@ -35,8 +46,8 @@ extension Cluster {
         try await onAll(followed) { node in try await self.applyKubeProxyRules(objects, on: node) }
     }
 
-    /// Starts kube-proxy on all nodes, or ends it and removes its rules, as `kube-proxy --cleanup` does. A node on which it was
-    /// abandoned keeps the rules that it has.
+    /// Starts kube-proxy on all nodes, or ends it and removes its rules, as `kube-proxy --cleanup` does. A node on
+    /// which it was abandoned keeps the rules that it has.
     func setKubeProxy(_ isEnabled: Bool) async throws {
         await kubeProxy.update { $0.isEnabled = isEnabled }
         if isEnabled { return try await updateKubeProxies(await objects) }
@@ -51,15 +62,16 @@ extension Cluster {
         await kubeProxy.update { $0.applied[node.name] = nil }
     }
 
-    /// Nobody follows the objects on a node any more; its rules stay as they are. Where kube-proxy never ran, its rules of this
-    /// moment are laid out first, as if it had.
+    /// Nobody follows the objects on a node any more; its rules stay as they are. Where kube-proxy never ran, its rules
+    /// of this moment are laid out first, as if it had.
     /// - Throws: `LabError` when the node did not take the rules.
     public func abandonKubeProxy(on node: ClusterNode) async throws {
         await kubeProxy.update { $0.abandoned.insert(node.name) }
         if await kubeProxy.value.applied[node.name] == nil { try await applyKubeProxyRules(await objects, on: node) }
     }
 
-    /// The end of `abandonKubeProxy`: kube-proxy follows the objects again, or, where it does not belong, its rules are removed.
+    /// The end of `abandonKubeProxy`: kube-proxy follows the objects again, or, where it does not belong, its rules are
+    /// removed.
     public func mendKubeProxy(on node: ClusterNode) async throws {
         await kubeProxy.update { $0.abandoned.remove(node.name) }
         if await kubeProxy.value.isEnabled { return try await applyKubeProxyRules(await objects, on: node) }
@@ -83,18 +95,22 @@ extension Cluster {
         return listed.output.split(whereSeparator: \.isNewline).dropFirst().map(String.init)
     }
 
-    private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
+    private func kubeProxyRules(of objects: ClusterObjects, on node: String) throws -> KubeProxyRules {
         if let limited = objects.services.values.first(where: { !$0.spec.loadBalancerSourceRanges.isEmpty }) {
             throw LabError(
                 .plan,
                 "Service \(limited.key): loadBalancerSourceRanges is not among the rules that kube-proxy is played with"
             )
         }
-        let rules = KubeProxyRules(
+        return KubeProxyRules(
             services: Array(objects.services.values),
-            slices: objects.endpointSlices.values.sorted { $0.key < $1.key }, nodeName: node.name,
+            slices: objects.endpointSlices.values.sorted { $0.key < $1.key }, nodeName: node,
             // kube-proxy's --cluster-cidr is one range.
             clusterCIDR: plan.clusterPodCIDRs.count == 1 ? plan.clusterPodCIDRs.first : nil)
+    }
+
+    private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
+        let rules = try kubeProxyRules(of: objects, on: node.name)
         let before = await kubeProxy.value.applied[node.name]
         let text = rules.text(removing: before, insertingJumps: before == nil)
         if let before, before.text() == rules.text() { return }

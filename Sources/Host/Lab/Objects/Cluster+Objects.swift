@@ -1,6 +1,6 @@
 import KubeObjects
-import Matrix
 import NodeProtocol
+import Readings
 import Scenario
 
 extension Cluster {

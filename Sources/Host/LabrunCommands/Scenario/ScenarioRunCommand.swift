@@ -68,26 +68,37 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             throw ValidationError("--html takes one scenario; every report folder has its own report.html")
         }
         var verdicts: [Verdict] = []
-        var folders: [String] = []
-        for scenario in scenarios {
-            let folder = reportFolder(for: scenario, alone: scenarios.count == 1)
+        var reports: [RunReport] = []
+        let names = Self.folderNames(scenarios.map(\.scenario.metadata.name))
+        for (scenario, name) in zip(scenarios, names) {
+            let folder = reportFolder(name, alone: scenarios.count == 1)
             let session = ScenarioSession(
                 scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1))
-            let verdict = await session.run()
-            verdicts.append(verdict)
-            folders.append(folder)
-            if verdict == .interrupted { break }
+            let outcome = await session.run()
+            verdicts.append(outcome.verdict)
+            reports.append(outcome.report)
+            if outcome.verdict == .interrupted { break }
         }
-        if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: folders, to: junit)) }
+        if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: reports, to: junit)) }
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// One file with a suite for every scenario. A report that cannot be read or written is a failure of the instrument.
-    private func writeJUnit(of folders: [String], to path: String) -> Verdict {
+    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that comes
+    /// again is numbered, so that no report replaces another.
+    static func folderNames(_ names: [String]) -> [String] {
+        var taken = Set(names)
+        var seen: Set<String> = []
+        return names.map { name in
+            if seen.insert(name).inserted { return name }
+            var number = 2
+            while !taken.insert("\(name)-\(number)").inserted { number += 1 }
+            return "\(name)-\(number)"
+        }
+    }
+
+    /// Writes one file with a suite for every run. A file that cannot be written is a failure of the instrument.
+    private func writeJUnit(of reports: [RunReport], to path: String) -> Verdict {
         do {
-            let reports = try folders.map {
-                try RunReport(json: try Data(contentsOf: URL(fileURLWithPath: ReportFolder(path: $0).report)))
-            }
             try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out")
                 .write(to: URL(fileURLWithPath: path), options: .atomic)
             return .pass
@@ -106,7 +117,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             for path in try ScenarioLoader.files(in: paths) {
                 do {
                     let scenario = try ScenarioLoader.load(
-                        path, faults: FaultCatalogue.descriptors, diagnoses: Diagnosis.ids, settings: overrides)
+                        path, faults: FaultCatalogue.shipped.descriptors, diagnoses: Diagnosis.ids, settings: overrides)
                     loaded.append(scenario)
                     problems += scenario.warnings
                 } catch {
@@ -145,8 +156,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             keep: keep, noColour: noColor, verbose: verbose)
     }
 
-    private func reportFolder(for scenario: LoadedScenario, alone: Bool) -> String {
-        let name = scenario.scenario.metadata.name
+    private func reportFolder(_ name: String, alone: Bool) -> String {
         if let reportDir { return absolute(alone ? reportDir : reportDir + "/" + name) }
         let format = Date.VerbatimFormatStyle(
             format:

@@ -26,7 +26,13 @@ struct ScenarioSession {
     let folder: String
     let options: Options
 
-    func run() async -> Verdict {
+    /// What a run came to. The verdict is worse than the report's when a file of the report could not be written.
+    struct Outcome {
+        var verdict: Verdict
+        var report: RunReport
+    }
+
+    func run() async -> Outcome {
         let reporters: RunReporters
         do {
             reporters = try .standard(
@@ -36,32 +42,35 @@ struct ScenarioSession {
                     noColour: options.noColour, verbose: options.verbose), header: header(accelerator: "none"))
         } catch {
             FileOutput.standardError.write("labrun: \(error)")
-            return .infraError
+            return Outcome(
+                verdict: .infraError,
+                report: ReportAssembler(header: header(accelerator: "none")).finish(.died("\(error)")))
         }
-        let verdict: Verdict
+        let report: RunReport
         do {
             let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
                 FileOutput.standardError.write("image: \(progress)")
             }
             let userland =
-                scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.descriptors)
+                scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
                 ? try await ImageStore().ensureUserland { FileOutput.standardError.write("userland: \($0)") } : nil
             let accelerator = await AccelerationProbe(
                 kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
             ).answer()
-            verdict = await drive(reporters, image: image, userland: userland, accelerator: accelerator)
+            report = await drive(reporters, image: image, userland: userland, accelerator: accelerator)
         } catch {
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
-            verdict = reporters.finish(.died("no node image: \(error)")).verdict
+            report = reporters.finish(.died("no node image: \(error)"))
         }
         // A report that could not be written is a failure of the instrument, whatever the run came to.
-        return reporters.errors.isEmpty ? verdict : Verdict.worst(of: [verdict, .infraError])
+        let verdict = reporters.errors.isEmpty ? report.verdict : Verdict.worst(of: [report.verdict, .infraError])
+        return Outcome(verdict: verdict, report: report)
     }
 
     private func drive(
         _ reporters: RunReporters, image: NodeImageArtifact, userland: UserlandArtifact?,
         accelerator: AccelerationProbe.Answer
-    ) async -> Verdict {
+    ) async -> RunReport {
         reporters.consume(
             RunEvent(
                 at: 0,
@@ -73,7 +82,7 @@ struct ScenarioSession {
             let request = request(image: image, userland: userland, accelerator: accelerator)
             try host.send(Array(try JSONEncoder().encode(request)) + [0x0A])
         } catch {
-            return reporters.finish(.died("\(error)")).verdict
+            return reporters.finish(.died("\(error)"))
         }
         let input = SessionInput(host: host, pauses: options.pauseOnFail || options.keep)
         defer { input.end() }
@@ -92,11 +101,11 @@ struct ScenarioSession {
         }
         let status = try? await host.wait()
         guard ended else {
-            if input.wasInterrupted { return reporters.finish(.interrupted("interrupted, and ended at once")).verdict }
+            if input.wasInterrupted { return reporters.finish(.interrupted("interrupted, and ended at once")) }
             let how = status.map { "\($0)" } ?? "unknown"
-            return reporters.finish(.died("the lab host ended before the run did: \(how)")).verdict
+            return reporters.finish(.died("the lab host ended before the run did: \(how)"))
         }
-        return reporters.finish().verdict
+        return reporters.finish()
     }
 
     private func request(

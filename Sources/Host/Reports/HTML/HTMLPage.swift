@@ -1,5 +1,5 @@
 import Foundation
-import Matrix
+import Readings
 import RunEvents
 
 /// What the page's template is rendered with. Plain text throughout; the template escapes it. A key that is absent is looked
@@ -75,7 +75,7 @@ struct HTMLPage {
     /// Findings of all steps, the same one once, with the names of its steps.
     private var diagnosis: [[String: Any]] {
         var order: [String] = []
-        var found: [String: (finding: DiagnosisRecord.Finding, steps: [String], note: String)] = [:]
+        var found: [String: (finding: Finding, steps: [String], note: String)] = [:]
         for step in report.steps {
             for finding in step.diagnosis?.found ?? [] {
                 let key = finding.id + "\0" + finding.summary
@@ -124,6 +124,7 @@ struct HTMLPage {
         let step = report.steps[index]
         var times = "from \(shortSeconds(step.offsetSeconds)), took \(shortSeconds(step.durationSeconds))"
         if let converged = step.convergenceSeconds { times += ", converged after \(shortSeconds(converged))" }
+        if let host = step.host { times += "; host: \(host.words)" }
         var out: [String: Any] = [
             "number": index + 1, "index": index, "name": step.name, "verdict": step.verdict.rawValue,
             "glyph": glyphs.mark(step.verdict), "times": times, "hasActions": !step.actions.isEmpty,

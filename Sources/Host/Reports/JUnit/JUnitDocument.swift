@@ -79,7 +79,7 @@ struct JUnitSuite: Encodable, DynamicNodeEncoding {
     }
 }
 
-/// One expectation of a step. At most one of failure, error and skipped is set.
+/// One expectation or one fault of a step. At most one of failure, error and skipped is set.
 struct JUnitCase: Encodable, DynamicNodeEncoding {
     /// What a reader shows of a case that is no plain pass; the message stands in the text again.
     struct Remark: Encodable, DynamicNodeEncoding {

@@ -1,8 +1,9 @@
 import Foundation
-import Matrix
+import Readings
 import RunEvents
 
-/// `junit.xml`: a suite a scenario, a case an expectation of a step.
+/// Writes `junit.xml`. A scenario is a suite. Each expectation of a step is a case, and so is each fault: one case says whether
+/// its effect was proven, one whether it was healed.
 ///
 /// A run that did not pass always has a case that says so: readers that only count cases must not show it green.
 public final class JUnitReporter: Reporter {
@@ -53,11 +54,15 @@ extension JUnitSuite {
     private static func properties(_ report: RunReport) -> [Property] {
         let kernels = Set((report.lab?.nodes ?? []).map(\.kernel)).sorted().joined(separator: " ")
         let mode = report.lab?.datapath["routingMode"] ?? "unknown"
-        return [
+        let loads = report.steps.compactMap { step in step.host.map { ("host in step \(step.name)", $0.words) } }
+        let facts = [
             ("kernel", kernels.isEmpty ? "unknown" : kernels), ("mode", mode),
             ("profile", report.lab?.profile ?? "unknown"), ("seed", String(report.seed)),
             ("revision", report.tool.revision), ("verdict", report.verdict.rawValue),
-        ].map { Property(name: $0.0, value: PlainText.xml($0.1, limit: 2_000)) }
+        ]
+        return (facts + loads).map {
+            Property(name: PlainText.xml($0.0, limit: 1_000), value: PlainText.xml($0.1, limit: 2_000))
+        }
     }
 }
 
@@ -79,15 +84,50 @@ private struct JUnitStep {
 
     func cases() -> [JUnitCase] {
         var taken: [String: Int] = [:]
-        var cases = step.expectations.map { result in
-            let count = taken[result.name, default: 0] + 1
-            taken[result.name] = count
-            return expectation(result, name: count == 1 ? result.name : "\(result.name) (\(count))")
+        /// Readers tell cases apart by their names, so a name that comes again is numbered.
+        func unique(_ name: String) -> String {
+            let count = taken[name, default: 0] + 1
+            taken[name] = count
+            return count == 1 ? name : "\(name) (\(count))"
         }
+        var cases = step.faults.flatMap { fault in
+            [effect(of: fault), healing(of: fault)].compactMap { entry in
+                entry.map { entry in
+                    var entry = entry
+                    entry.name = unique(entry.name)
+                    return entry
+                }
+            }
+        }
+        cases += step.expectations.map { expectation($0, name: unique($0.name)) }
         if step.verdict != .pass, !cases.contains(where: { $0.failure != nil || $0.error != nil }) {
             cases.append(ownCase)
         }
         return cases
+    }
+
+    /// Whether the fault's effect was proven; nil when the step only healed it.
+    private func effect(of fault: RunReport.Fault) -> JUnitCase? {
+        let started: Set<FaultRecord.State> = [.injected, .verified, .unproven, .refused]
+        guard fault.history.contains(where: { started.contains($0.state) }) else { return nil }
+        var entry = JUnitCase.of(report, place: step.name, name: "fault \(fault.id) is proven")
+        guard let doubt = fault.doubt else { return entry }
+        let refused = fault.history.contains { $0.state == .refused }
+        entry.error = .init(type: refused ? "refused" : "unproven", message: doubt, details: fault.evidence)
+        entry.systemOut = attachments
+        return entry
+    }
+
+    /// Whether the fault was rolled back cleanly; nil when the step did not try.
+    private func healing(of fault: RunReport.Fault) -> JUnitCase? {
+        guard let end = fault.history.last(where: { $0.state == .healed || $0.state == .dirty }) else { return nil }
+        var entry = JUnitCase.of(report, place: step.name, name: "fault \(fault.id) is healed")
+        guard end.state == .dirty else { return entry }
+        entry.error = .init(
+            type: Verdict.dirtyRollback.rawValue, message: "fault \(fault.id) was not rolled back cleanly",
+            details: fault.evidence)
+        entry.systemOut = attachments
+        return entry
     }
 
     private func expectation(_ result: ExpectationResult, name: String) -> JUnitCase {
@@ -106,8 +146,9 @@ private struct JUnitStep {
                 type: "lab", message: "not judged, the lab failed in this step\(cause)", details: [result.message] + why
             )
         case .unmet:
-            entry.failure = .init(type: "expectation", message: result.message, details: why + diagnosis)
-        case .inconclusive: entry.error = .init(type: "inconclusive", message: result.message, details: why)
+            entry.failure = .init(type: "expectation", message: result.message, details: why + diagnosis + host)
+        case .inconclusive:
+            entry.error = .init(type: "inconclusive", message: result.message, details: why + host)
         case .error: entry.error = .init(type: "lab", message: result.message, details: why)
         case .skipped: entry.skipped = .init(type: "not-run", message: result.message, details: why)
         }
@@ -115,11 +156,11 @@ private struct JUnitStep {
         return entry
     }
 
-    /// Stands for what no expectation says: an unproven fault, a dirty rollback, a lab that died.
+    /// Stands for what no other case says, such as a lab that died or cells that could not be measured.
     private var ownCase: JUnitCase {
         var entry = JUnitCase.of(report, place: step.name, name: "step \(step.name)", seconds: step.durationSeconds)
         let remark = JUnitCase.Remark(
-            type: step.verdict.rawValue, message: step.message ?? report.message, details: faults + diagnosis)
+            type: step.verdict.rawValue, message: step.message ?? report.message, details: faults + diagnosis + host)
         if step.verdict == .fail { entry.failure = remark } else { entry.error = remark }
         entry.systemOut = attachments
         return entry
@@ -128,6 +169,8 @@ private struct JUnitStep {
     private var faults: [String] {
         step.faults.map { "fault \($0.id): \($0.state.rawValue). \($0.evidence.joined(separator: " "))" }
     }
+
+    private var host: [String] { step.host.map { ["host: \($0.words)"] } ?? [] }
 
     private var diagnosis: [String] {
         (step.diagnosis?.found ?? []).map { "diagnosis \($0.id): \($0.summary) Fix: \($0.fix)" }

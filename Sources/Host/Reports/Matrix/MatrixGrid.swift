@@ -1,4 +1,5 @@
 import Matrix
+import Readings
 import RunEvents
 
 /// An ordered pair of endpoints.

@@ -1,5 +1,4 @@
 import Foundation
-import Matrix
 import RunEvents
 
 /// How the event stream ended.
@@ -49,6 +48,7 @@ public struct ReportAssembler: Sendable {
         case .matrix(let step, let record):
             if !record.provisional { withStep(step) { $0.matrix = record } }
         case .health(let step, let records): withStep(step) { $0.health = records }
+        case .hostLoad(let step, let load): withStep(step) { $0.host = load }
         case .diagnosis(let step, let record): withStep(step) { $0.diagnosis = record }
         case .expectation(let step, let result): withStep(step) { $0.expectations.append(result) }
         case .stepFinished(let step, let result): withStep(step) { $0.result = result }

@@ -1,5 +1,6 @@
 import Foundation
 import Matrix
+import Readings
 import RunEvents
 
 /// What a run came to: `report.json`. Times in seconds, addresses dotted, keys as published in the report schema.
@@ -56,6 +57,8 @@ extension RunReport {
         public var faults: [Fault]
         public var matrix: Matrix?
         public var health: [HealthRecord]
+        /// How busy the host was during the step; nil when no round was measured.
+        public var host: HostLoad?
         public var diagnosis: DiagnosisRecord?
         public var expectations: [ExpectationResult]
     }

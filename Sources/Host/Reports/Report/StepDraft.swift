@@ -9,6 +9,7 @@ struct StepDraft: Sendable {
     var faults: [RunReport.Fault] = []
     var matrix: MatrixRecord?
     var health: [HealthRecord] = []
+    var host: HostLoad?
     var diagnosis: DiagnosisRecord?
     var expectations: [ExpectationResult] = []
     var result: StepResult?
@@ -42,7 +43,7 @@ struct StepDraft: Sendable {
             startedAt: header.startedAt, offsetSeconds: at,
             durationSeconds: result?.durationSeconds ?? max(0, now - at),
             convergenceSeconds: result?.convergenceSeconds, faults: faults, matrix: matrix.map(Self.honest),
-            health: health, diagnosis: diagnosis, expectations: expectations)
+            health: health, host: host, diagnosis: diagnosis, expectations: expectations)
         if result == nil {
             switch end {
             case .interrupted(let reason):
@@ -95,8 +96,9 @@ struct StepDraft: Sendable {
 }
 
 extension RunReport.Fault {
-    /// Why nothing measured in this step tells of the fault; nil: its effect was proven, or it only ended here.
-    fileprivate var doubt: String? {
+    /// Why nothing that was measured in this step tells of the fault. It is nil when the fault's effect was proven, and when
+    /// the step only healed it.
+    var doubt: String? {
         var doubt: String?
         for transition in history {
             switch transition.state {

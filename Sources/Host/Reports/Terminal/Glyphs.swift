@@ -1,11 +1,10 @@
-import Matrix
+import Readings
 import RunEvents
 
 /// The signs of the terminal, with an ASCII twin for each.
 struct Glyphs {
     let unicode: Bool
 
-    var arrow: String { unicode ? "→" : "->" }
     var bullet: String { unicode ? "·" : "-" }
     var same: String { unicode ? "·" : "." }
     var ellipsis: String { unicode ? "…" : "..." }

@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 import RunEvents
 
 /// What a finished step says on a terminal.
@@ -11,7 +11,7 @@ struct StepText {
     let width: Int
 
     func lines() -> [String] {
-        faults + matrix + health + diagnosis + expectations + closing
+        faults + matrix + health + host + diagnosis + expectations + closing
     }
 
     private func clean(_ text: String) -> String { glyphs.plain(PlainText.line(text)) }
@@ -81,6 +81,10 @@ struct StepText {
         return paragraph(MatrixWords.listed(texts, limit: 24), indent: 2, first: "health: ")
     }
 
+    private var host: [String] {
+        step.host.map { paragraph($0.words, indent: 2, first: "host: ") } ?? []
+    }
+
     private var diagnosis: [String] {
         guard let diagnosis = step.diagnosis else { return [] }
         if diagnosis.found.isEmpty {
@@ -91,7 +95,7 @@ struct StepText {
         return diagnosis.found.flatMap { self.finding($0, expected: diagnosis.expected) }
     }
 
-    private func finding(_ finding: DiagnosisRecord.Finding, expected: String?) -> [String] {
+    private func finding(_ finding: Finding, expected: String?) -> [String] {
         let asExpected = expected.map { $0 == finding.id ? ", as expected" : ", expected \($0)" } ?? ""
         let sure = finding.confidence.isFinite ? Int(max(0, min(1, finding.confidence)) * 100 + 0.5) : 0
         var lines = ["  diagnosis: \(paint.bold(clean(finding.id))) (confidence \(sure) %\(clean(asExpected)))"]

@@ -1,5 +1,4 @@
 import Foundation
-import Matrix
 import RunEvents
 
 /// The run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines below them for
@@ -63,6 +62,7 @@ public final class TerminalReporter: Reporter {
         case .matrix(let step, let record):
             if record.provisional { provisional += 1 } else { drafts[step]?.matrix = record }
         case .health(let step, let records): drafts[step]?.health = records
+        case .hostLoad(let step, let load): drafts[step]?.host = load
         case .diagnosis(let step, let record): drafts[step]?.diagnosis = record
         case .expectation(let step, let result): drafts[step]?.expectations.append(result)
         case .stepFinished(let step, let result): end(step, result)

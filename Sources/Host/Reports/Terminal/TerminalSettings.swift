@@ -56,7 +56,6 @@ struct Paint {
     func red(_ text: String) -> String { wrap("31", text) }
     func green(_ text: String) -> String { wrap("32", text) }
     func yellow(_ text: String) -> String { wrap("33", text) }
-    func cyan(_ text: String) -> String { wrap("36", text) }
 
     private func wrap(_ code: String, _ text: String) -> String {
         enabled && !text.isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text

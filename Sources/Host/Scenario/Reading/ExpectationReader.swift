@@ -1,4 +1,5 @@
 import Matrix
+import Readings
 
 extension ScenarioReader {
     mutating func expectations(_ value: YAMLValue, step: String) -> Expectations {

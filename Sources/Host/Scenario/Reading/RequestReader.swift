@@ -1,4 +1,5 @@
 import Matrix
+import Readings
 
 extension ScenarioReader {
     /// A request of `probes.requests`; nil for one whose mistakes are reported.

@@ -1,5 +1,4 @@
 import KubeObjects
-import Matrix
 
 extension ScenarioReader {
     /// A manifest, or the file of several, into the workloads.

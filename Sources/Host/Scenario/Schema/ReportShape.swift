@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// Shape of `report.json`.
 enum ReportShape {
@@ -93,8 +93,22 @@ enum ReportShape {
             Field("faults", .list(.object(fault), atLeast: 0), required: true, "Faults, as the step left them."),
             Field("matrix", .nullable(.object(matrix)), "The matrix that the expectations were held against."),
             Field("health", .list(.object(health), atLeast: 0), required: true, "What the agents reported."),
+            Field("host", .nullable(.object(hostLoad)), "How busy the host was during the step."),
             Field("diagnosis", .nullable(.object(diagnosis)), "Root causes."),
             Field("expectations", .list(.object(expectation), atLeast: 0), required: true, "Test cases."),
+        ])
+
+    private static let hostLoad = ObjectShape(
+        name: "hostLoad", help: "How busy the host was during a step.",
+        fields: [
+            Field("seconds", seconds, required: true, "Seconds that the reading covers."),
+            Field("loadAverage", .nullable(count), "Load average of the last minute; null when it could not be read."),
+            Field(
+                "pressure", .nullable(.number(0...1)),
+                "Share of the time in which some task waited for a processor; null on a kernel without PSI."),
+            Field("steal", .nullable(.number(0...1)), "Share of the processors' time that went to other machines."),
+            Field("emulatorsRan", seconds, required: true, "Processor time of all threads of the nodes' emulators."),
+            Field("emulatorsWaited", seconds, required: true, "Time that these threads waited for a processor."),
         ])
 
     private static let faultState = Shape.choice(["injected", "verified", "unproven", "healed", "dirty", "refused"])

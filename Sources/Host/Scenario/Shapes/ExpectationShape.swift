@@ -1,4 +1,5 @@
 import Matrix
+import Readings
 
 extension ScenarioShape {
     static let expectations = ObjectShape(

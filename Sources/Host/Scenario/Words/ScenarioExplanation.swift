@@ -1,4 +1,4 @@
-import Matrix
+import Readings
 
 /// What a scenario will do, in words: nothing is started for it.
 public struct ScenarioExplanation: Sendable, CustomStringConvertible {

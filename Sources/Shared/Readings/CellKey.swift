@@ -1,0 +1,18 @@
+/// One ordered pair over one protocol and port.
+public struct CellKey: Codable, Sendable, Hashable {
+    public let from: String
+    public let to: String
+    public let `protocol`: ProbeProtocol
+    /// Destination port; 0 for ICMP.
+    public let port: UInt16
+    /// Name of the request that it is measured with; nil for an echo.
+    public let request: String?
+
+    public init(from: String, to: String, protocol: ProbeProtocol, port: UInt16, request: String? = nil) {
+        self.request = request
+        self.from = from
+        self.to = to
+        self.protocol = `protocol`
+        self.port = port
+    }
+}
