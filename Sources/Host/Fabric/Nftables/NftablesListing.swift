@@ -67,6 +67,6 @@ extension NftablesListing.Rule {
 }
 
 extension JSONValue {
-    /// A counter's number, which is never negative.
-    fileprivate var count: UInt64? { integerValue.flatMap { UInt64(exactly: $0) } }
+    /// A whole number that is not negative, such as a counter, a port or the length of a prefix.
+    var count: UInt64? { integerValue.flatMap { UInt64(exactly: $0) } }
 }
