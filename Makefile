@@ -16,7 +16,8 @@ GUEST := .build/release/guest
 MANIFEST := --manifest-cache none
 # Swift's runtime is linked in: both programs share their modules, and labrun needs no toolchain where it runs.
 RELEASE := build -c release --static-swift-stdlib $(MANIFEST)
-# One binary, both programs of a node; and what checks the datapath, in the images of `image verify` and `image bench` alone.
+# One binary, both programs of a node; and what checks the datapath, in the images of `image verify` and `image bench`
+# alone.
 GUEST_PRODUCT := labguest
 GUEST_NAMES := labnode datapathd
 CHECK_PRODUCT := labverify

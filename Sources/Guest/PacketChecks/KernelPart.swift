@@ -26,8 +26,8 @@ enum KernelPart: String, CaseIterable {
 
     /// What to say of it when the kernel lacks it; nil when the kernel has it.
     ///
-    /// It is asked for in a network namespace made for the question. Only the answers that mean "no such thing" count: with any
-    /// other error the check runs, and fails with what it meets.
+    /// It is asked for in a network namespace made for the question. Only the answers that mean "no such thing" count:
+    /// with any other error the check runs, and fails with what it meets.
     func lack() -> String? {
         do {
             try NetworkNamespace.create().run { try ask() }

@@ -13,8 +13,8 @@ import Netlink
     import Glibc
 #endif
 
-/// A real agent as a process of its own, on a node made for it: a network namespace with a device, mounts of its own (sysfs
-/// shows that namespace, and bpffs is empty), and a directory.
+/// A real agent as a process of its own, on a node made for it: a network namespace with a device, mounts of its own
+/// (sysfs shows that namespace, and bpffs is empty), and a directory.
 package final class TestAgent {
     package static let directory = "/run/labrun-bench"
     /// Holds its state, log and socket.

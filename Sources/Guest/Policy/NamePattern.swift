@@ -1,7 +1,8 @@
-/// A DNS name, or a pattern of names: `matchName` and `matchPattern` of CiliumNetworkPolicy. Without case, without the last dot.
+/// A DNS name, or a pattern of names: `matchName` and `matchPattern` of CiliumNetworkPolicy. Without case, without the
+/// last dot.
 ///
-/// `*` stands for any number of the characters that labels have (letters, digits, `-`, `_`), also none, within its label:
-/// `*.example.com` is `a.example.com`, neither `example.com` nor `a.b.example.com`. `*` alone is every name.
+/// `*` stands for any number of the characters that labels have (letters, digits, `-`, `_`), also none, within its
+/// label: `*.example.com` is `a.example.com`, neither `example.com` nor `a.b.example.com`. `*` alone is every name.
 public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
     /// As written, in lower case and without the last dot.
     public let text: String
@@ -67,7 +68,8 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Goes back to the last `*` only: time in proportion to pattern times label, both of 63 octets at most in a DNS name.
+    /// Goes back to the last `*` only: time in proportion to pattern times label, both of 63 octets at most in a DNS
+    /// name.
     private static func matches(_ pattern: ArraySlice<UInt8>, _ label: Substring.UTF8View) -> Bool {
         var (at, place) = (pattern.startIndex, label.startIndex)
         var resume: (pattern: Int, label: Substring.UTF8View.Index)?

@@ -56,8 +56,8 @@ public struct PolicyDecision: Sendable, Hashable {
     func joined(with other: PolicyDecision) -> PolicyDecision { other.verdict > verdict ? other : self }
 }
 
-/// The decisions of one endpoint and direction. The most specific entries need not contain the others: a lookup considers every
-/// entry that covers a connection, and the strongest verdict holds.
+/// The decisions of one endpoint and direction. The most specific entries need not contain the others: a lookup
+/// considers every entry that covers a connection, and the strongest verdict holds.
 public struct DirectionPolicy: Sendable, Hashable {
     public struct Match: Sendable, Hashable {
         /// 0: anybody.
@@ -172,8 +172,8 @@ public struct PolicyCompiler: Sendable {
         return names
     }
 
-    /// What requests to an endpoint must be (ingress), or those that it sends (egress), on the ports where rules look at
-    /// them; nil when no policy is about the direction.
+    /// What requests to an endpoint must be (ingress), or those that it sends (egress), on the ports where rules look
+    /// at them; nil when no policy is about the direction.
     ///
     /// - Parameters:
     ///   - policy: of the same endpoint, by `compile`.

@@ -1,7 +1,7 @@
 /// Ports of which every rule says the same, under a number each. 0: no rule names them.
 ///
-/// A number never comes to stand for other ports while the one before may still be in use, so that entries of both can be there
-/// at once while the datapath changes over.
+/// A number never comes to stand for other ports while the one before may still be in use, so that entries of both can
+/// be there at once while the datapath changes over.
 public struct PortClasses: Sendable, Hashable {
     /// Of each class, its ports in order.
     public private(set) var ports: [UInt16: [PortRange]] = [:]

@@ -68,7 +68,8 @@ public struct RequestMatch: Sendable, Hashable {
         self.headers = headers
     }
 
-    /// Everything that is given must match; a header that is given must be there with this value, if there is one, once.
+    /// Everything that is given must match; a header that is given must be there with this value, if there is one,
+    /// once.
     public func matches(_ request: RequestFacts) -> Bool {
         if let method, !method.matches(request.method) { return false }
         if let path, !path.matches(request.path) { return false }

@@ -23,13 +23,13 @@ public struct NameAnswer: Sendable, Hashable {
     }
 }
 
-/// A transparent proxy for DNS (RFC 1035, RFC 7766) over UDP and TCP, for the questions that pods of the node ask. Names that may
-/// not be asked for are answered with REFUSED (or NXDOMAIN); all others go to the server that was called, under the pod's address and a port of
-/// the proxy's own. What comes back is told before the pod gets it.
+/// A transparent proxy for DNS (RFC 1035, RFC 7766) over UDP and TCP, for the questions that pods of the node ask.
+/// Names that may not be asked for are answered with REFUSED (or NXDOMAIN); all others go to the server that was
+/// called, under the pod's address and a port of the proxy's own. What comes back is told before the pod gets it.
 ///
-/// Octets pass as they are: the proxy answers for itself only to refuse, to a query that cannot be read (FORMERR), to other
-/// operations than queries (NOTIMP), and when what it learned cannot be made to hold (SERVFAIL). An answer that is none to the
-/// question is dropped.
+/// Octets pass as they are: the proxy answers for itself only to refuse, to a query that cannot be read (FORMERR), to
+/// other operations than queries (NOTIMP), and when what it learned cannot be made to hold (SERVFAIL). An answer that
+/// is none to the question is dropped.
 public final class NameProxy: Sendable {
     /// Whether a name may be asked for; on the proxy's threads.
     public typealias Judge = @Sendable (_ name: String, ProxiedConnection, PortProtocol) -> Bool

@@ -21,13 +21,15 @@ public struct ProxiedConnection: Sendable, Hashable {
 
 /// Whose requests a proxy reads.
 public enum ProxySide: Sendable {
-    /// Those that come to a pod of the node: the server is called under the client's address and, unless it is taken, port.
+    /// Those that come to a pod of the node: the server is called under the client's address and, unless it is taken,
+    /// port.
     case server
     /// Those that a pod of the node sends: the server is called under the pod's address and a port of the proxy's own.
     case client(OwnConnections)
 }
 
-/// Told of the connections that a proxy opens under a pod's address and a port of its own, so that what comes back is known.
+/// Told of the connections that a proxy opens under a pod's address and a port of its own, so that what comes back is
+/// known.
 public struct OwnConnections: Sendable {
     /// Called with the proxy's connection and its IP protocol number before its first packet; an error ends it.
     public var willOpen: @Sendable (ProxiedConnection, UInt8) throws -> Void
@@ -43,11 +45,11 @@ public struct OwnConnections: Sendable {
     }
 }
 
-/// A transparent proxy for HTTP/1.1 (RFC 9112) in the node's own network namespace. It listens under any address, answers what
-/// may not pass with 403, and calls the server under the client's address for what may.
+/// A transparent proxy for HTTP/1.1 (RFC 9112) in the node's own network namespace. It listens under any address,
+/// answers what may not pass with 403, and calls the server under the client's address for what may.
 ///
-/// What two readers could understand differently is answered with 400 and ends the connection: contradicting lengths, targets
-/// that are no path, paths with dot segments. Connections are not upgraded.
+/// What two readers could understand differently is answered with 400 and ends the connection: contradicting lengths,
+/// targets that are no path, paths with dot segments. Connections are not upgraded.
 public final class RequestProxy: Sendable {
     /// Whether a request may pass; asked on the proxy's thread, for every request.
     public typealias Judge = @Sendable (RequestFacts, ProxiedConnection) -> Bool

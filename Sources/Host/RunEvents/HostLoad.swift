@@ -6,7 +6,8 @@ public struct HostLoad: Codable, Sendable, Hashable {
     /// Load average of the last minute at the end, from `/proc/loadavg`; nil when it could not be read.
     public let loadAverage: Double?
     /// Share of the time, 0…1, in which some task of the host waited for a processor: `some` of `/proc/pressure/cpu`
-    /// (Documentation/accounting/psi.rst in the Linux sources). It is nil on a kernel without pressure stall information.
+    /// (Documentation/accounting/psi.rst in the Linux sources). It is nil on a kernel without pressure stall
+    /// information.
     public let pressure: Double?
     /// Share of the processors' time, 0…1, that the hypervisor below this host gave to others: `steal` of `/proc/stat`.
     public let steal: Double?

@@ -2,8 +2,8 @@ import Foundation
 import Matrix
 import Readings
 
-/// The one stream that a run emits. Terminal, JSON, JUnit, HTML and the journal are consumers of it and of nothing else.
-/// One event is one line of `journal.jsonl`.
+/// The one stream that a run emits. Terminal, JSON, JUnit, HTML and the journal are consumers of it and of nothing
+/// else. One event is one line of `journal.jsonl`.
 public struct RunEvent: Codable, Sendable {
     /// Seconds since the run's start.
     public let at: Double

@@ -41,7 +41,8 @@ struct AgentArtifacts: Sendable {
         if let data = try? encoder.encode(value) { write(data, "map-\(name)-\(node.name).json") }
     }
 
-    /// What the VPC's resolver was asked, and what its router discarded, a line each with the seconds since the host's boot.
+    /// What the VPC's resolver was asked, and what its router discarded, a line each with the seconds since the host's
+    /// boot.
     func collectCloud(_ cluster: Cluster) async {
         guard let cloud = cluster.cloud else { return }
         func seconds(_ nanoseconds: Int64) -> String { String(format: "%.6f", Double(nanoseconds) / 1e9) }

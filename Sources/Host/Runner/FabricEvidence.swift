@@ -13,8 +13,8 @@ extension EvidenceCollector {
         return (page.sightings.compactMap { TapPacket($0, interface: names[$0.interfaceID]) }, page.isComplete)
     }
 
-    /// What a node of several interfaces calls each of them, by the cloud's id; those that it was plugged while it ran have
-    /// names of its own choice.
+    /// What a node of several interfaces calls each of them, by the cloud's id; those that it was plugged while it ran
+    /// have names of its own choice.
     private var interfaceNames: [String: String] {
         var names: [String: String] = [:]
         for node in cluster.plan.nodes where !node.further.isEmpty {

@@ -1,9 +1,10 @@
 import Foundation
 
-/// Processor time of the emulators' threads: how long each ran, and how long it was ready and waited for a processor of the host.
+/// Processor time of the emulators' threads: how long each ran, and how long it was ready and waited for a processor of
+/// the host.
 ///
-/// The numbers are nanoseconds from `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst in the Linux
-/// sources).
+/// The numbers are nanoseconds from `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst in the
+/// Linux sources).
 struct EmulatorTimes: Sendable {
     struct Thread: Sendable, Equatable {
         var ran: UInt64
@@ -21,8 +22,8 @@ struct EmulatorTimes: Sendable {
             self.init(ran: numbers[0], waited: numbers[1])
         }
 
-        /// Seconds since an earlier reading of the same thread, or since the thread's start when there is none. Numbers that
-        /// run backwards are another thread's, and say nothing.
+        /// Seconds since an earlier reading of the same thread, or since the thread's start when there is none. Numbers
+        /// that run backwards are another thread's, and say nothing.
         func since(_ before: Thread?) -> (ran: Double, waited: Double) {
             let old = before ?? Thread(ran: 0, waited: 0)
             guard ran >= old.ran, waited >= old.waited else { return (0, 0) }
@@ -33,8 +34,8 @@ struct EmulatorTimes: Sendable {
     /// By the thread's number.
     var threads: [String: Thread] = [:]
 
-    /// Reads the emulators that this process sees: inside a lab these are the lab's own. It is empty where the kernel does not
-    /// tell.
+    /// Reads the emulators that this process sees: inside a lab these are the lab's own. It is empty where the kernel
+    /// does not tell.
     static func read(_ proc: String = "/proc") -> EmulatorTimes {
         let files = FileManager.default
         func text(_ path: String) -> String? {
@@ -53,14 +54,16 @@ struct EmulatorTimes: Sendable {
     /// The most that `stretch` says.
     static let mostStretch = 20.0
 
-    /// How many times as long as on a host with time to spare the busiest thread took since then: 1 when none of them waited.
+    /// How many times as long as on a host with time to spare the busiest thread took since then: 1 when none of them
+    /// waited.
     ///
-    /// A thread that hardly ran but waited long makes a ratio without a meaning: 1 ms of work after 341 ms of waiting is no
-    /// node that is 342 times as slow. So a thread counts as if it had run for a twentieth of the time at least.
+    /// A thread that hardly ran but waited long makes a ratio without a meaning: 1 ms of work after 341 ms of waiting
+    /// is no node that is 342 times as slow. So a thread counts as if it had run for a twentieth of the time at least.
     ///
     /// - Parameters:
     ///   - before: an earlier reading.
-    ///   - seconds: the time between by the host's monotonic clock. A thread that was not ready for a fifth of it says nothing.
+    ///   - seconds: the time between by the host's monotonic clock. A thread that was not ready for a fifth of it says
+    ///     nothing.
     func stretch(since before: EmulatorTimes, seconds: Double) -> Double {
         threads.reduce(1) { longest, entry in
             guard let old = before.threads[entry.key] else { return longest }

@@ -37,7 +37,8 @@ struct HostReading: Sendable {
         return UInt64(total.dropFirst("total=".count))
     }
 
-    /// The line `cpu user nice system idle iowait irq softirq steal …`; guests' time is part of user's and not counted again.
+    /// The line `cpu user nice system idle iowait irq softirq steal …`; guests' time is part of user's and not counted
+    /// again.
     static func ticks(_ text: String) -> Ticks? {
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("cpu ") }) else { return nil }
         let numbers = line.split(separator: " ").dropFirst().prefix(8).compactMap { UInt64($0) }
@@ -85,8 +86,8 @@ extension HostLoad {
 extension Starvation {
     /// What the host kept from the nodes between neighbouring readings.
     ///
-    /// The kernel adds a thread's wait to its `schedstat` when the wait is over. A wait that is longer than the interval in which
-    /// it was told began in the intervals before, and is put there.
+    /// The kernel adds a thread's wait to its `schedstat` when the wait is over. A wait that is longer than the
+    /// interval in which it was told began in the intervals before, and is put there.
     init(_ readings: [HostReading]) {
         let pairs = Array(zip(readings, readings.dropFirst()))
         let lengths = pairs.map { max(0, ($1.at - $0.at) / .seconds(1)) }

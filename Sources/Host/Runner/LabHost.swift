@@ -126,7 +126,8 @@ final class LabHostRun: Sendable {
         }
     }
 
-    /// A file of the artifacts' folder as it was found, to tell what this run wrote from what an earlier one left there.
+    /// A file of the artifacts' folder as it was found, to tell what this run wrote from what an earlier one left
+    /// there.
     struct FoundFile: Hashable {
         let size: UInt64
         let modified: Date

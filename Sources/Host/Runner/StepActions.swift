@@ -205,8 +205,8 @@ extension ScenarioRun {
 }
 
 extension PlannedPod {
-    /// Whether a running pod is what is wanted. Its node is not looked at: where a pod of no fixed node would go depends on
-    /// the other pods, and one that runs stays.
+    /// Whether a running pod is what is wanted. Its node is not looked at: where a pod of no fixed node would go
+    /// depends on the other pods, and one that runs stays.
     fileprivate func isSame(as running: PlannedPod) -> Bool {
         endpointID == running.endpointID && labels == running.labels && port == running.port && ports == running.ports
             && programs == running.programs && restartPolicy == running.restartPolicy

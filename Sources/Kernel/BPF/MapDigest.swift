@@ -1,5 +1,5 @@
-/// What a map holds, as one number: the same for the same entries in whatever order, another when an entry came, went
-/// or changed. It tells what was changed by mistake, not what was forged.
+/// A number for the content of a map. Equal contents in any order give the same number; an entry that comes, goes or
+/// changes gives another one. It detects mistakes, not forgery.
 public struct MapDigest: Equatable, Sendable {
     public internal(set) var sum: UInt64
     public internal(set) var count: UInt64
@@ -14,7 +14,7 @@ public struct MapDigest: Equatable, Sendable {
         withUnsafeBytes(of: key) { key in withUnsafeBytes(of: value) { add(key, $0) } }
     }
 
-    /// - Parameter value: what the key has now.
+    /// - Parameter value: The value that the key has at present.
     @inlinable
     public mutating func remove<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, _ value: Value) {
         withUnsafeBytes(of: key) { key in withUnsafeBytes(of: value) { subtract(key, $0) } }

@@ -24,8 +24,8 @@ public struct CNIConfiguration: Sendable {
 
     /// Reads a configuration.
     ///
-    /// - Throws: `CNIError` with code 6 when it is no such JSON object, 1 for a version that is not spoken, 7 when a field
-    ///   has a value that it may not have.
+    /// - Throws: `CNIError` with code 6 when it is no such JSON object, 1 for a version that is not spoken, 7 when a
+    ///   field has a value that it may not have.
     public init(parsing text: String) throws(CNIError) {
         let wire: Wire
         do {

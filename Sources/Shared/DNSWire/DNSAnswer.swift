@@ -1,5 +1,5 @@
-/// A DNS response as far as a reader of addresses needs it (RFC 1035, section 4): one question, and the records of the answer
-/// section up to the first that cannot be read. Untrusted bytes never trap.
+/// A DNS response as far as a reader of addresses needs it (RFC 1035, section 4): one question, and the records of the
+/// answer section up to the first that cannot be read. Untrusted bytes never trap.
 public struct DNSAnswer: Sendable, Hashable {
     public let id: UInt16
     /// The response code; extended codes (EDNS) are not read.
@@ -86,8 +86,8 @@ public struct DNSAnswer: Sendable, Hashable {
         }
     }
 
-    /// The name at an offset and where it ends; nil when it runs out of the message or is too long. A name with octets that no
-    /// text has is passed over.
+    /// The name at an offset and where it ends; nil when it runs out of the message or is too long. A name with octets
+    /// that no text has is passed over.
     ///
     /// A pointer (section 4.1.4) leads to before the part that ends with it, so that reading comes to an end.
     private static func name(_ bytes: [UInt8], at start: Int) -> (name: String?, end: Int)? {

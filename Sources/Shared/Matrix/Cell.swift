@@ -22,7 +22,8 @@ public struct Cell: Codable, Sendable, Hashable {
     public var verdict: CellVerdict
     /// Round trip in microseconds when answered.
     public var latencyMicros: Int?
-    /// Packets sent (UDP, ICMP) or connections tried (TCP); more than asked for when one was sent again, which is always shown.
+    /// Packets sent (UDP, ICMP) or connections tried (TCP); more than asked for when one was sent again, which is
+    /// always shown.
     public var attempts: Int
     public var why: [WhyEntry]
 

@@ -1,12 +1,13 @@
 import Readings
 
-/// A probe that says something: a DNS query, an HTTP request, or a TCP connection to an address that is no endpoint. Each
-/// makes a cell of its own for every pair that it selects.
+/// A probe that says something: a DNS query, an HTTP request, or a TCP connection to an address that is no endpoint.
+/// Each makes a cell of its own for every pair that it selects.
 public struct ProbeRequest: Codable, Sendable, Hashable {
     public enum Question: Codable, Sendable, Hashable {
         /// Opens a connection and closes it.
         case connect
-        /// Asks for the IPv4 addresses of a name. `{nonce}` in it is another text for every query, which no cache knows.
+        /// Asks for the IPv4 addresses of a name. `{nonce}` in it is another text for every query, which no cache
+        /// knows.
         case dns(name: String)
         /// HTTP/1.1; header names as they are sent.
         case http(method: String, path: String, headers: [String: String])

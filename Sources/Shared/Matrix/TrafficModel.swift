@@ -1,8 +1,8 @@
 extension DatapathConfiguration {
     /// How a class of cells fares. Pure; the text of every rule is its reason.
     ///
-    /// The VPC is taken to be as the routing mode needs it: with `native` it has the pods' routes and no source check, with
-    /// `eni` the pods' addresses are its own, and under a tunnel it knows the nodes' addresses only.
+    /// The VPC is taken to be as the routing mode needs it: with `native` it has the pods' routes and no source check,
+    /// with `eni` the pods' addresses are its own, and under a tunnel it knows the nodes' addresses only.
     public func expectation(of traffic: TrafficClass) -> TrafficExpectation {
         if policy == .defaultDeny, let denied = denial(of: traffic) { return denied }
         switch traffic.to {
@@ -24,7 +24,8 @@ extension DatapathConfiguration {
         // kube-proxy translates behind the sender's policy, which sees the service's address.
         case (.pod, .service(_, .itself)) where services == .datapath: nil
         case (.pod, _): denied(.egress, "the sender's policy allows no egress")
-        // The other node forwards under an address of its own: to its own pods as their host, to the sender's as another node.
+        // The other node forwards under an address of its own: to its own pods as their host, to the sender's as
+        // another node.
         case (.node, .service(.nodePort(.otherNode), .pod(.otherNode))) where services == .kubeProxy: nil
         case (.node, .service(.nodePort(.otherNode), .pod(.sameNode))) where services == .kubeProxy:
             denied(.ingress, "the receiver's policy allows no ingress from the node that forwards")
@@ -111,8 +112,8 @@ extension DatapathConfiguration {
         }
     }
 
-    /// kube-proxy translates in the node whose address is called, and masquerades what comes by a node port or from outside
-    /// the pods' range, and what returns to its sender.
+    /// kube-proxy translates in the node whose address is called, and masquerades what comes by a node port or from
+    /// outside the pods' range, and what returns to its sender.
     private func throughKubeProxy(
         _ front: TrafficClass.Front, _ backend: TrafficClass.Backend, from sender: TrafficClass.Sender
     ) -> TrafficExpectation {

@@ -3,8 +3,8 @@
 /// Header, 32 bytes, little endian: magic (4), version (1), kind (1), zero (2), session (4), request (8), length of the
 /// JSON part (4), length of the binary part (4), FNV-1a of the 28 bytes before it (4).
 ///
-/// The first byte of the magic is 0xFF, which UTF-8 text never contains: a 0xFF inside a JSON part proves that the frame
-/// was cut off and another one begins.
+/// The first byte of the magic is 0xFF, which UTF-8 text never contains: a 0xFF inside a JSON part proves that the
+/// frame was cut off and another one begins.
 public struct Frame: Sendable, Equatable {
     public enum Kind: UInt8, Sendable {
         case request = 1

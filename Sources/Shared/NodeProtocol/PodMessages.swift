@@ -143,8 +143,8 @@ public struct Executed: Codable, Sendable {
     }
 }
 
-/// A program of the userland, run once: in a pod's network and root, or (no pod) in the node's own network with the disk
-/// as its root.
+/// A program of the userland, run once: in a pod's network and root, or (no pod) in the node's own network with the
+/// disk as its root.
 public struct PodExec: Codable, Sendable {
     public let pod: PodReference?
     /// Program, by path or by a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, and its arguments.

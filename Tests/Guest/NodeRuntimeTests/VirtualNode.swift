@@ -64,7 +64,8 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
 
     func end() {
         link.close()
-        // Not SIGTERM: QEMU inherits the signal mask of the thread that started it, where that is blocked, and would live.
+        // Not SIGTERM: QEMU inherits the signal mask of the thread that started it, where that is blocked, and would
+        // live.
         if qemu.isRunning { kill(qemu.processIdentifier, SIGKILL) }
         qemu.waitUntilExit()
         try? FileManager.default.removeItem(atPath: directory)

@@ -5,8 +5,8 @@ import NetAddress
 import Netlink
 
 extension AgentCore {
-    /// Takes a pod over that the plugin before has connected: programs on the node's end of its veth, identity, maps. A pod
-    /// without a veth becomes an endpoint that the datapath only knows of.
+    /// Takes a pod over that the plugin before has connected: programs on the node's end of its veth, identity, maps. A
+    /// pod without a veth becomes an endpoint that the datapath only knows of.
     mutating func addChained(
         _ key: AttachmentKey, _ environment: CNIEnvironment, _ configuration: CNIConfiguration,
         _ arguments: CNIArguments

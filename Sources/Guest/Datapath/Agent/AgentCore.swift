@@ -222,7 +222,8 @@ struct AgentCore: ~Copyable {
         try programs.attach(to: devices)
     }
 
-    /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its own.
+    /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its
+    /// own.
     ///
     /// - Parameter newcomer: an endpoint that is being connected.
     mutating func reconcileRoutes(newcomer: EndpointRecord? = nil) throws {
@@ -238,7 +239,8 @@ struct AgentCore: ~Copyable {
         let (routes, refused) = NodeRoutes.desired(
             // The other plugin's own route to its pod would go past the datapath.
             local: (isTunnelled ? settings.clusterPodCIDRs : own) + chained,
-            // With a tunnel the node's address has no way back from another node's pods; among the VPC's addresses it has.
+            // With a tunnel the node's address has no way back from another node's pods; among the VPC's addresses it
+            // has.
             router: pool.interfacePool == nil ? router : settings.nodeAddress, hostIndex: devices.hostIndex,
             deviceIndex: devices.deviceIndex,
             onLink: try netlink.addresses(linkIndex: devices.deviceIndex).map(\.address.network),

@@ -21,7 +21,8 @@ struct DatapathPrograms: ~Copyable {
     let nat: NATMaps
     let bandwidth: BandwidthMap
 
-    /// Loads the three objects, or takes what the same build has loaded before; pinned maps that exist are used as they are.
+    /// Loads the three objects, or takes what the same build has loaded before; pinned maps that exist are used as they
+    /// are.
     static func load(pins: String) throws -> DatapathPrograms {
         let lxc = try KeptObject.take(.lxc, programs: ["from_container", "to_container"], pins: pins)
         let overlay = try KeptObject.take(.overlay, programs: ["from_overlay", "to_overlay"], pins: pins)

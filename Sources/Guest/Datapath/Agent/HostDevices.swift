@@ -6,8 +6,8 @@ import Netlink
     import Glibc
 #endif
 
-/// The agent's interfaces on the node and what the kernel must know about them. Every step finds what is there already, so
-/// that a restart changes nothing.
+/// The agent's interfaces on the node and what the kernel must know about them. Every step finds what is there already,
+/// so that a restart changes nothing.
 struct HostDevices: Sendable {
     /// Carries the router address; the cluster's pods are routed to it, and its egress program takes them from there.
     static let host = "labrun_host"
@@ -48,8 +48,8 @@ struct HostDevices: Sendable {
         // Packets of pods reach the stack by their own interface, but the route back is labrun_host's: never symmetric.
         let own = [host, net] + (overlay.map { [$0.name] } ?? [])
         for name in ["all", "default"] + own { try Sysctl.set("net/ipv4/conf/\(name)/rp_filter", "0") }
-        // Answers that netfilter translates come in by labrun_host and leave by it, calls from outside by the device that they came
-        // by: nobody is to be told of a shorter way.
+        // Answers that netfilter translates come in by labrun_host and leave by it, calls from outside by the device
+        // that they came by: nobody is to be told of a shorter way.
         for name in ["all", host, config.device] { try Sysctl.set("net/ipv4/conf/\(name)/send_redirects", "0") }
         for name in own { try Sysctl.setIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "1") }
         for name in [host, net] { try bringUpWithoutARP(name) }

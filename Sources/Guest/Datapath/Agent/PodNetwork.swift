@@ -84,8 +84,8 @@ package enum PodNetwork {
         }
     }
 
-    /// Takes the pair away; done already is fine. Another plugin's is its own to take: until then the program on it drops
-    /// everything, because the endpoint is in no map.
+    /// Takes the pair away; done already is fine. Another plugin's is its own to take: until then the program on it
+    /// drops everything, because the endpoint is in no map.
     static func disconnect(_ endpoint: EndpointRecord, _ netlink: borrowing NetlinkSocket) throws(SystemError) {
         if endpoint.isChained { return }
         do throws(SystemError) {

@@ -3,8 +3,8 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// Egress rates of pods, by the annotation `kubernetes.io/egress-bandwidth`: programs pace packets by time stamps, and the fq
-/// discipline of the node's devices holds them until their time has come.
+/// Egress rates of pods, by the annotation `kubernetes.io/egress-bandwidth`: programs pace packets by time stamps, and
+/// the fq discipline of the node's devices holds them until their time has come.
 final class BandwidthFeature: DatapathFeature {
     let name = "bandwidth"
     let kinds: Set<ObjectKind> = [.pods]

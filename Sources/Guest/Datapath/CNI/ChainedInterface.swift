@@ -16,7 +16,8 @@ struct ChainedInterface: Sendable, Equatable {
         var mac: String
     }
 
-    /// - Throws: `CNIError` 7 when the result has no IPv4 address for the interface, 102 when the interface is not there.
+    /// - Throws: `CNIError` 7 when the result has no IPv4 address for the interface, 102 when the interface is not
+    ///   there.
     static func find(
         _ interface: String, of previous: CNIResult, in namespace: borrowing NetworkNamespace,
         _ netlink: borrowing NetlinkSocket

@@ -8,8 +8,8 @@ import LinuxKernel
 
 /// The file in `/etc/cni/net.d` that tells a container runtime to call this plugin.
 ///
-/// It exists only while the datapath can connect pods: its absence is what keeps pods in ContainerCreating. After a kill
-/// of the agent it stays, and the plugin answers "try again later" (code 11) until the agent is back.
+/// It exists only while the datapath can connect pods: its absence is what keeps pods in ContainerCreating. After a
+/// kill of the agent it stays, and the plugin answers "try again later" (code 11) until the agent is back.
 public enum Conflist {
     public static let networkName = "labrun"
     public static let pluginType = "labrun-cni"

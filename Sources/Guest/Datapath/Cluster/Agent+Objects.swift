@@ -78,7 +78,8 @@ extension AgentCore {
     /// Changes of objects: first written down, then known, then into the kernel.
     ///
     /// - Parameter texts: the items as they came; none when that is not known.
-    /// - Throws: `AgentError` `objects-not-applied` when a feature could not follow; the objects are known all the same.
+    /// - Throws: `AgentError` `objects-not-applied` when a feature could not follow; the objects are known all the
+    ///   same.
     mutating func take<Object: KubeObject>(
         _ changes: ObjectChanges<Object>, texts: [ArraySlice<UInt8>] = [],
         into table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>

@@ -11,8 +11,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The cluster's objects on disk, so that an agent that starts again knows them at once: a file for each kind, a line of
-/// JSON for each change with the object as it came, written anew when most of its lines are overtaken.
+/// The cluster's objects on disk, so that an agent that starts again knows them at once: a file for each kind, a line
+/// of JSON for each change with the object as it came, written anew when most of its lines are overtaken.
 struct ObjectStore: Sendable {
     private let directory: String
     /// Lines in each kind's file.

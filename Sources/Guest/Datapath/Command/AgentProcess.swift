@@ -55,8 +55,8 @@ enum AgentProcess {
         let server = AgentServer { starting.answer($0) }
         var config = config
         if config.options.ipam.mode == .kubernetes {
-            // The range comes over the socket, so that is open before there is a datapath. A conflist of a former run would
-            // have pods asked for.
+            // The range comes over the socket, so that is open before there is a datapath. A conflist of a former run
+            // would have pods asked for.
             unlink(config.conflistPath)
             try server.start(path: config.socketPath)
             let deadline = Deadline.after(podCIDRPatience)

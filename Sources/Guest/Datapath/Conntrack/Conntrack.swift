@@ -3,8 +3,8 @@ import BPF
 import DatapathModel
 import LinuxKernel
 
-/// The pinned conntrack tables: listed, counted, and rid of what has expired. They are the kernel's, so that connections
-/// outlive the agent.
+/// The pinned conntrack tables: listed, counted, and rid of what has expired. They are the kernel's, so that
+/// connections outlive the agent.
 package struct Conntrack: ~Copyable {
     private static let interval = Duration.seconds(30)
 

@@ -10,8 +10,8 @@ import NetAddress
     import Foundation
 #endif
 
-/// The addresses of the router and of the health endpoint, without which a node of `ipam.mode: eni` has no datapath. They are
-/// written down, so that a restart has the same ones.
+/// The addresses of the router and of the health endpoint, without which a node of `ipam.mode: eni` has no datapath.
+/// They are written down, so that a restart has the same ones.
 struct FirstAddresses: Codable, Sendable, Equatable {
     var router: String
     var health: String

@@ -9,8 +9,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// Keeps as many addresses of the cloud's interfaces at hand as the options ask for, on a thread of its own: the cloud's
-/// answers are waited for without the agent's lock, so pods come and go meanwhile.
+/// Keeps as many addresses of the cloud's interfaces at hand as the options ask for, on a thread of its own: the
+/// cloud's answers are waited for without the agent's lock, so pods come and go meanwhile.
 final class InterfaceKeeper: Sendable {
     /// How often the cloud is asked when nothing happens.
     private static let idle = Duration.seconds(15)

@@ -2,7 +2,8 @@ public import CloudAPI
 public import DatapathOptions
 public import NetAddress
 
-/// What to ask the cloud for next, from what the node has and needs; pure. The rules are those of Cilium's operator in ENI mode.
+/// What to ask the cloud for next, from what the node has and needs; pure. The rules are those of Cilium's operator in
+/// ENI mode.
 public enum InterfacePlan {
     public enum Step: Sendable, Hashable {
         case nothing
@@ -67,7 +68,8 @@ public enum InterfacePlan {
             + "\(limits.addressesPerInterface) addresses each"
     }
 
-    /// What is free above `preAllocate` and `maxAboveWatermark`, of the interface that has most free; never below `minAllocate`.
+    /// What is free above `preAllocate` and `maxAboveWatermark`, of the interface that has most free; never below
+    /// `minAllocate`.
     private static func release(
         _ instance: CloudInstance, _ pools: [InterfacePool.Interface], _ inUse: Set<IPv4Address>,
         _ options: DatapathOptions.ENI, available: Int, free: Int

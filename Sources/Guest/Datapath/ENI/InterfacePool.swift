@@ -3,8 +3,8 @@ public import NetAddress
 
 /// Addresses of the cloud's network interfaces that a node's pods may have (`ipam.mode: eni`); pure.
 ///
-/// Pods get secondary addresses and those of delegated prefixes. Two are taken before any pod's: the router's and the health
-/// endpoint's. An address that was released is handed out again as late as possible.
+/// Pods get secondary addresses and those of delegated prefixes. Two are taken before any pod's: the router's and the
+/// health endpoint's. An address that was released is handed out again as late as possible.
 public struct InterfacePool: Sendable {
     /// A network interface with addresses for pods.
     public struct Interface: Sendable, Hashable {
@@ -75,7 +75,8 @@ public struct InterfacePool: Sendable {
 
     /// The next free address.
     ///
-    /// - Throws: `DatapathError.interfacesExhausted` when the cloud gives no more, `.addressesPending` when it is being asked.
+    /// - Throws: `DatapathError.interfacesExhausted` when the cloud gives no more, `.addressesPending` when it is being
+    ///   asked.
     public mutating func allocate() throws(DatapathError) -> IPv4Address {
         guard !free.isEmpty else {
             refused += 1
@@ -87,8 +88,8 @@ public struct InterfacePool: Sendable {
         return address
     }
 
-    /// Takes an address that an endpoint held before the agent was started anew. False when it is not the node's any more,
-    /// or in use already.
+    /// Takes an address that an endpoint held before the agent was started anew. False when it is not the node's any
+    /// more, or in use already.
     public mutating func restore(_ address: IPv4Address) -> Bool {
         guard interface(of: address) != nil, used.insert(address).inserted else { return false }
         free.removeAll { $0 == address }

@@ -6,8 +6,8 @@ import Netlink
     import Glibc
 #endif
 
-/// Routing of a node whose pods' addresses are on several network interfaces, as Cilium's: a table an interface, and two rules
-/// a pod. The cloud takes a packet only from the interface that its source belongs to.
+/// Routing of a node whose pods' addresses are on several network interfaces, as Cilium's: a table an interface, and
+/// two rules a pod. The cloud takes a packet only from the interface that its source belongs to.
 enum InterfaceRouting {
     /// Packets to a pod of this node are routed by the main table, also those of a pod of this node.
     static let priorityToPod: UInt32 = 20
@@ -22,8 +22,8 @@ enum InterfaceRouting {
     ///
     /// - Parameters:
     ///   - addresses: of pods, with the number of their interface.
-    ///   - range: where the interfaces' tables lead; nil: everywhere. What leaves the VPC goes by the node's first interface, for
-    ///     it is masqueraded there.
+    ///   - range: where the interfaces' tables lead; nil: everywhere. What leaves the VPC goes by the node's first
+    ///     interface, for it is masqueraded there.
     static func rules(_ addresses: [IPv4Address: Int], towards range: IPv4CIDR?) -> Set<RoutingRule> {
         Set(
             addresses.flatMap { address, number in

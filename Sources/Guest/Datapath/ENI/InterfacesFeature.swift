@@ -4,8 +4,8 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// Pods with addresses of the cloud's network interfaces (`ipam.mode: eni`): packets of a pod leave by the interface that its
-/// address belongs to. In other modes there are no such rules.
+/// Pods with addresses of the cloud's network interfaces (`ipam.mode: eni`): packets of a pod leave by the interface
+/// that its address belongs to. In other modes there are no such rules.
 final class InterfacesFeature: DatapathFeature {
     let name = "interfaces"
 

@@ -12,8 +12,8 @@ import Synchronization
 
 /// Trace and drop notifications: read from the kernel's ring buffer by a thread of their own, kept in a bounded ring.
 ///
-/// The datapath tells of drops at once, and of traces when many have come (`DP_EVENTS_WAKEUP_BYTES`). Who asks for events
-/// gets those that wait in the buffer, too.
+/// The datapath tells of drops at once, and of traces when many have come (`DP_EVENTS_WAKEUP_BYTES`). Who asks for
+/// events gets those that wait in the buffer, too.
 package final class EventLog: Sendable {
     /// 3.6 MB when full.
     static let capacity = 32768

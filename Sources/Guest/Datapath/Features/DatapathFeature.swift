@@ -5,8 +5,8 @@ import NetAddress
 
 /// A part of the datapath that owns its state: a folder of its own, and a line in `DatapathFeatures`.
 ///
-/// The agent calls a feature with its lock held, so a feature needs no lock. `core` has what all features share: settings,
-/// devices, endpoints, identities, objects, programs and maps. What a feature does not need, it leaves out.
+/// The agent calls a feature with its lock held, so a feature needs no lock. `core` has what all features share:
+/// settings, devices, endpoints, identities, objects, programs and maps. What a feature does not need, it leaves out.
 protocol DatapathFeature: AnyObject {
     /// For messages and problems: `services`.
     var name: String { get }
@@ -21,11 +21,11 @@ protocol DatapathFeature: AnyObject {
     /// Makes kernel and maps say what the options ask for: at a start, and when devices were made anew.
     func configure(_ core: inout AgentCore) throws
 
-    /// Follows changes of objects. At a start it is called once, with all of them, before programs are attached. What the
-    /// objects are now stands in `core.objects`.
+    /// Follows changes of objects. At a start it is called once, with all of them, before programs are attached. What
+    /// the objects are now stands in `core.objects`.
     ///
-    /// - Throws: what could not be followed. It stays in the status until a later call succeeds, which is given what this one
-    ///   missed as well.
+    /// - Throws: what could not be followed. It stays in the status until a later call succeeds, which is given what
+    ///   this one missed as well.
     func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws
 
     /// The cluster has other nodes, or they have other addresses.

@@ -21,7 +21,8 @@ enum ICMPEcho {
         let attempt: UInt8
     }
 
-    /// Reads what a raw ICMP socket gives: an IPv4 packet with its header (raw(7)). Nil unless it is an echo reply of ours.
+    /// Reads what a raw ICMP socket gives: an IPv4 packet with its header (raw(7)). Nil unless it is an echo reply of
+    /// ours.
     static func reply(in packet: [UInt8]) -> Reply? {
         guard let first = packet.first, first >> 4 == 4 else { return nil }
         let header = Int(first & 0x0F) * 4

@@ -42,8 +42,8 @@ public struct AddressPool: Sendable {
         throw .addressesExhausted(pool: cidr.description, inUse: used.count)
     }
 
-    /// Takes an address that an endpoint held before the agent was started anew. False when it is outside of the pool or
-    /// in use already.
+    /// Takes an address that an endpoint held before the agent was started anew. False when it is outside of the pool
+    /// or in use already.
     public mutating func restore(_ address: IPv4Address) -> Bool {
         guard cidr.contains(address), used.insert(address).inserted else { return false }
         last = max(last, address.rawValue - cidr.address.rawValue)

@@ -13,8 +13,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// The agent's socket from its first moment, when it cannot have a datapath yet: with `ipam.mode: kubernetes` it first takes
-/// Node objects until its own has a `spec.podCIDR`. Once the agent is there, requests are its own.
+/// The agent's socket from its first moment, when it cannot have a datapath yet: with `ipam.mode: kubernetes` it first
+/// takes Node objects until its own has a `spec.podCIDR`. Once the agent is there, requests are its own.
 final class StartingAgent: Sendable {
     private let config: AgentConfig
     private let state: Mutex<State>

@@ -20,8 +20,8 @@ public enum IPCachePlan {
         public var remove: Set<IPv4CIDR> = []
     }
 
-    /// The whole content. Own addresses win over what others say about them; a remote endpoint wins over its node's range
-    /// because its prefix is longer.
+    /// The whole content. Own addresses win over what others say about them; a remote endpoint wins over its node's
+    /// range because its prefix is longer.
     ///
     /// - Parameters:
     ///   - ranges: address ranges that policies name, with their identities; what is known better wins over them.

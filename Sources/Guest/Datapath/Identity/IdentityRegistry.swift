@@ -12,7 +12,8 @@ public struct IdentityRegistry: Sendable {
 
     /// The identity of a label set, held until it is released as many times.
     ///
-    /// - Throws: `DatapathError.identityCollision` when another label set has the number already, here or on another node.
+    /// - Throws: `DatapathError.identityCollision` when another label set has the number already, here or on another
+    ///   node.
     public mutating func acquire(_ securityLabels: [String]) throws(DatapathError) -> UInt32 {
         let identity = SecurityIdentity.derive(from: securityLabels)
         if let other = labels(of: identity), other != securityLabels {

@@ -4,8 +4,8 @@ import KubeObjects
 /// Identities that are derived from a pod's security-relevant labels: the same labels give the same number on every
 /// node, without a coordinator.
 ///
-/// 24 bits, because an identity travels as the VXLAN network identifier (RFC 7348 section 5); below 256 are the reserved
-/// ones, above `Identity.labelRange` those of address ranges.
+/// 24 bits, because an identity travels as the VXLAN network identifier (RFC 7348 section 5); below 256 are the
+/// reserved ones, above `Identity.labelRange` those of address ranges.
 public enum SecurityIdentity {
     /// Labels that change from replica to replica and therefore never take part, as in Cilium's default label filter.
     static let ignored: Set<String> = [

@@ -36,7 +36,8 @@ final class MasqueradeFeature: DatapathFeature {
         if core.settings.masquerade.way == .netfilter { try configure(&core) }
     }
 
-    /// Node devices that came, went or changed their address, and a table that is missing. Programs are looked at elsewhere.
+    /// Node devices that came, went or changed their address, and a table that is missing. Programs are looked at
+    /// elsewhere.
     func problems(_ core: borrowing AgentCore) throws -> [String] {
         var problems: [String] = []
         let present = try NodeDevice.select(core.settings, core.netlink)

@@ -19,8 +19,8 @@ struct MasqueradePlan: Sendable, Hashable {
     let exclusions: [IPv4CIDR: MasqueradeExclusion]
     /// For `.netfilter`; a trailing `+` matches any suffix.
     let interfaces: [String]
-    /// Whether other nodes are masqueraded to: under a tunnel, for they are reached outside of it, where the network knows
-    /// no pods. As Cilium does.
+    /// Whether other nodes are masqueraded to: under a tunnel, for they are reached outside of it, where the network
+    /// knows no pods. As Cilium does.
     let remoteNodesAreOutside: Bool
 
     /// What `ipMasqAgent` excludes when its configuration names nothing: private, shared, benchmark, documentation and

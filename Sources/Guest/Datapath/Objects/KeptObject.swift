@@ -6,8 +6,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The programs of an embedded object, as an earlier agent of the same build had them loaded, or loaded now: verification takes
-/// longer than all else that a start does.
+/// The programs of an embedded object, as an earlier agent of the same build had them loaded, or loaded now:
+/// verification takes longer than all else that a start does.
 package enum KeptObject: ~Copyable {
     case pinned(ProgramPins)
     case loaded(Object)

@@ -1,8 +1,8 @@
 import DatapathModel
 import NetAddress
 
-/// The identities of address ranges that this node's policies name, and of addresses whose names they name. A range keeps its
-/// number as long as it is named.
+/// The identities of address ranges that this node's policies name, and of addresses whose names they name. A range
+/// keeps its number as long as it is named.
 struct LocalIdentities: Sendable, Equatable {
     private(set) var numbers: [IPv4CIDR: UInt32] = [:]
 
@@ -13,8 +13,8 @@ struct LocalIdentities: Sendable, Equatable {
         numbers = ipcache.filter { Identity(rawValue: $0.value.identity).isLocalRange }.mapValues(\.identity)
     }
 
-    /// The identities for other ranges. A number that is given up here is not given to a new range in the same step: the
-    /// maps still hold entries of it.
+    /// The identities for other ranges. A number that is given up here is not given to a new range in the same step:
+    /// the maps still hold entries of it.
     ///
     /// - Throws: `DatapathError.localIdentitiesExhausted`
     func changed(to ranges: Set<IPv4CIDR>) throws(DatapathError) -> LocalIdentities {

@@ -26,7 +26,8 @@ struct PolicyState: Sendable {
     var apiServers: [IPv4Address]?
     var lastRevision: UInt32 = 0
 
-    /// A number higher than any before on this node, also of agents that ran before: milliseconds since boot, or one more.
+    /// A number higher than any before on this node, also of agents that ran before: milliseconds since boot, or one
+    /// more.
     mutating func nextRevision() -> UInt32 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
@@ -104,8 +105,8 @@ final class PolicyFeature: DatapathFeature {
 
     /// Makes the maps say what the policies mean for the endpoints of the node.
     ///
-    /// Entries come before whatever leads to them (classes of ports, identities of ranges, the interface's flags), and go after
-    /// it, so that at any moment the old or the new policy decides, and never none.
+    /// Entries come before whatever leads to them (classes of ports, identities of ranges, the interface's flags), and
+    /// go after it, so that at any moment the old or the new policy decides, and never none.
     ///
     /// - Parameter newcomer: an endpoint that is not connected yet, and whose interface has no entry.
     /// - Returns: what decides about the newcomer.

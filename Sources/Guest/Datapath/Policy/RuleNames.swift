@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The numbers by which map entries and events name rules. A number is given once and never to another rule, so that an event
-/// that is read late names the rule that decided. Shared with whoever renders events.
+/// The numbers by which map entries and events name rules. A number is given once and never to another rule, so that an
+/// event that is read late names the rule that decided. Shared with whoever renders events.
 final class RuleNames: Sendable {
     private struct Content {
         var numbers: [String: UInt32] = [:]

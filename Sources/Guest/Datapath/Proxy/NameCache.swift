@@ -3,8 +3,8 @@ import Policy
 
 /// What DNS answered the pods of the node: names and their addresses, each as long as its time and its use last; pure.
 ///
-/// Bounded: of a name the `addressLimit` addresses that last longest, of all `limit`. What goes for want of room takes its
-/// connections' permission with it.
+/// Bounded: of a name the `addressLimit` addresses that last longest, of all `limit`. What goes for want of room takes
+/// its connections' permission with it.
 struct NameCache: Sendable {
     /// Addresses of a name: Cilium's --tofqdns-endpoint-max-ip-per-hostname was 50 for long.
     static let addressLimit = 50

@@ -110,8 +110,8 @@ final class ProxyFeature: DatapathFeature {
         return started
     }
 
-    /// - Parameter port: the listener's, for who reads the conntrack table; packets of these connections find their sockets
-    ///   without it.
+    /// - Parameter port: the listener's, for who reads the conntrack table; packets of these connections find their
+    ///   sockets without it.
     private func ownConnections(port: UInt16) -> OwnConnections {
         let requests = requests
         return OwnConnections { connection, number in

@@ -80,8 +80,8 @@ final class RequestPolicies: Sendable {
         return false
     }
 
-    /// As the datapath knew the client when it let the connection in; `unknown` when that is forgotten, for whom only rules
-    /// about everybody hold.
+    /// As the datapath knew the client when it let the connection in; `unknown` when that is forgotten, for whom only
+    /// rules about everybody hold.
     private func identity(ofClient connection: ProxiedConnection) -> Identity {
         let key = ConnectionKey(
             from: connection.client, connection.clientPort, to: connection.server, connection.serverPort, protocol: 6,
@@ -96,7 +96,8 @@ final class RequestPolicies: Sendable {
 
     // MARK: Connections of the proxies to servers
 
-    /// Enters a connection that a proxy is about to open under an endpoint's address: what comes back is then the proxy's.
+    /// Enters a connection that a proxy is about to open under an endpoint's address: what comes back is then the
+    /// proxy's.
     ///
     /// - Parameter port: where the proxy listens.
     func enter(_ connection: ProxiedConnection, _ number: UInt8, port: UInt16) throws(SystemError) {

@@ -8,8 +8,8 @@ import Netlink
 #endif
 
 /// The agent's routes in the node's main table: to its own pods or all of them through `labrun_host`, and with
-/// `autoDirectNodeRoutes` to every other node's pods. All carry the agent's number, by which a restart in another mode finds
-/// and removes what the former left.
+/// `autoDirectNodeRoutes` to every other node's pods. All carry the agent's number, by which a restart in another mode
+/// finds and removes what the former left.
 enum NodeRoutes {
     /// `rtm_protocol` of the agent's routes; below 192 nobody has taken it (`/etc/iproute2/rt_protos`).
     static let origin: UInt8 = 108
@@ -37,7 +37,8 @@ enum NodeRoutes {
         return (routes, refused)
     }
 
-    /// Makes the main table hold exactly these of the agent's routes: first what is missing, then away with what is left.
+    /// Makes the main table hold exactly these of the agent's routes: first what is missing, then away with what is
+    /// left.
     static func reconcile(_ desired: [Route], _ netlink: borrowing NetlinkSocket) throws(SystemError) {
         let present = try netlink.routes().filter { $0.origin == origin }
         for route in desired where !present.contains(route) { try netlink.replaceRoute(route) }

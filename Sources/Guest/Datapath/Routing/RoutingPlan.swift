@@ -7,7 +7,8 @@ public struct RoutingPlan: Sendable, Hashable {
     public let tunnel: TunnelProtocol?
     /// UDP destination port of the tunnel; 0 without one.
     public let tunnelPort: UInt16
-    /// Whether this agent makes a route to every other node's pods (`autoDirectNodeRoutes`); else the cloud's router does.
+    /// Whether this agent makes a route to every other node's pods (`autoDirectNodeRoutes`); else the cloud's router
+    /// does.
     public let makesNodeRoutes: Bool
     /// Where packets of pods keep their source address (`ipv4NativeRoutingCIDR`); nil: the pods' own ranges.
     public let nativeRange: IPv4CIDR?

@@ -1,6 +1,6 @@
-/// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al., NSDI 2016, section 3.4):
-/// every entry of a table of prime size names a backend, all have nearly the same share, and one that comes or goes moves few entries
-/// of the others. The same backends give the same table on every node; pure.
+/// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al., NSDI 2016,
+/// section 3.4): every entry of a table of prime size names a backend, all have nearly the same share, and one that
+/// comes or goes moves few entries of the others. The same backends give the same table on every node; pure.
 enum MaglevTable {
     /// - Parameters:
     ///   - names: of the backends, different ones.

@@ -1,8 +1,8 @@
 import BPF
 import LinuxKernel
 
-/// A map that the agent alone writes: updates wait until `flush`, so that many go in one call, and a digest says what it holds
-/// when nothing waits.
+/// A map that the agent alone writes: updates wait until `flush`, so that many go in one call, and a digest says what
+/// it holds when nothing waits.
 struct MarkedMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Sendable>: ~Copyable, Sendable {
     private var queue: QueuedUpdates<Key, Value>
     private(set) var digest = MapDigest()

@@ -3,8 +3,8 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// The pinned service maps, in the agent's words. What is set waits until `flush`, so that many entries go in one call; what is
-/// removed goes at once, after what waited.
+/// The pinned service maps, in the agent's words. What is set waits until `flush`, so that many entries go in one call;
+/// what is removed goes at once, after what waited.
 struct ServiceMaps: ~Copyable, Sendable {
     private var services: MarkedMap<ServiceKey, ServiceEntry>
     private var backends: MarkedMap<UInt32, BackendEntry>
@@ -57,8 +57,8 @@ struct ServiceMaps: ~Copyable, Sendable {
         ]
     }
 
-    /// What the kernel has, the digests with it. Slots beyond those that count, which a kill in the middle of a change left, are
-    /// removed.
+    /// What the kernel has, the digests with it. Slots beyond those that count, which a kill in the middle of a change
+    /// left, are removed.
     mutating func take() throws(SystemError) -> (frontends: [ServiceEnd: Frontend], backends: [UInt32: Backend]) {
         let (found, beyond) = Self.frontends(in: try services.takeEntries())
         for slot in beyond { try services.removeValue(for: slot.key, before: slot.entry) }

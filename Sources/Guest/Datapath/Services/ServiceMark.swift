@@ -6,11 +6,13 @@ import NetAddress
     import Glibc
 #endif
 
-/// What the service maps were made from and what they hold since: written after every change that succeeded, so that an agent
-/// that starts again can tell, without reading ten thousands of objects, that the maps say what those objects mean.
+/// What the service maps were made from and what they hold since: written after every change that succeeded, so that an
+/// agent that starts again can tell, without reading ten thousands of objects, that the maps say what those objects
+/// mean.
 ///
-/// A file of 64-bit words, of this machine, with a digest at its end. It is believed only when everything in it is still so: a change that was
-/// written down and not carried out, another configuration, another build, or maps that somebody else touched make it void.
+/// A file of 64-bit words, of this machine, with a digest at its end. It is believed only when everything in it is
+/// still so: a change that was written down and not carried out, another configuration, another build, or maps that
+/// somebody else touched make it void.
 package struct ServiceMark: Equatable, Sendable {
     /// Of the configuration, addresses and nodes that services depend on.
     var plan: UInt64

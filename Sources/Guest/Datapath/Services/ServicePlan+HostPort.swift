@@ -8,8 +8,8 @@ extension ServicePlan {
         ObjectKey(namespace: pod.namespace, name: "\(pod.name)/host-port")
     }
 
-    /// Frontends that follow from the `hostPort`s of a pod of this node: at its addresses, or at `hostIP` where that is one of
-    /// them. A pod in the node's own network, and one that has ended or has no address yet, has none.
+    /// Frontends that follow from the `hostPort`s of a pod of this node: at its addresses, or at `hostIP` where that is
+    /// one of them. A pod in the node's own network, and one that has ended or has no address yet, has none.
     func frontends(of pod: Pod) -> [ServiceEnd: FrontendPlan] {
         guard pod.spec.nodeName == nodeName, pod.spec.hostNetwork != true,
             pod.status.phase != "Succeeded", pod.status.phase != "Failed",

@@ -11,7 +11,8 @@ struct ServiceEnd: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Of a frontend: who is led by it.
     var scope = ServiceScope.everybody
 
-    /// All of it, in the order of its parts: comparing and hashing numbers is what makes tens of thousands of them cheap.
+    /// All of it, in the order of its parts: comparing and hashing numbers is what makes tens of thousands of them
+    /// cheap.
     private var packed: UInt64 {
         UInt64(address.rawValue) << 32 | UInt64(port) << 16 | UInt64(ipProtocol) << 8 | UInt64(scope.rawValue)
     }

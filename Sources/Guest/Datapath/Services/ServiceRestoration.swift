@@ -2,8 +2,8 @@ import KubeObjects
 import LinuxKernel
 import Synchronization
 
-/// Services and endpoint slices of an agent that started with maps marked as right: read and compared with the maps while the
-/// agent does its work. Whoever needs them waits.
+/// Services and endpoint slices of an agent that started with maps marked as right: read and compared with the maps
+/// while the agent does its work. Whoever needs them waits.
 final class ServiceRestoration: Sendable {
     /// What is known until then.
     let mark: ServiceMark
@@ -55,7 +55,8 @@ extension Agent {
         }
     }
 
-    /// Without the lock, but for the beginning and the end: changes of these objects wait, and nobody else changes the maps.
+    /// Without the lock, but for the beginning and the end: changes of these objects wait, and nobody else changes the
+    /// maps.
     private func readServices() throws {
         let begin = try withCore { core in
             (store: core.objectStore, objects: core.objects, plan: core.features.services.plan(core))

@@ -24,7 +24,8 @@ struct ServiceTable: ~Copyable, Sendable {
     /// Frontends whose updates may still wait in `maps`.
     private var waiting: [ServiceEnd] = []
 
-    /// Opens the maps and looks only at their digests: for an agent that knows them to be right, until it has the objects again.
+    /// Opens the maps and looks only at their digests: for an agent that knows them to be right, until it has the
+    /// objects again.
     static func openMarked(pins: String) throws(SystemError) -> ServiceTable {
         var table = ServiceTable(maps: try ServiceMaps.open(pins: pins))
         try table.maps.measure()
@@ -92,8 +93,8 @@ struct ServiceTable: ~Copyable, Sendable {
         return refused
     }
 
-    /// Does something to the maps. When that fails, the table is what the kernel has by then, so that the next try sets right
-    /// what is missing.
+    /// Does something to the maps. When that fails, the table is what the kernel has by then, so that the next try sets
+    /// right what is missing.
     private mutating func attempt<Result>(_ body: (inout ServiceTable) throws -> Result) throws -> Result {
         do {
             return try body(&self)
@@ -218,7 +219,8 @@ struct ServiceTable: ~Copyable, Sendable {
         try maps.set(backend, number: number, isActive: false, wasActive: wasActive)
     }
 
-    /// The next free one, going round: replies of a connection that outlives its service are not given another's address.
+    /// The next free one, going round: replies of a connection that outlives its service are not given another's
+    /// address.
     private mutating func freeIndex() throws(DatapathError) -> UInt16 {
         for _ in 1...UInt16.max {
             lastIndex = lastIndex == .max ? 1 : lastIndex + 1

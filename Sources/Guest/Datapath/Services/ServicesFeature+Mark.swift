@@ -24,8 +24,8 @@ extension ServicesFeature {
     ///
     /// - Parameters:
     ///   - plan: digest of the plan that services were made by.
-    ///   - counted: an earlier mark, from which come the numbers of objects and the API server's addresses as long as services
-    ///     and slices have not been read; nil once they have.
+    ///   - counted: an earlier mark, from which come the numbers of objects and the API server's addresses as long as
+    ///     services and slices have not been read; nil once they have.
     private func newMark(plan: UInt64, counted: ServiceMark?, _ core: borrowing AgentCore) throws -> ServiceMark {
         var files: [ServiceMark.FileStamp] = []
         for kind in ServiceMark.kinds { files.append(try core.objectStore.stamp(kind)) }

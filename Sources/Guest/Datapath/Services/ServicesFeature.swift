@@ -27,8 +27,8 @@ final class ServicesFeature: DatapathFeature {
         if restoration == nil { try load(&core) }
     }
 
-    /// Without kube-proxy replacement there are no services. All of them are planned again when what they depend on, besides
-    /// objects of their own, has changed.
+    /// Without kube-proxy replacement there are no services. All of them are planned again when what they depend on,
+    /// besides objects of their own, has changed.
     func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws {
         let plan = plan(core)
         let digest = plan.digest
@@ -111,8 +111,8 @@ extension ServiceTable {
 }
 
 extension DatapathOptions {
-    /// What the datapath serves: everything in kube-proxy's place, or what is switched on by itself, and with it cluster
-    /// addresses for pods.
+    /// What the datapath serves: everything in kube-proxy's place, or what is switched on by itself, and with it
+    /// cluster addresses for pods.
     var servedKinds: Set<FrontendPlan.Kind> {
         if kubeProxyReplacement.isComplete { return Set(FrontendPlan.Kind.allCases) }
         var kinds: Set<FrontendPlan.Kind> = []

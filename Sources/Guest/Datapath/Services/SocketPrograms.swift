@@ -5,7 +5,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The programs that translate services at the socket, on a control group and all below it. They stay when the agent ends.
+/// The programs that translate services at the socket, on a control group and all below it. They stay when the agent
+/// ends.
 package struct SocketPrograms: ~Copyable {
     /// The root of the node's hierarchy (cgroup v2): the node itself and every pod.
     static let controlGroup = "/sys/fs/cgroup"
@@ -23,8 +24,8 @@ package struct SocketPrograms: ~Copyable {
             receive: try object.program("sock_recvmsg4"), peerName: try object.program("sock_getpeername4"))
     }
 
-    /// In the place of what an earlier agent attached. The way back first: no socket is translated that cannot be asked for
-    /// its peer.
+    /// In the place of what an earlier agent attached. The way back first: no socket is translated that cannot be asked
+    /// for its peer.
     package func attach(to controlGroup: String) throws(SystemError) {
         try peerName.attach(toControlGroup: controlGroup, .getPeerName4)
         try receive.attach(toControlGroup: controlGroup, .receiveMessage4)

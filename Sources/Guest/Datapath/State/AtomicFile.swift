@@ -6,8 +6,8 @@ import LinuxKernel
 
 /// Files that are seen whole or not at all, also when the writer is killed.
 package enum AtomicFile {
-    /// Writes beside the file, then renames over it (rename(2) is atomic). Nothing is synced: `/run` is memory, and what the
-    /// state describes does not outlive the kernel either.
+    /// Writes beside the file, then renames over it (rename(2) is atomic). Nothing is synced: `/run` is memory, and
+    /// what the state describes does not outlive the kernel either.
     package static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws(SystemError) {
         try write(Array(text.utf8), to: path, mode: mode)
     }

@@ -5,8 +5,8 @@ import Faults
 import Scenario
 import ShippedScenarios
 
-/// Documents, and parts of documents, that are made from the tables the program itself works by. `labrun docs` writes them;
-/// a test compares the files with them.
+/// Documents, and parts of documents, that are made from the tables the program itself works by. `labrun docs` writes
+/// them; a test compares the files with them.
 public enum ReferenceDocuments {
     /// Every generated document, in the order in which they are written.
     public static var all: [GeneratedDocument] {

@@ -83,8 +83,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that comes
-    /// again is numbered, so that no report replaces another.
+    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that
+    /// comes again is numbered, so that no report replaces another.
     static func folderNames(_ names: [String]) -> [String] {
         var taken = Set(names)
         var seen: Set<String> = []
