@@ -12,8 +12,9 @@ import PackageDescription
 //
 // `Tests/` has the same floors; `Tests/Programs` are programs that tests run in namespaces of their own.
 //
-// A module's dependencies are what its sources import: they are read here and kept in no list. SwiftPM caches what a manifest
-// says, so after a new import `swift build` by hand needs `--manifest-cache none`, which the Makefile always gives.
+// A module's dependencies are what its sources import: they are read here and kept in no list. SwiftPM caches the
+// evaluated manifest, so after a new import `swift build` by hand needs `--manifest-cache none`. The Makefile always
+// gives it.
 
 let shared: [Target] = [
     module("NetAddress"),

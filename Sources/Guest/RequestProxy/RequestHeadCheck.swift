@@ -1,9 +1,9 @@
 import NIOHTTP1
 import Policy
 
-/// What a request's head says to a policy and to the next reader; pure.
+/// Checks what the head of a request says to a policy and to the next reader. It is pure.
 enum RequestHeadCheck {
-    /// Why the head could mean one thing here and another at the server; nil when it has one meaning.
+    /// Returns why the head could mean one thing here and another at the server, or nil if it has only one meaning.
     static func mistake(_ head: HTTPRequestHead) -> String? {
         guard head.version == .http1_1 || head.version == .http1_0 else { return "HTTP/1.0 and HTTP/1.1 only" }
         if head.headers["host"].count > 1 { return "several Host headers" }
@@ -22,7 +22,8 @@ enum RequestHeadCheck {
         return pathMistake(Array(head.uri.utf8))
     }
 
-    /// A server may take `/a/../b` for `/b`, and a policy that allows `/a/.*` must not let it through.
+    /// Checks the path. A server may read `/a/../b` as `/b`, and a policy that allows `/a/.*` must not let that
+    /// through.
     private static func pathMistake(_ target: [UInt8]) -> String? {
         guard target.first == UInt8(ascii: "/") else { return "the target is no path" }
         guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
@@ -39,7 +40,7 @@ enum RequestHeadCheck {
                     return "the target has a broken percent-encoding"
                 }
                 octet = value
-                // An encoded separator is one to some servers.
+                // Some servers treat an encoded separator as a separator.
                 if octet == UInt8(ascii: "/") || octet == UInt8(ascii: "\\") || octet < 0x20 {
                     return "the target has an encoded separator"
                 }
@@ -66,7 +67,7 @@ enum RequestHeadCheck {
             headers: head.headers.map { ($0.name, $0.value) })
     }
 
-    /// As it goes on to the server.
+    /// Returns the head as it is passed to the server.
     static func forwarded(_ head: HTTPRequestHead) -> HTTPRequestHead {
         var head = head
         let keepsAlive = head.isKeepAlive
@@ -74,7 +75,8 @@ enum RequestHeadCheck {
         return head
     }
 
-    /// Headers that are about this connection (RFC 9110, section 7.6.1), and those that ask for another protocol on it.
+    /// Removes headers that are about this connection only (RFC 9110, section 7.6.1), and those that ask for another
+    /// protocol on it.
     static func stripHops(_ headers: inout HTTPHeaders, version: HTTPVersion, keepsAlive: Bool) {
         for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
             headers.remove(name: name)

@@ -251,7 +251,8 @@ int lab_entry_enter(const struct lab_entry_options *options) {
         fail(options, LAB_ENTRY_FORK);
     }
     if (host > 0) {
-        int lifeline = options->lifeline, keep[2] = {lifeline < self ? lifeline : self, lifeline < self ? self : lifeline};
+        int lifeline = options->lifeline;
+        int keep[2] = {lifeline < self ? lifeline : self, lifeline < self ? self : lifeline};
         syscall(SYS_close_range, 3, keep[0] - 1, 0);
         if (keep[1] > keep[0] + 1) {
             syscall(SYS_close_range, keep[0] + 1, keep[1] - 1, 0);

@@ -97,8 +97,8 @@ struct AgentSettings: Sendable {
         }
         guard options.ipam.mode != .eni else {
             throw .invalidConfiguration(
-                "cni.chainingMode: generic-veth and ipam.mode: eni exclude each other: the plugin before gives the addresses"
-            )
+                "cni.chainingMode: generic-veth and ipam.mode: eni exclude each other: "
+                    + "the plugin before gives the addresses")
         }
     }
 

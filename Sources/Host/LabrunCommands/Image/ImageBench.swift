@@ -8,9 +8,9 @@ public struct ImageBench: AsyncParsableCommand {
         commandName: "bench", abstract: "Measure the datapath in a node of one kernel.",
         discussion: """
             Boots a node in a lab of its own and runs 'labverify bench' in it: nanoseconds a packet of each path, and \
-            ratios against floors that are measured in the same run. Only ratios mean something under software emulation. \
-            Throughput is measured in a node of two processors: on one, a datagram's price is mostly the change from \
-            sender to receiver.
+            ratios against floors that are measured in the same run. Only ratios mean something under software \
+            emulation. Throughput is measured in a node of two processors: on one, a datagram's price is mostly the \
+            change from sender to receiver.
 
             Exit codes: 0 every bound holds; 1 one does not; 2 bad usage; 3 nothing could be measured.
             """)

@@ -159,8 +159,11 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     private func reportFolder(_ name: String, alone: Bool) -> String {
         if let reportDir { return absolute(alone ? reportDir : reportDir + "/" + name) }
         let format = Date.VerbatimFormatStyle(
-            format:
-                "\(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)",
+            format: """
+                \(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\
+                \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\
+                \(minute: .twoDigits)\(second: .twoDigits)
+                """,
             timeZone: .current, calendar: Calendar(identifier: .gregorian))
         var path = absolute("reports/out/\(Date().formatted(format))-\(name)")
         var number = 2

@@ -120,7 +120,8 @@ public final class TerminalReporter: Reporter {
         guard bad || (!settings.live && ["ready", "paused", "stopped"].contains(progress.state)) else { return }
         let detail = progress.detail.isEmpty ? "" : ": " + clean(progress.detail)
         let line = DisplayWidth.cut(
-            "node \(clean(progress.node, limit: 60)) \(clean(progress.state, limit: 40)) after \(shortSeconds(progress.seconds))\(detail)",
+            "node \(clean(progress.node, limit: 60)) \(clean(progress.state, limit: 40))"
+                + " after \(shortSeconds(progress.seconds))\(detail)",
             to: width)
         say(bad ? paint.red(line) : line)
     }

@@ -11,7 +11,8 @@
 /// Starts a program in its own process group, with default signals and an empty mask. A descriptor of -1 becomes
 /// /dev/null. Returns 0 or an errno.
 int node_spawn(
-    const char *path, char *const arguments[], char *const environment[], int input, int output, int error, pid_t *pid);
+    const char *path, char *const arguments[], char *const environment[], int input, int output, int error,
+    pid_t *pid);
 
 /// epoll_create1, epoll_ctl and epoll_wait with a 64-bit tag for each descriptor.
 int node_epoll_create(void);
