@@ -7,30 +7,30 @@ import LinuxKernel
 import Readings
 import RunEvents
 
-/// Where the recordings of a round begin.
+/// The place in each recording at which a round begins.
 struct RoundMark: Sendable {
     let fabric: MonotonicTime
-    /// Sequence number of each agent's event stream.
+    /// The position in each agent's event stream.
     let agents: [String: EventMark]
-    /// Counters of each node's kube-proxy rules, by table and rule; no entry: they could not be read.
+    /// The counters of each node's kube-proxy rules, by table and rule. A node without an entry could not be read.
     var kubeProxyRules: [String: [String: UInt64]] = [:]
 }
 
-/// A place in an agent's event stream.
+/// A position in an agent's event stream.
 struct EventMark: Sendable {
     let sequence: UInt64
-    /// Events that had given way unread.
+    /// The number of events that were overwritten before they were read.
     let lost: UInt64
 }
 
-/// Turns what the lab recorded into evidence. Knows no faults and no expectations.
+/// Turns the lab's recordings into evidence. It knows neither faults nor expectations.
 struct EvidenceCollector: Sendable {
     let cluster: Cluster
-    /// Whether nodes have the programs that read their netfilter.
+    /// Says whether nodes have the programs that read their netfilter.
     let readsNetfilter: Bool
-    /// Most events asked of one agent.
+    /// The most events that one agent is asked for.
     static let eventLimit = 20_000
-    /// Most addresses followed through the agents' events.
+    /// The most addresses that are followed through the agents' events.
     static let addressLimit = 48
 
     func mark() async -> RoundMark {
@@ -53,7 +53,7 @@ struct EvidenceCollector: Sendable {
         return RoundMark(fabric: MonotonicTime.now, agents: agents, kubeProxyRules: rules)
     }
 
-    /// kube-proxy's rules of every node that can be asked; of none in a lab without the programs to read them.
+    /// Reads kube-proxy's rules of every node that can be asked. It reads none in a lab without the programs for it.
     private func netfilter() async -> [String: [SavedRules.Rule]] {
         guard readsNetfilter else { return [:] }
         return await withTaskGroup(of: (String, [SavedRules.Rule]?).self) { group in
@@ -67,7 +67,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// The nodes' own readings, with what kube-proxy's rules matched since the mark.
+    /// Adds to the nodes' own readings what kube-proxy's rules have matched since the mark.
     private func withRules(_ readings: [NodeReading], since mark: RoundMark) async -> [NodeReading] {
         let rules = await netfilter()
         var result = readings
@@ -95,7 +95,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// All pods that there should be: those that run, and those that wait with the reason.
+    /// Returns all pods that should exist: those that run, and those that wait, with the reason.
     func pods() async -> [PodReading] {
         let running = await cluster.runningPods.map(\.planned).map {
             PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)
@@ -141,7 +141,7 @@ struct EvidenceCollector: Sendable {
         return reading
     }
 
-    /// From lines such as `eth0 egress: to_netdev id 12`.
+    /// Parses lines such as `eth0 egress: to_netdev id 12`.
     static func egressDevices(in programs: [String]) -> [String] {
         programs.compactMap { line in
             let words = line.split(separator: " ")
@@ -149,7 +149,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// Everything that was read about a round, and nothing else.
+    /// Returns everything that was read about a round, and nothing else.
     func evidence(of observation: Observation, since mark: RoundMark) async -> Evidence {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
@@ -174,8 +174,8 @@ struct EvidenceCollector: Sendable {
         return evidence
     }
 
-    /// Of the addresses of probes that failed and of their services' backends, since the mark: every drop, and the
-    /// traces of the first `addressLimit`.
+    /// Returns the agents' events since the mark about the addresses of failed probes and of their services' backends:
+    /// every drop, and the traces of the first `addressLimit` addresses.
     func datapath(
         since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint], backends: [String: [String]]
     ) async -> (events: [PacketEvent], gaps: [String: String]) {
@@ -193,7 +193,7 @@ struct EvidenceCollector: Sendable {
         return await withTaskGroup(of: (String, [PacketEvent], String?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
-                    // Without a mark nothing tells this round's events from those before it.
+                    // Without a mark, this round's events cannot be told from earlier ones.
                     guard let start = mark.agents[node.name], await node.state.isReady else {
                         return (node.name, [], "the agent could not be asked")
                     }
@@ -212,7 +212,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// Pages through an agent's events; a page that fails ends it.
+    /// Reads an agent's events page by page. A page that fails ends the reading.
     private func events(
         of node: ClusterNode, since start: EventMark, addresses: [String], dropsOnly: Bool
     ) async -> (events: [PacketEvent], gap: String?) {
@@ -261,11 +261,11 @@ extension HealthRecord {
 }
 
 extension ProbeReading {
-    /// Who reaches a host of the cloud, or another node, as its node does so rightly or wrongly, as the step wants it:
-    /// that it came from there is no failure by itself. Nor is it one that a node calls pods by its address in their
-    /// range.
+    /// Reads a measured probe without the step's expectations. A sender that reaches a host of the cloud, or another
+    /// node, under its node's address may be right or wrong, depending on what the step wants, so this alone counts as
+    /// no failure. The same holds for a node that calls pods under its own address in their range.
     ///
-    /// - Parameter routers: that address, by node.
+    /// - Parameter routers: Each node's address in the pods' range, by the node's name.
     init(
         _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
         routers: [String: String?] = [:]
@@ -281,7 +281,7 @@ extension ProbeReading {
         {
             observed = probe.outcome(expecting: [from.address, router])
         }
-        // Who serves may masquerade: kube-proxy does it for what does not come from pods.
+        // A service may masquerade: kube-proxy does so for callers other than pods.
         if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {

@@ -17,7 +17,8 @@ public struct IdentityReading: Sendable, Hashable {
 }
 
 extension EvidenceCollector {
-    /// What every node's agent says of its own endpoints; and the nodes that could not be asked, with the reason.
+    /// Returns what every node's agent says of its own endpoints, and the nodes that could not be asked, each with the
+    /// reason.
     func identities() async -> ([IdentityReading], [String: String]) {
         await withTaskGroup(of: (String, [IdentityReading], String?).self) { group in
             for node in cluster.nodes { group.addTask { await Self.identities(of: node) } }

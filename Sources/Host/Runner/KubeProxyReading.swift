@@ -1,13 +1,13 @@
 import KubeProxy
 import Lab
 
-/// What a node's kernel and its processes say of kube-proxy.
+/// The traces of kube-proxy in a node's kernel and processes.
 public struct KubeProxyReading: Sendable, Hashable {
-    /// `KUBE-SERVICES`, of all tables.
+    /// The chains of all tables, for example `KUBE-SERVICES`.
     public var chains: [String]
-    /// `-A KUBE-SERVICES …`, jumps into its chains among them.
+    /// The rules, for example `-A KUBE-SERVICES …`, including jumps into its chains.
     public var rules: [String]
-    /// Names of all processes of the node.
+    /// The names of all processes on the node.
     public var processes: [String]
 
     public init(chains: [String], rules: [String], processes: [String]) {
@@ -22,7 +22,7 @@ public struct KubeProxyReading: Sendable, Hashable {
             rules: saved.kubeProxys.map(\.text), processes: processes)
     }
 
-    /// Whatever there is of it, an example each; empty: nothing.
+    /// One example of each kind of trace that is found; empty: none.
     var traces: [String] {
         var found: [String] = []
         if let chain = chains.first { found.append("\(chains.count) chains, for example \(chain)") }
@@ -33,7 +33,7 @@ public struct KubeProxyReading: Sendable, Hashable {
 }
 
 extension EvidenceCollector {
-    /// Of each node, or why it could not be read.
+    /// Reads each node. A node that could not be read has the reason.
     func kubeProxies() async -> [String: Result<KubeProxyReading, any Error>] {
         var found: [String: Result<KubeProxyReading, any Error>] = [:]
         for node in cluster.nodes {

@@ -2,7 +2,7 @@ import Diagnosis
 import Matrix
 import Readings
 
-/// Who answers: an endpoint on a protocol.
+/// An endpoint that answers on a protocol.
 public struct Receiver: Sendable, Hashable {
     public let endpoint: String
     public let `protocol`: ProbeProtocol
@@ -13,8 +13,8 @@ public struct Receiver: Sendable, Hashable {
     }
 }
 
-/// A denial is proven twice: silence counts as one only if the same receiver answers somebody, in this round or before,
-/// or if the hypervisor or the node itself says why it cannot.
+/// Decides whether silence may count as a denial. It may only if the same receiver answers somebody, in this round or
+/// before, or if the hypervisor or the node itself explains why it cannot answer.
 struct PositiveControl {
     private let alive: Set<Receiver>
     private let cut: Set<String>
@@ -38,7 +38,7 @@ struct PositiveControl {
 }
 
 extension Outcome {
-    /// Nothing came back from the receiver itself.
+    /// True if nothing came back from the receiver itself.
     var isSilence: Bool {
         switch self {
         case .timeout, .unreachable: true

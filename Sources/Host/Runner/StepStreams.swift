@@ -3,17 +3,17 @@ import NodeProtocol
 import Readings
 import Scenario
 
-/// Streams that run through a step.
+/// The streams that run throughout a step.
 struct OpenStreams: Sendable {
     let plan: MeasurementPlan
     let identifier: UInt64
     let endpoints: [Endpoint]
-    /// Between the messages of a stream.
+    /// The milliseconds between the messages of a stream.
     static let intervalMillis = 20
 }
 
 extension ScenarioRun {
-    /// Opens every stream that a step expects something of and waits until each has been answered.
+    /// Opens every stream that a step has an expectation about, and waits until each has been answered.
     func openStreams(_ expected: [StreamExpectation]) async throws -> OpenStreams? {
         guard !expected.isEmpty else { return nil }
         let endpoints = await cluster.endpoints

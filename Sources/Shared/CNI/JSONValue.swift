@@ -4,7 +4,7 @@
     import Foundation
 #endif
 
-/// Any JSON, for documents whose keys belong to somebody else (a CNI plugin's configuration and result).
+/// Any JSON, for documents with keys that others define (a CNI plugin's configuration and result).
 public indirect enum JSONValue: Codable, Sendable, Equatable {
     case null
     case bool(Bool)
@@ -57,7 +57,7 @@ public indirect enum JSONValue: Codable, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// The document as a type of its own.
+    /// Returns the document decoded as another type.
     /// - Throws: `DecodingError`.
     public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))

@@ -1,9 +1,9 @@
 import Readings
 
-/// Selects endpoints. Empty selects all; every given part must hold.
+/// Selects endpoints. An empty selector selects all. Every given part must match.
 public struct EndpointSelector: Codable, Sendable, Hashable {
     public var kind: EndpointKind?
-    /// Endpoint ids, exactly.
+    /// The exact ids of endpoints.
     public var ids: [String]?
     public var nodes: [String]?
     public var namespace: String?
@@ -29,7 +29,7 @@ public struct EndpointSelector: Codable, Sendable, Hashable {
     }
 }
 
-/// Where the two ends of a cell are, relative to each other.
+/// The place of a cell's two ends relative to each other.
 public enum Placement: String, Codable, Sendable, CaseIterable {
     case sameNode = "same-node"
     case crossNode = "cross-node"
@@ -40,18 +40,18 @@ public enum Placement: String, Codable, Sendable, CaseIterable {
     }
 }
 
-/// What a step expects of a set of cells. Later rules go over earlier ones.
+/// What a step expects of a set of cells. Later rules override earlier ones.
 public struct ExpectationRule: Codable, Sendable, Hashable {
     public var from: EndpointSelector
     public var to: EndpointSelector
-    /// Empty: all.
+    /// The protocols; empty: all.
     public var protocols: [ProbeProtocol]
     public var port: UInt16?
     public var `where`: Placement?
     public var outcomes: [OutcomePattern]
     /// The source that the receiver must have seen; nil for the usual one.
     public var source: SourceExpectation?
-    /// Names of requests whose cells are meant; nil: any cell.
+    /// The names of the requests whose cells are meant; nil: any cell.
     public var requests: [String]?
 
     public init(
@@ -69,7 +69,7 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
         self.source = source
     }
 
-    /// - Parameter request: the name of the request that the cell is measured with.
+    /// - Parameter request: The name of the request with which the cell is measured.
     public func covers(
         _ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, _ port: UInt16, request: String? = nil
     ) -> Bool {
@@ -82,14 +82,14 @@ public struct ExpectationRule: Codable, Sendable, Hashable {
 }
 
 extension [ExpectationRule] {
-    /// Outcomes the last covering rule accepts; nil when no rule covers the cell.
+    /// Returns the outcomes that the last matching rule accepts; nil if no rule matches the cell.
     public func expectation(
         from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16
     ) -> [OutcomePattern]? {
         deciding(from: from, to: to, protocol: proto, port: port)?.outcomes
     }
 
-    /// The last covering rule; nil when no rule covers the cell.
+    /// Returns the last matching rule; nil if no rule matches the cell.
     public func deciding(
         from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16, request: String? = nil
     ) -> ExpectationRule? {
