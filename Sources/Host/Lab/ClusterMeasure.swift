@@ -1,3 +1,4 @@
+import Observations
 import Readings
 import AgentAPI
 import NodeProtocol

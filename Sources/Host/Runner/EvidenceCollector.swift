@@ -1,3 +1,4 @@
+import Observations
 import Readings
 import AgentAPI
 import Diagnosis
@@ -268,46 +269,5 @@ extension HealthRecord {
             peers: report.peers.map {
                 Peer(name: $0.name, address: $0.address, node: $0.nodeReachable, endpoint: $0.endpointReachable)
             })
-    }
-}
-
-extension ProbeReading {
-    /// Who reaches a host of the cloud, or another node, as its node does so rightly or wrongly, as the step wants it: that
-    /// it came from there is no failure by itself. Nor is it one that a node calls pods by its address in their range.
-    ///
-    /// - Parameter routers: that address, by node.
-    init(
-        _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
-        routers: [String: String?] = [:]
-    ) {
-        var observed = probe.observed
-        if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
-            to.kind.isCloudHost || to.kind == .node && to.node != from.node
-        {
-            let node = senders[from.node ?? ""]
-            observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
-        } else if let from = endpoints[probe.key.from], from.kind == .node,
-            let router = routers[from.node ?? ""].flatMap({ $0 })
-        {
-            observed = probe.outcome(expecting: [from.address, router])
-        }
-        // Who serves may masquerade: kube-proxy does it for what does not come from pods.
-        if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
-        var flow: FlowTuple?
-        if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
-            switch probe.key.protocol.transport {
-            case .icmp:
-                flow = FlowTuple(
-                    protocol: 1, source: from.address, sourcePort: 0, destination: to.address, destinationPort: 0,
-                    icmpID: port)
-            default:
-                flow = FlowTuple(
-                    protocol: probe.key.protocol.transport == .tcp ? 6 : 17, source: from.address, sourcePort: port,
-                    destination: to.address, destinationPort: probe.key.port)
-            }
-        }
-        self.init(
-            key: probe.key, observed: observed, flow: flow, requestArrived: probe.requestArrived,
-            sent: probe.sent, answered: probe.answered)
     }
 }

@@ -1,3 +1,5 @@
+import Observations
+
 /// How long probes wait for their answers.
 ///
 /// The scenario's deadline tells lost from answered on a lab that answers within a fraction of it. Emulated nodes on a busy host
@@ -9,7 +11,7 @@ struct ProbePatience: Sendable, Equatable {
     /// The most, in deadlines that the scenario asks for.
     static let most = 8.0
     /// From here on a host is too busy for its unanswered probes to be believed at once.
-    static let busy = 2.0
+    static let busy = TimeClaim.busy
 
     /// Of the scenario, in seconds.
     let asked: Double

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// What a fault takes for itself while it is in force, as far as a file can tell. Faults claim the same at run time.
 struct FaultClaims {
     enum Part: Hashable {

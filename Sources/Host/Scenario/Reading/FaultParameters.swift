@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// What a fault needs of the lab and of its other parameters; the descriptors tell each parameter's own form.
 extension ScenarioReader {
     mutating func checkParameters(_ call: FaultCall, _ value: YAMLValue) {

@@ -1,5 +1,7 @@
 import CloudAPI
+import Expectations
 import KubeObjects
+import ScenarioReading
 
 extension ScenarioReader {
     mutating func step(_ value: YAMLValue, name: String) -> Step {
