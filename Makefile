@@ -16,9 +16,10 @@ GUEST := .build/release/guest
 MANIFEST := --manifest-cache none
 # Swift's runtime is linked in: both programs share their modules, and labrun needs no toolchain where it runs.
 RELEASE := build -c release --static-swift-stdlib $(MANIFEST)
-# One binary, both programs of a node.
+# One binary, both programs of a node; and what checks the datapath, in the images of `image verify` and `image bench` alone.
 GUEST_PRODUCT := labguest
 GUEST_NAMES := labnode datapathd
+CHECK_PRODUCT := labverify
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config binutils \
@@ -28,11 +29,11 @@ PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
 
 # Binaries of a node lie in its RAM: no symbols.
-PLACE_GUEST = mkdir -p $(GUEST); from=.build/release/$(GUEST_PRODUCT); for name in $(GUEST_NAMES); do \
-		to=$(GUEST)/$$name; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%) $(CHECK_PRODUCT):$(CHECK_PRODUCT); do \
+		from=.build/release/$${pair%:*}; to=$(GUEST)/$${pair\#*:}; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: build deps bpf image scenario test check format bench fuzz man soak clean
+.PHONY: check-bpf build deps bpf image scenario test check format bench fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -69,9 +70,13 @@ scenario: deps build image
 	$(LABRUN) scenario $(SCENARIO) $(ARGS)
 
 ## test: unit tests, then tests in virtual machines, two labs at a time; FILTER=regular expression, LABRUN_TEST_LANES=1
-test: deps build
+test: deps build check-bpf
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(MANIFEST)
+
+## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; what it lacks is named, and no failure
+check-bpf: build
+	@$(GUEST)/labverify selftest; status=$$?; [ $$status -eq 3 ] || exit $$status
 
 ## check: format, self-contained BPF headers, a build with warnings as errors and every import declared
 check: bpf
@@ -98,6 +103,12 @@ man: build
 	@mkdir -p .build/share && cp .build/plugins/GenerateManual/outputs/labrun/labrun.1 .build/share/
 	@for shell in bash zsh fish; do $(LABRUN) --generate-completion-script $$shell > .build/share/labrun.$$shell; done
 	@ls .build/share
+
+## docs: the generated tables in docs/reference and README.md, and DocC pages of all modules in .build/docc
+docs: build
+	$(LABRUN) docs
+	$(SWIFT) package $(MANIFEST) dump-symbol-graph --minimum-access-level public --skip-synthesized-members
+	DOCC="$$(command -v docc || echo "$$(dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/docc")" .ci/docc
 
 ## soak: RUNS times the same scenario, each with its verdict and time; fails unless all pass
 soak: build

@@ -54,6 +54,10 @@ let guest: [Target] = [
     module("Policy"),
     module("RequestProxy"),
     module("Datapath"),
+    // The datapath's checks and measurements, which no node of a lab carries.
+    cModule("CPacketDriver"),
+    module("PacketChecks"),
+    module("Benchmarks"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -84,6 +88,7 @@ let host: [Target] = [
 let executables: [Target] = [
     program("labrun"),
     nodeProgram("labguest"),
+    nodeProgram("labverify"),
     program("labbench"),
 ].onFloor("Executables")
 
@@ -101,6 +106,7 @@ let tests: [Target] =
     + [
         tests("Policy"), tests("RequestProxy"), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
+        tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
     ].onFloor("Guest", of: "Tests")
     + [
@@ -124,6 +130,7 @@ let package = Package(
     products: [
         .executable(name: "labrun", targets: ["labrun"]),
         .executable(name: "labguest", targets: ["labguest"]),
+        .executable(name: "labverify", targets: ["labverify"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -112,8 +112,9 @@ int to_proxy(struct __sk_buff *skb) {
     return proxy_receive(skb, &packet);
 }
 
-// VXLAN (RFC 7348, section 5: flags, reserved) and Geneve without options (RFC 8926, section 3.4: version, option length,
-// flags, protocol) have eight octets with the VNI in the upper 24 bits of the second word; then the inner Ethernet header.
+// VXLAN (RFC 7348, section 5: flags, reserved) and Geneve without options (RFC 8926, section 3.4: version, option
+// length, flags, protocol) have eight octets with the VNI in the upper 24 bits of the second word; then the inner
+// Ethernet header.
 struct tunnel_outer {
     struct udphdr udp;
     __be32 first;
@@ -166,8 +167,8 @@ static __always_inline void tunnel_describe(
     ipv4_describe(packet, &ip, offset);
 }
 
-// Ingress of a network device of the node: answers to masqueraded flows go to their pods, calls of services to backends. For the
-// rest it is an observer: whatever it sees, the node keeps its network.
+// Ingress of a network device of the node: answers to masqueraded flows go to their pods, calls of services to
+// backends. For the rest it is an observer: whatever it sees, the node keeps its network.
 SEC("tc")
 int from_netdev(struct __sk_buff *skb) {
     struct packet packet;
@@ -218,8 +219,8 @@ int from_netdev(struct __sk_buff *skb) {
     return TC_ACT_OK;
 }
 
-// Egress of a network device of the node: pods that leave the cluster's range take the device's address, answers to calls from
-// outside the frontend's.
+// Egress of a network device of the node: pods that leave the cluster's range take the device's address, answers to
+// calls from outside the frontend's.
 SEC("tc")
 int to_netdev(struct __sk_buff *skb) {
     struct packet packet;

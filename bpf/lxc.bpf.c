@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The host side of a pod's veth: ingress is what the pod sends, egress is what it receives. One object serves every pod;
-// the interface tells which one it is.
+// The host side of a pod's veth: ingress is what the pod sends, egress is what it receives. One object serves every
+// pod; the interface tells which one it is.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>

@@ -24,7 +24,8 @@
 #include "path_mtu.h"
 #include "trace.h"
 
-// 0 and "host" never travel: a node introduces itself as a remote node. An address range is numbered by each node for itself.
+// 0 and "host" never travel: a node introduces itself as a remote node. An address range is numbered by each node for
+// itself.
 static __always_inline int identity_may_travel(__u32 identity) {
     return identity > DP_IDENTITY_HOST && identity <= DP_IDENTITY_LAST_LABEL;
 }

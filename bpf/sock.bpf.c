@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Services at the socket: connect(2) and sendmsg(2) go to a backend at once, and the program still sees the frontend. No packet
-// ever bears the frontend's address, so that the node itself is served too.
+// Services at the socket: connect(2) and sendmsg(2) go to a backend at once, and the program still sees the frontend.
+// No packet ever bears the frontend's address, so that the node itself is served too.
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Connection tracking at the endpoints' interfaces. Both ends of a connection between two pods track it, each in its own
-// direction, so that it makes no difference whether they share a node.
+// Connection tracking at the endpoints' interfaces. Both ends of a connection between two pods track it, each in its
+// own direction, so that it makes no difference whether they share a node.
 #pragma once
 
 #include <linux/bpf.h>
@@ -33,8 +33,9 @@ static __always_inline __u8 ct_opposite(enum dp_ct_direction direction) {
     return direction == DP_CT_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
 }
 
-// Which direction is looked for first: callers have the higher port, mostly. Both are looked for unless the first is there, and
-// of two connections that are each other's reverse, packets of both directions find the one that the higher port opened.
+// Which direction is looked for first: callers have the higher port, mostly. Both are looked for unless the first is
+// there, and of two connections that are each other's reverse, packets of both directions find the one that the higher
+// port opened.
 static __always_inline int ct_seems_reply(const struct dp_ct_key *key) {
     return bpf_ntohs(key->source_port) <= bpf_ntohs(key->destination_port);
 }
@@ -79,8 +80,8 @@ SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_di
     return packet->event.connection;
 }
 
-// Enters the packet's connection, if it is a new one that may pass, with what `connection` holds. Answers 0 or a drop reason.
-// An ICMP error opens no connection.
+// Enters the packet's connection, if it is a new one that may pass, with what `connection` holds. Answers 0 or a drop
+// reason. An ICMP error opens no connection.
 SUBPROGRAM int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     const struct flow_connection *connection = &flow->connection;
 

@@ -2,10 +2,10 @@
 //
 // What an endpoint of this node receives: conntrack, translation back, policy, and the packet is its own.
 //
-// Two ways lead here. What the stack sends passes the egress hook of the near end of the pod's veth (to_container). What a
-// program received (from a pod, out of the overlay, from a node device) does not go that way: deliver judges it in that
-// program's place and hands it to the far end, which saves a device and a second round through the kernel's queue of received
-// packets.
+// Two ways lead here. What the stack sends passes the egress hook of the near end of the pod's veth (to_container).
+// What a program received (from a pod, out of the overlay, from a node device) does not go that way: deliver judges it
+// in that program's place and hands it to the far end, which saves a device and a second round through the kernel's
+// queue of received packets.
 #pragma once
 
 #include <linux/bpf.h>
@@ -90,8 +90,8 @@ static __always_inline void deliver_describe(struct packet *packet, const struct
     ipv4_describe(packet, ip, sizeof(struct ethhdr));
 }
 
-// The packet that is in the flow, to the endpoint behind an interface of this node. The tuple is filled, or empty where the
-// packet was not parsed yet. Only from an ingress hook.
+// The packet that is in the flow, to the endpoint behind an interface of this node. The tuple is filled, or empty where
+// the packet was not parsed yet. Only from an ingress hook.
 GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     const struct dp_config *config = config_lookup();
     const struct dp_interface *interface = interface_lookup(ifindex);
@@ -140,7 +140,8 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     return bpf_redirect_peer(ifindex, 0);
 }
 
-// To an endpoint, from an ingress hook: delivered from here where its interface allows it. `flow` is the packet's, or empty.
+// To an endpoint, from an ingress hook: delivered from here where its interface allows it. `flow` is the packet's, or
+// empty.
 static __always_inline int forward_to_delivery(
     struct __sk_buff *skb, const struct packet *packet, struct flow *flow, struct ethhdr *eth,
     const struct dp_endpoint *endpoint) {

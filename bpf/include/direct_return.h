@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Direct server return: a call from outside goes on to another node's pod under the caller's own address, and says in an IPv4
-// option which frontend was called. The pod's node takes the option out, remembers the frontend, and sends the answers directly.
-// Through the overlay the call travels under the world's identity; natively its source has to be nobody's in the cluster.
+// Direct server return: a call from outside goes on to another node's pod under the caller's own address, and says in
+// an IPv4 option which frontend was called. The pod's node takes the option out, remembers the frontend, and sends the
+// answers directly. Through the overlay the call travels under the world's identity; natively its source has to be
+// nobody's in the cluster.
 #pragma once
 
 #include <linux/bpf.h>
@@ -133,16 +134,16 @@ SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
     return node_flow_remember(packet, flow);
 }
 
-// Natively a call that leaves by a device of the node can be announced to a pod alone: what serves in a node's own network
-// answers from a socket, where nobody knows of the frontend.
+// Natively a call that leaves by a device of the node can be announced to a pod alone: what serves in a node's own
+// network answers from a socket, where nobody knows of the frontend.
 static __always_inline int direct_reaches_pod(__be32 address) {
     const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(address);
 
     return entry && entry->identity >= DP_IDENTITY_FIRST_LABEL && entry->identity < DP_IDENTITY_FIRST_LOCAL;
 }
 
-// Announces a call that leaves by a device of the node. Answers 0 or a drop reason: nothing behind the stack would fragment what
-// the option makes too long.
+// Announces a call that leaves by a device of the node. Answers 0 or a drop reason: nothing behind the stack would
+// fragment what the option makes too long.
 static __always_inline int direct_announce_natively(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
     if (!direct_is_announced(packet))

@@ -9,8 +9,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-// Reads a packet pointer from the context. In assembly because the compiler would keep one in a 32-bit register, or use an
-// earlier read again, and the verifier then no longer takes it for a packet pointer.
+// Reads a packet pointer from the context. In assembly because the compiler would keep one in a 32-bit register, or use
+// an earlier read again, and the verifier then no longer takes it for a packet pointer.
 #define PACKET_POINTER(skb, field) \
     ({ \
         void *pointer; \

@@ -73,8 +73,8 @@ static __always_inline void event_read_l4(struct __sk_buff *skb, struct packet *
     }
 }
 
-// The reader is woken once for many events (and asks by itself when somebody wants them): to raise an interrupt for every
-// packet costs more than the packet. A drop is told at once.
+// The reader is woken once for many events (and asks by itself when somebody wants them): to raise an interrupt for
+// every packet costs more than the packet. A drop is told at once.
 static __always_inline __u64 event_wakeup(const struct dp_event *event, __u64 used) {
     if (event->type == DP_EVENT_DROP)
         return 0;

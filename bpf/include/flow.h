@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What a packet is part of: its tuple, and the connection that conntrack found. Too wide for the stack beside the packet's event.
+// What a packet is part of: its tuple, and the connection that conntrack found. Too wide for the stack beside the
+// packet's event.
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The transport header, and with it the packet's tuple: ports, ICMP identifiers, and of an ICMP error the packet inside.
+// The transport header, and with it the packet's tuple: ports, ICMP identifiers, and of an ICMP error the packet
+// inside.
 #pragma once
 
 #include <linux/bpf.h>

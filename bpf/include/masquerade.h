@@ -61,8 +61,8 @@ static __always_inline int masquerade_is_inside(
     return 0;
 }
 
-// The flow that an ICMP error at `icmp_offset` is about, as a key of the packets that go the error's way; 0, -1 when the
-// quoted packet is not one that has a flow, or a drop reason.
+// The flow that an ICMP error at `icmp_offset` is about, as a key of the packets that go the error's way; 0, -1 when
+// the quoted packet is not one that has a flow, or a drop reason.
 static __always_inline int masquerade_read_quoted(
     struct __sk_buff *skb, __u32 icmp_offset, struct dp_nat_key *key, struct nat_quoted *quoted) {
     __u32 offset = icmp_offset + sizeof(struct icmp_header);
@@ -106,8 +106,8 @@ static __always_inline __u32 quoted_port_offset(const struct nat_quoted *quoted,
     return leaves ? sizeof(__be16) : 0;
 }
 
-// An ICMP error of a pod, or of the node about a pod's flow: what it quotes is told as the other side knows it. 0, or the
-// reason to drop it where it is a pod's.
+// An ICMP error of a pod, or of the node about a pod's flow: what it quotes is told as the other side knows it. 0, or
+// the reason to drop it where it is a pod's.
 SUBPROGRAM int masquerade_error_egress(
     struct __sk_buff *skb, __u32 icmp_offset, __be32 source, __be32 address) {
     struct nat_scratch *scratch = nat_scratch_lookup();
@@ -146,9 +146,9 @@ SUBPROGRAM int masquerade_error_egress(
 // The packet belongs to no flow that is known.
 #define MASQUERADE_NOT_KNOWN 1
 
-// A packet that leaves under `address`. `flags`: DP_NAT_HOST where it is the node's own, DP_NAT_SERVICE where a caller's from
-// outside; else a pod's (or the router address's). With NAT_ONLY_KNOWN it may answer MASQUERADE_NOT_KNOWN, the packet untouched.
-// 0, or the reason to drop it.
+// A packet that leaves under `address`. `flags`: DP_NAT_HOST where it is the node's own, DP_NAT_SERVICE where a
+// caller's from outside; else a pod's (or the router address's). With NAT_ONLY_KNOWN it may answer
+// MASQUERADE_NOT_KNOWN, the packet untouched. 0, or the reason to drop it.
 SUBPROGRAM int masquerade_leave(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
     __u32 min_port = flags & DP_NAT_SERVICE ? DP_NAT_SERVICE_MIN_PORT : nat->min_port;
@@ -223,7 +223,8 @@ static __always_inline int masquerade_is_pod(const struct dp_config *config, __b
 // The packet keeps its source.
 #define MASQUERADE_NONE (-1)
 
-// Egress of a node device: flags for masquerade_leave where a packet is to leave under the device's address, else MASQUERADE_NONE.
+// Egress of a node device: flags for masquerade_leave where a packet is to leave under the device's address, else
+// MASQUERADE_NONE.
 static __always_inline int masquerade_due(
     const struct packet *packet, const struct dp_config *config, const struct dp_nat_config *nat,
     const struct dp_device *device) {
@@ -240,8 +241,8 @@ static __always_inline int masquerade_due(
     return is_node ? DP_NAT_HOST : 0;
 }
 
-// The next packet of a pod's flow that was translated before: what was decided when it began holds until it ends, so nothing else
-// is asked. As masquerade_leave.
+// The next packet of a pod's flow that was translated before: what was decided when it began holds until it ends, so
+// nothing else is asked. As masquerade_leave.
 static __always_inline int masquerade_continue(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address) {
     __u8 protocol = packet->event.protocol;
@@ -277,8 +278,8 @@ static __always_inline int masquerade_deliver(
 
     const struct dp_config *config = config_lookup();
 
-    // Without services of this datapath the flow left through netfilter, whose conntrack takes what follows for invalid unless
-    // it sees the answers; kube-proxy drops what is.
+    // Without services of this datapath the flow left through netfilter, whose conntrack takes what follows for invalid
+    // unless it sees the answers; kube-proxy drops what is.
     if (!config || !(config->flags & DP_CONFIG_SERVICES))
         return TC_ACT_OK;
     if (!skb->gso_segs && skb->len > nat->pod_mtu + ETH_HLEN)
@@ -384,8 +385,8 @@ SUBPROGRAM int masquerade_answer(
     return 1;
 }
 
-// Ingress of a node device: what answers a flow that left under the node's address goes to its pod, or on to its caller.
-// TC_ACT_UNSPEC: it is none of these, and untouched.
+// Ingress of a node device: what answers a flow that left under the node's address goes to its pod, or on to its
+// caller. TC_ACT_UNSPEC: it is none of these, and untouched.
 static __always_inline int masquerade_ingress(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, __be16 identification) {
     const struct dp_nat_config *nat = nat_config_lookup();

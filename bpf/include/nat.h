@@ -2,8 +2,9 @@
 //
 // Source translation: the flows of dp_nat, a port for each, and the two directions of a flow's packets.
 //
-// A flow that leaves has two entries, of which the LRU map may forget either: both are looked at, and one that is missing is
-// written again. The entry for the answer is what a port is claimed by; it is inserted only where there is none.
+// A flow that leaves has two entries, of which the LRU map may forget either: both are looked at, and one that is
+// missing is written again. The entry for the answer is what a port is claimed by; it is inserted only where there is
+// none.
 #pragma once
 
 #include <linux/bpf.h>
@@ -229,10 +230,11 @@ SUBPROGRAM int nat_is_answer(const struct dp_nat_key *key) {
 // A flag for nat_port that no entry has: only a pod's flow that goes on.
 #define NAT_ONLY_KNOWN 0x8000
 
-// The port with which the flow of the scratch's `key` leaves under `address`; a mapping that holds is kept. Negative: a drop
-// reason.
+// The port with which the flow of the scratch's `key` leaves under `address`; a mapping that holds is kept. Negative: a
+// drop reason.
 //
-// `range`: the lowest port, and the highest in the upper half. `flags`: of the entry, and the TCP flags in the upper half.
+// `range`: the lowest port, and the highest in the upper half. `flags`: of the entry, and the TCP flags in the upper
+// half.
 GLOBAL_SUBPROGRAM int nat_port(__u32 address, __u32 range, __u32 flags) {
     __u8 tcp_flags = flags >> 16;
     struct nat_scratch *scratch = nat_scratch_lookup();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Writing another address and port into a packet, checksums included. Nothing here reads a map; 0 or an error of the kernel.
+// Writing another address and port into a packet, checksums included. Nothing here reads a map; 0 or an error of the
+// kernel.
 //
 // What the checksums cover is changed together with them, so that skb->csum stays right without being computed again.
 #pragma once

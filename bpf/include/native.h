@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Native routing: to a pod of another node by the node's own routes, without the stack where the kernel's tables know the
-// whole way.
+// Native routing: to a pod of another node by the node's own routes, without the stack where the kernel's tables know
+// the whole way.
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Flows that the node's netfilter translates, because kube-proxy serves instead of this datapath. A pod's packet that comes out
-// of the stack towards another pod went in to be translated: what answers it must pass the stack again, or the caller
-// gets its answer from a backend that it never called.
+// Flows that the node's netfilter translates, because kube-proxy serves instead of this datapath. A pod's packet that
+// comes out of the stack towards another pod went in to be translated: what answers it must pass the stack again, or
+// the caller gets its answer from a backend that it never called.
 #pragma once
 
 #include <linux/bpf.h>
@@ -51,8 +51,8 @@ static __noinline int netfilter_follow(struct packet *packet, struct flow *flow,
     return !ct_insert(&key, &entry);
 }
 
-// Of a packet that came out of the stack: remembers that its flow is translated there. Only a local pod's packet to a pod was
-// taken to the stack for that.
+// Of a packet that came out of the stack: remembers that its flow is translated there. Only a local pod's packet to a
+// pod was taken to the stack for that.
 static __always_inline void netfilter_note(
     struct __sk_buff *skb, struct packet *packet, __be32 source, const struct dp_endpoint *destination, int to_overlay) {
     const struct dp_endpoint *sender = endpoint_lookup_ipv4(source);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Calls from outside that a node translated, in conntrack: from the caller to the backend, with the frontend that it called.
+// Calls from outside that a node translated, in conntrack: from the caller to the backend, with the frontend that it
+// called.
 #pragma once
 
 #include "ct.h"

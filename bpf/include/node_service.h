@@ -2,9 +2,9 @@
 //
 // Services for callers from outside of the cluster: NodePort, external and load-balancer addresses.
 //
-// A call comes in by a node device and goes on to a backend; the node's own routes lead it there. Towards a pod of the node it
-// keeps the caller's address, towards one of another node it takes this node's, so that the answer comes back here. What
-// answers leaves by a node device under the frontend's address.
+// A call comes in by a node device and goes on to a backend; the node's own routes lead it there. Towards a pod of the
+// node it keeps the caller's address, towards one of another node it takes this node's, so that the answer comes back
+// here. What answers leaves by a node device under the frontend's address.
 #pragma once
 
 #include <linux/bpf.h>
@@ -38,7 +38,8 @@ enum node_service_way {
     NODE_SERVICE_DIRECT = 3,
 };
 
-// Whether the packet may be a call; for certain only where its ports are at hand. The frontend's scope is in the key then.
+// Whether the packet may be a call; for certain only where its ports are at hand. The frontend's scope is in the key
+// then.
 static __always_inline int node_service_is_called(
     struct __sk_buff *skb, const struct packet *packet, struct dp_service_key *key) {
     __be16 ports[2];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Network policy at an endpoint's interface. A connection is judged when it is new; after that only when the endpoint's policy
-// forbids something that it did not forbid before: the agent then raises the interface's policy revision.
+// Network policy at an endpoint's interface. A connection is judged when it is new; after that only when the endpoint's
+// policy forbids something that it did not forbid before: the agent then raises the interface's policy revision.
 #pragma once
 
 #include <linux/bpf.h>
@@ -19,8 +19,8 @@
 #include "policy_maps.h"
 #include "trace.h"
 
-// The strongest entry so far. A rule that denies decides over one that allows, that one over one that a proxy has to look into,
-// and all of them over what holds by default.
+// The strongest entry so far. A rule that denies decides over one that allows, that one over one that a proxy has to
+// look into, and all of them over what holds by default.
 #define POLICY_RANK_NONE 0
 #define POLICY_RANK_DEFAULT 1
 #define POLICY_RANK_REDIRECT 2
@@ -109,8 +109,9 @@ static __always_inline int policy_reason(const struct policy_decision *decision,
     return direction == DP_INGRESS ? DP_DROP_POLICY_DENIED_INGRESS : DP_DROP_POLICY_DENIED_EGRESS;
 }
 
-// Judges the packet's connection, if it has to be, for the endpoint of the interface. `peer` is the identity at the other end,
-// `direction` that of the packet. Answers 0 or the drop reason; `event.rule` and `connection` say what was decided.
+// Judges the packet's connection, if it has to be, for the endpoint of the interface. `peer` is the identity at the
+// other end, `direction` that of the packet. Answers 0 or the drop reason; `event.rule` and `connection` say what was
+// decided.
 static __noinline int policy_judge(
     struct packet *packet, struct flow *flow, const struct dp_interface *interface, enum dp_direction direction,
     __u32 peer) {
@@ -159,8 +160,8 @@ static __noinline int policy_approve(
     return 0;
 }
 
-// Holds the packet against the policies of the interface's endpoint, after conntrack and before a new connection is entered.
-// Answers TC_ACT_OK, or the verdict of a packet that was dropped.
+// Holds the packet against the policies of the interface's endpoint, after conntrack and before a new connection is
+// entered. Answers TC_ACT_OK, or the verdict of a packet that was dropped.
 static __always_inline int policy_enforce(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, const struct dp_config *config,
     const struct dp_interface *interface, enum dp_direction direction, __u32 peer) {

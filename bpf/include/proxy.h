@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The way through the node's proxies, which listen in the node's own network namespace under any address (IP_TRANSPARENT).
-// Rules for what comes to a pod, "read" at the server's node:
+// The way through the node's proxies, which listen in the node's own network namespace under any address
+// (IP_TRANSPARENT). Rules for what comes to a pod, "read" at the server's node:
 //
-//   client ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the client, under the pod's address
-//   the proxy's connection with the pod, under the client's address ─ from_host ─ to_container ─ pod ─ from_container ─ proxy
+// client ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the client, under the pod's
+// address
+// the proxy's connection with the pod, under the client's address ─ from_host ─ to_container ─ pod ─ from_container ─
+// proxy
 //
-// Rules for where a pod goes, at the client's node; the proxy calls the server under the pod's address and a port of its own, and
-// enters that connection itself (dp_ct_tcp, dp_ct_any), so that what comes back is known:
+// Rules for where a pod goes, at the client's node; the proxy calls the server under the pod's address and a port of
+// its own, and enters that connection itself (dp_ct_tcp, dp_ct_any), so that what comes back is known:
 //
-//   pod ─ from_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the pod, under the server's address
+// pod ─ from_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the pod, under the server's
+// address
 //   the server's answers ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy ─ from_host ─ to_container ─ pod
 //
-// The mark tells a rule of the node's routes that a packet is for a local socket whatever its address. Conntrack entries of both
-// connections say DP_CT_PROXY.
+// The mark tells a rule of the node's routes that a packet is for a local socket whatever its address. Conntrack
+// entries of both connections say DP_CT_PROXY.
 #pragma once
 
 #include <linux/bpf.h>
@@ -99,7 +102,8 @@ static __always_inline int proxy_assign(struct __sk_buff *skb, __be16 port) {
     return refused ? -1 : 0;
 }
 
-// Of a datagram: leaves it to the socket that talks with its sender, or gives it to the proxy's. 0, or -1 when there is none.
+// Of a datagram: leaves it to the socket that talks with its sender, or gives it to the proxy's. 0, or -1 when there is
+// none.
 static __noinline int proxy_assign_datagram(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u32 port) {
     struct bpf_sock *socket = bpf_sk_lookup_udp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
     struct bpf_sock_tuple own = {.ipv4 = {.daddr = bpf_htonl(PROXY_LOOPBACK), .dport = (__be16)port}};

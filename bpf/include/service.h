@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Services packet by packet: the call of an endpoint goes to a backend, what comes back bears the frontend's address again.
+// Services packet by packet: the call of an endpoint goes to a backend, what comes back bears the frontend's address
+// again.
 #pragma once
 
 #include <linux/bpf.h>
@@ -105,8 +106,9 @@ static __always_inline const struct dp_backend *service_known_backend(
     return backend;
 }
 
-// Turns the call of a service into one of a backend; what is no call of a service is left as it is. An endpoint that is its
-// own backend calls under another address. `is_outside`: the caller is not of the cluster. Answers 0 or a drop reason.
+// Turns the call of a service into one of a backend; what is no call of a service is left as it is. An endpoint that is
+// its own backend calls under another address. `is_outside`: the caller is not of the cluster. Answers 0 or a drop
+// reason.
 SUBPROGRAM int service_translate(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, int is_outside) {
     struct dp_ct_key *tuple = &flow->tuple;
@@ -194,7 +196,8 @@ SUBPROGRAM int service_translate(
 }
 
 // What the endpoint at `address` receives of a service it called, or about such a packet, bears the frontend's address.
-// Answers 0 or a drop reason. A frontend that is gone has nothing to translate back to: its callers were cut off with it.
+// Answers 0 or a drop reason. A frontend that is gone has nothing to translate back to: its callers were cut off with
+// it.
 SUBPROGRAM int service_reverse(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, __be32 address) {
     struct dp_ct_key *tuple = &flow->tuple;

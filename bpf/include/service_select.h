@@ -34,8 +34,8 @@ static __always_inline const struct dp_backend *backend_lookup(__u32 number) {
 // Set in a hash, so that there is one whatever its value.
 #define SERVICE_HASH_PRESENT (1ull << 32)
 
-// Number of a backend for a call: by the frontend's Maglev table, which all nodes have alike, where there are one and a hash of the
-// call; else at random. 0: there is none.
+// Number of a backend for a call: by the frontend's Maglev table, which all nodes have alike, where there are one and a
+// hash of the call; else at random. 0: there is none.
 static __always_inline __u32 service_pick(struct dp_service_key *key, const struct dp_service *service, __u64 hash) {
     if (service->backend && hash) {
         __u32 index = (__u32)hash % service->backend;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// ICMP port unreachable (RFC 792) to a caller, from the address that it called: connect(2) fails with ECONNREFUSED, for TCP
-// as for UDP, as it does behind kube-proxy's REJECT.
+// ICMP port unreachable (RFC 792) to a caller, from the address that it called: connect(2) fails with ECONNREFUSED, for
+// TCP as for UDP, as it does behind kube-proxy's REJECT.
 #pragma once
 
 #include <linux/bpf.h>
@@ -16,8 +16,9 @@
 #include "icmp.h"
 #include "subprogram.h"
 
-// The quote: 64 bytes of a packet that has them; else 40, the headers of TCP, or the 28 that must be. The kernel refuses to cut
-// a packet before a checksum that is still to be computed. Constants, so that the verifier of 5.10 follows.
+// The quote: 64 bytes of a packet that has them; else 40, the headers of TCP, or the 28 that must be. The kernel
+// refuses to cut a packet before a checksum that is still to be computed. Constants, so that the verifier of 5.10
+// follows.
 #define UNREACHABLE_QUOTE 64
 #define UNREACHABLE_QUOTE_TCP 40
 #define UNREACHABLE_QUOTE_LEAST 28

@@ -27,8 +27,8 @@ int with_tunnel_key(struct __sk_buff *skb) {
     return TC_ACT_STOLEN;
 }
 
-// The kernel does not reset the packet between the runs of a repeated test run, so that all but the first would measure what
-// the first left: a driver writes it anew, at a cost that is measured with `nothing` in the real program's place.
+// The kernel does not reset the packet between the runs of a repeated test run, so that all but the first would measure
+// what the first left: a driver writes it anew, at a cost that is measured with `nothing` in the real program's place.
 #define REPEATED_BYTES 64
 #define SOURCE_PORT_OFFSET 34
 

@@ -4,8 +4,7 @@
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 #if !__has_embed("../../../.build-bpf/lxc.bpf.o") || !__has_embed("../../../.build-bpf/overlay.bpf.o") || \
-    !__has_embed("../../../.build-bpf/host.bpf.o") || !__has_embed("../../../.build-bpf/selftest.bpf.o") || \
-    !__has_embed("../../../.build-bpf/sock.bpf.o")
+    !__has_embed("../../../.build-bpf/host.bpf.o") || !__has_embed("../../../.build-bpf/sock.bpf.o")
 #error "the BPF objects are not compiled: run `make -C bpf` in the repository first"
 #else
 
@@ -27,10 +26,6 @@ static const unsigned char sock[] ALIGNED = {
 #embed "../../../.build-bpf/sock.bpf.o"
 };
 
-static const unsigned char selftest[] ALIGNED = {
-#embed "../../../.build-bpf/selftest.bpf.o"
-};
-
 struct bpf_object_image bpf_objects_lxc(void) {
     return (struct bpf_object_image){"lxc", lxc, sizeof(lxc)};
 }
@@ -45,10 +40,6 @@ struct bpf_object_image bpf_objects_host(void) {
 
 struct bpf_object_image bpf_objects_sock(void) {
     return (struct bpf_object_image){"sock", sock, sizeof(sock)};
-}
-
-struct bpf_object_image bpf_objects_selftest(void) {
-    return (struct bpf_object_image){"selftest", selftest, sizeof(selftest)};
 }
 
 #endif

@@ -1,7 +1,7 @@
 import CDatapathABI
 import NetAddress
 
-/// Who tracks a connection, and which way it was opened seen from there.
+/// Says who tracks a connection, and in which direction it was opened as seen from there.
 public enum ConnectionDirection: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     /// The endpoint at the source's end opened it.
     case egress = 1
@@ -25,7 +25,7 @@ public enum ConnectionDirection: UInt8, Sendable, Hashable, CaseIterable, Custom
     }
 }
 
-/// What a packet is to the connections known.
+/// How a packet relates to the connections that are known.
 public enum ConnectionVerdict: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case new = 1
     case established = 2
@@ -71,14 +71,14 @@ public struct ConnectionKey: BitwiseCopyable, Sendable, Hashable {
             direction: direction.rawValue, pad: 0)
     }
 
-    /// Nil when it is not an IPv4 address.
+    /// The source address; nil when it is not an IPv4 address.
     public var source: IPv4Address? { IPv4Address(abi: abi.source, family: abi.family) }
     public var destination: IPv4Address? { IPv4Address(abi: abi.destination, family: abi.family) }
     public var sourcePort: UInt16 { UInt16(bigEndian: abi.source_port) }
     public var destinationPort: UInt16 { UInt16(bigEndian: abi.destination_port) }
     /// The IP protocol number.
     public var ipProtocol: UInt8 { abi.protocol }
-    /// Nil for a number that this build does not know.
+    /// The value; nil for a number that this build does not know.
     public var direction: ConnectionDirection? { ConnectionDirection(rawValue: abi.direction) }
 
     public static func == (left: ConnectionKey, right: ConnectionKey) -> Bool {
@@ -130,16 +130,16 @@ public struct ConnectionEntry: BitwiseCopyable, Sendable {
             flags: flags.rawValue, pad: (0, 0))
     }
 
-    /// `CLOCK_MONOTONIC` in whole seconds; void when it is past.
+    /// When the entry expires, on `CLOCK_MONOTONIC` in whole seconds. An entry whose time is past is void.
     public var expires: UInt32 { abi.expires }
     public var sourceIdentity: Identity { Identity(rawValue: abi.source_identity) }
-    /// Replies are translated back with this index of `dp_revnat`; 0: they are not.
+    /// The index of `dp_revnat` by which replies are translated back; 0 when they are not.
     public var reverseIndex: UInt16 { abi.rev_nat }
-    /// Of service entries, the backend that was chosen.
+    /// The number of the backend that was chosen, in entries of services.
     public var backend: UInt32 { abi.backend }
     public var proxyPort: UInt16 { UInt16(bigEndian: abi.proxy_port) }
     public var policyRevision: UInt32 { abi.policy_revision }
-    /// Nil for a number that this build does not know.
+    /// The value; nil for a number that this build does not know.
     public var state: ConnectionState? { ConnectionState(rawValue: abi.state) }
     public var flags: Flags { Flags(rawValue: abi.flags) }
 }

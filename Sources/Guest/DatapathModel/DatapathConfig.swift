@@ -8,25 +8,26 @@ public struct DatapathConfig: Sendable, Hashable {
     public var nodeAddress: IPv4Address
     /// The pods' gateway, an address of this node.
     public var routerAddress: IPv4Address
-    /// This node's pods.
+    /// The range of this node's pods.
     public var podRange: IPv4CIDR
-    /// All nodes' pods, at most `mostClusterRanges` ranges: never forwarded outside the overlay, or of the native routes.
+    /// The ranges of all nodes' pods, at most `mostClusterRanges`. Packets to them go only through the overlay, or by
+    /// the native routes.
     public var clusterRanges: [IPv4CIDR]
     public static let mostClusterRanges = Int(DP_MAX_CLUSTER_RANGES)
-    /// `labrun_host`.
+    /// The index of the interface `labrun_host`.
     public var hostInterface: UInt32
     public var hostMAC: MACAddress
-    /// `labrun_vxlan` or `labrun_geneve`; 0 without an overlay.
+    /// The index of the interface `labrun_vxlan` or `labrun_geneve`; 0 without an overlay.
     public var overlayInterface: UInt32
-    /// `eth0`.
+    /// The index of the node's first device, usually `eth0`.
     public var nodeInterface: UInt32
     public var nodeIdentity: Identity = .host
     public var tunnelPort: UInt16 = UInt16(DP_TUNNEL_PORT)
     /// Pods of other nodes are reached by the node's routes, not through the overlay.
     public var routesNatively = false
-    /// Longest IPv4 packet of pods, octets; 0: not checked.
+    /// The length in octets of the longest IPv4 packet that pods may send; 0 to check none.
     public var routeMTU = 0
-    /// The points that report packets; drops are always reported, metrics always counted.
+    /// The points that report packets. Drops are always reported, and metrics are always counted.
     public var tracePoints: Set<TracePoint> = []
     /// Of TCP, only segments with SYN, FIN or RST are traced.
     public var aggregatesTraces = true
@@ -42,7 +43,7 @@ public struct DatapathConfig: Sendable, Hashable {
     public var translatesHostSocketsOnly = false
     /// Packets of pods with an egress rate are given the time at which they may leave.
     public var pacesPods = false
-    /// ARP of pods is left to the stack: another plugin made their interfaces.
+    /// ARP of pods is left to the node's stack, because another plugin has made their interfaces.
     public var leavesARP = false
 
     public init(

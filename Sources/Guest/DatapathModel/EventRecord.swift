@@ -10,9 +10,9 @@ public struct EventRecord: Sendable, Hashable {
 
     /// How the packet travels, or travelled, through the overlay.
     public struct Tunnel: Sendable, Hashable {
-        /// Sending: the node it goes to. Receiving: the node it came from. Nil when not known.
+        /// The node that the packet goes to, or came from; nil when it is not known.
         public let remote: IPv4Address?
-        /// The VNI: the source's identity.
+        /// The network identifier (VNI), which is the identity of the packet's source.
         public let identifier: UInt32
     }
 
@@ -42,7 +42,7 @@ public struct EventRecord: Sendable, Hashable {
     public let reason: Reason
     /// The interface whose program reports.
     public let interface: UInt32
-    /// Zero when no endpoint of this node takes part.
+    /// The id of the endpoint; 0 when no endpoint of this node takes part.
     public let endpointID: UInt16
     /// Length of the packet with its Ethernet header.
     public let length: UInt32
@@ -56,13 +56,13 @@ public struct EventRecord: Sendable, Hashable {
     public let ipProtocol: UInt8
     public let ttl: UInt8
     public let transport: Transport?
-    /// The segment's flags byte (RFC 9293), zero for others.
+    /// The flags of the TCP segment (RFC 9293, section 3.1); 0 for other protocols.
     public let tcpFlags: UInt8
     public let isFragment: Bool
     public let tunnel: Tunnel?
     /// What conntrack said of the packet; nil before it was asked, or where it is not.
     public let connection: ConnectionVerdict?
-    /// Nil for traces, and for what the agent itself reports.
+    /// Where the drop was decided; nil for traces, and for what the agent itself reports.
     public let location: Location?
     /// The agent's number of the policy rule that decided; 0: none did.
     public let rule: UInt32
@@ -97,7 +97,7 @@ public struct EventRecord: Sendable, Hashable {
         rule = event.rule
     }
 
-    /// The same of an array.
+    /// Reads a record from an array of bytes.
     public init?(bytes: [UInt8]) {
         guard let event = bytes.withUnsafeBytes({ EventRecord(record: $0) }) else { return nil }
         self = event

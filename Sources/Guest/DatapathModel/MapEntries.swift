@@ -23,8 +23,8 @@ public struct EndpointEntry: BitwiseCopyable, Sendable {
     ///   - interface: ifindex of the host side of its veth.
     ///   - podMAC: the address inside the pod.
     ///   - hostMAC: the address of the host side.
-    ///   - isReachedAtPeer: what programs receive for the pod goes to the pod's end of the veth, which then must be in another
-    ///     network namespace; else out of the host side, whose egress program delivers.
+    ///   - isReachedAtPeer: what programs receive for the pod goes to the pod's end of the veth, which then must be in
+    ///     another network namespace; else out of the host side, whose egress program delivers.
     public init(
         id: UInt16, identity: Identity, interface: UInt32, podMAC: MACAddress, hostMAC: MACAddress,
         isReachedAtPeer: Bool = false

@@ -1,7 +1,7 @@
 import CDatapathABI
 
-/// Why a packet was dropped, or what else a metric counts. Negative: dropped. Numbers are append-only, names come from the
-/// header shared with the BPF programs.
+/// Why a packet was dropped, or what else a metric counts. Negative numbers are drops. A number never gets another
+/// meaning; names come from the header that the BPF programs share.
 public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     public let rawValue: Int32
 
@@ -42,9 +42,9 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
     public static let serviceRefused = Reason(DP_DROP_SERVICE_REFUSED)
     public static let unknownFrontend = Reason(DP_DROP_UNKNOWN_FRONTEND)
     public static let proxyUnavailable = Reason(DP_DROP_PROXY_UNAVAILABLE)
-    /// The proxy's own: no program gives it.
+    /// The HTTP proxy reports this reason; no BPF program does.
     public static let policyDeniedRequest = Reason(DP_DROP_POLICY_DENIED_REQUEST)
-    /// The DNS proxy's own: no program gives it.
+    /// The DNS proxy reports this reason; no BPF program does.
     public static let policyDeniedName = Reason(DP_DROP_POLICY_DENIED_NAME)
     public static let fragmentationNeeded = Reason(DP_DROP_FRAGMENTATION_NEEDED)
     public static let forwarded = Reason(DP_FORWARDED)
@@ -61,12 +61,12 @@ public struct Reason: RawRepresentable, Sendable, Hashable, CustomStringConverti
 
     public var isDrop: Bool { rawValue < 0 }
 
-    /// For example `invalid-source`; the number itself for a code that this build does not know.
+    /// The reason's name, for example `invalid-source`; the number itself for a code that this build does not know.
     public var name: String {
         dp_reason_slug(rawValue).map { String(cString: $0) } ?? "reason \(rawValue)"
     }
 
-    /// What it means, in words; nil for what is not a known drop.
+    /// What the reason means, in words; nil when it is no drop that this build knows.
     public var explanation: String? {
         dp_reason_text(rawValue).map { String(cString: $0) }
     }

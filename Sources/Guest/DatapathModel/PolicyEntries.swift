@@ -3,7 +3,8 @@ import CDatapathABI
 /// Which of an endpoint's connections its policies decide about.
 public struct PolicyEnforcement: Sendable, Hashable {
     public var directions: Set<TrafficDirection>
-    /// Raised whenever something is forbidden that was not before: connections that are established are judged again.
+    /// A number that grows whenever something is forbidden that was allowed before. Established connections are then
+    /// judged again.
     public var revision: UInt32
 
     public init(directions: Set<TrafficDirection> = [], revision: UInt32 = 0) {

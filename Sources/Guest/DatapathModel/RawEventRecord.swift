@@ -1,19 +1,21 @@
 import CDatapathABI
 import NetAddress
 
-/// A record of the event buffer as the kernel wrote it: what is kept of every packet, and read only when asked for.
+/// A record of the event buffer as the kernel wrote it. The agent keeps records in this form and decodes them only when
+/// somebody asks.
 public struct RawEventRecord: BitwiseCopyable, Sendable {
-    /// Octets of the buffer that they come by.
+    /// The size of the ring buffer that records come by, in octets.
     public static let bufferBytes = Int(DP_EVENTS_BYTES)
     private let event: dp_event
 
-    /// nil when the length is not this ABI's.
+    /// Takes a record; nil when its length is not that of this ABI.
     public init?(record: UnsafeRawBufferPointer) {
         guard record.count == MemoryLayout<dp_event>.size else { return nil }
         event = record.loadUnaligned(as: dp_event.self)
     }
 
-    /// A request that a proxy refused: told as a drop of the connection that it came by.
+    /// Makes the record of a request that a proxy refused. It is reported as a drop of the connection that the request
+    /// came by.
     ///
     /// - Parameter direction: seen from the endpoint whose policy refused it.
     public init(
@@ -43,14 +45,14 @@ public struct RawEventRecord: BitwiseCopyable, Sendable {
         self.event = event
     }
 
-    /// nil for a kind of event that this build does not know.
+    /// The record's content; nil for a kind of event that this build does not know.
     public var decoded: EventRecord? {
         withUnsafeBytes(of: event) { EventRecord(record: $0) }
     }
 
     public var isDrop: Bool { event.type == UInt8(DP_EVENT_DROP.rawValue) }
 
-    /// Whether the packet's source or destination is one of these.
+    /// Whether the packet's source or destination is one of the addresses.
     public func involves(_ addresses: Set<IPv4Address>) -> Bool {
         [event.source, event.destination].contains { address in
             IPv4Address(abi: address, family: event.family).map(addresses.contains) ?? false

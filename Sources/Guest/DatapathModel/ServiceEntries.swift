@@ -24,9 +24,9 @@ public struct ServiceKey: BitwiseCopyable, Sendable {
     public var scope: ServiceScope? { ServiceScope(rawValue: abi.scope) }
 }
 
-/// Whose calls a frontend's backends are for.
+/// Says for which callers the backends of a frontend are.
 public enum ServiceScope: UInt8, Sendable, Hashable, Comparable {
-    /// Where there is no other scope; else callers of the cluster.
+    /// All callers; where the frontend has the scope `outside`, too, only callers from within the cluster.
     case everybody = 0
     /// Callers from outside of the cluster, who reach the node's own backends only (`externalTrafficPolicy: Local`).
     case outside = 1
@@ -70,9 +70,9 @@ public struct ServiceEntry: BitwiseCopyable, Sendable {
         abi = dp_service(backend: backend, affinity_seconds: 0, count: 0, rev_nat: 0, flags: 0, pad: 0)
     }
 
-    /// Of slots 1 …
+    /// The backend's number, in slots from 1 on.
     public var backend: UInt32 { abi.backend }
-    /// Of slot 0.
+    /// The number of entries of the frontend's Maglev table, in slot 0.
     public var maglevSize: UInt32 { abi.backend }
     public var backends: UInt16 { abi.count }
     public var reverseIndex: UInt16 { abi.rev_nat }

@@ -5,7 +5,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// What a plugin remembers of its attachments: a file each, its name what was given, its content who has it.
+/// What a plugin remembers of its attachments. Each is a file: its name is what was given (an address or an interface),
+/// and its content is who has it.
 struct Leases {
     let directory: String
 
@@ -22,13 +23,16 @@ struct Leases {
         self.directory = directory
     }
 
-    /// Who has an attachment: the specification names it by container and interface.
+    /// The owner of an attachment, `CONTAINER INTERFACE`: the CNI specification identifies an attachment by these two.
     static func owner(_ environment: CNIEnvironment) -> String { "\(environment.containerID) \(environment.interface)" }
 
-    /// Takes a name; false when somebody has it.
+    /// Takes a name for an owner.
+    ///
+    /// - Returns: false when somebody has the name already.
     func take(_ name: String, for owner: String) throws(SystemError) -> Bool {
         do throws(SystemError) {
-            // Written before it has its name: no other process sees it without its owner.
+            // The file is written under a temporary name and linked to its own one, so that no other process sees it
+            // without an owner.
             let path = "\(directory)/\(name)"
             let draft = "\(directory)/.\(getpid())"
             defer { unlink(draft) }
@@ -41,7 +45,7 @@ struct Leases {
         }
     }
 
-    /// What an owner has.
+    /// The names that an owner has.
     func names(of owner: String) throws(SystemError) -> [String] {
         guard let stream = opendir(directory) else { throw .last("opendir", directory) }
         defer { closedir(stream) }

@@ -4,13 +4,13 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// `labrun-eni`: the pod's interface is a network interface of the cloud itself, plugged into the node and moved into the pod's
-/// network namespace. There is no veth: on the node nothing of the pod's traffic is seen.
+/// `labrun-eni`: the pod's interface is a network interface of the cloud itself, plugged into the node and moved into
+/// the pod's network namespace. There is no veth, so the node sees nothing of the pod's traffic.
 struct NetworkInterfacePlugin: NetworkPlugin {
     static let type = "labrun-eni"
-    /// A file for each attachment, named by the cloud's id of the interface.
+    /// The directory that has a file for each attachment, named by the cloud's id of the interface.
     private static let state = "/run/labrun/pod-interfaces"
-    /// How long a plugged card may take to appear in the node.
+    /// How long a card that was plugged in may take to appear in the node.
     private static let patience = Duration.seconds(15)
 
     let version: CNIVersion
@@ -31,7 +31,7 @@ struct NetworkInterfacePlugin: NetworkPlugin {
         } catch let failure as CloudFailure {
             throw CNIError(.tryAgainLater, "the cloud makes no network interface", details: "\(failure)")
         }
-        // Written down before it is plugged: DEL finds it whatever comes.
+        // The interface is written down before it is plugged in, so that DEL finds it whatever happens in between.
         guard try Leases(Self.state).take(interface.id, for: Leases.owner(environment)) else {
             throw CNIError(.setupFailed, "\(interface.id) is another pod's")
         }
@@ -87,7 +87,7 @@ struct NetworkInterfacePlugin: NetworkPlugin {
             routes: [.init(dst: "0.0.0.0/0", gw: gateway.description)])
     }
 
-    /// The card is pulled out of the pod's namespace as it is.
+    /// Unplugs the card. It need not be moved out of the pod's namespace before.
     func delete(_ environment: CNIEnvironment) throws {
         let leases = try Leases(Self.state)
         for id in try leases.names(of: Leases.owner(environment)) {

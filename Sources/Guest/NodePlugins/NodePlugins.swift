@@ -5,15 +5,16 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// CNI plugins that a cloud brings along, none of them the datapath's: each a program by the name of its type.
+/// CNI plugins that a cloud brings along; none of them belongs to the datapath. Each is this program under the name of
+/// its type.
 public enum NodePlugins {
     private static var plugins: [any NetworkPlugin.Type] { [PointToPoint.self, NetworkInterfacePlugin.self] }
 
     public static let names = Set(plugins.map { $0.type })
 
-    /// Runs one command of the specification, and ends.
+    /// Carries out one command of the CNI specification (ADD, DEL, CHECK or VERSION) and ends the process.
     ///
-    /// - Parameter program: last part of the path by which it was called, one of `names`.
+    /// - Parameter program: The last part of the path by which the process was started, one of `names`.
     public static func main(as program: String) -> Never {
         let input = (try? FileDescriptor(owning: dup(0)).readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
         func variable(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
@@ -52,7 +53,7 @@ public enum NodePlugins {
         return ""
     }
 
-    /// The pod's interface has the addresses that ADD gave it.
+    /// Checks that the pod's interface still has the addresses that ADD gave it.
     private static func check(_ environment: CNIEnvironment, _ configuration: CNIConfiguration) throws {
         guard let previous = configuration.previousResult else {
             throw CNIError(.invalidConfiguration, "CHECK needs prevResult")
@@ -64,14 +65,14 @@ public enum NodePlugins {
     }
 }
 
-/// A plugin, for one attachment.
+/// A plugin that carries out one command for one attachment.
 protocol NetworkPlugin {
-    /// As a conflist names it.
+    /// The plugin's `type` in a conflist.
     static var type: String { get }
     /// - Throws: `CNIError` 7 for a configuration that it cannot follow.
     init(_ configuration: CNIConfiguration) throws
-    /// On any failure everything is taken back.
+    /// Attaches the pod. When it fails it takes back everything that it has done so far.
     func add(_ environment: CNIEnvironment) throws -> CNIResult
-    /// What is gone already is fine.
+    /// Detaches the pod. That something is gone already is no failure.
     func delete(_ environment: CNIEnvironment) throws
 }

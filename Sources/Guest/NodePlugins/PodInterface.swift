@@ -13,7 +13,7 @@ struct PodInterface {
         name = environment.interface
     }
 
-    /// The namespace.
+    /// Opens the pod's network namespace.
     /// - Throws: `CNIError` 4 when there is none.
     func namespace() throws -> NetworkNamespace {
         do throws(SystemError) {
@@ -26,9 +26,9 @@ struct PodInterface {
     /// Gives the interface its name, address and way out, and brings it up.
     ///
     /// - Parameters:
-    ///   - mac: finds it.
-    ///   - isOnLink: the gateway is on the link although no prefix covers it.
-    /// - Returns: its hardware address.
+    ///   - mac: The hardware address by which the interface is found.
+    ///   - isOnLink: Whether the gateway is on the link although no prefix covers it.
+    /// - Returns: The interface's hardware address.
     func configure(
         mac: String? = nil, mtu: Int? = nil, _ address: IPv4CIDR, gateway: IPv4Address, isOnLink: Bool
     ) throws -> String {
@@ -51,7 +51,7 @@ struct PodInterface {
         }
     }
 
-    /// What is wrong with it; nil when it is up and has the addresses.
+    /// What is wrong with the interface; nil when it is up and has the addresses.
     func problem(_ addresses: [String]) throws -> String? {
         let name = name
         return try namespace().run {

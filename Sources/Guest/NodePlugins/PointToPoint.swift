@@ -7,8 +7,8 @@ import Netlink
     import Glibc
 #endif
 
-/// `labrun-ptp`, in the manner of the reference plugins' ptp: a veth, an address of the configuration's `subnet`, and on the
-/// node a route to it. It knows no policies, no services and no other nodes.
+/// `labrun-ptp`, in the manner of the reference plugins' ptp: a veth, an address of the configuration's `subnet`, and
+/// on the node a route to it. It knows no policies, no services and no other nodes.
 struct PointToPoint: NetworkPlugin {
     static let type = "labrun-ptp"
     private static let state = "/run/labrun/ptp"
@@ -17,7 +17,7 @@ struct PointToPoint: NetworkPlugin {
 
     let version: CNIVersion
     let subnet: IPv4CIDR
-    /// Host part of the first address that is given.
+    /// The host part of the first address that is given to a pod.
     let first: UInt32
     let mtu: Int?
 
@@ -37,7 +37,8 @@ struct PointToPoint: NetworkPlugin {
         mtu = configuration.document["mtu"]?.integerValue.map { Int(clamping: $0) }
     }
 
-    /// Addresses in the order in which they are given; not the last one, which is the range's broadcast address.
+    /// The addresses in the order in which they are given. The range's last one is left out: it is the broadcast
+    /// address.
     var addresses: some Sequence<IPv4Address> {
         let last = ~subnet.mask.rawValue
         return (first..<max(first, last)).lazy.map { [base = subnet.address.rawValue] in
@@ -99,7 +100,7 @@ struct PointToPoint: NetworkPlugin {
         for name in try leases.names(of: Leases.owner(environment)) { leases.release(name) }
     }
 
-    /// `veth` and eight hexadecimal digits, always the same for an attachment.
+    /// The name of the veth's end on the node: `veth` and eight hexadecimal digits, always the same for an attachment.
     static func hostInterface(_ environment: CNIEnvironment) -> String {
         var hash: UInt32 = 0x811C_9DC5
         for byte in Leases.owner(environment).utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }

@@ -1,7 +1,7 @@
 import Readings
 
-/// The agent ended by itself and said why: its configuration asks for what this node cannot give. What it left in the kernel
-/// goes on forwarding, so no failing cell is put down to it.
+/// The agent ended by itself and said why: its configuration asks for what this node cannot give. What it left in the
+/// kernel goes on forwarding, so no failing cell is put down to it.
 enum AgentRefused: RootCause {
     /// What agents say, and what it means.
     private struct Reason {

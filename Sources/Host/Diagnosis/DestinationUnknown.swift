@@ -1,7 +1,7 @@
 import Readings
 
-/// Packets that the VPC's router discarded because nobody in the VPC has their destination: above all calls of a service that
-/// nobody translated.
+/// Packets that the VPC's router discarded because nobody in the VPC has their destination: above all calls of a
+/// service that nobody translated.
 enum DestinationUnknown: RootCause {
     static let ids = ["underlay/destination-unknown"]
 

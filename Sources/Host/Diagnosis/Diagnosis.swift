@@ -13,12 +13,21 @@ public enum Diagnosis {
     /// Names that a scenario may expect.
     public static var ids: [String] { causes.flatMap { $0.ids } + ["unknown", "none"] }
 
-    /// Findings, the one that accounts for most failing probes first; what none accounts for is reported as `unknown`
-    /// with the last hop that saw the packets. Without a failing probe only what is evident by itself is reported.
+    /// What a round's evidence says.
+    public struct Account: Sendable {
+        /// The cause that accounts for most failing probes first. What none accounts for is `unknown`, with the last
+        /// hop that saw the packets. Without a failing probe only what is evident by itself is here.
+        public let findings: [Finding]
+        /// The cells of failing probes for which no cause has anything on record.
+        public let unexplained: Set<CellKey>
+        /// The evidence, indexed, for whoever asks for more of it: it is made once a round.
+        public let paths: PathIndex
+    }
+
     public static func examine(_ evidence: Evidence) -> [Finding] { account(for: evidence).findings }
 
-    /// The findings, and the cells of failing probes for which no cause has anything on record.
-    public static func account(for evidence: Evidence) -> (findings: [Finding], unexplained: Set<CellKey>) {
+    /// - Parameter causes: most specific first.
+    public static func account(for evidence: Evidence, causes: [any RootCause.Type] = causes) -> Account {
         let paths = PathIndex(evidence)
         let failing = Set(paths.failing)
         var explanations: [Explanation] = []
@@ -33,14 +42,10 @@ public enum Diagnosis {
         }
         let rest = failing.subtracting(explained)
         if !rest.isEmpty { explanations.append(Unknown.explanation(of: rest, paths)) }
-        return (
-            explanations.sorted { $0.cells.count > $1.cells.count }.map(\.finding),
-            Set(rest.map { evidence.probes[$0].key })
-        )
+        return Account(
+            findings: explanations.sorted { $0.cells.count > $1.cells.count }.map(\.finding),
+            unexplained: Set(rest.map { evidence.probes[$0].key }), paths: paths)
     }
-
-    /// The way of one probe's packets.
-    public static func why(_ probe: ProbeReading, _ paths: PathIndex) -> [WhyEntry] { paths.why(probe) }
 }
 
 /// Names in the words of a sentence: `node1, node2 and node3`.

@@ -1,27 +1,29 @@
-/// Drop events that failing probes' packets ran into, by reason.
+import Readings
+
+/// The drop events of one reason that failing probes' packets ran into.
 struct DropRecord {
-    let reason: String
+    let reason: DropReason
+    /// Indices of the probes.
     var cells: Set<Int> = []
     /// `node1 policy.h:180`
     var places: Set<String> = []
-    /// Policies and rules that decided.
+    /// The policies and rules that decided, as the events name them.
     var rules: Set<String> = []
 
     /// - Returns: one for each reason that is wanted, sorted by name.
     static func all(
-        _ evidence: Evidence, _ paths: PathIndex, where isWanted: (String) -> Bool
+        _ evidence: Evidence, _ paths: PathIndex, where isWanted: (DropReason) -> Bool
     ) -> [DropRecord] {
-        var records: [String: DropRecord] = [:]
+        var records: [DropReason: DropRecord] = [:]
         for index in paths.failing {
             let probe = evidence.probes[index]
-            for reading in paths.readings(of: probe) where reading.point == "drop" {
-                let reason = reading.dropReason ?? "unknown reason"
-                guard isWanted(reason) else { continue }
-                var record = records[reason] ?? DropRecord(reason: reason)
+            for event in paths.events(of: probe) {
+                guard let drop = event.drop, isWanted(drop.reason) else { continue }
+                var record = records[drop.reason] ?? DropRecord(reason: drop.reason)
                 record.cells.insert(index)
-                record.places.insert(reading.location.map { "\(reading.node) \($0)" } ?? reading.node)
-                if let rule = reading.rule { record.rules.insert(rule) }
-                records[reason] = record
+                record.places.insert(drop.location.map { "\(event.node) \($0)" } ?? event.node)
+                if let rule = event.rule { record.rules.insert(rule) }
+                records[drop.reason] = record
             }
         }
         return records.values.sorted { $0.reason < $1.reason }

@@ -1,8 +1,8 @@
 import Readings
 
-/// Pods whose interface is no veth: the agent lists them with `ifindex=0`, and in their network namespace is a card. No program is
-/// on their way, so nobody translates their calls of services, and no policy holds for them. Both must say so, the agent and the
-/// pod's own list of interfaces; of a failing call no program may have seen anything.
+/// Pods whose interface is no veth: the agent lists them with `ifindex=0`, and in their network namespace is a card. No
+/// program is on their way, so nobody translates their calls of services, and no policy holds for them. Both must say
+/// so, the agent and the pod's own list of interfaces; of a failing call no program may have seen anything.
 enum EndpointWithoutVeth: RootCause {
     static let ids = ["datapath/endpoint-without-veth"]
 
@@ -35,8 +35,8 @@ enum EndpointWithoutVeth: RootCause {
                         "the datapath does not see \(unseen.count) pods of \(list(Set(unseen.map(\.node)))): their "
                         + "interfaces have no end on the node where a program could be attached",
                     evidence: lines,
-                    fix:
-                        "give pods veths of the datapath's own, in an overlay: cni.chainingMode: none, routingMode: tunnel",
+                    fix: "give pods veths of the datapath's own, in an overlay: cni.chainingMode: none, "
+                        + "routingMode: tunnel",
                     confidence: 0.95), cells: cells, isEvident: true)
         ]
     }

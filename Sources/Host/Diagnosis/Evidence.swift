@@ -8,26 +8,29 @@ public struct Evidence: Codable, Sendable {
     public var probes: [ProbeReading]
     /// Packets seen on the nodes' taps.
     public var wire: [TapPacket]
-    /// Traces and drops of the agents.
-    public var datapath: [DatapathReading]
+    /// Traces and drops of the agents. Empty where an agent has no such feed, or could not be asked: see
+    /// `datapathGaps`.
+    public var datapath: [PacketEvent]
     public var flowLog: [FlowLogReading]
     public var securityGroups: [SecurityGroupReading]
-    /// Captures and flow log missed nothing. Without it, a packet that was not seen proves nothing.
+    /// Whether captures and flow log missed nothing. Otherwise a packet that was not seen proves nothing.
     public var recordingIsComplete: Bool
-    /// Agents whose events since the round's start could not all be had, and why: a drop of theirs that is not here may
-    /// still have happened.
+    /// Why a node's events since the round's start could not all be had, by node. A drop there may have happened
+    /// although it is not among `datapath`.
     public var datapathGaps: [String: String]
     public var cloud = CloudReading()
-    /// By `namespace/name` of a service, the addresses in its endpoint slices; a service that is not there was not read.
+    /// The addresses in a service's endpoint slices, by the service's `namespace/name`. A service without an entry was
+    /// not read.
     public var serviceBackends: [String: Set<String>] = [:]
-    /// Addresses that may stand for a service's in packets once they are translated: its backends', by the endpoint's id.
+    /// The addresses of a service's backends, by the service's endpoint id. Once a packet is translated, one of them
+    /// stands in it in place of the service's own.
     public var backends: [String: [String]] = [:]
-    /// Pods that there should be.
+    /// Every pod that the scenario wants, whether or not it runs.
     public var pods: [PodReading] = []
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
-        datapath: [DatapathReading] = [], flowLog: [FlowLogReading] = [], securityGroups: [SecurityGroupReading] = [],
+        datapath: [PacketEvent] = [], flowLog: [FlowLogReading] = [], securityGroups: [SecurityGroupReading] = [],
         recordingIsComplete: Bool = true, datapathGaps: [String: String] = [:]
     ) {
         self.datapathGaps = datapathGaps
@@ -42,6 +45,7 @@ public struct Evidence: Codable, Sendable {
     }
 }
 
+/// A node as the hypervisor, its runtime, its kernel and its agent describe it.
 public struct NodeReading: Codable, Sendable, Hashable {
     public enum Power: String, Codable, Sendable {
         case running, paused, stopped
@@ -51,34 +55,39 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var name: String
     /// Underlay address, dotted.
     public var address: String
+    /// Range of its pods' addresses, `192.168.1.0/24`; empty when it has none.
     public var podCIDR: String
-    /// UDP port of its tunnel; nil in native routing.
+    /// UDP port of the node's tunnel; nil where packets between nodes are not encapsulated.
     public var tunnelPort: UInt16?
     public var power: Power
-    /// Answers over its out-of-band channel.
+    /// Whether the node's runtime answers over its out-of-band channel.
     public var answers: Bool
-    /// Carrier of the underlay interface as the node sees it; nil when it could not be asked.
+    /// Carrier of the underlay interface as the node sees it; nil when the node could not be asked.
     public var carrier: Bool?
+    /// Nil when the node could not be asked.
     public var agentRunning: Bool?
     /// How the agent ended, `exit 1`; nil while it runs or when that is not known.
     public var agentEnded: String?
-    /// Its last lines of output, oldest first; empty while it runs.
+    /// The agent's last lines of output, oldest first; empty while it runs.
     public var agentLog: [String]
     /// Queueing disciplines that delay or lose packets, in `tc` words.
     public var impairments: [String]
-    /// Interfaces on whose egress the datapath's program was read back from the kernel; nil when nobody could be asked.
+    /// Interfaces that have the datapath's program at their egress, as read back from the kernel; nil when the agent
+    /// could not be asked.
     public var datapathDevices: [String]?
-    /// kube-proxy's rules as read from its kernel; nil when nobody looked.
+    /// kube-proxy's rules as read from the node's kernel; nil when they were not read.
     public var kubeProxyRules: [NetfilterRuleReading]?
-    /// Whether a kube-proxy keeps them up to date.
+    /// Whether a kube-proxy runs and keeps these rules up to date; nil when they were not read.
     public var kubeProxyRuns: Bool?
-    /// What the agent's status says it gave up, a sentence each; nil when it could not be asked.
+    /// What the agent's status says that it does without, a sentence each; nil when it could not be asked.
     public var fallbacks: [String]?
-    /// Its address in the pods' range, which its own packets to pods have; nil when nobody could be asked.
+    /// The node's address in the pods' range, which is the source of its own packets to pods; nil when the agent could
+    /// not be asked.
     public var routerAddress: String?
     /// Addresses of the cloud's network interfaces, as the agent tells; nil where pods get theirs from elsewhere.
     public var interfaceAddresses: InterfaceAddresses?
-    /// Endpoints that the agent lists without an interface, with what their pods have; nil when nobody could be asked.
+    /// Endpoints that the agent lists without an interface, with the interfaces that their pods have; nil when the
+    /// agent could not be asked.
     public var unseenEndpoints: [UnseenEndpoint]?
 
     /// An endpoint without an end on the node: what the agent says, and what the node's kernel says.
@@ -111,6 +120,7 @@ public struct NodeReading: Codable, Sendable, Hashable {
         }
     }
 
+    /// Addresses of the cloud's network interfaces of a node, as its agent counts them.
     public struct InterfaceAddresses: Codable, Sendable, Hashable {
         public var instanceType: String
         /// How many interfaces are attached.
@@ -147,30 +157,6 @@ public struct NodeReading: Codable, Sendable, Hashable {
         self.agentLog = agentLog
         self.impairments = impairments
         self.datapathDevices = datapathDevices
-    }
-}
-
-public struct DatapathReading: Codable, Sendable, Hashable {
-    public var node: String
-    /// Trace point, or `drop`.
-    public var point: String
-    public var dropReason: String?
-    public var location: String?
-    public var flow: FlowTuple
-    public var tunnelPeer: String?
-    /// The policy rule that decided, or the policies that isolate the endpoint.
-    public var rule: String?
-    public init(
-        node: String, point: String, dropReason: String?, location: String?, flow: FlowTuple, tunnelPeer: String?,
-        rule: String? = nil
-    ) {
-        self.node = node
-        self.point = point
-        self.dropReason = dropReason
-        self.location = location
-        self.flow = flow
-        self.tunnelPeer = tunnelPeer
-        self.rule = rule
     }
 }
 

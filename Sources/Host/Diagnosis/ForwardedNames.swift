@@ -1,10 +1,10 @@
 import Readings
 
-/// DNS queries that a pod took and could not answer, because what it asked a server outside left its node under the pod's
-/// own address and was not answered.
+/// DNS queries that a pod took and could not answer, because what it asked a server outside left its node under the
+/// pod's own address and was not answered.
 ///
-/// Which pod took a query is what packets of the query's own flow say: the one that it was addressed to, or the one that a
-/// service's address was translated to.
+/// Which pod took a query is what packets of the query's own flow say: the one that it was addressed to, or the one
+/// that a service's address was translated to.
 struct ForwardedNames {
     struct Unanswered: Hashable {
         let probe: Int
@@ -43,8 +43,8 @@ struct ForwardedNames {
         Set(unanswered.map { "\($0.server) took queries and asked \($0.question), which nobody answered" }).sorted()
     }
 
-    /// By pod, one of its questions to a server that is no pod and no node, which left under the pod's address and got no
-    /// answer; a pod that got any answer is not here.
+    /// By pod, one of its questions to a server that is no pod and no node, which left under the pod's address and got
+    /// no answer; a pod that got any answer is not here.
     private static func questions(
         _ evidence: Evidence, _ paths: PathIndex, _ pods: [String: Endpoint]
     ) -> [String: FlowTuple] {
@@ -70,7 +70,7 @@ struct ForwardedNames {
             other.protocol == flow.protocol && other.source == flow.source && other.sourcePort == flow.sourcePort
                 && other.destination != flow.destination
         }
-        let flows = evidence.datapath.lazy.filter { $0.point != "drop" }.map(\.flow)
+        let flows = evidence.datapath.lazy.filter { !$0.isDrop }.map(\.flow)
         let inner = evidence.wire.lazy.map { $0.inner ?? $0.outer }
         return (flows.first(where: isSame) ?? inner.first(where: isSame)).flatMap { pods[$0.destination] }
     }

@@ -32,8 +32,8 @@ enum MissingSNAT: RootCause {
                     summary: "pods of \(list(nodes)) leave the cluster under their own addresses, to which "
                         + "\(list(targets)) has no way back",
                     evidence: lines,
-                    fix:
-                        "masquerade what leaves the cluster (bpf.masquerade: true), or route the pods' range to the nodes",
+                    fix: "masquerade what leaves the cluster (bpf.masquerade: true), or route the pods' range to "
+                        + "the nodes",
                     confidence: (evidence.recordingIsComplete ? 0.7 : 0.4) + (others.isEmpty ? 0 : 0.25)),
                 cells: Set(some.map(\.probe)).union(names.unanswered.map(\.probe)))
         ]

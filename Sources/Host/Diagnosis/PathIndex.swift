@@ -1,17 +1,25 @@
 import Readings
 
 /// The evidence, indexed by flow, so that every probe's packets can be followed hop by hop.
+///
+/// It is made once a round. What the agents reported of the failing probes is gathered then, and causes, judges and why
+/// chains read it from here.
 public struct PathIndex: Sendable {
     public let evidence: Evidence
+    /// Indices of probes that were sent, or should have been, and did not come back as they should.
+    public let failing: [Int]
     let endpoints: [String: Endpoint]
     let nodes: [String: NodeReading]
     let nodeByAddress: [String: String]
     private let wireByInner: [FlowTuple: [TapPacket]]
-    private let datapathByFlow: [FlowTuple: [DatapathReading]]
-    private let datapathByPort: [SenderPort: [DatapathReading]]
+    private let datapathByFlow: [FlowTuple: [PacketEvent]]
+    private let datapathByPort: [SenderPort: [PacketEvent]]
+    /// Records of the flow log that say REJECT.
     let rejects: [FlowLogReading]
-    /// Drops of what a node forwarded for a probe, by the probe's cell.
-    private var forwarded: [CellKey: [DatapathReading]] = [:]
+    /// What the agents reported of each failing probe's own packets, by the probe's cell.
+    private var failed: [CellKey: [PacketEvent]] = [:]
+    /// Drops of what a node forwarded for a failing probe, by the probe's cell.
+    private var forwarded: [CellKey: [PacketEvent]] = [:]
 
     public init(_ evidence: Evidence) {
         self.evidence = evidence
@@ -20,18 +28,15 @@ public struct PathIndex: Sendable {
         nodeByAddress = Dictionary(evidence.nodes.map { ($0.address, $0.name) }) { a, _ in a }
         wireByInner = Dictionary(grouping: evidence.wire) { $0.inner ?? $0.outer }
         datapathByFlow = Dictionary(grouping: evidence.datapath) { $0.flow }
-        datapathByPort = evidence.datapath.reduce(into: [:]) { all, reading in
-            for key in Set([SenderPort(reading.flow), SenderPort(reading.flow.reversed)]) {
-                all[key, default: []].append(reading)
+        datapathByPort = evidence.datapath.reduce(into: [:]) { all, event in
+            for key in Set([SenderPort(event.flow), SenderPort(event.flow.reversed)]) {
+                all[key, default: []].append(event)
             }
         }
         rejects = evidence.flowLog.filter { !$0.accepted }
+        failing = evidence.probes.indices.filter { !evidence.probes[$0].observed.isServed }
+        for probe in failing.map({ evidence.probes[$0] }) { failed[probe.key] = ownEvents(of: probe) }
         forwarded = forwardedDrops()
-    }
-
-    /// Indices of probes that were sent, or should have been, and did not come back as they should.
-    public var failing: [Int] {
-        evidence.probes.indices.filter { !evidence.probes[$0].observed.isServed }
     }
 
     func node(ofEndpoint id: String) -> String? { endpoints[id]?.node }
@@ -40,42 +45,48 @@ public struct PathIndex: Sendable {
         (wireByInner[flow] ?? []).filter { $0.node == node && $0.fromNode == fromNode }
     }
 
-    func readings(of flow: FlowTuple, node: String) -> [DatapathReading] {
+    func events(of flow: FlowTuple, node: String) -> [PacketEvent] {
         (datapathByFlow[flow] ?? []).filter { $0.node == node }
     }
 
-    /// What the agents reported of a probe's packets, in both directions, also where they carry another address than the
-    /// endpoint's: a service's backend's, or a node's in the pods' range.
-    public func readings(of probe: ProbeReading) -> [DatapathReading] {
+    /// What the agents reported of a probe's packets, in both directions, also where they bear another address than the
+    /// endpoint's: that of a service's backend, or of a node in the pods' range.
+    public func events(of probe: ProbeReading) -> [PacketEvent] {
+        (failed[probe.key] ?? ownEvents(of: probe)) + (forwarded[probe.key] ?? [])
+    }
+
+    private func ownEvents(of probe: ProbeReading) -> [PacketEvent] {
         guard let flow = probe.flow else { return [] }
         let sources = [flow.source] + otherAddresses(of: probe.key.from)
         let backends = otherAddresses(of: probe.key.to)
-        let own = (datapathByPort[SenderPort(flow)] ?? []).filter { reading in
-            [reading.flow, reading.flow.reversed].contains { seen in
+        return (datapathByPort[SenderPort(flow)] ?? []).filter { event in
+            [event.flow, event.flow.reversed].contains { seen in
                 SenderPort(seen) == SenderPort(flow) && sources.contains(seen.source)
                     && (seen.destination == flow.destination && seen.destinationPort == flow.destinationPort
                         || backends.contains(seen.destination))
             }
         }
-        return own + (forwarded[probe.key] ?? [])
     }
 
-    /// What a node forwards for a service by kube-proxy's rules bears an address and a port of that node, so that nothing links
-    /// it to its probe but the backend. What it sends itself keeps its port only while no forwarded connection to the same pod
-    /// has that one (netfilter gives every connection a tuple of its own, `nf_nat_core.c`). Each such flow that was dropped,
-    /// and is no failing probe's as it was sent, is taken for one failing probe of that node to that backend or pod, and for no
+    /// The drops of packets that a node forwarded for a failing probe by kube-proxy's rules.
+    ///
+    /// Such packets bear an address and a port of the node, so that nothing but the backend links them to their probe.
+    /// What a node sends itself keeps its port only while no forwarded connection to the same pod has that port:
+    /// netfilter gives every connection a tuple of its own (`nf_nat_core.c`). So each dropped flow that belongs to no
+    /// failing probe as it was sent is counted for one failing probe of that node to that backend or pod, and for no
     /// other.
-    private func forwardedDrops() -> [CellKey: [DatapathReading]] {
-        let sent = evidence.probes.filter { !$0.observed.isServed }.map { probe in
-            (probe, drops: readings(of: probe).filter { $0.point == "drop" })
+    private func forwardedDrops() -> [CellKey: [PacketEvent]] {
+        let sent = failing.map { index in
+            let probe = evidence.probes[index]
+            return (probe, drops: (failed[probe.key] ?? []).filter(\.isDrop))
         }
         let known = Set(sent.flatMap { $0.drops.map(\.flow) })
-        let others = evidence.datapath.filter { $0.point == "drop" && !known.contains($0.flow) }
+        let others = evidence.datapath.filter { $0.isDrop && !known.contains($0.flow) }
         guard !others.isEmpty else { return [:] }
         var waiting = Dictionary(grouping: others) { $0.flow }
         var seen: Set<FlowTuple> = []
         var order = others.map(\.flow).filter { seen.insert($0).inserted }
-        var result: [CellKey: [DatapathReading]] = [:]
+        var result: [CellKey: [PacketEvent]] = [:]
         for (probe, drops) in sent where drops.isEmpty && result[probe.key] == nil {
             guard let flow = probe.flow, let translated = translation(of: probe) else { continue }
             let found = order.firstIndex {
@@ -88,7 +99,8 @@ public struct PathIndex: Sendable {
         return result
     }
 
-    /// What a node's netfilter may make of a probe's packets; nil where kube-proxy's rules do not have it translate.
+    /// The addresses and the port that a node's netfilter may write into a probe's packets; nil where the node has no
+    /// rules of kube-proxy's. The port is nil where it may be any.
     private func translation(of probe: ProbeReading) -> (sources: [String], destinations: [String], port: UInt16?)? {
         guard let flow = probe.flow, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
             from.kind == .node || to.kind == .service,
@@ -100,6 +112,7 @@ public struct PathIndex: Sendable {
         return (sources, otherAddresses(of: probe.key.to), nil)
     }
 
+    /// Addresses that may stand in an endpoint's packets in place of its own.
     private func otherAddresses(of id: String) -> [String] {
         guard let endpoint = endpoints[id] else { return [] }
         switch endpoint.kind {
@@ -110,14 +123,18 @@ public struct PathIndex: Sendable {
     }
 
     /// Where a probe's packets were seen, in the order of its path: the request, then the answer.
-    public func why(_ probe: ProbeReading) -> [WhyEntry] {
+    ///
+    /// - Parameter observed: what the cell is judged as, where a rule of its own expects another source; nil: the
+    /// reading.
+    public func why(_ probe: ProbeReading, as observed: Outcome? = nil) -> [WhyEntry] {
         guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return [] }
         var entries = [
             WhyEntry(
                 hop: "probe", node: from.node,
                 detail: "\(probe.key.protocol.rawValue) \(from.address) → \(to.address)"
                     + (probe.key.port == 0 ? "" : ":\(probe.key.port)")
-                    + ": \(probe.observed), \(probe.sent) sent, \(probe.answered) answered", seen: probe.sent > 0)
+                    + ": \(observed ?? probe.observed), \(probe.sent) sent, \(probe.answered) answered",
+                seen: probe.sent > 0)
         ]
         guard let flow = probe.flow else { return entries }
         entries += leg(flow, from: from, to: to, word: "request") + cloudLeg(flow, from: from, to: to)
@@ -137,8 +154,13 @@ public struct PathIndex: Sendable {
     private func leg(_ flow: FlowTuple, from: Endpoint, to: Endpoint, word: String) -> [WhyEntry] {
         var entries: [WhyEntry] = []
         guard let sender = from.node, let receiver = to.node else { return entries }
-        entries += datapathEntries(flow, node: sender, hop: "sender-datapath", word: word)
-        guard sender != receiver else { return entries }
+        let there = events(of: flow, node: sender)
+        guard sender != receiver else {
+            // The programs of both ends are on one node: those towards an endpoint are the receiver's.
+            return datapathEntries(there.filter { $0.direction != .ingress }, hop: "sender-datapath", word: word)
+                + datapathEntries(there.filter { $0.direction == .ingress }, hop: "receiver-datapath", word: word)
+        }
+        entries += datapathEntries(there, hop: "sender-datapath", word: word)
         let left = packets(of: flow, node: sender, fromNode: true)
         entries.append(tapEntry(left, hop: "sender-tap", node: sender, word: word, verb: "leaves"))
         if let first = left.first, let reject = reject(of: first.outer) {
@@ -153,7 +175,7 @@ public struct PathIndex: Sendable {
             entries.append(tapEntry(arrived, hop: "receiver-tap", node: receiver, word: word, verb: "arrives at"))
         }
         if !arrived.isEmpty {
-            entries += datapathEntries(flow, node: receiver, hop: "receiver-datapath", word: word)
+            entries += datapathEntries(events(of: flow, node: receiver), hop: "receiver-datapath", word: word)
         }
         return entries
     }
@@ -167,23 +189,19 @@ public struct PathIndex: Sendable {
             hop: hop, node: node, detail: "\(word) \(verb) \(node)'s tap\(how), \(packets.count) packets", seen: true)
     }
 
-    private func datapathEntries(_ flow: FlowTuple, node: String, hop: String, word: String) -> [WhyEntry] {
-        let readings = readings(of: flow, node: node)
-        guard !readings.isEmpty else { return [] }
-        if let drop = readings.first(where: { $0.point == "drop" }) {
-            return [dropEntry(drop, hop: hop, word)]
-        }
-        var points: [String] = []
-        for reading in readings where points.last != reading.point { points.append(reading.point) }
-        let unique = points.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-        return [WhyEntry(hop: hop, node: node, detail: "\(word) traced \(unique.joined(separator: ", "))", seen: true)]
+    /// What one node's programs reported of a flow: its drop, or else the hooks that traced it.
+    private func datapathEntries(_ events: [PacketEvent], hop: String, word: String) -> [WhyEntry] {
+        guard let first = events.first else { return [] }
+        if let event = events.first(where: \.isDrop) { return [dropEntry(event, hop: hop, word)] }
+        let hooks = events.reduce(into: [PacketHook]()) { if !$0.contains($1.hook) { $0.append($1.hook) } }
+        let words = hooks.map(\.description).joined(separator: ", ")
+        return [WhyEntry(hop: hop, node: first.node, detail: "\(word) traced \(words)", seen: true)]
     }
 
-    private func dropEntry(_ drop: DatapathReading, hop: String, _ word: String) -> WhyEntry {
-        let place = (drop.location.map { " at \($0)" } ?? "") + (drop.rule.map { " by \($0)" } ?? "")
-        return WhyEntry(
-            hop: hop, node: drop.node, detail: "\(word) dropped: \(drop.dropReason ?? "unknown reason")\(place)",
-            seen: true)
+    private func dropEntry(_ event: PacketEvent, hop: String, _ word: String) -> WhyEntry {
+        let place = (event.drop?.location.map { " at \($0)" } ?? "") + (event.rule.map { " by \($0)" } ?? "")
+        let reason = event.drop?.reason.description ?? "unknown reason"
+        return WhyEntry(hop: hop, node: event.node, detail: "\(word) dropped: \(reason)\(place)", seen: true)
     }
 
     /// The REJECT record of exactly this flow, or of its addresses, protocol and destination port.
@@ -196,7 +214,7 @@ public struct PathIndex: Sendable {
     }
 }
 
-/// By what a sender's packets are found when their addresses were translated: its own port or echo identifier.
+/// The sender's own port or echo identifier, by which its packets are found where their addresses were translated.
 private struct SenderPort: Hashable {
     let `protocol`: UInt8
     let port: UInt16

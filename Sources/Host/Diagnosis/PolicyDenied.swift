@@ -6,27 +6,28 @@ enum PolicyDenied: RootCause {
         "policy/not-allowed", "policy/deny-rule", "policy/request-not-allowed", "policy/name-not-allowed",
     ]
 
+    /// What a drop reason of a policy means.
     struct Denial {
         let id: String
         let words: String
         let fix: String
     }
 
-    /// By drop reason.
-    static let denials = [
-        "policy-denied-ingress": Denial(
+    static let denials: [DropReason: Denial] = [
+        .policyDeniedIngress: Denial(
             id: "policy/not-allowed", words: "no ingress rule of the receivers' policies allows it",
             fix: "allow these sources, protocols and ports in an ingress rule of a policy that selects the receivers"),
-        "policy-denied-egress": Denial(
+        .policyDeniedEgress: Denial(
             id: "policy/not-allowed", words: "no egress rule of the senders' policies allows it",
-            fix: "allow these destinations, protocols and ports in an egress rule of a policy that selects the senders"),
-        "policy-deny-rule": Denial(
+            fix: "allow these destinations, protocols and ports in an egress rule of a policy that selects the "
+                + "senders"),
+        .policyDenyRule: Denial(
             id: "policy/deny-rule", words: "a deny rule forbids it, whatever others allow",
             fix: "take these peers or ports out of the deny rule"),
-        "policy-denied-request": Denial(
+        .policyDeniedRequest: Denial(
             id: "policy/request-not-allowed", words: "the proxy answers 403: no HTTP rule matches the request",
             fix: "allow method, path and headers of the request under rules.http"),
-        "policy-denied-name": Denial(
+        .policyDeniedName: Denial(
             id: "policy/name-not-allowed", words: "the DNS proxy answers REFUSED: no DNS rule matches the name",
             fix: "allow the name under rules.dns"),
     ]

@@ -1,19 +1,32 @@
 import Readings
 
-/// The cloud's flow log says REJECT of a failing probe's own packets: no rule of the interface's security groups lets them in.
+/// The cloud's flow log says REJECT of a failing probe's own packets: no rule of an interface's security groups lets
+/// them pass.
+///
+/// The record says at which node's interface that was. Where the sender is on that node, a rule for what leaves is
+/// missing, elsewhere one for what enters.
 enum SecurityGroupRejected: RootCause {
     private static let id = "cloud/security-group-rejected"
     static let ids = [id]
 
+    private enum Direction: String, CaseIterable {
+        case ingress, egress
+    }
+
+    private struct Rejected {
+        var cells: Set<Int> = []
+        /// The first record of each node.
+        var records: [String: FlowLogReading] = [:]
+    }
+
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {
         let internet = Set(evidence.endpoints.filter { $0.kind == .internet }.map(\.address))
-        let rejected = evidence.flowLog.filter { !$0.accepted }
-        guard !rejected.isEmpty else { return [] }
-        var cells: [String: Set<Int>] = [:]
-        var records: [String: FlowLogReading] = [:]
+        guard !paths.rejects.isEmpty else { return [] }
+        var rejected: [Direction: Rejected] = [:]
         for index in paths.failing {
-            guard let flow = evidence.probes[index].flow else { continue }
-            let found = rejected.first { record in
+            let probe = evidence.probes[index]
+            guard let flow = probe.flow else { continue }
+            let found = paths.rejects.first { record in
                 // A host with several addresses chooses one of them.
                 let isSource =
                     record.flow.source == flow.source
@@ -22,22 +35,28 @@ enum SecurityGroupRejected: RootCause {
                     && record.flow.sourcePort == flow.sourcePort && record.flow.destinationPort == flow.destinationPort
             }
             guard let found else { continue }
-            cells[found.node, default: []].insert(index)
-            if records[found.node] == nil { records[found.node] = found }
+            let direction: Direction = paths.node(ofEndpoint: probe.key.from) == found.node ? .egress : .ingress
+            rejected[direction, default: Rejected()].cells.insert(index)
+            if rejected[direction]?.records[found.node] == nil { rejected[direction]?.records[found.node] = found }
         }
-        guard !cells.isEmpty else { return [] }
-        let groups = evidence.securityGroups.filter { cells[$0.node] != nil }
+        return Direction.allCases.compactMap { direction in
+            rejected[direction].map { explanation(of: $0, direction, evidence) }
+        }
+    }
+
+    private static func explanation(of rejected: Rejected, _ direction: Direction, _ evidence: Evidence) -> Explanation
+    {
+        let groups = evidence.securityGroups.filter { rejected.records[$0.node] != nil }
         let rules = Set(groups.map { "\($0.node): group \($0.group), rules \(list($0.rules.map(\.name)))" }).sorted()
-        return [
-            Explanation(
-                finding: Finding(
-                    id: id,
-                    summary: "the security groups of \(list(cells.keys)) let no such packets in",
-                    evidence: records.sorted { $0.key < $1.key }.map { node, record in
-                        "flow log of \(node): REJECT \(record.flow)"
-                    } + rules,
-                    fix: "add an ingress rule for this traffic, if it is wanted", confidence: 0.9),
-                cells: cells.values.reduce(into: []) { $0.formUnion($1) })
-        ]
+        return Explanation(
+            finding: Finding(
+                id: id,
+                summary: "the security groups of \(list(rejected.records.keys)) let no such packets "
+                    + (direction == .ingress ? "in" : "out"),
+                evidence: rejected.records.sorted { $0.key < $1.key }.map { node, record in
+                    "flow log of \(node): REJECT \(record.flow)"
+                } + rules,
+                fix: "add an \(direction.rawValue) rule for this traffic, if it is wanted", confidence: 0.9),
+            cells: rejected.cells)
     }
 }

@@ -1,7 +1,8 @@
 import Readings
 
-/// Calls of services meet rules of kube-proxy's that do them no good: one that sends them to a backend that is not there any
-/// more, or the one that drops what the kernel's conntrack takes for invalid, because it saw half of the connection.
+/// Calls of services meet rules of kube-proxy's that do them no good: one that sends them to a backend that is not
+/// there any more, or the one that drops what the kernel's conntrack takes for invalid, because it saw half of the
+/// connection.
 ///
 /// What speaks is the rule, read from the sender's node, and its counter, which grew while the calls failed.
 enum StaleKubeProxyRules: RootCause {
@@ -48,7 +49,8 @@ enum StaleKubeProxyRules: RootCause {
                     fix: drops
                         ? "bpf.masquerade: true, so that pods' traffic no longer crosses netfilter, or remove the rules"
                             + " (kube-proxy --cleanup)"
-                        : "remove the rules (kube-proxy --cleanup) and set kubeProxyReplacement: true, or run kube-proxy again",
+                        : "remove the rules (kube-proxy --cleanup) and set kubeProxyReplacement: true, or run "
+                            + "kube-proxy again",
                     confidence: unkept.isEmpty ? 0.7 : 0.9),
                 cells: cells)
         ]
@@ -66,7 +68,8 @@ enum StaleKubeProxyRules: RootCause {
         return !known.contains(String(address))
     }
 
-    /// `KUBE-FORWARD`'s drop of what conntrack takes for invalid: a segment of a connection whose SYN ACK it has not seen.
+    /// `KUBE-FORWARD`'s drop of what conntrack takes for invalid: a segment of a connection whose SYN ACK it has not
+    /// seen.
     private static func dropsInvalid(_ rule: NetfilterRuleReading, _ from: Endpoint, _ probe: ProbeReading) -> Bool {
         rule.chain == "KUBE-FORWARD" && rule.target == "DROP" && rule.rule.contains("INVALID")
             && probe.key.protocol.transport == .tcp && from.kind == .pod

@@ -66,7 +66,7 @@ enum VXLANPortBlocked: RootCause {
             "none of them arrives at the tap of \(list(Set(pairs.map(\.to)))) from there",
         ]
         let overlay = evidence.datapath.filter { reading in
-            reading.point == "to-overlay" && pairs.contains { $0.from == reading.node }
+            reading.hook == .toOverlay && pairs.contains { $0.from == reading.node }
         }
         if !overlay.isEmpty {
             lines.append(

@@ -57,21 +57,12 @@ extension DropExpectation {
     package static func judge(
         _ expected: [DropExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
-        guard !expected.isEmpty else { return [] }
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { first, _ in first }
-        var evidence = Evidence(
-            nodes: observation.nodes, endpoints: observation.endpoints,
-            datapath: observation.datapath.filter { $0.dropReason != nil })
-        evidence.backends = observation.backends
-        evidence.probes = observation.probes
-        let paths = PathIndex(evidence)
-        return expected.map { $0.judge(observation, endpoints, paths) }
+        return expected.map { $0.judge(observation, endpoints) }
     }
 
-    private func judge(
-        _ observation: Observation, _ endpoints: [String: Endpoint], _ paths: PathIndex
-    ) -> ExpectationResult {
-        let denied = observation.probes.filter { probe in
+    private func judge(_ observation: Observation, _ endpoints: [String: Endpoint]) -> ExpectationResult {
+        let denied = (observation.paths?.evidence.probes ?? []).filter { probe in
             guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return false }
             return probe.observed.isDenial
                 && cells.covers(from, to, probe.key.protocol, request: probe.key.request)
@@ -87,7 +78,7 @@ extension DropExpectation {
                 unexplained.append("\(cell): no flow was sent")
                 continue
             }
-            let found = paths.readings(of: probe)
+            let found = observation.paths?.events(of: probe).filter(\.isDrop) ?? []
             if found.contains(where: explains) { continue }
             let others = Set(found.map(\.words)).sorted()
             let missing = Self.gaps(of: probe, observation, endpoints)
@@ -109,8 +100,8 @@ extension DropExpectation {
         return ExpectationResult(words, .met, "\(denied.count) denied cells, each with its drop event")
     }
 
-    private func explains(_ drop: DatapathReading) -> Bool {
-        drop.dropReason == reason && (rule.map { drop.rule?.contains($0) ?? false } ?? true)
+    private func explains(_ event: PacketEvent) -> Bool {
+        event.drop?.reason.rawValue == reason && (rule.map { event.rule?.contains($0) ?? false } ?? true)
     }
 
     /// Why not all events could be had of agents that may have dropped a probe's packets, by node. A service may have chosen a
@@ -135,6 +126,6 @@ extension Outcome {
     }
 }
 
-extension DatapathReading {
-    fileprivate var words: String { (dropReason ?? "") + (rule.map { " by \($0)" } ?? "") }
+extension PacketEvent {
+    fileprivate var words: String { (drop?.reason.rawValue ?? "") + (rule.map { " by \($0)" } ?? "") }
 }

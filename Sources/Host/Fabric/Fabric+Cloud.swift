@@ -2,7 +2,7 @@ public import LinuxKernel
 public import NetAddress
 import Netlink
 
-// The parts of the VPC that are no nodes: router, internet gateway, hosts.
+// The parts of the VPC that are not nodes: the router, the internet gateway and the hosts.
 extension Fabric {
     static let internetBridge = "inet0"
 
@@ -97,7 +97,8 @@ extension Fabric {
         try silence(nic.secondaryAddresses, of: nic)
     }
 
-    /// Gives an interface other secondary addresses: checks, groups and router know them when the call returns.
+    /// Replaces an interface's secondary addresses. When the call returns, checks, security groups and the router know
+    /// them.
     ///
     /// As in AWS, the VPC answers ARP for them: the node need not have them on its own interface.
     public func setSecondaryAddresses(_ addresses: [IPv4Address], of interfaceID: String) throws {
@@ -160,7 +161,7 @@ extension Fabric {
 
     /// Removes the route to a destination.
     ///
-    /// - Returns: the route that there was.
+    /// - Returns: The route that was removed.
     /// - Throws: `FabricError`: `unknown` when there is none, `unsupported` without a router.
     @discardableResult
     public func removeRoute(_ destination: IPv4CIDR) throws -> RouteSpec {
@@ -181,7 +182,7 @@ extension Fabric {
 
     /// Packets that the router and the internet gateway discarded since a moment, oldest first.
     ///
-    /// Complete only while the log has a record of every packet that the counters say was discarded.
+    /// The answer is complete only if the log has a record of every packet that, by the counters, was discarded.
     public func discards(since: MonotonicTime? = nil) async -> DiscardPage {
         let counted = isStopped ? nil : try? discardCounters().values.reduce(0, +)
         return await observation.discards(since: since, counted: counted, isStopped: isStopped)

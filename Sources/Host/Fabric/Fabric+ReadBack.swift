@@ -7,7 +7,7 @@ extension Fabric {
         return ruleState(listing)
     }
 
-    /// The groups as they are in force on a node's interfaces: rules that the kernel has, with their declarations.
+    /// The security groups as they are in force on a node's interfaces: the declared rules that the kernel really has.
     public func effectiveGroups(node: String) throws -> [SecurityGroup] {
         let inForce = Set(try ruleState().filter { $0.node == node }.map { Ruleset.ruleName($0.group, $0.rule) })
         let carried = Set(interfaces.values.filter { $0.nic.node == node }.flatMap(\.nic.groups))
@@ -58,11 +58,12 @@ extension Fabric {
             lostRejects: lostRejects, discards: try discardCounters(), failures: observation.failures)
     }
 
-    /// Flow log records of the traffic since a moment, one a flow and action: exactly the packets since then.
+    /// Flow log records of exactly the packets since a moment, one record for each flow and action.
     ///
-    /// Complete only while the log has a record of every packet that the rules' counters say was denied.
+    /// The answer is complete only if the log has a record of every packet that, by the rules' counters, was denied.
     public func flowRecords(since: MonotonicTime? = nil) async -> FlowRecordPage {
-        // Once observation has ended, memory is what it was: later denials are not its loss.
+        // After observation has ended, packets that the rules deny are not missing from its memory, so counters are not
+        // compared.
         guard !isStopped else { return await observation.flowRecords(since: since) }
         let denied = try? deniedPackets()
         if let denied { _ = await observation.lostRejects(denied: denied) }
@@ -71,7 +72,7 @@ extension Fabric {
         return page
     }
 
-    /// Packets that the rules denied so far, by their counters.
+    /// The number of packets that the rules have denied so far, by their counters.
     private func deniedPackets() throws -> UInt64 {
         let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
         return denials(listing, interfacesByChain()).map(\.packets).reduce(detachedDenials, +)
@@ -111,9 +112,10 @@ extension Fabric {
     }
 }
 
-// What was observed is in memory: these need not wait for a change in progress.
+// What was observed is in memory, so these calls need not wait until a change of the fabric is done.
 extension Fabric {
-    /// Packets seen on the taps since a moment, oldest first. All that the taps had seen when it was asked are there.
+    /// Packets that were seen on the taps since a moment, oldest first. Every packet that a tap had seen by the time of
+    /// the call is among them.
     public nonisolated func sightings(
         since: MonotonicTime? = nil, matching filter: FlowFilter = FlowFilter()
     ) async -> SightingPage {

@@ -1,8 +1,8 @@
 extension Fabric {
     /// Takes a rule out of force, for some nodes or for all, in one transaction.
     ///
-    /// - Returns: what was taken away: the rule, with the nodes that it is no longer in force on. Given to `addRule` it
-    ///   restores the former state.
+    /// - Returns: The rule, with the nodes on which it is no longer in force. To give it to `addRule` restores the
+    ///   former state.
     /// - Throws: `FabricError` with code `unknown` when there is no such rule, or it is in force on none of the nodes.
     @discardableResult
     public func removeRule(

@@ -25,12 +25,13 @@ public actor Fabric {
     let nftables: NftablesContext
     let netlink: NetlinkSocket
     let observation: Observation
-    /// Nil without a cloud.
+    /// The VPC's router; nil in a fabric without a cloud.
     var router: VPCRouter?
     var hosts: [CloudNamespace] = []
     var ports: [CloudPort] = []
     private(set) var isStopped = false
-    /// Denied packets of interfaces that are gone, as the netfilter log goes on counting them.
+    /// The number of packets that were denied on interfaces which are gone. Their records are still in the netfilter
+    /// log.
     var detachedDenials: UInt64 = 0
 
     struct AttachedInterface {
@@ -40,7 +41,8 @@ public actor Fabric {
         let bridge: String
     }
 
-    /// Of the router's own log of discarded packets; log groups are numbered by network namespace.
+    /// The netfilter log group of the packets that the router discards. Each network namespace numbers its groups on
+    /// its own.
     var discardGroup: UInt16 { spec.logGroup }
 
     private let queue: QueueExecutor
@@ -72,7 +74,7 @@ public actor Fabric {
     private func build() throws {
         try enableBridgeNetfilter()
         for subnet in spec.subnets {
-            // The bridge takes what is sent to its own address: the router's must be another.
+            // A bridge takes the frames for its own hardware address, so the router's must be another one.
             let mac = spec.cloud == nil ? subnet.gatewayMAC : CloudPort.bridgeMAC(of: subnet.gateway)
             try netlink.createBridge(subnet.bridge, mac: mac, mtu: spec.mtu)
             disableIPv6(on: subnet.bridge)
@@ -102,19 +104,19 @@ public actor Fabric {
         let index = try netlink.link(named: nic.tap).index
         let mark = nextMark
         nextMark += 1
-        // Rules first: at no moment is the interface connected without them.
+        // The rules come first, so that the interface is at no moment connected without them.
         let rules = Ruleset.rules(of: nic, mark: mark, groups: groups).map(Ruleset.insert)
         try nftables.run(ruleset.attach(nic, mark: mark) + rules)
         interfaces[nic.interfaceID] = AttachedInterface(
             nic: nic, mark: mark, linkIndex: index, bridge: subnet.bridge)
-        // A capture needs the interface up; its first packets are those of the bridge.
+        // A capture can be opened only on an interface that is up. The first packets that it sees are the bridge's.
         try netlink.changeLink(index: index, LinkChange(isUp: true, mtu: spec.mtu))
         try observation.attach(nic)
         try netlink.changeLink(index: index, LinkChange(master: bridge))
         try enterCloud(nic)
     }
 
-    /// Removes the interface, its tap and its rules; what was observed of it stays.
+    /// Removes the interface, its tap and its rules. What was observed on it stays in memory.
     public func detachNIC(_ interfaceID: String) throws {
         let interface = try attached(interfaceID)
         try leaveCloud(interface.nic)
@@ -127,7 +129,8 @@ public actor Fabric {
         interfaces[interfaceID] = nil
     }
 
-    /// Takes the interface's tap down or up: what is sent to it or by it is lost, as with a port taken off a switch.
+    /// Takes the interface's tap down or up. While it is down, what the node sends or would receive is lost, as on a
+    /// switch's port that is switched off.
     public func setLink(_ interfaceID: String, up: Bool) throws {
         try netlink.changeLink(index: try attached(interfaceID).linkIndex, LinkChange(isUp: up))
     }
@@ -143,8 +146,10 @@ public actor Fabric {
         observation.update(nic)
     }
 
-    /// Ends captures and flow log, writing what is still to be written. Tables and interfaces end with the namespace,
-    /// or here when `removing`.
+    /// Ends captures and flow log, after writing what is still to be written.
+    ///
+    /// - Parameter removing: Whether tables and interfaces are removed, too. Otherwise they end with the network
+    ///   namespace.
     public func stop(removing: Bool = false) async throws {
         guard !isStopped else { return }
         isStopped = true
@@ -202,7 +207,8 @@ func disableIPv6(on interface: String) {
 }
 
 extension SubnetSpec {
-    /// Locally administered, from the gateway's address: the same in every run.
+    /// A locally administered hardware address that is derived from the gateway's address, so that it is the same in
+    /// every run.
     var gatewayMAC: MACAddress {
         MACAddress(rawValue: 0x0A00_0000_0000 | UInt64(gateway.rawValue))
     }

@@ -1,4 +1,4 @@
-/// Why the fabric refused or failed; failed system calls are `SystemError` instead.
+/// Why the fabric refused something or failed. System calls that fail throw `SystemError` instead.
 public struct FabricError: Error, CustomStringConvertible, Sendable, Equatable {
     public enum Code: String, Sendable {
         /// A name or value that cannot be used.
@@ -16,7 +16,7 @@ public struct FabricError: Error, CustomStringConvertible, Sendable, Equatable {
     }
     public let code: Code
     public let message: String
-    /// A capture could not be opened for no other reason than that its interface is down.
+    /// Whether a capture could not be opened only because its interface is down.
     let isInterfaceDown: Bool
 
     init(_ code: Code, _ message: String, isInterfaceDown: Bool = false) {

@@ -1,11 +1,11 @@
-/// The fabric's state as read back from the kernel, without what changes by traffic: equal before a fault and after its
-/// repair when nothing was left behind.
+/// The fabric's state as read back from the kernel, without what traffic changes. A snapshot from before a fault equals
+/// one from after its healing if the fault left nothing behind.
 public struct FabricSnapshot: Codable, Sendable, Equatable {
     public struct Rule: Codable, Sendable, Hashable, Comparable {
         /// `bridge` or `ip`
         public var family: String
         public var chain: String
-        /// `group/rule`, or the fabric's own.
+        /// `GROUP/RULE` for a rule of a security group, else the fabric's own name of the rule.
         public var name: String
         /// The match and verdict as nftables' JSON.
         public var expression: String
@@ -24,18 +24,18 @@ public struct FabricSnapshot: Codable, Sendable, Equatable {
         public var mtu: Int
     }
 
-    /// Sorted: the order of rules that all accept has no meaning.
+    /// The rules, sorted: all of them accept, so their order has no meaning.
     public var rules: [Rule]
-    /// Set name to its elements, sorted.
+    /// The elements of each set, sorted, by the set's name.
     public var sets: [String: [String]]
     /// Bridges and taps of the fabric, by name.
     public var interfaces: [Interface]
     /// Routes of the VPC router.
     public var routes: [String] = []
-    /// Interfaces' addresses that the VPC router knows.
+    /// The addresses of interfaces that the VPC router knows.
     public var neighbours: [String] = []
 
-    /// What differs, a line each, for a report; empty when equal.
+    /// The differences to another snapshot, each as a line for a report; empty when the two are equal.
     public func differences(to other: FabricSnapshot) -> [String] {
         let (mine, theirs) = (Set(rules), Set(other.rules))
         var lines = mine.subtracting(theirs).sorted().map { "rule gone: \($0.chain) \($0.name)" }
@@ -60,9 +60,9 @@ public struct RuleState: Codable, Sendable, Hashable {
     public var group: String
     public var rule: String
     public var direction: SecurityGroupRule.Direction
-    /// Packets that it accepted: the first of each tracked flow, and all of an untracked or one-way one.
+    /// The number of packets that the rule accepted. Of a tracked flow only the first one is counted, of others all.
     public var packets: UInt64
-    /// Bytes of layer 3.
+    /// The bytes of these packets, from the IP header on.
     public var bytes: UInt64
 }
 
@@ -82,11 +82,12 @@ public struct FabricCounters: Codable, Sendable, Equatable {
     /// `destination-check`, `ethertype`.
     public var checkDrops: [String: UInt64]
     public var captures: [CaptureStatistics]
-    /// Denied packets of which the log lost the record.
+    /// The number of denied packets whose record the log has lost.
     public var lostRejects: UInt64
-    /// Packets that the VPC router and the internet gateway discarded, by `RouterDiscard.Reason`; empty without a cloud.
+    /// Packets that the VPC router and the internet gateway discarded, by `RouterDiscard.Reason`; empty without a
+    /// cloud.
     public var discards: [String: UInt64]
-    /// What failed of the netfilter log and of the flow log on disk, each once.
+    /// What failed about the netfilter log and the flow log on disk. Each failure is listed once.
     public var failures: [String]
 }
 

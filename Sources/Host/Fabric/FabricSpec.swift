@@ -4,17 +4,18 @@ public import NetAddress
 public struct FabricSpec: Codable, Sendable, Equatable {
     public var subnets: [SubnetSpec]
     public var securityGroups: [SecurityGroup]
-    /// Twelve digits, as the flow log prints it.
+    /// The account's id as the flow log prints it: twelve digits.
     public var accountID: String
-    /// Bytes of layer 3 on bridges and taps.
+    /// The MTU of bridges and taps, in bytes from the IP header on.
     public var mtu: Int
     /// The netfilter log group that denied packets are sent to; unique in the network namespace.
     public var logGroup: UInt16
-    /// Nil for a fabric that captures nothing; the flow log then has no ACCEPT records.
+    /// How taps are captured; nil to capture nothing. The flow log then has no ACCEPT records.
     public var capture: CaptureSpec?
     /// Existing directory for pcapng files and the flow log; nil to write none.
     public var outputDirectory: String?
-    /// Nil for a VPC of subnets alone: each bridge then has its gateway's address, and nothing is routed.
+    /// Router, hosts and internet; nil for a VPC of subnets alone. Each bridge then has its gateway's address, and
+    /// nothing is routed.
     public var cloud: CloudSpec?
 
     public init(
@@ -37,11 +38,11 @@ public struct FabricSpec: Codable, Sendable, Equatable {
 public struct SubnetSpec: Codable, Sendable, Equatable {
     public var name: String
     public var cidr: IPv4CIDR
-    /// Interface name, at most 15 bytes.
+    /// The name of the subnet's bridge, at most 15 bytes.
     public var bridge: String
-    /// By default the first address after the network's, as in AWS.
+    /// The gateway's address; by default the first one after the network's own, as in AWS.
     public var gateway: IPv4Address
-    /// Whether the VPC's router has a leg in it; what is in another subnet is else out of reach.
+    /// Whether the VPC's router has an interface in the subnet. Without one, other subnets are out of reach.
     public var isRouted: Bool
 
     public init(
@@ -57,25 +58,26 @@ public struct SubnetSpec: Codable, Sendable, Equatable {
 
 /// A network interface of a node.
 public struct NICSpec: Codable, Sendable, Hashable {
-    /// `eni-` and hexadecimal digits, as flow logs name it.
+    /// The interface's id as flow logs name it: `eni-` and hexadecimal digits.
     public var interfaceID: String
     public var node: String
-    /// Interface name in the lab's namespace, at most 15 bytes.
+    /// The name of the tap in the lab's network namespace, at most 15 bytes.
     public var tap: String
     public var mac: MACAddress
     public var address: IPv4Address
-    /// A subnet's name.
+    /// The name of the subnet that the interface is in.
     public var subnet: String
-    /// Security groups, by name.
+    /// The names of the interface's security groups.
     public var groups: [String]
-    /// Drop what the node sends with another source, or would receive for another destination, than its own addresses.
+    /// Whether packets are dropped that the node sends with another source than its own addresses, or would receive for
+    /// another destination.
     public var sourceDestinationCheck: Bool
     /// Further addresses of the interface; those of delegated prefixes one by one.
     public var secondaryAddresses: [IPv4Address]
-    /// What an internet gateway makes of `address`; nil for an interface without.
+    /// The public address that the internet gateway translates `address` to; nil for an interface without one.
     public var publicAddress: IPv4Address?
 
-    /// The primary address first.
+    /// All addresses of the interface, the primary one first.
     public var addresses: [IPv4Address] { [address] + secondaryAddresses }
 
     public init(
@@ -98,13 +100,13 @@ public struct NICSpec: Codable, Sendable, Hashable {
 
 /// How taps are captured.
 public struct CaptureSpec: Codable, Sendable, Equatable {
-    /// Bytes kept of each packet.
+    /// How many bytes of each packet are kept.
     public var snapLength: Int
-    /// Kernel buffer of a tap, bytes. It counts as resident memory of the process.
+    /// The size of the kernel's buffer of a tap in bytes. It counts as resident memory of the process.
     public var bufferSize: Int
-    /// pcapng kept on disk of a tap, bytes, in two segments of half that size.
+    /// How many bytes of pcapng files are kept on disk for a tap, in two segments of half that size.
     public var ringSize: Int
-    /// Decoded packets kept in memory of a tap.
+    /// How many decoded packets are kept in memory for a tap.
     public var indexCapacity: Int
 
     public init(

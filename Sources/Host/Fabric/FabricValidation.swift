@@ -1,6 +1,7 @@
 import NetAddress
 
-// What is put into nftables text must be a plain word: names are checked here, once, before any text is made.
+// Names become part of nftables text, so they must be plain words. They are checked here, once, before any text is
+// made.
 
 extension FabricSpec {
     func validate() throws(FabricError) {

@@ -4,15 +4,15 @@ import LinuxKernel
 import NetAddress
 import Synchronization
 
-/// What is seen of the traffic: captures of the taps, their memory, and the flow log. One thread does the work;
-/// questions first let it catch up with the kernel's buffers.
+/// What is seen of the traffic: the captures of the taps, the packets remembered of them, and the flow log. One thread
+/// does the work. Before a question is answered, it takes all that waits in the kernel's buffers.
 final class Observation: Sendable {
     private let spec: FabricSpec
     private let control: Mutex<Control>
     private let memory: Mutex<ObservedTraffic>
     private let wake: WakePipe
 
-    /// What the thread is asked for.
+    /// What the thread can be asked for.
     enum Command {
         case attach(TapCapture)
         case detach(String, done: DispatchSemaphore)
@@ -32,7 +32,7 @@ final class Observation: Sendable {
         wake = try WakePipe()
     }
 
-    /// - Parameter discards: the log of the router, if there is one.
+    /// - Parameter discards: The log of the packets that the router discards; nil without a router.
     func start(discards: consuming PcapHandle?) throws {
         let log = try PcapHandle(device: "nflog:\(spec.logGroup)", snapLength: 65_535, bufferSize: 1 << 20)
         var file: FlowLogFile?
@@ -54,7 +54,8 @@ final class Observation: Sendable {
         memory.withLock { $0.update(nic) }
     }
 
-    /// Waits until the capture has taken its last packets; the interface may then be deleted.
+    /// Ends the capture of an interface and waits until it has taken its last packets. After that the interface may be
+    /// deleted.
     func detach(_ nic: NICSpec) {
         let done = DispatchSemaphore(value: 0)
         if send(.detach(nic.interfaceID, done: done)) { done.wait() }
@@ -85,22 +86,24 @@ final class Observation: Sendable {
         return memory.withLock { $0.captureStatistics }
     }
 
-    /// Denied packets without a record in the netfilter log.
+    /// The number of denied packets without a record in the netfilter log.
     ///
-    /// - Parameter denied: as the rules' counters stood before the call, so that a difference is a loss.
+    /// - Parameter denied: The sum of the rules' counters, read before the call, so that a difference is a loss.
     func lostRejects(denied: UInt64) async -> UInt64 {
         await catchUp()
         return memory.withLock { $0.compareRejects(denied: denied, at: MonotonicTime.now.nanoseconds) }
     }
 
-    /// What failed other than an interface's capture, each once.
+    /// What failed apart from captures of interfaces. Each failure is listed once.
     var failures: [String] { memory.withLock { $0.failures } }
 
     private func catchUp() async {
         await withCheckedContinuation { if !send(.catchUp($0)) { $0.resume() } }
     }
 
-    /// Whether the thread runs and will see the command.
+    /// Hands the thread a command.
+    ///
+    /// - Returns: Whether the thread runs and will see the command.
     @discardableResult
     private func send(_ command: Command) -> Bool {
         let isRunning = control.withLock { control in
@@ -113,7 +116,7 @@ final class Observation: Sendable {
         return isRunning
     }
 
-    // For the thread.
+    // Called by the thread.
 
     func takeCommands() -> [Command] {
         wake.clear()
@@ -142,7 +145,7 @@ struct WakePipe: ~Copyable, Sendable {
     var readEnd: Int32 { pipe.readEnd.rawValue }
 
     func signal() {
-        // A full pipe wakes as well.
+        // If the pipe is full the thread will wake anyway.
         try? pipe.writeEnd.writeAll([0])
     }
 

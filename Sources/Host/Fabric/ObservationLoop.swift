@@ -2,13 +2,13 @@ import Glibc
 import LinuxKernel
 import NetAddress
 
-/// The capture thread: polls all captures and the netfilter log. Made by the thread that starts it, then used by it
-/// alone.
+/// The loop of the capture thread, which polls all captures and the netfilter log. It is made by the thread that starts
+/// the capture thread; from then on only the capture thread uses it.
 final class ObservationLoop: @unchecked Sendable {
     private let log: PcapHandle
     /// The router's log of discarded packets.
     private let discards: PcapHandle?
-    /// The log's last read failed; it is tried again, without waiting for its descriptor.
+    /// Whether the log's last read failed. It is then tried again without waiting for its descriptor.
     private var isLogFailing = false
     private var logDropped: UInt64 = 0
     private var file: FlowLogFile?
@@ -30,14 +30,16 @@ final class ObservationLoop: @unchecked Sendable {
             wait()
             let commands = observation.takeCommands()
             for case .attach(let capture) in commands { captures.append(capture) }
-            // What waits in the buffers came before the commands that ask for it.
+            // Packets in the buffers came before the commands, which may ask for them, so the buffers are emptied
+            // first.
             drain(observation, untilEmpty: !commands.isEmpty)
             for command in commands {
                 switch command {
                 case .attach: break
                 case .detach(let interface, let done):
                     if let index = captures.firstIndex(where: { $0.nic.interfaceID == interface }) {
-                        // Before it is closed: without a handle it would be opened again.
+                        // Statistics are published before the capture is closed: to publish opens captures without a
+                        // handle again.
                         publishStatistics(observation)
                         captures[index].close()
                         captures.remove(at: index)
@@ -49,7 +51,8 @@ final class ObservationLoop: @unchecked Sendable {
                 case .stop(let continuation):
                     publishStatistics(observation)
                     finishFile(observation)
-                    // Closing takes the kernel some 20 ms a capture (it waits for RCU): nobody need wait for that.
+                    // To close a capture takes the kernel some 20 ms, because it waits for RCU. Nobody need wait for
+                    // that.
                     continuation.resume()
                     captures = []
                     return
@@ -61,7 +64,8 @@ final class ObservationLoop: @unchecked Sendable {
     private func wait() {
         var watched = [
             pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
-            // Poll ignores what is negative: a log that fails for good would wake it without end.
+            // poll(2) ignores negative descriptors. Without that, a log that fails for good would wake the loop without
+            // end.
             pollfd(fd: isLogFailing ? -1 : log.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         switch discards {
@@ -78,7 +82,8 @@ final class ObservationLoop: @unchecked Sendable {
                 isMissing = true
             }
         }
-        // A capture whose interface is down is tried again; the flow log's minute ends without traffic too.
+        // The wait is limited for two reasons: a capture whose interface is down is tried again, and the flow log's
+        // minute ends also without traffic.
         poll(&watched, UInt(watched.count), isMissing ? 50 : 1000)
     }
 
@@ -194,13 +199,13 @@ final class ObservationLoop: @unchecked Sendable {
             let now = MonotonicTime.now.nanoseconds
             observation.remember { $0.update(capture.statistics, lostAt: missed ? now : nil) }
         }
-        // libpcap counts here, and does not fail, when the log's socket had no room.
+        // When the log's socket had no room, libpcap does not fail; it counts the loss here.
         guard let dropped = log.dropped(), dropped > logDropped else { return }
         logDropped = dropped
         observation.remember { $0.lostLog(at: MonotonicTime.now.nanoseconds) }
     }
 
-    // A flow log that cannot be written must not end the capture: records stay readable in memory.
+    // A flow log that cannot be written must not end the captures. Its records stay readable in memory.
 
     private func roll(_ observation: Observation, now: Int64, nodes: [String: String]) {
         do { try file?.roll(now: now, nodes: nodes) } catch {

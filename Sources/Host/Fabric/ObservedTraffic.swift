@@ -1,17 +1,17 @@
 import LinuxKernel
 import NetAddress
 
-/// The memory of captures and flow log: bounded, and telling when it forgot something.
+/// What captures and flow log remember. The memory is bounded, and says when it has forgotten something.
 struct ObservedTraffic {
     private struct Interface {
         var nic: NICSpec
         var isAttached = true
-        /// A place of the cloud: captured, but no flow log's.
+        /// Whether this is a place of the cloud. It is captured, but has no records in the flow log.
         var isCloud = false
         var ring: SightingRing
         var rejects: SightingRing
         var statistics: CaptureStatistics?
-        /// When packets were last found to have been missed.
+        /// When it was last found that packets had been missed.
         var lostAt: Int64?
     }
 
@@ -19,15 +19,15 @@ struct ObservedTraffic {
     private var interfaces: [String: Interface] = [:]
     private(set) var knownMACs: Set<UInt64>
     private(set) var loggedRejects: UInt64 = 0
-    /// Denied packets without a record, as last compared.
+    /// The number of denied packets without a record at the last comparison.
     private var lostRejects: UInt64 = 0
-    /// When records of denied packets were last found to be missing.
+    /// When it was last found that records of denied packets are missing.
     private var logLostAt: Int64?
     static let discardsKept = 4096
     private var discarded: [RouterDiscard] = []
     private var loggedDiscards: UInt64 = 0
     private var discardsForgottenUntil: Int64?
-    /// What failed other than an interface's capture, each once, in order.
+    /// What failed apart from captures of interfaces, in order. Each failure is listed once.
     private(set) var failures: [String] = []
 
     init(_ spec: FabricSpec) {
@@ -69,10 +69,11 @@ struct ObservedTraffic {
         if let lostAt { interfaces[statistics.interfaceID]?.lostAt = lostAt }
     }
 
-    /// The netfilter log may have lost records until now.
+    /// Notes that the netfilter log may have lost records until now.
     mutating func lostLog(at now: Int64) { logLostAt = max(logLostAt ?? .min, now) }
 
-    /// Holds the packets that the rules denied, as counted before the log was last read, against the log's records.
+    /// Compares the number of packets that the rules denied, as counted before the log was last read, with the log's
+    /// records.
     mutating func compareRejects(denied: UInt64, at now: Int64) -> UInt64 {
         let lost = denied > loggedRejects ? denied - loggedRejects : 0
         if lost > lostRejects { lostLog(at: now) }
@@ -113,7 +114,10 @@ struct ObservedTraffic {
         }
     }
 
-    /// Packets that the router discarded, as counted before its log was last read; nil when that is unknown.
+    /// Packets that the router discarded since a moment.
+    ///
+    /// - Parameter counted: The number of discarded packets, as counted before the router's log was last read; nil when
+    ///   it is unknown.
     func discards(since: MonotonicTime?, counted: UInt64?) -> DiscardPage {
         let start = since?.nanoseconds ?? .min
         let isKept = discardsForgottenUntil.map { $0 < start } ?? true
@@ -152,7 +156,7 @@ struct ObservedTraffic {
 }
 
 extension NICSpec {
-    /// Whether a captured packet is traffic of the interface: what the source/destination check drops is not.
+    /// Whether a captured packet belongs into the flow log. A packet that the source/destination check drops does not.
     func isFlow(_ seen: Seen) -> Bool {
         guard let header = seen.packet.outer else { return false }
         guard sourceDestinationCheck else { return true }

@@ -5,7 +5,7 @@ public import NetAddress
 /// As in AWS, groups only allow, and a new group allows all egress: one that is declared without an egress rule gets
 /// `SecurityGroupRule.allowAllEgress`. What no rule of any of an interface's groups allows is denied and logged.
 public struct SecurityGroup: Codable, Sendable, Hashable {
-    /// Letters, digits, `-`, `_` and `.`, at most 40.
+    /// The group's name: at most 40 letters, digits, `-`, `_` and `.`.
     public var name: String
     public var rules: [SecurityGroupRule]
 
@@ -30,18 +30,19 @@ public struct SecurityGroupRule: Codable, Sendable, Hashable {
     public enum Peer: Codable, Sendable, Hashable {
         case any
         case cidr(IPv4CIDR)
-        /// The addresses of all interfaces that carry the group.
+        /// The addresses of all interfaces that have this group.
         case group(String)
     }
 
-    /// Unique in its group and stable: faults, counters and reports name a rule by it. Same letters as a group's name.
+    /// The rule's name, unique in its group. Faults, counters and reports refer to the rule by it. It has the form of a
+    /// group's name.
     public var name: String
     public var direction: Direction
     public var `protocol`: TransportProtocol
-    /// Destination ports, only with TCP and UDP; nil is all of them.
+    /// The destination ports, for TCP and UDP only; nil means all of them.
     public var ports: ClosedRange<UInt16>?
     public var peer: Peer
-    /// On whose interfaces the rule is in force, of those that carry the group.
+    /// The nodes on whose interfaces the rule is in force, among those that have the group.
     public var nodes: NodeSelection
 
     public init(
@@ -61,7 +62,7 @@ public struct SecurityGroupRule: Codable, Sendable, Hashable {
         name: "all-egress", direction: .egress, protocol: .all)
 }
 
-/// A set of nodes by name, open or closed.
+/// A set of nodes by name: some nodes, or all nodes but some.
 public enum NodeSelection: Codable, Sendable, Hashable {
     case all
     case only(Set<String>)
@@ -75,7 +76,7 @@ public enum NodeSelection: Codable, Sendable, Hashable {
         }
     }
 
-    /// No node, whichever exist.
+    /// Whether no node can be in the set, whichever nodes exist.
     public var isEmpty: Bool { self == .only([]) }
 
     public func subtracting(_ other: NodeSelection) -> NodeSelection {

@@ -10,7 +10,10 @@ enum Tap {
     /// sizeof(struct ifreq)
     private static let requestLength = 40
 
-    /// Throws `ENOENT` or `EACCES` when `/dev/net/tun` cannot be opened, `EBUSY` when the name is taken.
+    /// Makes a persistent tap.
+    ///
+    /// - Throws: `SystemError`: `ENOENT` or `EACCES` when `/dev/net/tun` cannot be opened, `EBUSY` when the name is
+    ///   taken.
     static func create(_ name: String) throws(SystemError) {
         let device = try FileDescriptor.open("/dev/net/tun", O_RDWR)
         let number = device.rawValue

@@ -1,20 +1,20 @@
 import Digest
 import KubeObjects
 
-/// The iptables rules of a kube-proxy in iptables mode (its `syncProxyRules`), computed from the objects. Pure: the same
-/// objects on the same node give the same text.
+/// The iptables rules that a kube-proxy in iptables mode would write (its `syncProxyRules`), computed from the
+/// cluster's objects. The computation has no side effects: the same objects on the same node give the same text.
 ///
-/// A rule set is what `iptables-restore --noflush` takes: chains of kube-proxy's own, flushed by being named, and the jumps
-/// into them from the built-in chains, which a real kube-proxy inserts once (`jumps`).
+/// A rule set is text for `iptables-restore --noflush`. It has kube-proxy's own chains, which are flushed because the
+/// text names them, and the jumps into them from the built-in chains (`jumps`), which a real kube-proxy inserts once.
 public struct KubeProxyRules: Sendable, Hashable {
-    /// Mark on packets that are to be masqueraded, kube-proxy's default (`--iptables-masquerade-bit 14`).
+    /// The mark of packets that are to be masqueraded: kube-proxy's default, `--iptables-masquerade-bit 14`.
     public static let masqueradeMark = "0x4000"
 
     public let services: [Service]
     public let slices: [EndpointSlice]
-    /// Whose rules these are: local endpoints differ.
+    /// The node that the rules are for. They differ by node, because local endpoints do.
     public let nodeName: String
-    /// Pods' addresses, which reach services without masquerade; nil: any source does.
+    /// The range of the pods' addresses. Its members reach services without masquerade; with nil, every source does.
     public let clusterCIDR: String?
 
     public init(services: [Service], slices: [EndpointSlice], nodeName: String, clusterCIDR: String?) {
@@ -26,11 +26,12 @@ public struct KubeProxyRules: Sendable, Hashable {
         self.clusterCIDR = clusterCIDR
     }
 
-    /// A rule into kube-proxy's chains, to be put first in its built-in chain unless it is there.
+    /// A rule that jumps into one of kube-proxy's chains. It is put first in its built-in chain, unless it is there
+    /// already.
     public struct Jump: Sendable, Hashable {
         public let table: String
         public let chain: String
-        /// Everything behind the chain's name.
+        /// The words of the rule after the chain's name.
         public let rule: [String]
     }
 
@@ -55,11 +56,12 @@ public struct KubeProxyRules: Sendable, Hashable {
         return Jump(table: table, chain: chain, rule: state + ["-m", "comment", "--comment", comment, "-j", to])
     }
 
-    /// What `iptables-restore` reads.
+    /// The text for `iptables-restore`.
     ///
     /// - Parameters:
-    ///   - removing: chains of an earlier set that this one lacks are emptied and deleted.
-    ///   - insertingJumps: the node has none of the rules yet, so the jumps are put first in the built-in chains.
+    ///   - removing: An earlier rule set. Its chains that this one lacks are emptied and deleted.
+    ///   - insertingJumps: Whether the jumps are put first in the built-in chains, because the node has none of the
+    ///     rules yet.
     public func text(removing earlier: KubeProxyRules? = nil, insertingJumps: Bool = false) -> String {
         var tables = RuleTables()
         if insertingJumps { tables.insert(Self.jumps) }
@@ -76,15 +78,16 @@ public struct KubeProxyRules: Sendable, Hashable {
         return tables.text
     }
 
-    /// An endpoint as a service's chain leads to it.
+    /// An endpoint that a service's chain leads to.
     struct Backend: Hashable {
-        /// `address:port`
+        /// `ADDRESS:PORT`
         let destination: String
         let address: String
         let isLocal: Bool
     }
 
-    /// Ready endpoints of a port, sorted; when none is ready, those that still serve while they end (KEP-1669).
+    /// The ready endpoints of a port, sorted. When none is ready, these are the endpoints that still serve while they
+    /// terminate (KEP-1669).
     func backends(of service: Service, _ port: Service.Port) -> [Backend] {
         let own = slices.filter { $0.addressType == .ipv4 && $0.service == service.key }
         var ready: Set<Backend> = []
@@ -202,7 +205,8 @@ public struct KubeProxyRules: Sendable, Hashable {
         if !local.isEmpty { tables.nat(chains.external, [], chains.local) }
     }
 
-    /// Affinity first, then each backend with the probability that makes all of them equally likely.
+    /// Adds the rules that choose a backend: first those of session affinity, then each backend with the probability
+    /// that makes all of them equally likely.
     private func addChoice(
         _ chain: String, _ name: String, _ backends: [Backend], _ affinity: Int?, _ proto: String,
         to tables: inout RuleTables
@@ -237,7 +241,7 @@ public struct KubeProxyRules: Sendable, Hashable {
             ["--to-destination", backend.destination])
     }
 
-    /// `default/web:http`, `default/web` for a port without a name.
+    /// The name of a service's port: `default/web:http`, or `default/web` for a port without a name.
     static func portName(_ service: Service, _ port: Service.Port) -> String {
         let base = "\(service.metadata.namespace)/\(service.metadata.name)"
         guard let name = port.name, !name.isEmpty else { return base }
@@ -252,8 +256,8 @@ public struct KubeProxyRules: Sendable, Hashable {
     }
 }
 
-/// Names of a service port's chains: the first 16 characters of the base 32 of a SHA-256 (kube-proxy's
-/// `portProtoHash` and `servicePortEndpointChainName`).
+/// The names of a service port's chains. They end in the first 16 characters of a SHA-256 in base 32, as kube-proxy's
+/// `portProtoHash` and `servicePortEndpointChainName` make them.
 public struct ServiceChains: Sendable, Hashable {
     public let cluster: String
     public let local: String
@@ -266,7 +270,7 @@ public struct ServiceChains: Sendable, Hashable {
         external = "KUBE-EXT-" + hash
     }
 
-    /// - Parameter destination: `address:port`
+    /// - Parameter destination: The backend as `ADDRESS:PORT`.
     public static func endpoint(_ portName: String, _ proto: String, _ destination: String) -> String {
         "KUBE-SEP-" + hash(portName + proto + destination)
     }

@@ -3,7 +3,7 @@ struct RuleTables {
     private var filterRules: [String] = []
     private var natRules: [String] = []
     private var services: [String] = []
-    /// In the order of their first mention.
+    /// The chains of the table `nat`, in the order in which they were first mentioned.
     private(set) var natChains: [String] = []
     private var known: Set<String> = []
     private var removed: [String] = []
@@ -15,7 +15,7 @@ struct RuleTables {
     ]
     static let baseNATChains = ["KUBE-NODEPORTS", "KUBE-SERVICES", "KUBE-MARK-MASQ", "KUBE-POSTROUTING"]
 
-    /// The rules that are there without any service.
+    /// Adds the rules that are there even without any service.
     mutating func base() {
         let mark = KubeProxyRules.masqueradeMark
         filterRules += [
@@ -36,7 +36,8 @@ struct RuleTables {
 
     mutating func insert(_ some: [KubeProxyRules.Jump]) { jumps += some }
 
-    /// Each is put first, as a real kube-proxy does it one after the other.
+    /// The insertions of the jumps. Each one is put first in its chain, as a real kube-proxy does it, one after the
+    /// other.
     private func insertions(_ table: String) -> [String] {
         jumps.filter { $0.table == table }.map { jump in
             let words = jump.rule.map { $0.contains(" ") ? "\"\($0)\"" : $0 }
@@ -44,7 +45,7 @@ struct RuleTables {
         }
     }
 
-    /// What must come last.
+    /// Adds the rules that must come last.
     mutating func end() {
         services.append(
             "-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in"

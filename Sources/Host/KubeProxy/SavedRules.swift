@@ -1,4 +1,4 @@
-/// What `iptables-save -c` says of a node: the rules as the kernel has them, with their counters.
+/// What `iptables-save -c` printed in a node: the rules as the kernel has them, with their counters.
 public struct SavedRules: Sendable, Hashable {
     public struct Rule: Sendable, Hashable {
         /// `nat`
@@ -13,9 +13,9 @@ public struct SavedRules: Sendable, Hashable {
         public var target: String? { argument("-j") }
         /// `address:port` of a DNAT rule.
         public var destination: String? { argument("--to-destination") }
-        /// Its comment, without quotes.
+        /// The rule's comment, without quotes.
         public var comment: String? { argument("--comment") }
-        /// One of kube-proxy's chains, or a jump into one.
+        /// Whether the rule is in one of kube-proxy's chains, or jumps into one.
         public var isKubeProxys: Bool { chain.hasPrefix("KUBE-") || target?.hasPrefix("KUBE-") == true }
 
         /// The word behind an option; a quoted one may have spaces.
@@ -25,7 +25,7 @@ public struct SavedRules: Sendable, Hashable {
             return words[place + 1]
         }
 
-        /// Splits as a shell would, knowing double quotes and backslashes only.
+        /// Splits a rule into words as a shell would, but knows double quotes and backslashes only.
         static func words(_ text: String) -> [String] {
             var words: [String] = []
             var word = ""
@@ -57,7 +57,8 @@ public struct SavedRules: Sendable, Hashable {
     /// Chains by table, in the order in which they were listed.
     public var chains: [String: [String]] = [:]
 
-    /// Lines of another form are skipped: other tables' warnings are between them.
+    /// Reads the output. Lines of another form are skipped, because warnings about other tables may stand between the
+    /// rules.
     public init(_ text: String) {
         var table = ""
         for line in text.split(whereSeparator: \.isNewline) {
@@ -78,11 +79,11 @@ public struct SavedRules: Sendable, Hashable {
         }
     }
 
-    /// kube-proxy's alone.
+    /// The rules that belong to kube-proxy.
     public var kubeProxys: [Rule] { rules.filter(\.isKubeProxys) }
 
-    /// What `iptables-restore --noflush` needs to remove everything that is kube-proxy's, as `kube-proxy --cleanup` does;
-    /// empty when nothing is.
+    /// The text for `iptables-restore --noflush` that removes everything of kube-proxy's, as `kube-proxy --cleanup`
+    /// does; empty when there is nothing to remove.
     public var cleanup: String {
         ["filter", "nat"].map { table -> String in
             let own = (chains[table] ?? []).filter { $0.hasPrefix("KUBE-") }

@@ -5,9 +5,10 @@ import NetAddress
 import Scenario
 import VPCServices
 
-/// The cloud's interface service: what nodes ask at the metadata address, carried out on the fabric and the machines.
+/// The cloud's interface service. It carries out, on the fabric and the machines, what nodes ask for at the metadata
+/// address.
 ///
-/// One change at a time. A change that the machine or the fabric refuses is taken back.
+/// There is one change at a time. A change that the machine or the fabric refuses is taken back.
 public actor CloudInterfaces {
     private let plan: LabPlan
     private let fabric: Fabric
@@ -23,7 +24,7 @@ public actor CloudInterfaces {
         ledger = try plan.ledger()
     }
 
-    /// Tells which machine a node is; without it nothing can be plugged.
+    /// Tells the service a node's machine. Without it no interface can be plugged into the node.
     public func use(_ machine: any NodeMachine, for node: String) { machines[node] = machine }
 
     /// The interfaces of a node as they are now, by device index.
@@ -31,7 +32,7 @@ public actor CloudInterfaces {
         ledger.attached(to: node).map { ledger.describe($0) }
     }
 
-    /// Gives a node that is stopped another type; its interfaces stay.
+    /// Gives a stopped node another instance type. Its interfaces stay.
     func resize(_ node: String, to type: String, _ limits: InstanceLimits) throws(LabError) {
         do throws(CloudFailure) {
             try ledger.resize(node, to: type, limits)
@@ -40,7 +41,8 @@ public actor CloudInterfaces {
         }
     }
 
-    /// All interfaces and what is free, a line each, for comparing before and after.
+    /// All interfaces and what is free, each as a line of text, so that the state before a fault and after it can be
+    /// compared.
     public func state() -> [String] {
         ledger.interfaces.values.map { interface in
             let device = interface.deviceIndex.map { "device \($0)" } ?? "unattached"
@@ -59,7 +61,8 @@ public actor CloudInterfaces {
         switch (request.method, request.target) {
         case ("GET", _): return metadata(request.target, node)
         case ("PUT", "/latest/api/token"):
-            // Version 2 of the service asks for one; version 1, which answers without, is on, as in AWS by default.
+            // Version 2 of the service wants a token with each request. Version 1, which wants none, is enabled too, as
+            // by default in AWS.
             return HTTPResponse(text: "lab-\(node.instanceID)")
         case ("POST", CloudService.path): return await service(request.body, node)
         default: return HTTPResponse(status: 405, text: "\(request.method) \(request.target)\n")
@@ -173,7 +176,7 @@ public actor CloudInterfaces {
     }
 
     private func end() {
-        // The turn goes on to the next one without ever being free.
+        // The turn passes directly to the next one that waits, so nobody can come in between.
         if waiting.isEmpty { isChanging = false } else { waiting.removeFirst().resume() }
     }
 }

@@ -8,7 +8,8 @@ extension LabPlan {
         case .none: return nil
         case .networkInterface: return Self.conflist(#"{"type":"labrun-eni"}"#)
         case .ptp:
-            // The lower half is the datapath's: router, health endpoint, and pods that are not chained.
+            // The datapath has the lower half of the range, for the router, the health endpoint and pods that are not
+            // chained.
             guard let share = IPv4CIDR(node.podCIDR), let first = share.host(1 << (31 - UInt32(share.prefixLength)))
             else {
                 return nil

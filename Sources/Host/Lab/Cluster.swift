@@ -1,4 +1,3 @@
-import Readings
 import AgentAPI
 import DatapathOptions
 import Digest
@@ -7,6 +6,7 @@ import Foundation
 import KubeObjects
 import NetAddress
 import NodeProtocol
+import Readings
 import Scenario
 import Synchronization
 
@@ -15,24 +15,24 @@ public final class Cluster: Sendable {
     public let plan: LabPlan
     public let nodes: [ClusterNode]
     public let fabric: Fabric
-    /// Nil for a cluster whose network is no cloud's.
+    /// What answers at the cloud's hosts; nil for a cluster without a cloud around it.
     public let cloud: LabCloud?
-    /// Time beyond a request's own that a busy host may take.
+    /// The time that a request may take beyond its own deadline, because the host may be busy.
     let slack: Duration = .seconds(60)
     private let pods = Observed([RunningPod]())
     private let values: Mutex<[String: String]>
     let store: Mutex<ClusterStore>
     let feed = ObjectFeed()
-    /// Pods that are going away and still there.
+    /// Pods that are being deleted and are still there.
     let terminatingPods = Mutex<Set<ObjectKey>>([])
     let waiting = Mutex<[String: WaitingPod]>([:])
     private let planCounter = Mutex<UInt64>(1)
     private let toleratedNodes = Mutex<[String: Int]>([:])
     private let toleratedAgents = Mutex<[String: Int]>([:])
-    /// Nodes whose agents refused their values.
+    /// Nodes whose agents have refused their values.
     private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
-    /// Unexpected ends of nodes and agents: failures of the lab.
+    /// The unexpected ends of nodes and agents. Each is a failure of the lab.
     public let failures: AsyncStream<LabError>
     private let failureSink: AsyncStream<LabError>.Continuation
 
@@ -42,8 +42,8 @@ public final class Cluster: Sendable {
     }
 
     /// - Parameters:
-    ///   - machines: one per node of the plan, same order.
-    ///   - notices: what happens to nodes, as it happens.
+    ///   - machines: The machines of the plan's nodes, in the same order.
+    ///   - notices: Called with what happens to a node, when it happens.
     public init(
         plan: LabPlan, machines: [any NodeMachine], fabric: Fabric, cloud: LabCloud? = nil,
         notices: @escaping @Sendable (String, NodeNotice) -> Void
@@ -65,13 +65,13 @@ public final class Cluster: Sendable {
 
     public func node(named name: String) -> ClusterNode? { nodes.first { $0.name == name } }
 
-    /// While tolerated, a node's end (and its agent's with it) is no failure of the lab: somebody means it. Counted, for
-    /// several may mean it at once.
+    /// Says that the end of these nodes, and of their agents with them, is intended and no failure of the lab, or takes
+    /// it back. Calls are counted, because several faults may intend it at once.
     public func tolerate(_ names: some Sequence<String>, _ on: Bool) {
         Self.count(names, on, in: toleratedNodes)
     }
 
-    /// The same for agents alone.
+    /// The same for the end of agents alone.
     public func tolerateAgents(_ names: some Sequence<String>, _ on: Bool) {
         Self.count(names, on, in: toleratedAgents)
     }
@@ -82,7 +82,8 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// An agent that refused its values stays away until others are set.
+    /// Notes whether a node's agent has refused its values. Such an agent is not started again until other values are
+    /// set.
     func refused(_ name: String, _ refuses: Bool) {
         refusing.withLock { refusing in
             guard refuses != refusing.contains(name) else { return }
@@ -135,7 +136,7 @@ public final class Cluster: Sendable {
         try await announceObjects()
     }
 
-    /// One node from power-on to a ready agent.
+    /// Brings a node from power-on to a ready agent.
     func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
         try await node.boot(within: deadline)
         await feed.forget(node.name)
@@ -188,7 +189,7 @@ public final class Cluster: Sendable {
             _ = try await node.agent(.setNodes, NodeSet(nodes: all), as: Acknowledgement.self, within: self.slack)
         }
     }
-    /// What each DNS server was last told, by endpoint id.
+    /// The names that each DNS server was last given, by the server's endpoint id.
     let servedNames = Observed([String: String]())
     let kubeProxy: Observed<KubeProxyState>
     private let knownEntries = Mutex<[String: NodeEntry]>([:])
@@ -201,10 +202,11 @@ public final class Cluster: Sendable {
 
     // MARK: Pods
 
-    /// Starts pods, every node its own one after the other, the nodes side by side, then tells every agent of them.
+    /// Starts pods and then tells every agent of them. A node starts its pods one after the other; nodes do so side by
+    /// side.
     ///
-    /// - Parameter keepsWaiting: a pod that its node's network plugin refuses waits (`waitingPods`), and the others go on;
-    ///   else it is a failure of the lab.
+    /// - Parameter keepsWaiting: Whether a pod that its node's network plugin refuses waits (`waitingPods`) while the
+    ///   others go on. Otherwise the refusal is a failure of the lab.
     public func start(_ planned: [PlannedPod], keepsWaiting: Bool = false) async throws {
         let byNode = Dictionary(grouping: planned) { $0.node }
         try await withThrowingTaskGroup(of: [RunningPod].self) { group in
@@ -259,13 +261,14 @@ public final class Cluster: Sendable {
         return RunningPod(planned: pod, address: address)
     }
 
-    /// Stable for a pod of the same name, so that its interface has the same name on the node after a restart.
+    /// The pod's uid. It is the same for every pod of that name, so that its interface has the same name on the node
+    /// after a restart.
     private static func uid(of pod: PlannedPod) -> String {
         let digits = Array(SHA256Digest.hex(of: Array("\(pod.endpointID)@\(pod.node)".utf8)).prefix(32))
         return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }.joined(separator: "-")
     }
 
-    /// Takes pods away. Services are told first, so that no new connection comes to them.
+    /// Deletes pods. Services lose them as backends first, so that no new connection comes to them.
     public func stop(_ identifiers: Set<String>) async throws {
         let leaving = await pods.value.map(\.planned).filter { identifiers.contains($0.endpointID) }
         let keys = leaving.map { ObjectKey(namespace: $0.namespace, name: $0.name) }
@@ -308,7 +311,7 @@ public final class Cluster: Sendable {
 
     public var runningPods: [RunningPod] { get async { await pods.value } }
 
-    /// Everyone who can be in a matrix: pods by name, then nodes, then services.
+    /// The endpoints that can be in a matrix: pods by name, then nodes, then services.
     public var endpoints: [Endpoint] {
         get async {
             let pods = await pods.value.map { pod in
@@ -328,20 +331,20 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Where packets of each node's endpoints may come from.
+    /// The source addresses that packets of each node's endpoints may have.
     var senders: [String: SenderAddresses] {
         Dictionary(
             uniqueKeysWithValues: plan.nodes.map {
                 ($0.name, SenderAddresses(node: [$0.address] + $0.further.map(\.address), public: [$0.publicAddress]))
             } + [
-                // One host with several addresses, of which it chooses.
+                // The internet is one host with several addresses, and chooses one of them.
                 (CloudLayout.internetHost, SenderAddresses(node: CloudLayout.internetAddresses, public: []))
             ])
     }
 
     // MARK: Power
 
-    /// Boots a node again after its end and puts its pods back.
+    /// Boots a node again after it has ended, and makes its pods anew.
     public func restart(_ node: ClusterNode, within deadline: Duration) async throws {
         try await bringUp(node, within: deadline)
         try await announceNodes()
@@ -355,9 +358,9 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Changes datapath values (`datapath.values.NAME`) on every node: agents are started again, once, with all of them.
-    /// `nodes.instanceType` makes the nodes' machines ones of another type.
-    /// - Throws: `LabError` `.plan` for a path that is none, and values that contradict each other.
+    /// Changes datapath values (`datapath.values.NAME`) on every node: agents are started again, once, with all of
+    /// them. `nodes.instanceType` makes the nodes' machines ones of another type.
+    /// - Throws: `LabError` `.plan` for an unknown path, and for values that contradict each other.
     public func set(_ changes: [String: String]) async throws {
         var changes = changes
         if let type = changes.removeValue(forKey: Action.instanceType) {
@@ -394,7 +397,7 @@ public final class Cluster: Sendable {
         try await announceObjects()
     }
 
-    /// UDP port of the overlay; 0 with native routing.
+    /// The UDP port of the overlay; 0 with native routing.
     public var tunnelPort: UInt16 {
         guard let options = try? DatapathOptions(values: datapathValues), options.routingMode == .tunnel else {
             return 0
@@ -402,7 +405,7 @@ public final class Cluster: Sendable {
         return options.tunnelPort != 0 ? options.tunnelPort : options.tunnelProtocol.standardPort
     }
 
-    /// Effective datapath values.
+    /// The datapath values in force, by name.
     public var datapathValues: [String: String] { values.withLock { $0 } }
 
     func onAll(

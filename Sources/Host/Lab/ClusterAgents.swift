@@ -4,8 +4,8 @@ import KubeObjects
 import NodeProtocol
 
 extension Cluster {
-    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first: without
-    /// `spec.podCIDR` it never becomes ready.
+    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first:
+    /// without `spec.podCIDR` it never becomes ready.
     func startAgent(of node: ClusterNode, within deadline: Duration) async throws {
         try await node.call(.startAgent, within: deadline)
         if try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
@@ -14,11 +14,11 @@ extension Cluster {
         try await node.wait(for: "ready", within: deadline) { $0.isReady }
     }
 
-    /// As `startAgent`; but an agent that ends by itself with the new values has refused them, which is what a scenario wants
-    /// to see, not a failure of the lab.
+    /// Starts the agent as `startAgent` does. An agent that ends by itself has refused the new values; a scenario may
+    /// want to see that, so it is no failure of the lab.
     func startAgentOrLetItRefuse(of node: ClusterNode) async throws {
         do {
-            // Under emulation, beside other load, the verifier alone has taken 15 s.
+            // On an emulated node of a busy host the verifier alone has taken 15 s.
             try await startAgent(of: node, within: .seconds(90))
             refused(node.name, false)
         } catch {

@@ -1,7 +1,7 @@
 import Fabric
 
 extension Cluster {
-    /// What was not kept of what the nodes and the fabric said, one sentence each; empty when nothing was lost.
+    /// Says in a sentence each which messages of the nodes and of the fabric were lost; empty when none was.
     public func losses() async -> [String] {
         var losses: [String] = []
         for node in nodes {

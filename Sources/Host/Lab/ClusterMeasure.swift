@@ -5,9 +5,10 @@ import NodeProtocol
 import Scenario
 
 extension Cluster {
-    /// Measures every pair at once: each node probes for its own endpoints, then every receiver tells what it saw.
+    /// Measures all pairs at once. Each node sends the probes of its own endpoints; then every receiver is asked what
+    /// it saw.
     ///
-    /// A node that cannot be asked leaves its cells `not-measured`; it never turns them into a timeout.
+    /// The cells of a node that cannot be asked are `not-measured`, never a timeout.
     public func measure(_ plan: MeasurementPlan) async -> Measurement {
         let started = ContinuousClock.now
         var endpoints: [Endpoint] = []
@@ -48,7 +49,8 @@ extension Cluster {
                     }
                     do {
                         let answer = try await node.connection().probe(request, slack: .seconds(60))
-                        return (name, .success((answer.summary, answer.results)))
+                        let asked = AskedCells(request)
+                        return (name, .success((answer.summary, answer.results.filter(asked.contains))))
                     } catch {
                         return (name, .failure(error))
                     }
@@ -63,7 +65,7 @@ extension Cluster {
                 }
             }
         }
-        // What comes to a service may be taken anywhere.
+        // A probe of a service may arrive at any node.
         let receivers =
             plan.pairs.contains { $0.to.kind == .service }
             ? Set(nodes.map(\.name)).union(plan.pairs.compactMap(\.to.receiver))
@@ -131,7 +133,7 @@ extension Cluster {
             count: plan.count, requests: requests(of: sender, plan: plan, indices: indices))
     }
 
-    /// What the receivers of a plan saw; nil for a node that could not be asked.
+    /// What the receivers saw of a plan, by node; nil for a node that could not be asked.
     private func sightings(
         of identifier: UInt64, at nodes: Set<String>, missing: [String: String]
     ) async -> [String: [Sighting]?] {
@@ -146,7 +148,8 @@ extension Cluster {
                     guard await node.state.power == .running, let link = try? await node.connection() else {
                         return (name, nil)
                     }
-                    return (name, try? await link.sightings(plan: identifier, deadline: .seconds(5)))
+                    let seen = try? await link.sightings(plan: identifier, deadline: .seconds(5))
+                    return (name, seen?.filter { $0.plan == identifier })
                 }
             }
             var all: [String: [Sighting]?] = [:]
@@ -183,6 +186,7 @@ extension Cluster {
                 seen[slot, default: []].append((node, sighting))
             }
         }
+        let homes = Dictionary(endpoints.filter { $0.kind == .pod }.map { ($0.address, $0.node) }) { first, _ in first }
         var probes: [ProbeMeasurement] = []
         probes.reserveCapacity(plan.cellCount)
         for pair in plan.pairs {
@@ -202,6 +206,8 @@ extension Cluster {
                 var isElsewhere = false
                 for (node, sighting) in seen[slot] ?? [] {
                     if isService {
+                        // A node tells of its own pods only.
+                        if let home = homes[sighting.receiverText], home != node { continue }
                         if plan.backends[pair.to.id]?.contains(sighting.receiverText) ?? true {
                             confirmed.append(sighting.seen)
                         } else {
@@ -224,18 +230,18 @@ extension Cluster {
         return probes
     }
 
-    /// What the receivers know of a cell's requests.
+    /// What is known of a cell's requests from the receivers.
     enum Receipt {
-        /// The target took them, from these sources.
+        /// The target received them, from these sources.
         case confirmed([SeenAddress])
-        /// Another endpoint took them, and the target did not.
+        /// Another endpoint received them, and the target did not.
         case elsewhere
-        /// The target's node was asked and nobody took them.
+        /// The target's node was asked, and nobody received them.
         case unseen
         case notAsked
     }
 
-    /// What a cell came to.
+    /// The result of a cell.
     ///
     /// An answer whose request was seen with another source than the sender's is `wrong-source`, and so is one that a
     /// receiver which was asked did not see. An answer to a request that is known to have come to another endpoint, or
@@ -260,7 +266,8 @@ extension Cluster {
             case .elsewhere: reached = .notMeasured
             case .unseen: reached = .wrongSource("unconfirmed by \(key.to)")
             case .notAsked:
-                // What the answer itself says is all there is; the kernel's answer to an echo says nothing.
+                // There is no receiver to ask, so the source is what the answer itself says. The kernel's answer to an
+                // ICMP echo says nothing of it.
                 sources = [result.seen].compactMap { $0 }
                 if sources.isEmpty { reached = .notMeasured }
             }
@@ -321,10 +328,10 @@ extension Cluster {
 }
 
 extension Endpoint {
-    /// Under which its addresses are known as a sender's.
+    /// The name under which the endpoint's source addresses are kept.
     var sender: String { node ?? (kind == .internet ? CloudLayout.internetHost : "") }
 
-    /// Its pod in the node runtime's words; nil for a node.
+    /// The endpoint's pod as the node runtime names it; nil for a node.
     var podReference: PodReference? {
         guard kind == .pod, let slash = id.firstIndex(of: "/") else { return nil }
         return PodReference(namespace: String(id[..<slash]), name: String(id[id.index(after: slash)...]))
@@ -332,7 +339,7 @@ extension Endpoint {
 }
 
 extension Duration {
-    /// Whole and fractional seconds.
+    /// The duration in seconds.
     public var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) / 1e18
     }

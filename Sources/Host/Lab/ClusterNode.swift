@@ -70,7 +70,7 @@ public final class ClusterNode: Sendable {
         report(self, .runtime(hello))
     }
 
-    /// Events of the present link that gave way unread.
+    /// The number of events of the present link that were dropped unread.
     var droppedEvents: Int {
         get async { await link.value?.droppedEvents ?? 0 }
     }
@@ -101,7 +101,7 @@ public final class ClusterNode: Sendable {
             report(self, .container(container))
         case .network(let conflist):
             let was = await observed.value.isReady
-            // The cloud's own plugin does not make the node ready: the datapath's does.
+            // Only the datapath's conflist makes a node ready, not the one of the cloud's own plugin.
             let isCloud = conflist?.hasSuffix("/" + NodeConfiguration.cloudConflistName) == true
             await observed.update { $0.conflist = isCloud ? nil : conflist }
             if !was, await observed.value.isReady { report(self, .ready) }
@@ -141,7 +141,7 @@ public final class ClusterNode: Sendable {
         return link
     }
 
-    /// Asks the agent, through the runtime.
+    /// Sends a request to the node's agent, through the runtime.
     public func agent<Parameters: Codable & Sendable, Result: Codable & Sendable>(
         _ method: AgentMethod, _ parameters: Parameters, as type: Result.Type = Result.self,
         within deadline: Duration = .seconds(5)
@@ -151,10 +151,11 @@ public final class ClusterNode: Sendable {
             line: String(decoding: body, as: UTF8.self),
             deadlineMillis: Int(deadline.components.seconds * 1000)
                 + Int(deadline.components.attoseconds / 1_000_000_000_000_000))
-        guard case .agentReply(let line) = try await self.call(.agentCall(call), within: deadline + .seconds(2)) else {
+        let answer = try await connection().call(.agentCall(call), deadline: deadline + .seconds(2))
+        guard case .agentReply = answer.reply else {
             throw LabError(.request, "\(name): agent did not answer \(method.rawValue)")
         }
-        let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(line.utf8))
+        let reply = try JSONDecoder().decode(AgentReply<Result>.self, from: Data(answer.blob))
         if let error = reply.error { throw LabError(.agentFailed, "\(name): agent: \(error)") }
         guard let result = reply.result else {
             throw LabError(.agentFailed, "\(name): agent answered \(method.rawValue) without a result")
@@ -168,7 +169,7 @@ public final class ClusterNode: Sendable {
         try await agent(method, Acknowledgement(), as: type, within: deadline)
     }
 
-    /// Last lines of the serial console, oldest first. Untrusted.
+    /// The last lines of the serial console, oldest first. The node wrote them, so they are not to be trusted.
     public func consoleTail(_ count: Int) -> [String] {
         guard let handle = FileHandle(forReadingAtPath: machine.consolePath) else { return [] }
         defer { try? handle.close() }
@@ -190,7 +191,7 @@ public enum NodeNotice: Sendable {
     case power(PowerEvent)
     case runtime(HelloReply)
     case agent(AgentState)
-    /// Its conflist is in place while its agent runs: pods can start.
+    /// The node's agent runs and its conflist is in place, so pods can start.
     case ready
     case container(ContainerState)
     case log(source: String, line: String)

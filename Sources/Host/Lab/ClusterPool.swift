@@ -2,14 +2,15 @@ import DatapathOptions
 import NetAddress
 import Scenario
 
-/// The operator's part of `ipam.mode: cluster-pool`: shares of a list of ranges, one a node, in order; pure.
+/// What Cilium's operator does with `ipam.mode: cluster-pool`: it deals out shares of a list of ranges, one to each
+/// node, in order.
 struct ClusterPool: Sendable, Equatable {
     /// The ranges, in the order in which they are used up.
     let ranges: [IPv4CIDR]
-    /// Prefix length of a share.
+    /// The prefix length of a share.
     let maskSize: Int
 
-    /// From `ipam.operator.*`; what is not given is the profile's.
+    /// Reads the pool from `ipam.operator.*`. What is not given there is taken from the profile.
     ///
     /// - Throws: `LabError` for a list that cannot be used.
     init(_ profile: LabProfile, values: [String: String]) throws(LabError) {
@@ -38,13 +39,13 @@ struct ClusterPool: Sendable, Equatable {
         }
     }
 
-    /// As many as the datapath's configuration holds.
+    /// The number of ranges that the datapath's configuration can hold.
     static let mostRanges = 4
 
-    /// Shares of all ranges together.
+    /// The number of shares of all ranges together.
     var count: Int { ranges.reduce(0) { $0 + 1 << (maskSize - $1.prefixLength) } }
 
-    /// The share of a place; nil when the pool is used up.
+    /// The share at a position of the pool; nil when the pool is used up.
     func share(_ place: Int) -> IPv4CIDR? {
         guard place >= 0 else { return nil }
         var rest = place

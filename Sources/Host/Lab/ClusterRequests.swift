@@ -3,8 +3,8 @@ import Readings
 import NodeProtocol
 
 extension Cluster {
-    /// The requests of a plan that the endpoints of a node, or the cloud's hosts, are to send; each is named by its place in the
-    /// plan.
+    /// The requests of a plan that the endpoints of a node, or the cloud's hosts, are to send; each is named by its
+    /// place in the plan.
     static func requests(
         of sender: String, plan: MeasurementPlan, indices: [String: Int]
     ) -> [NodeProtocol.ProbeRequest] {
@@ -26,8 +26,8 @@ extension Cluster {
         }
     }
 
-    /// A cell for every request of a plan. What it came to is what its sender says: a server need not be one that tells
-    /// what it saw; where it does, its answer names the source.
+    /// The cells of a plan's requests. A result is what the sender says, because a server need not report what it saw.
+    /// Where it does, its answer names the source.
     static func requestMeasurements(
         _ plan: MeasurementPlan, indices: [String: Int], results: [ProbeResult]
     ) -> [ProbeMeasurement] {

@@ -1,7 +1,7 @@
-import Readings
 import NodeProtocol
+import Readings
 
-/// A long-lived flow and how it fared.
+/// A long-lived flow and what became of it.
 public struct StreamMeasurement: Sendable {
     public let from: Endpoint
     public let to: Endpoint
@@ -10,9 +10,9 @@ public struct StreamMeasurement: Sendable {
     public let sent: Int
     public let answered: Int
     public let longestGapMillis: Int
-    /// Since the last answer, or since the flow began when there was none; nil when the flow was not read.
+    /// Milliseconds since the last answer, or since the flow began if there was none; nil when the flow was not read.
     public let silentMillis: Int?
-    /// Why it ended, or `not read` and why when its sender could not be asked.
+    /// Why the flow ended, or `not read` and why its sender could not be asked; nil while the flow lives.
     public let ended: String?
 }
 
@@ -39,7 +39,7 @@ extension Cluster {
             if last.allSatisfy({ $0.established && $0.answered > 0 }) {
                 return identifier
             }
-            // The node counts; asking it once an interval is often enough.
+            // The node counts the answers, so it is enough to ask it once in an interval.
             try await Task.sleep(for: .milliseconds(intervalMillis))
         }
         let silent = last.filter { !$0.established || $0.answered == 0 }
@@ -79,7 +79,7 @@ extension Cluster {
                         guard case .streams(let readings) = try await node.call(.readStreams(id: identifier)) else {
                             throw LabError(.request, "\(name) gave no streams")
                         }
-                        return (name, .success(readings))
+                        return (name, .success(layout.own(readings, of: name)))
                     } catch {
                         return (name, .failure(error))
                     }
@@ -140,6 +140,11 @@ struct StreamLayout: Sendable {
                     })
             )
         }
+    }
+
+    /// Those of a node's readings whose flows the node itself sends: it was asked for no others.
+    func own(_ readings: [StreamReading], of node: String) -> [StreamReading] {
+        readings.filter { endpoints.indices.contains($0.source) && endpoints[$0.source].node == node }
     }
 
     /// A measurement for every pair and protocol: what is not among the readings is not established.

@@ -1,5 +1,5 @@
-import Readings
 import CloudAPI
+import Readings
 public import Fabric
 import Foundation
 import LinuxKernel
@@ -9,10 +9,10 @@ import Prober
 import Scenario
 public import VPCServices
 
-/// What answers at the hosts of the lab's cloud: resolver, metadata and interface service, the internet, and the probes'
-/// receivers. Sockets in the fabric's network namespaces, threads in the lab host.
+/// What answers at the hosts of the lab's cloud: resolver, metadata and interface service, the internet, and the
+/// probes' receivers. Sockets in the fabric's network namespaces, threads in the lab host.
 public final class LabCloud: Sendable {
-    /// A host's network namespace.
+    /// A host of the cloud with its network namespace.
     private final class Host: Sendable {
         let name: String
         let namespace: NetworkNamespace
@@ -24,9 +24,9 @@ public final class LabCloud: Sendable {
         }
     }
 
-    /// In sightings and receipts, as nodes are by their names.
+    /// The name under which sightings and receipts have the cloud's hosts, where nodes have their own names.
     static let receiver = "the cloud"
-    /// Namespace of the hosts where the prober names pods.
+    /// The Kubernetes namespace under which the prober knows the cloud's hosts.
     private static let namespace = "vpc"
 
     public let interfaces: CloudInterfaces
@@ -92,7 +92,7 @@ public final class LabCloud: Sendable {
 
     // MARK: Probes
 
-    /// Probes from the cloud's hosts, as a node's runtime does from its pods.
+    /// Sends probes from the cloud's hosts, as a node's runtime does from its pods.
     func probe(_ plan: ProbePlan) async throws -> (summary: ProbeSummary, results: [ProbeResult]) {
         let paths = Dictionary(
             hosts.map { ($0.name, "/proc/self/fd/\($0.namespace.rawDescriptor)") }
@@ -111,7 +111,7 @@ public final class LabCloud: Sendable {
 }
 
 extension LabPlan {
-    /// Hosts of the cloud with a network namespace each.
+    /// The hosts of the cloud, each of which has a network namespace.
     var cloudHosts: [String] {
         [CloudLayout.resolverHost] + profile.cloud.hosts.map(\.name)
             + (profile.cloud.internetGateway ? [CloudLayout.internetHost] : [])
@@ -142,9 +142,9 @@ extension LabPlan {
 }
 
 extension Endpoint {
-    /// Who vouches for what it receives: its node's runtime, or the cloud; nil for what is on neither.
+    /// Who can say what the endpoint received: its node, or the cloud; nil for an endpoint that is on neither.
     var receiver: String? { node ?? (kind.isCloudHost ? LabCloud.receiver : nil) }
 
-    /// Whose network it sends from: a pod's or a host's of the cloud; nil for a node.
+    /// The pod, or the host of the cloud, from whose network the endpoint sends; nil for a node.
     var senderReference: PodReference? { LabProfile.cloudHost(of: self).map(LabCloud.reference) ?? podReference }
 }

@@ -6,7 +6,7 @@ public struct LabError: Error, CustomStringConvertible, Sendable {
     public let code: Code
     /// What failed on which object, and the last state seen.
     public let message: String
-    /// Last lines of the console or of the agent, oldest first. Untrusted.
+    /// The last lines of the console or of the agent, oldest first. A node wrote them, so they are not to be trusted.
     public let lastLines: [String]
 
     public init(_ code: Code, _ message: String, lastLines: [String] = []) {

@@ -3,7 +3,7 @@ import NetAddress
 import Scenario
 
 extension LabPlan {
-    /// The fabric that the profile describes, before any interface.
+    /// The fabric that the profile describes, without interfaces.
     public func fabricSpec(outputDirectory: String?) throws(LabError) -> FabricSpec {
         guard let subnet = IPv4CIDR(profile.subnetCIDR) else {
             throw LabError(.plan, "lab \(profile.name): subnet \(profile.subnetCIDR) is no CIDR")
@@ -54,7 +54,10 @@ extension LabPlan {
             resolver: resolver)
     }
 
-    /// What a route leads to: `node1` or `node1/eth1`; nil when there is no such interface.
+    /// The id of the interface that a route leads to.
+    ///
+    /// - Parameter target: `node1` or `node1/eth1`.
+    /// - Returns: nil when there is no such interface.
     public func interfaceID(of target: String) -> String? {
         let parts = target.split(separator: "/").map(String.init)
         guard let node = parts.first.flatMap({ node($0) }) else { return nil }

@@ -3,20 +3,21 @@ import Digest
 import NetAddress
 import Scenario
 
-/// A lab profile, worked out: every node with its names and addresses. Pure.
+/// A lab profile with everything worked out: the names and addresses of every node.
 public struct LabPlan: Codable, Sendable {
     public struct Node: Codable, Sendable, Hashable {
         public let name: String
-        /// Underlay address, dotted.
+        /// The underlay address, in dotted form.
         public let address: String
         public let mac: String
         public let tap: String
-        /// `eni-` and 17 hexadecimal digits, as flow logs name it.
+        /// The id of the node's first interface as flow logs name it: `eni-` and 17 hexadecimal digits.
         public let interfaceID: String
         public let podCIDR: String
-        /// What the internet gateway makes of the node's address (198.51.100.0/24, RFC 5737); empty without one.
+        /// The public address that the internet gateway gives the node, of 198.51.100.0/24 (RFC 5737); empty without a
+        /// gateway.
         public let publicAddress: String
-        /// Interfaces besides eth0.
+        /// The node's interfaces besides eth0.
         public let further: [Interface]
 
         public init(
@@ -43,7 +44,7 @@ public struct LabPlan: Codable, Sendable {
         public let mac: String
         public let tap: String
         public let interfaceID: String
-        /// A subnet's name.
+        /// The name of the interface's subnet.
         public let subnet: String
     }
 
@@ -51,11 +52,11 @@ public struct LabPlan: Codable, Sendable {
     public let nodes: [Node]
     public let gateway: String
     public let prefixLength: Int
-    /// EKS' own, where a profile names none.
+    /// The range of services where a profile names none; it is the one of EKS.
     static let usualServiceRange = IPv4CIDR(IPv4Address(10, 100, 0, 0), prefixLength: 16) ?? .any
-    /// Ranges of all pods.
+    /// The ranges of all pods.
     public let clusterPodCIDRs: [String]
-    /// Port on which a node itself answers probes.
+    /// The port on which a node itself answers probes.
     public static let nodePort = WorkloadPlacement.nodePort
 
     /// Where the nodes' public addresses are: TEST-NET-2 (RFC 5737).
@@ -74,7 +75,7 @@ public struct LabPlan: Codable, Sendable {
         guard profile.nodeCount <= hosts, profile.nodeCount <= LabProfile.mostNodes else {
             throw LabError(.plan, "lab \(profile.name): no room for \(profile.nodeCount) nodes")
         }
-        // The first share stays free: node1 has the second.
+        // The first share stays free, so node1 has the second one.
         var shares: [IPv4CIDR] = []
         for (place, name) in zip(1..., profile.nodeNames) {
             guard let share = pool.share(place) else {
@@ -105,8 +106,8 @@ public struct LabPlan: Codable, Sendable {
         }
     }
 
-    /// Cards that may be plugged into a node besides those it is born with: none where addresses come from elsewhere than
-    /// the cloud's interfaces.
+    /// How many interfaces can be plugged into a node besides those that it boots with. It is 0 unless pods get their
+    /// addresses from the cloud's interfaces.
     public var hotplugSlots: Int {
         guard
             profile.datapathValues["ipam.mode"] == "eni" || profile.datapathValues["eni.enabled"] == "true"

@@ -1,12 +1,14 @@
 import Fabric
 import NodeProtocol
 
-/// State of the whole lab that a fault may leave changed: compared before a fault and after it was healed.
+/// The state of the whole lab that a fault may leave changed. A snapshot from before a fault is compared with one from
+/// after healing.
 public struct LabSnapshot: Sendable {
-    /// Lines by what they are of: `node1 routes` → routes. Sorted, without counters.
+    /// Lines of text by what they describe, for example the routes of `node1 routes`. They are sorted and have no
+    /// counters.
     public let state: [String: [String]]
 
-    /// Lines that are in one and not in the other: `node1 qdiscs: + qdisc netem … on eth0`.
+    /// The lines that are in only one of two snapshots: `node1 qdiscs: + qdisc netem … on eth0`.
     public func differences(since before: LabSnapshot) -> [String] {
         var found: [String] = []
         for key in Set(state.keys).union(before.state.keys).sorted() {
@@ -18,7 +20,7 @@ public struct LabSnapshot: Sendable {
         return found
     }
 
-    /// Lines that are more often in the first than in the second.
+    /// The lines that occur more often in the first list than in the second.
     private static func surplus(_ lines: [String], over others: [String]) -> [String] {
         var left = others.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
         return lines.filter { line in
@@ -28,13 +30,13 @@ public struct LabSnapshot: Sendable {
         }
     }
 
-    /// The same without pods and their interfaces (`lxc…`, `veth…`).
+    /// The snapshot without pods and their interfaces (`lxc…`, `veth…`).
     public var withoutPods: LabSnapshot {
         LabSnapshot(
             state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !Self.isOfPods($0) } })
     }
 
-    /// An interface of a pod, or the route to one.
+    /// Whether a line is about an interface of a pod, or the route to one.
     private static func isOfPods(_ line: String) -> Bool {
         line.hasPrefix("lxc") || line.hasPrefix("veth") || line.contains("/32 dev labrun_host")
     }
@@ -70,7 +72,7 @@ extension Cluster {
         return LabSnapshot(state: state)
     }
 
-    /// A node's own reading; nil when it cannot be asked.
+    /// The reading of a node; nil when the node cannot be asked.
     public func snapshot(of node: ClusterNode) async -> NodeSnapshot? {
         guard await node.state.power == .running,
             case .snapshot(let snapshot)? = try? await node.call(.snapshot, within: .seconds(3))
@@ -87,15 +89,15 @@ extension ClusterNode {
         return snapshot
     }
 
-    /// Queueing disciplines as the node's kernel lists them; nil when it cannot be asked.
+    /// The queueing disciplines that the node's kernel lists; nil when the node cannot be asked.
     public func qdiscs() async -> [String]? { await reading()?.qdiscs }
 
-    /// Carrier of eth0 as the node sees it; nil when it cannot be asked.
+    /// Whether the node sees a carrier on eth0; nil when the node cannot be asked.
     public func underlayCarrier() async -> Bool? {
         await reading().flatMap { Self.carrier(in: $0) }
     }
 
-    /// Carrier of eth0 in a reading; nil when it has no such interface.
+    /// Whether eth0 has a carrier in a reading; nil when the node has no such interface.
     public static func carrier(in snapshot: NodeSnapshot) -> Bool? {
         snapshot.links.first { $0.hasPrefix("eth0 ") }.map { $0.hasSuffix(" running") || $0.contains(" running ") }
     }

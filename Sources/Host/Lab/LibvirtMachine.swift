@@ -2,16 +2,16 @@ import Foundation
 import Libvirt
 import Synchronization
 
-/// Nodes as libvirt domains of the lab's own, embedded driver.
+/// Runs nodes as domains of libvirt's embedded driver, which belongs to the lab.
 public final class LibvirtHypervisor: Sendable {
     public struct Boot: Sendable {
         public var kernelPath: String
         public var initrdPath: String
         /// `kvm` or `tcg`
         public var accelerator: String
-        /// What the kernel needs to be told besides.
+        /// Further kernel parameters.
         public var parameters: [String]
-        /// The read-only userland disk, where a lab needs one.
+        /// The path of the read-only userland disk; nil for a lab that needs none.
         public var userlandPath: String?
         public init(
             kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
@@ -36,7 +36,7 @@ public final class LibvirtHypervisor: Sendable {
     public static func open(
         directory: String, capabilitiesCache: String, consoleDirectory: String, boot: Boot
     ) async throws -> LibvirtHypervisor {
-        // The driver's own log is an artifact, not the engineer's standard error (3: warnings and worse).
+        // The driver's log goes into a file and not to standard error. 3 stands for warnings and worse.
         setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(consoleDirectory)/libvirt.log", 1)
         let connection = try await Connection.open(
             root: EmbedRoot(path: directory + "/v", sharedCache: capabilitiesCache))
@@ -52,16 +52,17 @@ public final class LibvirtHypervisor: Sendable {
     }
 
     /// What the kernel is started with. A panic ends the machine at once and is seen. Without the crypto self-tests a
-    /// node is up 0.27 s earlier (of 1.95 s, QEMU 7.2 under TCG); expedited grace periods spare namespaces and filters theirs.
-    /// Security modules look at every packet and socket; IPv6, which nothing here speaks, costs each network namespace
-    /// 100 KiB: with 33 pods on a node, 20 MiB of its 128 are free instead of 16.
+    /// node is up 0.27 s earlier (of 1.95 s, QEMU 7.2 under TCG); expedited grace periods spare namespaces and filters
+    /// theirs. Security modules look at every packet and socket; IPv6, which nothing here speaks, costs each network
+    /// namespace 100 KiB: with 33 pods on a node, 20 MiB of its 128 are free instead of 16.
     static let kernelArguments = [
         "console=ttyS0", "panic=-1", "oops=panic", "loglevel=4", "tsc=reliable", "mitigations=off", "nokaslr",
         "random.trust_cpu=on", "cryptomgr.notests=1", "rcupdate.rcu_expedited=1", "net.ifnames=0",
         "rootfstype=ramfs", "rdinit=/init", "lsm=capability", "ipv6.disable=1",
     ]
 
-    /// - Parameter hotplugSlots: cards that can be plugged in while it runs, besides those that it has.
+    /// - Parameter hotplugSlots: How many interfaces can be plugged in while the machine runs, besides those that it
+    ///   has.
     public func machine(
         for node: LabPlan.Node, index: Int, memoryMiB: Int, hotplugSlots: Int = 0
     ) -> any NodeMachine {
@@ -98,11 +99,11 @@ public final class LibvirtHypervisor: Sendable {
     }
 }
 
-/// One node's domain; made anew at every power-on.
+/// The domain of a node. It is defined anew at every power-on.
 final class LibvirtMachine: NodeMachine {
     private let connection: Connection
     private let spec: DomainSpec
-    /// Cards that it has now, those plugged in later too.
+    /// The interfaces that the machine has now, those plugged in later among them.
     private let interfaces: Mutex<[DomainSpec.Interface]>
     private let domain = Mutex<Domain?>(nil)
     let powerEvents: AsyncStream<PowerEvent>
@@ -140,7 +141,7 @@ final class LibvirtMachine: NodeMachine {
     func start() async throws {
         var spec = spec
         spec.interfaces = interfaces.withLock { $0 }
-        // A root port for each card there is, and the free ones.
+        // PCI needs a root port for each interface that is there and for each free slot.
         spec.hotplugSlots -= spec.interfaces.count - self.spec.interfaces.count
         let created = try await connection.create(spec)
         domain.withLock { $0 = created }
@@ -173,7 +174,7 @@ final class LibvirtMachine: NodeMachine {
 
     private static let unplugging = Duration.seconds(10)
 
-    /// Waits for the guest to let go of a card.
+    /// Waits until the guest has let go of an interface.
     private func isRemoved(_ mac: String, of domain: Domain, _ events: AsyncStream<DomainEvent>) async throws -> Bool {
         let name = spec.name
         return try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -199,8 +200,8 @@ final class LibvirtMachine: NodeMachine {
         do {
             info = try await domain.info()
         } catch let error as LibvirtError where error.saysNotRunning || domain.processIdentifier() == nil {
-            // A transient domain that ended is not known any more (libvirt 9 fails without an error of its own then), and
-            // its QEMU is gone. Any other failure says nothing of its power.
+            // A transient domain that ended is not known any more (libvirt 9 fails without an error of its own then),
+            // and its QEMU is gone. Any other failure says nothing of its power.
             return .stopped
         }
         switch info.state {

@@ -4,26 +4,26 @@ import NodeProtocol
 public struct NodeState: Sendable {
     public enum Power: String, Sendable { case off, running, paused, stopped }
     public var power: Power = .off
-    /// Why it is stopped, in the hypervisor's words.
+    /// Why the machine is stopped, in the hypervisor's words.
     public var powerReason = ""
-    /// The runtime answers on this boot.
+    /// The runtime's hello of this boot; nil until it has answered.
     public var runtime: HelloReply?
-    /// Times the runtime started; more than one: it rebooted.
+    /// How many times the runtime has started. More than one means that the node rebooted.
     public var boots = 0
     public var agent: AgentState?
-    /// Path of the conflist in force; nil while there is none.
+    /// The path of the conflist in force; nil while there is none.
     public var conflist: String?
-    /// Last lines the agent wrote, oldest first, at most 50.
+    /// The last lines that the agent wrote, oldest first, at most 50.
     public var agentLines: [String] = []
-    /// Programs of its pods, as last heard of, by `namespace/pod/container`.
+    /// The last known states of the programs of its pods, by `NAMESPACE/POD/CONTAINER`.
     public var containers: [String: ContainerState] = [:]
 
-    /// Its runtime can be asked.
+    /// Whether the node's runtime can be asked.
     public var answers: Bool { power == .running && runtime != nil }
 
     public var isReady: Bool { power == .running && runtime != nil && agent?.running == true && conflist != nil }
 
-    /// One sentence for a timeout.
+    /// The state in a sentence, for the message of a timeout.
     public var description: String {
         switch power {
         case .off: return "not started"
@@ -37,27 +37,27 @@ public struct NodeState: Sendable {
     }
 }
 
-/// How a node's machine is driven. libvirt is the one that ships; another hypervisor takes its place here.
+/// Drives the machine of a node. The implementation that ships uses libvirt.
 public protocol NodeMachine: Sendable {
-    /// Powers it on with its kernel and NIC; the channel's socket exists afterwards.
+    /// Powers the machine on. After the call the socket of the out-of-band channel exists.
     func start() async throws
-    /// Pulls the plug.
+    /// Ends the machine at once, as pulling the plug does.
     func stop() async throws
     func pause() async throws
     func resume() async throws
-    /// Carrier of the node's underlay NIC.
+    /// Gives the node's underlay interface a carrier, or takes it away.
     func setLink(up: Bool) async throws
-    /// Plugs a card into the running machine; it keeps it over restarts. The guest finds it some 20 ms later.
-    /// - Parameter tap: exists already.
+    /// Plugs an interface into the running machine, which keeps it over restarts. The guest finds it some 20 ms later.
+    /// - Parameter tap: The name of the tap, which must exist.
     func attachInterface(tap: String, mac: String) async throws
-    /// Unplugs a card; returns when the guest has let go of it.
+    /// Unplugs an interface, and returns when the guest has let go of it.
     func detachInterface(mac: String) async throws
     func power() async throws -> NodeState.Power
-    /// Changes of power, whoever caused them.
+    /// The changes of the machine's power, whoever caused them.
     var powerEvents: AsyncStream<PowerEvent> { get }
-    /// Unix socket of the out-of-band channel.
+    /// The path of the unix socket of the out-of-band channel.
     var channelPath: String { get }
-    /// File with the serial console.
+    /// The path of the file with the output of the serial console.
     var consolePath: String { get }
 }
 

@@ -1,9 +1,9 @@
 import NodeProtocol
 
-/// One program run in one freshly booted node that has no network: how kernels and images are tried out.
+/// Runs one program in a freshly booted node without a network. Kernels and images are tried out so.
 public enum NodeTrial {
     public struct Request: Codable, Sendable {
-        /// Name of the node in messages.
+        /// The node's name in messages.
         public var node: String
         public var kernelPath: String
         public var initrdPath: String
@@ -13,13 +13,13 @@ public enum NodeTrial {
         public var parameters: [String]
         public var memoryMiB: Int
         public var processors: Int
-        /// Keeps QEMU's capabilities between labs.
+        /// The directory that keeps QEMU's capabilities between labs.
         public var capabilitiesCache: String
-        /// Program in the node, absolute, and its arguments.
+        /// The absolute path of a program in the node, and its arguments.
         public var command: [String]
-        /// For the boot and for the program, each.
+        /// The time in seconds that the boot may take, and the program, too.
         public var seconds: Double
-        /// The userland disk, when the program needs it.
+        /// The path of the userland disk, when the program needs it.
         public var userlandPath: String?
         /// Texts that the program reads, by paths below `/run` in the node; they need the userland disk.
         public var files: [String: String]
@@ -46,7 +46,7 @@ public enum NodeTrial {
     public struct Outcome: Codable, Sendable {
         /// `uname -r` in the node.
         public let kernel: String
-        /// From power-on until the runtime answered.
+        /// The time from power-on until the runtime answered.
         public let bootSeconds: Double
         /// Of the program alone.
         public let runSeconds: Double

@@ -1,5 +1,5 @@
-import Readings
 import NodeProtocol
+import Readings
 
 extension Outcome {
     /// A node's reading in the words of the matrix.

@@ -29,8 +29,8 @@ extension Cluster {
         if !planned.isEmpty { try await start(planned, keepsWaiting: true) }
     }
 
-    /// Gives every node another instance type, as a cloud does: the machine is stopped, changed, and started again with the
-    /// interfaces that it had. Its pods are made anew.
+    /// Gives every node another instance type, as a cloud does: the machine is stopped, changed, and started again with
+    /// the interfaces that it had. Its pods are made anew.
     ///
     /// - Throws: `LabError` when the machines have no room for the type's interfaces.
     func resize(to type: String) async throws {

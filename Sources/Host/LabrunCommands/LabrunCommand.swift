@@ -11,11 +11,13 @@ public struct LabrunCommand: AsyncParsableCommand {
             """, version: LabrunVersion.text,
         subcommands: [
             ScenarioCommand.self, ImageCommand.self, DoctorCommand.self, SchemaCommand.self, ReportCommand.self,
+            DocsCommand.self,
         ])
 
     public init() {}
 
-    /// Parses and runs; bad usage ends with 2, as documented, where the parser's own would be 64.
+    /// Parses the command line and runs the command. Bad usage ends with exit code 2, as documented; the parser's own
+    /// code for it is 64.
     public static func start() async -> Never {
         do {
             var command = try parseAsRoot()

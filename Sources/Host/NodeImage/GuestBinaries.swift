@@ -12,6 +12,8 @@ struct GuestBinaries: Sendable {
 
     let labnode: Binary
     let datapathd: Binary
+    /// Checks and measures the datapath; nil in the images of labs.
+    var labverify: Binary?
 
     /// Directories that are searched, first match wins: `$LABRUN_GUEST_DIR`, `guest/` next to the real executable, and
     /// `../libexec/labrun/` as an installation has it.
@@ -22,16 +24,21 @@ struct GuestBinaries: Sendable {
         return [directory + "/guest", (directory + "/../libexec/labrun" as NSString).standardizingPath]
     }
 
-    /// Finds and hashes both binaries in the first directory that has them.
-    static func locate(in directories: [String]) throws -> GuestBinaries {
+    /// Finds and hashes the binaries in the first directory that has them all.
+    ///
+    /// - Parameter withChecks: whether `labverify` is one of them.
+    static func locate(in directories: [String], withChecks: Bool = false) throws -> GuestBinaries {
+        let names = ["labnode", "datapathd"] + (withChecks ? ["labverify"] : [])
         for directory in directories {
-            let paths = ["labnode", "datapathd"].map { directory + "/" + $0 }
+            let paths = names.map { directory + "/" + $0 }
             guard paths.allSatisfy({ FileManager.default.isReadableFile(atPath: $0) }) else { continue }
-            return GuestBinaries(labnode: try measure(paths[0]), datapathd: try measure(paths[1]))
+            return GuestBinaries(
+                labnode: try measure(paths[0]), datapathd: try measure(paths[1]),
+                labverify: withChecks ? try measure(paths[2]) : nil)
         }
         let places = directories.isEmpty ? "no directory is known" : directories.joined(separator: ", ")
         throw ImageError(
-            .guestBinaryMissing, "labnode and datapathd were not found (looked in: \(places))",
+            .guestBinaryMissing, "\(names.joined(separator: " and ")) were not found (looked in: \(places))",
             mend: "run 'make build', or set LABRUN_GUEST_DIR to the directory that has them")
     }
 

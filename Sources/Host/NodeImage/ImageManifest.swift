@@ -7,6 +7,8 @@ struct ImageManifest: Sendable, Codable, Equatable {
     let kernel: ResolvedKernel
     let labnodeSHA256: String
     let datapathdSHA256: String
+    /// Nil in the images of labs.
+    let labverifySHA256: String?
     let kernelBytes: Int
     let initrdBytes: Int
     let initrdSHA256: String

@@ -7,18 +7,22 @@ public struct ImageRecipe: Sendable, Codable, Equatable {
     /// Modules that the node has at hand and loads when the kernel asks for them (`modprobe`), by name, with what they
     /// depend on. The same rule for a name.
     public let modulesOnDemand: [String]
+    /// Whether the node has `labverify`, which checks and measures the datapath. Nodes of labs do without: all that an image
+    /// holds lies in a node's RAM.
+    public let hasChecks: Bool
 
     public init(
         series: KernelSeries, modules: [String] = ImageRecipe.standardModules,
-        modulesOnDemand: [String] = ImageRecipe.standardModulesOnDemand
+        modulesOnDemand: [String] = ImageRecipe.standardModulesOnDemand, hasChecks: Bool = false
     ) {
         self.series = series
         self.modules = modules
         self.modulesOnDemand = modulesOnDemand
+        self.hasChecks = hasChecks
     }
 
     /// Counts up with every change to the layout of the image or to how the kernel is prepared.
-    static let version = 3
+    static let version = 4
 
     /// The link to the lab host comes first, so that a node that fails on a later module can still tell.
     public static let standardModules = [

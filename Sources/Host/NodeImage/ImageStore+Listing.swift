@@ -25,10 +25,16 @@ extension ImageStore {
         }.map(\.0)
     }
 
-    /// Digests that `ensure` would answer with now, without building: the images of today's guest binaries.
+    /// Digests that `ensure` would answer with now, without building: the images of today's guest binaries, those that check
+    /// the datapath too.
     public func current() -> Set<String> {
-        guard let guest = try? GuestBinaries.locate(in: guestDirectories) else { return [] }
-        return Set(KernelSeries.allCases.compactMap { cached(ImageRecipe(series: $0), guest)?.digest })
+        let digests = [false, true].flatMap { hasChecks -> [String] in
+            guard let guest = try? GuestBinaries.locate(in: guestDirectories, withChecks: hasChecks) else { return [] }
+            return KernelSeries.allCases.compactMap {
+                cached(ImageRecipe(series: $0, hasChecks: hasChecks), guest)?.digest
+            }
+        }
+        return Set(digests)
     }
 
     /// Removes every image whose digest is not in `keeping`, userland disks that are not the current one, incomplete ones, leftovers of killed builds, and the

@@ -71,7 +71,7 @@ public struct ImageStore: Sendable {
     public func ensure(
         _ recipe: ImageRecipe, refresh: Bool = false, progress: Progress? = nil
     ) async throws -> NodeImageArtifact {
-        let guest = try GuestBinaries.locate(in: guestDirectories)
+        let guest = try GuestBinaries.locate(in: guestDirectories, withChecks: recipe.hasChecks)
         if !refresh, let artifact = cached(recipe, guest) { return artifact }
 
         try cache.makeDirectories()
@@ -87,12 +87,13 @@ public struct ImageStore: Sendable {
     }
 
     static func digest(_ recipe: ImageRecipe, _ kernel: ResolvedKernel, _ guest: GuestBinaries) -> String {
-        let lines = [
-            "labrun node image \(ImageRecipe.version)",
-            "kernel \(KernelTree.digest(of: recipe, kernel))",
-            "labnode \(guest.labnode.sha256)",
-            "datapathd \(guest.datapathd.sha256)",
-        ]
+        let lines =
+            [
+                "labrun node image \(ImageRecipe.version)",
+                "kernel \(KernelTree.digest(of: recipe, kernel))",
+                "labnode \(guest.labnode.sha256)",
+                "datapathd \(guest.datapathd.sha256)",
+            ] + (guest.labverify.map { ["labverify \($0.sha256)"] } ?? [])
         return SHA256Digest.hex(of: Array(lines.joined(separator: "\n").utf8))
     }
 
@@ -123,7 +124,8 @@ public struct ImageStore: Sendable {
         }
         let manifest = ImageManifest(
             digest: digest, recipe: recipe, kernel: kernel, labnodeSHA256: guest.labnode.sha256,
-            datapathdSHA256: guest.datapathd.sha256, kernelBytes: tree.kernelBytes, initrdBytes: sink.bytes,
+            datapathdSHA256: guest.datapathd.sha256, labverifySHA256: guest.labverify?.sha256,
+            kernelBytes: tree.kernelBytes, initrdBytes: sink.bytes,
             initrdSHA256: sink.sha256)
         let description = try makeSink(output + "/manifest.json")
         try JSONEncoder.stable.encode(manifest).withUnsafeBytes { try description.write($0) }

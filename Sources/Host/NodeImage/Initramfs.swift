@@ -60,6 +60,7 @@ struct Initramfs {
             "etc/labrun/modules.demand": .bytes(Array(demandIndex.utf8)),
             "etc/labrun/modules": .bytes(Array(modules.map { "/\(base)\($0.path)\n" }.joined().utf8)),
         ]
+        if let labverify = guest.labverify { entries["usr/bin/labverify"] = copy(of: labverify) }
         for module in modules + modulesOnDemand {
             let file = GuestBinaries.Binary(
                 path: "\(modulesDirectory)/\(module.path)", bytes: module.bytes, sha256: module.sha256)

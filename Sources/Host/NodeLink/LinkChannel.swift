@@ -2,10 +2,10 @@ import Foundation
 import NodeProtocol
 import Synchronization
 
-/// State of a link and the thread that serves its socket. All state is in `state`; the socket and the decoder belong to
-/// the thread alone.
+/// The state of a link, and the thread that serves its socket. All shared state is in `state`; only the thread uses the
+/// socket and the decoder.
 final class LinkChannel: Sendable {
-    /// Framed bytes that may wait for the socket; more requests wait unframed.
+    /// How many framed bytes may wait for the socket. Further requests wait unframed.
     static let highWater = 1 << 20
     static let maximumCalls = 4096
 
@@ -27,7 +27,9 @@ final class LinkChannel: Sendable {
 
     // MARK: Callers
 
-    /// `json` nil waits for the hello instead of sending a request.
+    /// Sends a request and waits for its reply.
+    ///
+    /// - Parameter json: The request; nil to send none and wait for the reply to the hello.
     func call(name: String, json: [UInt8]?, deadline: Duration) async throws -> Frame {
         if let json, json.count > Frame.maximumLength {
             throw NodeLinkError(
@@ -50,7 +52,7 @@ final class LinkChannel: Sendable {
     }
 
     private func start(_ id: UInt64, _ call: LinkCall) {
-        // A link that is ready already has its hello.
+        // A link that is ready has had the reply to its hello.
         let hello: Frame? = state.withLock { state in
             guard call.json == nil, state.phase == .ready, !state.cancelledEarly.contains(id) else { return nil }
             state.starting.remove(id)
@@ -119,7 +121,7 @@ final class LinkChannel: Sendable {
         state.withLock { if $0.phase != .closed { $0.phase = phase } }
     }
 
-    /// Serves one connection until it ends; answers why it ended.
+    /// Serves one connection until it ends, and answers why it ended.
     private func serve(_ socket: consuming LinkSocket) -> String {
         var decoder = FrameDecoder()
         greet()
@@ -198,7 +200,7 @@ final class LinkChannel: Sendable {
         let session = state.withLock { $0.session }
         guard let event = try? frame.decode(NodeEvent.self) else { return }
         if frame.session == 0, case .started(let hello) = event {
-            // A runtime that has no session: the node booted, and what was in flight is gone.
+            // The node's runtime has no session: the node has booted anew, and requests that were under way are lost.
             let calls: [LinkCall]? = state.withLock { state in
                 if state.phase == .ready, hello.bootID == state.bootID { return nil }
                 return state.takeSent()

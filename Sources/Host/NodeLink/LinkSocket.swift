@@ -2,7 +2,7 @@ import Glibc
 
 /// Wakes the link's thread from any other.
 final class LinkWake: Sendable {
-    /// Readable after `signal()`. A pipe: Glibc's module has no eventfd.
+    /// A descriptor that is readable after `signal()`. It is a pipe, because Swift's Glibc module has no eventfd.
     let descriptor: Int32
     private let writeEnd: Int32
 
@@ -53,7 +53,7 @@ struct LinkSocket: ~Copyable {
         case failed(String)
     }
 
-    /// nil with `errno` set when nobody listens there (yet).
+    /// Connects; nil, with `errno` set, when nobody listens there (yet).
     init?(connecting path: String) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

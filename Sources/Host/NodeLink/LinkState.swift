@@ -1,9 +1,9 @@
 import NodeProtocol
 
-/// A request under way.
+/// A request that waits for its reply.
 struct LinkCall {
     let name: String
-    /// nil: waits for the hello.
+    /// The request; nil for one that only waits for the reply to the hello.
     let json: [UInt8]?
     let deadline: ContinuousClock.Instant
     let patience: Duration
@@ -11,7 +11,7 @@ struct LinkCall {
     var sent = false
 }
 
-/// Bytes on their way to the socket.
+/// The bytes that are on their way to the socket.
 struct LinkOutbox {
     private var chunks: [[UInt8]] = []
     private var offset = 0
@@ -56,15 +56,15 @@ struct LinkState {
     var phase = Phase.connecting(lastError: "not tried yet")
     var session: UInt32 = 0
     var bootID: String?
-    /// The last hello that was answered.
+    /// The last reply to a hello.
     var hello: Frame?
     var lastCall: UInt64 = 0
     var calls: [UInt64: LinkCall] = [:]
-    /// Requests not yet in the outbox, oldest first.
+    /// The numbers of requests that are not in the outbox yet, oldest first.
     var unsent: [UInt64] = []
-    /// Numbered, not yet in `calls`.
+    /// Requests that have a number and are not in `calls` yet.
     var starting: Set<UInt64> = []
-    /// Of those, the ones cancelled already.
+    /// Those of them that were cancelled already.
     var cancelledEarly: Set<UInt64> = []
     var outbox = LinkOutbox()
     var droppedEvents = 0

@@ -9,13 +9,14 @@ import NodeProtocol
 public final class NodeLink: Sendable {
     public let node: String
     public let path: String
-    /// What the node says unasked. The oldest are dropped beyond 4,096 unread ones, see `droppedEvents`. One consumer.
+    /// The events that the node sends unasked. At most 4,096 unread ones are kept, and the oldest are dropped
+    /// (`droppedEvents`). The stream has one consumer.
     public let events: AsyncStream<NodeEvent>
     private let channel: LinkChannel
 
     /// - Parameters:
-    ///   - node: name for messages.
-    ///   - path: unix socket, at most 107 bytes.
+    ///   - node: The node's name, for messages.
+    ///   - path: The path of the unix socket, at most 107 bytes.
     public init(node: String, path: String) {
         self.node = node
         self.path = path
@@ -31,7 +32,7 @@ public final class NodeLink: Sendable {
 
     deinit { channel.close() }
 
-    /// Events dropped because nobody read them in time.
+    /// The number of events that were dropped because nobody read them in time.
     public var droppedEvents: Int { channel.droppedEvents }
     /// What the link is doing, for messages: `connecting: …`, `connected, no hello yet`, `ready`.
     public var stateDescription: String { channel.stateDescription }
@@ -47,14 +48,14 @@ public final class NodeLink: Sendable {
         return hello
     }
 
-    /// A node's reply and the records that came with it.
+    /// A node's reply, and the bytes that came with it: records, or what the agent answered.
     public struct Answer: Sendable {
         public let reply: NodeReply
         public let blob: [UInt8]
     }
 
     /// Sends a request as soon as the node is ready and waits for its reply.
-    /// - Parameter deadline: from now, the time until the node is ready included.
+    /// - Parameter deadline: The time that the call may take from now on, including the time until the node is ready.
     /// - Throws: `NodeLinkError`; a `.failed` reply is thrown as `failed`.
     public func call(_ request: NodeRequest, deadline: Duration) async throws -> Answer {
         let frame = try await channel.call(
@@ -79,8 +80,8 @@ public final class NodeLink: Sendable {
 }
 
 extension NodeLink {
-    /// Runs a plan on the node. The deadline is twice the plan's own, which is each probe's from its first packet on, plus
-    /// `slack` for sending them all.
+    /// Runs a plan of probes on the node. The deadline of a plan counts for each probe from its first packet on; the
+    /// call may take twice as long, plus `slack` for sending all of them.
     public func probe(
         _ plan: ProbePlan, slack: Duration = .seconds(15)
     ) async throws -> (summary: ProbeSummary, results: [ProbeResult]) {
@@ -91,7 +92,7 @@ extension NodeLink {
         return (summary, results)
     }
 
-    /// What this node's receivers saw of a plan, whichever node sent it.
+    /// What this node's receivers saw of a plan, whichever node sent the probes.
     public func sightings(plan: UInt64, deadline: Duration = .seconds(10)) async throws -> [Sighting] {
         let answer = try await call(.sightings(plan: plan), deadline: deadline)
         guard case .sightings = answer.reply, let sightings = Sightings.decode(answer.blob) else {

@@ -1,9 +1,9 @@
 /// Why a node did not do what it was asked.
 public struct NodeLinkError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
-        /// No reply within the deadline.
+        /// No reply came within the deadline.
         case timeout
-        /// The channel was lost after the request had been sent: it may have been carried out.
+        /// The channel was lost after the request had been sent. The request may have been carried out.
         case connectionLost
         /// The node booted anew after the request had been sent.
         case nodeRestarted
@@ -13,7 +13,7 @@ public struct NodeLinkError: Error, Sendable, CustomStringConvertible {
         case overloaded
         /// The node answered that it failed: see `failure`.
         case failed
-        /// A reply that is not readable or of another kind than the request's.
+        /// The reply cannot be read, or is of another kind than the request asks for.
         case malformedReply
         /// The calling task was cancelled.
         case cancelled

@@ -3,13 +3,13 @@ import Readings
 /// One measured cell, before anybody judges it.
 public struct ProbeMeasurement: Sendable, Hashable {
     public let key: CellKey
-    /// With the usual source expected (`SourceExpectation`).
+    /// The outcome where the usual source is expected (`SourceExpectation`).
     public let observed: Outcome
-    /// What it is whatever source the receiver saw.
+    /// The outcome regardless of the source that the receiver saw.
     public let reached: Outcome
-    /// Sources that the receiver saw, `address:port`.
+    /// The sources that the receiver saw, as `ADDRESS:PORT`.
     public let sources: [String]
-    /// Round trip in microseconds when answered.
+    /// The round trip in microseconds; nil without an answer.
     public let latencyMicros: Int?
     /// The sender's own port or ICMP identifier; nil when it never sent.
     public let localPort: UInt16?
@@ -33,26 +33,26 @@ public struct ProbeMeasurement: Sendable, Hashable {
         self.answered = answered
     }
 
-    /// What it is when the receiver must have seen one of these source addresses and no other.
+    /// The outcome where the receiver must have seen one of these source addresses and no other.
     public func outcome(expecting addresses: [String]) -> Outcome {
-        // An answer that no receiver vouches for stays what it is.
+        // Where no receiver confirms the request there is no source to compare.
         guard answered > 0, !sources.isEmpty, reached != .notMeasured else { return observed }
         let wrong = sources.first { source in !addresses.contains(String(source.prefix { $0 != ":" })) }
         return wrong.map { .wrongSource($0) } ?? reached
     }
 }
 
-/// A whole matrix, measured once.
+/// One measurement of a whole matrix.
 public struct Measurement: Sendable {
     public let endpoints: [Endpoint]
     public let probes: [ProbeMeasurement]
     public let seconds: Double
     public let longestRoundTripMicros: Int
-    /// Packets that a UDP or ICMP cell was to be measured with; more were sent where one was sent again.
+    /// How many packets a UDP or ICMP cell is measured with. Where one was sent again, more were sent.
     public let packets: Int
-    /// Nodes that could not be asked, and why.
+    /// Why nodes could not be asked, by node.
     public let missing: [String: String]
-    /// Where packets of a node's endpoints come from, by node.
+    /// The source addresses of packets of a node's endpoints, by node.
     public let senders: [String: SenderAddresses]
 
     public init(

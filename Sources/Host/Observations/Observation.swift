@@ -11,11 +11,13 @@ public struct Observation: Sendable {
     public var healthMissing: [String: String]
     public var flowLog: [FlowLogReading]
     public var wire: [TapPacket]
-    /// Whether captures and flow log missed nothing. When they did, a packet that was not seen may still have been there.
+    /// Whether captures and flow log missed nothing. When they did, a packet that was not seen may still have been
+    /// there.
     public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
     public var pods: [PodReading] = []
-    /// What there is of kube-proxy, by node, or why it could not be read; empty in steps that do not ask (`ObservationNeed`).
+    /// What there is of kube-proxy, by node, or why it could not be read; empty in steps that do not ask
+    /// (`ObservationNeed`).
     public var kubeProxies: [String: Result<KubeProxyReading, any Error>] = [:]
     /// Agent starts since the step began, by node.
     public var agentRestarts: [String: Int]
@@ -24,7 +26,8 @@ public struct Observation: Sendable {
     public var starvation = Starvation()
     /// How far the silence of this round's probes can be believed.
     public var silence = SilenceDoubt()
-    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy host.
+    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy
+    /// host.
     public var healthSilence = SilenceDoubt()
     /// What agents say of their endpoints; empty in steps that do not ask (`ObservationNeed`).
     public var identities: [IdentityReading]
@@ -33,13 +36,12 @@ public struct Observation: Sendable {
     public var findings: [Finding]
     /// Cells of failing probes for which nothing on record gives a cause; nil before the evidence was read.
     public var unexplained: Set<CellKey>?
-    /// Why not all events of a node's agent could be had, by node. A drop that is not on record there may have happened.
+    /// Why not all events of a node's agent could be had, by node. A drop that is not on record there may have
+    /// happened.
     public var datapathGaps: [String: String]
-    /// Of the round that is judged: each probe's flow, and what the agents reported of the flows that failed.
-    public var probes: [ProbeReading]
-    public var datapath: [DatapathReading]
-    /// Addresses of services' backends, by the endpoint's id.
-    public var backends: [String: [String]] = [:]
+    /// The evidence of the round that is judged, indexed: each probe's flow, and what the agents reported of those that
+    /// failed. Nil before it was read.
+    public var paths: PathIndex?
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
         self.endpoints = endpoints
@@ -57,7 +59,5 @@ public struct Observation: Sendable {
         findings = []
         unexplained = nil
         datapathGaps = [:]
-        probes = []
-        datapath = []
     }
 }

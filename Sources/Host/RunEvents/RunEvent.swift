@@ -1,6 +1,6 @@
-import Readings
 import Foundation
 import Matrix
+import Readings
 
 /// The one stream that a run emits. Terminal, JSON, JUnit, HTML and the journal are consumers of it and of nothing else.
 /// One event is one line of `journal.jsonl`.

@@ -1,9 +1,9 @@
-import Readings
 import AgentAPI
 import Diagnosis
 import Fabric
 import Foundation
 import Lab
+import Readings
 
 /// What every agent that still answers says of itself at the end of a run: texts for engineers, dumps of its maps.
 struct AgentArtifacts: Sendable {

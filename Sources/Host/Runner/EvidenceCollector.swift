@@ -123,7 +123,8 @@ struct EvidenceCollector: Sendable {
             ? try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3)) : nil
         let agent = await node.state
         var reading = NodeReading(
-            name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR, tunnelPort: cluster.tunnelPort,
+            name: node.name, address: node.plan.address, podCIDR: node.plan.podCIDR,
+            tunnelPort: cluster.tunnelPort == 0 ? nil : cluster.tunnelPort,
             power: power, answers: snapshot != nil,
             carrier: snapshot.flatMap { ClusterNode.carrier(in: $0) }, agentRunning: snapshot?.agentRunning,
             impairments: snapshot?.qdiscs.filter { $0.contains("netem") } ?? [],
@@ -163,7 +164,7 @@ struct EvidenceCollector: Sendable {
             probes: probes.map {
                 ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders, routers: routers)
             }, wire: observation.wire,
-            datapath: events.readings, flowLog: observation.flowLog, securityGroups: await securityGroups(),
+            datapath: events.events, flowLog: observation.flowLog, securityGroups: await securityGroups(),
             recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
         evidence.pods = observation.pods
         evidence.cloud = await cloud(since: mark.fabric)
@@ -174,11 +175,11 @@ struct EvidenceCollector: Sendable {
         return evidence
     }
 
-    /// Of the addresses of probes that failed and of their services' backends, since the mark: every drop, and the traces of
-    /// the first `addressLimit`.
+    /// Of the addresses of probes that failed and of their services' backends, since the mark: every drop, and the
+    /// traces of the first `addressLimit`.
     func datapath(
         since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint], backends: [String: [String]]
-    ) async -> (readings: [DatapathReading], gaps: [String: String]) {
+    ) async -> (events: [PacketEvent], gaps: [String: String]) {
         let byID = Dictionary(endpoints.map { ($0.id, $0.address) }) { a, _ in a }
         var addresses: [String] = []
         var known: Set<String> = []
@@ -190,7 +191,7 @@ struct EvidenceCollector: Sendable {
         }
         guard !addresses.isEmpty else { return ([], [:]) }
         let all = addresses
-        return await withTaskGroup(of: (String, [DatapathReading], String?).self) { group in
+        return await withTaskGroup(of: (String, [PacketEvent], String?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
                     // Without a mark nothing tells this round's events from those before it.
@@ -201,11 +202,11 @@ struct EvidenceCollector: Sendable {
                     let traces = await events(
                         of: node, since: start, addresses: Array(all.prefix(Self.addressLimit)), dropsOnly: false)
                     return (
-                        node.name, drops.readings + traces.readings.filter { $0.point != "drop" }, drops.gap
+                        node.name, drops.events + traces.events.filter { !$0.isDrop }, drops.gap
                     )
                 }
             }
-            return await group.reduce(into: ([DatapathReading](), [String: String]())) { all, part in
+            return await group.reduce(into: ([PacketEvent](), [String: String]())) { all, part in
                 all.0 += part.1
                 if let gap = part.2 { all.1[part.0] = gap }
             }
@@ -215,26 +216,26 @@ struct EvidenceCollector: Sendable {
     /// Pages through an agent's events; a page that fails ends it.
     private func events(
         of node: ClusterNode, since start: EventMark, addresses: [String], dropsOnly: Bool
-    ) async -> (readings: [DatapathReading], gap: String?) {
-        var readings: [DatapathReading] = []
+    ) async -> (events: [PacketEvent], gap: String?) {
+        var events: [PacketEvent] = []
         var next = start.sequence
         var lost = start.lost
-        while readings.count < Self.eventLimit {
+        while events.count < Self.eventLimit {
             let request = EventRequest(since: next, limit: 2000, addresses: addresses, dropsOnly: dropsOnly)
             do {
                 let batch = try await node.agent(.events, request, as: EventBatch.self, within: .seconds(10))
                 lost = batch.lost
                 guard batch.next > next else {
                     let missed = lost > start.lost ? "\(lost - start.lost) events gave way unread" : nil
-                    return (readings, missed)
+                    return (events, missed)
                 }
-                readings += batch.events.map { DatapathReading($0, node: node.name) }
+                events += batch.events.map { $0.told(by: node.name) }
                 next = batch.next
             } catch {
-                return (readings, "\(error)")
+                return (events, "\(error)")
             }
         }
-        return (readings, "more than \(Self.eventLimit) events")
+        return (events, "more than \(Self.eventLimit) events")
     }
 
     func health(deadline: Duration) async -> (records: [HealthRecord], missing: [String: String]) {
@@ -247,18 +248,6 @@ struct EvidenceCollector: Sendable {
             }
         }
         return (records.sorted { $0.node.compare($1.node, options: .numeric) == .orderedAscending }, missing)
-    }
-}
-
-extension DatapathReading {
-    init(_ event: DatapathEvent, node: String) {
-        self.init(
-            node: node, point: event.dropReason == nil ? event.point : "drop", dropReason: event.dropReason,
-            location: event.location,
-            flow: FlowTuple(
-                protocol: event.protocol, source: event.source, sourcePort: event.sourcePort,
-                destination: event.destination, destinationPort: event.destinationPort, icmpID: event.icmpID),
-            tunnelPeer: event.tunnelPeer, rule: event.rule)
     }
 }
 

@@ -1,8 +1,8 @@
-import Readings
 import Diagnosis
 import Fabric
 import Lab
 import LinuxKernel
+import Readings
 
 /// What the fabric recorded, in the terms of evidence.
 extension EvidenceCollector {

@@ -208,7 +208,7 @@ extension ScenarioRun {
         observation.agentRestarts = now.mapValues { $0 }.reduce(into: [:]) { all, pair in
             all[pair.key] = max(0, pair.value - (starts[pair.key] ?? 0))
         }
-        let cells = judge.cells(observation, paths: nil)
+        let cells = judge.cells(observation)
         return Round(
             observation: observation, cells: cells, results: judge.rounds(observation, cells: cells), mark: mark,
             since: since, stretch: stretch, host: load)
@@ -217,17 +217,14 @@ extension ScenarioRun {
     /// Adds the agents' events, the why chains and the findings to the round that is judged.
     private func diagnose(_ round: inout Round, judge: Judge) async throws {
         let evidence = await collector.evidence(of: round.observation, since: round.mark)
-        let paths = PathIndex(evidence)
         let account = Diagnosis.account(for: evidence)
         round.observation.findings = account.findings
         round.observation.unexplained = account.unexplained
         round.observation.datapathGaps = evidence.datapathGaps
-        round.cells = judge.cells(round.observation, paths: paths)
+        round.observation.paths = account.paths
+        round.cells = judge.cells(round.observation)
         round.results = judge.rounds(round.observation, cells: round.cells)
         round.observation.nodes = evidence.nodes
-        round.observation.probes = evidence.probes
-        round.observation.datapath = evidence.datapath
-        round.observation.backends = evidence.backends
     }
 
     /// The round that was judged, and what its diagnosis found.

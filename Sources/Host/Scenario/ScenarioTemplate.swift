@@ -10,7 +10,7 @@ public enum ScenarioTemplate {
     }
 
     private static let template = """
-        # What a scenario file may say: docs/scenario-format.md. Check it: labrun scenario validate NAME.yaml
+        # What a scenario file may say: docs/reference/scenario-format.md. Check it: labrun scenario validate NAME.yaml
         apiVersion: \(scenarioAPIVersion)
         kind: Scenario
         metadata:

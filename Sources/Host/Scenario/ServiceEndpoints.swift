@@ -1,5 +1,5 @@
-import Readings
 import KubeObjects
+import Readings
 
 /// Where services can be reached, as endpoints of the matrix: pure, so that a file can be checked, explained and run by
 /// the same rule.

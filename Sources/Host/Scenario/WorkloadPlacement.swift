@@ -1,5 +1,5 @@
-import Readings
 import KubeObjects
+import Readings
 
 /// A pod that a workload stands for: its name and its node.
 public struct PlannedPod: Sendable, Hashable {

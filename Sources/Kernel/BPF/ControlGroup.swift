@@ -20,8 +20,8 @@ public enum ControlGroupHook: Sendable, CaseIterable {
 }
 
 extension Program {
-    /// Hangs the program on a control group (a directory of cgroup v2) and all below it, at once in the place of the one
-    /// that is there. It stays until it is detached or the group is removed.
+    /// Hangs the program on a control group (a directory of cgroup v2) and all below it, at once in the place of the
+    /// one that is there. It stays until it is detached or the group is removed.
     public func attach(toControlGroup path: String, _ hook: ControlGroupHook) throws(SystemError) {
         let group = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
         // Without BPF_F_ALLOW_MULTI a second program replaces the first (bpf_prog_attach(2)).

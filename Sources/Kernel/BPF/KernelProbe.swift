@@ -5,8 +5,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// What the running kernel takes, found out by trying: libbpf loads a small program or makes a map, and looks at the answer.
-/// Needs the rights to load programs.
+/// What the running kernel takes, found out by trying: libbpf loads a small program or makes a map, and looks at the
+/// answer. Needs the rights to load programs.
 public enum KernelProbe {
     public enum MapType: Sendable {
         case lruHash, lpmTrie, ringbuf
@@ -57,8 +57,8 @@ public enum KernelProbe {
         return try answer(libbpf_probe_bpf_helper(program, function, nil), "libbpf_probe_bpf_helper", "\(helper)")
     }
 
-    /// libbpf does not probe attach types: `r0 = 1; exit` is loaded for this one. Kernels refuse what they do not know with
-    /// `EINVAL`.
+    /// libbpf does not probe attach types: `r0 = 1; exit` is loaded for this one. Kernels refuse what they do not know
+    /// with `EINVAL`.
     public static func supports(_ hook: SocketHook) throws(SystemError) -> Bool {
         var instructions = [bpf_insn(), bpf_insn()]
         instructions[0].code = UInt8(BPF_ALU64 | BPF_MOV | BPF_K)

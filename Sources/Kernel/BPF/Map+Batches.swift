@@ -5,9 +5,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-// What is generic here and called for tens of thousands of entries is inlinable, so that other modules have it for their types.
-// Many entries in one call (`BPF_MAP_UPDATE_BATCH`, `BPF_MAP_LOOKUP_BATCH`: Linux 5.6, hash maps first). What the kernel does
-// not know of a map it answers with one of `unsupported`, and entries go one by one.
+// What is generic here and called for tens of thousands of entries is inlinable, so that other modules have it for
+// their types. Many entries in one call (`BPF_MAP_UPDATE_BATCH`, `BPF_MAP_LOOKUP_BATCH`: Linux 5.6, hash maps first).
+// What the kernel does not know of a map it answers with one of `unsupported`, and entries go one by one.
 
 /// ENOTSUPP is the kernel's own number, which no header of user space has.
 private let unsupported: Set<Int32> = [-EINVAL, -EOPNOTSUPP, -524, -ENOSPC]
@@ -64,8 +64,8 @@ extension Map {
     }
 
     /// - Parameter visit: sees arrays of keys and of values and how many they hold, several times.
-    /// - Returns: false when the kernel cannot, or when an entry came or went in a way that it cannot follow: then not all were
-    ///   seen.
+    /// - Returns: false when the kernel cannot, or when an entry came or went in a way that it cannot follow: then not
+    ///   all were seen.
     @usableFromInline
     func visitBatches(
         _ visit: (UnsafeRawPointer, UnsafeRawPointer, Int) -> Void

@@ -67,8 +67,8 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         return true
     }
 
-    /// The keys present. A map that changes meanwhile may show a key twice or leave out a new one; a walk ends all the same,
-    /// after at most four times as many steps as the map can hold.
+    /// The keys present. A map that changes meanwhile may show a key twice or leave out a new one; a walk ends all the
+    /// same, after at most four times as many steps as the map can hold.
     public func keys() throws(SystemError) -> [Key] {
         var keys: [Key] = []
         var limit = UInt64(try Self.info(of: descriptor, name: name).max_entries) * 4

@@ -1,5 +1,5 @@
-/// What a map holds, as one number: the same for the same entries in whatever order, another when an entry came, went or changed.
-/// It tells what was changed by mistake, not what was forged.
+/// What a map holds, as one number: the same for the same entries in whatever order, another when an entry came, went
+/// or changed. It tells what was changed by mistake, not what was forged.
 public struct MapDigest: Equatable, Sendable {
     public internal(set) var sum: UInt64
     public internal(set) var count: UInt64

@@ -7,8 +7,8 @@ import LinuxKernel
 
 /// A BPF object file: the maps and programs of one translation unit, opened from memory and loaded into the kernel.
 ///
-/// Owns libbpf's object; closing it closes libbpf's descriptors. `Map` and `Program` values taken from it hold descriptors of
-/// their own and outlive it. What is pinned or attached stays in the kernel.
+/// Owns libbpf's object; closing it closes libbpf's descriptors. `Map` and `Program` values taken from it hold
+/// descriptors of their own and outlive it. What is pinned or attached stays in the kernel.
 public struct Object: ~Copyable {
     /// The object's name as given when it was opened.
     public let name: String
@@ -190,8 +190,8 @@ extension Object {
         }
     }
 
-    /// Loads a second copy with the log at full volume. Programs are loaded in turn into one buffer, so that the last text
-    /// in it belongs to the program that was refused.
+    /// Loads a second copy with the log at full volume. Programs are loaded in turn into one buffer, so that the last
+    /// text in it belongs to the program that was refused.
     private func explainFailure(code: Int32) -> LoadFailure {
         let messages = LibbpfMessages.take()
         let log = UnsafeMutableBufferPointer<CChar>.allocate(capacity: 16 << 20)

@@ -1,7 +1,8 @@
 import CLibbpf
 import LinuxKernel
 
-/// Runs single packets, many of them: memory and options are kept, and of what a run left only the verdict is asked for.
+/// Runs single packets, many of them: memory and options are kept, and of what a run left only the verdict is asked
+/// for.
 public struct PacketRunner: ~Copyable {
     private let options: UnsafeMutablePointer<bpf_test_run_opts>
     private let context: UnsafeMutablePointer<__sk_buff>

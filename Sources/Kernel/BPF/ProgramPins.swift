@@ -5,8 +5,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Programs of one object that stay pinned, so that a process that starts again need not have them verified again: a directory
-/// on a bpffs with the programs, and in `maps` the maps that they were loaded with.
+/// Programs of one object that stay pinned, so that a process that starts again need not have them verified again: a
+/// directory on a bpffs with the programs, and in `maps` the maps that they were loaded with.
 public struct ProgramPins: Sendable {
     /// `/sys/fs/bpf/labrun/programs/lxc-0123456789abcdef`; its name tells builds apart.
     public let directory: String
@@ -72,8 +72,8 @@ public struct ProgramPins: Sendable {
 }
 
 extension Object {
-    /// Pins the programs, and once more the maps that are pinned in `mapDirectory`; after `load`. The directory must not exist,
-    /// the one that it is in must.
+    /// Pins the programs, and once more the maps that are pinned in `mapDirectory`; after `load`. The directory must
+    /// not exist, the one that it is in must.
     public func pin(_ pins: ProgramPins) throws(SystemError) {
         for folder in [pins.directory, pins.directory + "/maps"] {
             try check("mkdir", folder) { mkdir(folder, 0o700) }

@@ -5,7 +5,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The consumer of a `BPF_MAP_TYPE_RINGBUF` map. A ring buffer has one consumer: a second one takes records from the first.
+/// The consumer of a `BPF_MAP_TYPE_RINGBUF` map. A ring buffer has one consumer: a second one takes records from the
+/// first.
 public struct RingBuffer: ~Copyable, @unchecked Sendable {
     // Unchecked: libbpf's handle belongs to no thread, and a value that cannot be copied is used by one at a time.
     private let handle: OpaquePointer

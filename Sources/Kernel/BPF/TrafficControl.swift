@@ -7,8 +7,8 @@ import LinuxKernel
 
 /// Programs as direct-action filters of an interface's clsact qdisc.
 ///
-/// There is one filter of ours per direction, at a fixed priority and handle, so that attaching again replaces it in one step
-/// (packets meet the old program or the new one, never none), and a restarted agent finds what it left.
+/// There is one filter of ours per direction, at a fixed priority and handle, so that attaching again replaces it in
+/// one step (packets meet the old program or the new one, never none), and a restarted agent finds what it left.
 public enum TrafficControl {
     public enum Direction: Sendable, Hashable, CaseIterable {
         /// What the interface receives.

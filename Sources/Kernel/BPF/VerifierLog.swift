@@ -1,4 +1,5 @@
-/// The buffer that libbpf hands to the kernel for one program. libbpf keeps the address, hence a class with a fixed buffer.
+/// The buffer that libbpf hands to the kernel for one program. libbpf keeps the address, hence a class with a fixed
+/// buffer.
 final class VerifierLog {
     /// `BPF_LOG_STATS` of the kernel's `include/linux/bpf_verifier.h`.
     static let statisticsLevel: UInt32 = 4

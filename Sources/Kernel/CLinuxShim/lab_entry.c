@@ -143,8 +143,7 @@ static void wait_for_init(pid_t init, const sigset_t *signals, const struct outc
 }
 
 /// PID 1: reaps whatever is left to it, passes signals to the lab host, and ends with it. When PID 1 ends the kernel
-/// kills
-/// every process of the namespace; mounts and interfaces go with the last one.
+/// kills every process of the namespace; mounts and interfaces go with the last one.
 static void run_init(pid_t host, int lifeline, int parent, const sigset_t *signals, struct outcome *outcome) {
     prctl(PR_SET_NAME, "labrun-init", 0, 0, 0);
     int signal_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -184,8 +183,7 @@ static void run_init(pid_t host, int lifeline, int parent, const sigset_t *signa
 int lab_entry_enter(const struct lab_entry_options *options) {
     prctl(PR_SET_NAME, "labrun-lab", 0, 0, 0);
     // A session of its own: the terminal's signals reach the outer labrun only, which decides. No PR_SET_PDEATHSIG
-    // here: it
-    // fires when the parent's *thread* ends, and that may be a pooled one. The lifeline is the guard.
+    // here: it fires when the parent's *thread* ends, and that may be a pooled one. The lifeline is the guard.
     setsid();
     // Whatever the caller's caller left open without O_CLOEXEC must not keep this lab's files alive, nor end up in a
     // QEMU.

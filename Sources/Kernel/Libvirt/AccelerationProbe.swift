@@ -1,9 +1,8 @@
 import Foundation
 import LinuxKernel
 
-/// Whether hardware virtualisation really works here. `/dev/kvm` can exist, create a virtual CPU and still never run
-/// a kernel,
-/// so the proof is a kernel that boots under it, once per host boot and kernel.
+/// Whether hardware virtualisation really works here. `/dev/kvm` can exist, create a virtual CPU and still never run a
+/// kernel, so the proof is a kernel that boots under it, once per host boot and kernel.
 public struct AccelerationProbe: Sendable {
     /// The answer, and how it was found.
     public struct Answer: Sendable, Hashable, Codable {
@@ -85,7 +84,8 @@ public struct AccelerationProbe: Sendable {
     private func prove(within limit: Duration) throws -> Answer {
         let console = Foundation.Pipe()
         let process = Process()
-        // The guest must not outlive us: it runs outside any lab. setpriv is in util-linux; this thread waits for the guest.
+        // The guest must not outlive us: it runs outside any lab. setpriv is in util-linux; this thread waits for the
+        // guest.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = [
             "--pdeathsig", "KILL", emulator, "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128",

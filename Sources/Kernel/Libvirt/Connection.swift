@@ -9,8 +9,7 @@ import Synchronization
 /// A connection to libvirt's QEMU driver, running in this process (`qemu:///embed`).
 ///
 /// A class, because event callbacks and many tasks share the one handle; the handle is thread-safe and freed with the
-/// last
-/// reference. Every call that blocks runs on a thread of its own.
+/// last reference. Every call that blocks runs on a thread of its own.
 public final class Connection: Sendable {
     /// libvirt's root directory of this lab.
     public let root: EmbedRoot
@@ -48,8 +47,7 @@ public final class Connection: Sendable {
     }
 
     /// Every domain's events from now on, any number of subscribers. libvirt tells of an event after it happened:
-    /// `create`
-    /// may return before `started` arrives.
+    /// `create` may return before `started` arrives.
     public func events() -> AsyncStream<DomainEvent> {
         let number = nextSubscriber.wrappingAdd(1, ordering: .relaxed).newValue
         let (stream, continuation) = AsyncStream<DomainEvent>.makeStream()
@@ -74,9 +72,8 @@ public final class Connection: Sendable {
         return domain
     }
 
-    /// Destroys every domain that is left, in parallel; used at teardown. Errors of domains that stopped by
-    /// themselves are
-    /// not errors.
+    /// Destroys every domain that is left, in parallel; used at teardown. Errors of domains that stopped by themselves
+    /// are not errors.
     public func destroyAll() async throws {
         let handles = try await onOwnThread("libvirt list") { [handle] in try handle.domains() }
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -61,9 +61,9 @@ struct DomainXML: TypedElement {
             var name: String
         }
 
-        /// What a kernel uses for speed or safety where it is wired, and QEMU emulates step by step: string moves by the
-        /// byte (erms, fsrm), a switch of the address translation around every copy to user space (smap, pku), and a
-        /// fifth level of page tables (la57).
+        /// What a kernel uses for speed or safety where it is wired, and QEMU emulates step by step: string moves by
+        /// the byte (erms, fsrm), a switch of the address translation around every copy to user space (smap, pku), and
+        /// a fifth level of page tables (la57).
         static let costlyWhenEmulated = ["erms", "fsrm", "la57", "pku", "smap"]
 
         var mode = "maximum"

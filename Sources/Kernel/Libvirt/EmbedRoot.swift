@@ -35,9 +35,8 @@ public struct EmbedRoot: Sendable, Hashable {
     }
 
     /// Gives capabilities that the driver probed anew to later labs. libvirt rewrites its files in place, so labs do
-    /// not share
-    /// a directory: each has a copy, published whole by rename. A failure costs the next lab a second, so it is
-    /// ignored.
+    /// not share a directory: each has a copy, published whole by rename. A failure costs the next lab a second, so it
+    /// is ignored.
     func publishCapabilities() {
         guard let sharedCache else { return }
         let files = FileManager.default
@@ -77,8 +76,7 @@ public struct EmbedRoot: Sendable, Hashable {
     }
 
     /// `stdio_handler`: the default, virtlogd, would start a daemon outside the namespaces. The rest spares what a
-    /// single
-    /// unprivileged user's machines do not need.
+    /// single unprivileged user's machines do not need.
     static let configuration = """
         stdio_handler = "file"
         namespaces = [ ]

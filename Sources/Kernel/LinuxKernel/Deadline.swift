@@ -76,8 +76,7 @@ extension Duration {
 }
 
 /// Waits until the descriptor is ready for `events` (`POLLIN`, `POLLOUT`) or the deadline has passed; answers `false`
-/// then.
-/// Hang-up and error count as ready: the next read or write says what happened.
+/// then. Hang-up and error count as ready: the next read or write says what happened.
 public func waitUntilReady(_ descriptor: Int32, events: Int16, until deadline: Deadline) throws(SystemError) -> Bool {
     while true {
         var watched = pollfd(fd: descriptor, events: events, revents: 0)

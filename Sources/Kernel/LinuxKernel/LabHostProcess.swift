@@ -74,8 +74,7 @@ public final class LabHostProcess: Sendable {
     public var eventDescriptor: Int32 { events.rawValue }
 
     /// Every line that the lab host writes to its event pipe, without the line feed; ends when the last holder of the
-    /// pipe
-    /// has gone. A last, unfinished line is yielded too. Call it once.
+    /// pipe has gone. A last, unfinished line is yielded too. Call it once.
     public func eventLines() -> AsyncStream<[UInt8]> {
         lineStream("lab events", of: events.rawValue, keeping: self)
     }

@@ -45,9 +45,8 @@ public enum LabNamespace {
     /// Enters the namespaces if the command line says so; `nil` in an ordinary labrun.
     ///
     /// Call it as the very first thing of `main`, before anything that could start a thread: unshare(2) refuses a user
-    /// namespace to a process with threads. Three processes leave the call for one that entered it; only the lab
-    /// host, PID 2
-    /// inside, returns. A failure ends the process with exit code 3 and is thrown in the outer one by
+    /// namespace to a process with threads. Three processes leave the call for one that entered it; only the lab host,
+    /// PID 2 inside, returns. A failure ends the process with exit code 3 and is thrown in the outer one by
     /// `LabHostProcess.spawn`.
     public static func enterIfAsked(_ commandLine: [String] = CommandLine.arguments) -> LabHostChannels? {
         guard commandLine.count >= 3, commandLine[1] == argument else { return nil }

@@ -1,6 +1,5 @@
 /// Reads a blocking descriptor on a thread of its own and yields its lines, without the line feed. A last, unfinished
-/// line is
-/// yielded too. `owner` is what closes the descriptor; it lives until the end of the file.
+/// line is yielded too. `owner` is what closes the descriptor; it lives until the end of the file.
 func lineStream(
     _ name: String, of descriptor: Int32, keeping owner: (any Sendable)? = nil
 ) -> AsyncStream<[UInt8]> {

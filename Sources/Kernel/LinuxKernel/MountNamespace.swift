@@ -11,8 +11,8 @@ private let cloneNewNS: Int32 = 0x0002_0000
 public struct MountNamespace: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
-    /// A copy of the calling thread's mounts, whose changes nobody else sees, changed by the body on a thread of its own.
-    /// Needs CAP_SYS_ADMIN.
+    /// A copy of the calling thread's mounts, whose changes nobody else sees, changed by the body on a thread of its
+    /// own. Needs CAP_SYS_ADMIN.
     public static func create(_ body: @Sendable () throws -> Void) throws -> MountNamespace {
         let number = try withoutActuallyEscaping(body) { body in
             try runOnOwnThread { () -> Result<Int32, any Error> in
@@ -27,8 +27,8 @@ public struct MountNamespace: ~Copyable, Sendable {
         return MountNamespace(descriptor: FileDescriptor(owning: number))
     }
 
-    /// Runs the body on a thread of its own that has joined the namespace, and waits for it. Threads and processes that it
-    /// starts are in the namespace too.
+    /// Runs the body on a thread of its own that has joined the namespace, and waits for it. Threads and processes that
+    /// it starts are in the namespace too.
     public borrowing func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value {
         let number = descriptor.rawValue
         return try withoutActuallyEscaping(body) { body in

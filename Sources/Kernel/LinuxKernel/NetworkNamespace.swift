@@ -49,9 +49,8 @@ public struct NetworkNamespace: ~Copyable, Sendable {
         try mountFilesystem("/proc/self/fd/\(number)", on: path, flags: UInt(MS_BIND))
     }
 
-    /// Runs the body on a thread of its own that has joined the namespace, and waits for it. Sockets opened there
-    /// stay in
-    /// the namespace for good, wherever they are used later.
+    /// Runs the body on a thread of its own that has joined the namespace, and waits for it. Sockets opened there stay
+    /// in the namespace for good, wherever they are used later.
     public borrowing func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value {
         let number = descriptor.rawValue
         return try withoutActuallyEscaping(body) { body in

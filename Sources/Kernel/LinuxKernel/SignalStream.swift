@@ -6,13 +6,11 @@ import CLinuxShim
 
 /// Caught signals as a readable descriptor and as an asynchronous sequence.
 ///
-/// A handler writes to a pipe instead of a signalfd: signals need not be blocked, so processes started later (QEMU,
-/// the agent)
-/// do not inherit a mask.
+/// A handler writes to a pipe instead of a signalfd: signals need not be blocked, so processes started later (QEMU, the
+/// agent) do not inherit a mask.
 public enum SignalStream {
-    /// Catches the signals from now on; the answered descriptor gives one byte, the signal's number, for each. There
-    /// is one
-    /// for the process: never close it, and let only one reader use it.
+    /// Catches the signals from now on; the answered descriptor gives one byte, the signal's number, for each. There is
+    /// one for the process: never close it, and let only one reader use it.
     public static func descriptor(for signals: [Int32]) throws(SystemError) -> Int32 {
         try check("sigaction") { linux_signal_pipe(signals, signals.count) }
     }

@@ -18,8 +18,8 @@ public struct Route: Sendable, Hashable {
     public var priority: UInt32
     /// 254 is main, 255 local (`rt_class_t`).
     public var table: UInt32
-    /// Who made it (`rtm_protocol`): 2 is the kernel, 3 an administrator; a program that keeps routes takes a number of its
-    /// own, by which it finds them again.
+    /// Who made it (`rtm_protocol`): 2 is the kernel, 3 an administrator; a program that keeps routes takes a number of
+    /// its own, by which it finds them again.
     public var origin: UInt8
 
     public init(

@@ -25,7 +25,7 @@ public struct Frame: Sendable, Equatable {
     public let request: UInt64
     /// UTF-8 JSON of a `NodeRequest`, `NodeReply` or `NodeEvent`.
     public let json: [UInt8]
-    /// Records of a `.probe` or `.sightings` reply; else empty.
+    /// Records of a `.probe` or `.sightings` reply, the agent's own bytes of an `.agentReply`; else empty.
     public let blob: [UInt8]
 
     public init(kind: Kind, session: UInt32, request: UInt64, json: [UInt8], blob: [UInt8] = []) {

@@ -1,12 +1,11 @@
-/// What the lab host asks of a node's runtime, and what it answers. Carried as JSON in frames (`Frame`), except
-/// probe results, which are compact (`ProbeResults`).
+/// What the lab host asks of a node's runtime. Carried as JSON in frames (`Frame`).
 public enum NodeRequest: Codable, Sendable {
     case hello(Hello)
     case configure(NodeConfiguration)
     case startAgent
     /// Signal number to end the agent with; waits for its end.
     case stopAgent(signal: Int32)
-    /// Bytes for the agent's status socket, relayed unread: one request line, one reply line.
+    /// A request line for the agent's socket, relayed unread; answered by `agentReply`.
     case agentCall(AgentCall)
     case createPod(PodSpec)
     case deletePod(PodReference)
@@ -30,11 +29,14 @@ public enum NodeRequest: Codable, Sendable {
     case powerOff
 }
 
+/// What a node's runtime answers: JSON in a frame (`Frame`), with probe results and the agent's replies as bytes beside
+/// it.
 public enum NodeReply: Codable, Sendable {
     case hello(HelloReply)
     case done
     case agent(AgentState)
-    case agentReply(String)
+    /// The agent's reply line, without its line feed, is the frame's binary part: bytes that the runtime does not read.
+    case agentReply
     case pod(PodStatus)
     /// The results follow the header in the same frame, see `ProbeResults`.
     case probe(ProbeSummary)
@@ -151,8 +153,11 @@ public struct NodeConfiguration: Codable, Sendable {
     }
 }
 
+/// A request to the node's agent.
 public struct AgentCall: Codable, Sendable {
+    /// One JSON object, with or without its line feed.
     public let line: String
+    /// How long the runtime waits for the agent's socket and its reply.
     public let deadlineMillis: Int
     public init(line: String, deadlineMillis: Int) {
         self.line = line
@@ -193,8 +198,8 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
     public let port: UInt16
     /// Those of the plan's protocols that it is probed with; nil: all.
     public let protocols: [String]?
-    /// Its address may be translated to another target's at the sender's socket: each sender has a datagram socket for it
-    /// alone, for the kernel gives answers back the address that this socket last sent to.
+    /// Its address may be translated to another target's at the sender's socket: each sender has a datagram socket for
+    /// it alone, for the kernel gives answers back the address that this socket last sent to.
     public let isTranslated: Bool?
     public init(
         index: Int, address: String, port: UInt16, protocols: [String]? = nil, isTranslated: Bool? = nil

@@ -1,4 +1,5 @@
 import AgentAPI
+import Readings
 import Testing
 
 @testable import Datapath
@@ -50,12 +51,12 @@ import Testing
     }
 
     @Test func eventsAreOneLineEach() {
-        let event = DatapathEvent(
-            sequence: 1, nanoseconds: 12_000_345_678, point: "from-endpoint", dropReason: "unknown-endpoint",
-            dropCode: -8,
-            location: "lxc.bpf.c:40", protocol: 6, source: "192.168.1.3", sourcePort: 1234, destination: "192.168.1.9",
-            destinationPort: 80, icmpID: 0, icmpSequence: 0, sourceIdentity: 300, destinationIdentity: 0, endpointID: 4,
-            interface: "lxc1", tunnelPeer: nil, length: 74)
+        let event = PacketEvent(
+            sequence: 1, nanoseconds: 12_000_345_678, hook: .fromEndpoint,
+            drop: PacketDrop(DropReason(rawValue: "unknown-endpoint"), code: -8, location: "lxc.bpf.c:40"),
+            flow: FlowTuple(
+                protocol: 6, source: "192.168.1.3", sourcePort: 1234, destination: "192.168.1.9", destinationPort: 80),
+            sourceIdentity: 300, endpointID: 4, interface: "lxc1", length: 74)
         #expect(
             MonitorText.line(event)
                 == "[12.000345] xx drop (unknown-endpoint, -8) at from-endpoint endpoint 4 identity "

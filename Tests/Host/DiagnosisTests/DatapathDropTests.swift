@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
 @Suite struct DatapathDropTests {
@@ -13,9 +13,9 @@ import Testing
         let flow = try #require(evidence.probes[index].flow)
         if dropped {
             evidence.datapath.append(
-                DatapathReading(
-                    node: "node3", point: "drop", dropReason: reason, location: "lxc.bpf.c:42", flow: flow.reversed,
-                    tunnelPeer: nil))
+                PacketEvent(
+                    node: "node3", hook: .fromEndpoint,
+                    drop: PacketDrop(DropReason(rawValue: reason), location: "lxc.bpf.c:42"), flow: flow.reversed))
         }
         return (evidence, evidence.probes[index].key)
     }

@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
 /// Evidence of a node with two interfaces, a pod, and a host outside the cluster.

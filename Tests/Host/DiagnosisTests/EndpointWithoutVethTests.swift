@@ -33,9 +33,7 @@ import Testing
             ])
         if seen {
             evidence.datapath = [
-                DatapathReading(
-                    node: "node1", point: "from-endpoint", dropReason: nil, location: nil, flow: Self.flow,
-                    tunnelPeer: nil)
+                PacketEvent(node: "node1", hook: .fromEndpoint, flow: Self.flow)
             ]
         }
         return evidence

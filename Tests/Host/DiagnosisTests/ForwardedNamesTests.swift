@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
 /// A client on one node, a DNS server's pod on another, a service before it, and the VPC's resolver.
@@ -57,9 +57,7 @@ private struct NameLab {
         case .none: break
         case .datapath:
             evidence.datapath = [
-                DatapathReading(
-                    node: "node2", point: "to-endpoint", dropReason: nil, location: nil, flow: translated,
-                    tunnelPeer: nil)
+                PacketEvent(node: "node2", hook: .toEndpoint, flow: translated)
             ]
         case .tunnel:
             evidence.wire.append(

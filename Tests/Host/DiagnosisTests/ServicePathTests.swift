@@ -1,9 +1,9 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
-/// Calls of services: their packets carry a backend's address once they are translated, and a node's calls its address in the
-/// pods' range.
+/// Calls of services: their packets carry a backend's address once they are translated, and a node's calls its address
+/// in the pods' range.
 @Suite struct ServicePathTests {
     private static let call = FlowTuple(
         protocol: 6, source: "10.0.0.11", sourcePort: 40_000, destination: "10.100.0.16", destinationPort: 80)
@@ -36,10 +36,9 @@ import Testing
         ]
         if let drop {
             evidence.datapath = [
-                DatapathReading(
-                    node: "node2", point: "drop", dropReason: "policy-denied-ingress", location: "lxc.bpf.c:7",
-                    flow: drop,
-                    tunnelPeer: nil, rule: "NetworkPolicy default/p")
+                PacketEvent(
+                    node: "node2", hook: .fromOverlay, drop: PacketDrop(.policyDeniedIngress, location: "lxc.bpf.c:7"),
+                    flow: drop, rule: "NetworkPolicy default/p")
             ]
         }
         if let discard { evidence.cloud.discards = [DiscardReading(reason: "destination-unknown", flow: discard)] }

@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 import Testing
 
 @Suite struct StaleKubeProxyRulesTests {

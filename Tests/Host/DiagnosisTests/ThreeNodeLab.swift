@@ -1,5 +1,5 @@
-import Readings
 import Diagnosis
+import Readings
 
 /// Evidence of a three-node lab with one pod a node, built packet by packet: what crosses the wire is decided by
 /// `passes`, and everything else follows from it.
@@ -71,8 +71,7 @@ struct ThreeNodeLab {
     private func carry(_ inner: FlowTuple, from: String, to: String, _ evidence: inout Evidence) -> Bool {
         guard (power[from] ?? .running) == .running else { return false }
         evidence.datapath.append(
-            DatapathReading(
-                node: from, point: "to-overlay", dropReason: nil, location: nil, flow: inner, tunnelPeer: address(to)))
+            PacketEvent(node: from, hook: .toOverlay, flow: inner, tunnelPeer: address(to)))
         let outer = FlowTuple(
             protocol: 17, source: address(from), sourcePort: 51515, destination: address(to), destinationPort: 8472)
         evidence.wire.append(TapPacket(node: from, fromNode: true, outer: outer, vni: 4711, inner: inner))

@@ -15,7 +15,7 @@ import Testing
         observation.silence = silence
         let judge = Judge(
             Expectations([ObservationFixture.rule(nil, nil, "open")]), nodeCount: 2)
-        let cells = judge.cells(observation, paths: nil)
+        let cells = judge.cells(observation)
         return (cells, judge.rounds(observation, cells: cells).first)
     }
 

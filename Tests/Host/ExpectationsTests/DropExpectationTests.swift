@@ -11,24 +11,23 @@ import Testing
     private static let flow = FlowTuple(
         protocol: 6, source: "192.168.1.1", sourcePort: 40000, destination: "192.168.2.1", destinationPort: 8080)
 
-    private func drop(_ reason: String, rule: String?, flow: FlowTuple = flow) -> DatapathReading {
-        DatapathReading(
-            node: "node2", point: "drop", dropReason: reason, location: "policy.h:1", flow: flow, tunnelPeer: nil,
-            rule: rule)
+    private func drop(_ reason: String, rule: String?, flow: FlowTuple = flow) -> PacketEvent {
+        PacketEvent(
+            node: "node2", hook: .fromOverlay, drop: PacketDrop(DropReason(rawValue: reason), location: "policy.h:1"),
+            flow: flow, rule: rule)
     }
 
     private func state(
-        _ observed: Outcome, _ datapath: [DatapathReading], rule: String? = "NetworkPolicy default/p",
+        _ observed: Outcome, _ datapath: [PacketEvent], rule: String? = "NetworkPolicy default/p",
         gaps: [String: String] = [:]
     ) -> ExpectationResult.State? {
         let ends = ObservationFixture.endpoints
         var observation = ObservationFixture().observation
-        observation.probes = [
-            ProbeReading(
-                key: CellKey(from: ends[0].id, to: ends[1].id, protocol: .tcp, port: 8080), observed: observed,
-                flow: Self.flow, requestArrived: false, sent: 1, answered: 0)
-        ]
-        observation.datapath = datapath
+        let probe = ProbeReading(
+            key: CellKey(from: ends[0].id, to: ends[1].id, protocol: .tcp, port: 8080), observed: observed,
+            flow: Self.flow, requestArrived: false, sent: 1, answered: 0)
+        observation.paths = PathIndex(
+            Evidence(endpoints: observation.endpoints, probes: [probe], datapath: datapath))
         observation.datapathGaps = gaps
         let expected = DropExpectation(
             cells: CellSelection(

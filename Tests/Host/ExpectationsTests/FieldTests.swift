@@ -234,7 +234,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             expectations, nodeCount: 2, answeredBefore: Self.everybody,
             identitiesBefore: ["before": Self.identities(endpoint: 2), "now": Self.identities(endpoint: 3)])
         let observation = Self.observation
-        let cells = judge.cells(observation, paths: nil)
+        let cells = judge.cells(observation)
         let all = judge.rounds(observation, cells: cells) + judge.final(observation)
         // Pods that wait are unmet by themselves in a step that expects nothing of them.
         return all.filter { row.kind == "pods" || $0.name != "pods: all running" }
@@ -329,17 +329,18 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
         let recorded = [
             denied(pod1, pod2, .tcp, source: 40001), denied(pod1, pod2, .http, source: 40002, request: "get"),
         ]
-        observation.probes =
+        let denials =
             recorded + [
                 denied(pod2, pod1, .tcp, source: 40003), denied(node1, pod1, .tcp, source: 40004),
                 denied(pod1, pod2, .udp, source: 40005),
                 denied(pod1, pod2, .http, source: 40006, request: "post"),
             ]
-        observation.datapath = recorded.compactMap(\.flow).map { flow in
-            DatapathReading(
-                node: "node2", point: "drop", dropReason: "denied", location: "policy.h:1", flow: flow,
-                tunnelPeer: nil, rule: "NetworkPolicy default/p")
+        let events = recorded.compactMap(\.flow).map { flow in
+            PacketEvent(
+                node: "node2", hook: .fromOverlay, drop: PacketDrop(DropReason(rawValue: "denied")), flow: flow,
+                rule: "NetworkPolicy default/p")
         }
+        observation.paths = PathIndex(Evidence(endpoints: observation.endpoints, probes: denials, datapath: events))
         observation.identities = identities(endpoint: 3)
         observation.pods = [
             PodReading(id: "default/web", node: "node1", labels: ["app": "web"], reason: nil),

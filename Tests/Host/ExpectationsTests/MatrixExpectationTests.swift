@@ -82,10 +82,12 @@ import Testing
     @Test func `cells that are not as expected get their why chains first`() {
         var fixture = Self.silent
         fixture.outcomes["node/node1>node/node2"] = .timeout
-        let observation = fixture.observation
-        let paths = PathIndex(Evidence(endpoints: observation.endpoints))
+        var observation = fixture.observation
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { first, _ in first }
+        let probes = observation.measurement.probes.map { ProbeReading($0, endpoints: endpoints) }
+        observation.paths = PathIndex(Evidence(endpoints: observation.endpoints, probes: probes))
         func explained(_ limit: Int) -> [String] {
-            Self.rules.cells(observation, paths: paths, explaining: limit).filter { !$0.why.isEmpty }.map(\.from)
+            Self.rules.cells(observation, explaining: limit).filter { !$0.why.isEmpty }.map(\.from)
         }
         #expect(explained(3) == ["node/node1", "node/node1", "node/node1"])
         #expect(explained(4) == ["default/web-node1", "node/node1", "node/node1", "node/node1"])
@@ -124,7 +126,7 @@ import Testing
         #expect(results.map(\.state) == [.inconclusive])
         #expect(Judge.verdict(of: results) == .inconclusive)
         let judge = Judge(Expectations([ObservationFixture.rule(nil, nil, "open")]), nodeCount: 2)
-        let cells = judge.cells(fixture.observation, paths: nil)
+        let cells = judge.cells(fixture.observation)
         #expect(cells.filter { $0.from == "node/node1" }.allSatisfy { $0.verdict == .notMeasured })
     }
 

@@ -69,6 +69,6 @@ extension Judge {
         let judge = Judge(
             Expectations(expected), nodeCount: 2, answeredBefore: answeredBefore, identitiesBefore: identitiesBefore)
         return Kind.moment == .everyRound
-            ? judge.rounds(observation, cells: judge.cells(observation, paths: nil)) : judge.final(observation)
+            ? judge.rounds(observation, cells: judge.cells(observation)) : judge.final(observation)
     }
 }

@@ -23,6 +23,30 @@ import Testing
         #expect(fixture.store().current() == [second.digest])
     }
 
+    @Test func onlyAnImageWithChecksHasThem() async throws {
+        let fixture = try StoreFixture()
+        let plain = try await fixture.store().ensure()
+        let checking = try await fixture.store().ensure(ImageRecipe(series: .standard, hasChecks: true))
+        #expect(plain.digest != checking.digest)
+        func names(_ image: NodeImageArtifact) async throws -> [String] {
+            let list = fixture.directory.path + "/names"
+            try await BuildTool.run("sh", ["-c", "cpio -it --quiet < \"$0\" > \"$1\"", image.initrdPath, list])
+            return try String(contentsOfFile: list, encoding: .utf8).split(separator: "\n").map(String.init)
+        }
+        #expect(try await names(checking).contains("usr/bin/labverify"))
+        #expect(try await !names(plain).contains("usr/bin/labverify"))
+        #expect(fixture.store().current() == [plain.digest, checking.digest])
+
+        // Labs need no checks; an image with checks says what it lacks.
+        try FileManager.default.removeItem(atPath: fixture.guest + "/labverify")
+        #expect(try await fixture.store().ensure() == plain)
+        await #expect {
+            try await fixture.store().ensure(ImageRecipe(series: .standard, hasChecks: true))
+        } throws: {
+            ($0 as? ImageError)?.code == .guestBinaryMissing && "\($0)".contains("labverify")
+        }
+    }
+
     @Test func sameInputsGiveTheSameBytesInAnotherCache() async throws {
         let fixture = try StoreFixture()
         let one = try await fixture.store().ensure(kernel: "6.12")

@@ -187,6 +187,7 @@ struct StoreFixture {
     func writeGuest(labnode: String) throws {
         try Data(labnode.utf8).write(to: URL(filePath: guest + "/labnode"))
         try Data("datapathd".utf8).write(to: URL(filePath: guest + "/datapathd"))
+        try Data("labverify".utf8).write(to: URL(filePath: guest + "/labverify"))
     }
 
     func store(disk: SmallDisk? = nil, cache: String? = nil) -> ImageStore {

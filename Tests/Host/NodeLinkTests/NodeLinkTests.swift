@@ -14,7 +14,8 @@ import Testing
                 held.append((frame.request, call.line))
                 guard held.count == 200 else { return }
                 for (id, line) in held.reversed() {
-                    connection.send(try? .reply(.agentReply("re:\(line)"), session: frame.session, id: id))
+                    let reply = Array("re:\(line)".utf8)
+                    connection.send(try? .reply(.agentReply, blob: reply, session: frame.session, id: id))
                 }
             }
         }
@@ -27,8 +28,8 @@ import Testing
                 group.addTask {
                     let call = AgentCall(line: "\(index)", deadlineMillis: 1)
                     let answer = try await link.call(.agentCall(call), deadline: .seconds(10))
-                    guard case .agentReply(let text) = answer.reply else { return (index, "") }
-                    return (index, text)
+                    guard case .agentReply = answer.reply else { return (index, "") }
+                    return (index, String(decoding: answer.blob, as: UTF8.self))
                 }
             }
             for try await (index, text) in group { #expect(text == "re:\(index)") }

@@ -1,6 +1,6 @@
-import Readings
 import Foundation
 import Matrix
+import Readings
 import RunEvents
 
 /// The event stream of a run as the lab host would emit it: VXLAN blocked by the nodes' security group, then allowed again.

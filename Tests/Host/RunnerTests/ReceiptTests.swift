@@ -1,5 +1,5 @@
-import Readings
 import NodeProtocol
+import Readings
 import Testing
 
 @testable import Lab

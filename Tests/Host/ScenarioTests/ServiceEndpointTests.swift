@@ -1,6 +1,6 @@
-import Readings
 import KubeObjects
 import Matrix
+import Readings
 import Testing
 
 @testable import Scenario

@@ -1,5 +1,5 @@
-import Readings
 import Foundation
+import Readings
 import Testing
 
 @testable import Matrix

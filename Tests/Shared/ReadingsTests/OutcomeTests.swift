@@ -1,5 +1,5 @@
-import Readings
 import Foundation
+import Readings
 import Testing
 
 @Suite struct OutcomeTests {

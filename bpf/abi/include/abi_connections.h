@@ -9,9 +9,10 @@
 
 // dp_ct_tcp (TCP) and dp_ct_any (every other protocol): LRU hashes, connection → its state.
 //
-// The key is the packet that opened the connection, as the point that tracks it saw it: after the translation of a service,
-// before the translation back. A packet of the other direction is looked up with source and destination exchanged.
-// Ports in network byte order. ICMP echo: the identifier is the requester's port, the other one is zero. Other protocols: zero.
+// The key is the packet that opened the connection, as the point that tracks it saw it: after the translation of a
+// service, before the translation back. A packet of the other direction is looked up with source and destination
+// exchanged. Ports in network byte order. ICMP echo: the identifier is the requester's port, the other one is zero.
+// Other protocols: zero.
 enum dp_ct_direction {
     // The endpoint at the source's end opened it, and its interface tracks it.
     DP_CT_EGRESS = 1,
@@ -19,10 +20,11 @@ enum dp_ct_direction {
     DP_CT_INGRESS = 2,
     // The call of a service before its translation: remembers the backend.
     DP_CT_SERVICE = 3,
-    // The node translated a call from outside (NodePort), so that it went from the caller to a backend: tells the node's
-    // devices whose packets give way to the node's address, and which come back as from the frontend.
+    // The node translated a call from outside (NodePort), so that it went from the caller to a backend: tells the
+    // node's devices whose packets give way to the node's address, and which come back as from the frontend.
     DP_CT_NODE = 4,
-    // A pod's packet that came out of the node's stack, translated by netfilter (kube-proxy): what answers it goes there, too.
+    // A pod's packet that came out of the node's stack, translated by netfilter (kube-proxy): what answers it goes
+    // there, too.
     DP_CT_NETFILTER = 5,
 };
 

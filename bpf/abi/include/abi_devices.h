@@ -46,8 +46,9 @@ DP_ASSERT_SIZE(struct dp_nat_config, 16);
 #define DP_NAT_EXCLUDE_NATIVE_ROUTING 1
 #define DP_NAT_EXCLUDE_NON_MASQUERADE 2
 
-// dp_nat: LRU hash. Each flow has two entries: the packet that leaves (direction egress) → its new source, the packet that
-// answers (ingress) → its new destination. Ports of an ICMP echo: its identifier is the node's side's, the other is 0.
+// dp_nat: LRU hash. Each flow has two entries: the packet that leaves (direction egress) → its new source, the packet
+// that answers (ingress) → its new destination. Ports of an ICMP echo: its identifier is the node's side's, the other
+// is 0.
 struct dp_nat_key {
     struct dp_address source;
     struct dp_address destination;
@@ -69,8 +70,8 @@ DP_ASSERT_SIZE(struct dp_nat_key, 40);
 // A caller from outside, whom the node leads to a backend of another node.
 #define DP_NAT_SERVICE 8
 
-// Ports of such callers: above those that the node's own sockets take (ip_local_port_range, 32768 … 60999), whose flows to
-// pods are not listed.
+// Ports of such callers: above those that the node's own sockets take (ip_local_port_range, 32768 … 60999), whose flows
+// to pods are not listed.
 #define DP_NAT_SERVICE_MIN_PORT 61000
 
 struct dp_nat_entry {

@@ -85,7 +85,8 @@ struct dp_metrics {
 };
 DP_ASSERT_SIZE(struct dp_metrics, 16);
 
-// dp_forwarded: per-CPU array of struct dp_metrics, packets that were forwarded, by direction * DP_FORWARDED_POINTS + point.
+// dp_forwarded: per-CPU array of struct dp_metrics, packets that were forwarded, by direction * DP_FORWARDED_POINTS +
+// point.
 #define DP_FORWARDED_POINTS 32
 #define DP_MAX_FORWARDED 96
 
@@ -99,8 +100,8 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 #define DP_CONFIG_SOCKETS_OF_HOST 8
 // Pods of other nodes are reached by the node's own routes; without it, through the overlay.
 #define DP_CONFIG_NATIVE_ROUTING 16
-// What pods send to the outside goes straight to the device that masquerades it: services and masquerade are both by this
-// datapath, so that netfilter, and whatever rules others left there, has no part in it.
+// What pods send to the outside goes straight to the device that masquerades it: services and masquerade are both by
+// this datapath, so that netfilter, and whatever rules others left there, has no part in it.
 #define DP_CONFIG_HOST_ROUTING 32
 // Calls of services that come in by a node device are translated.
 #define DP_CONFIG_NODE_SERVICES 64

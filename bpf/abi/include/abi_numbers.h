@@ -88,8 +88,8 @@
 #define DP_MAX_NAT_FRAGMENTS 8192
 #define DP_MAX_DEVICES 64
 
-// Reasons: X(NAME, code, slug, text). Negative: the packet was dropped. Each part of the datapath has a block of its own:
-// -1 forwarding, -20 connections and services, -35 masquerade, -45 policy, -60 routing, -70 bandwidth.
+// Reasons: X(NAME, code, slug, text). Negative: the packet was dropped. Each part of the datapath has a block of its
+// own: -1 forwarding, -20 connections and services, -35 masquerade, -45 policy, -60 routing, -70 bandwidth.
 #define DP_DROP_REASONS(X) \
     X(INVALID_SOURCE, -1, "invalid-source", "source address does not belong to the endpoint") \
     X(TRUNCATED, -2, "truncated", "packet ends inside a header") \
@@ -154,7 +154,8 @@ enum dp_point {
 #undef DP_POINT_VALUE
 };
 
-// Sources of drops: X(NAME, number, file). 1 forwarding, 10 connections and services, 20 masquerade, 30 policy, 40 routing.
+// Sources of drops: X(NAME, number, file). 1 forwarding, 10 connections and services, 20 masquerade, 30 policy, 40
+// routing.
 #define DP_SOURCE_FILES(X) \
     X(LXC, 1, "lxc.bpf.c") \
     X(OVERLAY, 2, "overlay.bpf.c") \

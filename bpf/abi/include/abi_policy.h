@@ -7,7 +7,8 @@
 
 #include "abi_numbers.h"
 
-// dp_policy: hash. An endpoint's decision about a peer and a class of ports. Identity 0 is any peer, class 0 any protocol and port.
+// dp_policy: hash. An endpoint's decision about a peer and a class of ports. Identity 0 is any peer, class 0 any
+// protocol and port.
 struct dp_policy_key {
     __u16 endpoint_id;
     __u8 direction;
@@ -32,8 +33,9 @@ struct dp_policy_entry {
 };
 DP_ASSERT_SIZE(struct dp_policy_entry, 8);
 
-// dp_port_classes: array. Ports that all rules of the node treat alike share a class, so that a lookup costs the same for a port,
-// a range, and however many of them. Key: protocol slot * DP_PORT_CHUNKS + port / DP_PORTS_IN_CHUNK; of ICMP, the type is the port.
+// dp_port_classes: array. Ports that all rules of the node treat alike share a class, so that a lookup costs the same
+// for a port, a range, and however many of them. Key: protocol slot * DP_PORT_CHUNKS + port / DP_PORTS_IN_CHUNK; of
+// ICMP, the type is the port.
 #define DP_PORTS_IN_CHUNK 64
 #define DP_PORT_CHUNKS 1024
 #define DP_PORT_SLOT_TCP 0

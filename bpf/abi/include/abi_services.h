@@ -65,8 +65,8 @@ struct dp_revnat {
 };
 DP_ASSERT_SIZE(struct dp_revnat, 20);
 
-// IPv4 option (RFC 791, section 3.1: copied, class 0) right behind the fixed header of a call that is led to a backend of another
-// node: the frontend, under which that node answers. Taken out again there. Type and length as in Cilium.
+// IPv4 option (RFC 791, section 3.1: copied, class 0) right behind the fixed header of a call that is led to a backend
+// of another node: the frontend, under which that node answers. Taken out again there. Type and length as in Cilium.
 #define DP_DIRECT_OPTION_TYPE 0x9A
 
 struct dp_direct_option {
@@ -117,6 +117,6 @@ struct dp_socket_key {
 };
 DP_ASSERT_SIZE(struct dp_socket_key, 32);
 
-// Source of an endpoint that calls itself through a service, so that its answer passes the datapath: 169.254.42.1, network
-// byte order.
+// Source of an endpoint that calls itself through a service, so that its answer passes the datapath: 169.254.42.1,
+// network byte order.
 #define DP_LOOPBACK_IPV4 0x012AFEA9

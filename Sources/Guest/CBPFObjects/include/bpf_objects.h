@@ -20,6 +20,3 @@ struct bpf_object_image bpf_objects_host(void);
 
 /// `sock.bpf.o`: sock_connect4, sock_sendmsg4, sock_recvmsg4, sock_getpeername4.
 struct bpf_object_image bpf_objects_sock(void);
-
-/// `selftest.bpf.o`: what the self-test needs to bring a packet into a state that the wire cannot.
-struct bpf_object_image bpf_objects_selftest(void);

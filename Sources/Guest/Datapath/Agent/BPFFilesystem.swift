@@ -5,12 +5,12 @@ import LinuxKernel
 #endif
 
 /// Where pinned maps outlive the agent.
-enum BPFFilesystem {
-    static let mountPoint = "/sys/fs/bpf"
-    static let pins = mountPoint + "/labrun"
+package enum BPFFilesystem {
+    package static let mountPoint = "/sys/fs/bpf"
+    package static let pins = mountPoint + "/labrun"
 
     /// Mounts bpffs when nobody did, and makes the directory of the pins.
-    static func ensure() throws(SystemError) {
+    package static func ensure() throws(SystemError) {
         let mounts = String(
             decoding: try FileDescriptor.open("/proc/self/mounts", O_RDONLY).readToEnd(), as: UTF8.self)
         let isMounted = mounts.split(separator: "\n").contains { line in

@@ -8,11 +8,11 @@ import Netlink
 
 /// The kernel's part of an endpoint: a veth pair, one end in the pod's network namespace with a /32 and a default route
 /// through the router.
-enum PodNetwork {
+package enum PodNetwork {
     /// Makes the pair; both ends are down. An interface that a killed attempt left is replaced.
     ///
     /// - Returns: index of the interface on the node.
-    static func connect(
+    package static func connect(
         _ endpoint: EndpointRecord, namespace: borrowing NetworkNamespace, mtu: Int, _ netlink: borrowing NetlinkSocket
     ) throws -> Int32 {
         if let leftover = try netlink.findLink(named: endpoint.hostInterface) {
@@ -27,7 +27,7 @@ enum PodNetwork {
     }
 
     /// Address, routes and state of the pod's end.
-    static func configure(
+    package static func configure(
         _ endpoint: EndpointRecord, router: IPv4Address, namespace: borrowing NetworkNamespace
     ) throws {
         guard let address = IPv4Address(endpoint.address) else {

@@ -5,9 +5,9 @@ import LinuxKernel
 #endif
 
 /// Kernel parameters below `/proc/sys`, of the network namespace that the calling thread is in.
-enum Sysctl {
+package enum Sysctl {
     /// Sets a parameter when it has another value.
-    static func set(_ name: String, _ value: String) throws(SystemError) {
+    package static func set(_ name: String, _ value: String) throws(SystemError) {
         let path = "/proc/sys/" + name
         let present = try FileDescriptor.open(path, O_RDONLY).readToEnd()
         if String(decoding: present, as: UTF8.self).prefix(while: { !$0.isNewline }) == value { return }

@@ -1,6 +1,6 @@
 /// The rate of the annotation `kubernetes.io/egress-bandwidth`: a Kubernetes quantity of bits per second.
-struct EgressRate: Sendable, Hashable {
-    static let annotation = "kubernetes.io/egress-bandwidth"
+package struct EgressRate: Sendable, Hashable {
+    package static let annotation = "kubernetes.io/egress-bandwidth"
     /// Not acted on: what arrives at a node has crossed the network already.
     static let ingressAnnotation = "kubernetes.io/ingress-bandwidth"
     /// kubelet's own bounds: 1 kbit/s to 1 Pbit/s.

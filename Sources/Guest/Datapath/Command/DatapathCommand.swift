@@ -25,10 +25,6 @@ public enum DatapathCommand {
                datapathd metrics                       the agent's figures in Prometheus' text format
                datapathd monitor [-o json]             trace and drop events as they happen
                datapathd call REQUEST                  send one line of JSON to the agent, print its answer
-               datapathd selftest [--json] [--fuzz N] [--seed N] [--only-fuzz]
-                                                       run the BPF programs on prepared packets
-               datapathd bench [--json] [--rounds N] [--only PART]
-                                                       measure the datapath in this node
         Commands that ask a running agent take --socket PATH (/run/labrun/datapath.sock).
         Called as labrun-cni it is the CNI plugin.
 
@@ -114,11 +110,8 @@ public enum DatapathCommand {
 
     /// Carries out a command line.
     ///
-    /// - Parameter selftest: runs the self-test with the words after `selftest` and answers its exit status.
     /// - Returns: the exit status: 0, 1 for a failure, 2 for a wrong command line.
-    public static func run(_ arguments: [String], selftest: ([String]) -> Int32) -> Int32 {
-        if arguments.first == "selftest" { return selftest(Array(arguments.dropFirst())) }
-        if arguments.first == "bench" { return DatapathBench.main(arguments: Array(arguments.dropFirst())) }
+    public static func run(_ arguments: [String]) -> Int32 {
         do {
             switch try parse(arguments) {
             case .run(let config): return AgentProcess.run(configPath: config)

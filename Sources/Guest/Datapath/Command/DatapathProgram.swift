@@ -9,7 +9,7 @@ public enum DatapathProgram {
     /// - Parameter program: last part of the path by which it was called.
     public static func main(as program: String?) -> Never {
         if program == CNIPlugin.programName { exit(CNIPlugin.run(environment: environmentVariables())) }
-        exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())) { DatapathSelftest.main(arguments: $0) })
+        exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())))
     }
 
     /// The environment as a dictionary; of a name that comes twice the first counts, as for getenv(3).

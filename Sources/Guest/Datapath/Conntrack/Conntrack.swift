@@ -5,7 +5,7 @@ import LinuxKernel
 
 /// The pinned conntrack tables: listed, counted, and rid of what has expired. They are the kernel's, so that connections
 /// outlive the agent.
-struct Conntrack: ~Copyable {
+package struct Conntrack: ~Copyable {
     private static let interval = Duration.seconds(30)
 
     private let tables: Tables
@@ -22,7 +22,7 @@ struct Conntrack: ~Copyable {
     }
 
     /// `CLOCK_MONOTONIC` in whole seconds, as the entries tell time.
-    static func now() -> Int { Int(MonotonicTime.now.nanoseconds / 1_000_000_000) }
+    package static func now() -> Int { Int(MonotonicTime.now.nanoseconds / 1_000_000_000) }
 
     /// What is valid now, in order.
     func list() throws(SystemError) -> [ConnectionSample] {

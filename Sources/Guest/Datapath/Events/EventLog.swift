@@ -3,6 +3,7 @@ import BPF
 import DatapathModel
 import LinuxKernel
 import NetAddress
+import Readings
 import Synchronization
 
 #if canImport(Glibc)
@@ -13,7 +14,7 @@ import Synchronization
 ///
 /// The datapath tells of drops at once, and of traces when many have come (`DP_EVENTS_WAKEUP_BYTES`). Who asks for events
 /// gets those that wait in the buffer, too.
-final class EventLog: Sendable {
+package final class EventLog: Sendable {
     /// 3.6 MB when full.
     static let capacity = 32768
     /// How often a request that waits for an event looks into the kernel's buffer itself.
@@ -104,7 +105,7 @@ final class EventLog: Sendable {
         }
     }
 
-    static func lost(_ metrics: [MetricsKey: MetricsValue]) -> UInt64 {
+    package static func lost(_ metrics: [MetricsKey: MetricsValue]) -> UInt64 {
         metrics.reduce(0) { $0 + ($1.key.reason == .eventLost ? $1.value.packets : 0) }
     }
 
@@ -122,7 +123,7 @@ final class EventLog: Sendable {
     static func rendered(
         _ event: EventRecord, sequence: UInt64, _ rules: RuleNames, _ names: inout InterfaceNames,
         destinationNames: [String] = []
-    ) -> AgentAPI.DatapathEvent {
+    ) -> PacketEvent {
         var ports: (UInt16, UInt16) = (0, 0)
         var echo: (UInt16, UInt16) = (0, 0)
         switch event.transport {
@@ -130,17 +131,22 @@ final class EventLog: Sendable {
         case .icmp(_, _, let identifier, let number)?: echo = (identifier, number)
         case nil: break
         }
-        let isDrop = event.kind == .drop
-        return AgentAPI.DatapathEvent(
-            sequence: sequence, nanoseconds: event.monotonicNanoseconds, point: event.point?.description ?? "unknown",
-            dropReason: isDrop ? event.reason.name : nil, dropCode: isDrop ? Int(event.reason.rawValue) : nil,
-            location: event.location?.description, protocol: event.ipProtocol,
-            source: event.source?.description ?? "", sourcePort: ports.0,
-            destination: event.destination?.description ?? "", destinationPort: ports.1, icmpID: echo.0,
+        let drop: PacketDrop? =
+            event.kind == .drop
+            ? PacketDrop(
+                DropReason(rawValue: event.reason.name), code: Int(event.reason.rawValue),
+                location: event.location?.description) : nil
+        let flow = FlowTuple(
+            protocol: event.ipProtocol, source: event.source?.description ?? "", sourcePort: ports.0,
+            destination: event.destination?.description ?? "", destinationPort: ports.1, icmpID: echo.0)
+        return PacketEvent(
+            sequence: sequence, nanoseconds: event.monotonicNanoseconds,
+            hook: event.point.map { PacketHook(rawValue: $0.description) } ?? .unknown,
+            direction: event.direction.map { $0 == .ingress ? .ingress : .egress }, drop: drop, flow: flow,
             icmpSequence: echo.1, sourceIdentity: event.sourceIdentity.rawValue,
             destinationIdentity: event.destinationIdentity.rawValue, endpointID: event.endpointID,
             interface: names.name(of: event.interface), tunnelPeer: event.tunnel?.remote?.description,
-            length: Int(event.length), direction: event.direction?.description, rule: rules.name(of: event.rule),
+            length: Int(event.length), rule: rules.name(of: event.rule),
             destinationNames: destinationNames.isEmpty ? nil : destinationNames)
     }
 }

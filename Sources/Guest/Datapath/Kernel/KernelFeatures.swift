@@ -3,14 +3,14 @@ import DatapathOptions
 import LinuxKernel
 
 /// What this kernel offers of what the datapath may need.
-struct KernelFeatures: Sendable, Equatable {
+package struct KernelFeatures: Sendable, Equatable {
     /// Tried, and not masked.
-    let available: Set<KernelFeature>
+    package let available: Set<KernelFeature>
     /// There, but the lab wants it taken for missing.
     let masked: Set<KernelFeature>
 
     /// Tries everything on the running kernel.
-    static func probe(masking names: Set<KernelFeature>) throws(SystemError) -> KernelFeatures {
+    package static func probe(masking names: Set<KernelFeature>) throws(SystemError) -> KernelFeatures {
         var found: Set<KernelFeature> = []
         for feature in KernelFeature.allCases where try isSupported(feature) { found.insert(feature) }
         return KernelFeatures(found: found, masking: names)

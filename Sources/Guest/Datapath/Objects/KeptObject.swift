@@ -8,14 +8,14 @@ import LinuxKernel
 
 /// The programs of an embedded object, as an earlier agent of the same build had them loaded, or loaded now: verification takes
 /// longer than all else that a start does.
-enum KeptObject: ~Copyable {
+package enum KeptObject: ~Copyable {
     case pinned(ProgramPins)
     case loaded(Object)
 
     /// - Parameters:
     ///   - programs: all that will be asked for.
     ///   - pins: the directory of the pinned maps, on a bpffs.
-    static func take(_ embedded: EmbeddedObject, programs: [String], pins: String) throws -> KeptObject {
+    package static func take(_ embedded: EmbeddedObject, programs: [String], pins: String) throws -> KeptObject {
         let folder = pins + "/programs"
         let name = "\(embedded.rawValue)-\(embedded.digest)"
         let kept = ProgramPins(directory: "\(folder)/\(name)", mapDirectory: pins)
@@ -31,7 +31,7 @@ enum KeptObject: ~Copyable {
         return .loaded(object)
     }
 
-    var isPinned: Bool {
+    package var isPinned: Bool {
         switch self {
         case .pinned: true
         case .loaded: false
@@ -48,7 +48,7 @@ enum KeptObject: ~Copyable {
 
 extension EmbeddedObject {
     /// FNV-1a over the octets by eights, hexadecimal: tells builds apart, not forgers.
-    var digest: String {
+    package var digest: String {
         let image = image
         let bytes = UnsafeRawBufferPointer(start: image.bytes, count: image.length)
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(bytes.count)

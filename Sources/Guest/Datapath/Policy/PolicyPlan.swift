@@ -3,7 +3,7 @@ import NetAddress
 import Policy
 
 /// What the policy maps must hold for the endpoints of a node; pure.
-struct PolicyPlan: Sendable {
+package struct PolicyPlan: Sendable {
     /// What policies say of each endpoint, by its id.
     let endpoints: [UInt16: EndpointPolicy]
     let classes: PortClasses
@@ -75,7 +75,7 @@ struct PolicyPlan: Sendable {
     }
 
     /// The chunks of the map of ports that are not all zero.
-    static func chunks(_ classes: PortClasses) -> [UInt32: [UInt16]] {
+    package static func chunks(_ classes: PortClasses) -> [UInt32: [UInt16]] {
         var chunks: [UInt32: [UInt16]] = [:]
         for (number, ranges) in classes.ports {
             for range in ranges {

@@ -11,18 +11,18 @@ import LinuxKernel
 #endif
 
 /// One connection to a running agent.
-struct AgentClient: ~Copyable {
+package struct AgentClient: ~Copyable {
     private let connection: FileDescriptor
     private var lines = LineBuffer(limit: 64 << 20)
 
     /// - Throws: `SystemError`; `ENOENT` or `ECONNREFUSED` when no agent runs.
-    init(socketPath: String) throws(SystemError) { connection = try UnixSocket.connect(to: socketPath) }
+    package init(socketPath: String) throws(SystemError) { connection = try UnixSocket.connect(to: socketPath) }
 
     /// Asks and waits for the answer.
     ///
     /// - Throws: `AgentError` as the agent gave it, `timeout` when the deadline passed, `disconnected` when the agent
     ///   ended meanwhile.
-    mutating func call<Parameters: Codable & Sendable, Result: Codable & Sendable>(
+    package mutating func call<Parameters: Codable & Sendable, Result: Codable & Sendable>(
         _ method: AgentMethod, _ parameters: Parameters?, returning type: Result.Type = Result.self,
         deadline: Deadline = .after(.seconds(30))
     ) throws -> Result {
@@ -39,7 +39,7 @@ struct AgentClient: ~Copyable {
     /// One line there, one line back, both without the line feed.
     ///
     /// - Throws: `AgentError`: `timeout`, `disconnected`, `malformed-reply` for a line beyond 64 MiB.
-    mutating func exchange(_ request: [UInt8], deadline: Deadline) throws -> [UInt8] {
+    package mutating func exchange(_ request: [UInt8], deadline: Deadline) throws -> [UInt8] {
         try UnixSocket.send(request + [0x0A], to: connection.rawValue)
         while true {
             guard try waitUntilReady(connection.rawValue, events: Int16(POLLIN), until: deadline) else {
@@ -59,4 +59,4 @@ struct AgentClient: ~Copyable {
 }
 
 /// Stands for the parameters of a method that has none.
-struct NoParameters: Codable, Sendable {}
+package struct NoParameters: Codable, Sendable {}

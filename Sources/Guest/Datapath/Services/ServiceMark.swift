@@ -11,7 +11,7 @@ import NetAddress
 ///
 /// A file of 64-bit words, of this machine, with a digest at its end. It is believed only when everything in it is still so: a change that was
 /// written down and not carried out, another configuration, another build, or maps that somebody else touched make it void.
-struct ServiceMark: Equatable, Sendable {
+package struct ServiceMark: Equatable, Sendable {
     /// Of the configuration, addresses and nodes that services depend on.
     var plan: UInt64
     /// The executable.

@@ -12,7 +12,7 @@ extension ServiceMark {
     /// Those of which there are so many that a start does not wait for them.
     static let readLater: [ObjectKind] = [.services, .endpointSlices]
 
-    static func path(in state: String) -> String { state + "/services.mark" }
+    package static func path(in state: String) -> String { state + "/services.mark" }
 }
 
 extension ServicesFeature {

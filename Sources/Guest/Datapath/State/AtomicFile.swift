@@ -5,14 +5,14 @@ import LinuxKernel
 #endif
 
 /// Files that are seen whole or not at all, also when the writer is killed.
-enum AtomicFile {
+package enum AtomicFile {
     /// Writes beside the file, then renames over it (rename(2) is atomic). Nothing is synced: `/run` is memory, and what the
     /// state describes does not outlive the kernel either.
-    static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws(SystemError) {
+    package static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws(SystemError) {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
-    static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o644) throws(SystemError) {
+    package static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o644) throws(SystemError) {
         let temporary = path + ".new"
         do throws(SystemError) {
             let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
@@ -25,7 +25,7 @@ enum AtomicFile {
     }
 
     /// Nil when there is no such file.
-    static func read(_ path: String) throws(SystemError) -> [UInt8]? {
+    package static func read(_ path: String) throws(SystemError) -> [UInt8]? {
         do throws(SystemError) {
             return try FileDescriptor.open(path, O_RDONLY).readToEnd()
         } catch {
@@ -35,7 +35,7 @@ enum AtomicFile {
     }
 
     /// Makes the directories that lead to a path, the path itself included.
-    static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(SystemError) {
+    package static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(SystemError) {
         var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
             made += "/" + part

@@ -36,6 +36,29 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
     /// What policies decide about; kept in the kernel's map, not in the file.
     public var enforcement = PolicyEnforcement()
 
+    package init(
+        id: UInt16, containerID: String, interface: String, netns: String, namespace: String, name: String,
+        labels: [String: String], identity: UInt32, address: String, hostInterface: String, ifindex: Int, mac: String,
+        hostMAC: String, phase: Phase, chained: Bool? = nil, enforcement: PolicyEnforcement = PolicyEnforcement()
+    ) {
+        self.id = id
+        self.containerID = containerID
+        self.interface = interface
+        self.netns = netns
+        self.namespace = namespace
+        self.name = name
+        self.labels = labels
+        self.identity = identity
+        self.address = address
+        self.hostInterface = hostInterface
+        self.ifindex = ifindex
+        self.mac = mac
+        self.hostMAC = hostMAC
+        self.phase = phase
+        self.chained = chained
+        self.enforcement = enforcement
+    }
+
     private enum CodingKeys: String, CodingKey {
         case id, containerID, interface, netns, namespace, name, labels, identity, address, hostInterface, ifindex, mac,
             hostMAC, phase, chained
@@ -59,12 +82,17 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
 public struct AttachmentKey: Hashable, Sendable {
     public let containerID: String
     public let interface: String
+
+    package init(containerID: String, interface: String) {
+        self.containerID = containerID
+        self.interface = interface
+    }
 }
 
 /// Names and addresses that follow from what an endpoint is, so that a second try finds what the first one made.
-enum EndpointNaming {
+package enum EndpointNaming {
     /// `lxc` and 12 hexadecimal digits: 15 octets, the most that the kernel takes.
-    static func hostInterface(_ key: AttachmentKey) -> String { "lxc" + hexadecimal(hash(key), digits: 12) }
+    package static func hostInterface(_ key: AttachmentKey) -> String { "lxc" + hexadecimal(hash(key), digits: 12) }
 
     /// Whether an interface is one of ours by its name.
     static func isHostInterface(_ name: String) -> Bool {
@@ -76,7 +104,7 @@ enum EndpointNaming {
     }
 
     /// Locally administered unicast addresses, one for each end.
-    static func mac(_ key: AttachmentKey, host: Bool) -> String {
+    package static func mac(_ key: AttachmentKey, host: Bool) -> String {
         let low = hash(key) ^ (host ? 0xFF : 0)
         let octets = [0x02] + (0..<5).map { UInt8(truncatingIfNeeded: low >> (8 * UInt64($0))) }
         return octets.map { hexadecimal(UInt64($0), digits: 2) }.joined(separator: ":")

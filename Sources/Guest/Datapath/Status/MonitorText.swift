@@ -1,16 +1,16 @@
-import AgentAPI
+import Readings
 
 /// One line an event, in the manner of `cilium monitor`.
 public enum MonitorText {
-    public static func line(_ event: DatapathEvent) -> String {
+    public static func line(_ event: PacketEvent) -> String {
         var line: String
         let time = "[\(seconds(event.nanoseconds))] "
-        if let reason = event.dropReason {
-            line = time + "xx drop (\(reason)\(event.dropCode.map { ", \($0)" } ?? "")) at \(event.point)"
-        } else if event.point == "policy-verdict" {
-            line = time + "-> policy-verdict allowed \(event.direction ?? "")"
+        if let drop = event.drop {
+            line = time + "xx drop (\(drop.reason)\(drop.code.map { ", \($0)" } ?? "")) at \(event.hook)"
+        } else if event.hook == .policyVerdict {
+            line = time + "-> policy-verdict allowed \(event.direction?.rawValue ?? "")"
         } else {
-            line = time + "-> \(event.point)"
+            line = time + "-> \(event.hook)"
         }
         if event.endpointID != 0 { line += " endpoint \(event.endpointID)" }
         line += " identity \(event.sourceIdentity)->\(event.destinationIdentity)"
@@ -19,18 +19,19 @@ public enum MonitorText {
         line += ": \(flow(event)) \(event.length) bytes"
         if let names = event.destinationNames { line += " to \(names.joined(separator: ","))" }
         if let rule = event.rule { line += " rule \"\(rule)\"" }
-        if let location = event.location, event.dropReason != nil { line += " file \(location)" }
+        if let location = event.drop?.location { line += " file \(location)" }
         return TextTable.printable(line)
     }
 
-    private static func flow(_ event: DatapathEvent) -> String {
-        switch event.protocol {
+    private static func flow(_ event: PacketEvent) -> String {
+        let flow = event.flow
+        return switch flow.protocol {
         case 6, 17:
-            "\(event.source):\(event.sourcePort) -> \(event.destination):\(event.destinationPort) "
-                + (event.protocol == 6 ? "tcp" : "udp")
+            "\(flow.source):\(flow.sourcePort) -> \(flow.destination):\(flow.destinationPort) "
+                + (flow.protocol == 6 ? "tcp" : "udp")
         case 1:
-            "\(event.source) -> \(event.destination) icmp id \(event.icmpID) seq \(event.icmpSequence)"
-        default: "\(event.source) -> \(event.destination) protocol \(event.protocol)"
+            "\(flow.source) -> \(flow.destination) icmp id \(flow.icmpID) seq \(event.icmpSequence)"
+        default: "\(flow.source) -> \(flow.destination) protocol \(flow.protocol)"
         }
     }
 

@@ -64,14 +64,15 @@ final class AgentProcess: Sendable {
         }
         child.killGroup()
         let deadline = Deadline.after(.seconds(2))
-        // The relay notes the end after having read the last lines.
+        // The relay records the end after it has read the last lines, so this waits for the relay and not for the
+        // process.
         while current.running, !deadline.hasPassed { poll(nil, 0, 1) }
         return current
     }
 
     private var endedText: String { current.ended.map { "the last one ended with \($0)" } ?? "none was started" }
 
-    /// Passes its lines on until it has ended, then says so.
+    /// Passes the agent's lines on until it has ended, then sends the event of its end.
     private func relay(_ child: ChildProcess, _ output: OutputPipe) {
         var lines = LineRelay(now: .now)
         func pass(_ bytes: ArraySlice<UInt8>) {

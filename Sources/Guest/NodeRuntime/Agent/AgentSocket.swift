@@ -2,13 +2,16 @@ import Glibc
 import LinuxKernel
 import NodeProtocol
 
-/// One request line to the agent's unix socket, one reply line back.
+/// Sends one request line to the agent's unix socket and takes one reply line back.
 enum AgentSocket {
+    /// Most bytes of a reply; a frame of the channel holds twice as many.
     static let replyLimit = 8 << 20
 
     /// Waits for the socket to accept, within the deadline: an agent that is starting has none yet.
+    ///
+    /// - Returns: the reply without its line feed, unread.
     /// - Throws: `NodeFailure` `agent-unreachable` or `timeout`, with what was last seen.
-    static func call(_ line: String, path: String, within patience: Duration) throws -> String {
+    static func call(_ line: String, path: String, within patience: Duration) throws -> [UInt8] {
         let deadline = Deadline.after(patience)
         let socket = try connect(path, until: deadline)
         let bytes = Array(line.utf8) + (line.hasSuffix("\n") ? [] : [10])
@@ -33,7 +36,7 @@ enum AgentSocket {
             }
             let chunk = try socket.read()
             if let end = chunk.firstIndex(of: 10) {
-                return String(decoding: reply + chunk[..<end], as: UTF8.self)
+                return reply + chunk[..<end]
             }
             if chunk.isEmpty {
                 throw NodeFailure(

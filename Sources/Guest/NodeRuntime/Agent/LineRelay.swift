@@ -4,7 +4,7 @@ import LinuxKernel
 struct LineRelay {
     /// Bytes of a line that are passed on.
     static let lineLimit = 4096
-    /// Lines a second, on average; twice as many at once.
+    /// Lines a second that are passed on, on average. A burst may have twice as many.
     static let rate = 200
     static let keptLines = 50
 
@@ -18,7 +18,7 @@ struct LineRelay {
 
     init(now: MonotonicTime) { refilled = now }
 
-    /// The lines to send now.
+    /// Takes output of the program and answers the lines to send now.
     mutating func receive(_ bytes: some Sequence<UInt8>, now: MonotonicTime) -> [String] {
         var lines: [String] = []
         for byte in bytes {
@@ -32,7 +32,7 @@ struct LineRelay {
         return lines
     }
 
-    /// What is left when the output has ended.
+    /// Answers what is left to send when the output has ended, an unfinished last line among it.
     mutating func finish(now: MonotonicTime) -> [String] {
         var lines: [String] = []
         if partialLength > 0 { endLine(now, &lines) }

@@ -6,10 +6,11 @@ import Synchronization
 
 /// The node's end of the virtio-serial port: one thread reads frames, one writes them.
 ///
-/// A port without a host behind it reports hang-up all the time (level), so the reader waits for edges: the driver wakes
-/// its waiters when the host opens or closes (virtio_console.c, VIRTIO_CONSOLE_PORT_OPEN).
+/// A port that no host has opened reports a hang-up all the time, so a level-triggered wait would return at once, for
+/// ever. The reader therefore waits edge-triggered: the driver wakes its waiters when the host opens or closes the port
+/// (drivers/char/virtio_console.c, `VIRTIO_CONSOLE_PORT_OPEN`).
 final class GuestChannel: Sendable {
-    /// Waiting bytes beyond which log events are dropped rather than queued.
+    /// When more bytes than this wait to be sent, log events are dropped and not queued.
     static let logWater = 256 << 10
 
     private let port: Int32
@@ -37,7 +38,9 @@ final class GuestChannel: Sendable {
         port = try FileDescriptor.open(path, O_RDWR).release()
     }
 
-    /// Queues a frame. `isLog`: may be dropped when the host does not read.
+    /// Queues a frame.
+    ///
+    /// - Parameter isLog: Whether the frame may be dropped when the host does not read.
     func send(_ frame: Frame, isLog: Bool = false) {
         guard let bytes = frame.encoded else { return Console.say("frame of \(frame.json.count) bytes not sent") }
         let queued = queue.withLock { queue in
@@ -52,7 +55,7 @@ final class GuestChannel: Sendable {
         if queued { eventfd_write(pending, 1) }
     }
 
-    /// Log lines dropped since the last call.
+    /// The number of log lines that were dropped since the last call.
     func takeDroppedLogs() -> Int {
         queue.withLock { queue in
             defer { queue.droppedLogs = 0 }
@@ -81,7 +84,7 @@ final class GuestChannel: Sendable {
         }
     }
 
-    /// The port takes at most 32 KiB a call and blocks while no host is connected.
+    /// Writes all bytes. The port takes at most 32 KiB in a call, and blocks while no host is connected.
     private func writeAll(_ bytes: [UInt8]) {
         var offset = 0
         while offset < bytes.count {

@@ -5,9 +5,9 @@ import Synchronization
 /// Sessions, requests and events over a channel. Every request runs on a thread of its own: a probe of seconds does not
 /// hold up a status call.
 final class NodeServer: Sendable {
-    /// Requests carried out at once; more are refused.
+    /// How many requests are carried out at once. Further ones are refused.
     static let maximumRequests = 96
-    /// Events kept until a host says hello; the oldest go first.
+    /// How many events are kept until a host says hello. The oldest are dropped first.
     static let maximumEarlyEvents = 512
 
     private struct State {
@@ -21,10 +21,11 @@ final class NodeServer: Sendable {
 
     init(channel: GuestChannel) { self.channel = channel }
 
-    /// Serves until reading fails.
+    /// Serves the channel until reading from it fails.
     /// - Parameters:
-    ///   - describe: what a hello is answered with.
-    ///   - present: what a host that comes back is told: events of the meantime went to nobody.
+    ///   - describe: Gives the answer to a hello.
+    ///   - present: Gives the events that a host gets when it connects again, because nobody received those of the
+    ///     meantime.
     func run(
         describe: @escaping @Sendable () -> HelloReply, present: @escaping @Sendable () -> [NodeEvent],
         handle: @escaping @Sendable (NodeRequest) throws -> (NodeReply, blob: [UInt8])
@@ -86,7 +87,7 @@ final class NodeServer: Sendable {
             return reply(.failed(NodeFailure(code: "bad-request", message: "unreadable request: \(error)")), to: frame)
         }
         let accepted = state.withLock { state -> NodeFailure?? in
-            // A frame of another session is an older connection's.
+            // A frame with another session number comes from an earlier connection.
             guard frame.session == state.session else { return .some(nil) }
             guard state.requests < Self.maximumRequests else {
                 return NodeFailure(code: "overloaded", message: "\(state.requests) requests are under way")

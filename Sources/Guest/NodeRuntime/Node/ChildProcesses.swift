@@ -3,7 +3,7 @@ import Glibc
 import LinuxKernel
 import Synchronization
 
-/// A started program. Its end is reaped by `ChildProcesses`; `descriptor` is readable from then on.
+/// A started program. `ChildProcesses` reaps it; from then on `endDescriptor` is readable.
 final class ChildProcess: Sendable {
     let processIdentifier: Int32
     /// Readable once the process has ended; owned by this value.
@@ -25,7 +25,8 @@ final class ChildProcess: Sendable {
         return exitStatus
     }
 
-    /// Sends a signal unless it has ended. Held against reaping: the number cannot mean another process.
+    /// Sends a signal unless the process has ended. The lock keeps the process from being reaped meanwhile, so that its
+    /// number cannot mean another process.
     func signal(_ number: Int32) {
         status.withLock { if $0 == nil { kill(processIdentifier, number) } }
     }
@@ -39,8 +40,8 @@ final class ChildProcess: Sendable {
     }
 }
 
-/// Starts and reaps children. As PID 1 it reaps everybody's, so that orphans do not stay as zombies; elsewhere (in tests)
-/// only its own.
+/// Starts and reaps children. As PID 1 it reaps orphans, too, so that they do not stay as zombies; in tests, where it
+/// is not PID 1, it reaps only its own.
 final class ChildProcesses: Sendable {
     private let running = Mutex<[Int32: ChildProcess]>([:])
     private let spawned = eventfd(0, Int32(EFD_CLOEXEC))
@@ -53,8 +54,8 @@ final class ChildProcesses: Sendable {
 
     /// Starts a program in a process group of its own.
     /// - Parameters:
-    ///   - arguments: the first is the absolute path.
-    ///   - input, output, error: descriptors that stay the caller's; -1 is /dev/null.
+    ///   - arguments: The command line. The first argument is the absolute path of the program.
+    ///   - input, output, error: Descriptors, which the caller still has to close; -1 is /dev/null.
     func spawn(
         _ arguments: [String], environment: [String], input: Int32 = -1, output: Int32 = -1, error: Int32 = -1
     ) throws(SystemError) -> ChildProcess {

@@ -1,7 +1,7 @@
 import Glibc
 import LinuxKernel
 
-/// The whole of a text file; also of those in /proc and /sys, which have no size.
+/// Reads a whole text file. It reads to the end and asks for no size, because files in /proc and /sys have none.
 func readTextFile(_ path: String) throws(SystemError) -> String {
     String(decoding: try FileDescriptor.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
 }
@@ -10,7 +10,8 @@ func writeTextFile(_ path: String, _ text: String) throws(SystemError) {
     try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644).writeAll(text.utf8)
 }
 
-/// mkdir -p. What cannot be made shows when it is used.
+/// Makes a directory and those above it, as `mkdir -p`. There is no error: a directory that could not be made shows
+/// when it is used.
 func makeDirectories(_ path: String) {
     var built = ""
     for component in path.split(separator: "/") {

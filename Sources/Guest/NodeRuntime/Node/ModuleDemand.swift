@@ -1,7 +1,8 @@
 import Glibc
 import LinuxKernel
 
-/// Which module stands for a name that the kernel asks for, and what must be loaded first: the node's `modprobe`.
+/// Says which kernel module a name stands for, and which modules must be loaded before it. This is the node's
+/// `modprobe`.
 ///
 /// The index is a text of lines `module NAME PATH NEED…` (paths below the modules directory, needs in load order) and
 /// `alias PATTERN NAME` (fnmatch(3)), as the image's build writes it.
@@ -14,7 +15,7 @@ struct ModuleDemand: Sendable {
     private var modules: [String: Module] = [:]
     private var aliases: [(pattern: String, name: String)] = []
 
-    /// Lines of another form are skipped.
+    /// Reads the index. Lines of another form are skipped.
     init(_ index: String) {
         for line in index.split(separator: "\n") {
             let words = line.split(separator: " ").map(String.init)
@@ -37,7 +38,7 @@ struct ModuleDemand: Sendable {
         return paths
     }
 
-    /// The kernel takes hyphen and underscore for the same.
+    /// The name with underscores for hyphens: the kernel treats the two as the same.
     private static func canonical(_ name: some StringProtocol) -> String {
         String(name.map { $0 == "-" ? "_" : $0 })
     }
@@ -46,7 +47,7 @@ struct ModuleDemand: Sendable {
 extension ModuleDemand {
     static let index = "/etc/labrun/modules.demand"
 
-    /// Loads what stands for a name, with what it needs.
+    /// Loads the module that a name stands for, after the modules that it needs.
     /// - Throws: `SystemError` `ENOENT` when the image has nothing of that name.
     static func load(_ name: String) throws(SystemError) {
         let release = try readTextFile("/proc/sys/kernel/osrelease").split(separator: "\n").first ?? ""
@@ -55,7 +56,7 @@ extension ModuleDemand {
         for path in paths { try KernelModule.load("/lib/modules/\(release)/\(path)") }
     }
 
-    /// What the process is when it is called `modprobe`, as request_module(9) does: `modprobe -q -- NAME`.
+    /// Runs the process as `modprobe`. The kernel starts it so (request_module(9)): `modprobe -q -- NAME`.
     static func main(_ arguments: some Sequence<String>) -> Never {
         var failed = false
         for name in arguments where !name.hasPrefix("-") {

@@ -8,7 +8,7 @@ enum NodeBoot {
         let type: String
         let path: String
         var options = ""
-        /// The node is of use without it.
+        /// Whether the node can do without it.
         var isOptional = false
     }
 
@@ -22,7 +22,7 @@ enum NodeBoot {
         Filesystem(type: "bpf", path: "/sys/fs/bpf", isOptional: true),
     ]
 
-    /// Modules to load, absolute paths, one a line, in order.
+    /// The file that lists the modules to load: absolute paths, one in a line, in the order of loading.
     static let moduleList = "/etc/labrun/modules"
     static let descriptorLimit: UInt64 = 65_536
 
@@ -33,7 +33,7 @@ enum NodeBoot {
                 try mountFilesystem(
                     filesystem.type, on: filesystem.path, type: filesystem.type, options: filesystem.options)
             } catch {
-                // Busy: devtmpfs, when the kernel has mounted it already.
+                // `EBUSY` comes for devtmpfs when the kernel has mounted it already.
                 if error.code == EBUSY { continue }
                 guard filesystem.isOptional else { throw error }
                 Console.say("\(error)")
@@ -42,7 +42,8 @@ enum NodeBoot {
         makeDirectories(NodePaths.networkNamespaces)
     }
 
-    /// Loads every listed module; answers what failed. A missing list is no failure: the kernel may have all built in.
+    /// Loads every listed module and answers what failed. A missing list is no failure: the kernel may have all of them
+    /// built in.
     static func loadModules() -> [String] {
         guard let list = try? readTextFile(moduleList) else { return [] }
         var failures: [String] = []
@@ -56,16 +57,17 @@ enum NodeBoot {
         return failures
     }
 
-    /// Limits and the kernel settings that the prober's bursts need.
+    /// Raises limits and sets what the prober's bursts need of the kernel.
     static func raiseLimits() throws {
         try check("setrlimit", "RLIMIT_NOFILE") { node_set_descriptor_limit(descriptorLimit) }
-        // Bursts of a whole matrix cross one CPU's backlog (net.core.netdev_max_backlog, default 1000).
+        // The packets of a whole matrix come at once and would overflow the backlog of one CPU, 1000 packets by
+        // default.
         try? writeTextFile("/proc/sys/net/core/netdev_max_backlog", "10000")
-        // An unreachable answer that is withheld would look like a timeout.
+        // If the kernel withheld an ICMP "unreachable" because of its rate limit, the probe would look like a timeout.
         try? writeTextFile("/proc/sys/net/ipv4/icmp_ratelimit", "0")
         try? writeTextFile("/proc/sys/net/ipv4/icmp_msgs_per_sec", "100000")
         try? writeTextFile("/proc/sys/net/ipv4/icmp_msgs_burst", "10000")
-        // The lab host sees a node's death only when the node dies of it.
+        // An oops becomes a panic: the lab host notices a broken kernel only when the node ends.
         try? writeTextFile("/proc/sys/kernel/panic_on_oops", "1")
         try check("lo", "host") { node_loopback_up() }
     }

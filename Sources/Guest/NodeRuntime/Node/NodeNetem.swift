@@ -23,7 +23,7 @@ enum NodeNetem {
         try netlink.replaceNetem(netem, linkIndex: index)
     }
 
-    /// An interface without netem is clear already.
+    /// Removes netem from an interface. That there is none is no failure.
     static func clear(_ interface: String) throws {
         let netlink = try NetlinkSocket()
         let index = try netlink.link(named: interface).index

@@ -18,8 +18,9 @@ public final class NodeRuntime: Sendable {
     private let bootID: String
     private let kernel: String
 
-    /// Runs the node. Never returns: a failure of the runtime itself ends the node, visibly. Called by
-    /// another name, it is what that name stands for.
+    /// Runs the node, and never returns: a failure of the runtime itself ends the node with a message on its console.
+    /// When the process was started under another name (`modprobe`, `labrun-container`, a CNI plugin) it does what that
+    /// name stands for.
     public static func main() -> Never {
         switch CommandLine.arguments.first?.split(separator: "/").last.map(String.init) {
         case "modprobe"?: ModuleDemand.main(CommandLine.arguments.dropFirst())
@@ -58,7 +59,7 @@ public final class NodeRuntime: Sendable {
             describe: { self.hello }, present: { self.presentState }, handle: { try self.handle($0) })
     }
 
-    /// Agent and network as they are now; nothing before the node was configured.
+    /// Events that describe agent and network as they are now; none before the node was configured.
     private var presentState: [NodeEvent] {
         guard let wanted = configuration.withLock({ $0 }) else { return [] }
         let agent = agent.current
@@ -83,6 +84,10 @@ public final class NodeRuntime: Sendable {
         case .sightings(let plan):
             let sightings = receivers.sightings(plan: plan)
             return (.sightings(count: sightings.count), Sightings.encode(sightings))
+        case .agentCall(let call):
+            let reply = try AgentSocket.call(
+                call.line, path: configured().agentSocket, within: .milliseconds(call.deadlineMillis))
+            return (.agentReply, reply)
         default: return (try answer(request), [])
         }
     }
@@ -93,10 +98,6 @@ public final class NodeRuntime: Sendable {
         case .configure(let wanted): try configure(wanted)
         case .startAgent: return .agent(try startAgent())
         case .stopAgent(let signal): return .agent(try agent.stop(signal: signal))
-        case .agentCall(let call):
-            return .agentReply(
-                try AgentSocket.call(
-                    call.line, path: configured().agentSocket, within: .milliseconds(call.deadlineMillis)))
         case .createPod(let spec): return .pod(try createPod(spec))
         case .deletePod(let pod): try pods.delete(pod)
         case .openStreams(let plan): try streams.open(plan, namespacePath: Pods.namespacePath)
@@ -109,7 +110,7 @@ public final class NodeRuntime: Sendable {
         case .execute(let command): return .executed(try execute(command))
         case .podExec(let command): return .executed(try pods.execute(command))
         case .powerOff: powerOff()
-        case .probe, .sightings: break  // answered with records by `handle`
+        case .probe, .sightings, .agentCall: break  // `handle` answers them, with bytes beside the reply
         }
         return .done
     }
@@ -146,7 +147,7 @@ public final class NodeRuntime: Sendable {
         try writeTextFile(wanted.agentConfigPath, wanted.agentConfig)
     }
 
-    /// What a cloud's image has in its nodes before any agent runs.
+    /// Writes the conflist of the cloud's own CNI plugin, which a cloud's image has before any agent runs.
     private func writeCloudConflist(_ wanted: NodeConfiguration) throws {
         guard let text = wanted.cloudConflist else { return }
         let path = "\(wanted.conflistDirectory)/\(NodeConfiguration.cloudConflistName)"
@@ -186,7 +187,7 @@ public final class NodeRuntime: Sendable {
         }
     }
 
-    /// After the reply has gone out.
+    /// Switches the node off once the reply has been handed to the host.
     private func powerOff() {
         let channel = channel
         startThread("power-off") {

@@ -6,12 +6,14 @@ import Netlink
 import NodeProtocol
 
 enum NodeSnapshots {
-    /// clsact's hooks (linux/pkt_sched.h: TC_H_MIN_INGRESS, TC_H_MIN_EGRESS) and the root.
+    /// The places of an interface where filters can hang: clsact's two hooks (`TC_H_MIN_INGRESS` and `TC_H_MIN_EGRESS`
+    /// of linux/pkt_sched.h) and the root.
     private static let hooks: [(name: String, parent: UInt32)] = [
         ("ingress", 0xFFFF_FFF2), ("egress", 0xFFFF_FFF3), ("root", 0xFFFF_FFFF),
     ]
 
-    /// State that a fault may leave changed; sorted, so that two readings of the same state are equal.
+    /// Reads the state that a fault may leave changed. Everything is sorted, so that two readings of the same state are
+    /// equal.
     static func take(
         pods: [PodStatus], conflists: ConflistDirectory?, agentRunning: Bool
     ) throws -> NodeSnapshot {
@@ -66,7 +68,7 @@ enum NodeSnapshots {
             filled = max(0, length)
         }
         guard length >= 0 else { throw .last("RTM_GETTFILTER", "interface \(index)") }
-        // The kernel names a program `from_netdev:[22]`; its number is another one after every replacement.
+        // The kernel prints a program as `from_netdev:[22]`. The number is left out: it changes with every replacement.
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { line in
             let name = line.prefix { $0 != "[" }
             return String(name.hasSuffix(":") ? name.dropLast() : name)

@@ -2,7 +2,7 @@ import CNodeShim
 import Glibc
 import LinuxKernel
 
-/// One run of a program, to its end, with what it said.
+/// How a run of a program ended, and what it wrote.
 struct ProgramResult: Sendable {
     let status: ExitStatus
     let output: [UInt8]
@@ -17,7 +17,7 @@ struct ProgramTimeout: Error, CustomStringConvertible {
 }
 
 extension ChildProcesses {
-    /// Most bytes kept of each output; the rest is read and dropped.
+    /// How many bytes of each output are kept. The rest is read and dropped.
     static let outputLimit = 1 << 20
 
     /// Runs a program and waits for it; kills its process group at the deadline.
@@ -50,7 +50,7 @@ extension ChildProcesses {
             child.killGroup()
             _ = child.waitForEnd(until: .after(.seconds(5)))
         }
-        // Descendants that keep the outputs open are not waited for.
+        // The outputs are read as far as they are there: descendants may keep them open, and nobody waits for these.
         output.drain()
         errors.drain()
         guard let status else {
@@ -81,7 +81,7 @@ final class OutputPipe {
         closeWriteEnd()
     }
 
-    /// For poll(2): -1, which it ignores, after the end.
+    /// The descriptor to give to poll(2): after the end of the output -1, which poll ignores.
     var openReadEnd: Int32 { ended ? -1 : readEnd }
 
     func closeWriteEnd() {

@@ -2,7 +2,7 @@ import CNI
 import Glibc
 import LinuxKernel
 
-/// The directory in which a datapath says that it is there.
+/// The directory of CNI configurations (`/etc/cni/net.d`). A datapath that is ready writes its conflist there.
 struct ConflistDirectory: Sendable {
     let path: String
 

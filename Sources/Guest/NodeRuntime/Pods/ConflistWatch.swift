@@ -2,7 +2,7 @@ import CNodeShim
 import Glibc
 import LinuxKernel
 
-/// Says when the configuration that counts appears, changes its file, or goes.
+/// Tells when the configuration in force appears, is another file than before, or disappears.
 enum ConflistWatch {
     /// Starts watching the directory, which is made if missing; reports the present state at once when there is one.
     static func start(_ directory: ConflistDirectory, changed: @escaping @Sendable (String?) -> Void)

@@ -32,14 +32,15 @@ struct Attachment: Sendable {
         arguments = parts.joined(separator: ";")
     }
 
-    /// Begins with a letter or digit, then those, `_`, `.` and `-` only.
+    /// The pod's container id. The specification has it begin with a letter or a digit and then allows `_`, `.` and
+    /// `-`, too.
     private static func containerID(_ pod: PodSpec) -> String {
         let raw = "\(pod.namespace)_\(pod.name)_\(pod.uid)"
         return String(raw.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) ? $0 : "-" })
     }
 }
 
-/// Everything but letters, digits, `-`, `.`, `_`, `~` and `/` as `%XX`.
+/// The text with `%XX` in place of every byte but letters, digits, `-`, `.`, `_`, `~` and `/`.
 func percentEncoded(_ text: String) -> String {
     text.utf8.map { byte in
         let character = Character(UnicodeScalar(byte))
@@ -66,14 +67,15 @@ struct PluginError: Error, CustomStringConvertible {
 
 /// Runs the plugins of a configuration for one attachment.
 struct PluginRun: Sendable {
-    /// A plugin may take this long; a kubelet gives two minutes.
+    /// How long a plugin may take. A kubelet waits for two minutes.
     static let patience = Duration.seconds(60)
 
     let children: ChildProcesses
     let configuration: NetworkConfiguration
     let pluginDirectory: String
 
-    /// ADD through every plugin of the list, each given the result of the one before; the last one's result.
+    /// Runs ADD through every plugin of the list, each with the result of the one before it, and answers the last one's
+    /// result.
     /// - Throws: `PluginError`, `SystemError`, `ProgramTimeout`.
     func add(_ attachment: Attachment) throws -> JSONValue {
         var result: JSONValue?
@@ -81,7 +83,7 @@ struct PluginRun: Sendable {
         return result ?? .object([:])
     }
 
-    /// DEL through the list in reverse; every plugin runs even when one fails. Answers the failures.
+    /// Runs DEL through the list in reverse and answers the failures. Every plugin runs even when another one fails.
     func delete(_ attachment: Attachment, previous: JSONValue?) -> [any Error] {
         var failures: [any Error] = []
         for plugin in configuration.plugins.reversed() {
@@ -138,7 +140,8 @@ struct PluginRun: Sendable {
 }
 
 extension JSONValue {
-    /// First address of a CNI result without its prefix length: `ips[0].address` (0.3 and later) or `ip4.ip` (0.2).
+    /// The first address of a CNI result without its prefix length: `ips[0].address` of version 0.3 and later, `ip4.ip`
+    /// of 0.2.
     var firstAddress: String? {
         let text = self["ips"]?.elements?.first?["address"]?.text ?? self["ip4"]?["ip"]?.text
         return text.flatMap { $0.split(separator: "/").first }.map(String.init)

@@ -12,9 +12,9 @@ import NodeProtocol
 import Prober
 import Synchronization
 
-/// The pods of this node: each a network namespace attached by the CNI plugins, with its receivers.
+/// The pods of this node. Each is a network namespace that CNI plugins have attached, with receivers for probes in it.
 final class Pods: Sendable {
-    /// Attachments made at once: more would only share the one CPU and its memory.
+    /// How many attachments are made at once. More would only share the node's one CPU and its memory.
     static let parallelism = 4
 
     private struct Pod: Sendable {
@@ -23,7 +23,7 @@ final class Pods: Sendable {
         let attachment: Attachment
         let run: PluginRun
         let result: JSONValue
-        /// nil: it has run no program so far.
+        /// Nil as long as the pod has run no program.
         var containers: Containers?
     }
 
@@ -52,7 +52,7 @@ final class Pods: Sendable {
         pods.withLock { $0.values.map(\.status) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
     }
 
-    /// The interface that each pod was attached by; pods without it are left out.
+    /// The interfaces by which pods are attached. Pods without one are left out.
     func interfaces() -> [PodInterface] {
         let attachments = pods.withLock { pods in pods.mapValues(\.attachment) }
         return attachments.compactMap { reference, attachment in
@@ -66,8 +66,8 @@ final class Pods: Sendable {
         }.sorted { ($0.pod.namespace, $0.pod.name) < ($1.pod.namespace, $1.pod.name) }
     }
 
-    /// Makes a pod, or answers the one there is. A pod that cannot be attached is undone and answered as
-    /// `ContainerCreating` with the reason: ask again later, as a kubelet does.
+    /// Makes a pod, or answers the one that is there. A pod that cannot be attached is undone and answered as
+    /// `ContainerCreating`, with the reason; the caller asks again later, as a kubelet does.
     func create(_ spec: PodSpec, directory: ConflistDirectory, pluginDirectory: String) throws -> PodStatus {
         let reference = PodReference(namespace: spec.namespace, name: spec.name)
         try checkName(reference)
@@ -110,7 +110,7 @@ final class Pods: Sendable {
         }
     }
 
-    /// Removes a pod; one that is not there is removed already. The namespace goes even when DEL fails.
+    /// Removes a pod. That it is not there is no failure, and its namespace is removed even when DEL fails.
     /// - Throws: `NodeFailure` `plugin-failed` after the removal, when DEL failed.
     func delete(_ reference: PodReference) throws {
         try checkName(reference)
@@ -130,7 +130,7 @@ final class Pods: Sendable {
 
     // MARK: Programs
 
-    /// Every program of every pod, as it is now.
+    /// The present state of every program of every pod.
     var containers: [ContainerState] {
         pods.withLock { $0.values.compactMap(\.containers) }.flatMap(\.current)
     }

@@ -7,21 +7,22 @@ import CLinuxShim
 import Glibc
 import LinuxKernel
 
-/// What a process does between its start and the program of a container: it is `labnode` by another name, with this value
-/// as its standard input, so that namespaces are entered by a process of one thread.
+/// What a process does between its start and a container's program. The process is `labnode` under another name and
+/// reads this value from its standard input. A process of its own is needed because only one with a single thread can
+/// enter namespaces.
 struct ContainerEntry: Codable, Sendable {
     static let programName = "labrun-container"
-    /// The image's binary under that name.
+    /// The path under which the image has the binary for this.
     static let program = "/usr/bin/labrun-container"
 
     /// Directory that becomes `/`; must be a mount point.
     let root: String
-    /// nil: the node's own.
+    /// The network namespace to enter; nil for the node's own.
     let networkNamespace: String?
-    /// nil: stays in the parent's.
+    /// The control group to enter; nil to stay in the parent's.
     let controlGroup: String?
     let hostname: String?
-    /// The node's `/run` instead of an empty one, for locks that are shared with the node.
+    /// Whether the program sees the node's `/run` in place of an empty one. Locks there are then shared with the node.
     let sharesRun: Bool
     let arguments: [String]
     let environment: [String]
@@ -33,7 +34,8 @@ struct ContainerEntry: Codable, Sendable {
     private static let cloneNewUTS: Int32 = 0x0400_0000
     private static let cloneNewNet: Int32 = 0x4000_0000
 
-    /// Never returns: runs the program, or says why not and exits with 126 or, when there is none, 127.
+    /// Becomes the program, and never returns. When it cannot, it says why and exits with 126, or with 127 when there
+    /// is no such program.
     static func main() -> Never {
         do {
             let text = try FileDescriptor(owning: dup(0)).readToEnd()
@@ -67,7 +69,8 @@ struct ContainerEntry: Codable, Sendable {
         }
         try mountFilesystem("tmpfs", on: root + "/tmp", type: "tmpfs", options: "mode=1777,size=16m")
         try mountDevices()
-        // pivot_root(2) refuses to leave the initial RAM file system; moving the mount over it is what switch_root(8) does.
+        // pivot_root(2) refuses to leave the initial RAM file system. The mount is moved over the root instead, as
+        // switch_root(8) does.
         try check("chdir", root) { chdir(root) }
         try mountFilesystem(".", on: "/", flags: UInt(MS_MOVE))
         try check("chroot", root) { chroot(".") }
@@ -82,7 +85,7 @@ struct ContainerEntry: Codable, Sendable {
             ("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9),
         ]
         for device in devices {
-            // Memory devices have the major number 1.
+            // The major number of memory devices is 1 (Documentation/admin-guide/devices.txt).
             let number = 1 << 8 | device.minor
             try check("mknod", device.name) { mknod("\(directory)/\(device.name)", S_IFCHR | 0o666, number) }
             chmod("\(directory)/\(device.name)", 0o666)

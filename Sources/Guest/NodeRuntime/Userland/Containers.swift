@@ -11,12 +11,13 @@ import Synchronization
 
 /// The programs of a pod: started, their output passed on, started again as the policy says, and killed with the pod.
 final class Containers: Sendable {
-    /// kubelet's: the first time at once, then 10 s, doubled up to 5 min; from anew after 10 min of running.
+    /// The time to wait before a restart, as a kubelet's: none before the first one, then 10 s, which doubles up to 5
+    /// min. After a run of 10 min it begins anew.
     static func backOff(restarts: Int) -> Duration {
         restarts == 0 ? .zero : min(.seconds(10) * (1 << min(restarts - 1, 5)), .seconds(300))
     }
     private static let forgiven = Duration.seconds(600)
-    /// Bytes of a container's output that are passed on; the rest is read and dropped.
+    /// How many bytes of a container's output are passed on. The rest is read and dropped.
     static let outputLimit = 1 << 20
 
     private let pod: PodReference
@@ -30,7 +31,7 @@ final class Containers: Sendable {
     private let supervised = Mutex(0)
     private let states = Mutex<[String: ContainerState]>([:])
 
-    /// Makes the pod's root and control group; starts nothing.
+    /// Makes the pod's root and control group. Nothing is started yet.
     init(
         _ spec: PodSpec, address: String, children: ChildProcesses, events: @escaping @Sendable (NodeEvent) -> Void
     ) throws {
@@ -76,7 +77,7 @@ final class Containers: Sendable {
         root.remove()
     }
 
-    /// What runs a program in the pod.
+    /// The entry that runs a program in the pod.
     func entry(_ arguments: [String], environment: [String] = [], input: String = "") -> ContainerEntry {
         ContainerEntry(
             root: root.path, networkNamespace: Pods.namespacePath(pod), controlGroup: group.path, hostname: spec.name,
@@ -111,7 +112,7 @@ final class Containers: Sendable {
         }
     }
 
-    /// One run: how it ended, and its last lines.
+    /// Runs the container's program once and answers how it ended and its last lines.
     private func run(_ container: ContainerSpec, restarts: Int) -> (ended: String, lines: [String]) {
         do {
             let output = try OutputPipe()

@@ -2,21 +2,22 @@ import Glibc
 import LinuxKernel
 import NodeProtocol
 
-/// A pod's root: the userland disk below, and a layer in RAM for what its programs and its specification write.
+/// A pod's root file system: the userland disk, and over it a layer in RAM for what the pod's specification and
+/// programs write.
 struct PodRoot: Sendable {
     private static let base = "/run/labrun/pods"
-    /// Most RAM that what a pod writes may take.
+    /// How much RAM the files that a pod writes may take.
     private static let size = "32m"
 
     let directory: String
 
     init(_ pod: PodReference) { directory = "\(Self.base)/\(pod.namespace)_\(pod.name)" }
 
-    /// Where containers find it.
+    /// The directory that becomes the root of the pod's containers.
     var path: String { directory + "/root" }
     private var layer: String { directory + "/layer" }
 
-    /// Mounts it and writes the pod's files.
+    /// Mounts the root and writes the files of the pod's specification.
     /// - Throws: `SystemError`; `NodeFailure` for a file's path that is not absolute or leaves the root.
     func make(_ spec: PodSpec, address: String) throws {
         remove()

@@ -12,7 +12,7 @@ final class UserlandDisk: Sendable {
 
     private let isMounted = Mutex(false)
 
-    /// Mounts it, once.
+    /// Mounts the disk unless it is mounted already.
     /// - Throws: `NodeFailure` `no-userland` when the machine has no such disk; `SystemError`.
     func mount() throws {
         try isMounted.withLock { isMounted in

@@ -1,4 +1,3 @@
-import Diagnosis
 import Matrix
 import Observations
 import RunEvents
@@ -24,10 +23,8 @@ package struct Judge: Sendable {
     }
 
     /// The round's cells with what is expected of each, and whether it is so.
-    ///
-    /// - Parameter paths: the round's evidence, by which cells get their why chains; nil before it was read.
-    package func cells(_ observation: Observation, paths: PathIndex?) -> [Cell] {
-        expectations.of(MatrixExpectation.self).cells(observation, paths: paths)
+    package func cells(_ observation: Observation) -> [Cell] {
+        expectations.of(MatrixExpectation.self).cells(observation)
     }
 
     /// The results that can be given after every round.

@@ -9,18 +9,21 @@ extension [MatrixExpectation] {
 
     /// The measured cells with what is expected of each, and whether it is so.
     ///
-    /// - Parameters:
-    ///   - paths: the round's evidence, by which cells get their why chains; nil before it was read.
-    ///   - limit: how many cells get one. Those that are not as expected come first, then others that were not answered.
-    func cells(_ observation: Observation, paths: PathIndex?, explaining limit: Int = explainedCells) -> [Cell] {
+    /// Where the round's evidence was read, cells get their why chains by it: first those that are not as expected, then
+    /// others that were not answered.
+    ///
+    /// - Parameter limit: how many cells get one.
+    func cells(_ observation: Observation, explaining limit: Int = explainedCells) -> [Cell] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
         var cells = probes.map { cell($0, endpoints, observation) }
-        guard let paths else { return cells }
-        let failing = cells.indices.filter { cells[$0].verdict == .fail }
-        let others = cells.indices.filter { cells[$0].verdict != .fail && !cells[$0].observed.isServed }
+        guard let paths = observation.paths else { return cells }
+        let readings = Dictionary(paths.evidence.probes.map { ($0.key, $0) }) { first, _ in first }
+        let known = cells.indices.filter { readings[probes[$0].key] != nil }
+        let failing = known.filter { cells[$0].verdict == .fail }
+        let others = known.filter { cells[$0].verdict != .fail && !cells[$0].observed.isServed }
         for index in (failing + others).prefix(limit) {
-            cells[index].why = paths.why(ProbeReading(probes[index], endpoints: endpoints))
+            cells[index].why = readings[probes[index].key].map { paths.why($0, as: cells[index].observed) } ?? []
         }
         return cells
     }

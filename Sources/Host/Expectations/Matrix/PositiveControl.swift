@@ -1,5 +1,6 @@
 import Matrix
 import Observations
+import Diagnosis
 import Readings
 
 /// An endpoint that answers over a protocol.

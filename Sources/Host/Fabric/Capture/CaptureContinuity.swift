@@ -1,7 +1,9 @@
-/// Whether a capture may have missed packets: what its handle's openings, failures and the kernel's counter tell.
+/// Tells whether a capture may have missed packets, from when its handle was opened or failed and from the kernel's
+/// counter of drops.
 ///
-/// Only an interface that is down passes nothing for certain. One that is up without a handle passes packets unseen,
-/// and one that could be opened again had come up some time before.
+/// Only an interface that is down certainly passes nothing. While an interface is up and no handle is open, packets
+/// pass unseen; and when the handle of an interface that was down can be opened again, the interface came up at some
+/// unknown time before.
 struct CaptureContinuity {
     /// An attempt to open a handle where there is none.
     enum Opening: Equatable {
@@ -10,9 +12,9 @@ struct CaptureContinuity {
         case failed(String)
     }
 
-    /// Packets that the kernel had no room for, of all handles.
+    /// The number of packets that the kernel had no room for, over all handles that were ever open.
     private(set) var dropped: UInt64 = 0
-    /// Of handles that were closed since.
+    /// The part of `dropped` that was counted by handles which are closed by now.
     private var droppedBefore: UInt64 = 0
     private var mayHaveMissed = false
 
@@ -20,7 +22,7 @@ struct CaptureContinuity {
         if opening != .interfaceDown { mayHaveMissed = true }
     }
 
-    /// - Parameter dropped: the present handle's count.
+    /// - Parameter count: The count of the handle that is open now.
     mutating func counted(dropped count: UInt64) {
         let total = droppedBefore + count
         if total > dropped { mayHaveMissed = true }

@@ -11,12 +11,12 @@ struct DecodedPacket: Hashable {
     var inner: FlowHeader?
 }
 
-/// Reads headers of captured bytes. The bytes come from guests and are believed in nothing: every read is checked
-/// against what was captured.
+/// Reads the headers of captured bytes. The bytes come from guests and are not trusted: every read is checked against
+/// the number of bytes that were captured.
 struct PacketDecoder {
     /// UDP destination ports that carry VXLAN: Linux' and Cilium's 8472, RFC 7348's 4789.
     static let vxlanPorts: [UInt16] = [8472, 4789]
-    /// Those that carry Geneve: RFC 8926's.
+    /// UDP destination ports that carry Geneve: 6081 (RFC 8926).
     static let genevePorts: [UInt16] = [6081]
 
     static func ethernet(_ bytes: UnsafeRawBufferPointer) -> DecodedPacket {
@@ -103,7 +103,7 @@ private struct EthernetHeader {
     let destination: UInt64
     let source: UInt64
     let etherType: UInt16
-    /// 14, and 4 for each VLAN tag.
+    /// The header's length: 14 bytes, and 4 for each VLAN tag.
     let length: Int
 
     init?(_ bytes: UnsafeRawBufferPointer) {

@@ -9,14 +9,14 @@ public struct PacketSighting: Sendable, Hashable {
     public var node: String
     public var tap: String
     public var direction: Direction
-    /// When the kernel captured it, on the clock of `MonotonicTime.now`, so that it compares with moments that a caller
-    /// took. (The pcapng files carry the wall clock.)
+    /// When the kernel captured the packet, on the clock of `MonotonicTime.now`, so that a caller can compare it with
+    /// readings of its own. The pcapng files carry the wall clock instead.
     public var time: MonotonicTime
-    /// Nil for what is not IPv4, such as ARP.
+    /// The IPv4 header; nil for other packets, such as ARP.
     public var outer: FlowHeader?
-    /// EtherType, 0x0800 for IPv4.
+    /// The EtherType: 0x0800 for IPv4.
     public var etherType: UInt16
-    /// VXLAN network identifier; nil when not encapsulated.
+    /// The network identifier (VNI) of VXLAN or Geneve; nil when the packet is not encapsulated.
     public var vni: UInt32?
     /// The encapsulated packet; nil when there is none or it is not IPv4.
     public var inner: FlowHeader?
@@ -46,16 +46,16 @@ public struct FlowHeader: Codable, Sendable, Hashable {
     public var destination: IPv4Address
     /// IP protocol number: 1 ICMP, 6 TCP, 17 UDP.
     public var `protocol`: UInt8
-    /// 0 where the protocol has none, and for fragments but the first.
+    /// The source port; 0 where the protocol has none, and for every fragment but the first.
     public var sourcePort: UInt16
     public var destinationPort: UInt16
-    /// Of ICMP: type, code, and of echoes identifier and sequence number.
+    /// The ICMP header: type, code, and for echoes the identifier and the sequence number. Nil for other protocols.
     public var icmp: ICMPHeader?
-    /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16; 0 for other protocols.
+    /// The TCP flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16; 0 for other protocols.
     public var tcpFlags: UInt8
-    /// Total length of the IP packet, bytes.
+    /// The total length of the IP packet in bytes.
     public var length: Int
-    /// A fragment that is not the first.
+    /// Whether the packet is a fragment and not the first one.
     public var isLaterFragment: Bool
 
     public init(
@@ -78,7 +78,7 @@ public struct FlowHeader: Codable, Sendable, Hashable {
 public struct ICMPHeader: Codable, Sendable, Hashable {
     public var type: UInt8
     public var code: UInt8
-    /// Of echo request (8) and reply (0), else 0.
+    /// The identifier of an echo request (type 8) or reply (type 0); 0 for other types.
     public var identifier: UInt16
     public var sequence: UInt16
 
@@ -90,20 +90,22 @@ public struct ICMPHeader: Codable, Sendable, Hashable {
     }
 }
 
-/// Which packets are asked for: all conditions that are given must hold.
+/// Says which packets are asked for. All conditions that are given must hold.
 public struct FlowFilter: Sendable, Hashable {
-    /// Of this node, or at this place of the cloud (`vpc-router`, `internet-gateway`, a host's name).
+    /// The node on whose interfaces the packet was seen, or the place of the cloud: `vpc-router`, `internet-gateway`,
+    /// or a host's name.
     public var node: String?
-    /// Without a `node`: at the places of the cloud, in place of the nodes' interfaces.
+    /// Whether packets at the places of the cloud are meant, and not those on the nodes' interfaces. It matters only
+    /// without a `node`.
     public var isCloud = false
     public var direction: PacketSighting.Direction?
-    /// Of the outer packet.
+    /// The destination port of the outer packet.
     public var outerDestinationPort: UInt16?
     public var `protocol`: UInt8?
     public var vni: UInt32?
-    /// Only encapsulated packets, or only others.
+    /// True for encapsulated packets only, false for all others only, nil for both.
     public var isEncapsulated: Bool?
-    /// Of the innermost packet.
+    /// The source address of the innermost packet.
     public var source: IPv4Address?
     public var destination: IPv4Address?
 

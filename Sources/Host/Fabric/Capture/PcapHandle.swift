@@ -1,14 +1,14 @@
 import CLibpcap
 import Glibc
 
-/// An open capture; non-blocking.
+/// An open capture of libpcap, in non-blocking mode.
 struct PcapHandle: ~Copyable {
     private let handle: OpaquePointer
-    /// For poll(2).
+    /// The descriptor to wait for with poll(2).
     let descriptor: Int32
     private let nanosecondsPerTick: Int64
 
-    /// - Parameter device: an interface, or `nflog:N` for a netfilter log group.
+    /// - Parameter device: The name of an interface, or `nflog:N` for a netfilter log group.
     init(device: String, snapLength: Int, bufferSize: Int) throws(FabricError) {
         handle = try activated(device: device, snapLength: snapLength, bufferSize: bufferSize)
         descriptor = pcap_get_selectable_fd(handle)
@@ -17,11 +17,11 @@ struct PcapHandle: ~Copyable {
 
     deinit { pcap_close(handle) }
 
-    /// Takes the packets that wait, at most `limit`, oldest first. The body gets nanoseconds since 1970, the captured
-    /// bytes (valid only during the call) and the length on the wire.
+    /// Takes the packets that wait, at most `limit`, oldest first. The body gets the time in nanoseconds since 1970,
+    /// the captured bytes (valid only during the call), and the packet's length on the wire in bytes.
     ///
-    /// - Throws: when the interface went away.
-    /// - Returns: how many there were.
+    /// - Throws: `FabricError` when the interface has gone away.
+    /// - Returns: The number of packets that were taken.
     func drain(
         limit: Int, _ body: (_ time: Int64, _ bytes: UnsafeRawBufferPointer, _ length: Int) -> Void
     ) throws(FabricError) -> Int {
@@ -32,7 +32,7 @@ struct PcapHandle: ~Copyable {
             errno = 0
             let status = pcap_next_ex(handle, &header, &data)
             guard status == 1, let header = header?.pointee else {
-                // An empty netfilter log is an error to libpcap.
+                // libpcap reports an empty netfilter log as an error with EAGAIN.
                 if status < 0, errno != EAGAIN { throw FabricError(.capture, String(cString: pcap_geterr(handle))) }
                 break
             }
@@ -43,7 +43,7 @@ struct PcapHandle: ~Copyable {
         return taken
     }
 
-    /// Packets since the start that the kernel had no room for; nil when it does not tell.
+    /// The number of packets since the start that the kernel had no room for; nil when libpcap cannot tell.
     func dropped() -> UInt64? {
         var statistics = pcap_stat()
         guard pcap_stats(handle, &statistics) == 0 else { return nil }
@@ -61,7 +61,7 @@ private func activated(device: String, snapLength: Int, bufferSize: Int) throws(
     pcap_set_immediate_mode(handle, 1)
     pcap_set_buffer_size(handle, Int32(clamping: bufferSize))
     pcap_set_tstamp_precision(handle, PCAP_TSTAMP_PRECISION_NANO)
-    // Above zero are warnings, such as that promiscuous mode means nothing to a log group.
+    // A status above zero is a warning, for example that promiscuous mode has no meaning for a log group.
     let status = pcap_activate(handle)
     guard status >= 0, pcap_setnonblock(handle, 1, &message) == 0 else {
         let reason = status < 0 ? failure(of: handle, status) : text(message)

@@ -25,8 +25,8 @@ enum PcapNG {
     /// Appends an enhanced packet block.
     ///
     /// - Parameters:
-    ///   - time: nanoseconds since 1970.
-    ///   - length: on the wire.
+    ///   - time: The time of capture in nanoseconds since 1970.
+    ///   - length: The packet's length on the wire in bytes.
     static func appendPacket(
         to buffer: inout [UInt8], time: Int64, bytes: UnsafeRawBufferPointer, length: Int,
         direction: PacketSighting.Direction
@@ -43,7 +43,7 @@ enum PcapNG {
         buffer.appendLittleEndian(UInt32(clamping: length))
         buffer.append(contentsOf: bytes)
         for _ in bytes.count..<padded { buffer.append(0) }
-        // epb_flags: seen from the tap, what the node sends comes in.
+        // epb_flags has directions as the tap sees them: what the node sends is inbound.
         buffer.appendLittleEndian(UInt16(2))
         buffer.appendLittleEndian(UInt16(4))
         buffer.appendLittleEndian(UInt32(direction == .fromNode ? 1 : 2))
@@ -51,7 +51,7 @@ enum PcapNG {
         buffer.appendLittleEndian(total)
     }
 
-    /// epb_flags and the end of options.
+    /// The bytes that the option epb_flags and the end of options take.
     private static let optionsLength = 12
 
     private struct Block {
@@ -59,7 +59,7 @@ enum PcapNG {
 
         init(type: UInt32) {
             append(type)
-            // The length's place.
+            // The block's length goes here once it is known.
             append(UInt32(0))
         }
 

@@ -1,10 +1,10 @@
 import NetAddress
 
-/// A packet as it is remembered, without what its interface says anyway.
+/// A packet as it is remembered. What all packets of an interface have in common is left out.
 struct Seen {
-    /// Nanoseconds of the monotonic clock.
+    /// When it was captured, in nanoseconds of the monotonic clock.
     var time: Int64
-    /// Nanoseconds since 1970.
+    /// When it was captured, in nanoseconds since 1970.
     var wallTime: Int64
     var direction: PacketSighting.Direction
     var packet: DecodedPacket
@@ -33,7 +33,7 @@ struct SightingRing {
         }
     }
 
-    /// Oldest first.
+    /// Calls the body for every remembered packet since a moment, oldest first.
     func forEach(since: Int64, _ body: (Seen) -> Void) {
         for offset in 0..<storage.count {
             let seen = storage[(next + offset) % storage.count]

@@ -1,8 +1,8 @@
 import LinuxKernel
 import NetAddress
 
-/// The capture of one tap: kernel buffer, ring on disk, decoding. Used by one thread at a time: the one that attaches
-/// it, then the capture thread.
+/// The capture of one tap: the kernel's buffer, the ring on disk, and decoding. Only one thread uses it at a time: at
+/// first the one that attaches the tap, then the capture thread.
 final class TapCapture: @unchecked Sendable {
     private static let batch = 4096
 
@@ -26,13 +26,13 @@ final class TapCapture: @unchecked Sendable {
         handle = try PcapHandle(device: nic.tap, snapLength: spec.snapLength, bufferSize: spec.bufferSize)
     }
 
-    /// For poll(2); nil while the interface is away.
+    /// The descriptor to wait for with poll(2); nil while the interface is away.
     var descriptor: Int32? { handle?.descriptor }
 
-    /// Takes up to a batch of packets, writes them and gives them decoded.
+    /// Takes at most a batch of packets, writes them to disk and appends them to `seen`, decoded.
     ///
-    /// - Parameter clockOffset: monotonic minus wall clock, nanoseconds.
-    /// - Returns: whether more may wait.
+    /// - Parameter clockOffset: The monotonic clock minus the wall clock, in nanoseconds.
+    /// - Returns: Whether more packets may wait.
     func drain(clockOffset: Int64, known: Set<UInt64>, into seen: inout [Seen]) -> Bool {
         guard handle != nil else { return false }
         blocks.removeAll(keepingCapacity: true)
@@ -52,7 +52,7 @@ final class TapCapture: @unchecked Sendable {
             }
         } catch {
             close()
-            // An interface that was taken down is no failure; whatever else ended the handle is.
+            // That an interface was taken down is no failure. Anything else that ends a handle is one.
             if reopen() != .interfaceDown { statistics.failure = error.message }
         }
         statistics.captured += UInt64(taken)
@@ -69,8 +69,9 @@ final class TapCapture: @unchecked Sendable {
         }
     }
 
-    /// By the Ethernet source, since a capture does not say: the node's own address means that it sent the frame, any
-    /// other known one that it got it. What is neither was sent by the node under a false address.
+    /// The direction of a frame, told by its Ethernet source, because a capture does not say it: the node's own address
+    /// means that the node sent the frame, another known address that the node received it. An unknown address means
+    /// that the node sent the frame under a false one.
     private func direction(of packet: DecodedPacket, known: Set<UInt64>) -> PacketSighting.Direction {
         if packet.sourceMAC == nic.mac.rawValue { return .fromNode }
         return known.contains(packet.sourceMAC) || packet.destinationMAC == nic.mac.rawValue ? .toNode : .fromNode
@@ -100,9 +101,9 @@ final class TapCapture: @unchecked Sendable {
         statistics.dropped = continuity.dropped
     }
 
-    /// Opens the capture where it is not open.
+    /// Opens the capture unless it is open.
     ///
-    /// - Returns: nil when it was open.
+    /// - Returns: How the attempt ended; nil when the capture was open already.
     @discardableResult
     func reopen() -> CaptureContinuity.Opening? {
         guard handle == nil else { return nil }

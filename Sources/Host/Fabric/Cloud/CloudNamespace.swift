@@ -3,13 +3,14 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// A network namespace of the cloud with its netlink socket: the router's, or a host's. Used by one queue at a time.
+/// The network namespace of the cloud's router or of one of its hosts, with a netlink socket in it. Only one queue uses
+/// it at a time.
 final class CloudNamespace: @unchecked Sendable {
     let name: String
     let namespace: NetworkNamespace
     let netlink: NetlinkSocket
 
-    /// - Throws: `SystemError`, `EPERM` without CAP_SYS_ADMIN in the lab's user namespace.
+    /// - Throws: `SystemError`; it is `EPERM` without CAP_SYS_ADMIN in the lab's user namespace.
     init(_ name: String) throws {
         self.name = name
         let made = try NetworkNamespace.create()
@@ -32,7 +33,8 @@ final class CloudNamespace: @unchecked Sendable {
         }
     }
 
-    /// Puts one end of a new veth pair here, up, with an address, and the other on a bridge of the lab.
+    /// Makes a veth pair. One end is in this namespace, up and with an address; the other end is on a bridge of the
+    /// lab.
     func join(
         bridge: Int32, lab: borrowing NetlinkSocket, port: CloudPort, interface: String, address: IPv4CIDR, mtu: Int
     ) throws {
@@ -45,36 +47,37 @@ final class CloudNamespace: @unchecked Sendable {
     }
 }
 
-/// A place of the cloud on a bridge, where it is captured.
+/// The point at which a part of the cloud is joined to a bridge. Its packets are captured there.
 struct CloudPort: Sendable, Hashable {
-    /// `vpc-router`, or a host's name.
+    /// The part's name: `vpc-router`, or a host's name.
     let place: String
-    /// The veth's end on the bridge.
+    /// The name of the veth's end that is on the bridge.
     let tap: String
-    /// Of the other end.
+    /// The hardware address of the veth's other end.
     let mac: MACAddress
     let address: IPv4Address
     let subnet: String
 
-    /// For captures, which know interfaces by this.
+    /// The same as an interface of a node, the form in which captures take it.
     var nic: NICSpec {
         NICSpec(
             interfaceID: tap, node: place, tap: tap, mac: mac, address: address, subnet: subnet, groups: [],
             sourceDestinationCheck: false)
     }
 
-    /// Locally administered, from an address: the same in every run.
+    /// A locally administered hardware address that is derived from the IPv4 address, so that it is the same in every
+    /// run.
     static func mac(of address: IPv4Address) -> MACAddress {
         MACAddress(rawValue: 0x0A01_0000_0000 | UInt64(address.rawValue))
     }
 
-    /// The same for a bridge.
+    /// The same for a bridge. It differs from the address of the router, which has the gateway's IPv4 address, too.
     static func bridgeMAC(of gateway: IPv4Address) -> MACAddress {
         MACAddress(rawValue: 0x0A02_0000_0000 | UInt64(gateway.rawValue))
     }
 }
 
-/// Hands a socket from the thread that opened it to its owner.
+/// Hands a socket over from the thread that opened it to its owner.
 private final class NetlinkBox: @unchecked Sendable {
     private var socket: NetlinkSocket?
 

@@ -2,8 +2,8 @@ public import NetAddress
 
 /// What a VPC has besides its subnets and the nodes' interfaces.
 ///
-/// Every part lives in a network namespace of its own, joined to the subnets' bridges by veth; the ends on the bridges are
-/// captured as the nodes' taps are.
+/// Every part lives in a network namespace of its own, joined to the subnets' bridges by veth; the ends on the bridges
+/// are captured as the nodes' taps are.
 public struct CloudSpec: Codable, Sendable, Equatable {
     /// All addresses of the VPC.
     public var vpc: IPv4CIDR
@@ -16,7 +16,7 @@ public struct CloudSpec: Codable, Sendable, Equatable {
     /// The resolver's address, which no security group filters, as in AWS; nil without a resolver.
     public var resolver: IPv4Address?
 
-    /// Where every node finds its metadata: link-local, so that it is the same everywhere.
+    /// The address at which every node finds its metadata. It is link-local and the same in every VPC.
     public static let metadataAddress = IPv4Address(169, 254, 169, 254)
 
     public init(
@@ -42,11 +42,11 @@ public struct RouteSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// A host of the VPC that is no node.
+/// A host of the VPC that is not a node.
 public struct CloudHostSpec: Codable, Sendable, Hashable {
-    /// Unique; letters, digits, `-`, `_` and `.`.
+    /// The host's unique name, of letters, digits, `-`, `_` and `.`.
     public var name: String
-    /// A subnet's name.
+    /// The name of the subnet that the host is in.
     public var subnet: String
     public var address: IPv4Address
 
@@ -65,9 +65,9 @@ public struct InternetSpec: Codable, Sendable, Equatable {
     public var network: IPv4CIDR
     /// The host's address in it.
     public var address: IPv4Address
-    /// More addresses of the host, anywhere.
+    /// Further addresses of the host, which need not be in `network`.
     public var further: [IPv4Address]
-    /// Where the nodes' public addresses are.
+    /// The network that the nodes' public addresses are taken from.
     public var publicNetwork: IPv4CIDR
 
     public init(
@@ -85,20 +85,20 @@ public struct InternetSpec: Codable, Sendable, Equatable {
 
 /// A packet that the VPC router or the internet gateway discarded.
 public struct RouterDiscard: Codable, Sendable, Hashable {
-    /// Why.
+    /// Why a packet was discarded.
     public enum Reason: String, Codable, Sendable, CaseIterable {
-        /// No subnet and no route has the source: the VPC would not know where to send the answer.
+        /// No subnet and no route contains the source address, so the VPC would not know where to send an answer.
         case sourceUnknown = "source-unknown"
-        /// No subnet and no route has the destination, and it is none of the internet.
+        /// No subnet and no route contains the destination address, and it is no address of the internet either.
         case destinationUnknown = "destination-unknown"
-        /// Bound for the internet from an address that has no public one.
+        /// The packet was for the internet, and its source address has no public address.
         case noPublicAddress = "no-public-address"
-        /// From the internet to a public address that is nobody's.
+        /// The packet came from the internet, and nobody has the public address that it was for.
         case publicAddressUnknown = "public-address-unknown"
     }
     public var reason: Reason
     public var header: FlowHeader
-    /// Nanoseconds on the clock of `MonotonicTime.now`.
+    /// When the packet was discarded, in nanoseconds on the clock of `MonotonicTime.now`.
     public var time: Int64
 
     public init(reason: Reason, header: FlowHeader, time: Int64) {
@@ -110,7 +110,7 @@ public struct RouterDiscard: Codable, Sendable, Hashable {
 
 /// An answer from the bounded memory of discarded packets.
 public struct DiscardPage: Sendable {
-    /// Oldest first.
+    /// The discarded packets, oldest first.
     public var discards: [RouterDiscard]
     /// False when records since the asked moment may be missing.
     public var isComplete: Bool

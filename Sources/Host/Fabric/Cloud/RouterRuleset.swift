@@ -1,10 +1,11 @@
 import NetAddress
 
-/// The nftables text of the VPC router: pure, from typed values. In the router's own network namespace.
+/// Makes the nftables text of the VPC router from typed values, without side effects. The rules belong into the
+/// router's own network namespace.
 ///
-/// A packet passes destination translation (from the internet to a node), then the checks of `routed`, then the kernel's
-/// routes, and source translation (from a node to the internet). Translation is one to one, as an internet gateway's:
-/// ports stay what they are.
+/// A packet passes destination translation (from the internet to a node), then the checks of `routed`, then the
+/// kernel's routes, and source translation (from a node to the internet). Translation is one to one, as an internet
+/// gateway's: ports stay what they are.
 struct RouterRuleset {
     static let table = "vpc"
     static let gatewayInterface = "igw0"
@@ -13,7 +14,7 @@ struct RouterRuleset {
     let subnets: [IPv4CIDR]
     let logGroup: UInt16
 
-    /// Destinations that are in nobody's internet (RFC 6890), the VPC's own addresses with them.
+    /// Destinations that are not in the internet: special-purpose addresses (RFC 6890), and the VPC's own.
     static let notInternet = [
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
         "192.168.0.0/16", "224.0.0.0/3",
@@ -38,10 +39,10 @@ struct RouterRuleset {
             "add chain ip \(table) inbound",
             "add rule ip \(table) translate iifname \"\(gateway)\" dnat to ip daddr map @privates",
             "add rule ip \(table) publish oifname \"\(gateway)\" snat to ip saddr map @publics",
-            // A VPC answers nothing for a host that is not there.
+            // A VPC sends no ICMP error about a host that is not there.
             "add rule ip \(table) own icmp type destination-unreachable icmp code { 0, 1 } counter drop"
                 + " comment \"silent\"",
-            // Group memberships, which no VPC carries.
+            // Multicast, which a VPC does not carry.
             "add rule ip \(table) routed ip daddr 224.0.0.0/4 drop",
             "add rule ip \(table) routed iifname \"\(gateway)\" goto inbound",
             "add rule ip \(table) routed ip saddr != @known " + discard(.sourceUnknown),

@@ -5,15 +5,16 @@ import Netlink
 
 /// The VPC's router with its route table, and the internet gateway, in a network namespace of their own.
 ///
-/// It forwards in the kernel. It knows the interfaces' MAC addresses from the fabric and asks nobody for them; what is
-/// bound for a host that is not there is lost without a word, as in AWS. Used by the fabric's queue alone.
+/// The kernel does the forwarding. The router learns the interfaces' hardware addresses from the fabric and sends no
+/// ARP requests; a packet for a host that is not there is lost without an answer, as in AWS. Only the fabric's queue
+/// uses this class.
 final class VPCRouter: @unchecked Sendable {
     static let place = "vpc-router"
 
     let cloud: CloudNamespace
     private let nftables: NftablesContext
     private let rules: RouterRuleset
-    /// Interface of the router in each routed subnet, by subnet.
+    /// The index of the router's interface in each routed subnet, by the subnet's name.
     private var links: [String: Int32] = [:]
     private(set) var routes: [RouteSpec]
     private var installed: [RouteSpec: Route] = [:]
@@ -30,7 +31,7 @@ final class VPCRouter: @unchecked Sendable {
         ] {
             try cloud.setting(path, value)
         }
-        // Connections that it sees half of are not its business.
+        // The router may see only one direction of a connection, so conntrack must not take its packets for invalid.
         try cloud.setting("net/netfilter/nf_conntrack_tcp_be_liberal", "1", isOptional: true)
         try nftables.run(rules.base)
         guard let address = IPv4CIDR(CloudSpec.metadataAddress, prefixLength: 32) else { return }
@@ -107,7 +108,7 @@ final class VPCRouter: @unchecked Sendable {
     }
 
     /// Removes the route to a destination.
-    /// - Returns: the route that there was.
+    /// - Returns: The route that was removed.
     func remove(_ destination: IPv4CIDR) throws -> RouteSpec {
         guard let index = routes.firstIndex(where: { $0.destination == destination }) else {
             let known = routes.map(\.destination.description).sorted().joined(separator: ", ")
@@ -139,7 +140,7 @@ final class VPCRouter: @unchecked Sendable {
         try NftablesListing(json: nftables.list("table ip \(RouterRuleset.table)"))
     }
 
-    /// The kernel's routes and known interfaces, a line each.
+    /// The kernel's routes and permanent neighbours, each as a line of text.
     func state() throws -> (routes: [String], neighbours: [String]) {
         let names = Dictionary(try cloud.netlink.links().map { ($0.index, $0.name) }) { first, _ in first }
         let routes = try cloud.netlink.routes().map { route in

@@ -1,9 +1,9 @@
 import NetAddress
 
-/// Packets added up to flow records, by interface and flow.
+/// Adds packets up to flow records, by interface and flow.
 ///
-/// What a node sends is seen on its tap before its egress rules, so a sent packet counts as accepted unless the
-/// netfilter log has one of the same flow.
+/// A tap shows what a node sends before the egress rules judge it. A packet that a node sent therefore counts as
+/// accepted unless the netfilter log has a packet of the same flow.
 struct FlowAggregate {
     struct Key: Hashable {
         var interfaceID: String
@@ -32,7 +32,7 @@ struct FlowAggregate {
     private var passed: [Key: Sum] = [:]
     private var rejected: [Key: Sum] = [:]
     private let capacity: Int
-    /// Packets of flows that there was no room for.
+    /// The number of packets of flows for which there was no room.
     private(set) var skipped: UInt64 = 0
 
     init(capacity: Int = .max) {
@@ -41,7 +41,7 @@ struct FlowAggregate {
 
     var isEmpty: Bool { passed.isEmpty && rejected.isEmpty }
 
-    /// - Parameter time: nanoseconds since 1970.
+    /// - Parameter time: When the packet was seen, in nanoseconds since 1970.
     mutating func add(
         _ header: FlowHeader, interfaceID: String, direction: PacketSighting.Direction,
         action: FlowRecord.Action, at time: Int64
@@ -60,7 +60,7 @@ struct FlowAggregate {
         }
     }
 
-    /// Sorted by start, then by interface and flow.
+    /// The records, sorted by their start, then by interface and flow.
     func records(accountID: String, nodes: [String: String]) -> [FlowRecord] {
         var records: [FlowRecord] = []
         func append(_ key: Key, _ sum: Sum, _ action: FlowRecord.Action) {

@@ -1,15 +1,15 @@
 import Glibc
 import LinuxKernel
 
-/// The flow log on disk, in the default format, a record per flow and minute.
+/// The flow log on disk, in AWS's default format, with a record for each flow and minute.
 struct FlowLogFile: ~Copyable {
     private let file: FileDescriptor
     private let accountID: String
     private var window: Int64?
     private var aggregate = FlowLogFile.empty
-    /// Seconds; the shorter of AWS's two aggregation intervals.
+    /// The aggregation interval in seconds: the shorter one of AWS's two.
     static let interval: Int64 = 60
-    /// Flows of a minute that are kept apart; what is beyond makes a SKIPDATA record.
+    /// As many flows of a minute are kept apart as the capacity says. Those beyond it make a SKIPDATA record.
     private static let empty = FlowAggregate(capacity: 65_536)
 
     init(path: String, accountID: String) throws(SystemError) {
@@ -29,7 +29,8 @@ struct FlowLogFile: ~Copyable {
     /// Writes the minute that has ended, if one has. Interfaces without traffic get a NODATA record.
     mutating func roll(now: Int64, nodes: [String: String]) throws(SystemError) {
         let current = now / 1_000_000_000 / Self.interval
-        // A minute that could not be written is not written again: its records are gone, which is not NODATA.
+        // A minute that could not be written is not written again. Its records are lost, which is something else than
+        // NODATA.
         defer { window = current }
         if let window, window < current { try flush(window: window, nodes: nodes) }
     }

@@ -14,13 +14,13 @@ public struct FlowRecord: Codable, Sendable, Hashable {
     public var direction: PacketSighting.Direction
     public var source: IPv4Address
     public var destination: IPv4Address
-    /// 0 for protocols without ports.
+    /// The source port; 0 for protocols without ports.
     public var sourcePort: UInt16
     public var destinationPort: UInt16
     /// IP protocol number.
     public var `protocol`: UInt8
     public var packets: UInt64
-    /// Of the IP packets.
+    /// The bytes of the IP packets.
     public var bytes: UInt64
     /// Seconds since 1970 of the first packet.
     public var start: Int64
@@ -42,7 +42,7 @@ public struct FlowRecord: Codable, Sendable, Hashable {
 
 /// Flow records from the bounded memory of the fabric.
 public struct FlowRecordPage: Sendable {
-    /// By start, then by interface.
+    /// The records, sorted by their start, then by interface.
     public var records: [FlowRecord]
     /// False when packets since the asked moment may be missing, as with `SightingPage`.
     public var isComplete: Bool

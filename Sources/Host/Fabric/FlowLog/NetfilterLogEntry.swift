@@ -10,7 +10,7 @@ struct NetfilterLogEntry: Equatable {
     private static let payloadAttribute: UInt16 = 9
     private static let prefixAttribute: UInt16 = 10
 
-    /// Nil for what the fabric's rules have not logged.
+    /// Reads an entry; nil when it was not logged by a rule of the fabric.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard let (prefix, packet) = Self.read(bytes), packet.outer != nil else { return nil }
         let words = prefix.split(separator: " ")
@@ -26,7 +26,8 @@ struct NetfilterLogEntry: Equatable {
     static func read(_ bytes: UnsafeRawBufferPointer) -> (prefix: String, packet: DecodedPacket)? {
         var prefix: String?
         var payload: DecodedPacket?
-        // Family, version and resource id; then attributes of length and type in host order, padded to four.
+        // The header has family, version and resource id. Attributes follow: length and type in the host's byte order,
+        // padded to four bytes.
         var rest = bytes.from(4)
         while let length = rest.u16(0).map({ Int($0.byteSwapped) }), let type = rest.u16(2)?.byteSwapped,
             length >= 4, length <= rest.count

@@ -29,7 +29,7 @@ struct NftablesContext: ~Copyable {
 
     private func answer(_ text: String) throws(FabricError) -> String {
         let status = nft_run_cmd_from_buffer(handle, text)
-        // Both buffers are read every time: reading is what empties them.
+        // Both buffers are read every time, because only reading empties them.
         let output = nft_ctx_get_output_buffer(handle).map { String(cString: $0) } ?? ""
         let errors = nft_ctx_get_error_buffer(handle).map { String(cString: $0) } ?? ""
         guard status == 0 else { throw FabricError(.nftables, "nftables: \(errors.isEmpty ? "failed" : errors)") }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// A table as the kernel holds it, read from nftables' JSON. Handles and counters are kept apart from what identifies.
+/// A table as the kernel has it, read from nftables' JSON. Handles and counters are kept apart from what identifies a
+/// rule.
 struct NftablesListing: Equatable {
     struct Rule: Equatable {
         let chain: String
@@ -16,7 +17,9 @@ struct NftablesListing: Equatable {
     /// Elements of sets and maps, each as JSON with sorted keys, sorted.
     var elements: [String: [String]] = [:]
 
-    /// Throws when it is not what nftables prints.
+    /// Reads a listing.
+    ///
+    /// - Throws: `FabricError` when the text is not what nftables prints.
     init(json: String) throws(FabricError) {
         guard let root = try? JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)),
             case .object(let top) = root, case .array(let objects) = top["nftables"]

@@ -1,6 +1,6 @@
 import NetAddress
 
-/// The nftables text of a fabric: pure, from typed values.
+/// Makes the nftables text of a fabric from typed values, without side effects.
 ///
 /// Layout (family `bridge` sees ports, family `ip` sees connections; br_netfilter calls the second from the first):
 /// - `bridge` prerouting checks sources and marks a packet with the number of the interface that it comes from; `ip`
@@ -10,14 +10,14 @@ import NetAddress
 /// - Every interface has a chain a direction with its groups' rules, and a last rule that counts, logs and drops.
 struct Ruleset {
     static let table = "labrun"
-    /// Before br_netfilter's hooks at 0 (NF_BR_PRI_BRNF) and -1.
+    /// The priority of the bridge chains: before br_netfilter's hooks, which are at 0 (`NF_BR_PRI_BRNF`) and -1.
     static let bridgePriority = -10
 
     let logGroup: UInt16
     /// Addresses that no security group filters: metadata and the VPC's resolver.
     var unfiltered: [IPv4Address] = []
 
-    /// Everything that exists before the first interface.
+    /// The tables, chains and sets that exist before the first interface.
     func base(groups: [String]) -> [String] {
         let table = Ruleset.table
         let priority = Ruleset.bridgePriority
@@ -62,7 +62,7 @@ struct Ruleset {
         ["add set ip \(Ruleset.table) \(Ruleset.memberSet(name)) { type ipv4_addr; }"]
     }
 
-    /// Chains and elements of an interface, without its groups' rules.
+    /// The chains and set elements of an interface, without the rules of its groups.
     func attach(_ nic: NICSpec, mark: UInt32) -> [String] {
         let table = Ruleset.table
         var commands: [String] = []
@@ -102,7 +102,7 @@ struct Ruleset {
             + (nic.sourceDestinationCheck ? sourceDestinationCheck(nic, enabled: verb == "add") : [])
     }
 
-    /// Lets addresses be those of an interface, or no longer: in its checks, and as members of its groups.
+    /// Adds addresses to an interface, or removes them: in its checks, and as members of its groups.
     func addresses(_ verb: String, _ addresses: [IPv4Address], of nic: NICSpec) -> [String] {
         guard !addresses.isEmpty else { return [] }
         let table = Ruleset.table
@@ -123,7 +123,7 @@ struct Ruleset {
         }
     }
 
-    /// Ahead of the chain's last rule, which denies.
+    /// The command that inserts a rule before the chain's last rule, which denies.
     static func insert(_ rule: ChainRule) -> String {
         "insert rule ip \(table) \(rule.chain) \(rule.match)counter accept comment \"\(rule.name)\""
     }
@@ -138,7 +138,7 @@ struct Ruleset {
         "nic\(mark)-\(direction.rawValue)"
     }
 
-    /// The match of a rule, empty or ending in a space.
+    /// The rule's match as text: empty, or with a space at its end.
     static func match(_ rule: SecurityGroupRule) -> String {
         let side = rule.direction == .ingress ? "saddr" : "daddr"
         var words = ""
@@ -162,7 +162,7 @@ struct Ruleset {
 /// A rule as it stands in the chain of an interface.
 struct ChainRule: Hashable {
     let chain: String
-    /// `group/rule`
+    /// `GROUP/RULE`
     let name: String
     let match: String
 }

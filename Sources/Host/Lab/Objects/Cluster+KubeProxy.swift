@@ -5,9 +5,9 @@ import Scenario
 
 /// What a cluster knows of kube-proxy on its nodes.
 ///
-/// The lab plays kube-proxy: it computes the rules from the objects, as kube-proxy does from the API server's watches, and
-/// the node applies them with `iptables-restore` of the userland disk. In the node there is no process of that name; the
-/// rules are the kernel's, and stay there when nobody follows the objects any more.
+/// The lab plays kube-proxy: it computes the rules from the objects, as kube-proxy does from the API server's watches,
+/// and the node applies them with `iptables-restore` of the userland disk. In the node there is no process of that
+/// name; the rules are the kernel's, and stay there when nobody follows the objects any more.
 struct KubeProxyState: Sendable {
     /// Whether it belongs on the nodes.
     var isEnabled: Bool
@@ -35,8 +35,8 @@ extension Cluster {
         try await onAll(followed) { node in try await self.applyKubeProxyRules(objects, on: node) }
     }
 
-    /// Starts kube-proxy on all nodes, or ends it and removes its rules, as `kube-proxy --cleanup` does. A node on which it was
-    /// abandoned keeps the rules that it has.
+    /// Starts kube-proxy on all nodes, or ends it and removes its rules, as `kube-proxy --cleanup` does. A node on
+    /// which it was abandoned keeps the rules that it has.
     func setKubeProxy(_ isEnabled: Bool) async throws {
         await kubeProxy.update { $0.isEnabled = isEnabled }
         if isEnabled { return try await updateKubeProxies(await objects) }
@@ -51,15 +51,16 @@ extension Cluster {
         await kubeProxy.update { $0.applied[node.name] = nil }
     }
 
-    /// Nobody follows the objects on a node any more; its rules stay as they are. Where kube-proxy never ran, its rules of this
-    /// moment are laid out first, as if it had.
+    /// Nobody follows the objects on a node any more; its rules stay as they are. Where kube-proxy never ran, its rules
+    /// of this moment are laid out first, as if it had.
     /// - Throws: `LabError` when the node did not take the rules.
     public func abandonKubeProxy(on node: ClusterNode) async throws {
         await kubeProxy.update { $0.abandoned.insert(node.name) }
         if await kubeProxy.value.applied[node.name] == nil { try await applyKubeProxyRules(await objects, on: node) }
     }
 
-    /// The end of `abandonKubeProxy`: kube-proxy follows the objects again, or, where it does not belong, its rules are removed.
+    /// The end of `abandonKubeProxy`: kube-proxy follows the objects again, or, where it does not belong, its rules are
+    /// removed.
     public func mendKubeProxy(on node: ClusterNode) async throws {
         await kubeProxy.update { $0.abandoned.remove(node.name) }
         if await kubeProxy.value.isEnabled { return try await applyKubeProxyRules(await objects, on: node) }

@@ -1,6 +1,6 @@
-import Readings
 import KubeObjects
 import NodeProtocol
+import Readings
 import Scenario
 
 extension Cluster {

@@ -3,8 +3,8 @@ import NetAddress
 import NodeProtocol
 import Scenario
 
-/// What a cluster's DNS server is given: the names of `cluster.local`, and where all others are asked for. The server is
-/// a real one (dnsmasq) in a pod whose container has the image `coredns`.
+/// What a cluster's DNS server is given: the names of `cluster.local`, and where all others are asked for. The server
+/// is a real one (dnsmasq) in a pod whose container has the image `coredns`.
 ///
 /// Served are A records of services, of headless services' endpoints, and of nothing else: no SRV, no PTR.
 public struct ClusterDNS: Sendable {

@@ -1,8 +1,8 @@
 import AgentAPI
 import KubeObjects
 
-/// Tells agents of the cluster's objects, as an API server's watches do: every agent gets what it does not know yet, and
-/// nothing else.
+/// Tells agents of the cluster's objects, as an API server's watches do: every agent gets what it does not know yet,
+/// and nothing else.
 actor ObjectFeed {
     /// What an agent has acknowledged, by node.
     private var known: [String: ClusterObjects] = [:]

@@ -7,7 +7,7 @@ public struct ImageBench: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure the datapath in a node of one kernel.",
         discussion: """
-            Boots a node in a lab of its own and runs 'datapathd bench' in it: nanoseconds a packet of each path, and \
+            Boots a node in a lab of its own and runs 'labverify bench' in it: nanoseconds a packet of each path, and \
             ratios against floors that are measured in the same run. Only ratios mean something under software emulation. \
             Throughput is measured in a node of two processors: on one, a datagram's price is mostly the change from \
             sender to receiver.
@@ -46,7 +46,7 @@ public struct ImageBench: AsyncParsableCommand {
     /// What is measured in a node of one processor, as labs have them.
     private static let onOneProcessor: Set = ["packets", "services"]
 
-    /// What `datapathd bench --json` prints.
+    /// What `labverify bench --json` prints.
     private struct Output: Codable {
         struct Row: Codable {
             let name: String
@@ -92,7 +92,7 @@ public struct ImageBench: AsyncParsableCommand {
     private func measure(_ part: String, on series: KernelSeries) async throws -> (Output, NodeProgram) {
         do {
             let trial = try await NodeProgram.run(
-                ["/usr/bin/datapathd", "bench", "--json", "--only", part], on: series, seconds: timeout,
+                ["/usr/bin/labverify", "bench", "--json", "--only", part], on: series, seconds: timeout,
                 memoryMiB: Self.memoryMiB, processors: Self.onOneProcessor.contains(part) ? 1 : 2, hasUserland: true,
                 files: ["/run/labrun-bench/kube-proxy.rules": KubeProxyFloor.rules])
             guard let output = try? JSONDecoder().decode(Output.self, from: Data(trial.outcome.executed.output.utf8))

@@ -9,15 +9,15 @@ public struct ImageVerify: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Load and test the datapath's BPF programs in each kernel.",
         discussion: """
-            Boots one node per kernel, in a lab of its own, and runs 'datapathd selftest' in it: every program is \
+            Boots one node per kernel, in a lab of its own, and runs 'labverify selftest' in it: every program is \
             loaded, then tested packet in, exact packet and verdict out. Images that are missing are built first.
 
             Exit codes: 0 every check passed on every kernel; 1 a check failed; 2 bad usage; 3 a kernel could not be \
             tried.
             """)
 
-    /// The self-test has maps of its own for every object, which on a node are shared.
-    private static let mapsMiB = 320
+    /// The self-test has maps of its own for every object, which on a node are shared; and `labverify` lies in the node's RAM.
+    private static let mapsMiB = 352
 
     @Option(
         name: .long, parsing: .upToNextOption,
@@ -56,7 +56,7 @@ public struct ImageVerify: AsyncParsableCommand {
         let series = try kernelSeries(kernel)
         let seconds = timeout ?? 120 + Double(fuzz) * Self.secondsPerPacket
         let command =
-            ["/usr/bin/datapathd", "selftest", "--json", "--fuzz", "\(fuzz)"]
+            ["/usr/bin/labverify", "selftest", "--json", "--fuzz", "\(fuzz)"]
             + (seed.map { ["--seed", "\($0)"] } ?? [])
         let results = await Self.verify(series, command, seconds: seconds)
         let done = results.compactMap { try? $0.get() }

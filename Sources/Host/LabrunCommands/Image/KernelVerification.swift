@@ -1,4 +1,4 @@
-/// What `datapathd selftest --json` prints: the datapath's programs in one kernel.
+/// What `labverify selftest --json` prints: the datapath's programs in one kernel.
 struct SelftestOutput: Decodable, Sendable {
     struct Program: Codable, Sendable {
         let object, program: String

@@ -1,7 +1,7 @@
 import KubeObjects
 import KubeProxy
 
-/// The rules of a kube-proxy with a thousand services, one of which `datapathd bench` calls.
+/// The rules of a kube-proxy with a thousand services, one of which `labverify bench` calls.
 enum KubeProxyFloor {
     private static let services = 1000
     /// What the bench calls, and who answers there (`ServiceThroughput`).

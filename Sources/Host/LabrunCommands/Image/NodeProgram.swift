@@ -2,7 +2,7 @@ import Lab
 import Libvirt
 import NodeImage
 
-/// A program of the node image, run in a node of its own on a kernel.
+/// A program of the node image with checks, run in a node of its own on a kernel.
 struct NodeProgram {
     let outcome: NodeTrial.Outcome
     /// Digest of the image.
@@ -32,7 +32,7 @@ struct NodeProgram {
     ) async throws -> NodeProgram {
         let store = ImageStore()
         let say: @Sendable (String) -> Void = { FileOutput.standardError.write("\(series.rawValue): \($0)") }
-        let image = try await store.ensure(kernel: series.rawValue) { say("\($0)") }
+        let image = try await store.ensure(ImageRecipe(series: series, hasChecks: true)) { say("\($0)") }
         let userland = hasUserland ? try await store.ensureUserland { say("\($0)") } : nil
         let acceleration = await AccelerationProbe(kernel: image.kernelPath, cacheDirectory: store.cacheDirectory)
             .answer()

@@ -1,6 +1,6 @@
-import Readings
 import Foundation
 import Matrix
+import Readings
 import RunEvents
 
 /// The matrices as the page's script reads them: tables of distinct values and columns of indexes into them, in run lengths. A

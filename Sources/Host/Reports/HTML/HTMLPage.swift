@@ -1,5 +1,5 @@
-import Readings
 import Foundation
+import Readings
 import RunEvents
 
 /// What the page's template is rendered with. Plain text throughout; the template escapes it. A key that is absent is looked

@@ -1,5 +1,5 @@
-import Readings
 import Foundation
+import Readings
 import RunEvents
 
 /// Writes `junit.xml`. A scenario is a suite. Each expectation of a step is a case, and so is each fault: one case says whether

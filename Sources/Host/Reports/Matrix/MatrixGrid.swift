@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 import RunEvents
 
 /// An ordered pair of endpoints.

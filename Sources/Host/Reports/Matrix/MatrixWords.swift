@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 import RunEvents
 
 /// A matrix in words: sets of cells that have the same ends, place, expectation and outcome.

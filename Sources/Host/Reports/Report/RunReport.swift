@@ -1,6 +1,6 @@
-import Readings
 import Foundation
 import Matrix
+import Readings
 import RunEvents
 
 /// What a run came to: `report.json`. Times in seconds, addresses dotted, keys as published in the report schema.

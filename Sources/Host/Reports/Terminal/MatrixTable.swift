@@ -1,5 +1,5 @@
-import Readings
 import Matrix
+import Readings
 import RunEvents
 
 /// The matrix as a table that fits the terminal: a cell a pair while that fits, else a cell a pair of nodes, else words only.

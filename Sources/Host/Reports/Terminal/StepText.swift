@@ -1,5 +1,5 @@
-import RunEvents
 import Readings
+import RunEvents
 
 /// What a finished step says on a terminal.
 struct StepText {

@@ -35,9 +35,7 @@ struct lab_entry_options {
     unsigned inner_id;
 };
 
-/// Splits the calling process, which must have a single thread, into the lab's three: the caller waits for PID 1 of
-/// the new
-/// namespaces, PID 1 reaps, and PID 2 returns 0 from this function. The other two never return; the caller ends as
-/// PID 2
-/// ended, by the same exit code or signal. A failure is sent over `report` and the process exits with 3.
+/// Splits the calling process, which must have a single thread, into the lab's three: the caller waits for PID 1 of the
+/// new namespaces, PID 1 reaps, and PID 2 returns 0 from this function. The other two never return; the caller ends as
+/// PID 2 ended, by the same exit code or signal. A failure is sent over `report` and the process exits with 3.
 int lab_entry_enter(const struct lab_entry_options *options);

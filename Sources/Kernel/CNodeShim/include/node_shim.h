@@ -1,5 +1,6 @@
 #pragma once
-// What the node runtime needs of the kernel and Swift cannot say: spawning, sockets of the prober, error queues, tc filters.
+// What the node runtime needs of the kernel and Swift cannot say: spawning, sockets of the prober, error queues, tc
+// filters.
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -7,8 +8,8 @@
 #include <sys/inotify.h>
 #include <sys/types.h>
 
-/// Starts a program in a process group of its own, with default signals and an empty mask. -1 descriptors are /dev/null.
-/// Answers 0 or an errno.
+/// Starts a program in a process group of its own, with default signals and an empty mask. -1 descriptors are
+/// /dev/null. Answers 0 or an errno.
 int node_spawn(
     const char *path, char *const arguments[], char *const environment[], int input, int output, int error, pid_t *pid);
 
@@ -48,8 +49,8 @@ struct node_endpoint {
     uint16_t port;
 };
 
-/// All sockets are non-blocking and close-on-exec; -1 and errno on failure.
-/// A TCP client has IP_RECVERR, and closing it sends a reset, which leaves no TIME_WAIT.
+/// All sockets are non-blocking and close-on-exec; -1 and errno on failure. A TCP client has IP_RECVERR, and closing it
+/// sends a reset, which leaves no TIME_WAIT.
 int node_tcp_client(void);
 /// Answers 0 when connected at once, else -1; EINPROGRESS is the usual one.
 int node_tcp_connect(int socket, struct node_endpoint to);

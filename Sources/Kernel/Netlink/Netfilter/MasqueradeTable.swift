@@ -5,8 +5,8 @@ public import NetAddress
     import Glibc
 #endif
 
-/// A table of nf_tables with one chain after routing, in which the kernel masquerades: connection tracking gives packets
-/// of a range the address of the interface by which they leave.
+/// A table of nf_tables with one chain after routing, in which the kernel masquerades: connection tracking gives
+/// packets of a range the address of the interface by which they leave.
 ///
 /// The table is written whole in one transaction and belongs to us alone; no other table is read or changed.
 public struct MasqueradeTable: Sendable, Hashable {

@@ -1,0 +1,65 @@
+import Datapath
+import PacketChecks
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// One measured figure, and the bound that it is held to.
+struct BenchRow: Codable, Sendable {
+    /// `service among 10000 ÷ among 1`
+    let name: String
+    let value: Double
+    /// `ns`, `×`, `s`, `MiB`, `packets`
+    let unit: String
+    /// Most that the figure may be; nil: it is not held to any.
+    var atMost: Double?
+    /// Least that it may be.
+    var atLeast: Double?
+    /// How it was measured: what the floor was, how many rounds.
+    let how: String
+
+    var holds: Bool { value <= atMost ?? .infinity && value >= atLeast ?? -.infinity }
+
+    var text: String {
+        let bound =
+            atMost.map { ", at most \(Self.number($0))" } ?? atLeast.map { ", at least \(Self.number($0))" } ?? ""
+        return "\(holds ? "ok  " : "OVER") \(name): \(Self.number(value)) \(unit)\(bound)  (\(how))"
+    }
+
+    /// With two decimals.
+    static func number(_ value: Double) -> String {
+        guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
+        let hundredths = Int((abs(value) * 100).rounded())
+        let rest = hundredths % 100
+        return "\(value < 0 ? "-" : "")\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}
+
+/// What `labverify bench` prints.
+struct BenchReport: Codable, Sendable {
+    /// `uname -r`
+    let kernel: String
+    var rows: [BenchRow]
+
+    var holds: Bool { rows.allSatisfy(\.holds) }
+
+    /// One JSON object on one line.
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    var text: String { (["kernel \(kernel)"] + rows.map(\.text)).joined(separator: "\n") }
+}
+
+/// The middle one; of an even number, the mean of the two in the middle.
+func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return .nan }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

@@ -1,0 +1,73 @@
+import Datapath
+import LinuxKernel
+import NetAddress
+import Netlink
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A part of the kernel that a check needs and that a machine may lack. The kernels of labs' nodes have all of them.
+enum KernelPart: String, CaseIterable {
+    case vxlan
+    case geneve
+    /// Source NAT of nf_tables.
+    case masquerade
+    /// The control group hierarchy of version 2.
+    case controlGroups
+
+    /// The device that a tunnel's wire tests make.
+    init(_ tunnel: TunnelProtocol) {
+        switch tunnel {
+        case .vxlan: self = .vxlan
+        case .geneve: self = .geneve
+        }
+    }
+
+    /// What to say of it when the kernel lacks it; nil when the kernel has it.
+    ///
+    /// It is asked for in a network namespace made for the question. Only the answers that mean "no such thing" count: with any
+    /// other error the check runs, and fails with what it meets.
+    func lack() -> String? {
+        do {
+            try NetworkNamespace.create().run { try ask() }
+            return nil
+        } catch let error as SystemError where Self.means(nothing: error.code) {
+            return "this kernel has no \(name)"
+        } catch {
+            return nil
+        }
+    }
+
+    private func ask() throws {
+        let netlink = try NetlinkSocket()
+        switch self {
+        case .vxlan: try netlink.createExternalVXLAN("asked", port: TunnelProtocol.vxlan.standardPort)
+        case .geneve: try netlink.createExternalGeneve("asked", port: TunnelProtocol.geneve.standardPort)
+        case .masquerade:
+            try MasqueradeTable(
+                name: "labrun_asked", source: IPv4CIDR(host: TestNode.pod), exclusions: [], interfaces: []
+            ).install()
+        case .controlGroups:
+            // A superblock of its own, without a place in the tree: mounted, and unmounted at once.
+            let place = "/run/labrun-asked"
+            try AtomicFile.makeDirectories(place)
+            defer { rmdir(place) }
+            try mountFilesystem("cgroup2", on: place, type: "cgroup2")
+            try unmountFilesystem(place)
+        }
+    }
+
+    private var name: String {
+        switch self {
+        case .vxlan, .geneve: "\(rawValue) devices"
+        case .masquerade: "nf_tables masquerade"
+        case .controlGroups: "cgroup2 file system"
+        }
+    }
+
+    /// Whether an error says that the kernel has no such thing, and not that it could not be had now.
+    static func means(nothing code: Int32) -> Bool {
+        [EOPNOTSUPP, ENODEV, ENOENT, EPROTONOSUPPORT, ENOSYS].contains(code)
+    }
+}

@@ -1,0 +1,16 @@
+import BPF
+import Datapath
+
+extension SocketPrograms {
+    /// What the kernel says of them, loaded without anything pinned.
+    static func facts() throws -> [ProgramFacts] {
+        var object = try EmbeddedObject.sock.open()
+        try object.load()
+        return try object.programNames.map { name in
+            let program = try object.program(name)
+            return ProgramFacts(
+                program: name, object: object.name, instructions: program.instructionCount,
+                verifiedInstructions: program.verifiedInstructions)
+        }
+    }
+}

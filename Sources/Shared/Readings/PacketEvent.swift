@@ -1,0 +1,136 @@
+/// A packet as a node's datapath saw it: a trace, or a drop with its reason.
+///
+/// One type from the agent's socket to the diagnosis. Its JSON is flat, with the keys that `datapathd` has always
+/// written: `point` for the hook, `dropReason`, `dropCode` and `location` of a drop, the flow's fields beside them.
+public struct PacketEvent: Sendable, Hashable {
+    /// Name of the node; empty as the agent tells it. Who reads an agent's reply sets it, for an agent is not believed
+    /// about which node it is on.
+    public var node: String
+    /// Place in the agent's event stream; the first event is 1.
+    public var sequence: UInt64
+    /// CLOCK_MONOTONIC of the node, nanoseconds.
+    public var nanoseconds: UInt64
+    /// Where the program that reports was entered.
+    public var hook: PacketHook
+    /// Which way the packet went, seen from the endpoint whose program reports; nil where no endpoint takes part.
+    public var direction: PacketDirection?
+    /// Nil on a trace.
+    public var drop: PacketDrop?
+    /// Of the inner packet where it is encapsulated.
+    public var flow: FlowTuple
+    /// Sequence number of an ICMP echo; 0 otherwise.
+    public var icmpSequence: UInt16
+    /// Security identities; 0 where one is not known.
+    public var sourceIdentity: UInt32
+    public var destinationIdentity: UInt32
+    /// The endpoint's number on its node; 0 when none of its endpoints takes part.
+    public var endpointID: UInt16
+    /// Name of the interface whose program reports.
+    public var interface: String
+    /// Underlay address that the packet was encapsulated to, or came from, dotted.
+    public var tunnelPeer: String?
+    /// Bytes, the Ethernet header included.
+    public var length: Int
+    /// The policy rule that decided, `NetworkPolicy default/web ingress[0]`; when none did, the policies that isolate
+    /// the endpoint.
+    public var rule: String?
+    /// What DNS answered with the destination's address, as far as the node's DNS proxy saw; nil: nothing.
+    public var destinationNames: [String]?
+
+    public init(
+        node: String = "", sequence: UInt64 = 0, nanoseconds: UInt64 = 0, hook: PacketHook,
+        direction: PacketDirection? = nil, drop: PacketDrop? = nil, flow: FlowTuple, icmpSequence: UInt16 = 0,
+        sourceIdentity: UInt32 = 0, destinationIdentity: UInt32 = 0, endpointID: UInt16 = 0, interface: String = "",
+        tunnelPeer: String? = nil, length: Int = 0, rule: String? = nil, destinationNames: [String]? = nil
+    ) {
+        self.node = node
+        self.sequence = sequence
+        self.nanoseconds = nanoseconds
+        self.hook = hook
+        self.direction = direction
+        self.drop = drop
+        self.flow = flow
+        self.icmpSequence = icmpSequence
+        self.sourceIdentity = sourceIdentity
+        self.destinationIdentity = destinationIdentity
+        self.endpointID = endpointID
+        self.interface = interface
+        self.tunnelPeer = tunnelPeer
+        self.length = length
+        self.rule = rule
+        self.destinationNames = destinationNames
+    }
+
+    public var isDrop: Bool { drop != nil }
+
+    /// The same event, told by a node's agent.
+    public func told(by node: String) -> PacketEvent {
+        var event = self
+        event.node = node
+        return event
+    }
+}
+
+/// Why and where a packet was dropped.
+public struct PacketDrop: Sendable, Hashable {
+    public var reason: DropReason
+    /// The reason's number in the datapath's ABI, below zero; nil when the agent gives none.
+    public var code: Int?
+    /// Source file and line of the decision, `lxc.bpf.c:123`; nil when the agent gives none.
+    public var location: String?
+
+    public init(_ reason: DropReason, code: Int? = nil, location: String? = nil) {
+        self.reason = reason
+        self.code = code
+        self.location = location
+    }
+}
+
+/// Where in a node's datapath a packet was seen. The list is open: an agent of another build may know other hooks.
+public struct PacketHook: RawRepresentable, Codable, Sendable, Hashable, CustomStringConvertible {
+    /// The name that agents write: `from-endpoint`.
+    public let rawValue: String
+
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let fromEndpoint = PacketHook(rawValue: "from-endpoint")
+    public static let toEndpoint = PacketHook(rawValue: "to-endpoint")
+    public static let fromOverlay = PacketHook(rawValue: "from-overlay")
+    public static let toOverlay = PacketHook(rawValue: "to-overlay")
+    public static let fromNetwork = PacketHook(rawValue: "from-network")
+    public static let toNetwork = PacketHook(rawValue: "to-network")
+    public static let fromHost = PacketHook(rawValue: "from-host")
+    public static let toHost = PacketHook(rawValue: "to-host")
+    public static let toStack = PacketHook(rawValue: "to-stack")
+    public static let toProxy = PacketHook(rawValue: "to-proxy")
+    /// A new connection that a policy allowed.
+    public static let policyVerdict = PacketHook(rawValue: "policy-verdict")
+    /// The datapath gave a number that its agent does not know.
+    public static let unknown = PacketHook(rawValue: "unknown")
+
+    public var description: String { rawValue }
+}
+
+/// Why a packet was dropped. The list is open: an agent of another build may know other reasons.
+public struct DropReason: RawRepresentable, Codable, Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The name that agents write: `no-tunnel-endpoint`.
+    public let rawValue: String
+
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let policyDeniedIngress = DropReason(rawValue: "policy-denied-ingress")
+    public static let policyDeniedEgress = DropReason(rawValue: "policy-denied-egress")
+    public static let policyDenyRule = DropReason(rawValue: "policy-deny-rule")
+    /// An HTTP request that the node's proxy refused.
+    public static let policyDeniedRequest = DropReason(rawValue: "policy-denied-request")
+    /// A DNS query that the node's proxy refused.
+    public static let policyDeniedName = DropReason(rawValue: "policy-denied-name")
+
+    public var description: String { rawValue }
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Which way a packet goes, seen from an endpoint: ingress is towards it.
+public enum PacketDirection: String, Codable, Sendable, Hashable, CaseIterable {
+    case ingress, egress
+}
