@@ -115,7 +115,7 @@ let tests: [Target] =
         tests("VPCServices"),
         tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
-        tests("Diagnosis"), tests("Lab"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
+        tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")
     + [
         module("NamespaceHarness"),

@@ -40,3 +40,8 @@ public enum NearestName {
         return last[b.count]
     }
 }
+
+extension [String] {
+    /// `one of a, b, c`, for messages; of many names the first twelve.
+    package var oneOf: String { "one of " + prefix(12).joined(separator: ", ") + (count > 12 ? ", …" : "") }
+}

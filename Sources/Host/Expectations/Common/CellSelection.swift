@@ -140,9 +140,6 @@ extension ShapeChecker {
 }
 
 extension [String] {
-    /// `one of a, b, c`, for messages; of many names the first twelve.
-    package var oneOf: String { "one of " + prefix(12).joined(separator: ", ") + (count > 12 ? ", …" : "") }
-
     /// Names of nodes; an empty list stands for all of them.
     func places(else all: String = "every node") -> String { isEmpty ? all : joined(separator: ", ") }
 }
