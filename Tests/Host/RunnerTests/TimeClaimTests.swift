@@ -78,7 +78,8 @@ import Testing
 
     private func states(_ agreed: Double?, _ elapsed: Double, _ starved: Double) -> [ExpectationResult.State] {
         TimeClaim.judged(
-            [result("a", agreed == nil ? .unmet : .met, "x"), result("b", .met, "y")], agreedAfter: agreed,
+            [ExpectationResult("a", agreed == nil ? .unmet : .met, "x"), ExpectationResult("b", .met, "y")],
+            agreedAfter: agreed,
             elapsed: elapsed, within: 10, starved: starved
         ).map(\.state)
     }
@@ -94,7 +95,7 @@ import Testing
         // An error is no claim about time.
         #expect(
             TimeClaim.judged(
-                [result("a", .error, "x")], agreedAfter: nil, elapsed: 40, within: 10, starved: 39
+                [ExpectationResult("a", .error, "x")], agreedAfter: nil, elapsed: 40, within: 10, starved: 39
             ).map(\.state) == [.error])
     }
 }

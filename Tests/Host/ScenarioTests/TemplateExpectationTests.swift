@@ -53,7 +53,8 @@ private struct LatencyExpectation: Expectation {
     }
 
     private static func expectations(_ text: String) throws -> Expectations {
-        try #require(try #require(parse(text).scenario).spec.timeline[0].expect)
+        let scenario = try #require(parse(text).scenario)
+        return try #require(scenario.spec.timeline[0].expect)
     }
 
     @Test func `its shape is in the schema, and the parser checks it`() throws {
