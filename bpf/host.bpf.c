@@ -26,7 +26,8 @@
 #include "proxy.h"
 #include "trace.h"
 
-// Egress of the host device: pods, local and remote, as the stack's routes see them. The stack has counted the hop.
+// The egress of the host device: packets to local and remote pods, as the stack's routes send them. The stack has
+// already taken the hop from the TTL.
 SEC("tc")
 int from_host(struct __sk_buff *skb) {
     struct packet packet;
@@ -76,7 +77,7 @@ int from_host(struct __sk_buff *skb) {
     if (config_is_local_pod(config, destination))
         return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (entry && entry->tunnel_family) {
-        // A call from outside, of a service with a backend there.
+        // This is a call from outside, to a service that has a backend there.
         if (config->flags & DP_CONFIG_NODE_SERVICES && packet.event.source_identity != DP_IDENTITY_HOST) {
             const struct dp_nat_config *nat = nat_config_lookup();
             int way = nat ? node_service_egress(skb, &packet) : NODE_SERVICE_NONE;
@@ -91,7 +92,7 @@ int from_host(struct __sk_buff *skb) {
             if (way < 0)
                 return DROP(skb, &packet, way);
         }
-        // "host" means this node; for the receiver this node is a remote one.
+        // The identity "host" means this node. To the receiver this node is a remote one.
         if (packet.event.source_identity == DP_IDENTITY_HOST)
             packet.event.source_identity = DP_IDENTITY_REMOTE_NODE;
         return forward_to_overlay(skb, &packet, config, entry);
@@ -101,7 +102,7 @@ int from_host(struct __sk_buff *skb) {
     return forward_to_stack(skb, &packet, config);
 }
 
-// Ingress of the host device: what a program sent there for the proxy, among what is for the stack.
+// The ingress of the host device: it carries what a program sent to the proxy, and what is for the stack.
 SEC("tc")
 int to_proxy(struct __sk_buff *skb) {
     struct packet packet;
@@ -113,8 +114,8 @@ int to_proxy(struct __sk_buff *skb) {
 }
 
 // VXLAN (RFC 7348, section 5: flags, reserved) and Geneve without options (RFC 8926, section 3.4: version, option
-// length, flags, protocol) have eight octets with the VNI in the upper 24 bits of the second word; then the inner
-// Ethernet header.
+// length, flags, protocol) both have eight bytes, with the VNI in the upper 24 bits of the second word. The inner
+// Ethernet header follows.
 struct tunnel_outer {
     struct udphdr udp;
     __be32 first;
@@ -125,7 +126,8 @@ struct tunnel_outer {
 #define VXLAN_VNI_PRESENT 0x08000000
 #define GENEVE_ETHERNET 0x00006558
 
-// For the node's own end of the overlay, at a port that no masqueraded flow can have: nothing else is looked up for it.
+// The packet is for the node's own end of the overlay, at a port that no masqueraded flow can have. Nothing else needs
+// to be looked up for it.
 static __always_inline int tunnel_is_called(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_config *config) {
     __be16 port = 0;
@@ -140,7 +142,7 @@ static __always_inline int tunnel_is_called(
     return port == bpf_htons(config->tunnel_port);
 }
 
-// Describes the packet inside, so that every point of a flow's path shows the same addresses.
+// Describes the inner packet, so that every point of a flow's path shows the same addresses.
 static __always_inline void tunnel_describe(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
     struct dp_event *event = &packet->event;
@@ -167,8 +169,8 @@ static __always_inline void tunnel_describe(
     ipv4_describe(packet, &ip, offset);
 }
 
-// Ingress of a network device of the node: answers to masqueraded flows go to their pods, calls of services to
-// backends. For the rest it is an observer: whatever it sees, the node keeps its network.
+// The ingress of a network device of the node. Answers to masqueraded flows go to their pods, and calls of services to
+// backends. Everything else passes, so that the node keeps its network whatever arrives.
 SEC("tc")
 int from_netdev(struct __sk_buff *skb) {
     struct packet packet;
@@ -219,8 +221,8 @@ int from_netdev(struct __sk_buff *skb) {
     return TC_ACT_OK;
 }
 
-// Egress of a network device of the node: pods that leave the cluster's range take the device's address, answers to
-// calls from outside the frontend's.
+// The egress of a network device of the node. Packets of pods that leave the cluster's ranges take the device's
+// address, and answers to calls from outside take the frontend's.
 SEC("tc")
 int to_netdev(struct __sk_buff *skb) {
     struct packet packet;
@@ -262,7 +264,7 @@ int to_netdev(struct __sk_buff *skb) {
             way = node_service_egress(skb, &packet);
         if (way < 0)
             return DROP(skb, &packet, way);
-        // What answers directly is a pod: where there is an overlay, it is reached through that.
+        // Only a pod can answer directly. If there is an overlay, the pod is reached through that instead.
         if (way == NODE_SERVICE_DIRECT && config_is_native(config) &&
             direct_reaches_pod(packet.event.destination.word[0])) {
             int refused = direct_announce_natively(skb, &packet, config);
@@ -277,11 +279,11 @@ int to_netdev(struct __sk_buff *skb) {
             masquerade_egress(skb, &packet, nat, device->ipv4, leaves) != TC_ACT_OK)
             return TC_ACT_SHOT;
     }
-    // What the node itself sends, the overlay's packets above all, is neither counted nor reported here.
+    // The node's own packets, most of which are the overlay's, are neither counted nor reported here.
     if (is_node)
         return TC_ACT_OK;
     if (trace_wanted(config, DP_POINT_TO_NETWORK)) {
-        // As it goes out: under the node's address, or its own.
+        // The event shows the source with which the packet leaves: the node's address or the pod's own.
         bpf_skb_load_bytes(
             skb, sizeof(*eth) + offsetof(struct iphdr, saddr), &packet.event.source.word[0], sizeof(__be32));
         packet.event.source_identity = identity_of_ipv4(source);

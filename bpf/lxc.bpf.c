@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The host side of a pod's veth: ingress is what the pod sends, egress is what it receives. One object serves every
-// pod; the interface tells which one it is.
+// The host side of a pod's veth: its ingress is what the pod sends, its egress is what the pod receives. One object
+// serves all pods, and the interface tells which pod it is.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -32,7 +32,7 @@
 #include "trace.h"
 #include "unreachable.h"
 
-// After a translation, events tell where the packet goes now.
+// After a translation, events show where the packet goes now.
 static __always_inline void flow_describe(struct packet *packet, const struct flow *flow) {
     struct dp_event *event = &packet->event;
 
@@ -82,7 +82,7 @@ static __always_inline int ipv4_from_container(
     }
     ct_lookup(packet, flow, DP_CT_EGRESS);
 
-    // To the address under which the endpoint called itself: it alone knows it.
+    // An answer to the address under which the endpoint called itself goes to that endpoint: no other uses it.
     __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4 : ip->daddr;
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
     const struct dp_ipcache_entry *entry = endpoint ? NULL : ipcache_lookup_ipv4(destination);
@@ -106,11 +106,12 @@ static __always_inline int ipv4_from_container(
     if (too_long && path_mtu_refused(skb, packet, ip))
         return TC_ACT_OK;
     if (to_pod && ip->ttl <= 1) {
-        // Counted as a drop, and left to the stack, which discards it with the ICMP error that traceroute waits for.
+        // It counts as a drop, and is left to the stack, which discards it with the ICMP error that traceroute waits
+        // for.
         DROP_RECORD(skb, packet, DP_DROP_TTL_EXCEEDED);
         return TC_ACT_OK;
     }
-    // A pod that reaches itself through its own service is not policed.
+    // No policy is applied when a pod reaches itself through its own service.
     if (destination != interface->ipv4 &&
         policy_enforce(skb, packet, flow, config, interface, DP_EGRESS, packet->event.destination_identity))
         return TC_ACT_SHOT;
@@ -122,7 +123,7 @@ static __always_inline int ipv4_from_container(
                                          : proxy_to_listener(skb, packet, config, flow);
     if (!endpoint && !through_overlay && config->flags & DP_CONFIG_HOST_ROUTING)
         natively = 1;
-    // Where kube-proxy serves, netfilter sees both directions of a flow, or takes what it sees for invalid.
+    // Where kube-proxy serves, netfilter must see both directions of a flow, or it takes the packets for invalid.
     if (natively && !too_long && !netfilter_serves(config))
         return forward_native(skb, packet, config, eth);
     if (!to_pod || too_long)
@@ -180,7 +181,8 @@ int from_container(struct __sk_buff *skb) {
     }
 }
 
-// The program that redirected here knows the identity (of an overlay packet only it does); else the address tells.
+// The program that redirected here put the identity into the mark; for a packet out of the overlay, only that program
+// knows it. Without a mark the address tells.
 static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __be32 source) {
     if ((skb->mark & DP_MARK_IDENTITY_MASK) != DP_MARK_IDENTITY)
         return identity_of_ipv4(source);
@@ -210,7 +212,7 @@ int to_container(struct __sk_buff *skb) {
     if (!eth)
         return DROP(skb, &packet, DP_DROP_TRUNCATED);
     packet.event.ethertype = eth_protocol(skb, eth);
-    // The answer to the pod's own request for the gateway.
+    // This is the answer to the pod's own request for the gateway.
     if (packet.event.ethertype == ETH_P_ARP) {
         trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
         return TC_ACT_OK;
@@ -228,7 +230,7 @@ int to_container(struct __sk_buff *skb) {
 
     packet.event.source_identity = identity_from_mark(skb, ip->saddr);
     skb->mark = 0;
-    // Only the endpoint itself calls itself.
+    // Only the endpoint itself may use the loopback address.
     if (ip->saddr == DP_LOOPBACK_IPV4 && packet.event.source_identity != interface->identity)
         return DROP(skb, &packet, DP_DROP_INVALID_SOURCE);
     if (ip->daddr != interface->ipv4 && ip->daddr != DP_LOOPBACK_IPV4)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The VXLAN or Geneve device in external mode: ingress is what came out of the tunnel, egress is what goes in.
+// The VXLAN or Geneve device in external mode: its ingress is what came out of the tunnel, its egress is what goes in.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -24,13 +24,14 @@
 #include "path_mtu.h"
 #include "trace.h"
 
-// 0 and "host" never travel: a node introduces itself as a remote node. An address range is numbered by each node for
-// itself.
+// The identities 0 and "host" never travel, as a node presents itself to others as a remote node. Identities of address
+// ranges do not travel either, since each node numbers its own.
 static __always_inline int identity_may_travel(__u32 identity) {
     return identity > DP_IDENTITY_HOST && identity <= DP_IDENTITY_LAST_LABEL;
 }
 
-// To the node's own address: of a caller from outside, whom the node led to a backend, the answer goes on to him.
+// The packet is for the node's own address. If it answers an outside caller whom this node led to a backend, it goes on
+// to that caller.
 static __always_inline int overlay_to_host(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
     const struct dp_nat_config *nat = nat_config_lookup();
@@ -90,7 +91,7 @@ int from_overlay(struct __sk_buff *skb) {
     if (endpoint->flags & DP_ENDPOINT_HOST)
         return overlay_to_host(skb, &packet, config, eth);
     packet.event.endpoint_id = endpoint->id;
-    // Only a caller from outside comes under no identity of the cluster's.
+    // Only callers from outside arrive with the identity "world".
     if (config->flags & DP_CONFIG_DIRECT_RETURN && key.tunnel_id == DP_IDENTITY_WORLD) {
         int refused = direct_receive(skb, &packet);
 
@@ -106,7 +107,7 @@ int from_overlay(struct __sk_buff *skb) {
         return redirect_to_stack(config, eth);
     }
     if (ip->ttl <= 1) {
-        // Counted as a drop, and given to the stack, which discards it with the ICMP error that traceroute waits for.
+        // It counts as a drop, and goes to the stack, which discards it with the ICMP error that traceroute waits for.
         DROP_RECORD(skb, &packet, DP_DROP_TTL_EXCEEDED);
         return redirect_to_stack(config, eth);
     }
@@ -120,14 +121,15 @@ int from_overlay(struct __sk_buff *skb) {
         if (answers)
             return forward_to_host(skb, &packet, config, eth);
     }
-    // A mark says what travelled: to_container looks for itself.
+    // A mark carries the identity that travelled, and to_container looks up the address range by itself. Without a mark
+    // it is looked up here.
     if (endpoint->flags & DP_ENDPOINT_PEER)
         packet.event.source_identity = identity_in_world(packet.event.source_identity, ip->saddr);
     ipv4_hop(ip);
     return forward_to_delivery(skb, &packet, flow_begin(), eth, endpoint);
 }
 
-// Only what our programs redirect here carries a key; the device would discard the rest without a word.
+// Only what our programs redirect here has a tunnel key. The device would discard anything else silently.
 SEC("tc")
 int to_overlay(struct __sk_buff *skb) {
     struct bpf_tunnel_key key = {};
@@ -147,7 +149,7 @@ int to_overlay(struct __sk_buff *skb) {
     if (!eth || eth_protocol(skb, eth) != ETH_P_IP)
         return TC_ACT_OK;
     ipv4_describe(&packet, ipv4_header(eth), sizeof(*eth));
-    // Outside, the packet is the node's: it is told here when it may leave.
+    // After encapsulation the packet has the node's address, so the pod's rate is applied here.
     if (bandwidth_pace(skb, packet.event.source.word[0]))
         return DROP(skb, &packet, DP_DROP_BANDWIDTH_EXCEEDED);
     return TC_ACT_OK;

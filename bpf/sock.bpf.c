@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Services at the socket: connect(2) and sendmsg(2) go to a backend at once, and the program still sees the frontend.
-// No packet ever bears the frontend's address, so that the node itself is served too.
+// Services at the socket: connect(2) and sendmsg(2) go to a backend at once, while the program still sees the frontend.
+// No packet ever has the frontend's address, so this serves the node itself, too.
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/stddef.h>
@@ -13,7 +13,7 @@
 #include "service_select.h"
 
 #define SOCKET_PASS 1
-// The caller gets EPERM.
+// The caller gets the error EPERM.
 #define SOCKET_REFUSE 0
 
 struct {
@@ -60,7 +60,7 @@ static __always_inline int socket_forward(struct bpf_sock_addr *ctx) {
     if (!service)
         return SOCKET_PASS;
 
-    // A socket has no address yet; its network namespace is the client that stays with a backend.
+    // The socket has no address yet, so its network namespace is taken for the client that stays with a backend.
     __u64 space = bpf_get_netns_cookie(ctx);
     struct dp_address client = {.word = {space, space >> 32, 0, 0xFFFFFFFF}};
     struct dp_revnat frontend = {
@@ -70,7 +70,8 @@ static __always_inline int socket_forward(struct bpf_sock_addr *ctx) {
     };
 
     backend = service_select(&key, service, &client, 0, bpf_ktime_get_ns() / 1000000000, &number);
-    // A pod's packets meet its own programs, which record the drop and answer port unreachable; the node's meet nobody.
+    // A pod's packets meet programs that record the drop and answer "port unreachable". The node's own packets meet
+    // none.
     if (!backend)
         return space == bpf_get_netns_cookie(NULL) ? SOCKET_REFUSE : SOCKET_PASS;
     socket_key(&socket, ctx, backend->address.word[0], backend->port);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// ARP from a pod: the gateway is answered here, in the packet itself.
+// ARP from a pod. The program turns a request for the gateway into the answer and sends it back.
 #pragma once
 
 #include <linux/bpf.h>
@@ -15,12 +15,12 @@
 #include "packet.h"
 #include "trace.h"
 
-// linux/if_arp.h has these, and drags in socket headers that the BPF target lacks.
+// linux/if_arp.h has these, but it includes socket headers that do not compile for the BPF target.
 #define ARP_HARDWARE_ETHERNET 1
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
-// RFC 826 for Ethernet and IPv4.
+// An ARP packet for Ethernet and IPv4 (RFC 826).
 struct arp_frame {
     struct ethhdr eth;
     __be16 hardware;
@@ -69,7 +69,7 @@ static __always_inline int arp_from_container(
     }
     if (!arp_is_ipv4_request(frame))
         return DROP(skb, packet, DP_DROP_UNSUPPORTED_ARP);
-    // RFC 5227: announcements and duplicate detection ask for the sender's own address.
+    // Announcements and duplicate address detection (RFC 5227) ask for the sender's own address.
     if (frame->target == interface->ipv4)
         return drop_silently(packet, DP_DROP_NEIGHBOUR_CHATTER);
     if (frame->sender != interface->ipv4)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// A pod's egress rate: every packet is told when it may leave (earliest departure time), and the fq discipline of the
-// node's device holds it until then. Where the packet leaves for good, because a redirect and the stack both forget the
-// time.
+// A pod's egress rate. Every packet is given its earliest departure time, and the fq queueing discipline of the node's
+// device holds it until then. This is done where the packet finally leaves, because both a redirect and the stack reset
+// the time.
 #pragma once
 
 #include <linux/bpf.h>
@@ -13,8 +13,8 @@
 #include "datapath_abi.h"
 
 #define NANOSECONDS_PER_SECOND 1000000000ULL
-// As far ahead as a departure may lie; what would have to wait longer is dropped. fq gives up packets beyond ten
-// seconds.
+// The furthest into the future that a departure may lie. A packet that would have to wait longer is dropped. fq itself
+// drops packets that are more than ten seconds ahead.
 #define BANDWIDTH_HORIZON_NS (2 * NANOSECONDS_PER_SECOND)
 
 struct {
@@ -30,8 +30,8 @@ static __always_inline int config_paces_pods(const struct dp_config *config) {
     return config->flags & DP_CONFIG_BANDWIDTH;
 }
 
-// 0, or the reason to drop the packet. Processors that send for one pod at once may let a packet go too early: the next
-// one makes up for it.
+// Returns 0, or the reason to drop the packet. Two processors that send for one pod at the same time may let a packet
+// leave too early; the next packet makes up for it.
 static __noinline int bandwidth_pace(struct __sk_buff *skb, __be32 source) {
     struct dp_address key = {.word[0] = source};
     struct dp_bandwidth *limit = bpf_map_lookup_elem(&dp_bandwidth, &key);
@@ -42,7 +42,7 @@ static __noinline int bandwidth_pace(struct __sk_buff *skb, __be32 source) {
         return 0;
     now = bpf_ktime_get_ns();
     departure = skb->tstamp;
-    // Not a departure time: none, one that is past, or the wall clock's.
+    // The field holds no departure time: it is zero, in the past, or a wall-clock time.
     if (departure < now || departure > now + BANDWIDTH_HORIZON_NS)
         departure = now;
     next = limit->next_ns + length * NANOSECONDS_PER_SECOND / limit->bytes_per_second;

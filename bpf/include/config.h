@@ -10,7 +10,7 @@
 #include "datapath_abi.h"
 #include "maps.h"
 
-// NULL until the agent has written a configuration of this ABI.
+// Returns NULL until the agent has written a configuration of this ABI version.
 static __always_inline const struct dp_config *config_lookup(void) {
     __u32 zero = 0;
     const struct dp_config *config = bpf_map_lookup_elem(&dp_config, &zero);

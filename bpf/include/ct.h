@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Connection tracking at the endpoints' interfaces. Both ends of a connection between two pods track it, each in its
-// own direction, so that it makes no difference whether they share a node.
+// Connection tracking at the endpoints' interfaces. Each end of a connection between two pods tracks it in its own
+// direction, so that it makes no difference whether they share a node.
 #pragma once
 
 #include <linux/bpf.h>
@@ -33,15 +33,14 @@ static __always_inline __u8 ct_opposite(enum dp_ct_direction direction) {
     return direction == DP_CT_EGRESS ? DP_CT_INGRESS : DP_CT_EGRESS;
 }
 
-// Which direction is looked for first: callers have the higher port, mostly. Both are looked for unless the first is
-// there, and of two connections that are each other's reverse, packets of both directions find the one that the higher
-// port opened.
+// Says which direction is looked up first; the other one follows if that fails. A caller mostly has the higher port.
+// When two connections are each other's reverse, packets of both directions find the one that the higher port opened.
 static __always_inline int ct_seems_reply(const struct dp_ct_key *key) {
     return bpf_ntohs(key->source_port) <= bpf_ntohs(key->destination_port);
 }
 
-// Finds the packet's connection at an endpoint's interface; the verdict is in the event, the rest in `connection`.
-// A SYN on a closed connection opens a new one: its ports are in use again.
+// Finds the packet's connection at an endpoint's interface. The verdict goes into the event, the rest into
+// `connection`. A SYN on a closed connection opens a new one, because its ports are in use again.
 SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     __u32 now = flow_now(flow);
     struct dp_ct_entry *entry;
@@ -72,7 +71,7 @@ SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_di
             return DP_CT_NEW;
         packet->event.connection = is_reply ? DP_CT_REPLY : DP_CT_ESTABLISHED;
         ct_follow(entry, packet, flow, direction, is_reply, now);
-        // The service that the caller used may have been made anew meanwhile.
+        // The service that the caller used may have been deleted and created again since.
         if (!is_reply && entry->rev_nat != flow->connection.rev_nat)
             entry->rev_nat = flow->connection.rev_nat;
     }
@@ -80,8 +79,8 @@ SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_di
     return packet->event.connection;
 }
 
-// Enters the packet's connection, if it is a new one that may pass, with what `connection` holds. Answers 0 or a drop
-// reason. An ICMP error opens no connection.
+// Enters the packet's connection with the values in `connection`, if it is new. Returns 0 or a drop reason. An ICMP
+// error opens no connection.
 SUBPROGRAM int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
     const struct flow_connection *connection = &flow->connection;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Entries of the conntrack tables: found while they are valid, entered, and brought along with each packet.
+// Entries of the conntrack tables: finding valid ones, inserting them, and updating them with each packet.
 #pragma once
 
 #include <linux/bpf.h>
@@ -24,7 +24,7 @@ static __always_inline __u32 ct_seconds(__u8 protocol, __u8 state, __u8 directio
     return state == DP_CT_STATE_CLOSED ? DP_CT_CLOSED_SECONDS : DP_CT_TCP_SECONDS;
 }
 
-// The entry as long as it is valid: one that expired and was not collected yet does not count.
+// Returns the entry while it is valid. An entry that has expired and was not collected yet counts as absent.
 static __always_inline struct dp_ct_entry *ct_entry(const struct dp_ct_key *key, __u32 now) {
     struct dp_ct_entry *entry =
         key->protocol == IPPROTO_TCP ? bpf_map_lookup_elem(&dp_ct_tcp, key) : bpf_map_lookup_elem(&dp_ct_any, key);
@@ -51,8 +51,9 @@ static __always_inline int ct_is_opening_segment(const struct packet *packet) {
     return packet->event.protocol == IPPROTO_TCP && (packet->event.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-// Brings the entry along with a packet of its connection (RFC 9293, section 3.3.2, as far as a bystander needs it).
-// Processors may race here: the flags that one of them misses come again with the next segment, or time decides.
+// Updates the entry with a packet of its connection (the states of RFC 9293, section 3.3.2, as far as an observer needs
+// them). Two processors may race here: the flags that one of them overwrites come again with the next segment, or the
+// entry expires.
 static __always_inline void ct_follow(
     struct dp_ct_entry *entry, const struct packet *packet, const struct flow *flow, enum dp_ct_direction direction,
     int is_reply, __u32 now) {
@@ -76,7 +77,7 @@ static __always_inline void ct_follow(
 
     __u32 expires = now + ct_seconds(flow->tuple.protocol, state, direction, flags);
 
-    // Most packets change nothing: the line stays shared between processors.
+    // Most packets change nothing. Not writing lets the processors share the cache line.
     if (entry->flags != flags)
         entry->flags = flags;
     if (entry->state != state)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The connections. TCP has a table of its own: a flood of datagrams evicts none of its long-lived entries.
+// The connections. TCP has its own table, so that a flood of datagrams evicts none of its long-lived entries.
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What an endpoint of this node receives: conntrack, translation back, policy, and the packet is its own.
+// What an endpoint of this node receives: conntrack, translation back, policy, then delivery.
 //
-// Two ways lead here. What the stack sends passes the egress hook of the near end of the pod's veth (to_container).
-// What a program received (from a pod, out of the overlay, from a node device) does not go that way: deliver judges it
-// in that program's place and hands it to the far end, which saves a device and a second round through the kernel's
-// queue of received packets.
+// Two ways lead here. What the stack sends passes the egress hook at the near end of the pod's veth (to_container).
+// What another program received (from a pod, out of the overlay, from a node device) does not pass that hook: `deliver`
+// does the hook's work and hands the packet to the far end. This saves a device and a second pass through the kernel's
+// receive queue.
 #pragma once
 
 #include <linux/bpf.h>
@@ -34,7 +34,8 @@
 #include "subprogram.h"
 #include "trace.h"
 
-// Which range of the world a source is in, each node knows for itself.
+// The overlay says no more than "world"; which of the policies' address ranges a source is in, each node knows for
+// itself.
 static __always_inline __u32 identity_in_world(__u32 identity, __be32 source) {
     const struct dp_ipcache_entry *entry;
 
@@ -44,8 +45,9 @@ static __always_inline __u32 identity_in_world(__u32 identity, __be32 source) {
     return entry && entry->identity >= DP_IDENTITY_FIRST_LOCAL ? entry->identity : DP_IDENTITY_WORLD;
 }
 
-// Holds a packet, parsed into `flow`, against what is known at its endpoint's interface. `is_read`: the proxy sent it.
-// TC_ACT_OK: the endpoint may have it; else the verdict of a packet that was dropped or is the proxy's.
+// Checks a packet, parsed into `flow`, at its endpoint's interface. `is_read` says that the proxy sent it. Returns
+// TC_ACT_OK if the endpoint may have the packet, otherwise the verdict of a packet that was dropped or went to the
+// proxy.
 static __always_inline int endpoint_receive(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, const struct dp_config *config,
     const struct dp_interface *interface, __be32 source, __be32 destination, int is_read) {
@@ -59,7 +61,7 @@ static __always_inline int endpoint_receive(
     refused = service_reverse(skb, packet, flow, interface->ipv4);
     if (refused)
         return DROP(skb, packet, refused);
-    // A pod that reaches itself through its own service is not policed, and what the proxy sends was.
+    // No policy is applied when a pod reaches itself through its own service. What the proxy sends was checked before.
     if (is_read)
         flow->connection.flags |= DP_CT_PROXY;
     else if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
@@ -74,7 +76,7 @@ static __always_inline int endpoint_receive(
     return TC_ACT_OK;
 }
 
-// The packet that was handed on, as the endpoint's interface sees it: with the addresses that it has now.
+// Describes the packet that was handed on as the endpoint's interface sees it, with its present addresses.
 static __always_inline void deliver_describe(struct packet *packet, const struct iphdr *ip, __u32 ifindex) {
     struct dp_event *event = &packet->event;
 
@@ -90,8 +92,8 @@ static __always_inline void deliver_describe(struct packet *packet, const struct
     ipv4_describe(packet, ip, sizeof(struct ethhdr));
 }
 
-// The packet that is in the flow, to the endpoint behind an interface of this node. The tuple is filled, or empty where
-// the packet was not parsed yet. Only from an ingress hook.
+// Delivers the packet in the flow to the endpoint behind an interface of this node. The flow's tuple is either filled,
+// or empty if the packet was not parsed yet. This may be called from an ingress hook only, as bpf_redirect_peer is.
 GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     const struct dp_config *config = config_lookup();
     const struct dp_interface *interface = interface_lookup(ifindex);
@@ -117,7 +119,7 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     event->endpoint_id = interface->endpoint_id;
     event->destination_identity = interface->identity;
     skb->mark = 0;
-    // Only the endpoint itself calls itself.
+    // Only the endpoint itself may use the loopback address.
     if (source == DP_LOOPBACK_IPV4 && event->source_identity != interface->identity)
         return DROP(skb, packet, DP_DROP_INVALID_SOURCE);
     if (destination != interface->ipv4 && destination != DP_LOOPBACK_IPV4)
@@ -134,14 +136,15 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     verdict = endpoint_receive(skb, packet, flow, config, interface, source, destination, 0);
     if (verdict != TC_ACT_OK)
         return verdict;
-    // Of a packet out of the overlay the device found no address of its own in it; nobody looks again.
+    // The overlay device marked the packet as PACKET_OTHERHOST, because the inner MAC is not its own. After the
+    // redirect nobody looks at the MAC again, so the type is set here.
     if (skb->pkt_type != PACKET_HOST)
         bpf_skb_change_type(skb, PACKET_HOST);
     return bpf_redirect_peer(ifindex, 0);
 }
 
-// To an endpoint, from an ingress hook: delivered from here where its interface allows it. `flow` is the packet's, or
-// empty.
+// Forwards to an endpoint from an ingress hook, and delivers from here if its interface allows it. `flow` is the
+// packet's, or empty.
 static __always_inline int forward_to_delivery(
     struct __sk_buff *skb, const struct packet *packet, struct flow *flow, struct ethhdr *eth,
     const struct dp_endpoint *endpoint) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Direct server return: a call from outside goes on to another node's pod under the caller's own address, and says in
-// an IPv4 option which frontend was called. The pod's node takes the option out, remembers the frontend, and sends the
-// answers directly. Through the overlay the call travels under the world's identity; natively its source has to be
-// nobody's in the cluster.
+// Direct server return. A call from outside goes on to another node's pod under the caller's own address, with an IPv4
+// option that says which frontend was called. The pod's node removes the option, remembers the frontend and sends the
+// answers directly to the caller. Through the overlay the call travels with the identity "world"; with native routing
+// its source must belong to nobody in the cluster.
 #pragma once
 
 #include <linux/bpf.h>
@@ -27,14 +27,14 @@
 
 #define DIRECT_OPTION_BYTES ((int)sizeof(struct dp_direct_option))
 #define DIRECT_OPTION_OFFSET (ETH_HLEN + sizeof(struct iphdr))
-// Longest header, in words.
+// The longest IPv4 header, in 32-bit words.
 #define IPV4_MAX_IHL 15
 
 static __always_inline __be16 ipv4_first_word(const struct iphdr *ip) {
     return bpf_htons(ip->version << 12 | ip->ihl << 8 | ip->tos);
 }
 
-// Writes the fixed header as it is with the option or without it. The checksum goes along; so does skb->csum.
+// Writes the fixed header with or without the option, and updates its checksum and skb->csum.
 static __always_inline int direct_write_header(
     struct __sk_buff *skb, struct iphdr *ip, const struct dp_direct_option *option, int is_added) {
     __be16 words[4] = {
@@ -58,14 +58,15 @@ static __always_inline int direct_write_header(
     return bpf_skb_store_bytes(skb, ETH_HLEN, ip, sizeof(*ip), BPF_F_RECOMPUTE_CSUM) ? -1 : 0;
 }
 
-// Only what opens a connection says the frontend; a datagram always does, but in a fragment behind its first.
+// Of TCP, only the segment that opens the connection carries the frontend. Every datagram does, except for later
+// fragments.
 static __always_inline int direct_is_announced(const struct packet *packet) {
     if (packet->event.protocol == IPPROTO_TCP)
         return packet->l4_offset && ct_is_opening_segment(packet);
     return packet->event.protocol == IPPROTO_UDP && packet->l4_offset;
 }
 
-// A call that node_service_egress found. Answers 0 or a drop reason.
+// Adds the option to a call that node_service_egress found. Returns 0 or a drop reason.
 SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
     const struct flow *flow = flow_lookup();
     const struct dp_revnat *frontend;
@@ -94,8 +95,8 @@ SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
     return 0;
 }
 
-// A packet of a caller from outside that another node led here: without the option, and with its frontend remembered.
-// Answers 0, also for a packet without the option, or a drop reason.
+// Receives a packet of an outside caller that another node led here: removes the option and remembers the frontend.
+// Returns 0, also for a packet without the option, or a drop reason.
 SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
     struct dp_direct_option option;
     struct dp_service_key key = {};
@@ -134,16 +135,16 @@ SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
     return node_flow_remember(packet, flow);
 }
 
-// Natively a call that leaves by a device of the node can be announced to a pod alone: what serves in a node's own
-// network answers from a socket, where nobody knows of the frontend.
+// With native routing, only a pod can be told of the frontend. A backend in a node's own network namespace answers from
+// a socket, past the programs that would use the frontend's address.
 static __always_inline int direct_reaches_pod(__be32 address) {
     const struct dp_ipcache_entry *entry = ipcache_lookup_ipv4(address);
 
     return entry && entry->identity >= DP_IDENTITY_FIRST_LABEL && entry->identity < DP_IDENTITY_FIRST_LOCAL;
 }
 
-// Announces a call that leaves by a device of the node. Answers 0 or a drop reason: nothing behind the stack would
-// fragment what the option makes too long.
+// Adds the option to a call that leaves by a device of the node. Returns 0 or a drop reason. A packet that the option
+// makes too long is refused, because nothing after the stack would fragment it.
 static __always_inline int direct_announce_natively(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
     if (!direct_is_announced(packet))
@@ -153,7 +154,7 @@ static __always_inline int direct_announce_natively(
     return direct_announce(skb, packet);
 }
 
-// A packet with options that came by a device of the node. Answers 0, also where it is no such call, or a drop reason.
+// Receives a packet with IP options from a device of the node. Returns 0, also if it is no such call, or a drop reason.
 static __always_inline int direct_receive_natively(struct __sk_buff *skb, struct packet *packet) {
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(packet->event.destination.word[0]);
     __u32 source;

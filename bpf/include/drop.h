@@ -12,7 +12,7 @@
 #include "metrics.h"
 #include "packet.h"
 
-// Folded at compile time. An unlisted file is a compile error: see DP_SOURCE_FILES.
+// The compiler folds this into a constant. A file that DP_SOURCE_FILES does not list is a compile error.
 #define DROP_FILE_CASE(name, number, file) !__builtin_strcmp(__FILE_NAME__, file) ? number:
 #define DROP_FILE (DP_SOURCE_FILES(DROP_FILE_CASE) 0)
 
@@ -22,7 +22,7 @@
         drop_record(skb, packet, reason, (__u32)DROP_FILE << 16 | __LINE__); \
     })
 
-// Records the drop and answers the verdict.
+// Records the drop and evaluates to the verdict.
 #define DROP(skb, packet, reason) (DROP_RECORD(skb, packet, reason), TC_ACT_SHOT)
 
 static __noinline int drop_record(struct __sk_buff *skb, struct packet *packet, __s32 reason, __u32 site) {
@@ -36,7 +36,7 @@ static __noinline int drop_record(struct __sk_buff *skb, struct packet *packet, 
     return event_write(skb, packet);
 }
 
-// For what every pod's kernel sends unasked: counted, not reported.
+// Drops what every pod's kernel sends unasked: it is counted, but not reported.
 static __always_inline int drop_silently(const struct packet *packet, __s32 reason) {
     metrics_count(reason, packet->event.direction, packet->event.point, packet->event.length);
     return TC_ACT_SHOT;

@@ -9,8 +9,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-// Reads a packet pointer from the context. In assembly because the compiler would keep one in a 32-bit register, or use
-// an earlier read again, and the verifier then no longer takes it for a packet pointer.
+// Reads a packet pointer from the context. This is in assembly because the compiler might keep the pointer in a 32-bit
+// register or reuse an earlier read, and the verifier would then no longer see a packet pointer.
 #define PACKET_POINTER(skb, field) \
     ({ \
         void *pointer; \
@@ -20,7 +20,8 @@
         pointer; \
     })
 
-// The first `length` bytes as contiguous memory, NULL when the packet is shorter. Invalidates earlier packet pointers.
+// Returns the first `length` bytes as contiguous memory, or NULL if the packet is shorter. Earlier packet pointers
+// become invalid.
 static __always_inline void *packet_header(struct __sk_buff *skb, __u32 length) {
     void *data = PACKET_POINTER(skb, data);
 
@@ -37,7 +38,7 @@ static __always_inline void eth_rewrite(struct ethhdr *eth, const __u8 *destinat
     __builtin_memcpy(eth->h_source, source, ETH_ALEN);
 }
 
-// A tag that the kernel has moved out of the packet counts as one in the packet: neither is forwarded.
+// A VLAN tag that the kernel has moved out of the packet counts as one in the packet: neither kind is forwarded.
 static __always_inline __u16 eth_protocol(const struct __sk_buff *skb, const struct ethhdr *eth) {
     return skb->vlan_present ? ETH_P_8021Q : bpf_ntohs(eth->h_proto);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Events to the agent. The transport header is read only when an event is written.
+// Events for the agent. The transport header is read only when an event is written.
 #pragma once
 
 #include <linux/bpf.h>
@@ -13,14 +13,14 @@
 #include "metrics.h"
 #include "packet.h"
 
-// Offsets and bits of RFC 9293, section 3.1.
+// Offsets and bits of the TCP header (RFC 9293, section 3.1).
 #define TCP_FLAGS_OFFSET 13
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-// With the header that the ring buffer puts before a record.
+// The size of a record with the header that the ring buffer puts before it.
 #define EVENT_RECORD_BYTES (BPF_RINGBUF_HDR_SZ + sizeof(struct dp_event))
 
 static __always_inline void event_read_ports(struct __sk_buff *skb, struct packet *packet) {
@@ -56,7 +56,7 @@ static __always_inline void event_read_icmp(struct __sk_buff *skb, struct packet
 static __always_inline void event_read_l4(struct __sk_buff *skb, struct packet *packet) {
     struct dp_event *event = &packet->event;
 
-    // A fragment that is not the first has no transport header, and a second event of a packet has read it already.
+    // A later fragment has no transport header, and the second event of a packet finds it read already.
     if (!packet->l4_offset || event->flags & DP_EVENT_L4)
         return;
     switch (event->protocol) {
@@ -73,8 +73,8 @@ static __always_inline void event_read_l4(struct __sk_buff *skb, struct packet *
     }
 }
 
-// The reader is woken once for many events (and asks by itself when somebody wants them): to raise an interrupt for
-// every packet costs more than the packet. A drop is told at once.
+// Says whether to wake the reader. Traces wake it once for many events, since waking it for every packet costs more
+// than the packet; the agent also reads the buffer when somebody asks for events. A drop wakes it at once.
 static __always_inline __u64 event_wakeup(const struct dp_event *event, __u64 used) {
     if (event->type == DP_EVENT_DROP)
         return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What a packet is part of: its tuple, and the connection that conntrack found. Too wide for the stack beside the
+// What a packet is part of: its tuple, and the connection that conntrack found. It does not fit on the stack beside the
 // packet's event.
 #pragma once
 
@@ -12,39 +12,40 @@
 #include "datapath_abi.h"
 #include "packet.h"
 
-// The packet is an ICMP error, and `tuple` is that of the packet it is about, turned round: it travels like a reply.
+// The packet is an ICMP error. `tuple` is the reverse of the packet that the error is about: the error travels like a
+// reply.
 #define FLOW_ICMP_ERROR 1
-// The fields of `tuple` could not be read from an ICMP error: no connection is its own.
+// The packet that an ICMP error is about could not be read, so that the error belongs to no connection.
 #define FLOW_UNRELATED 2
 
-// What conntrack found. The verdict is in the event (`event.connection`), so that it is reported.
+// What conntrack found. The verdict itself is in the event (`event.connection`), so that it is reported.
 struct flow_connection {
     __u32 source_identity;
     __u32 policy_revision;
     __u16 rev_nat;
     __u16 proxy_port;
     __u8 flags;
-    // The packet goes the way of the connection's replies.
+    // The packet travels in the direction of the connection's replies.
     __u8 is_reply;
     __u8 pad[2];
 };
 
 struct flow {
-    // As the packet is at the moment, after whatever translation it went through; filled by l4_parse.
+    // The packet as it is now, after any translation so far. l4_parse fills it.
     struct dp_ct_key tuple;
     struct flow_connection connection;
     __u16 flags;
     __u8 pad[6];
-    // Outlives the packet: see flow_now.
+    // These two fields outlive the packet: see flow_now.
     __u64 clock_jiffies;
     __u32 clock_seconds;
-    // Of a packet that is handed on to its endpoint, what is known of it: see deliver.h.
+    // A packet on its way to `deliver` is described here: see deliver.h.
     struct packet packet;
 };
 
 #define FLOW_HEAD_BYTES offsetof(struct flow, clock_jiffies)
 
-// The object's own. A program is not interrupted by another packet of its processor.
+// Every BPF object has its own. No other packet of the same processor interrupts a program.
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __type(key, __u32);
@@ -52,14 +53,14 @@ struct {
     __uint(max_entries, 1);
 } dp_flow SEC(".maps");
 
-// The packet's, as it is. Never NULL; the verifier does not know.
+// Returns the flow of the current packet. It is never NULL, but the verifier demands the check.
 static __always_inline struct flow *flow_lookup(void) {
     __u32 zero = 0;
 
     return bpf_map_lookup_elem(&dp_flow, &zero);
 }
 
-// Empty.
+// Returns the flow, emptied for a new packet.
 static __always_inline struct flow *flow_begin(void) {
     struct flow *flow = flow_lookup();
 
@@ -68,7 +69,7 @@ static __always_inline struct flow *flow_begin(void) {
     return flow;
 }
 
-// CLOCK_MONOTONIC, seconds. The clock is read once a tick, not with every packet.
+// Returns CLOCK_MONOTONIC in seconds. The clock is read once in a tick (jiffy), not for every packet.
 static __always_inline __u32 flow_now(struct flow *flow) {
     __u64 jiffies = bpf_jiffies64();
 

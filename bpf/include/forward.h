@@ -17,7 +17,7 @@
 #include "packet.h"
 #include "trace.h"
 
-// struct bpf_tunnel_key as Linux 5.10 knows it; later kernels accept this length too, 5.10 refuses theirs.
+// The size of struct bpf_tunnel_key in Linux 5.10. Later kernels accept this length, too; 5.10 refuses longer ones.
 #define TUNNEL_KEY_SIZE offsetof(struct bpf_tunnel_key, local_ipv4)
 
 #define TUNNEL_TTL 64
@@ -28,7 +28,7 @@ static __always_inline int forward_to_stack(
     return TC_ACT_OK;
 }
 
-// Out of the host side of the pod's veth: its egress program sees the packet and the identity in the mark.
+// Sends the packet out of the host side of the pod's veth, whose egress program reads the identity from the mark.
 static __always_inline int forward_to_endpoint(
     struct __sk_buff *skb, const struct packet *packet, struct ethhdr *eth, const struct dp_endpoint *endpoint) {
     eth_rewrite(eth, endpoint->pod_mac, endpoint->host_mac);
@@ -36,13 +36,13 @@ static __always_inline int forward_to_endpoint(
     return bpf_redirect(endpoint->ifindex, 0);
 }
 
-// For a packet that came out of the overlay: up the stack as if received by the host device.
+// Sends a packet that came out of the overlay up the stack, as if the host device had received it.
 static __always_inline int redirect_to_stack(const struct dp_config *config, struct ethhdr *eth) {
     eth_rewrite(eth, config->host_mac, config->host_mac);
     return bpf_redirect(config->host_ifindex, BPF_F_INGRESS);
 }
 
-// The node's own address, for a packet that came out of the overlay.
+// Forwards a packet out of the overlay to the node's own address.
 static __always_inline int forward_to_host(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
     trace(skb, packet, config, DP_POINT_TO_HOST);
@@ -54,7 +54,7 @@ static __always_inline int forward_to_overlay(
     const struct dp_ipcache_entry *entry) {
     struct dp_event *event = &packet->event;
 
-    // What this node numbers for itself is the world to others.
+    // Identities that this node numbers for itself are the world to other nodes.
     if (event->source_identity >= DP_IDENTITY_FIRST_LOCAL)
         event->source_identity = DP_IDENTITY_WORLD;
 

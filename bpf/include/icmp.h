@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// ICMP (RFC 792). linux/icmp.h would bring the C library in.
+// ICMP (RFC 792). linux/icmp.h would include headers of the C library.
 #pragma once
 
 #include <linux/types.h>
@@ -11,7 +11,7 @@
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
 
-// An echo; an error has its own words behind the checksum, and the packet that it is about after this header.
+// The header of an echo. An error has other fields after the checksum, and is followed by the packet that it is about.
 struct icmp_header {
     __u8 type;
     __u8 code;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// IPv4: validation, what the event says of it, the hop.
+// IPv4: validating the header, describing it in the event, counting the hop.
 #pragma once
 
 #include <linux/bpf.h>
@@ -40,7 +40,8 @@ static __always_inline void ipv4_describe(struct packet *packet, const struct ip
     packet->l4_offset = fragment & IPV4_OFFSET_MASK ? 0 : l3_offset + ip->ihl * 4;
 }
 
-// RFC 791: version 4, a header of at least 20 bytes, a total length that covers it and fits the packet.
+// Checks RFC 791: version 4, a header of at least 20 bytes, and a total length that covers the header and fits the
+// packet.
 static __always_inline int ipv4_is_valid(const struct iphdr *ip, __u32 available) {
     __u32 header = ip->ihl * 4;
     __u32 total = bpf_ntohs(ip->tot_len);
@@ -48,7 +49,7 @@ static __always_inline int ipv4_is_valid(const struct iphdr *ip, __u32 available
     return ip->version == 4 && header >= sizeof(*ip) && total >= header && total <= available;
 }
 
-// The start of a valid packet, described in `packet`; NULL: dropped and recorded.
+// Returns the start of a valid packet and describes it in `packet`. Returns NULL if it dropped the packet.
 static __always_inline struct ethhdr *ipv4_validate(struct __sk_buff *skb, struct packet *packet) {
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
 
@@ -65,14 +66,14 @@ static __always_inline struct ethhdr *ipv4_validate(struct __sk_buff *skb, struc
     return eth;
 }
 
-// 224.0.0.0/4, the reserved 240.0.0.0/4 with the limited broadcast, and 0.0.0.0/8.
+// Not unicast are 224.0.0.0/4, the reserved 240.0.0.0/4 with the limited broadcast, and 0.0.0.0/8.
 static __always_inline int ipv4_is_unicast(__be32 address) {
     __u32 first = bpf_ntohl(address) >> 24;
 
     return first && first < 224;
 }
 
-// One hop less, with the checksum brought along as in RFC 1624. Not for an expired packet.
+// Takes one hop from the TTL and updates the checksum as in RFC 1624. The TTL must be greater than one.
 static __always_inline void ipv4_hop(struct iphdr *ip) {
     __u32 checksum = (__u32)ip->check + bpf_htons(0x0100);
 

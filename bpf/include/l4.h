@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The transport header, and with it the packet's tuple: ports, ICMP identifiers, and of an ICMP error the packet
-// inside.
+// Reads the transport header and fills the packet's tuple: ports, ICMP identifiers and, for an ICMP error, the tuple of
+// the packet inside.
 #pragma once
 
 #include <linux/bpf.h>
@@ -21,7 +21,7 @@
 #include "packet.h"
 #include "subprogram.h"
 
-// The request carries its identifier as source port, the answer as destination port.
+// The identifier is the source port of a request and the destination port of an answer.
 static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, __be16 identifier) {
     if (type == ICMP_ECHO)
         tuple->source_port = identifier;
@@ -29,7 +29,8 @@ static __always_inline void icmp_echo_ports(struct dp_ct_key *tuple, __u8 type, 
         tuple->destination_port = identifier;
 }
 
-// RFC 792: an error quotes the internet header and 8 bytes, enough for ports and echo identifiers. -1: not to be read.
+// Reads the packet that an ICMP error quotes: its IP header and at least 8 bytes (RFC 792), which hold the ports or the
+// identifier of an echo. Returns -1 if it cannot be read.
 static __always_inline int l4_parse_quoted(
     struct __sk_buff *skb, const struct packet *packet, struct flow *flow) {
     struct dp_ct_key *tuple = &flow->tuple;
@@ -43,7 +44,7 @@ static __always_inline int l4_parse_quoted(
         return -1;
     if (bpf_skb_load_bytes(skb, offset + ip.ihl * 4, &icmp, sizeof(icmp)))
         return -1;
-    // Turned round.
+    // Source and destination are exchanged.
     tuple->source.word[0] = ip.daddr;
     tuple->destination.word[0] = ip.saddr;
     tuple->protocol = ip.protocol;
@@ -92,7 +93,7 @@ static __always_inline void fragment_key(
     key->family = tuple->family;
 }
 
-// A later fragment has the ports of the first one, when that came before it.
+// Gives a later fragment the ports of the first one, if that came before it.
 static __always_inline int l4_recall_ports(struct flow *flow, __u16 identification) {
     struct dp_ct_key *tuple = &flow->tuple;
     const struct dp_fragment_ports *ports;
@@ -116,7 +117,7 @@ static __always_inline void l4_remember_ports(const struct flow *flow, __u16 ide
     struct dp_fragment_key key;
 
     fragment_key(&key, tuple, identification);
-    // A table that cannot take it costs the later fragments, which are then dropped by name.
+    // If the map cannot take the entry, the later fragments are dropped with the reason FRAGMENT_NOT_FOUND.
     bpf_map_update_elem(&dp_fragments, &key, &ports, BPF_ANY);
 }
 
@@ -139,7 +140,7 @@ static __always_inline int l4_parse_ports(
 #define UDP_HEADER_BYTES 8
 #define TCP_HEADER_BYTES 20
 
-// Fills the flow's tuple. Answers 0 or a drop reason. The IPv4 header is valid and described in the event.
+// Fills the flow's tuple. The IPv4 header must be valid and described in the event. Returns 0 or a drop reason.
 SUBPROGRAM int l4_parse(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
     struct dp_event *event = &packet->event;
     struct dp_ct_key *tuple = &flow->tuple;

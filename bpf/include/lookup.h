@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Address and interface lookups.
+// Lookups of addresses and interfaces.
 #pragma once
 
 #include <linux/bpf.h>
@@ -13,7 +13,7 @@ static __always_inline const struct dp_interface *interface_lookup(__u32 ifindex
     return bpf_map_lookup_elem(&dp_interfaces, &ifindex);
 }
 
-// NULL for a device that the agent was not told to use.
+// Returns NULL for a device that the agent was not told to use.
 static __always_inline const struct dp_device *device_lookup(__u32 ifindex) {
     return bpf_map_lookup_elem(&dp_devices, &ifindex);
 }
@@ -34,7 +34,7 @@ static __always_inline const struct dp_ipcache_entry *ipcache_lookup_ipv4(__be32
     return bpf_map_lookup_elem(&dp_ipcache, &key);
 }
 
-// Local endpoints are authoritative for their own identity; what nobody claims is the world.
+// Local endpoints come first, since this node decides their identities. An address that nothing claims is the world.
 static __always_inline __u32 identity_of_ipv4(__be32 address) {
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(address);
 

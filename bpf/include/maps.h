@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The maps, pinned by name so that every object shares them and they outlive the agent.
+// The maps. They are pinned by name, so that all objects share them and they outlive the agent.
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Masquerade: pods leave by a node device under the device's address, and what answers them is led back.
+// Masquerade: pods leave by a node device under the device's address, and the answers are led back to them.
 #pragma once
 
 #include <linux/bpf.h>
@@ -43,7 +43,7 @@ static __always_inline int masquerade_is_excluded(__be32 destination) {
     return bpf_map_lookup_elem(&dp_nat_exclude, &key) != NULL;
 }
 
-// Whether packets to this address keep their source, whoever sends them.
+// Says whether packets to this address keep their source, whoever sends them.
 static __always_inline int masquerade_is_inside(
     const struct dp_config *config, const struct dp_nat_config *nat, __be32 destination) {
     if (config_is_cluster_pod(config, destination) || !ipv4_is_unicast(destination))
@@ -61,8 +61,8 @@ static __always_inline int masquerade_is_inside(
     return 0;
 }
 
-// The flow that an ICMP error at `icmp_offset` is about, as a key of the packets that go the error's way; 0, -1 when
-// the quoted packet is not one that has a flow, or a drop reason.
+// Reads the flow that an ICMP error at `icmp_offset` is about, as a key of packets that go in the error's direction.
+// Returns 0, -1 if the quoted packet can have no flow, or a drop reason.
 static __always_inline int masquerade_read_quoted(
     struct __sk_buff *skb, __u32 icmp_offset, struct dp_nat_key *key, struct nat_quoted *quoted) {
     __u32 offset = icmp_offset + sizeof(struct icmp_header);
@@ -88,7 +88,7 @@ static __always_inline int masquerade_read_quoted(
         return 0;
     case IPPROTO_ICMP:
         type = (const __u8 *)quoted->l4;
-        // Quoted is what went the other way: the answer to a pod's echo, or the echo that left.
+        // The quoted packet went in the other direction: it is the answer to a pod's echo, or the echo that left.
         if (*type != (leaves ? ICMP_ECHOREPLY : ICMP_ECHO))
             return -1;
         key->source_port = leaves ? bpf_ntohs(quoted->l4[2]) : 0;
@@ -99,15 +99,15 @@ static __always_inline int masquerade_read_quoted(
     }
 }
 
-// Of the near side's port in the quoted packet, from its transport header.
+// The offset of the near side's port in the quoted packet, from its transport header.
 static __always_inline __u32 quoted_port_offset(const struct nat_quoted *quoted, int leaves) {
     if (quoted->ip.protocol == IPPROTO_ICMP)
         return offsetof(struct icmp_header, identifier);
     return leaves ? sizeof(__be16) : 0;
 }
 
-// An ICMP error of a pod, or of the node about a pod's flow: what it quotes is told as the other side knows it. 0, or
-// the reason to drop it where it is a pod's.
+// Translates an ICMP error that a pod sent, or that the node sent about a pod's flow: the packet it quotes must look as
+// the other side knows it. Returns 0 or a drop reason, which applies to a pod's errors only.
 SUBPROGRAM int masquerade_error_egress(
     struct __sk_buff *skb, __u32 icmp_offset, __be32 source, __be32 address) {
     struct nat_scratch *scratch = nat_scratch_lookup();
@@ -146,9 +146,9 @@ SUBPROGRAM int masquerade_error_egress(
 // The packet belongs to no flow that is known.
 #define MASQUERADE_NOT_KNOWN 1
 
-// A packet that leaves under `address`. `flags`: DP_NAT_HOST where it is the node's own, DP_NAT_SERVICE where a
-// caller's from outside; else a pod's (or the router address's). With NAT_ONLY_KNOWN it may answer
-// MASQUERADE_NOT_KNOWN, the packet untouched. 0, or the reason to drop it.
+// Translates a packet that leaves under `address`. `flags` has DP_NAT_HOST if the packet is the node's own and
+// DP_NAT_SERVICE if it is an outside caller's; otherwise it is a pod's or has the router address. With NAT_ONLY_KNOWN
+// this may return MASQUERADE_NOT_KNOWN and leave the packet untouched. Returns 0 or the reason to drop it.
 SUBPROGRAM int masquerade_leave(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
     __u32 min_port = flags & DP_NAT_SERVICE ? DP_NAT_SERVICE_MIN_PORT : nat->min_port;
@@ -170,7 +170,7 @@ SUBPROGRAM int masquerade_leave(
     key->source.word[0] = source;
     key->destination.word[0] = packet->event.destination.word[0];
     key->protocol = packet->event.protocol;
-    // Only the first fragment has a port; the others need the address alone.
+    // Only the first fragment has a port. The later ones need just the address.
     if (!packet->l4_offset)
         return is_pod && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 0;
 
@@ -181,10 +181,11 @@ SUBPROGRAM int masquerade_leave(
     if (kind == NAT_L4_ICMP_ERROR)
         kind = masquerade_error_egress(skb, packet->l4_offset, source, address);
     else if (kind == NAT_L4_FLOW) {
-        // Ports below the range are nobody's but the node's.
+        // No pod is given a port below the range, so the node's own flows there need no entry.
         if (!is_pod && key->protocol != IPPROTO_ICMP && key->source_port < nat->min_port)
             return 0;
-        // The overlay is answered on its own port, whatever ports it is sent from: no flow of it needs one kept.
+        // Tunnel packets are answered to the tunnel's own port, whatever port they came from. Their source port needs
+        // no entry.
         if (!is_pod && key->protocol == IPPROTO_UDP) {
             const struct dp_config *config = config_lookup();
 
@@ -209,11 +210,12 @@ SUBPROGRAM int masquerade_leave(
             return DP_DROP_NAT_REFUSED;
         return 0;
     }
-    // What cannot be translated would give a pod's address away; the node's own is as it should be.
+    // What cannot be translated would reveal a pod's address, so it is dropped. The node's own packet is right as it
+    // is.
     return is_pod && kind < 0 ? kind : 0;
 }
 
-// Whether packets of this source take the device's address.
+// Says whether packets of this source take the device's address.
 static __always_inline int masquerade_is_pod(const struct dp_config *config, __be32 source) {
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(source);
 
@@ -223,8 +225,8 @@ static __always_inline int masquerade_is_pod(const struct dp_config *config, __b
 // The packet keeps its source.
 #define MASQUERADE_NONE (-1)
 
-// Egress of a node device: flags for masquerade_leave where a packet is to leave under the device's address, else
-// MASQUERADE_NONE.
+// At the egress of a node device: returns the flags for masquerade_leave if the packet is to leave under the device's
+// address, otherwise MASQUERADE_NONE.
 static __always_inline int masquerade_due(
     const struct packet *packet, const struct dp_config *config, const struct dp_nat_config *nat,
     const struct dp_device *device) {
@@ -241,8 +243,8 @@ static __always_inline int masquerade_due(
     return is_node ? DP_NAT_HOST : 0;
 }
 
-// The next packet of a pod's flow that was translated before: what was decided when it began holds until it ends, so
-// nothing else is asked. As masquerade_leave.
+// Translates a further packet of a pod's flow. The decision that was made when the flow began holds until it ends, so
+// nothing else is looked up. Returns the same as masquerade_leave.
 static __always_inline int masquerade_continue(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address) {
     __u8 protocol = packet->event.protocol;
@@ -254,7 +256,7 @@ static __always_inline int masquerade_continue(
     return masquerade_leave(skb, packet, nat, address, NAT_ONLY_KNOWN);
 }
 
-// As masquerade_leave: TC_ACT_OK, or a recorded drop.
+// Does masquerade_leave, and returns TC_ACT_OK or the verdict of a recorded drop.
 static __always_inline int masquerade_egress(
     struct __sk_buff *skb, struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
     int reason = masquerade_leave(skb, packet, nat, address, flags);
@@ -262,7 +264,7 @@ static __always_inline int masquerade_egress(
     return reason ? DROP(skb, packet, reason) : TC_ACT_OK;
 }
 
-// Leads a translated packet to its pod, without the stack where that would do nothing but forward it.
+// Delivers a translated packet to its pod past the stack, if the stack would merely forward it.
 static __always_inline int masquerade_deliver(
     struct __sk_buff *skb, struct packet *packet, const struct dp_nat_config *nat) {
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
@@ -278,8 +280,8 @@ static __always_inline int masquerade_deliver(
 
     const struct dp_config *config = config_lookup();
 
-    // Without services of this datapath the flow left through netfilter, whose conntrack takes what follows for invalid
-    // unless it sees the answers; kube-proxy drops what is.
+    // If kube-proxy serves, the flow left through netfilter. Its conntrack must see the answers, or it takes the
+    // following packets for invalid, and kube-proxy drops invalid packets.
     if (!config || !(config->flags & DP_CONFIG_SERVICES))
         return TC_ACT_OK;
     if (!skb->gso_segs && skb->len > nat->pod_mtu + ETH_HLEN)
@@ -289,9 +291,9 @@ static __always_inline int masquerade_deliver(
     return forward_to_delivery(skb, packet, flow_begin(), eth, endpoint);
 }
 
-// An ICMP error about a flow that left: what it quotes is told as the pod knows it.
+// Translates an ICMP error about a flow that left: the packet it quotes must look as the pod knows it.
 //
-// - Returns: 0 untouched, 1 translated, or a drop reason.
+// - Returns: 0 if it is untouched, 1 if it was translated, or a drop reason.
 SUBPROGRAM int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset, __be32 destination) {
     struct nat_scratch *scratch = nat_scratch_lookup();
 
@@ -325,7 +327,7 @@ SUBPROGRAM int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset
     return change.old_address != change.new_address && rewrite_address(skb, &change) ? DP_DROP_NAT_REFUSED : 1;
 }
 
-// An answer to a flow that left. Returns as masquerade_error_ingress.
+// Translates an answer to a flow that left. Returns the same as masquerade_error_ingress.
 SUBPROGRAM int masquerade_answer(
     struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be16 identification) {
     const struct dp_event *event = &packet->event;
@@ -370,7 +372,7 @@ SUBPROGRAM int masquerade_answer(
 
     if (!entry)
         return 0;
-    // A SYN from outside opens nothing.
+    // A SYN from outside does not reopen the flow.
     nat_touch(entry, l4.tcp_flags & ~TCP_SYN, DP_NAT_REPLIED);
     change.new_address = entry->address.word[0];
     change.old_port = bpf_htons(key->destination_port);
@@ -385,8 +387,8 @@ SUBPROGRAM int masquerade_answer(
     return 1;
 }
 
-// Ingress of a node device: what answers a flow that left under the node's address goes to its pod, or on to its
-// caller. TC_ACT_UNSPEC: it is none of these, and untouched.
+// At the ingress of a node device: answers to flows that left under the node's address go to their pod, or on to their
+// caller. Returns TC_ACT_UNSPEC for a packet that is no such answer and is untouched.
 static __always_inline int masquerade_ingress(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, __be16 identification) {
     const struct dp_nat_config *nat = nat_config_lookup();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Packet and byte counts per reason, direction and point; counted whether or not anybody traces.
+// Packet and byte counts by reason, direction and point. They are kept whether or not anybody traces.
 #pragma once
 
 #include <linux/bpf.h>
@@ -22,7 +22,7 @@ static __noinline int metrics_count(__s32 reason, __u8 direction, __u8 point, __
     return bpf_map_update_elem(&dp_metrics, &key, &first, BPF_ANY);
 }
 
-// Every packet comes here, most of them twice: an array, which costs no hash.
+// Every packet is counted here, most of them twice. An array is used because it needs no hashing.
 static __always_inline void metrics_forwarded(__u8 direction, __u8 point, __u32 bytes) {
     __u32 index = direction * DP_FORWARDED_POINTS + point;
     struct dp_metrics *metrics = bpf_map_lookup_elem(&dp_forwarded, &index);

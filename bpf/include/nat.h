@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Source translation: the flows of dp_nat, a port for each, and the two directions of a flow's packets.
+// Source translation: the flows in dp_nat, the port of each flow, and both directions of its packets.
 //
-// A flow that leaves has two entries, of which the LRU map may forget either: both are looked at, and one that is
-// missing is written again. The entry for the answer is what a port is claimed by; it is inserted only where there is
-// none.
+// A flow that leaves has two entries, and the LRU map may evict either one. Both are looked up, and a missing one is
+// written again. The entry for the answer is what claims a port: it is inserted only if no other has that key.
 #pragma once
 
 #include <linux/bpf.h>
@@ -24,29 +23,31 @@
 #include "nat_rewrite.h"
 #include "subprogram.h"
 
-// Random ports that a flow tries after its own; where a share f of the range is taken, f to this power fail.
+// The number of random ports that a flow tries after its own. If a share f of the range is taken, f to this power of
+// the flows fail.
 #define NAT_ATTEMPTS 32
-// How often the last use is written down, so that a busy flow's entry stays clean in other processors' caches.
+// The interval at which the last use is written, so that a busy flow's entry stays clean in the caches of other
+// processors.
 #define NAT_TOUCH_NS 1000000000ull
 
-// What nat_read_l4 found, besides a negative drop reason.
+// The kind of transport header that nat_read_l4 found. It may return a negative drop reason instead.
 enum nat_l4_kind {
     NAT_L4_FLOW = 0,
     NAT_L4_ICMP_ERROR = 1,
-    // Nothing that a flow of ours begins or is answered with.
+    // No flow of ours begins with such a packet or is answered with it.
     NAT_L4_OTHER = 2,
 };
 
-// Where the near side's port (or echo identifier) and the checksum are, from the start of the packet.
+// Offsets of the near side's port (or echo identifier) and of the checksum, from the start of the packet.
 struct nat_l4 {
     __u32 port_offset;
     __u32 checksum_offset;
     __u8 tcp_flags;
 };
 
-// What is too wide for the stack, which calls from the devices to here share.
+// Values that do not fit on the stack, which all calls from the device's program down to here share.
 struct nat_scratch {
-    // Of the packet at hand, and of the one that an ICMP error quotes.
+    // The keys of the packet itself, and of the one that an ICMP error quotes.
     struct dp_nat_key key;
     struct dp_nat_key quoted_key;
     struct nat_quoted quoted;
@@ -56,7 +57,7 @@ struct nat_scratch {
     struct dp_nat_entry entry;
 };
 
-// The object's own. A program is not interrupted by another packet of its processor.
+// Every BPF object has its own. No other packet of the same processor interrupts a program.
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __type(key, __u32);
@@ -64,7 +65,7 @@ struct {
     __uint(max_entries, 1);
 } dp_nat_scratch SEC(".maps");
 
-// Never NULL; the verifier does not know.
+// This is never NULL, but the verifier demands the check.
 static __always_inline struct nat_scratch *nat_scratch_lookup(void) {
     __u32 zero = 0;
 
@@ -77,7 +78,7 @@ static __always_inline const struct dp_nat_config *nat_config_lookup(void) {
     return bpf_map_lookup_elem(&dp_nat_config, &zero);
 }
 
-// Ports of a packet into its key, in the order in which the packet has them.
+// Reads the ports of a packet into its key, in the packet's own order.
 static __always_inline int nat_read_l4(
     struct __sk_buff *skb, __u32 offset, struct dp_nat_key *key, struct nat_l4 *l4) {
     int leaves = key->direction == DP_EGRESS;
@@ -115,7 +116,7 @@ static __always_inline int nat_read_l4(
             return NAT_L4_ICMP_ERROR;
         if (icmp.type != ICMP_ECHO && icmp.type != ICMP_ECHOREPLY)
             return DP_DROP_NAT_UNSUPPORTED_PROTOCOL;
-        // The question leaves and the answer arrives; the other way round it is somebody else's flow.
+        // For our flows the request leaves and the answer arrives. In the other direction it is somebody else's flow.
         if (icmp.type != (leaves ? ICMP_ECHO : ICMP_ECHOREPLY))
             return NAT_L4_OTHER;
         key->source_port = leaves ? bpf_ntohs(icmp.identifier) : 0;
@@ -138,7 +139,7 @@ static __always_inline void nat_touch(struct dp_nat_entry *entry, __u8 tcp_flags
         flags |= DP_NAT_CLOSING;
     if ((entry->flags & flags) != flags)
         entry->flags |= flags;
-    // The same ports again, for another connection.
+    // A new connection uses the same ports again.
     if ((tcp_flags & TCP_SYN) && entry->flags & DP_NAT_CLOSING)
         entry->flags &= ~DP_NAT_CLOSING;
 }
@@ -167,7 +168,8 @@ static __always_inline int nat_leads_to(const struct dp_nat_entry *entry, const 
     return entry->address.word[0] == key->source.word[0] && entry->port == key->source_port;
 }
 
-// Makes the answer to a port this flow's: 0, -EEXIST when it is another's, or another error.
+// Claims a port for this flow by inserting the entry for the answer. Returns 0, -EEXIST if another flow has the port,
+// or another error.
 SUBPROGRAM int nat_claim(const struct dp_nat_key *key, __be32 address, __u16 port, __u16 flags) {
     struct nat_scratch *scratch = nat_scratch_lookup();
 
@@ -184,7 +186,8 @@ SUBPROGRAM int nat_claim(const struct dp_nat_key *key, __be32 address, __u16 por
     return bpf_map_update_elem(&dp_nat, &scratch->answer, &scratch->entry, BPF_NOEXIST);
 }
 
-// A port of the range for the flow: its own where it is free. Ports of echoes are identifiers, and all of them will do.
+// Chooses a port of the range: the flow's own port if it is free. The port of an echo is its identifier, which may have
+// any value.
 SUBPROGRAM int nat_allocate(const struct dp_nat_key *key, __be32 address, __u32 range, __u16 flags) {
     __u32 minimum = key->protocol == IPPROTO_ICMP ? 0 : range & 0xFFFF;
     __u32 maximum = key->protocol == IPPROTO_ICMP ? 0xFFFF : range >> 16;
@@ -205,7 +208,7 @@ SUBPROGRAM int nat_allocate(const struct dp_nat_key *key, __be32 address, __u32 
     return DP_DROP_NAT_NO_PORT;
 }
 
-// Whether a packet of a pod answers a connection that was opened from outside, to the pod's own address.
+// Says whether a pod's packet answers a connection that was opened from outside, to the pod's own address.
 SUBPROGRAM int nat_is_answer(const struct dp_nat_key *key) {
     struct dp_ct_key opened = {
         .source = key->destination,
@@ -222,19 +225,19 @@ SUBPROGRAM int nat_is_answer(const struct dp_nat_key *key) {
     return entry && entry->expires >= bpf_ktime_get_ns() / 1000000000;
 }
 
-// Not a port: the packet keeps its source.
+// This is no port: the packet keeps its source.
 #define NAT_KEEPS_SOURCE 0x10000
-// Not a port: no flow is known, and none was to be begun.
+// This is no port: no flow is known, and none was to be created.
 #define NAT_NOT_KNOWN 0x20000
 
-// A flag for nat_port that no entry has: only a pod's flow that goes on.
+// A flag for nat_port that is never stored in an entry: do not create a flow.
 #define NAT_ONLY_KNOWN 0x8000
 
-// The port with which the flow of the scratch's `key` leaves under `address`; a mapping that holds is kept. Negative: a
-// drop reason.
+// Returns the port with which the flow of the scratch's `key` leaves under `address`, or a negative drop reason. A
+// mapping that is still valid is kept.
 //
-// `range`: the lowest port, and the highest in the upper half. `flags`: of the entry, and the TCP flags in the upper
-// half.
+// `range` has the lowest port in its lower half and the highest in its upper half. `flags` has the entry's flags in its
+// lower half and the TCP flags in its upper half.
 GLOBAL_SUBPROGRAM int nat_port(__u32 address, __u32 range, __u32 flags) {
     __u8 tcp_flags = flags >> 16;
     struct nat_scratch *scratch = nat_scratch_lookup();
@@ -268,6 +271,7 @@ GLOBAL_SUBPROGRAM int nat_port(__u32 address, __u32 range, __u32 flags) {
         return port;
     nat_entry_begin(&scratch->entry, port, flags);
     scratch->entry.address.word[0] = address;
-    // Another processor may be here with the flow's second packet: both answers lead to the flow, the last port stays.
+    // Another processor may handle the flow's second packet at the same time. The answers to both ports then lead to
+    // the flow, and the port that was written last stays.
     return bpf_map_update_elem(&dp_nat, key, &scratch->entry, BPF_ANY) ? DP_DROP_NAT_REFUSED : port;
 }

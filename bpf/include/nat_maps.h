@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Maps of address translation, pinned by name: flows outlive the agent and its programs.
+// The maps of address translation. They are pinned by name, so that flows outlive the agent and its programs.
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Writing another address and port into a packet, checksums included. Nothing here reads a map; 0 or an error of the
-// kernel.
+// Writes another address and port into a packet and updates its checksums. Nothing here reads a map. Functions return 0
+// or the kernel's error.
 //
-// What the checksums cover is changed together with them, so that skb->csum stays right without being computed again.
+// Data and the checksum that covers it always change together, so that skb->csum stays right without being computed
+// again.
 #pragma once
 
 #include <linux/bpf.h>
@@ -23,7 +24,7 @@ struct nat_change {
     __be32 new_address;
     __be16 old_port;
     __be16 new_port;
-    // Of the address, from the start of the IP header: the source's or the destination's.
+    // The offset of the source or destination address from the start of the IP header.
     __u32 address_offset;
 };
 
@@ -36,10 +37,10 @@ static __always_inline int rewrite_address(struct __sk_buff *skb, const struct n
 
 static __always_inline int rewrite_port(
     struct __sk_buff *skb, __u8 protocol, __u32 checksum_offset, __u32 port_offset, const struct nat_change *change) {
-    // A UDP checksum of zero is none, and one that comes out as zero is written as all ones (RFC 768).
+    // A UDP checksum of zero means that there is none; one that is computed as zero is written as all ones (RFC 768).
     __u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 
-    // ICMP's checksum covers no addresses.
+    // ICMP's checksum does not cover the addresses.
     if (protocol != IPPROTO_ICMP &&
         bpf_l4_csum_replace(
             skb, checksum_offset, change->old_address, change->new_address,
@@ -52,7 +53,7 @@ static __always_inline int rewrite_port(
            bpf_skb_store_bytes(skb, port_offset, &change->new_port, sizeof(__be16), 0);
 }
 
-// RFC 1624, equation 3; every word in network byte order.
+// RFC 1624, equation 3. Every word is in network byte order.
 static __always_inline __be16 checksum_replace2(__be16 check, __be16 old, __be16 new) {
     __u32 sum = (__u16)~check + (__u32)(__u16)~old + new;
 
@@ -65,7 +66,7 @@ static __always_inline __be16 checksum_replace4(__be16 check, __be32 old, __be32
     return checksum_replace2(checksum_replace2(check, old & 0xFFFF, new & 0xFFFF), old >> 16, new >> 16);
 }
 
-// The packet quoted in an ICMP error (RFC 792: its IP header and at least eight bytes).
+// The packet that an ICMP error quotes: its IP header and at least eight more bytes (RFC 792).
 struct nat_quoted {
     struct iphdr ip;
     __be16 l4[4];
@@ -73,7 +74,7 @@ struct nat_quoted {
     __u32 l4_offset;
 };
 
-// Offset of the quoted packet's checksum in its transport header; 0: it has none, or none that is quoted.
+// Returns the offset of the quoted packet's checksum in its transport header, or 0 if it has none or none is quoted.
 static __always_inline __u32 quoted_checksum_offset(const struct nat_quoted *quoted) {
     switch (quoted->ip.protocol) {
     case IPPROTO_TCP:
@@ -87,7 +88,7 @@ static __always_inline __u32 quoted_checksum_offset(const struct nat_quoted *quo
     }
 }
 
-// Changes the quoted packet as `change` says; the ICMP checksum over it goes along.
+// Changes the quoted packet as `change` says, and updates the ICMP checksum over it.
 static __always_inline int rewrite_quoted(
     struct __sk_buff *skb, __u32 icmp_offset, const struct nat_quoted *quoted, __u32 port_offset,
     const struct nat_change *change) {
@@ -101,7 +102,7 @@ static __always_inline int rewrite_quoted(
     icmp_check = checksum_replace4(icmp_check, change->old_address, change->new_address);
     icmp_check = checksum_replace2(icmp_check, quoted->ip.check, ip_check);
     icmp_check = checksum_replace2(icmp_check, change->old_port, change->new_port);
-    // Of TCP, eight quoted bytes end before the checksum.
+    // The eight quoted bytes of a TCP header end before its checksum.
     if (checksum_at &&
         !bpf_skb_load_bytes(skb, quoted->l4_offset + checksum_at, &l4_check, sizeof(l4_check))) {
         __be16 changed = checksum_replace2(l4_check, change->old_port, change->new_port);

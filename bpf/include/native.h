@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Native routing: to a pod of another node by the node's own routes, without the stack where the kernel's tables know
-// the whole way.
+// Native routing: sends to a pod of another node by the node's own routes, and past the stack if the kernel's tables
+// know both the route and the neighbour.
 #pragma once
 
 #include <linux/bpf.h>
@@ -17,11 +17,11 @@
 #include "packet.h"
 #include "trace.h"
 
-// sys/socket.h does not compile for the BPF target.
+// sys/socket.h, which has AF_INET, does not compile for the BPF target.
 #define NATIVE_FAMILY_IPV4 2
 
-// The stack takes what the tables do not settle: it resolves the neighbour, fragments, or answers with the ICMP error.
-// A function of its own for the stack's sake: the lookup is wide.
+// Whatever the tables do not settle goes to the stack, which resolves the neighbour, fragments, or answers with an ICMP
+// error. This is a function of its own because the lookup's parameters need much of the stack.
 static __noinline int forward_native(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
     struct iphdr *ip = ipv4_header(eth);
@@ -29,7 +29,7 @@ static __noinline int forward_native(
         .family = NATIVE_FAMILY_IPV4,
         .l4_protocol = ip->protocol,
         .tos = ip->tos,
-        // Of a large send the kernel checks the segments.
+        // Of a large send the kernel checks the segments' length instead.
         .tot_len = skb->gso_segs > 1 ? 0 : bpf_ntohs(ip->tot_len),
         .ipv4_src = ip->saddr,
         .ipv4_dst = ip->daddr,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
 // Flows that the node's netfilter translates, because kube-proxy serves instead of this datapath. A pod's packet that
-// comes out of the stack towards another pod went in to be translated: what answers it must pass the stack again, or
-// the caller gets its answer from a backend that it never called.
+// the stack sends towards another pod was translated there. Its answers must pass the stack again, or the caller would
+// get an answer from a backend that it never called.
 #pragma once
 
 #include <linux/bpf.h>
@@ -20,7 +20,7 @@ static __always_inline int netfilter_serves(const struct dp_config *config) {
     return !(config->flags & DP_CONFIG_SERVICES);
 }
 
-// Finds the flow and brings it along; a packet that comes out of the stack opens it. 1 when there is one.
+// Finds the flow and updates it. A packet that comes out of the stack opens it. Returns 1 if there is a flow.
 static __noinline int netfilter_follow(struct packet *packet, struct flow *flow, int is_reply) {
     __u32 now = flow_now(flow);
     struct dp_ct_entry *known;
@@ -51,8 +51,8 @@ static __noinline int netfilter_follow(struct packet *packet, struct flow *flow,
     return !ct_insert(&key, &entry);
 }
 
-// Of a packet that came out of the stack: remembers that its flow is translated there. Only a local pod's packet to a
-// pod was taken to the stack for that.
+// Remembers, for a packet that came out of the stack, that netfilter translates its flow. This concerns only packets
+// from a local pod to a pod.
 static __always_inline void netfilter_note(
     struct __sk_buff *skb, struct packet *packet, __be32 source, const struct dp_endpoint *destination, int to_overlay) {
     const struct dp_endpoint *sender = endpoint_lookup_ipv4(source);
@@ -68,7 +68,7 @@ static __always_inline void netfilter_note(
         netfilter_follow(packet, flow, 0);
 }
 
-// Whether a packet that arrived for a local pod answers such a flow.
+// Says whether a packet that arrived for a local pod answers such a flow.
 static __always_inline int netfilter_answers(struct __sk_buff *skb, struct packet *packet) {
     struct flow *flow = flow_begin();
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Calls from outside that a node translated, in conntrack: from the caller to the backend, with the frontend that it
-// called.
+// Conntrack entries of calls from outside that a node translated: from the caller to the backend, with the frontend
+// that was called.
 #pragma once
 
 #include "ct.h"
@@ -10,7 +10,7 @@
 #include "flow.h"
 #include "packet.h"
 
-// Enters a call as it is after its translation. Answers 0 or a drop reason.
+// Enters a call as it is after its translation. Returns 0 or a drop reason.
 static __always_inline int node_flow_remember(const struct packet *packet, struct flow *flow) {
     struct dp_ct_key *key = &flow->tuple;
     __u32 now = flow_now(flow);

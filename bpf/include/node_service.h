@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Services for callers from outside of the cluster: NodePort, external and load-balancer addresses.
+// Services for callers outside of the cluster: NodePort, external and load-balancer addresses.
 //
-// A call comes in by a node device and goes on to a backend; the node's own routes lead it there. Towards a pod of the
-// node it keeps the caller's address, towards one of another node it takes this node's, so that the answer comes back
-// here. What answers leaves by a node device under the frontend's address.
+// A call arrives at a node device and goes on to a backend, by the node's own routes. If the backend is a pod of this
+// node, the call keeps the caller's address. If it is on another node, the call takes this node's address, so that the
+// answer returns here. Answers leave by a node device under the frontend's address.
 #pragma once
 
 #include <linux/bpf.h>
@@ -27,19 +27,19 @@
 #include "service_select.h"
 #include "unreachable.h"
 
-// What a packet that leaves is to the calls that the node translated.
+// How a packet that leaves relates to the calls that the node translated.
 enum node_service_way {
     NODE_SERVICE_NONE = 0,
-    // From a caller to a backend.
+    // The packet goes from a caller to a backend.
     NODE_SERVICE_CALL = 1,
-    // From a backend to a caller.
+    // The packet goes from a backend to a caller.
     NODE_SERVICE_REPLY = 2,
-    // From a caller to a backend that answers directly.
+    // The packet goes from a caller to a backend that answers directly.
     NODE_SERVICE_DIRECT = 3,
 };
 
-// Whether the packet may be a call; for certain only where its ports are at hand. The frontend's scope is in the key
-// then.
+// Says whether the packet may be a call. This is certain only if its ports are at hand, and then `key` has the
+// frontend's scope.
 static __always_inline int node_service_is_called(
     struct __sk_buff *skb, const struct packet *packet, struct dp_service_key *key) {
     __be16 ports[2];
@@ -59,12 +59,12 @@ static __always_inline int node_service_is_called(
     return service_lookup_outside(key) != NULL;
 }
 
-// Back by the device that the packet came by.
+// Refuses a call through the device that it came by.
 static __always_inline int node_service_refuse(struct __sk_buff *skb) {
     return unreachable_build(skb) ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, 0);
 }
 
-// Ingress of a node device: a call goes to a backend, everything else passes untouched.
+// At the ingress of a node device: sends a call to a backend, and passes everything else untouched.
 static __noinline int node_service_ingress(struct __sk_buff *skb, struct packet *packet) {
     struct dp_service_key key = {};
     struct flow *flow;
@@ -82,13 +82,15 @@ static __noinline int node_service_ingress(struct __sk_buff *skb, struct packet 
     if (!refused)
         return TC_ACT_OK;
     DROP_RECORD(skb, packet, refused);
-    // Where other nodes may have backends (externalTrafficPolicy: Local), silence is kube-proxy's answer too.
+    // With externalTrafficPolicy: Local, other nodes may have backends. kube-proxy gives no answer then, and neither do
+    // we.
     if (refused != DP_DROP_NO_SERVICE_BACKEND || key.scope || !packet->l4_offset)
         return TC_ACT_SHOT;
     return node_service_refuse(skb);
 }
 
-// Finds the call that a packet belongs to; an ICMP error is told by what it quotes, and travels like a reply to that.
+// Finds the call that a packet belongs to. An ICMP error belongs to the call of the packet that it quotes, and travels
+// like a reply to it.
 static __noinline int node_service_find(struct packet *packet, struct flow *flow) {
     struct dp_ct_key key = flow->tuple;
     int way = NODE_SERVICE_CALL;
@@ -113,8 +115,8 @@ static __noinline int node_service_find(struct packet *packet, struct flow *flow
     return way == NODE_SERVICE_CALL && entry->flags & DP_CT_DIRECT ? NODE_SERVICE_DIRECT : way;
 }
 
-// A packet that leaves towards another node or the outside. An answer takes the frontend's address; a call is for
-// masquerade_leave, and the ports in the event count no more.
+// Handles a packet that leaves towards another node or the outside. An answer takes the frontend's address. A call is
+// left for masquerade_leave. The ports in the event are void after this.
 //
 // - Returns: enum node_service_way, or a drop reason.
 static __noinline int node_service_egress(struct __sk_buff *skb, struct packet *packet) {

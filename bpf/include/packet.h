@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What is known of the packet at hand. It is kept in the shape of an event, so that reporting is one copy.
+// What is known of the current packet. It has the shape of an event, so that reporting it is a single copy.
 #pragma once
 
 #include <linux/bpf.h>
@@ -11,7 +11,7 @@
 
 struct packet {
     struct dp_event event;
-    // Offset of the transport header from the start of the packet; 0: not known.
+    // The offset of the transport header from the start of the packet; 0: not known.
     __u32 l4_offset;
     __u32 trace_flags;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Packets that are too long for the way ahead: a redirect checks no MTU, so the programs do, and leave the answer (ICMP
-// fragmentation needed, RFC 1191) or the fragmenting to the stack, whose routes carry the same MTU.
+// Packets that are too long for the way ahead. A redirect does not check the MTU, so the programs do. The stack, whose
+// routes have the same MTU, then fragments the packet or answers it with ICMP "fragmentation needed" (RFC 1191).
 #pragma once
 
 #include <linux/bpf.h>
@@ -17,10 +17,10 @@
 
 #define IPV4_DO_NOT_FRAGMENT 0x4000
 
-// IPv4 and TCP headers without options: what a segment of a large send carries at least besides its payload.
+// The IPv4 and TCP headers without options, in bytes: the least that a segment of a large send has besides its payload.
 #define SEGMENT_HEADERS 40
 
-// A large send is cut into segments by the device; then those must fit.
+// The device cuts a large send into segments, and it is these that must fit.
 static __always_inline int path_mtu_exceeded(
     const struct __sk_buff *skb, const struct iphdr *ip, const struct dp_config *config) {
     __u32 length = skb->gso_segs > 1 ? skb->gso_size + SEGMENT_HEADERS : bpf_ntohs(ip->tot_len);
@@ -28,7 +28,7 @@ static __always_inline int path_mtu_exceeded(
     return config->route_mtu && length > config->route_mtu;
 }
 
-// What the stack will discard with an ICMP error counts as a drop; what it will fragment does not.
+// A packet that the stack will refuse with an ICMP error counts as a drop. One that it will fragment does not.
 static __always_inline int path_mtu_refused(struct __sk_buff *skb, struct packet *packet, const struct iphdr *ip) {
     if (!(ip->frag_off & bpf_htons(IPV4_DO_NOT_FRAGMENT)))
         return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Network policy at an endpoint's interface. A connection is judged when it is new; after that only when the endpoint's
-// policy forbids something that it did not forbid before: the agent then raises the interface's policy revision.
+// Network policy at an endpoint's interface. A connection is judged when it is new. It is judged again only after the
+// endpoint's policy forbids something that it did not forbid before: the agent then raises the interface's policy
+// revision.
 #pragma once
 
 #include <linux/bpf.h>
@@ -19,8 +20,8 @@
 #include "policy_maps.h"
 #include "trace.h"
 
-// The strongest entry so far. A rule that denies decides over one that allows, that one over one that a proxy has to
-// look into, and all of them over what holds by default.
+// The rank of the strongest entry so far. A rule that denies wins over one that allows, that one over a rule that needs
+// the proxy, and all of them over the default.
 #define POLICY_RANK_NONE 0
 #define POLICY_RANK_DEFAULT 1
 #define POLICY_RANK_REDIRECT 2
@@ -51,7 +52,7 @@ static __always_inline void policy_consider(struct policy_decision *decision, co
     decision->proxy_port = entry->proxy_port;
 }
 
-// Four lookups at most, from the most specific to the least, whatever the number of entries. `key` is used up.
+// Makes at most four lookups, from the most specific to the least, whatever the number of entries. It changes `key`.
 static __noinline int policy_decide(struct dp_policy_key *key, struct policy_decision *decision) {
     __u32 identity = key->identity;
 
@@ -68,7 +69,7 @@ static __noinline int policy_decide(struct dp_policy_key *key, struct policy_dec
     return 0;
 }
 
-// The class of the called port. Without a port (other protocols), 0: only rules about all ports apply.
+// Returns the class of the called port, or 0 for a protocol without ports: only rules about all ports apply to it.
 static __always_inline __u16 policy_port_class(__u8 protocol, __u16 port) {
     const struct dp_port_chunk *chunk;
     __u32 index = port / DP_PORTS_IN_CHUNK;
@@ -93,7 +94,7 @@ static __always_inline __u16 policy_port_class(__u8 protocol, __u16 port) {
     return chunk ? chunk->port_class[port % DP_PORTS_IN_CHUNK] : 0;
 }
 
-// The port that the connection was made to. An answer has it as its source.
+// Returns the port that the connection was made to, which is the source port of an answer.
 static __always_inline __u16 policy_called_port(
     const struct packet *packet, const struct flow *flow, int is_reply) {
     if (packet->event.protocol == IPPROTO_ICMP)
@@ -109,8 +110,8 @@ static __always_inline int policy_reason(const struct policy_decision *decision,
     return direction == DP_INGRESS ? DP_DROP_POLICY_DENIED_INGRESS : DP_DROP_POLICY_DENIED_EGRESS;
 }
 
-// Judges the packet's connection, if it has to be, for the endpoint of the interface. `peer` is the identity at the
-// other end, `direction` that of the packet. Answers 0 or the drop reason; `event.rule` and `connection` say what was
+// Judges the packet's connection for the interface's endpoint, if a policy selects it. `peer` is the identity at the
+// other end, `direction` that of the packet. Returns 0 or a drop reason; `event.rule` and `connection` say what was
 // decided.
 static __noinline int policy_judge(
     struct packet *packet, struct flow *flow, const struct dp_interface *interface, enum dp_direction direction,
@@ -134,7 +135,7 @@ static __noinline int policy_judge(
     policy_decide(&key, &decision);
     packet->event.rule = decision.rule;
     if (decision.rank == POLICY_RANK_REDIRECT) {
-        // Nobody read what came before: it cannot go on through the proxy.
+        // The proxy has not read the beginning of this connection, so it cannot go on through the proxy.
         if (packet->event.connection != DP_CT_NEW && !(connection->flags & DP_CT_PROXY))
             decision.rank = POLICY_RANK_DEFAULT;
         connection->flags |= DP_CT_PROXY;
@@ -143,7 +144,7 @@ static __noinline int policy_judge(
     return policy_reason(&decision, direction);
 }
 
-// The connection may stay under the policy as it is now.
+// Notes that the connection may stay under the present policy.
 static __noinline int policy_approve(
     const struct packet *packet, struct flow *flow, enum dp_direction direction) {
     struct dp_ct_key key = flow->tuple;
@@ -160,15 +161,15 @@ static __noinline int policy_approve(
     return 0;
 }
 
-// Holds the packet against the policies of the interface's endpoint, after conntrack and before a new connection is
-// entered. Answers TC_ACT_OK, or the verdict of a packet that was dropped.
+// Applies the policies of the interface's endpoint to the packet, after conntrack and before a new connection is
+// entered. Returns TC_ACT_OK, or the verdict of a packet that was dropped.
 static __always_inline int policy_enforce(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, const struct dp_config *config,
     const struct dp_interface *interface, enum dp_direction direction, __u32 peer) {
     struct flow_connection *connection = &flow->connection;
     __u8 known = packet->event.connection;
 
-    // An ICMP error goes with the connection that it is about.
+    // An ICMP error may pass if the connection that it is about may.
     if (known == DP_CT_RELATED)
         return TC_ACT_OK;
     if (known != DP_CT_NEW && connection->policy_revision == interface->policy_revision)
@@ -183,7 +184,7 @@ static __always_inline int policy_enforce(
         policy_approve(packet, flow, direction);
     if (packet->event.rule) {
         trace(skb, packet, config, DP_POINT_POLICY_VERDICT);
-        // What follows is no decision of the rule.
+        // Later events of this packet do not stem from the rule.
         packet->event.rule = 0;
     }
     return TC_ACT_OK;

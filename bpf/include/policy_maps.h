@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What policies decide about new connections.
+// The maps with the policies' decisions about new connections.
 #pragma once
 
 #include <linux/bpf.h>

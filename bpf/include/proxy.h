@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// The way through the node's proxies, which listen in the node's own network namespace under any address
-// (IP_TRANSPARENT). Rules for what comes to a pod, "read" at the server's node:
+// The way through the node's proxies, which listen in the node's own network namespace for any address
+// (IP_TRANSPARENT).
 //
-// client ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the client, under the pod's
-// address
-// the proxy's connection with the pod, under the client's address ─ from_host ─ to_container ─ pod ─ from_container ─
-// proxy
+// Rules about what comes to a pod are applied at the server's node:
 //
-// Rules for where a pod goes, at the client's node; the proxy calls the server under the pod's address and a port of
-// its own, and enters that connection itself (dp_ct_tcp, dp_ct_any), so that what comes back is known:
+//   client ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the client, as the pod
+//   the proxy's connection with the pod, as the client ─ from_host ─ to_container ─ pod ─ from_container ─ proxy
 //
-// pod ─ from_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the pod, under the server's
-// address
+// Rules about where a pod goes are applied at the client's node. The proxy calls the server under the pod's address and
+// a port of its own. It enters that connection itself (in dp_ct_tcp or dp_ct_any), so that what comes back is known:
+//
+//   pod ─ from_container ─ labrun_host ingress: to_proxy ─ the proxy's connection with the pod, as the server
 //   the server's answers ─ to_container ─ labrun_host ingress: to_proxy ─ the proxy ─ from_host ─ to_container ─ pod
 //
-// The mark tells a rule of the node's routes that a packet is for a local socket whatever its address. Conntrack
-// entries of both connections say DP_CT_PROXY.
+// A routing rule of the node leads packets with the mark to a local socket, whatever their address. The conntrack
+// entries of both connections have the flag DP_CT_PROXY.
 #pragma once
 
 #include <linux/bpf.h>
@@ -36,17 +35,17 @@
 #include "trace.h"
 
 #define PROXY_LOOPBACK 0x7F000001
-// net/tcp_states.h is not for user space.
+// The kernel's net/tcp_states.h is not available here: this is TCP_LISTEN.
 #define PROXY_TCP_LISTEN 10
-// Of a datagram socket that has a peer.
+// The state of a datagram socket that has a peer (TCP_ESTABLISHED).
 #define PROXY_UDP_CONNECTED 1
 
-// The proxy sent it: its socket has the mark, and from_host passes it on.
+// Says whether the proxy sent the packet: its sockets have this mark, and from_host passes it on.
 static __always_inline int proxy_sent(const struct __sk_buff *skb) {
     return (skb->mark & DP_MARK_IDENTITY_MASK) == DP_MARK_FROM_PROXY;
 }
 
-// After forward_to_endpoint, whose mark says only who.
+// Must follow forward_to_endpoint, whose own mark carries only the identity.
 static __always_inline void proxy_mark_sent(struct __sk_buff *skb) {
     skb->mark = DP_MARK_FROM_PROXY;
 }
@@ -57,7 +56,8 @@ static __always_inline void proxy_mark(
     skb->mark = DP_MARK_TO_PROXY | flow->connection.proxy_port;
 }
 
-// What the pod would receive or its peer would: into the stack by the host device, where to_proxy finds the listener.
+// Sends a packet for the pod, or for its peer, into the stack through the host device. to_proxy finds the listener
+// there.
 static __always_inline int proxy_to_listener(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct flow *flow) {
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
@@ -69,14 +69,14 @@ static __always_inline int proxy_to_listener(
     return bpf_redirect(config->host_ifindex, BPF_F_INGRESS);
 }
 
-// What the pod answers: the stack knows the proxy's connection by its tuple.
+// Passes a packet of the pod to the stack, which knows the proxy's connection by its tuple.
 static __always_inline int proxy_from_endpoint(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, const struct flow *flow) {
     proxy_mark(skb, packet, config, flow);
     return TC_ACT_OK;
 }
 
-// 1: a connection of its own; 0: none, or one that listens.
+// Returns 1 if the tuple has a connection of its own, and 0 if there is no socket or only a listening one.
 static __always_inline int proxy_is_connected(struct __sk_buff *skb, struct bpf_sock_tuple *tuple) {
     struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
     int is_connected;
@@ -88,7 +88,7 @@ static __always_inline int proxy_is_connected(struct __sk_buff *skb, struct bpf_
     return is_connected;
 }
 
-// Gives the packet to the proxy's listener. 0, or -1 when there is none.
+// Gives the packet to the proxy's listening socket. Returns 0, or -1 if there is none.
 static __always_inline int proxy_assign(struct __sk_buff *skb, __be16 port) {
     struct bpf_sock_tuple tuple = {.ipv4 = {.daddr = bpf_htonl(PROXY_LOOPBACK), .dport = port}};
     struct bpf_sock *socket = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
@@ -102,8 +102,8 @@ static __always_inline int proxy_assign(struct __sk_buff *skb, __be16 port) {
     return refused ? -1 : 0;
 }
 
-// Of a datagram: leaves it to the socket that talks with its sender, or gives it to the proxy's. 0, or -1 when there is
-// none.
+// Leaves a datagram to the socket that talks with its sender, or gives it to the proxy's. Returns 0, or -1 if there is
+// neither.
 static __noinline int proxy_assign_datagram(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u32 port) {
     struct bpf_sock *socket = bpf_sk_lookup_udp(skb, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
     struct bpf_sock_tuple own = {.ipv4 = {.daddr = bpf_htonl(PROXY_LOOPBACK), .dport = (__be16)port}};
@@ -125,7 +125,7 @@ static __noinline int proxy_assign_datagram(struct __sk_buff *skb, struct bpf_so
     return refused ? -1 : 0;
 }
 
-// Ingress of the host device, for what proxy_to_listener sent there.
+// At the ingress of the host device: handles what proxy_to_listener sent there.
 static __always_inline int proxy_receive(struct __sk_buff *skb, struct packet *packet) {
     __be16 port = skb->mark & 0xFFFF;
     struct bpf_sock_tuple tuple = {};
@@ -133,12 +133,12 @@ static __always_inline int proxy_receive(struct __sk_buff *skb, struct packet *p
 
     if (!eth)
         return TC_ACT_SHOT;
-    // Later fragments, and ICMP errors: they are about connections that are there.
+    // Later fragments and ICMP errors belong to connections that exist already.
     if ((packet->event.protocol != IPPROTO_TCP && packet->event.protocol != IPPROTO_UDP) || !packet->l4_offset)
         return TC_ACT_OK;
     tuple.ipv4.saddr = packet->event.source.word[0];
     tuple.ipv4.daddr = packet->event.destination.word[0];
-    // Source and destination port, as they follow each other in the tuple.
+    // The source and destination ports are adjacent in the tuple, as they are in the packet.
     if (bpf_skb_load_bytes(skb, packet->l4_offset, &tuple.ipv4.sport, 4))
         return DROP(skb, packet, DP_DROP_TRUNCATED);
     packet->event.source_port = bpf_ntohs(tuple.ipv4.sport);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Services packet by packet: the call of an endpoint goes to a backend, what comes back bears the frontend's address
-// again.
+// Services packet by packet: an endpoint's call goes to a backend, and what returns has the frontend's address again.
 #pragma once
 
 #include <linux/bpf.h>
@@ -23,7 +22,7 @@
 #include "service_select.h"
 #include "subprogram.h"
 
-// Source or destination of the packet: address and port. A later fragment has no port to write.
+// Writes the packet's source or destination address and port. A later fragment has no port to write.
 static __always_inline int service_write(
     struct __sk_buff *skb, const struct packet *packet, int is_source, const struct nat_change *wanted) {
     struct nat_change change = *wanted;
@@ -38,7 +37,7 @@ static __always_inline int service_write(
     return rewrite_address(skb, &change) ? -1 : 0;
 }
 
-// The object's own: too wide for the stack below a service's translation.
+// Every BPF object has its own. The value does not fit on the stack below a service's translation.
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __type(key, __u32);
@@ -54,7 +53,7 @@ static __always_inline int quoted_read(struct __sk_buff *skb, __u32 icmp_offset,
     return bpf_skb_load_bytes(skb, quoted->l4_offset, quoted->l4, sizeof(quoted->l4)) ? -1 : 0;
 }
 
-// Source or destination of the packet that an ICMP error quotes.
+// Writes the source or destination of the packet that an ICMP error quotes.
 SUBPROGRAM int service_write_quoted(
     struct __sk_buff *skb, __u32 icmp_offset, int is_source, const struct nat_change *wanted) {
     __u32 zero = 0;
@@ -78,7 +77,7 @@ static __always_inline int service_write_outer(
     return old_address != new_address && rewrite_address(skb, &change) ? -1 : 0;
 }
 
-// Of a call, the same on every node; the finish is that of MurmurHash3.
+// Hashes a call, with the same result on every node. The finish is that of MurmurHash3.
 static __always_inline __u64 service_hash(const struct dp_ct_key *tuple) {
     __u32 hash = tuple->source.word[0] * 0x9E3779B1u;
 
@@ -90,8 +89,8 @@ static __always_inline __u64 service_hash(const struct dp_ct_key *tuple) {
     return SERVICE_HASH_PRESENT | (hash ^ hash >> 16);
 }
 
-// The connection's backend while it may keep it: a datagram goes to none that has left, nor does a connection that only
-// begins, so that a repeated SYN finds another one.
+// Returns the connection's backend while the connection may keep it. A datagram does not go to a backend that has left,
+// and neither does the first segment of a connection, so that a repeated SYN finds another backend.
 static __always_inline const struct dp_backend *service_known_backend(
     const struct dp_ct_entry *entry, const struct packet *packet) {
     const struct dp_backend *backend = backend_lookup(entry->backend);
@@ -106,9 +105,9 @@ static __always_inline const struct dp_backend *service_known_backend(
     return backend;
 }
 
-// Turns the call of a service into one of a backend; what is no call of a service is left as it is. An endpoint that is
-// its own backend calls under another address. `is_outside`: the caller is not of the cluster. Answers 0 or a drop
-// reason.
+// Turns the call of a service into one of a backend, and leaves other packets as they are. An endpoint that is its own
+// backend calls under DP_LOOPBACK_IPV4. `is_outside` says that the caller is outside of the cluster. Returns 0 or a
+// drop reason.
 SUBPROGRAM int service_translate(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, int is_outside) {
     struct dp_ct_key *tuple = &flow->tuple;
@@ -133,7 +132,7 @@ SUBPROGRAM int service_translate(
     tuple->direction = DP_CT_SERVICE;
     entry = ct_entry(tuple, now);
     if (flow->flags & FLOW_ICMP_ERROR) {
-        // About a reply, which the caller knows as the service's.
+        // The error is about a reply, which the caller knows as the service's.
         backend = entry ? backend_lookup(entry->backend) : NULL;
         if (!backend)
             return 0;
@@ -195,9 +194,9 @@ SUBPROGRAM int service_translate(
     return 0;
 }
 
-// What the endpoint at `address` receives of a service it called, or about such a packet, bears the frontend's address.
-// Answers 0 or a drop reason. A frontend that is gone has nothing to translate back to: its callers were cut off with
-// it.
+// Gives a packet that the endpoint at `address` receives from a service it called, or an ICMP error about such a
+// packet, the frontend's address. Returns 0 or a drop reason. A frontend that is gone needs no translation: its callers
+// were cut off when it went.
 SUBPROGRAM int service_reverse(
     struct __sk_buff *skb, struct packet *packet, struct flow *flow, __be32 address) {
     struct dp_ct_key *tuple = &flow->tuple;
@@ -226,7 +225,7 @@ SUBPROGRAM int service_reverse(
         .new_port = tuple->destination_port,
     };
     if (flow->flags & FLOW_ICMP_ERROR) {
-        // A router on the way speaks for itself.
+        // An error that a router on the way sent keeps the router's address.
         refused = service_write_quoted(skb, packet->l4_offset, 0, &far);
         if (packet->event.source.word[0] == far.old_address) {
             refused = refused || service_write_outer(skb, 1, far.old_address, far.new_address);

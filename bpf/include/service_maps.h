@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Services: frontends, backends, the way back, and which client stays with which backend.
+// The maps of services: frontends, backends, the translation back, and which client stays with which backend.
 #pragma once
 
 #include <linux/bpf.h>

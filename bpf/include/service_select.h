@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Frontend → backend. Nothing here touches a packet: the per-packet path and the sockets choose alike.
+// Selects a backend for a frontend. Nothing here touches a packet, so that the per-packet path and the sockets choose
+// alike.
 #pragma once
 
 #include <linux/bpf.h>
@@ -15,7 +16,8 @@ static __always_inline const struct dp_service *service_lookup(struct dp_service
     return bpf_map_lookup_elem(&dp_services, key);
 }
 
-// The frontend as callers from outside of the cluster find it; NULL: it is none for them. The scope stays in the key.
+// Returns the frontend as callers outside of the cluster find it, or NULL if it is not for them. The scope stays in the
+// key.
 static __always_inline const struct dp_service *service_lookup_outside(struct dp_service_key *key) {
     const struct dp_service *service = service_lookup(key, 0);
 
@@ -31,11 +33,11 @@ static __always_inline const struct dp_backend *backend_lookup(__u32 number) {
     return bpf_map_lookup_elem(&dp_backends, &number);
 }
 
-// Set in a hash, so that there is one whatever its value.
+// Set in every hash, so that no hash is 0.
 #define SERVICE_HASH_PRESENT (1ull << 32)
 
-// Number of a backend for a call: by the frontend's Maglev table, which all nodes have alike, where there are one and a
-// hash of the call; else at random. 0: there is none.
+// Returns the number of a backend for a call, or 0 if there is none. If the frontend has a Maglev table, which is the
+// same on all nodes, and `hash` is given, the table decides; otherwise chance does.
 static __always_inline __u32 service_pick(struct dp_service_key *key, const struct dp_service *service, __u64 hash) {
     if (service->backend && hash) {
         __u32 index = (__u32)hash % service->backend;
@@ -51,7 +53,7 @@ static __always_inline __u32 service_pick(struct dp_service_key *key, const stru
     return slot ? slot->backend : 0;
 }
 
-// A backend for a new connection of a client, and its number; NULL: there is none. `hash`: of the call, 0 without one.
+// Returns a backend for a client's new connection, with its number, or NULL. `hash` is that of the call, or 0.
 static __always_inline const struct dp_backend *service_select(
     struct dp_service_key *key, const struct dp_service *service, const struct dp_address *client, __u64 hash,
     __u32 now, __u32 *number) {

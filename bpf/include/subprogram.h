@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Functions with a stack frame of their own; not every object that includes one calls it.
+// Functions with their own stack frame. Some objects include such a function and do not call it.
 #pragma once
 
-// Walked by the verifier once for every state that it is called in.
+// The verifier walks such a function once for every state that it is called in.
 #define SUBPROGRAM static __attribute__((noinline, unused))
 
-// Walked once, whoever calls it: it takes numbers alone, which the verifier of 5.10 asks for.
+// The verifier walks such a function once in all. Its arguments must be numbers: the verifier of Linux 5.10 knows no
+// others.
 #define GLOBAL_SUBPROGRAM __attribute__((noinline))

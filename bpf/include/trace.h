@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Counts a packet at a trace point, and reports it where the configuration asks for it.
+// Counts a packet at a trace point, and reports it if the configuration asks for it.
 #pragma once
 
 #include <linux/bpf.h>
@@ -15,7 +15,7 @@ static __always_inline int trace_wanted(const struct dp_config *config, enum dp_
     return config->flags & DP_CONFIG_TRACE && config->trace_mask & (1u << point);
 }
 
-// The packet keeps the point at which its program was entered: a later drop is reported there.
+// The packet's own point stays that at which its program was entered, and a later drop is reported there.
 static __always_inline void trace(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, enum dp_point point) {
     metrics_forwarded(packet->event.direction, point, packet->event.length);

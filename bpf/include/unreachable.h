@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// ICMP port unreachable (RFC 792) to a caller, from the address that it called: connect(2) fails with ECONNREFUSED, for
-// TCP as for UDP, as it does behind kube-proxy's REJECT.
+// Answers a caller with ICMP port unreachable (RFC 792), from the address that it called. connect(2) then fails with
+// ECONNREFUSED, for TCP as for UDP, as it does behind kube-proxy's REJECT.
 #pragma once
 
 #include <linux/bpf.h>
@@ -16,9 +16,9 @@
 #include "icmp.h"
 #include "subprogram.h"
 
-// The quote: 64 bytes of a packet that has them; else 40, the headers of TCP, or the 28 that must be. The kernel
-// refuses to cut a packet before a checksum that is still to be computed. Constants, so that the verifier of 5.10
-// follows.
+// How much of the packet the error quotes, in bytes: 64 if the packet has them, else 40 (IPv4 and TCP headers), else the
+// 28 that RFC 792 demands. The kernel refuses to cut a packet before a checksum that is still to be computed. The sizes
+// are constants because the verifier of Linux 5.10 cannot follow a variable one.
 #define UNREACHABLE_QUOTE 64
 #define UNREACHABLE_QUOTE_TCP 40
 #define UNREACHABLE_QUOTE_LEAST 28
@@ -48,7 +48,7 @@ static __always_inline __u16 checksum_fold(__u32 sum) {
     return ~sum;
 }
 
-// Turns the packet into the error, addressed to whoever sent it: 0, or -1 when that is not possible.
+// Turns the packet into the error, addressed to its sender. Returns 0, or -1 if that is not possible.
 SUBPROGRAM int unreachable_build(struct __sk_buff *skb) {
     __u32 zero = 0;
     struct unreachable_quote *quote = bpf_map_lookup_elem(&dp_quote, &zero);
@@ -85,7 +85,7 @@ SUBPROGRAM int unreachable_build(struct __sk_buff *skb) {
     header.ip.check = checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&header.ip, sizeof(header.ip), 0));
     header.icmp.type = ICMP_DEST_UNREACH;
     header.icmp.code = ICMP_PORT_UNREACHABLE;
-    // What is behind the quoted bytes is zero and adds nothing.
+    // The buffer is zero behind the quoted bytes, which adds nothing to the sum.
     header.icmp.checksum = checksum_fold(
         bpf_csum_diff(NULL, 0, (__be32 *)quote->bytes, sizeof(quote->bytes), ICMP_DEST_UNREACH | ICMP_PORT_UNREACHABLE << 8));
     if (skb->len > ETH_HLEN + length && bpf_skb_change_tail(skb, ETH_HLEN + length, 0))

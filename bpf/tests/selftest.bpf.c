@@ -7,7 +7,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-// Slot 0: the program under test.
+// Slot 0 is the program under test.
 struct {
     __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
     __type(key, __u32);
@@ -15,7 +15,7 @@ struct {
     __uint(max_entries, 1);
 } program_under_test SEC(".maps");
 
-// As if the VXLAN device had received the packet: the mark says with which VNI.
+// Acts as if the VXLAN device had received the packet. The mark says with which VNI.
 SEC("tc")
 int with_tunnel_key(struct __sk_buff *skb) {
     struct bpf_tunnel_key key = {.tunnel_id = skb->mark, .remote_ipv4 = 0x0A00000C};
@@ -27,8 +27,9 @@ int with_tunnel_key(struct __sk_buff *skb) {
     return TC_ACT_STOLEN;
 }
 
-// The kernel does not reset the packet between the runs of a repeated test run, so that all but the first would measure
-// what the first left: a driver writes it anew, at a cost that is measured with `nothing` in the real program's place.
+// The kernel does not reset the packet between the runs of a repeated test, so that all runs but the first would
+// measure what the first one left. This driver writes the packet anew. Its own cost is measured with `nothing` in the
+// place of the real program.
 #define REPEATED_BYTES 64
 #define SOURCE_PORT_OFFSET 34
 
@@ -37,7 +38,7 @@ struct repeated {
     __u32 mark;
     // The VNI with which the overlay device hands the packet over; 0: it comes without a tunnel key.
     __u32 tunnel_id;
-    // Every run has another source port: a connection of its own.
+    // If set, every run has another source port and so a new connection.
     __u16 varies_source_port;
     __u16 source_port;
     __u32 pad;
@@ -76,7 +77,7 @@ int again(struct __sk_buff *skb) {
     return TC_ACT_STOLEN;
 }
 
-// What the driver costs.
+// Measures the cost of the driver itself.
 SEC("tc")
 int nothing(struct __sk_buff *skb __attribute__((unused))) {
     return TC_ACT_OK;

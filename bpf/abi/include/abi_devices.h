@@ -7,7 +7,7 @@
 
 #include "abi_numbers.h"
 
-// dp_devices: hash, ifindex of a node device (__u32) → the address that pods take when they leave by it.
+// dp_devices: hash from the ifindex of a node device (__u32) to the address that pods take when they leave by it.
 struct dp_device {
     struct dp_address ipv6;
     __u32 ipv4;
@@ -15,20 +15,21 @@ struct dp_device {
 };
 DP_ASSERT_SIZE(struct dp_device, 24);
 
-// dp_bandwidth: hash, address of a local pod (struct dp_address) → its egress rate, and when its last packet leaves.
+// dp_bandwidth: hash from a local pod's address (struct dp_address) to its egress rate and the time its last packet
+// leaves.
 struct dp_bandwidth {
     __u64 bytes_per_second;
-    // CLOCK_MONOTONIC; the programs' own.
+    // CLOCK_MONOTONIC. Only the programs write it.
     __u64 next_ns;
 };
 DP_ASSERT_SIZE(struct dp_bandwidth, 16);
 
-// dp_nat_config: array of one.
+// dp_nat_config: an array with one entry.
 #define DP_NAT_MASQUERADE 1
-// Pods are masqueraded towards the addresses of other nodes too.
+// Pods are masqueraded towards the addresses of other nodes, too.
 #define DP_NAT_REMOTE_NODES 2
 
-// Above the service node ports (30000 … 32767).
+// The default range begins above the ports of NodePort services (30000 … 32767).
 #define DP_NAT_MIN_PORT 32768
 #define DP_NAT_MAX_PORT 65535
 
@@ -36,19 +37,20 @@ struct dp_nat_config {
     __u32 flags;
     __u16 min_port;
     __u16 max_port;
-    // A translated answer that is longer than this many bytes of IP goes through the stack, which fragments or refuses.
+    // Bytes of IP. A translated answer that is longer goes through the stack, which fragments it or refuses it.
     __u32 pod_mtu;
     __u32 pad;
 };
 DP_ASSERT_SIZE(struct dp_nat_config, 16);
 
-// dp_nat_exclude: longest-prefix trie (struct dp_ipcache_key) → why pods keep their address towards it (__u32).
+// dp_nat_exclude: longest-prefix trie (struct dp_ipcache_key) of destinations towards which pods keep their address.
+// The value (__u32) says why.
 #define DP_NAT_EXCLUDE_NATIVE_ROUTING 1
 #define DP_NAT_EXCLUDE_NON_MASQUERADE 2
 
-// dp_nat: LRU hash. Each flow has two entries: the packet that leaves (direction egress) → its new source, the packet
-// that answers (ingress) → its new destination. Ports of an ICMP echo: its identifier is the node's side's, the other
-// is 0.
+// dp_nat: LRU hash. Each flow has two entries: one maps the packets that leave (direction egress) to their new source,
+// the other maps the packets that answer (ingress) to their new destination. Of an ICMP echo, the port at the node's
+// side is the identifier, and the other port is 0.
 struct dp_nat_key {
     struct dp_address source;
     struct dp_address destination;
@@ -61,22 +63,22 @@ struct dp_nat_key {
 };
 DP_ASSERT_SIZE(struct dp_nat_key, 40);
 
-// A flow of the node itself, listed so that no pod takes its port.
+// The flow is the node's own. It is listed so that no pod takes its port.
 #define DP_NAT_HOST 1
 // The other side has answered.
 #define DP_NAT_REPLIED 2
 // TCP: FIN or RST was seen.
 #define DP_NAT_CLOSING 4
-// A caller from outside, whom the node leads to a backend of another node.
+// The caller is outside of the cluster, and the node leads the call to a backend on another node.
 #define DP_NAT_SERVICE 8
 
-// Ports of such callers: above those that the node's own sockets take (ip_local_port_range, 32768 … 60999), whose flows
-// to pods are not listed.
+// The lowest port for such callers. It lies above the ports that the node's own sockets take (ip_local_port_range,
+// 32768 … 60999), whose flows to pods are not listed.
 #define DP_NAT_SERVICE_MIN_PORT 61000
 
 struct dp_nat_entry {
     struct dp_address address;
-    // CLOCK_MONOTONIC; the last use is noted once a second.
+    // Both times are CLOCK_MONOTONIC. The last use is written at most once a second.
     __u64 created_ns;
     __u64 used_ns;
     __u16 port;
@@ -85,7 +87,7 @@ struct dp_nat_entry {
 };
 DP_ASSERT_SIZE(struct dp_nat_entry, 40);
 
-// dp_nat_fragment: LRU hash, a fragmented answer as its first fragment came → the pod (struct dp_address).
+// dp_nat_fragment: LRU hash from a fragmented answer, as its first fragment arrived, to the pod (struct dp_address).
 struct dp_nat_fragment_key {
     struct dp_address source;
     struct dp_address destination;

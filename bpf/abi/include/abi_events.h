@@ -7,11 +7,11 @@
 
 #include "abi_numbers.h"
 
-// dp_events: ring buffer.
+// dp_events: the ring buffer of these events.
 #define DP_EVENT_FRAGMENT 1
-// The addresses are those of the inner packet; the tunnel fields say how it travels.
+// The addresses are those of the inner packet. The tunnel fields say how it travels.
 #define DP_EVENT_ENCAPSULATED 2
-// The ports (for ICMP: identifier and sequence number) were read.
+// The ports were read (for ICMP: the identifier and the sequence number).
 #define DP_EVENT_L4 4
 
 struct dp_event {
@@ -32,7 +32,7 @@ struct dp_event {
     __u32 tunnel_id;
     __u16 endpoint_id;
     __u16 ethertype;
-    // Ports, or ICMP identifier and sequence number.
+    // For ICMP these are the identifier and the sequence number.
     __u16 source_port;
     __u16 destination_port;
     __u16 file;
@@ -46,7 +46,7 @@ struct dp_event {
     __u8 tunnel_family;
     // enum dp_ct_verdict
     __u8 connection;
-    // The agent's number of the policy rule that decided; 0: none did.
+    // The number that the agent gave the policy rule that decided; 0: no rule decided.
     __u32 rule;
     __u32 pad2;
 };

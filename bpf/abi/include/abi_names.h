@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Names of the numbers, for the agent.
+// Names of the numbers, for programs that print them.
 #pragma once
 
 #include "abi_connections.h"
@@ -9,7 +9,7 @@
 #ifndef __bpf__
 #include <stddef.h>
 
-/// The code of the drop reason at a position of the list, 0 behind its end.
+/// Returns the code of the drop reason at a position of the list, or 0 past its end.
 static inline int dp_reason_at(unsigned int position) {
 #define DP_REASON_CODE(name, value, slug, text) value,
     static const int codes[] = {DP_DROP_REASONS(DP_REASON_CODE)};
@@ -17,7 +17,7 @@ static inline int dp_reason_at(unsigned int position) {
     return position < sizeof(codes) / sizeof(codes[0]) ? codes[position] : DP_FORWARDED;
 }
 
-/// The reason's short name, or NULL for a code that this build does not know.
+/// Returns the reason's short name, or NULL for a code that this build does not know.
 static inline const char *dp_reason_slug(int code) {
     switch (code) {
 #define DP_REASON_SLUG(name, value, slug, text) \
@@ -34,7 +34,7 @@ static inline const char *dp_reason_slug(int code) {
     }
 }
 
-/// What the reason means, or NULL.
+/// Returns what the reason means, or NULL.
 static inline const char *dp_reason_text(int code) {
     switch (code) {
 #define DP_REASON_TEXT(name, value, slug, text) \
@@ -47,7 +47,7 @@ static inline const char *dp_reason_text(int code) {
     }
 }
 
-/// The trace point's name, or NULL.
+/// Returns the trace point's name, or NULL.
 static inline const char *dp_point_name(int number) {
     switch (number) {
 #define DP_POINT_NAME(name, value, text) \
@@ -60,7 +60,7 @@ static inline const char *dp_point_name(int number) {
     }
 }
 
-/// The connection's state by name, or NULL.
+/// Returns the name of the connection's state, or NULL.
 static inline const char *dp_ct_state_name(int number) {
     switch (number) {
 #define DP_CT_STATE_NAME(name, value, text) \
@@ -73,7 +73,7 @@ static inline const char *dp_ct_state_name(int number) {
     }
 }
 
-/// The conntrack verdict's name, or NULL.
+/// Returns the conntrack verdict's name, or NULL.
 static inline const char *dp_ct_verdict_name(int number) {
     switch (number) {
 #define DP_CT_VERDICT_NAME(name, value, text) \
@@ -86,7 +86,7 @@ static inline const char *dp_ct_verdict_name(int number) {
     }
 }
 
-/// The source file's name, or NULL.
+/// Returns the source file's name, or NULL.
 static inline const char *dp_file_name(int number) {
     switch (number) {
 #define DP_FILE_NAME(name, value, file) \

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Numbers that both sides know by name: identities, sizes, drop reasons, trace points, sources of drops; an address.
+// Numbers that both sides know by name: identities, sizes, drop reasons, trace points and the sources of drops. The
+// type of an address is here, too.
 #pragma once
 
 #include <linux/types.h>
 
-// Raised with every change of a layout below; programs drop everything when the configuration carries another number.
+// Raised with every change of a layout. Programs drop everything when the configuration has another number.
 #define DP_ABI_VERSION 2
 
 #define DP_FAMILY_IPV4 1
 #define DP_FAMILY_IPV6 2
 
-// UDP port of the overlay unless configured otherwise: Linux' own VXLAN port, not IANA's 4789.
+// The default UDP port of the overlay. It is the one that Linux uses for VXLAN, not IANA's 4789.
 #define DP_TUNNEL_PORT 8472
 
-// Identities. The overlay's 24-bit VNI carries the source's, hence the maximum.
+// Identities. The 24-bit VNI of the overlay carries the source's identity, which limits it to 24 bits.
 #define DP_IDENTITY_UNKNOWN 0
 #define DP_IDENTITY_HOST 1
 #define DP_IDENTITY_WORLD 2
@@ -25,19 +26,19 @@
 #define DP_IDENTITY_KUBE_APISERVER 7
 #define DP_IDENTITY_FIRST_LABEL 256
 #define DP_IDENTITY_LAST_LABEL 0xFEFFFF
-// Address ranges that a policy of this node names; every node numbers its own, so they never travel.
+// Identities of address ranges that a policy on this node names. Every node numbers its own, so they never travel.
 #define DP_IDENTITY_FIRST_LOCAL 0xFF0000
 #define DP_IDENTITY_MAX 0xFFFFFF
 
-// The source identity rides in skb->mark from the program that redirects to an endpoint to the program that delivers.
+// The program that redirects to an endpoint puts the source identity into skb->mark, for the program that delivers.
 #define DP_MARK_IDENTITY 0x1D000000
 #define DP_MARK_IDENTITY_MASK 0xFF000000
-// Of the proxies' own sockets: what they send to an endpoint has been read.
+// Set by the proxies on their own sockets: what they send to an endpoint has already been checked by them.
 #define DP_MARK_FROM_PROXY 0x1E000000
-// For a socket of the proxy, whose port is in the lower half; the node's routes have a rule for it.
+// The packet is for a proxy's socket, whose port is in the lower 16 bits. The node has a routing rule for this mark.
 #define DP_MARK_TO_PROXY 0x1F000000
 
-// Names of the pinned maps; at most 15 characters, the kernel's limit for object names.
+// Names of the pinned maps. The kernel limits object names to 15 characters.
 #define DP_MAP_ENDPOINTS "dp_endpoints"
 #define DP_MAP_INTERFACES "dp_interfaces"
 #define DP_MAP_IPCACHE "dp_ipcache"
@@ -70,7 +71,7 @@
 #define DP_MAX_CT_TCP 32768
 #define DP_MAX_CT_ANY 16384
 #define DP_MAX_FRAGMENTS 4096
-// Frontends with their slots; Cilium's bpf.lbMapMax is half of it.
+// Frontends together with their slots. It is twice Cilium's default for bpf.lbMapMax.
 #define DP_MAX_SERVICES 131072
 #define DP_MAX_BACKENDS 65536
 #define DP_MAX_REVNAT 65535
@@ -78,18 +79,20 @@
 #define DP_MAX_SOCKETS 65536
 #define DP_MAX_MAGLEV 131072
 #define DP_EVENTS_BYTES (1 << 22)
-// Traces leave the rest to drops, which are rare and what a reader cannot do without.
+// Traces may fill this much of the buffer. The rest is kept for drops, which are rare and which a reader cannot do
+// without.
 #define DP_EVENTS_TRACE_BYTES (DP_EVENTS_BYTES / 4 * 3)
-// The reader of traces is woken when so much more has come.
+// The reader of traces is woken when this many bytes have come.
 #define DP_EVENTS_WAKEUP_BYTES (1 << 16)
-// Two entries a flow.
+// There are two entries for each flow.
 #define DP_MAX_NAT 65536
 #define DP_MAX_NAT_EXCLUDE 1024
 #define DP_MAX_NAT_FRAGMENTS 8192
 #define DP_MAX_DEVICES 64
 
-// Reasons: X(NAME, code, slug, text). Negative: the packet was dropped. Each part of the datapath has a block of its
-// own: -1 forwarding, -20 connections and services, -35 masquerade, -45 policy, -60 routing, -70 bandwidth.
+// Reasons: X(NAME, code, slug, text). A negative code means that the packet was dropped. Each part of the datapath has
+// its own block of codes: -1 forwarding, -20 connections and services, -35 masquerade, -45 policy, -60 routing, -70
+// bandwidth.
 #define DP_DROP_REASONS(X) \
     X(INVALID_SOURCE, -1, "invalid-source", "source address does not belong to the endpoint") \
     X(TRUNCATED, -2, "truncated", "packet ends inside a header") \
@@ -129,7 +132,7 @@ enum dp_reason {
     DP_DROP_REASONS(DP_REASON_VALUE)
 #undef DP_REASON_VALUE
     DP_FORWARDED = 0,
-    // Not a packet: an event that found the ring buffer full.
+    // This is no packet: an event was lost because the ring buffer was full.
     DP_EVENT_LOST = 1,
 };
 
@@ -154,8 +157,8 @@ enum dp_point {
 #undef DP_POINT_VALUE
 };
 
-// Sources of drops: X(NAME, number, file). 1 forwarding, 10 connections and services, 20 masquerade, 30 policy, 40
-// routing.
+// The source files of drops: X(NAME, number, file). 1 forwarding, 10 connections and services, 20 masquerade, 30
+// policy, 40 routing.
 #define DP_SOURCE_FILES(X) \
     X(LXC, 1, "lxc.bpf.c") \
     X(OVERLAY, 2, "overlay.bpf.c") \

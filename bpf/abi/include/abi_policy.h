@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// Policy, by identity and class of port.
+// Policy, by identity and port class.
 #pragma once
 
 #include <linux/types.h>
 
 #include "abi_numbers.h"
 
-// dp_policy: hash. An endpoint's decision about a peer and a class of ports. Identity 0 is any peer, class 0 any
-// protocol and port.
+// dp_policy: hash from an endpoint, a peer and a class of ports to the decision about them. Identity 0 stands for any
+// peer, class 0 for any protocol and port.
 struct dp_policy_key {
     __u16 endpoint_id;
     __u8 direction;
@@ -19,11 +19,12 @@ struct dp_policy_key {
 };
 DP_ASSERT_SIZE(struct dp_policy_key, 12);
 
-// A deny rule: decides over every entry that allows.
+// The entry is a deny rule. It wins over every entry that allows.
 #define DP_POLICY_DENY 1
-// What holds where no rule decides: denied, because policies select the endpoint. The rule number stands for them.
+// No rule decides: the traffic is denied because some policy selects the endpoint. `rule` then stands for those
+// policies.
 #define DP_POLICY_DEFAULT_DENY 2
-// Allowed through the proxy, which listens on `proxy_port`.
+// The connection is allowed through the proxy, which listens on `proxy_port`.
 #define DP_POLICY_REDIRECT 4
 
 struct dp_policy_entry {
@@ -34,8 +35,8 @@ struct dp_policy_entry {
 DP_ASSERT_SIZE(struct dp_policy_entry, 8);
 
 // dp_port_classes: array. Ports that all rules of the node treat alike share a class, so that a lookup costs the same
-// for a port, a range, and however many of them. Key: protocol slot * DP_PORT_CHUNKS + port / DP_PORTS_IN_CHUNK; of
-// ICMP, the type is the port.
+// for a single port, a range, or any number of them. The index is protocol slot * DP_PORT_CHUNKS + port /
+// DP_PORTS_IN_CHUNK. Of ICMP, the type takes the port's place.
 #define DP_PORTS_IN_CHUNK 64
 #define DP_PORT_CHUNKS 1024
 #define DP_PORT_SLOT_TCP 0

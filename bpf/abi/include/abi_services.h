@@ -7,43 +7,45 @@
 
 #include "abi_numbers.h"
 
-// dp_services: hash. Slot 0 is the frontend; slots 1 … count name its backends. Ports in network byte order.
+// dp_services: hash. Slot 0 is the frontend, and the slots 1 … count name its backends. Ports are in network byte
+// order.
 struct dp_service_key {
     struct dp_address address;
     __u16 port;
     __u16 slot;
     __u8 protocol;
     __u8 family;
-    // 0: for everybody, or, where the frontend has DP_SERVICE_SCOPES, for callers of the cluster.
+    // 0: for every caller or, if the frontend has DP_SERVICE_SCOPES, for callers inside the cluster.
     __u8 scope;
     __u8 pad;
 };
 DP_ASSERT_SIZE(struct dp_service_key, 24);
 
-// Scope for calls from outside of the cluster: the node's own backends (externalTrafficPolicy: Local).
+// The scope of calls from outside of the cluster: the node's own backends (externalTrafficPolicy: Local).
 #define DP_SERVICE_SCOPE_OUTSIDE 1
 
-// Flags of a frontend, scope 0. It is called from outside of the cluster too.
+// Flags of a frontend in scope 0. This one: the frontend is called from outside of the cluster, too.
 #define DP_SERVICE_OUTSIDE 1
-// Calls from outside have other backends: those of DP_SERVICE_SCOPE_OUTSIDE.
+// Calls from outside have other backends, which are those of DP_SERVICE_SCOPE_OUTSIDE.
 #define DP_SERVICE_SCOPES 2
-// What backends of other nodes answer goes directly to the caller.
+// Backends on other nodes answer the caller directly.
 #define DP_SERVICE_DIRECT 4
 
 struct dp_service {
-    // Slots 1 …: key of dp_backends. Slot 0: entries of the frontend's Maglev table; 0: it has none.
+    // Slots 1 …: the key into dp_backends. Slot 0: the number of entries in the frontend's Maglev table; 0: it has no
+    // table.
     __u32 backend;
-    // Slot 0: how long a client stays with its backend; 0: no affinity.
+    // Slot 0: the seconds for which a client stays with its backend; 0: there is no affinity.
     __u32 affinity_seconds;
     __u16 count;
-    // Key of dp_revnat, and of the affinity.
+    // The key into dp_revnat. It also identifies the frontend in dp_affinity and dp_maglev.
     __u16 rev_nat;
     __u16 flags;
     __u16 pad;
 };
 DP_ASSERT_SIZE(struct dp_service, 16);
 
-// dp_backends: hash, number (__u32) → backend. One that is not active takes no new connections.
+// dp_backends: hash from a number (__u32) to a backend. A backend that is not active takes no new connections.
 #define DP_BACKEND_ACTIVE 1
 
 struct dp_backend {
@@ -56,7 +58,7 @@ struct dp_backend {
 };
 DP_ASSERT_SIZE(struct dp_backend, 24);
 
-// dp_revnat: hash, index (__u32) → the frontend that replies come from.
+// dp_revnat: hash from an index (__u32) to the frontend under whose address replies return.
 struct dp_revnat {
     struct dp_address address;
     __u16 port;
@@ -65,8 +67,9 @@ struct dp_revnat {
 };
 DP_ASSERT_SIZE(struct dp_revnat, 20);
 
-// IPv4 option (RFC 791, section 3.1: copied, class 0) right behind the fixed header of a call that is led to a backend
-// of another node: the frontend, under which that node answers. Taken out again there. Type and length as in Cilium.
+// An IPv4 option (RFC 791, section 3.1: copied, class 0) right behind the fixed header. A node that leads a call to a
+// backend of another node writes the frontend into it, the other node removes it and answers under that frontend. The
+// type and the length are the same as Cilium's.
 #define DP_DIRECT_OPTION_TYPE 0x9A
 
 struct dp_direct_option {
@@ -77,7 +80,8 @@ struct dp_direct_option {
 };
 DP_ASSERT_SIZE(struct dp_direct_option, 8);
 
-// dp_maglev: hash, part of a frontend's Maglev table → numbers of backends. Entry n is in part n / DP_MAGLEV_PART.
+// dp_maglev: hash from a part of a frontend's Maglev table to numbers of backends. Entry n is in part n /
+// DP_MAGLEV_PART.
 #define DP_MAGLEV_PART 128
 
 struct dp_maglev_key {
@@ -91,7 +95,7 @@ struct dp_maglev_part {
 };
 DP_ASSERT_SIZE(struct dp_maglev_part, 512);
 
-// dp_affinity: LRU hash, client of a frontend → its backend.
+// dp_affinity: LRU hash from a client of a frontend to its backend.
 struct dp_affinity_key {
     struct dp_address client;
     __u32 rev_nat;
@@ -102,12 +106,12 @@ DP_ASSERT_SIZE(struct dp_affinity_key, 24);
 
 struct dp_affinity {
     __u32 backend;
-    // CLOCK_MONOTONIC, seconds.
+    // CLOCK_MONOTONIC in seconds.
     __u32 expires;
 };
 DP_ASSERT_SIZE(struct dp_affinity, 8);
 
-// dp_sockets: LRU hash, socket and the backend that it talks to → the frontend that it believes to talk to.
+// dp_sockets: LRU hash from a socket and the backend that it talks to, to the frontend that the program called.
 struct dp_socket_key {
     __u64 cookie;
     struct dp_address address;
@@ -117,6 +121,6 @@ struct dp_socket_key {
 };
 DP_ASSERT_SIZE(struct dp_socket_key, 32);
 
-// Source of an endpoint that calls itself through a service, so that its answer passes the datapath: 169.254.42.1,
-// network byte order.
+// 169.254.42.1 in network byte order: the source address of an endpoint that calls itself through a service. Under its
+// own address the answer would not leave the pod and never pass the datapath.
 #define DP_LOOPBACK_IPV4 0x012AFEA9

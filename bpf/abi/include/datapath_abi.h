@@ -2,9 +2,10 @@
 //
 // What the BPF programs and the agent agree on: map keys and values, events, numbers.
 //
-// Rules: fixed-width fields, no implicit padding (every size is asserted), padding is zero. Addresses are in network
-// byte order, an IPv4 address is in the first word and the other words are zero; every other number is in host byte
-// order. Numbers are append-only: a code that was published is never given another meaning.
+// The rules: fields have fixed widths, there is no implicit padding (every size is asserted), and explicit padding is
+// zero. Addresses are in network byte order; an IPv4 address is in the first word and the other words are zero. Every
+// other number is in host byte order unless its comment says otherwise. Numbers are append-only: a published code is
+// never given another meaning.
 #pragma once
 
 #include <linux/types.h>
