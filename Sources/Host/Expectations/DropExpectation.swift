@@ -104,8 +104,8 @@ extension DropExpectation {
         event.drop?.reason.rawValue == reason && (rule.map { event.rule?.contains($0) ?? false } ?? true)
     }
 
-    /// Why not all events could be had of agents that may have dropped a probe's packets, by node. A service may have chosen a
-    /// backend on any node, and packets from or to a host of the cloud may pass through any.
+    /// Why not all events could be had of agents that may have dropped a probe's packets, by node. A service may have
+    /// chosen a backend on any node, and packets from or to a host of the cloud may pass through any.
     private static func gaps(
         of probe: ProbeReading, _ observation: Observation, _ endpoints: [String: Endpoint]
     ) -> [String: String] {
@@ -117,7 +117,8 @@ extension DropExpectation {
 }
 
 extension Outcome {
-    /// Whether it came to no answer, or to another one than it asked for. An answer from another address is one all the same.
+    /// Whether it came to no answer, or to another one than it asked for. An answer from another address is one all the
+    /// same.
     fileprivate var isDenial: Bool {
         switch self {
         case .wrongSource, .notMeasured: false

@@ -201,14 +201,14 @@ extension MatrixExpectation {
         return ExpectationResult(name, .met, "all \(cells.count) cells are \(wanted)\(words)")
     }
 
-    /// Whether the rule says that its cells are denied. A rule that takes an answer as well as silence says no such thing, and
-    /// silence needs no proof for it.
+    /// Whether the rule says that its cells are denied. A rule that takes an answer as well as silence says no such
+    /// thing, and silence needs no proof for it.
     private var claimsDenial: Bool {
         !outcomes.contains { Outcome($0.text)?.isServed ?? $0.matches(.http(200)) }
     }
 
-    /// Why silent cells, although expected, show no denial: nobody ever reached the receiver, or nothing on record says what
-    /// became of the packets. It is nil when there is no doubt.
+    /// Why silent cells, although expected, show no denial: nobody ever reached the receiver, or nothing on record says
+    /// what became of the packets. It is nil when there is no doubt.
     private func doubt(
         about cells: [Cell], _ control: PositiveControl, _ observation: Observation
     ) -> (words: String, why: [WhyEntry])? {

@@ -76,8 +76,8 @@ extension PodsExpectation {
 // MARK: Judgement
 
 extension PodsExpectation {
-    /// A step that expects nothing of pods expects all of them to run: the matrix has no row for pods that wait, so that
-    /// nobody would see that they are missing.
+    /// A step that expects nothing of pods expects all of them to run: the matrix has no row for pods that wait, so
+    /// that nobody would see that they are missing.
     package static func judge(
         _ expected: [PodsExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {

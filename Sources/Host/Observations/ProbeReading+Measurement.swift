@@ -3,9 +3,9 @@ import Readings
 extension ProbeReading {
     /// A measured cell as the diagnosis reads it, with the flow that its packets belong to.
     ///
-    /// Whether the source that the receiver saw is right depends on what the step expects, which a diagnosis must not know. So
-    /// a source is no failure here if it is an address of the sender's node and the receiver is a host of the cloud or another
-    /// node, or if it is the address in the pods' range by which a node calls pods.
+    /// Whether the source that the receiver saw is right depends on what the step expects, which a diagnosis must not
+    /// know. So a source is no failure here if it is an address of the sender's node and the receiver is a host of the
+    /// cloud or another node, or if it is the address in the pods' range by which a node calls pods.
     ///
     /// - Parameters:
     ///   - endpoints: by their ids.

@@ -2,8 +2,9 @@ import RunEvents
 
 /// How long the host kept the nodes from running, moment by moment.
 ///
-/// A packet passes through the emulators of two nodes, one thread after the other, so the waits of all threads count, but never
-/// for more than the time that passed. That is the most that the host can be blamed for, not what it is to blame for.
+/// A packet passes through the emulators of two nodes, one thread after the other, so the waits of all threads count,
+/// but never for more than the time that passed. That is the most that the host can be blamed for, not what it is to
+/// blame for.
 public struct Starvation: Sendable, Equatable {
     /// A stretch of time between two readings of the host's counters.
     public struct Interval: Sendable, Equatable {
@@ -149,8 +150,8 @@ extension TimeClaim {
     ///
     /// - Parameters:
     ///   - results: of the round that is judged.
-    ///   - agreedAfter: when the first of the rounds that agree began, in seconds since the step's last action; nil when the
-    ///     last round does not agree.
+    ///   - agreedAfter: when the first of the rounds that agree began, in seconds since the step's last action; nil
+    ///     when the last round does not agree.
     ///   - elapsed: seconds since the step's last action.
     ///   - within: the seconds that the step gives.
     ///   - starved: how much of the elapsed time the nodes may have stood still for want of a processor, in seconds.

@@ -2,9 +2,9 @@ import Observations
 
 /// How long probes wait for their answers.
 ///
-/// The scenario's deadline tells lost from answered on a lab that answers within a fraction of it. Emulated nodes on a busy host
-/// answer later, and what is only slow would read as lost. The deadline is stretched only while the host kept the emulators waiting for
-/// its processors, which no fault in the lab can make it do.
+/// The scenario's deadline tells lost from answered on a lab that answers within a fraction of it. Emulated nodes on a
+/// busy host answer later, and what is only slow would read as lost. The deadline is stretched only while the host kept
+/// the emulators waiting for its processors, which no fault in the lab can make it do.
 struct ProbePatience: Sendable, Equatable {
     /// Deadline in slowest answers of a lab without faults.
     static let answers = 4.0
@@ -23,7 +23,8 @@ struct ProbePatience: Sendable, Equatable {
     /// In force, in seconds.
     var deadline: Double { asked * factor }
 
-    /// Learns from a round without faults in force. On a host with time to spare the scenario's deadline holds, however slow answers are.
+    /// Learns from a round without faults in force. On a host with time to spare the scenario's deadline holds, however
+    /// slow answers are.
     ///
     /// - Parameters:
     ///   - slowest: the slowest answer, in seconds; nil when nothing answered.

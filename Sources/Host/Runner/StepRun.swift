@@ -23,7 +23,8 @@ struct Round: Sendable {
     var host: HostLoad?
     var met: Bool { results.allSatisfy { $0.state == .met } }
 
-    /// Takes back what a host without a free processor may be to blame for, see `TimeClaim.judged`. Cells go with their results.
+    /// Takes back what a host without a free processor may be to blame for, see `TimeClaim.judged`. Cells go with their
+    /// results.
     mutating func judge(agreedAfter: Double?, elapsed: Double, within: Double, starved: Double) {
         let judged = TimeClaim.judged(
             results, agreedAfter: agreedAfter, elapsed: elapsed, within: within, starved: starved)
@@ -121,8 +122,8 @@ extension ScenarioRun {
         return verdict
     }
 
-    /// Measures rounds until `agreements` in a row meet every expectation, or the step's time is over; the last one is judged.
-    /// Time in which the host kept the nodes from running is given again, up to a multiple of the step's time.
+    /// Measures rounds until `agreements` in a row meet every expectation, or the step's time is over; the last one is
+    /// judged. Time in which the host kept the nodes from running is given again, up to a multiple of the step's time.
     private func measure(
         _ judge: Judge, index: Int, acted: ContinuousClock.Instant, starts: [String: Int], watch: HostWatch,
         once: Bool

@@ -98,7 +98,8 @@ package struct ObjectShape: Sendable {
     package let fields: [Field]
     /// One of these keys must be there.
     package var oneOf: [String]
-    /// Keys that exist elsewhere (in Kubernetes) and would change what is measured, but are not acted on: refused by name.
+    /// Keys that exist elsewhere (in Kubernetes) and would change what is measured, but are not acted on: refused by
+    /// name.
     package var refused: [String]
     /// Why they are.
     package var refusal: String

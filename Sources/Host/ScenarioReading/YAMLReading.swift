@@ -108,8 +108,8 @@ package struct YAMLReading {
         return []
     }
 
-    /// Yams ends at the first mapping with a duplicate key. To find the other mistakes too, the key's first character is
-    /// exchanged for one that no file needs, and the file is read again; `entries` undoes it.
+    /// Yams ends at the first mapping with a duplicate key. To find the other mistakes too, the key's first character
+    /// is exchanged for one that no file needs, and the file is read again; `entries` undoes it.
     private mutating func mend(_ text: String, at place: Place, name: String, attempt: Int) -> String? {
         guard let stand = UnicodeScalar(0xE000 + attempt), !text.unicodeScalars.contains(stand) else { return nil }
         var scalars = Array(text.unicodeScalars)

@@ -36,8 +36,8 @@ public struct ProbePlanSpec: Codable, Sendable {
 }
 
 extension ProbePlanSpec {
-    /// The cells that are measured: every ordered pair of two endpoints that a probe pair selects, over every protocol, at
-    /// the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
+    /// The cells that are measured: every ordered pair of two endpoints that a probe pair selects, over every protocol,
+    /// at the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
     public func cells(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint, key: CellKey)] {
         measuredPairs(among: endpoints).flatMap { from, to in
             endpoints[to].answered(of: protocols).map { proto in

@@ -9,7 +9,8 @@ import Testing
 
 @testable import Expectations
 
-/// An entry of `expect` that holds in `FieldTests.observation`, and the same entry with one key changed so that it does not.
+/// An entry of `expect` that holds in `FieldTests.observation`, and the same entry with one key changed so that it does
+/// not.
 struct ChangedField: Sendable, CustomTestStringConvertible {
     let kind: String
     let field: String

@@ -8,7 +8,8 @@ import Testing
 
 @testable import Scenario
 
-/// An expectation as a contributor writes it. Copy it to `Sources/Host/Expectations`, and give it a line in the catalogue.
+/// An expectation as a contributor writes it. Copy it to `Sources/Host/Expectations`, and give it a line in the
+/// catalogue.
 private struct LatencyExpectation: Expectation {
     var millis: Int
 

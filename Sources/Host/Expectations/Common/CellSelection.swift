@@ -86,7 +86,8 @@ extension ShapeChecker {
     /// Reads an endpoint's id, or what must hold of an endpoint.
     ///
     /// - Parameters:
-    ///   - nodes: names of the lab's nodes; empty when the lab is not known, and then neither nodes nor ids are checked.
+    ///   - nodes: names of the lab's nodes; empty when the lab is not known, and then neither nodes nor ids are
+    ///     checked.
     ///   - endpoints: the endpoints that there are, asked for only when ids are given.
     package mutating func selector(
         _ value: YAMLValue?, nodes: [String], endpoints: () -> [Endpoint]

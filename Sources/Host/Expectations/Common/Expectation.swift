@@ -3,10 +3,11 @@ import Observations
 import RunEvents
 import ScenarioReading
 
-/// What a step may expect. A kind of expectation is one file, which holds its type, its key in scenario files, its reading,
-/// its words and its judgement, and one line in `ExpectationCatalogue.kinds`.
+/// What a step may expect. A kind of expectation is one file, which holds its type, its key in scenario files, its
+/// reading, its words and its judgement, and one line in `ExpectationCatalogue.kinds`.
 package protocol Expectation: Codable, Sendable {
-    /// The key below `expect`, the shape of its value and its help text. Parser, JSON Schema and messages are made from it.
+    /// The key below `expect`, the shape of its value and its help text. Parser, JSON Schema and messages are made from
+    /// it.
     static var field: Field { get }
 
     /// When expectations of this kind are judged.
@@ -49,7 +50,8 @@ package enum JudgementMoment: Sendable {
     case stepEnd
 }
 
-/// Something that is observed only in steps in which an expectation needs it, since it takes time or a program in the nodes.
+/// Something that is observed only in steps in which an expectation needs it, since it takes time or a program in the
+/// nodes.
 package enum ObservationNeed: Sendable, Hashable {
     /// What the agents say of their endpoints: `Observation.identities`.
     case identities

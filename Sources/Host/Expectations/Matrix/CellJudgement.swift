@@ -9,8 +9,8 @@ extension [MatrixExpectation] {
 
     /// The measured cells with what is expected of each, and whether it is so.
     ///
-    /// Where the round's evidence was read, cells get their why chains by it: first those that are not as expected, then
-    /// others that were not answered.
+    /// Where the round's evidence was read, cells get their why chains by it: first those that are not as expected,
+    /// then others that were not answered.
     ///
     /// - Parameter limit: how many cells get one.
     func cells(_ observation: Observation, explaining limit: Int = explainedCells) -> [Cell] {

@@ -1,8 +1,8 @@
 import Matrix
 import Readings
 
-/// Checks whether the rules of a step say something about every cell that will be measured. The work is bounded over the
-/// whole file.
+/// Checks whether the rules of a step say something about every cell that will be measured. The work is bounded over
+/// the whole file.
 package struct CoverageCheck {
     struct Result {
         /// Classes of cells without a rule, in words.

@@ -14,8 +14,8 @@ package struct Receiver: Sendable, Hashable {
     }
 }
 
-/// Tells a denial from a dead receiver, which is as silent. Silence counts as a denial only if the same receiver answers
-/// somebody, in this round or before, or if the hypervisor or the node itself says why it cannot.
+/// Tells a denial from a dead receiver, which is as silent. Silence counts as a denial only if the same receiver
+/// answers somebody, in this round or before, or if the hypervisor or the node itself says why it cannot.
 package struct PositiveControl {
     private let alive: Set<Receiver>
     private let cut: Set<String>
