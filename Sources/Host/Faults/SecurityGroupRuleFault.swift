@@ -2,6 +2,7 @@ import Fabric
 import Lab
 import NetAddress
 import Scenario
+import ScenarioReading
 
 /// Removes a rule of a security group, or adds one, at the interfaces of all nodes or of some.
 struct SecurityGroupRuleFault: Fault {

@@ -276,6 +276,13 @@ public struct ExpectationResult: Codable, Sendable {
     }
 }
 
+extension ExpectationResult {
+    /// A result as a judge gives it. The step adds its time and retries.
+    package init(_ name: String, _ state: State, _ message: String, why: [WhyEntry] = []) {
+        self.init(name: name, state: state, message: message, why: why, seconds: 0, retries: 0)
+    }
+}
+
 public struct StepResult: Codable, Sendable {
     public let verdict: Verdict
     public let durationSeconds: Double

@@ -1,10 +1,11 @@
+import Observations
+import Readings
 import AgentAPI
 import Diagnosis
 import Foundation
 import KubeProxy
 import Lab
 import LinuxKernel
-import Readings
 import RunEvents
 
 /// The place in each recording at which a round begins.
@@ -257,47 +258,5 @@ extension HealthRecord {
             peers: report.peers.map {
                 Peer(name: $0.name, address: $0.address, node: $0.nodeReachable, endpoint: $0.endpointReachable)
             })
-    }
-}
-
-extension ProbeReading {
-    /// Reads a measured probe without the step's expectations. A sender that reaches a host of the cloud, or another
-    /// node, under its node's address may be right or wrong, depending on what the step wants, so this alone counts as
-    /// no failure. The same holds for a node that calls pods under its own address in their range.
-    ///
-    /// - Parameter routers: Each node's address in the pods' range, by the node's name.
-    init(
-        _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
-        routers: [String: String?] = [:]
-    ) {
-        var observed = probe.observed
-        if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
-            to.kind.isCloudHost || to.kind == .node && to.node != from.node
-        {
-            let node = senders[from.node ?? ""]
-            observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
-        } else if let from = endpoints[probe.key.from], from.kind == .node,
-            let router = routers[from.node ?? ""].flatMap({ $0 })
-        {
-            observed = probe.outcome(expecting: [from.address, router])
-        }
-        // A service may masquerade: kube-proxy does so for callers other than pods.
-        if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
-        var flow: FlowTuple?
-        if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
-            switch probe.key.protocol.transport {
-            case .icmp:
-                flow = FlowTuple(
-                    protocol: 1, source: from.address, sourcePort: 0, destination: to.address, destinationPort: 0,
-                    icmpID: port)
-            default:
-                flow = FlowTuple(
-                    protocol: probe.key.protocol.transport == .tcp ? 6 : 17, source: from.address, sourcePort: port,
-                    destination: to.address, destinationPort: probe.key.port)
-            }
-        }
-        self.init(
-            key: probe.key, observed: observed, flow: flow, requestArrived: probe.requestArrived,
-            sent: probe.sent, answered: probe.answered)
     }
 }

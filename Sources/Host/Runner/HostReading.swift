@@ -1,4 +1,5 @@
 import Foundation
+import Observations
 import RunEvents
 
 /// The host's counters at one moment. Two readings make a `HostLoad`, a row of them a `Starvation`.

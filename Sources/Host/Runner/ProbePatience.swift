@@ -1,3 +1,5 @@
+import Observations
+
 /// How long probes wait for their answers.
 ///
 /// The scenario's deadline is meant for a lab that answers within a fraction of it. Emulated nodes on a busy host
@@ -9,7 +11,7 @@ struct ProbePatience: Sendable, Equatable {
     /// The longest deadline, as a multiple of the one that the scenario asks for.
     static let most = 8.0
     /// From this stretch on, the host is so busy that unanswered probes are not believed at once.
-    static let busy = 2.0
+    static let busy = TimeClaim.busy
 
     /// The scenario's deadline in seconds.
     let asked: Double

@@ -1,7 +1,9 @@
 import Diagnosis
+import Expectations
 import Faults
 import Foundation
 import Lab
+import Observations
 import RunEvents
 import Scenario
 
@@ -41,7 +43,7 @@ public actor ScenarioRun {
     /// Says whether some step expects pods to wait. Otherwise a pod that does not start is a failure of the lab.
     var keepsWaitingPods: Bool {
         request.scenario.spec.timeline.contains { step in
-            step.expect?.pods.contains { $0.state == .waiting && $0.count > 0 } ?? false
+            step.expect?.needs.contains(.waitingPods) ?? false
         }
     }
 

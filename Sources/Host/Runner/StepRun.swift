@@ -1,9 +1,11 @@
+import Expectations
+import Observations
+import Readings
 import Diagnosis
 import Faults
 import Foundation
 import Lab
 import Matrix
-import Readings
 import RunEvents
 import Scenario
 
@@ -53,7 +55,7 @@ extension ScenarioRun {
         defer { Task { await watch.stop() } }
         let starts = await agentStarts()
         let opened = ContinuousClock.now
-        let streams = try await openStreams(expectations.streams)
+        let streams = try await openStreams(for: expectations.needs)
         var verdicts: [Verdict] = []
         for action in step.actions { verdicts.append(try await perform(action, step: index)) }
         let acted = ContinuousClock.now
@@ -193,11 +195,12 @@ extension ScenarioRun {
         observation.healthSilence = SilenceDoubt(
             asked: 1, waited: healthWaited, starved: Starvation(readings).most(within: healthWaited))
         observation.nodes = await collector.nodes()
-        if !judge.expectations.identities.isEmpty {
+        let needs = judge.expectations.needs
+        if needs.contains(.identities) {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
         }
         observation.pods = await collector.pods()
-        if judge.expectations.nodes.contains(where: { $0.kubeProxy != nil }) {
+        if needs.contains(.kubeProxy) {
             observation.kubeProxies = await collector.kubeProxies()
         }
         let wire = await collector.wire(since: mark.fabric)
@@ -232,7 +235,8 @@ extension ScenarioRun {
     private func emitJudged(_ round: Round, index: Int, _ expectations: Expectations) {
         emitRound(round, index: index, provisional: false)
         let found = round.observation.findings
-        emitter.emit(.diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: found)))
+        let expected = expectations.of(DiagnosisExpectation.self).first?.id
+        emitter.emit(.diagnosis(step: index, DiagnosisRecord(expected: expected, found: found)))
     }
 
     private func emitRound(_ round: Round, index: Int, provisional: Bool) {

@@ -1,4 +1,5 @@
 import Readings
+import ScenarioReading
 
 /// What the lab's cloud has besides the nodes' first subnet: of a lab profile's `vpc` and `nodes`.
 public struct CloudLayout: Codable, Sendable, Equatable {

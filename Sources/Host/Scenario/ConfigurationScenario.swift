@@ -1,4 +1,5 @@
 import Matrix
+import ScenarioReading
 
 /// The scenario that holds datapath configurations against their model: a step for each, in one lab whose agents are started
 /// again with the next one's values, and in every step every class of cells with the outcome and the source that

@@ -97,31 +97,3 @@ public enum WorkloadPlacement {
             }
     }
 }
-
-extension ProbePlanSpec {
-    /// The cells that are measured: every ordered pair of two endpoints that a probe pair selects, over every protocol, at
-    /// the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
-    public func cells(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint, key: CellKey)] {
-        measuredPairs(among: endpoints).flatMap { from, to in
-            endpoints[to].answered(of: protocols).map { proto in
-                let port = proto == .icmp ? 0 : endpoints[to].port
-                let key = CellKey(from: endpoints[from].id, to: endpoints[to].id, protocol: proto, port: port)
-                return (endpoints[from], endpoints[to], key)
-            }
-        }
-    }
-
-    /// Indices of the measured ordered pairs.
-    func measuredPairs(among endpoints: [Endpoint]) -> [(from: Int, to: Int)] {
-        let selections = pairs.map { pair in
-            (from: endpoints.map(pair.from.matches), to: endpoints.map(pair.to.matches))
-        }
-        return endpoints.indices.flatMap { from in
-            guard endpoints[from].isSender else { return [(from: Int, to: Int)]() }
-            let from = (index: from, selections: selections.filter { $0.from[from] })
-            return endpoints.indices.compactMap { to in
-                to != from.index && from.selections.contains { $0.to[to] } ? (from: from.index, to: to) : nil
-            }
-        }
-    }
-}

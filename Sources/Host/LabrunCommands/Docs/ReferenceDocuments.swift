@@ -1,6 +1,7 @@
 import CDatapathABI
 import DatapathOptions
 import Diagnosis
+import Expectations
 import Faults
 import Scenario
 import ShippedScenarios
@@ -91,7 +92,8 @@ struct ScenarioRow {
         faults = steps.flatMap(\.actions).reduce(into: []) { kinds, action in
             if case .inject(let call) = action, !kinds.contains(call.kind) { kinds.append(call.kind) }
         }
-        diagnoses = steps.compactMap { $0.expect?.diagnosis?.id }.reduce(into: []) { ids, id in
+        diagnoses = steps.compactMap { $0.expect?.of(DiagnosisExpectation.self).first?.id }.reduce(into: []) {
+            ids, id in
             if id != "none", !ids.contains(id) { ids.append(id) }
         }
     }

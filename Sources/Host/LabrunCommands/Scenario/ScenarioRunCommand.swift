@@ -5,6 +5,7 @@ import Foundation
 import Reports
 import RunEvents
 import Scenario
+import ScenarioReading
 
 /// `labrun scenario [run] PATH…`
 struct ScenarioRunCommand: AsyncParsableCommand {

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// The check of one call in a file: what the call says, which lab it is for, and the mistakes found so far.
 public struct FaultCheck {
     struct Mistake {
@@ -42,5 +44,5 @@ public struct FaultCheck {
     }
 
     /// Names for `expected`: `one of a, b, c`.
-    public static func oneOf(_ names: [String]) -> String { ScenarioReader.list(names) }
+    public static func oneOf(_ names: [String]) -> String { names.oneOf }
 }

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// Reads `kind: Lab`.
 struct LabProfileReader {
     var checker: ShapeChecker

@@ -1,5 +1,6 @@
 import Foundation
 import KubeObjects
+import ScenarioReading
 
 /// What a manifest stands for.
 enum Manifest {

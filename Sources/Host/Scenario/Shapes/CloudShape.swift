@@ -1,4 +1,5 @@
 import CloudAPI
+import ScenarioReading
 
 /// Shapes of what a lab's cloud has besides nodes and their first subnet.
 enum CloudShape {
