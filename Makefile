@@ -23,7 +23,7 @@ CHECK_PRODUCT := labverify
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config binutils \
-	kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 debian-archive-keyring ca-certificates
+	kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 iperf3 iptables debian-archive-keyring ca-certificates
 
 PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
@@ -88,10 +88,10 @@ check: bpf
 format:
 	$(SWIFT) format format --in-place --recursive --parallel Package.swift Sources Tests lab scenarios reports
 
-## bench: times and sizes as ratios against floors measured in the same run
+## bench: times and sizes as ratios against floors of the same run; the datapath on this machine itself, as root
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
-	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
+	LABRUN=$(LABRUN) LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench $(ROUNDS)
 
 ## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
 fuzz: build

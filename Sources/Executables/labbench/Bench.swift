@@ -1,4 +1,5 @@
 import Foundation
+import KubeProxy
 import NodeImage
 import Reports
 import RunEvents
@@ -14,6 +15,11 @@ struct Row {
     var floor: Double?
     let how: String
     var holds: Bool { value <= bound ?? .infinity && value >= floor ?? -.infinity }
+
+    /// The same row under a longer name.
+    func named(_ prefix: String) -> Row {
+        Row(name: prefix + name, value: value, unit: unit, bound: bound, floor: floor, how: how)
+    }
 
     var text: String {
         let mark = holds ? "ok  " : "OVER"
@@ -34,12 +40,14 @@ func median(_ values: [Double]) -> Double {
 
 struct Bench {
     let labrun: String
+    let labverify: String
     let rounds: Int
     let folder: String
     let image: (kernel: String, initrd: String)
 
-    init(labrun: String, rounds: Int) throws {
+    init(labrun: String, labverify: String, rounds: Int) throws {
         self.labrun = labrun
+        self.labverify = labverify
         self.rounds = rounds
         folder = NSTemporaryDirectory() + "labbench-\(ProcessInfo.processInfo.processIdentifier)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -59,6 +67,7 @@ struct Bench {
         var memory = PeakMemory()
         // Floor and figure take turns, so that a busy moment of the host hits both.
         for round in 1...rounds {
+            say("round \(round) of \(rounds)")
             floors.append(try guests.secondsToUserSpace(count: 3))
             let run = try scenario("vxlan-blocked-8472", "main-\(round)", memory: &memory)
             ready.append(run.report.phases["boot"] ?? .nan)
@@ -68,10 +77,12 @@ struct Bench {
                 "round \(round): floor \(number(floors[round - 1])) s, ready \(number(ready[round - 1])) s, "
                     + "scenario \(number(run.seconds)) s")
         }
+        say("a matrix of 24 pods")
         let matrix = try scenario("\(Self.root)/bench/pods-24.yaml", "pods-24", memory: &memory)
         guard let measured = matrix.report.steps.last?.matrix else { throw BenchError("no matrix of 24 pods") }
         let roundTrip = Double(measured.longestRoundTripMicros) / 1e6
         let floor = median(floors)
+        say("a matrix of 100 pods")
         // Its memory is that of 33 pods a node, which the bounds below do not mean.
         var crowdMemory = PeakMemory()
         let crowd = try scenario("\(Self.root)/bench/pods-100.yaml", "pods-100", memory: &crowdMemory)
@@ -95,11 +106,18 @@ struct Bench {
                 how: "peak proportional set size"),
             Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 300, how: "peak resident of QEMU"),
         ]
-        return rows + (try datapath())
+        say("the datapath's packets and services, in a node")
+        let inNode = try datapath(labrun, ["image", "bench", "--json"])
+        say("the datapath on this machine itself")
+        let rules = "\(folder)/kube-proxy.rules"
+        try KubeProxyFloor.rules.write(toFile: rules, atomically: true, encoding: .utf8)
+        let native = try datapath(labverify, ["bench", "--json", "--kube-proxy-rules", rules])
+        return rows + inNode.map { $0.named("in a node: ") } + native
     }
 
-    /// What `labrun image bench` measures in a node: its own rows with their bounds.
-    private func datapath() throws -> [Row] {
+    /// What `labrun image bench` measures in a node, or `labverify bench` here: its own rows with their bounds. It says itself
+    /// what it is at.
+    private func datapath(_ program: String, _ arguments: [String]) throws -> [Row] {
         struct Output: Decodable {
             struct Row: Decodable {
                 let name, unit, how: String
@@ -107,22 +125,27 @@ struct Bench {
                 let atMost, atLeast: Double?
             }
             let rows: [Row]
+            let lacks: [String]?
         }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: labrun)
-        process.arguments = ["image", "bench", "--json"]
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
         let data = pipe.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         guard let output = try? JSONDecoder().decode(Output.self, from: data) else {
-            throw BenchError("labrun image bench ended with \(process.terminationStatus)")
+            throw BenchError("\(program) \(arguments[0]) ended with \(process.terminationStatus)")
         }
+        for lack in output.lacks ?? [] { say("not measured: \(lack)") }
         return output.rows.map {
             Row(name: $0.name, value: $0.value, unit: $0.unit, bound: $0.atMost, floor: $0.atLeast, how: $0.how)
         }
     }
+
+    /// What is being measured, for whoever waits.
+    private func say(_ text: String) { FileHandle.standardError.write(Data("labbench: \(text)\n".utf8)) }
 
     /// Seconds; the deadline that `bench/pods-100.yaml` sets.
     private static let crowdDeadline = 10.0

@@ -1,13 +1,14 @@
 import Foundation
 
 // `make bench`: times and sizes of labrun, each as a ratio against a floor measured in the same run.
-// Usage: labbench [ROUNDS]. LABRUN names the labrun that is measured.
+// Usage: labbench [ROUNDS]. LABRUN and LABVERIFY name the programs that are measured.
 
 let rounds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 3
 let labrun = ProcessInfo.processInfo.environment["LABRUN"] ?? ".build/release/labrun"
+let labverify = ProcessInfo.processInfo.environment["LABVERIFY"] ?? ".build/release/guest/labverify"
 
 do {
-    let bench = try Bench(labrun: labrun, rounds: max(1, min(rounds, 20)))
+    let bench = try Bench(labrun: labrun, labverify: labverify, rounds: max(1, min(rounds, 20)))
     let rows = try bench.run()
     for row in rows { print(row.text) }
     let over = rows.filter { !$0.holds }

@@ -37,6 +37,8 @@ int linux_reboot(int command);
 /// of handlers a process: a second call adds signals to the same pipe and answers the same end.
 int linux_signal_pipe(const int *signals, size_t count);
 
+/// sched_setaffinity(2): the calling thread runs on this processor only.
+int linux_run_on(unsigned processor);
 /// prctl(2): SIGKILL comes when the thread that started this process ends.
 int linux_end_with_parent(void);
 /// Names the calling thread; at most 15 bytes are kept.
