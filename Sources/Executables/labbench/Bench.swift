@@ -1,5 +1,4 @@
 import Foundation
-import KubeProxy
 import NodeImage
 import Reports
 import RunEvents
@@ -107,45 +106,10 @@ struct Bench {
             Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 300, how: "peak resident of QEMU"),
         ]
         say("the datapath's packets and services, in a node")
-        let inNode = try datapath(labrun, ["image", "bench", "--json"])
+        let inNode = try DatapathRows.inNode(labrun: labrun)
         say("the datapath on this machine itself")
-        let rules = "\(folder)/kube-proxy.rules"
-        try KubeProxyFloor.rules.write(toFile: rules, atomically: true, encoding: .utf8)
-        let native = try datapath(labverify, ["bench", "--json", "--kube-proxy-rules", rules])
-        return rows + inNode.map { $0.named("in a node: ") } + native
+        return rows + inNode.map { $0.named("in a node: ") } + (try DatapathRows.here(labverify: labverify))
     }
-
-    /// What `labrun image bench` measures in a node, or `labverify bench` here: its own rows with their bounds. It says itself
-    /// what it is at.
-    private func datapath(_ program: String, _ arguments: [String]) throws -> [Row] {
-        struct Output: Decodable {
-            struct Row: Decodable {
-                let name, unit, how: String
-                let value: Double
-                let atMost, atLeast: Double?
-            }
-            let rows: [Row]
-            let lacks: [String]?
-        }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard let output = try? JSONDecoder().decode(Output.self, from: data) else {
-            throw BenchError("\(program) \(arguments[0]) ended with \(process.terminationStatus)")
-        }
-        for lack in output.lacks ?? [] { say("not measured: \(lack)") }
-        return output.rows.map {
-            Row(name: $0.name, value: $0.value, unit: $0.unit, bound: $0.atMost, floor: $0.atLeast, how: $0.how)
-        }
-    }
-
-    /// What is being measured, for whoever waits.
-    private func say(_ text: String) { FileHandle.standardError.write(Data("labbench: \(text)\n".utf8)) }
 
     /// Seconds; the deadline that `bench/pods-100.yaml` sets.
     private static let crowdDeadline = 10.0
