@@ -111,7 +111,7 @@ let tests: [Target] =
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
         tests("Scenario", resources: [.copy("Fixtures")]),
-        tests("Diagnosis"), tests("Lab"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
+        tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")
     + [
         module("NamespaceHarness"),

@@ -55,7 +55,7 @@ enum PacketLoss: RootCause {
 }
 
 extension NodeReading {
-    /// Has a queueing discipline that loses or corrupts packets: `eth0 netem delay 0us jitter 0us loss 30.0 corrupt 0.0
+    /// Has a queueing discipline that loses or corrupts packets: `eth0 netem delay 0us jitter 0us loss 30% corrupt 0%
     /// …`.
     var losesPackets: Bool {
         impairments.contains { line in

@@ -7,6 +7,30 @@ extension Fabric {
         return ruleState(listing)
     }
 
+    /// How a rule stands on each interface of a node that carries its group, read back from the kernel and sorted by
+    /// interface.
+    public func standing(of rule: SecurityGroupRule, group: String, node: String) throws -> [RuleStanding] {
+        let listing = try NftablesListing(json: nftables.list("table ip \(Ruleset.table)"))
+        let carriers = interfaces.values.filter { $0.nic.node == node && $0.nic.groups.contains(group) }
+        return carriers.sorted { $0.nic.interfaceID < $1.nic.interfaceID }.map { interface in
+            let chains = SecurityGroupRule.Direction.allCases.map { Ruleset.chain(interface.mark, $0) }
+            let named = listing.rules.filter {
+                chains.contains($0.chain) && $0.comment == Ruleset.ruleName(group, rule.name)
+            }
+            let state: RuleStanding.State =
+                if named.isEmpty {
+                    .absent
+                } else if named.count == 1, named[0].chain == Ruleset.chain(interface.mark, rule.direction),
+                    named[0].match == Ruleset.match(rule)
+                {
+                    .inForce
+                } else {
+                    .different
+                }
+            return RuleStanding(interfaceID: interface.nic.interfaceID, state: state)
+        }
+    }
+
     /// The security groups as they are in force on a node's interfaces: the declared rules that the kernel really has.
     public func effectiveGroups(node: String) throws -> [SecurityGroup] {
         let inForce = Set(try ruleState().filter { $0.node == node }.map { Ruleset.ruleName($0.group, $0.rule) })

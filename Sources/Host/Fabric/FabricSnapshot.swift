@@ -66,6 +66,21 @@ public struct RuleState: Codable, Sendable, Hashable {
     public var bytes: UInt64
 }
 
+/// How a rule of a security group stands on an interface, read back from the kernel.
+public struct RuleStanding: Sendable, Hashable {
+    public enum State: Sendable, Hashable {
+        /// No rule of that name is in the interface's chains.
+        case absent
+        /// The rule is there as it was asked for.
+        case inForce
+        /// A rule of that name is there with another direction or another match.
+        case different
+    }
+
+    public let interfaceID: String
+    public let state: State
+}
+
 /// Counters of the fabric since its start.
 public struct FabricCounters: Codable, Sendable, Equatable {
     public struct Denied: Codable, Sendable, Hashable {

@@ -4,15 +4,25 @@ import NodeProtocol
 import Scenario
 import Synchronization
 
-/// The datapath agent is killed in the node. With `restart` it is started again at once, as a DaemonSet would.
+/// Kills the datapath agent in the node. With `restart` the agent is started again at once, as a DaemonSet would.
 final class AgentKillFault: Fault {
+    private static let signal = FaultParameter.integer("signal", 1...31, help: "signal number, 9 when not given")
+    private static let restart = FaultParameter.flag(
+        "restart", help: "start it again at once (default: only when healed)")
+
     static let descriptor = FaultDescriptor(
         kind: "agent-kill", summary: "kill the datapath agent of {nodes}",
-        parameters: [
-            .init("nodes", .nodes, required: true, help: "nodes whose agent is killed"),
-            .init("signal", .integer(1...31), help: "signal number, 9 when not given"),
-            .init("restart", .flag, help: "start it again at once (default: only when healed)"),
-        ])
+        parameters: [FaultParameter.nodes(required: true, help: "nodes whose agent is killed"), signal, restart],
+        check: { check in
+            guard let number = check.call[signal], let name = stopSignals[number] else { return }
+            check.report(
+                at: signal.name, message: "signal \(number) (\(name)) stops a process and does not end it",
+                expected: "a signal that ends a process, such as 9 (SIGKILL) or 15 (SIGTERM)")
+        },
+        claims: { $0.claims(.agent, among: $1) })
+
+    /// The signals whose default action is to stop a process, with their numbers on x86 and Arm: signal(7).
+    private static let stopSignals = [19: "SIGSTOP", 20: "SIGTSTP", 21: "SIGTTIN", 22: "SIGTTOU"]
 
     private let nodes: [ClusterNode]
     private let signal: Int32
@@ -22,12 +32,11 @@ final class AgentKillFault: Fault {
 
     init(_ call: FaultCall, in cluster: Cluster) throws {
         nodes = try call.nodes(in: cluster)
-        if case .integer(let value)? = call.parameters["signal"] { signal = Int32(value) } else { signal = 9 }
-        restart = call.flag("restart", default: false)
+        signal = Int32(call[Self.signal] ?? 9)
+        restart = call[Self.restart] ?? false
     }
 
     var targets: [String] { nodes.map { "\($0.name) agent" } }
-    var claims: Set<String> { Set(targets) }
     var disturbsAgents: [String] { nodes.map(\.name) }
 
     func inject() async throws {
@@ -35,13 +44,13 @@ final class AgentKillFault: Fault {
             let starts = await node.state.agent?.starts ?? 0
             before.withLock { $0[node.name] = starts }
             do {
-                if case .agent(let state) = try await node.call(
-                    .stopAgent(signal: signal), within: .seconds(15)), let how = state.ended
+                if case .agent(let state) = try await node.operate(.endAgent(signal: signal), within: .seconds(15)),
+                    let how = state.ended
                 {
                     ended.withLock { $0[node.name] = how }
                 }
             } catch let error as NodeLinkError where error.failureCode == "timeout" {
-                // It lives on: that is for the oracle to say, and no failure of the lab.
+                // The agent lives on. The oracle will say so; it is no failure of the lab.
                 continue
             }
             if restart { try await node.call(.startAgent) }
@@ -84,5 +93,5 @@ final class AgentKillFault: Fault {
     }
 }
 
-/// The part of an agent's status that any agent has.
+/// The part of an agent's status that every agent has.
 private struct AgentReadiness: Codable, Sendable { let ready: Bool }

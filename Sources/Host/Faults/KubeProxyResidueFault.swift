@@ -1,12 +1,13 @@
 import Lab
 import Scenario
 
-/// kube-proxy is gone and its rules are still in the kernel: nobody removed them, and nobody keeps them up to date.
+/// Ends kube-proxy and leaves its rules in the kernel, where nobody keeps them up to date.
 struct KubeProxyResidueFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "kube-proxy-residue", summary: "leave kube-proxy's rules on {nodes} without a kube-proxy",
-        parameters: [.init("nodes", .nodes, required: true, help: "nodes where the rules are left")],
-        needsUserland: true)
+        parameters: [FaultParameter.nodes(required: true, help: "nodes where the rules are left")],
+        needsUserland: true,
+        claims: { $0.claims(.kubeProxy, among: $1) })
 
     private let nodes: [ClusterNode]
     private let cluster: Cluster
@@ -17,22 +18,24 @@ struct KubeProxyResidueFault: Fault {
     }
 
     var targets: [String] { nodes.map { "\($0.name) kube-proxy" } }
-    var claims: Set<String> { Set(targets) }
 
     func inject() async throws {
         for node in nodes { try await cluster.abandonKubeProxy(on: node) }
     }
 
+    /// Holds when the node's kernel has the rules that were left, whole, and kube-proxy no longer follows the objects.
     func effect() async throws -> Proof {
         var lines: [String] = []
         var holds = true
         for node in nodes {
-            let rules = try await cluster.netfilterRules(of: node).kubeProxys
+            let saved = try await cluster.netfilterRules(of: node)
+            let left = await cluster.kubeProxyRulesLaidOut(on: node.name)?.chains ?? []
             let runs = await cluster.runsKubeProxy(on: node.name)
-            holds = holds && !rules.isEmpty && !runs
+            holds = holds && !left.isEmpty && saved.kubeProxyChains == left && !runs
             lines.append(
-                "\(node.name): iptables-save lists \(rules.count) rules of kube-proxy, "
-                    + (runs ? "which runs" : "and no kube-proxy keeps them"))
+                "\(node.name): iptables-save lists \(saved.kubeProxys.count) rules of kube-proxy, "
+                    + (runs ? "which runs" : "and no kube-proxy keeps them")
+                    + Self.differences(of: saved.kubeProxyChains, from: left))
         }
         return Proof(holds, lines)
     }
@@ -41,16 +44,30 @@ struct KubeProxyResidueFault: Fault {
         for node in nodes { try await cluster.mendKubeProxy(on: node) }
     }
 
+    /// Holds when the node's kernel has what kube-proxy makes of the objects of this moment or, where kube-proxy does
+    /// not belong, nothing of kube-proxy's.
     func gone() async throws -> Proof {
         var lines: [String] = []
         var holds = true
         for node in nodes {
-            let rules = try await cluster.netfilterRules(of: node).kubeProxys
+            let saved = try await cluster.netfilterRules(of: node)
             let runs = await cluster.runsKubeProxy(on: node.name)
-            holds = holds && (runs || rules.isEmpty)
+            let wanted = runs ? try await cluster.kubeProxyRulesWanted(on: node.name).chains : []
+            holds = holds && saved.kubeProxyChains == wanted && saved.kubeProxys.isEmpty != runs
             lines.append(
-                "\(node.name): \(rules.count) rules of kube-proxy" + (runs ? ", which keeps them up to date" : ""))
+                "\(node.name): \(saved.kubeProxys.count) rules of kube-proxy"
+                    + (runs ? ", which keeps them up to date" : "")
+                    + Self.differences(of: saved.kubeProxyChains, from: wanted))
         }
         return Proof(holds, lines)
+    }
+
+    /// The chains that the kernel has too many and those that it lacks, for a report; empty when there are none.
+    private static func differences(of chains: Set<String>, from wanted: Set<String>) -> String {
+        func list(_ what: String, _ names: Set<String>) -> String {
+            guard let first = names.min() else { return "" }
+            return "; \(what) \(first)" + (names.count > 1 ? " and \(names.count - 1) more" : "")
+        }
+        return list("left over is", chains.subtracting(wanted)) + list("missing is", wanted.subtracting(chains))
     }
 }

@@ -1,11 +1,12 @@
 import Lab
 import Scenario
 
-/// A node's cable is pulled: its underlay NIC loses its carrier, and the port at the other end passes nothing.
+/// Pulls a node's cable: its underlay NIC loses the carrier, and the port at the other end passes nothing.
 struct LinkDownFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "link-down", summary: "take the carrier off the underlay NIC of {nodes}",
-        parameters: [.init("nodes", .nodes, required: true, help: "nodes whose NIC loses its carrier")])
+        parameters: [FaultParameter.nodes(required: true, help: "nodes whose NIC loses its carrier")],
+        claims: { $0.claims(.carrier, among: $1) })
 
     private let nodes: [ClusterNode]
     private let cluster: Cluster
@@ -16,7 +17,6 @@ struct LinkDownFault: Fault {
     }
 
     var targets: [String] { nodes.map { "\($0.name) eth0" } }
-    var claims: Set<String> { Set(targets.map { "\($0) carrier" }) }
 
     func inject() async throws {
         try await plug(up: false)
@@ -37,7 +37,7 @@ struct LinkDownFault: Fault {
 
     func gone() async throws -> Proof { try await carrier(is: true) }
 
-    /// The node's own reading, over its channel.
+    /// Asks each node over its channel whether its NIC sees a carrier.
     private func carrier(is wanted: Bool) async throws -> Proof {
         var lines: [String] = []
         var holds = true

@@ -2,68 +2,110 @@ import Lab
 import NodeProtocol
 import Scenario
 
-/// Delay, loss, corruption, duplication and reordering in the node, by netem(8) on its interface's egress.
+/// Impairs what leaves a node by delay, loss, corruption, duplication and reordering: tc-netem(8) at the root of one of
+/// its interfaces.
 struct NetemFault: Fault {
+    /// The interfaces that a file may name, because every node may have them.
+    private static let interfaces = ["eth0", "labrun_vxlan", "labrun_geneve", "labrun_host"]
+
+    /// The longest delay and jitter. The kernel holds both as 32-bit counts of 64 ns, `struct tc_netem_qopt`.
+    private static let longestSeconds = 274.0
+
+    private static let interface = FaultParameter.text("interface", help: "interface in the node, eth0 when not given")
+    private static let delay = FaultParameter.duration("delay", help: "added to every packet")
+    private static let jitter = FaultParameter.duration("jitter", help: "variation of the delay")
+    private static let loss = FaultParameter.percent("loss", help: "share of packets lost")
+    private static let corrupt = FaultParameter.percent("corrupt", help: "share of packets with a flipped bit")
+    private static let duplicate = FaultParameter.percent("duplicate", help: "share of packets sent twice")
+    private static let reorder = FaultParameter.percent(
+        "reorder", help: "share of packets sent ahead of the delayed ones; needs a delay")
+
     static let descriptor = FaultDescriptor(
         kind: "netem",
         summary: "impair what leaves {nodes} (delay {delay}, loss {loss}, corrupt {corrupt}, "
             + "duplicate {duplicate}, reorder {reorder})",
         parameters: [
-            .init("nodes", .nodes, required: true, help: "nodes whose egress is impaired"),
-            .init("interface", .text, help: "interface in the node, eth0 when not given"),
-            .init("delay", .duration, help: "added to every packet"),
-            .init("jitter", .duration, help: "variation of the delay"),
-            .init("loss", .percent, help: "share of packets lost"),
-            .init("corrupt", .percent, help: "share of packets with a flipped bit"),
-            .init("duplicate", .percent, help: "share of packets sent twice"),
-            .init("reorder", .percent, help: "share of packets sent ahead of the delayed ones; needs a delay"),
-        ])
+            FaultParameter.nodes(required: true, help: "nodes whose egress is impaired"),
+            interface, delay, jitter, loss, corrupt, duplicate, reorder,
+        ],
+        check: {
+            checkInterface(&$0); checkImpairment(&$0)
+        },
+        claims: { call, nodes in call.claims(.queueing(interface: call[interface] ?? "eth0"), among: nodes) })
+
+    private static func checkInterface(_ check: inout FaultCheck) {
+        guard let name = check.call[interface], !interfaces.contains(name) else { return }
+        check.report(
+            at: interface.name, message: "nodes have no interface \"\(name)\" that a file can name",
+            expected: FaultCheck.oneOf(interfaces), suggestion: NearestName.of(name, among: interfaces))
+    }
+
+    private static func checkImpairment(_ check: inout FaultCheck) {
+        /// Whether a parameter is above 0. One that cannot be read counts as such, for its form is reported already.
+        func acts(_ parameter: FaultParameter<Double>) -> Bool {
+            check.call[parameter].map { $0 > 0 } ?? check.isGiven(parameter)
+        }
+        if ![delay, jitter, loss, corrupt, duplicate, reorder].contains(where: acts) {
+            check.report(
+                message: "netem without delay, loss, corrupt, duplicate or reorder does nothing",
+                expected: "one of them above 0")
+        }
+        for parameter in [delay, jitter] where check.call[parameter].map({ $0 > longestSeconds }) == true {
+            check.report(
+                at: parameter.name, message: "the kernel cannot hold a \(parameter.name) as long as that",
+                expected: "at most \(Int(longestSeconds))s")
+        }
+        for parameter in [jitter, reorder] where acts(parameter) && !acts(delay) {
+            check.report(
+                at: parameter.name, message: "\(parameter.name) needs a delay", expected: "\"delay\" above 0")
+        }
+    }
 
     private let nodes: [ClusterNode]
-    private let request: NetemRequest
+    private let interface: String
+    private let wanted: NetemParameters
 
     init(_ call: FaultCall, in cluster: Cluster) throws {
         nodes = try call.nodes(in: cluster)
-        request = NetemRequest(
-            interface: call.text("interface") ?? "eth0", delayMillis: call.milliseconds("delay"),
-            jitterMillis: call.milliseconds("jitter"), lossPercent: call.percent("loss"),
-            corruptPercent: call.percent("corrupt"), duplicatePercent: call.percent("duplicate"),
-            reorderPercent: call.percent("reorder"))
-        guard request != NetemRequest(interface: request.interface) else {
-            throw FaultError(call, "netem without delay, loss, corrupt, duplicate or reorder does nothing")
-        }
-        guard request.jitterMillis == 0 || request.delayMillis > 0 else {
-            throw FaultError(call, "jitter needs a delay")
-        }
-        guard request.reorderPercent == 0 || request.delayMillis > 0 else {
-            throw FaultError(call, "reorder needs a delay")
-        }
+        interface = call[Self.interface] ?? "eth0"
+        wanted = Self.parameters(of: call)
     }
 
-    var targets: [String] { nodes.map { "\($0.name) \(request.interface)" } }
-    var claims: Set<String> { Set(targets.map { "\($0) qdisc" }) }
+    /// What the kernel is asked for.
+    static func parameters(of call: FaultCall) -> NetemParameters {
+        NetemParameters(
+            delayMillis: (call[delay] ?? 0) * 1000, jitterMillis: (call[jitter] ?? 0) * 1000,
+            lossPercent: call[loss] ?? 0, corruptPercent: call[corrupt] ?? 0,
+            duplicatePercent: call[duplicate] ?? 0, reorderPercent: call[reorder] ?? 0)
+    }
+
+    var targets: [String] { nodes.map { "\($0.name) \(interface)" } }
 
     func inject() async throws {
-        for node in nodes { try await node.call(.setNetem(request)) }
+        for node in nodes { try await node.operate(.setNetem(wanted, interface: interface)) }
     }
 
-    func effect() async throws -> Proof { await qdiscs(present: true) }
+    /// Holds when the kernel has a netem with the parameters that were asked for. Another netem proves nothing.
+    func effect() async throws -> Proof {
+        await rootQdiscs { $0.netem?.isClose(to: wanted) == true }
+    }
 
     func heal() async throws {
-        for node in nodes { try await node.call(.clearNetem(interface: request.interface)) }
+        for node in nodes { try await node.operate(.removeNetem(interface: interface)) }
     }
 
-    func gone() async throws -> Proof { await qdiscs(present: false) }
+    func gone() async throws -> Proof {
+        await rootQdiscs { $0.netem == nil }
+    }
 
-    /// The node's kernel's own list.
-    private func qdiscs(present wanted: Bool) async -> Proof {
+    /// Asks the kernel of each node for the interface's root queueing discipline.
+    private func rootQdiscs(satisfy condition: (RootQdisc) -> Bool) async -> Proof {
         var lines: [String] = []
         var holds = true
         for node in nodes {
-            let qdiscs = await node.qdiscs()
-            let netem = qdiscs?.first { $0.contains("netem") && $0.contains(request.interface) }
-            holds = holds && qdiscs != nil && (netem != nil) == wanted
-            lines.append("\(node.name): \(netem ?? (qdiscs == nil ? "could not be asked" : "no netem"))")
+            let qdisc = await node.rootQdisc(of: interface)
+            holds = holds && qdisc.map(condition) == true
+            lines.append("\(node.name): " + (qdisc.map { "\(interface) has \($0)" } ?? "could not be asked"))
         }
         return Proof(holds, lines)
     }

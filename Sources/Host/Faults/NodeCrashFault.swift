@@ -2,11 +2,12 @@ import Lab
 import Scenario
 import Synchronization
 
-/// A node loses power. Healing boots it again; its pods are made anew.
+/// Cuts a node's power. Healing boots the node again and makes its pods anew.
 final class NodeCrashFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "node-crash", summary: "cut the power of {nodes}",
-        parameters: [.init("nodes", .nodes, required: true, help: "nodes that lose power")])
+        parameters: [FaultParameter.nodes(required: true, help: "nodes that lose power")],
+        claims: { $0.claims(.power, among: $1) })
 
     private let nodes: [ClusterNode]
     private let cluster: Cluster
@@ -18,7 +19,6 @@ final class NodeCrashFault: Fault {
     }
 
     var targets: [String] { nodes.map(\.name) }
-    var claims: Set<String> { Set(targets.map { "\($0) power" }) }
     var disturbs: [String] { targets }
 
     func inject() async throws {

@@ -1,18 +1,18 @@
 import Lab
 import Scenario
 
-/// The hypervisor stops a node's processor; its memory and its connections stay.
+/// Stops a node's processors at the hypervisor. The node keeps its memory and its connections.
 struct NodePauseFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "node-pause", summary: "pause {nodes} at the hypervisor",
-        parameters: [.init("nodes", .nodes, required: true, help: "nodes that stand still")])
+        parameters: [FaultParameter.nodes(required: true, help: "nodes that stand still")],
+        claims: { $0.claims(.power, among: $1) })
 
     private let nodes: [ClusterNode]
 
     init(_ call: FaultCall, in cluster: Cluster) throws { nodes = try call.nodes(in: cluster) }
 
     var targets: [String] { nodes.map(\.name) }
-    var claims: Set<String> { Set(targets.map { "\($0) power" }) }
     var disturbs: [String] { targets }
 
     func inject() async throws {

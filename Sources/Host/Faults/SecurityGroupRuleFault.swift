@@ -1,22 +1,94 @@
 import Fabric
 import Lab
+import NetAddress
 import Scenario
 
-/// A rule of a security group is removed or added, for all nodes or some.
+/// Removes a rule of a security group, or adds one, at the interfaces of all nodes or of some.
 struct SecurityGroupRuleFault: Fault {
+    private enum Action: String, CaseIterable { case remove, add }
+    private enum Transport: String, CaseIterable { case tcp, udp, icmp, all }
+    private enum Direction: String, CaseIterable { case ingress, egress }
+
+    private static let action = FaultParameter<Action>.choice(
+        "action", required: true, help: "what is done to the rule")
+    private static let group = FaultParameter.text("group", required: true, help: "security group")
+    private static let rule = FaultParameter.text("rule", help: "name of the rule; required to remove one")
+    private static let transport = FaultParameter<Transport>.choice("protocol", help: "of an added rule")
+    private static let ports = FaultParameter.ports("ports", help: "of an added rule; all when not given")
+    private static let direction = FaultParameter<Direction>.choice(
+        "direction", help: "of an added rule, ingress when not given")
+    private static let peer = FaultParameter.text(
+        "peer", help: "of an added rule: self, any, a group or a CIDR; self when not given")
+
     static let descriptor = FaultDescriptor(
         kind: "security-group-rule", summary: "{action} rule {rule} of security group {group} for {nodes}",
         parameters: [
-            .init("action", .choice(["remove", "add"]), required: true, help: "what is done to the rule"),
-            .init("group", .text, required: true, help: "security group"),
-            .init("rule", .text, help: "name of the rule; required to remove one"),
-            .init("protocol", .choice(["tcp", "udp", "icmp", "all"]), help: "of an added rule"),
-            .init("ports", .ports, help: "of an added rule; all when not given"),
-            .init("direction", .choice(["ingress", "egress"]), help: "of an added rule, ingress when not given"),
-            .init("peer", .text, help: "of an added rule: self, any, a group or a CIDR; self when not given"),
-            .init("nodes", .nodes, help: "on whose interfaces; all when not given"),
-        ])
+            action, group, rule, transport, ports, direction, peer,
+            FaultParameter.nodes(help: "on whose interfaces; all when not given"),
+        ],
+        check: { checkGroup(&$0) },
+        claims: { call, nodes in
+            call.claims(.rule(group: call[group] ?? "", name: call[rule] ?? call.id), among: nodes)
+        })
 
+    private static func checkGroup(_ check: inout FaultCheck) {
+        guard let profile = check.profile, let name = check.call[group] else { return }
+        let groups = profile.securityGroups.map(\.name)
+        guard let found = profile.securityGroups.first(where: { $0.name == name }) else {
+            check.report(
+                at: group.name, message: "no security group \"\(name)\" in lab \(profile.name)",
+                expected: FaultCheck.oneOf(groups), suggestion: NearestName.of(name, among: groups))
+            return
+        }
+        switch check.call[action] {
+        case .remove?: checkRemovedRule(&check, found)
+        case .add?: checkAddedRule(&check, found, groups: groups)
+        case nil: break
+        }
+    }
+
+    private static func checkRemovedRule(_ check: inout FaultCheck, _ group: LabProfile.SecurityGroup) {
+        let names = group.rules.map(\.name)
+        guard let name = check.call[rule] else {
+            check.report(message: "action remove needs \"rule\"", expected: FaultCheck.oneOf(names))
+            return
+        }
+        if !names.contains(name) {
+            check.report(
+                at: rule.name, message: "no rule \"\(name)\" in security group \(group.name)",
+                expected: FaultCheck.oneOf(names), suggestion: NearestName.of(name, among: names))
+        }
+    }
+
+    private static func checkAddedRule(
+        _ check: inout FaultCheck, _ group: LabProfile.SecurityGroup, groups: [String]
+    ) {
+        let name = check.call[rule] ?? check.call.id
+        if group.rules.contains(where: { $0.name == name }) {
+            check.report(
+                at: rule.name, "id",
+                message: "security group \(group.name) has a rule \"\(name)\" already; give another name")
+        }
+        let transport = check.call[Self.transport] ?? .all
+        if check.call[ports] != nil, [.icmp, .all].contains(transport) {
+            check.report(
+                at: ports.name, message: "protocol \(transport.rawValue) has no ports", expected: "protocol tcp or udp")
+        }
+        let names = groups + ["self", "any"]
+        if let name = check.call[peer], !names.contains(name), !isNetwork(name) {
+            check.report(
+                at: peer.name, message: "unknown peer \"\(name)\"",
+                expected: "self, any, a group's name or a network", suggestion: NearestName.of(name, among: names))
+        }
+    }
+
+    /// Whether the text is a network in CIDR form without host bits.
+    private static func isNetwork(_ text: String) -> Bool {
+        guard let network = IPv4CIDR(text) else { return false }
+        return network == network.network
+    }
+
+    private let call: FaultCall
     private let cluster: Cluster
     private let group: String
     private let removes: Bool
@@ -25,30 +97,26 @@ struct SecurityGroupRuleFault: Fault {
     private let nodes: [String]
 
     init(_ call: FaultCall, in cluster: Cluster) throws {
+        self.call = call
         self.cluster = cluster
-        let group = call.text("group") ?? ""
+        let group = call[Self.group] ?? ""
         self.group = group
-        removes = call.text("action") == "remove"
-        guard let known = cluster.plan.profile.securityGroups.first(where: { $0.name == group }) else {
-            let names = cluster.plan.profile.securityGroups.map(\.name).joined(separator: ", ")
-            throw FaultError(call, "no security group \(group); there is \(names)")
-        }
+        removes = call[Self.action] == .remove
         nodes = try call.nodes(in: cluster).map(\.name)
         selection = nodes.count == cluster.nodes.count ? .all : .only(Set(nodes))
-        if call.text("action") == "remove" {
-            let name = call.text("rule") ?? ""
-            guard let found = known.rules.first(where: { $0.name == name }) else {
-                let names = known.rules.map(\.name).joined(separator: ", ")
-                throw FaultError(call, "security group \(group) has no rule \(name); it has \(names)")
+        let name = call[Self.rule] ?? call.id
+        if removes {
+            let known = cluster.plan.profile.securityGroups.first { $0.name == group }?.rules ?? []
+            guard let found = known.first(where: { $0.name == name }) else {
+                throw FaultError(call, "the lab has no rule \(group)/\(name)")
             }
             rule = try cluster.plan.fabricRule(found, group: group)
         } else {
-            var ports: ClosedRange<UInt16>?
-            if case .ports(let range)? = call.parameters["ports"] { ports = range }
             var added = try cluster.plan.fabricRule(
                 LabProfile.Rule(
-                    name: call.text("rule") ?? call.id, direction: call.text("direction") ?? "ingress",
-                    protocol: call.text("protocol") ?? "all", ports: ports, peer: call.text("peer") ?? "self"),
+                    name: name, direction: (call[Self.direction] ?? .ingress).rawValue,
+                    protocol: (call[Self.transport] ?? .all).rawValue, ports: call[Self.ports],
+                    peer: call[Self.peer] ?? "self"),
                 group: group)
             added.nodes = selection
             rule = added
@@ -56,13 +124,10 @@ struct SecurityGroupRuleFault: Fault {
     }
 
     var targets: [String] { nodes.map { "\(group)/\(rule.name) at \($0)" } }
-    var claims: Set<String> { Set(nodes.map { "security group rule \(group)/\(rule.name) at \($0)" }) }
 
     func inject() async throws {
-        let before = try await inForce(!removes)
-        guard !before.holds else {
-            throw FaultError(
-                id: group, location: rule.name, message: "the rule is \(removes ? "gone" : "there") already")
+        guard try await !proof(that: removes ? .absent : .inForce).holds else {
+            throw FaultError(call, "rule \(group)/\(rule.name) is \(removes ? "gone" : "there") already")
         }
         if removes {
             try await cluster.fabric.removeRule(group: group, rule: rule.name, nodes: selection)
@@ -71,7 +136,7 @@ struct SecurityGroupRuleFault: Fault {
         }
     }
 
-    func effect() async throws -> Proof { try await inForce(!removes) }
+    func effect() async throws -> Proof { try await proof(that: removes ? .absent : .inForce) }
 
     func heal() async throws {
         if removes {
@@ -83,19 +148,27 @@ struct SecurityGroupRuleFault: Fault {
         }
     }
 
-    func gone() async throws -> Proof { try await inForce(removes) }
+    func gone() async throws -> Proof { try await proof(that: removes ? .inForce : .absent) }
 
-    /// Reads the rules back from the kernel.
-    private func inForce(_ wanted: Bool) async throws -> Proof {
-        let states = try await cluster.fabric.ruleState()
+    /// Reads from the kernel whether the rule stands so on every interface of the nodes that carries its group. A rule of
+    /// its name with another direction, peer, protocol or ports is neither in force nor absent.
+    private func proof(that wanted: RuleStanding.State) async throws -> Proof {
         var lines: [String] = []
         var holds = true
         for node in nodes {
-            let present = states.contains { $0.node == node && $0.group == group && $0.rule == rule.name }
-            holds = holds && present == wanted
+            let standings = try await cluster.fabric.standing(of: rule, group: group, node: node)
+            holds = holds && standings.allSatisfy { $0.state == wanted } && (wanted == .absent || !standings.isEmpty)
             lines.append(
-                "nftables \(present ? "has" : "has no") rule \(group)/\(rule.name) for the interface of \(node)")
+                "nftables \(Self.words(standings)) rule \(group)/\(rule.name) for the interface of \(node)")
         }
         return Proof(holds, lines)
+    }
+
+    /// `has`, for a report. What differs is told before what lacks.
+    private static func words(_ standings: [RuleStanding]) -> String {
+        let states = Set(standings.map(\.state))
+        if states.contains(.different) { return "has another" }
+        if states == [.inForce] { return "has" }
+        return states.contains(.inForce) ? "has not everywhere the" : "has no"
     }
 }

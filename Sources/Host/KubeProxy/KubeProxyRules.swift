@@ -65,17 +65,29 @@ public struct KubeProxyRules: Sendable, Hashable {
     public func text(removing earlier: KubeProxyRules? = nil, insertingJumps: Bool = false) -> String {
         var tables = RuleTables()
         if insertingJumps { tables.insert(Self.jumps) }
+        addRules(to: &tables)
+        if let earlier { tables.remove(earlier.tables.natChains) }
+        return tables.text
+    }
+
+    /// kube-proxy's chains with these rules, in the form of `SavedRules.kubeProxyChains`. The names of most of them end
+    /// in a hash of a service's port and a backend's address, so other objects have other chains.
+    public var chains: Set<String> {
+        Set(
+            RuleTables.filterChains.map { "filter \($0)" }
+                + (RuleTables.baseNATChains + tables.natChains).map { "nat \($0)" })
+    }
+
+    private var tables: RuleTables {
+        var tables = RuleTables()
+        addRules(to: &tables)
+        return tables
+    }
+
+    private func addRules(to tables: inout RuleTables) {
         tables.base()
         for service in services { for port in service.spec.ports { add(service, port, to: &tables) } }
         tables.end()
-        if let earlier {
-            var before = RuleTables()
-            for service in earlier.services {
-                for port in service.spec.ports { earlier.add(service, port, to: &before) }
-            }
-            tables.remove(before.natChains)
-        }
-        return tables.text
     }
 
     /// An endpoint that a service's chain leads to.

@@ -82,6 +82,14 @@ public struct SavedRules: Sendable, Hashable {
     /// The rules that belong to kube-proxy.
     public var kubeProxys: [Rule] { rules.filter(\.isKubeProxys) }
 
+    /// The chains that belong to kube-proxy, each with its table: `nat KUBE-SERVICES`.
+    public var kubeProxyChains: Set<String> {
+        Set(
+            chains.flatMap { table, names in
+                names.filter { $0.hasPrefix("KUBE-") }.map { "\(table) \($0)" }
+            })
+    }
+
     /// The text for `iptables-restore --noflush` that removes everything of kube-proxy's, as `kube-proxy --cleanup`
     /// does; empty when there is nothing to remove.
     public var cleanup: String {

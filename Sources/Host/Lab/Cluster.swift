@@ -387,7 +387,7 @@ public final class Cluster: Sendable {
         defer { tolerateAgents(names, false) }
         try await onAll(powered) { node in
             if await node.state.agent?.running == true {
-                try await node.call(.stopAgent(signal: SIGTERM), within: self.slack)
+                try await node.operate(.endAgent(signal: SIGTERM), within: self.slack)
             }
             try await node.call(.configure(self.configuration(of: node)), within: self.slack)
             try await self.startAgentOrLetItRefuse(of: node)

@@ -136,6 +136,19 @@ public final class ClusterNode: Sendable {
         try await connection().call(request, deadline: deadline).reply
     }
 
+    /// Has the node's runtime change or read something of the node.
+    /// - Returns: What the node reads afterwards.
+    /// - Throws: `NodeLinkError` when the node refused or did not answer; `LabError` when it was never booted.
+    @discardableResult
+    public func operate(
+        _ operation: NodeOperation, within deadline: Duration = .seconds(10)
+    ) async throws -> OperationReading {
+        guard case .reading(let reading) = try await call(.operate(operation), within: deadline) else {
+            throw LabError(.request, "\(name) answered something else than a reading to \(operation.name)")
+        }
+        return reading
+    }
+
     func connection() async throws -> NodeLink {
         guard let link = await link.value else { throw LabError(.request, "\(name) was never booted") }
         return link

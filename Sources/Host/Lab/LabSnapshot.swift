@@ -89,8 +89,14 @@ extension ClusterNode {
         return snapshot
     }
 
-    /// The queueing disciplines that the node's kernel lists; nil when the node cannot be asked.
-    public func qdiscs() async -> [String]? { await reading()?.qdiscs }
+    /// The root queueing discipline that the node's kernel has on an interface; nil when the node cannot be asked.
+    public func rootQdisc(of interface: String) async -> RootQdisc? {
+        guard await state.power == .running,
+            case .rootQdisc(let qdisc)? = try? await operate(
+                .readRootQdisc(interface: interface), within: .seconds(3))
+        else { return nil }
+        return qdisc
+    }
 
     /// Whether the node sees a carrier on eth0; nil when the node cannot be asked.
     public func underlayCarrier() async -> Bool? {

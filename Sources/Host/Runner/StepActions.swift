@@ -5,9 +5,12 @@ import Scenario
 
 /// A fault that is in force.
 struct ActiveFault: Sendable {
-    let id: String
-    let kind: String
+    let call: FaultCall
     let fault: any Fault
+    /// What it takes for itself until it is healed.
+    let claims: [Claim]
+    var id: String { call.id }
+    var kind: String { call.kind }
 }
 
 /// The lab as it was before the first of the faults in force.
@@ -47,7 +50,9 @@ extension ScenarioRun {
     }
 
     private func inject(_ call: FaultCall, step: Int) async throws -> Verdict {
-        let fault = try FaultCatalogue.make(call, in: cluster)
+        let kind = try FaultCatalogue.shipped.kind(of: call)
+        let fault = try kind.init(call, in: cluster)
+        let claims = kind.descriptor.claims(call, cluster.nodes.map(\.name))
         func record(_ state: FaultRecord.State, _ evidence: [String]) {
             emitter.emit(
                 .fault(
@@ -55,15 +60,15 @@ extension ScenarioRun {
                     FaultRecord(id: call.id, kind: call.kind, targets: fault.targets, state: state, evidence: evidence))
             )
         }
-        if let conflict = FaultCatalogue.conflict(fault, with: active.map { ($0.id, $0.fault) }) {
-            record(.refused, [conflict])
+        if let conflict = claimsInForce.conflict(of: claims) {
+            record(.refused, [conflict.description])
             note("fault \(call.id) was refused: \(conflict)")
             return .inconclusive
         }
         if active.isEmpty { clean = CleanState(snapshot: try await cluster.snapshot()) }
         cluster.tolerate(fault.disturbs, true)
         cluster.tolerateAgents(fault.disturbsAgents, true)
-        active.append(ActiveFault(id: call.id, kind: call.kind, fault: fault))
+        active.append(ActiveFault(call: call, fault: fault, claims: claims))
         try await emitter.phase(.inject) { try await fault.inject() }
         record(.injected, [])
         let proof = try await emitter.phase(.verifyEffect) { try await prove { try await fault.effect() } }
@@ -72,6 +77,12 @@ extension ScenarioRun {
             note("the effect of fault \(call.id) was not proven: \(proof.evidence.joined(separator: "; "))")
         }
         return proof.holds ? .pass : .inconclusive
+    }
+
+    private var claimsInForce: ClaimsInForce {
+        var claims = ClaimsInForce()
+        for fault in active { claims.hold(fault.claims, by: fault.call) }
+        return claims
     }
 
     private func heal(_ id: String, step: Int) async throws -> Verdict {
@@ -190,7 +201,7 @@ extension ScenarioRun {
     }
 
     /// What an action does, in words.
-    func words(of action: Action) -> String { action.words(FaultCatalogue.descriptors) }
+    func words(of action: Action) -> String { action.words(FaultCatalogue.shipped.descriptors) }
 }
 
 extension PlannedPod {

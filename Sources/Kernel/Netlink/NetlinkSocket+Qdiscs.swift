@@ -63,9 +63,15 @@ extension NetlinkSocket {
         }
     }
 
+    /// The root queueing discipline of an interface. The kernel lists none for an interface that was never up, whose
+    /// root is `noop` (tc_qdisc_dump_ignore, net/sched/sch_api.c).
+    public func rootQdisc(linkIndex: Int32) throws(SystemError) -> Qdisc? {
+        try qdiscs(linkIndex: linkIndex).first { $0.parent == TC_H_ROOT }
+    }
+
     /// The parameters of the root netem, nil when the root is something else.
     public func netem(linkIndex: Int32) throws(SystemError) -> Netem? {
-        try qdiscs(linkIndex: linkIndex).first { $0.parent == TC_H_ROOT }?.netem
+        try rootQdisc(linkIndex: linkIndex)?.netem
     }
 
     /// Deletes the root queueing discipline; the kernel puts its default one back.

@@ -37,7 +37,6 @@ extension NodeRequest {
         case .hello: "hello"
         case .configure: "configure"
         case .startAgent: "startAgent"
-        case .stopAgent: "stopAgent"
         case .agentCall: "agentCall"
         case .createPod(let pod): "createPod \(pod.namespace)/\(pod.name)"
         case .deletePod(let pod): "deletePod \(pod.namespace)/\(pod.name)"
@@ -46,8 +45,7 @@ extension NodeRequest {
         case .openStreams(let plan): "openStreams \(plan.id)"
         case .readStreams(let id): "readStreams \(id)"
         case .closeStreams(let id): "closeStreams \(id)"
-        case .setNetem(let netem): "setNetem \(netem.interface)"
-        case .clearNetem(let interface): "clearNetem \(interface)"
+        case .operate(let operation): operation.name
         case .snapshot: "snapshot"
         case .podInterfaces: "podInterfaces"
         case .execute(let command): "execute \(command.arguments.first ?? "")"

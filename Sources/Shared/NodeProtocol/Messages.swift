@@ -3,8 +3,6 @@ public enum NodeRequest: Codable, Sendable {
     case hello(Hello)
     case configure(NodeConfiguration)
     case startAgent
-    /// Signal number to end the agent with; waits for its end.
-    case stopAgent(signal: Int32)
     /// A request line for the agent's socket, relayed unread; answered by `agentReply`.
     case agentCall(AgentCall)
     case createPod(PodSpec)
@@ -16,8 +14,8 @@ public enum NodeRequest: Codable, Sendable {
     /// Counters of the streams so far.
     case readStreams(id: UInt64)
     case closeStreams(id: UInt64)
-    case setNetem(NetemRequest)
-    case clearNetem(interface: String)
+    /// Changes or reads something of the node; the reply is `reading`.
+    case operate(NodeOperation)
     case snapshot
     /// The interface in every pod, as the node's kernel lists it.
     case podInterfaces
@@ -43,6 +41,8 @@ public enum NodeReply: Codable, Sendable {
     case sightings(count: Int)
     case streams([StreamReading])
     case snapshot(NodeSnapshot)
+    /// What the node reads after an operation.
+    case reading(OperationReading)
     case podInterfaces([PodInterface])
     case executed(Executed)
     case failed(NodeFailure)
@@ -306,29 +306,6 @@ public struct StreamReading: Codable, Sendable {
         self.longestGapMillis = longestGapMillis
         self.silentMillis = silentMillis
         self.ended = ended
-    }
-}
-
-/// netem(8) on an interface of the node. Times in milliseconds, shares in percent.
-public struct NetemRequest: Codable, Sendable, Equatable {
-    public let interface: String
-    public var delayMillis: Double
-    public var jitterMillis: Double
-    public var lossPercent: Double
-    public var corruptPercent: Double
-    public var duplicatePercent: Double
-    public var reorderPercent: Double
-    public init(
-        interface: String, delayMillis: Double = 0, jitterMillis: Double = 0, lossPercent: Double = 0,
-        corruptPercent: Double = 0, duplicatePercent: Double = 0, reorderPercent: Double = 0
-    ) {
-        self.interface = interface
-        self.delayMillis = delayMillis
-        self.jitterMillis = jitterMillis
-        self.lossPercent = lossPercent
-        self.corruptPercent = corruptPercent
-        self.duplicatePercent = duplicatePercent
-        self.reorderPercent = reorderPercent
     }
 }
 

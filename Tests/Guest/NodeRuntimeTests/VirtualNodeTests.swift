@@ -143,8 +143,11 @@ import Testing
         #expect(ended?.lastLines == [line])
         #expect(try await !node.snapshot().agentRunning)
         _ = try await node.link.call(.startAgent, deadline: .seconds(10))
-        guard case .agent(let stopped) = try await node.link.call(.stopAgent(signal: 15), deadline: .seconds(15)).reply
-        else { return }
+        let reply = try await node.link.call(.operate(.endAgent(signal: 15)), deadline: .seconds(15)).reply
+        guard case .reading(.agent(let stopped)) = reply else {
+            Issue.record("no agent state")
+            return
+        }
         #expect(stopped.ended == "signal 15")
         #expect(stopped.starts == 2)
     }
@@ -160,24 +163,31 @@ import Testing
         let node = try await booted()
         defer { node.end() }
         let before = try await node.snapshot()
-        let netem = NetemRequest(
-            interface: "eth0", delayMillis: 20, jitterMillis: 5, lossPercent: 10, corruptPercent: 1,
-            duplicatePercent: 2, reorderPercent: 25)
-        _ = try await node.link.call(.setNetem(netem), deadline: .seconds(10))
+        func operate(_ operation: NodeOperation) async throws -> RootQdisc? {
+            let reply = try await node.link.call(.operate(operation), deadline: .seconds(10)).reply
+            if case .reading(.rootQdisc(let qdisc)) = reply { return qdisc }
+            return nil
+        }
+        let netem = NetemParameters(
+            delayMillis: 20, jitterMillis: 5, lossPercent: 30, corruptPercent: 1, duplicatePercent: 2,
+            reorderPercent: 25)
+        let set = try await operate(.setNetem(netem, interface: "eth0"))
+        #expect(set?.netem?.isClose(to: netem) == true, "\(String(describing: set))")
+        #expect(try await operate(.readRootQdisc(interface: "eth0")) == set)
         let line = try #require(try await node.snapshot().qdiscs.first { $0.hasPrefix("eth0 netem") })
-        #expect(line.contains("delay 20000us jitter 5000us loss 0.1"), "\(line)")
-        #expect(
-            line.contains("corrupt 0.0") && line.contains("duplicate 0.0") && line.contains("reorder 0.2"), "\(line)")
-        _ = try await node.link.call(.clearNetem(interface: "eth0"), deadline: .seconds(10))
+        #expect(line.contains("delay 20000us jitter 5000us loss 30% corrupt 1% duplicate 2% reorder 25%"), "\(line)")
+        let removed = try await operate(.removeNetem(interface: "eth0"))
+        #expect(removed != nil && removed?.netem == nil)
         #expect(try await node.snapshot().qdiscs == before.qdiscs)
-        // Clear already: no error.
-        _ = try await node.link.call(.clearNetem(interface: "eth0"), deadline: .seconds(10))
-        for wrong in [
-            NetemRequest(interface: "eth0", lossPercent: 101), NetemRequest(interface: "eth9", lossPercent: 1),
-        ] {
-            await #expect(throws: NodeLinkError.self) {
-                try await node.link.call(.setNetem(wrong), deadline: .seconds(10))
-            }
+        // There is none any more, and that is no error.
+        #expect(try await operate(.removeNetem(interface: "eth0")) == removed)
+        let wrong: [NodeOperation] = [
+            .setNetem(NetemParameters(lossPercent: 101), interface: "eth0"),
+            .setNetem(NetemParameters(delayMillis: 275_000), interface: "eth0"),
+            .setNetem(NetemParameters(lossPercent: 1), interface: "eth9"),
+        ]
+        for operation in wrong {
+            await #expect(throws: NodeLinkError.self) { _ = try await operate(operation) }
         }
         #expect(try await node.snapshot().qdiscs == before.qdiscs)
     }

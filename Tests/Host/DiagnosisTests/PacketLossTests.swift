@@ -32,9 +32,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("eth0 netem delay 0us jitter 0us loss 20.0 corrupt 0.0 duplicate 0.0 reorder 0.0", true),
-        ("eth0 netem delay 0us jitter 0us loss 0.0 corrupt 5.0 duplicate 0.0 reorder 0.0", true),
-        ("eth0 netem delay 50000us jitter 0us loss 0.0 corrupt 0.0 duplicate 10.0 reorder 0.0", false),
+        ("eth0 netem delay 0us jitter 0us loss 20% corrupt 0% duplicate 0% reorder 0%", true),
+        ("eth0 netem delay 0us jitter 0us loss 0% corrupt 0.5% duplicate 0% reorder 0%", true),
+        ("eth0 netem delay 50000us jitter 0us loss 0% corrupt 0% duplicate 10% reorder 0%", false),
     ])
     func `silence at a node that loses packets by its own word is accounted for`(line: String, loses: Bool) throws {
         var lab = ThreeNodeLab()

@@ -194,4 +194,20 @@ import Testing
             #expect(text.contains("-X \(chain)"))
         }
     }
+
+    /// What a node saves after `iptables-restore` are the chains that its text made and did not delete.
+    @Test func chainsAreThoseThatTheTextLeaves() {
+        let before = KubeProxyRules(
+            services: [service("1", "172.30.0.41")], slices: [slice("1", [("10.180.0.1", "node1")])], nodeName: "node1",
+            clusterCIDR: nil)
+        let after = KubeProxyRules(
+            services: [service("3", "172.30.0.43", node: 3003, type: .nodePort)],
+            slices: [slice("3", [("10.180.0.3", "node2")])], nodeName: "node1", clusterCIDR: nil)
+        let text = after.text(removing: before)
+        let deleted = Set(text.split(separator: "\n").filter { $0.hasPrefix("-X ") }.map { "nat \($0.dropFirst(3))" })
+        #expect(deleted.count == 2)
+        #expect(SavedRules(text).kubeProxyChains == after.chains.union(deleted))
+        #expect(after.chains.isDisjoint(with: deleted))
+        #expect(after.chains != before.chains)
+    }
 }

@@ -54,6 +54,12 @@ import Testing
         #expect(SavedRules("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n").cleanup.isEmpty)
     }
 
+    @Test func `the chains of kube-proxy are listed with their tables, and no others`() {
+        #expect(
+            SavedRules(Self.saved).kubeProxyChains
+                == ["filter KUBE-FORWARD", "nat KUBE-SERVICES", "nat KUBE-SEP-SXIVWICOYRO3J4NJ"])
+    }
+
     /// Cut short and with bytes changed, it is read without a trap, and nothing is a rule that has no chain.
     @Test func whateverIsSaved() {
         var state: UInt64 = 0x5EED

@@ -81,7 +81,7 @@ import Testing
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
         let refused = try #require(run.report.steps.first?.faults.first { $0.id == "slow" })
         #expect(refused.state == .refused)
-        #expect(refused.evidence.joined().contains("because of fault power"))
+        #expect(refused.evidence.joined().contains("because of fault \"power\""))
     }
 
     @Test func `a fault whose effect is not proven is inconclusive`() async throws {

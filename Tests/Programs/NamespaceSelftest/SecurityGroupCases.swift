@@ -7,6 +7,7 @@ let securityGroupCases: [(name: String, run: @Sendable () async throws -> Void)]
     ("fabric-default-deny", ingressIsDeniedUnlessAllowed),
     ("fabric-vxlan-removed", aRemovedRuleTakesEffectAtOnceAndComesBack),
     ("fabric-one-way", aRuleIsRemovedForOneNodeOnly),
+    ("fabric-rule-standing", aRuleStandsAsItWasAskedFor),
     ("fabric-established", establishedConnectionsOutliveTheirRule),
     ("fabric-egress", egressIsHeldAgainstItsRules),
     ("fabric-icmp-error", errorsOfAllowedFlowsPass),
@@ -74,6 +75,39 @@ let briefly: Duration = .milliseconds(150)
         ])
     try await vpc.fabric.addRule(removed, to: "sg-nodes")
     try expectEqual(before, try await vpc.fabric.snapshot())
+}
+
+/// Every form of a rule is read back from the kernel as the rule that was asked for, and told from a similar one.
+@Sendable private func aRuleStandsAsItWasAskedFor() async throws {
+    let host = try require(IPv4CIDR("10.0.0.9/32"))
+    let network = try require(IPv4CIDR("10.0.3.7/16"))
+    let rules = [
+        SecurityGroupRule(name: "set", protocol: .udp, ports: 8472...8472, peer: .group("sg-nodes")),
+        SecurityGroupRule(name: "range", protocol: .tcp, ports: 8080...8090),
+        SecurityGroupRule(name: "every-port", protocol: .tcp, ports: 0...65535, peer: .cidr(host)),
+        SecurityGroupRule(name: "no-port", protocol: .udp, peer: .cidr(network)),
+        SecurityGroupRule(name: "icmp", protocol: .icmp, peer: .cidr(host)),
+        SecurityGroupRule(name: "out", direction: .egress, protocol: .all, peer: .cidr(network)),
+        SecurityGroupRule.allowAllEgress,
+    ]
+    let vpc = try await TestVPC(nodes: 2, rules: rules)
+    func state(_ rule: SecurityGroupRule, _ node: String = "node1") async throws -> [RuleStanding.State] {
+        try await vpc.fabric.standing(of: rule, group: "sg-nodes", node: node).map(\.state)
+    }
+    for rule in rules { try expectEqual(try await state(rule), [.inForce]) }
+    for rule in rules {
+        var others = [rule, rule, rule, rule]
+        others[0].direction = rule.direction == .ingress ? .egress : .ingress
+        others[1].protocol = rule.protocol == .udp ? .tcp : .udp
+        others[2].ports = 53...53
+        if rule.ports == nil { others[2].protocol = .tcp }
+        others[3].peer = .cidr(try require(IPv4CIDR("172.16.0.0/12")))
+        for other in others { try expectEqual(try await state(other), [.different]) }
+    }
+    try await vpc.fabric.removeRule(group: "sg-nodes", rule: "range", nodes: .only(["node2"]))
+    try expectEqual(try await state(rules[1]), [.inForce])
+    try expectEqual(try await state(rules[1], "node2"), [.absent])
+    try expectEqual(try await state(rules[1], "node3"), [])
 }
 
 @Sendable private func establishedConnectionsOutliveTheirRule() async throws {

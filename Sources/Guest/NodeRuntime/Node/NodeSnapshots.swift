@@ -52,11 +52,7 @@ enum NodeSnapshots {
     }
 
     private static func line(_ qdisc: Qdisc, _ name: (Int32) -> String) -> String {
-        let netem = qdisc.netem.map { netem in
-            " delay \(netem.delay)us jitter \(netem.jitter)us loss \(netem.loss) corrupt \(netem.corruption)"
-                + " duplicate \(netem.duplication) reorder \(netem.reordering)"
-        }
-        return "\(name(qdisc.linkIndex)) \(qdisc.kind)\(netem ?? "")"
+        "\(name(qdisc.linkIndex)) \(RootQdisc(qdisc))"
     }
 
     private static func filterLines(_ index: Int32, _ parent: UInt32) throws(SystemError) -> [String] {

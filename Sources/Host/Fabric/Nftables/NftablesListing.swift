@@ -9,6 +9,8 @@ struct NftablesListing: Equatable {
         let comment: String
         /// The rule's expressions without counters, as JSON with sorted keys.
         let expression: String
+        /// What the rule matches in the words of `Ruleset.match`; nil when these cannot say it.
+        let match: String?
         let packets: UInt64
         let bytes: UInt64
     }
@@ -57,6 +59,7 @@ extension NftablesListing.Rule {
         self.handle = Int(handle)
         if case .string(let text) = rule["comment"] { comment = text } else { comment = "" }
         expression = JSONValue.array(kept).canonical
+        match = Self.match(parts)
         (packets, bytes) = counted
     }
 }

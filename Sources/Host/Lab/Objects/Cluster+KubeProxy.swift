@@ -24,6 +24,17 @@ extension Cluster {
         return state.isEnabled && !state.abandoned.contains(node)
     }
 
+    /// The rules that kube-proxy laid out on a node last; nil when the node has none of it.
+    public func kubeProxyRulesLaidOut(on node: String) async -> KubeProxyRules? {
+        await kubeProxy.value.applied[node]
+    }
+
+    /// The rules that kube-proxy would lay out on a node for the objects of this moment.
+    /// - Throws: `LabError` when a service asks for something that kube-proxy is not played with.
+    public func kubeProxyRulesWanted(on node: String) async throws -> KubeProxyRules {
+        try kubeProxyRules(of: await objects, on: node)
+    }
+
     /// Gives every node on which kube-proxy runs the rules of the objects.
     func updateKubeProxies(_ objects: ClusterObjects) async throws {
         guard await kubeProxy.value.isEnabled else { return }
@@ -84,18 +95,22 @@ extension Cluster {
         return listed.output.split(whereSeparator: \.isNewline).dropFirst().map(String.init)
     }
 
-    private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
+    private func kubeProxyRules(of objects: ClusterObjects, on node: String) throws -> KubeProxyRules {
         if let limited = objects.services.values.first(where: { !$0.spec.loadBalancerSourceRanges.isEmpty }) {
             throw LabError(
                 .plan,
                 "Service \(limited.key): loadBalancerSourceRanges is not among the rules that kube-proxy is played with"
             )
         }
-        let rules = KubeProxyRules(
+        return KubeProxyRules(
             services: Array(objects.services.values),
-            slices: objects.endpointSlices.values.sorted { $0.key < $1.key }, nodeName: node.name,
+            slices: objects.endpointSlices.values.sorted { $0.key < $1.key }, nodeName: node,
             // kube-proxy's --cluster-cidr is one range.
             clusterCIDR: plan.clusterPodCIDRs.count == 1 ? plan.clusterPodCIDRs.first : nil)
+    }
+
+    private func applyKubeProxyRules(_ objects: ClusterObjects, on node: ClusterNode) async throws {
+        let rules = try kubeProxyRules(of: objects, on: node.name)
         let before = await kubeProxy.value.applied[node.name]
         let text = rules.text(removing: before, insertingJumps: before == nil)
         if let before, before.text() == rules.text() { return }

@@ -79,7 +79,7 @@ struct ScenarioRow {
     /// The scenarios that ship, sorted by name. A test holds that all of them can be read, so none is left out here.
     static var shipped: [ScenarioRow] {
         ShippedScenarios.names.sorted().compactMap { name in
-            (try? ScenarioLoader.load(name, faults: FaultCatalogue.descriptors)).map(ScenarioRow.init)
+            (try? ScenarioLoader.load(name, faults: FaultCatalogue.shipped.descriptors)).map(ScenarioRow.init)
         }
     }
 
@@ -125,12 +125,12 @@ extension ReferenceDocuments {
     }
 
     private static var faultPage: String {
-        let sections = FaultCatalogue.descriptors.map { fault in
+        let sections = FaultCatalogue.shipped.descriptors.map { fault in
             "## `\(fault.kind)`\n\n\(fault.summary.replacing("{", with: "*").replacing("}", with: "*")).\n\n"
                 + table(
                     ["parameter", "value", "required", "meaning"],
                     fault.parameters.map {
-                        [code($0.name), words($0.type), $0.required ? "yes" : "", $0.help]
+                        [code($0.name), words($0.type), $0.isRequired ? "yes" : "", $0.help]
                     })
         }
         return page(

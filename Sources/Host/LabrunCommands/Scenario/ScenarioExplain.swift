@@ -23,7 +23,7 @@ struct ScenarioExplain: ParsableCommand {
             return setting
         }
         if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes))) }
-        let faults = FaultCatalogue.descriptors
+        let faults = FaultCatalogue.shipped.descriptors
         do {
             let loaded = try ScenarioLoader.load(path, faults: faults, diagnoses: Diagnosis.ids, settings: settings)
             for warning in loaded.warnings { FileOutput.standardError.write(warning.description) }

@@ -37,7 +37,7 @@ struct ScenarioList: ParsableCommand {
         }
         for file in files {
             do {
-                rows.append(row(try ScenarioLoader.load(file, faults: FaultCatalogue.descriptors)))
+                rows.append(row(try ScenarioLoader.load(file, faults: FaultCatalogue.shipped.descriptors)))
             } catch {
                 problems += error.problems
             }

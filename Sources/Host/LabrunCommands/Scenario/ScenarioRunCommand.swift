@@ -117,7 +117,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             for path in try ScenarioLoader.files(in: paths) {
                 do {
                     let scenario = try ScenarioLoader.load(
-                        path, faults: FaultCatalogue.descriptors, diagnoses: Diagnosis.ids, settings: overrides)
+                        path, faults: FaultCatalogue.shipped.descriptors, diagnoses: Diagnosis.ids, settings: overrides)
                     loaded.append(scenario)
                     problems += scenario.warnings
                 } catch {

@@ -52,7 +52,7 @@ struct ScenarioSession {
                 FileOutput.standardError.write("image: \(progress)")
             }
             let userland =
-                scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.descriptors)
+                scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
                 ? try await ImageStore().ensureUserland { FileOutput.standardError.write("userland: \($0)") } : nil
             let accelerator = await AccelerationProbe(
                 kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory

@@ -34,7 +34,7 @@ struct ScenarioValidate: ParsableCommand {
             return setting
         }
         let parser = ScenarioParser(
-            faults: FaultCatalogue.descriptors, diagnoses: Diagnosis.ids, profiles: ScenarioLoader.labProfiles)
+            faults: FaultCatalogue.shipped.descriptors, diagnoses: Diagnosis.ids, profiles: ScenarioLoader.labProfiles)
         var problems: [Problem] = []
         var files: [String] = []
         do {

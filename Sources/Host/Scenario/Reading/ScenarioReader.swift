@@ -29,12 +29,11 @@ struct ScenarioReader {
     var plan = ProbePlanSpec()
     /// Steps so far that expect something of identities.
     var identitySteps: [String] = []
-    /// Faults that are active at the step that is read, and where they were injected.
+    /// The ids of the faults that are in force at the step that is read, with the lines where they were injected.
     var active: [String: Int] = [:]
     var ended: Set<String> = []
-    /// What active faults hold: by claim the fault, and by fault its claims.
-    var held: [FaultClaims.Claim: String] = [:]
-    var claims: [String: [FaultClaims.Claim]] = [:]
+    /// What these faults claim.
+    var claims = ClaimsInForce()
     var coverage = CoverageCheck()
 
     init(

@@ -41,10 +41,25 @@ extension ScenarioReader {
         }
         let call = FaultCall(
             id: id, kind: kind, parameters: parameters,
-            location: "\(file):\(value.place.line):\(value.place.column)")
-        checkParameters(call, value)
-        take(FaultClaims(call, nodes: nodes), for: call, place)
+            location: FaultCall.Location(file: file, line: value.place.line, column: value.place.column))
+        var check = FaultCheck(call, value, profile: profile)
+        descriptor.check(&check)
+        for mistake in check.mistakes {
+            checker.report(
+                mistake.place, mistake.message, expected: mistake.expected, suggestion: mistake.suggestion)
+        }
+        take(descriptor.claims(call, nodes), for: call, place)
         return .inject(call)
+    }
+
+    /// Reports the first conflict with a fault in force. A fault that conflicts holds nothing.
+    private mutating func take(_ wanted: [Claim], for call: FaultCall, _ place: Place) {
+        guard let conflict = claims.conflict(of: wanted) else { return claims.hold(wanted, by: call) }
+        guard conflict.mayBeRefusedByRun else { return checker.report(place, conflict.description) }
+        problems.append(
+            Problem(
+                severity: .warning, file: file, line: place.line, column: place.column,
+                message: "\(conflict), and the run will refuse it"))
     }
 
     private mutating func parameter(_ value: YAMLValue, _ type: FaultDescriptor.ParameterType) -> ParameterValue? {
@@ -65,7 +80,7 @@ extension ScenarioReader {
         guard let id = value.text else { return nil }
         if active.removeValue(forKey: id) != nil {
             ended.insert(id)
-            release(id)
+            claims.release(id)
         } else if ended.contains(id) {
             checker.report(value.place, "fault \"\(id)\" is already healed")
         } else {

@@ -145,7 +145,7 @@ struct ScenarioShape {
             name: "fault", key: "fault",
             objects: faults.map { descriptor in
                 let parameters = descriptor.parameters.map { parameter in
-                    Field(parameter.name, parameter.type.shape, required: parameter.required, parameter.help)
+                    Field(parameter.name, parameter.type.shape, required: parameter.isRequired, parameter.help)
                 }
                 let own = [
                     Field("fault", .text(.nonEmpty), required: true, constant: descriptor.kind, descriptor.summary),
@@ -165,19 +165,4 @@ func headerFields(kind: String) -> [Field] {
         Field("apiVersion", .text(), required: true, constant: scenarioAPIVersion, "Version of the format."),
         Field("kind", .text(), required: true, constant: kind, "What the file is."),
     ]
-}
-
-extension FaultDescriptor.ParameterType {
-    var shape: Shape {
-        switch self {
-        case .text: .text(.nonEmpty)
-        case .integer(let range): .integer(range)
-        case .percent: .percent
-        case .duration: .duration(0.0...600)
-        case .ports: .ports
-        case .choice(let names): .choice(names)
-        case .nodes: .nodes(orNone: false)
-        case .flag: .flag
-        }
-    }
 }

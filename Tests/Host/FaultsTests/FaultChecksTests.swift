@@ -1,0 +1,153 @@
+import Scenario
+import Testing
+
+@testable import Faults
+
+/// What the faults that ship check of a call, and which of them conflict, told with the place of the mistake before any
+/// lab is booted.
+@Suite struct FaultChecksTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let faults: [String]
+        let messages: [String]
+
+        init(_ faults: [String], _ messages: String...) {
+            self.faults = faults
+            self.messages = messages
+        }
+
+        var testDescription: String { faults.joined(separator: "; ") }
+    }
+
+    private static func adding(_ parameters: String) -> [String] {
+        ["fault: security-group-rule, action: add, group: nodes, \(parameters)"]
+    }
+
+    private static func removing(_ parameters: String) -> [String] {
+        ["fault: security-group-rule, action: remove, \(parameters)"]
+    }
+
+    private static func netem(_ parameters: String) -> [String] {
+        ["fault: netem, nodes: node1, \(parameters)"]
+    }
+
+    /// Two faults in one step, on lines 11 and 12.
+    private static func both(_ first: String, _ second: String) -> [String] {
+        ["fault: \(first)", "fault: \(second)"]
+    }
+
+    static let rules: [Case] = [
+        Case(adding("rule: dns, protocol: udp, ports: 53")),
+        Case(adding("rule: ping, protocol: icmp, peer: any")),
+        Case(adding("rule: office, peer: 10.1.0.0/16")),
+        Case(adding("rule: members, peer: nodes")),
+        Case(
+            adding("rule: vxlan, protocol: udp, ports: 8472"),
+            "x.yaml:11:73: security group nodes has a rule \"vxlan\" already; give another name"),
+        Case(
+            adding("id: tcp, protocol: tcp"),
+            "x.yaml:11:71: security group nodes has a rule \"tcp\" already; give another name"),
+        Case(
+            adding("rule: ping, protocol: icmp, ports: 8"),
+            "x.yaml:11:102: protocol icmp has no ports; expected protocol tcp or udp"),
+        Case(
+            adding("rule: some, ports: 80"),
+            "x.yaml:11:86: protocol all has no ports; expected protocol tcp or udp"),
+        Case(
+            adding("rule: some, peer: nods"), "x.yaml:11:85: unknown peer \"nods\"; did you mean \"nodes\"?"),
+        Case(
+            adding("rule: some, peer: 10.0.0.1/16"),
+            "x.yaml:11:85: unknown peer \"10.0.0.1/16\"; expected self, any, a group's name or a network"),
+    ]
+
+    static let removals: [Case] = [
+        Case(removing("group: nodes, rule: vxlan")),
+        Case(
+            removing("group: nods, rule: vxlan"),
+            "x.yaml:11:63: no security group \"nods\" in lab eks-overlay; did you mean \"nodes\"?"),
+        Case(
+            removing("group: nodes, rule: vxlam"),
+            "x.yaml:11:76: no rule \"vxlam\" in security group nodes; did you mean \"vxlan\"?"),
+        Case(
+            removing("group: nodes"),
+            "x.yaml:11:11: action remove needs \"rule\"; expected one of vxlan, icmp, tcp, nodeport-udp, egress"),
+    ]
+
+    static let netem: [Case] = [
+        Case(netem("loss: 3%")), Case(netem("delay: 10ms, jitter: 2ms, reorder: 5%")),
+        Case(netem("interface: labrun_vxlan, duplicate: 1")), Case(netem("interface: labrun_host, corrupt: 1")),
+        Case(
+            netem("interface: eth0"),
+            "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one of them above 0"
+        ),
+        Case(
+            netem("loss: 0%, delay: 0ms"),
+            "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one of them above 0"
+        ),
+        Case(netem("delay: 274s, jitter: 274s")),
+        Case(
+            netem("delay: 5m"),
+            "x.yaml:11:47: the kernel cannot hold a delay as long as that; expected at most 274s"),
+        Case(netem("jitter: 2ms"), "x.yaml:11:48: jitter needs a delay; expected \"delay\" above 0"),
+        Case(
+            netem("loss: 1%, delay: 0ms, reorder: 5%"),
+            "x.yaml:11:71: reorder needs a delay; expected \"delay\" above 0"),
+        Case(
+            netem("interface: eth1, loss: 1%"),
+            "x.yaml:11:51: nodes have no interface \"eth1\" that a file can name; did you mean \"eth0\"?"),
+        Case(
+            netem("jitter: 2ms, delay: 5"),
+            "x.yaml:11:60: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+        ),
+    ]
+
+    static let conflicts: [Case] = [
+        Case(both("agent-kill, nodes: node1", "node-crash, nodes: [node2, node3]")),
+        Case(both("netem, nodes: node1, loss: 1%", "netem, id: b, nodes: node1, interface: labrun_vxlan, loss: 1%")),
+        Case(both("link-down, nodes: node1", "netem, nodes: node1, loss: 1%")),
+        Case(both("node-crash, nodes: all", "security-group-rule, action: remove, group: nodes, rule: tcp")),
+        Case(
+            both("agent-kill, nodes: all", "node-crash, nodes: node2"),
+            "x.yaml:12:19: node2 must run until fault \"agent-kill\" of line 11 is healed"),
+        Case(
+            both("node-pause, nodes: node2", "agent-kill, nodes: all"),
+            "x.yaml:12:19: node2 does not run because of fault \"node-pause\" of line 11"),
+        Case(
+            both("node-pause, nodes: node2", "link-down, nodes: node2"),
+            "x.yaml:12:19: node2 does not run because of fault \"node-pause\" of line 11"),
+        Case(
+            both("netem, nodes: node2, loss: 1%", "node-crash, nodes: node2"),
+            "x.yaml:12:19: node2 must run until fault \"netem\" of line 11 is healed"),
+        Case(
+            both("node-crash, nodes: node2", "node-pause, nodes: all"),
+            "x.yaml:12:19: the power of node2 is already held by fault \"node-crash\" of line 11; heal it first"),
+        Case(
+            both("netem, nodes: node2, loss: 1%", "netem, id: b, nodes: all, delay: 5ms"),
+            "x.yaml:12:30: the queueing discipline of node2's eth0 is already held by fault \"netem\" of line 11; heal it first"
+        ),
+        Case(
+            both(
+                "security-group-rule, id: a, action: remove, group: nodes, rule: vxlan, nodes: node1",
+                "security-group-rule, id: b, action: remove, group: nodes, rule: vxlan"),
+            "x.yaml:12:44: security group rule nodes/vxlan at node1 is already held by fault \"a\" of line 11; heal it first"
+        ),
+        Case(
+            both("node-crash, nodes: node2", "netem, nodes: node2, delay: 30ms"),
+            "x.yaml:12:19: warning: node2 does not run because of fault \"node-crash\" of line 11, and the run will refuse it"
+        ),
+    ]
+
+    @Test(arguments: rules + removals + netem + conflicts)
+    func `every mistake is told with its place`(item: Case) {
+        let found = InjectionFile(item.faults).problems
+        #expect(found == item.messages, "\(found.joined(separator: "\n"))")
+    }
+
+    /// Claims are looked up, not compared one by one.
+    @Test func `a thousand faults in one step are read in time`() {
+        let faults = (0..<1000).map {
+            "fault: security-group-rule, id: a\($0), action: add, group: nodes, rule: r\($0)"
+        }
+        let took = ContinuousClock().measure { #expect(InjectionFile(faults).problems == []) }
+        #expect(took < .seconds(30))
+    }
+}
