@@ -25,7 +25,7 @@ CHECK_PRODUCT := labverify
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config \
-	binutils kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 debian-archive-keyring \
+	binutils kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 iperf3 iptables debian-archive-keyring \
 	ca-certificates
 
 PACKETS ?= 1000000
@@ -37,7 +37,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: check-bpf build deps bpf image scenario test check format bench fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image scenario test check format bench bench-datapath fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -94,10 +94,14 @@ check: bpf
 format:
 	$(SWIFT) format format --in-place --recursive --parallel Package.swift Sources Tests lab scenarios reports
 
-## bench: times and sizes as ratios against floors measured in the same run
+## bench: times and sizes as ratios against floors of the same run; the datapath on this machine itself, as root
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
-	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
+	LABRUN=$(LABRUN) LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench $(ROUNDS)
+
+## bench-datapath: of that, the datapath on this machine itself alone: nanoseconds a packet, throughput, calls a second
+bench-datapath: deps build
+	LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench datapath
 
 ## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
 fuzz: build

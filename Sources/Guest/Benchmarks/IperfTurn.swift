@@ -48,12 +48,12 @@ final class IperfTurn {
     /// Lets it run for a while.
     ///
     /// - Returns: what arrived, in bits per second: of payload, of a stream with its headers, of which large sends have few.
-    func run(milliseconds: Int32) throws -> Double {
+    func run(milliseconds: Int) throws -> Double {
         let clock = ContinuousClock()
         let before = try arrived()
         let started = clock.now
         signal(SIGCONT)
-        poll(nil, 0, milliseconds)
+        poll(nil, 0, Int32(milliseconds))
         let bits = try arrived() - before
         let elapsed = (clock.now - started) / .seconds(1)
         signal(SIGSTOP)

@@ -37,6 +37,9 @@ int linux_reboot(int command);
 /// has one set of handlers: a second call adds signals to the same pipe and returns the same end.
 int linux_signal_pipe(const int *signals, size_t count);
 
+/// sched_setaffinity(2): the calling thread runs on this processor only.
+int linux_run_on(unsigned processor);
+
 /// prctl(2): this process gets SIGKILL when the thread that started it ends.
 int linux_end_with_parent(void);
 /// Names the calling thread; at most 15 bytes are kept.

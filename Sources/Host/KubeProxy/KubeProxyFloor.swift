@@ -1,10 +1,9 @@
 import KubeObjects
-import KubeProxy
 
 /// The rules of a kube-proxy with a thousand services, one of which `labverify bench` calls.
-enum KubeProxyFloor {
+public enum KubeProxyFloor {
     private static let services = 1000
-    /// What the bench calls, and who answers there (`ServiceThroughput`).
+    /// What the bench calls, and who answers there (`ServiceCalls`).
     private static let called = "10.100.200.2"
     private static let endpoint = "172.22.0.2"
     private static let port: UInt16 = 5201
@@ -12,7 +11,7 @@ enum KubeProxyFloor {
     private static let pods = "172.21.0.0/24"
 
     /// For `iptables-restore`.
-    static var rules: String {
+    public static var rules: String {
         let ports = [TransportProtocol.tcp, .udp]
         // In the order of names, which the rules have, half of the others come before the one that is called.
         let names = (0..<services - 1).map { "\($0 % 2 == 0 ? "a" : "z")-\($0)" }
