@@ -56,7 +56,7 @@ struct Bench {
         image = (newest.kernelPath, newest.initrdPath)
     }
 
-    func run() throws -> [Row] {
+    func run() throws -> Measured {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let guests = try PlainGuests(kernel: image.kernel, folder: folder)
         var floors: [Double] = []
@@ -108,7 +108,9 @@ struct Bench {
         say("the datapath's packets and services, in a node")
         let inNode = try DatapathRows.inNode(labrun: labrun)
         say("the datapath on this machine itself")
-        return rows + inNode.map { $0.named("in a node: ") } + (try DatapathRows.here(labverify: labverify))
+        let here = try DatapathRows.here(labverify: labverify)
+        return Measured(
+            rows: rows + inNode.rows.map { $0.named("in a node: ") } + here.rows, lacks: inNode.lacks + here.lacks)
     }
 
     /// Seconds; the deadline that `bench/pods-100.yaml` sets.

@@ -4,14 +4,20 @@ import KubeProxy
 /// What is being measured, for whoever waits.
 func say(_ text: String) { FileHandle.standardError.write(Data("labbench: \(text)\n".utf8)) }
 
-/// Rows that other programs measure, with the bounds that they hold them to. Those programs say themselves, on standard error, which
-/// part they are at.
+/// What was measured, and what could not be on this machine, with the reason.
+struct Measured {
+    var rows: [Row]
+    var lacks: [String] = []
+}
+
+/// Rows that other programs measure, with the bounds that they hold them to. Those programs say themselves, on standard
+/// error, which part they are at.
 enum DatapathRows {
     /// Nanoseconds a packet and an agent with many services, in a node of its own.
-    static func inNode(labrun: String) throws -> [Row] { try rows(of: labrun, ["image", "bench", "--json"]) }
+    static func inNode(labrun: String) throws -> Measured { try rows(of: labrun, ["image", "bench", "--json"]) }
 
-    /// All that `labverify bench` measures, in namespaces of this machine. What it cannot measure here is named on standard error.
-    static func here(labverify: String) throws -> [Row] {
+    /// All that `labverify bench` measures, in namespaces of this machine.
+    static func here(labverify: String) throws -> Measured {
         let rules = NSTemporaryDirectory() + "labbench-\(ProcessInfo.processInfo.processIdentifier).rules"
         try KubeProxyFloor.rules.write(toFile: rules, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: rules) }
@@ -28,7 +34,7 @@ enum DatapathRows {
         let lacks: [String]?
     }
 
-    private static func rows(of program: String, _ arguments: [String]) throws -> [Row] {
+    private static func rows(of program: String, _ arguments: [String]) throws -> Measured {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
@@ -40,9 +46,9 @@ enum DatapathRows {
         guard let output = try? JSONDecoder().decode(Output.self, from: data) else {
             throw BenchError("\(program) \(arguments[0]) ended with \(process.terminationStatus)")
         }
-        for lack in output.lacks ?? [] { say("not measured: \(lack)") }
-        return output.rows.map {
+        let rows = output.rows.map {
             Row(name: $0.name, value: $0.value, unit: $0.unit, bound: $0.atMost, floor: $0.atLeast, how: $0.how)
         }
+        return Measured(rows: rows, lacks: output.lacks ?? [])
     }
 }
