@@ -101,7 +101,7 @@ extension HealthExpectation {
         _ expected: [HealthExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
         expected.flatMap { expected in
-            (expected.nodes.isEmpty ? observation.nodes.map(\.name) : expected.nodes).map {
+            observation.names(of: expected.nodes).map {
                 expected.judge($0, observation, nodeCount: step.nodeCount)
             }
         }

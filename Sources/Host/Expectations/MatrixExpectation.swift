@@ -180,8 +180,9 @@ extension MatrixExpectation {
             let seen = Dictionary(grouping: wrong) { $0.observed.name }.map { "\($0.value.count) \($0.key)" }.sorted()
             return ExpectationResult(
                 name, .unmet,
-                "\(wrong.count) of \(cells.count) cells are not \(wanted): \(seen.joined(separator: ", ")); for example "
-                    + "\(worst.from) → \(worst.to) \(worst.protocol.rawValue) is \(worst.observed)", why: worst.why)
+                "\(wrong.count) of \(cells.count) cells are not \(wanted): \(seen.joined(separator: ", ")); "
+                    + "for example \(worst.from) → \(worst.to) \(worst.protocol.rawValue) is \(worst.observed)",
+                why: worst.why)
         }
         let unmeasuredIsMeant = outcomes.contains { $0.matches(.notMeasured) }
         let unmeasured = unmeasuredIsMeant ? [] : cells.filter { $0.verdict == .notMeasured }
@@ -214,8 +215,8 @@ extension MatrixExpectation {
     ) -> (words: String, why: [WhyEntry])? {
         if let dead = cells.first(where: { $0.observed.isSilence && !control.covers($0) }) {
             return (
-                "nobody has ever reached \(dead.to) over \(dead.protocol.rawValue): a dead receiver would read the same",
-                []
+                "nobody has ever reached \(dead.to) over \(dead.protocol.rawValue): "
+                    + "a dead receiver would read the same", []
             )
         }
         guard let unexplained = observation.unexplained else { return nil }

@@ -40,7 +40,8 @@ extension NodeExpectation: Expectation {
                         Field("says", .text(.nonEmpty), "What the agent's status must name among its fallbacks."),
                         Field(
                             "interfaceAddresses", .integer(0...1000),
-                            "How many addresses for pods the cloud's interfaces have, in use or not, by the agent's status."
+                            "How many addresses for pods the cloud's interfaces have, in use or not, "
+                                + "by the agent's status."
                         ),
                         Field(
                             "kubeProxy", .choice(KubeProxy.allCases.map(\.rawValue)),
@@ -87,7 +88,7 @@ extension NodeExpectation {
         _ expected: [NodeExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
         let named = expected.map { expected in
-            (expected, names: expected.nodes.isEmpty ? observation.nodes.map(\.name) : expected.nodes)
+            (expected, names: observation.names(of: expected.nodes))
         }
         return named.flatMap { expected, names in names.flatMap { expected.judge($0, observation) } }
             + named.flatMap { expected, names in names.compactMap { expected.judgeKubeProxy($0, observation) } }

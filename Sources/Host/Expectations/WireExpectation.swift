@@ -81,7 +81,7 @@ extension WireExpectation {
         _ expected: [WireExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
         expected.flatMap { expected in
-            (expected.nodes.isEmpty ? observation.nodes.map(\.name) : expected.nodes).map {
+            observation.names(of: expected.nodes).map {
                 expected.judge($0, observation)
             }
         }

@@ -60,4 +60,6 @@ public struct Observation: Sendable {
         unexplained = nil
         datapathGaps = [:]
     }
+    /// The nodes that an expectation names; all of the lab's when it names none.
+    package func names(of named: [String]) -> [String] { named.isEmpty ? nodes.map(\.name) : named }
 }
