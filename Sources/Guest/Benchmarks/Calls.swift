@@ -7,8 +7,8 @@ import PacketChecks
     import Glibc
 #endif
 
-/// A client and a server of this program, each on a processor of its own where there are two, that exchange one octet over TCP: as
-/// netperf's TCP_RR and TCP_CRR do.
+/// A client and a server of this program, each on a processor of its own where there are two, that exchange one octet
+/// over TCP: as netperf's TCP_RR and TCP_CRR do.
 final class Calls {
     enum Kind {
         /// One connection; counted are questions that were answered.

@@ -5,8 +5,8 @@ import NetAddress
 import Netlink
 import PacketChecks
 
-/// A pod of one node and a pod of another, each node with an agent, over VXLAN; against two nodes with the kernel's own VXLAN
-/// device and a bridge. Neither masquerades: netfilter has nothing to do in either.
+/// A pod of one node and a pod of another, each node with an agent, over VXLAN; against two nodes with the kernel's own
+/// VXLAN device and a bridge. Neither masquerades: netfilter has nothing to do in either.
 enum CrossNode {
     static func rows(_ iperf: Iperf) throws -> [BenchRow] {
         try Throughput.require(.vxlan)

@@ -5,7 +5,8 @@ import Datapath
 import LinuxKernel
 import PacketChecks
 
-/// Measures the datapath on this machine: `labverify bench [--json] [--rounds N] [--only PART] [--kube-proxy-rules FILE]`.
+/// Measures the datapath on this machine: `labverify bench [--json] [--rounds N] [--only PART] [--kube-proxy-rules
+/// FILE]`.
 public enum DatapathBench {
     private static let runs = 2000
     private static let usage =
@@ -45,8 +46,8 @@ public enum DatapathBench {
     /// Prints the report, and to standard error a line for each part as it begins.
     ///
     /// - Parameter lack: why nothing can be measured on this machine; nil: it can.
-    /// - Returns: the exit code: 0 every bound holds, 1 one does not or a measurement failed, 2 wrong usage, 3 nothing could
-    ///   be measured.
+    /// - Returns: the exit code: 0 every bound holds, 1 one does not or a measurement failed, 2 wrong usage, 3 nothing
+    ///   could be measured.
     public static func main(arguments: [String], lack: String? = nil) -> Int32 {
         var json = false
         var rounds = 15

@@ -14,8 +14,8 @@ import PacketChecks
     import Glibc
 #endif
 
-/// Connections a second to one service among many: by this datapath, and by the rules that kube-proxy lays out for as many. A
-/// connection's first packet is the one that asks for its service.
+/// Connections a second to one service among many: by this datapath, and by the rules that kube-proxy lays out for as
+/// many. A connection's first packet is the one that asks for its service.
 enum ServiceCalls {
     private static let few = 1000
     private static let many = 10_000

@@ -76,8 +76,8 @@ enum Throughput {
         }
     }
 
-    /// A path against its floor; and, where the path has bounds, the least that any path between namespaces costs against
-    /// the same floor, which no datapath exceeds; and calls a second.
+    /// A path against its floor; and, where the path has bounds, the least that any path between namespaces costs
+    /// against the same floor, which no datapath exceeds; and calls a second.
     static func compare(
         _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath, atLeast bounds: Bounds?,
         _ how: String, _ iperf: Iperf

@@ -56,7 +56,8 @@ public struct CloudLayout: Codable, Sendable, Equatable {
 }
 
 extension LabProfile {
-    /// The VPC's resolver: the second address of the VPC, as in AWS, where that is in the nodes' subnet, else of that one.
+    /// The VPC's resolver: the second address of the VPC, as in AWS, where that is in the nodes' subnet, else of that
+    /// one.
     public var resolverAddress: String {
         guard let subnet = IPv4Network(subnetCIDR) else { return "" }
         return [24, 16, 8, 0].map { "\(((subnet.address &+ 2) >> $0) & 255)" }.joined(separator: ".")

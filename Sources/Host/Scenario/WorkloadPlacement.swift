@@ -43,9 +43,9 @@ public enum WorkloadPlacement {
     /// `node/node1`: a node's endpoint id.
     public static func nodeEndpointID(_ node: String) -> String { "node/\(node)" }
 
-    /// The pods of workloads in their order. A DaemonSet's are named `NAME-NODE`; a Deployment's `NAME-1` … `NAME-N`, dealt
-    /// out to the nodes in turn, from the first; a Pod is on its `nodeName`, else on the node with the fewest pods so far,
-    /// the first of several such. Without nodes there are none.
+    /// The pods of workloads in their order. A DaemonSet's are named `NAME-NODE`; a Deployment's `NAME-1` … `NAME-N`,
+    /// dealt out to the nodes in turn, from the first; a Pod is on its `nodeName`, else on the node with the fewest
+    /// pods so far, the first of several such. Without nodes there are none.
     public static func pods(for workloads: [Workload], nodes: [String]) -> [PlannedPod] {
         guard !nodes.isEmpty else { return [] }
         var planned: [PlannedPod] = []

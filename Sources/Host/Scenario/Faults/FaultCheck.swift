@@ -24,7 +24,8 @@ public struct FaultCheck {
         places = Dictionary(value.entries.map { ($0.key, $0.value.place) }) { first, _ in first }
     }
 
-    /// Whether the file gives the parameter, even with a value that cannot be read. Its form is then reported elsewhere.
+    /// Whether the file gives the parameter, even with a value that cannot be read. Its form is then reported
+    /// elsewhere.
     public func isGiven(_ parameter: some FaultParameterDeclaration) -> Bool { places[parameter.name] != nil }
 
     /// Reports a mistake at the value of the first of the keys that the call has, and at the call itself when it has
