@@ -153,8 +153,8 @@ struct SecurityGroupRuleFault: Fault {
 
     func gone() async throws -> Proof { try await proof(that: removes ? .inForce : .absent) }
 
-    /// Reads from the kernel whether the rule stands so on every interface of the nodes that carries its group. A rule
-    /// of its name with another direction, peer, protocol or ports is neither in force nor absent.
+    /// Compares the rule in the kernel with what is wanted, on every interface of the nodes that carries its group. A
+    /// rule of its name with another direction, peer, protocol or ports is neither in force nor absent.
     ///
     /// - Parameter mustCarryGroup: a node that carries the group nowhere proves nothing, though it lacks the rule too.
     private func proof(that wanted: RuleStanding.State, mustCarryGroup: Bool = false) async throws -> Proof {
