@@ -11,42 +11,47 @@ SWIFT ?= swift
 STRIP ?= strip
 LABRUN := $(CURDIR)/.build/release/labrun
 GUEST := .build/release/guest
+REVISION := $(GUEST)/revision
 
 # The manifest reads what sources import, so what SwiftPM remembers of it is not used.
 MANIFEST := --manifest-cache none
 # Swift's runtime is linked in: both programs share their modules, and labrun needs no toolchain where it runs.
 RELEASE := build -c release --static-swift-stdlib $(MANIFEST)
-# One binary, both programs of a node; and what checks the datapath, in the images of `image verify` and `image bench` alone.
+# One binary is both programs of a node. What checks the datapath is only in the images of `image verify` and
+# `image bench`.
 GUEST_PRODUCT := labguest
 GUEST_NAMES := labnode datapathd
 CHECK_PRODUCT := labverify
 
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
-	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config binutils \
-	kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 debian-archive-keyring ca-certificates
+	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config \
+	binutils kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 iperf3 iptables debian-archive-keyring \
+	ca-certificates
 
 PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
 
 # Binaries of a node lie in its RAM: no symbols.
 PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%) $(CHECK_PRODUCT):$(CHECK_PRODUCT); do \
-		from=.build/release/$${pair%:*}; to=$(GUEST)/$${pair\#*:}; [ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
+		from=.build/release/$${pair%:*}; to=$(GUEST)/$${pair\#*:}; \
+		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: check-bpf build deps bpf image scenario test check format bench fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image scenario test check format bench bench-datapath fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
 build: bpf
 	$(SWIFT) $(RELEASE)
 	@$(PLACE_GUEST)
-	@git describe --always --dirty --abbrev=12 > $(GUEST)/revision.new 2>/dev/null || echo unknown > $(GUEST)/revision.new; \
-	cmp -s $(GUEST)/revision.new $(GUEST)/revision && rm $(GUEST)/revision.new || mv $(GUEST)/revision.new $(GUEST)/revision
+	@git describe --always --dirty --abbrev=12 > $(REVISION).new 2>/dev/null || echo unknown > $(REVISION).new; \
+	cmp -s $(REVISION).new $(REVISION) && rm $(REVISION).new || mv $(REVISION).new $(REVISION)
 
 ## deps: installs the system packages that are missing, and opens /dev/net/tun as stock Debian has it
 deps:
 	@missing=""; for package in $(PACKAGES); do \
-		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing="$$missing $$package"; \
+		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] \
+			|| missing="$$missing $$package"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 		echo "installing:$$missing"; \
@@ -55,7 +60,8 @@ deps:
 		install || { $(SUDO) apt-get update -qq && install; } || exit 1; \
 	fi
 	@if [ -c /dev/net/tun ] && [ "$$(stat -c %a /dev/net/tun)" != 666 ]; then $(SUDO) chmod 0666 /dev/net/tun; fi
-	@command -v $(SWIFT) >/dev/null || { echo "swift 6.3 or later is not on the PATH: https://www.swift.org/install" >&2; exit 1; }
+	@command -v $(SWIFT) >/dev/null \
+		|| { echo "swift 6.3 or later is not on the PATH: https://www.swift.org/install" >&2; exit 1; }
 
 # The objects are embedded by a C target, so they come before every Swift build.
 bpf:
@@ -74,7 +80,7 @@ test: deps build check-bpf
 	$(LABRUN) image build --kernel $(TEST_KERNELS)
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(MANIFEST)
 
-## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; what it lacks is named, and no failure
+## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; names what it lacks
 check-bpf: build
 	@$(GUEST)/labverify selftest; status=$$?; [ $$status -eq 3 ] || exit $$status
 
@@ -88,10 +94,14 @@ check: bpf
 format:
 	$(SWIFT) format format --in-place --recursive --parallel Package.swift Sources Tests lab scenarios reports
 
-## bench: times and sizes as ratios against floors measured in the same run
+## bench: times and sizes as ratios against floors of the same run; the datapath on this machine itself, as root
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
-	LABRUN=$(LABRUN) .build/release/labbench $(ROUNDS)
+	LABRUN=$(LABRUN) LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench $(ROUNDS)
+
+## bench-datapath: of that, the datapath on this machine itself alone: nanoseconds a packet, throughput, calls a second
+bench-datapath: deps build
+	LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench datapath
 
 ## fuzz: PACKETS fuzzed packets for every BPF program in the kernels of FUZZ_KERNELS
 fuzz: build

@@ -12,8 +12,9 @@ import PackageDescription
 //
 // `Tests/` has the same floors; `Tests/Programs` are programs that tests run in namespaces of their own.
 //
-// A module's dependencies are what its sources import: they are read here and kept in no list. SwiftPM caches what a manifest
-// says, so after a new import `swift build` by hand needs `--manifest-cache none`, which the Makefile always gives.
+// A module's dependencies are what its sources import: they are read here and kept in no list. SwiftPM caches the
+// evaluated manifest, so after a new import `swift build` by hand needs `--manifest-cache none`. The Makefile always
+// gives it.
 
 let shared: [Target] = [
     module("Hashing"),
@@ -74,11 +75,14 @@ let host: [Target] = [
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
-    module("Scenario"),
     module("Diagnosis"),
+    module("RunEvents"),
+    module("ScenarioReading"),
+    module("Observations"),
+    module("Expectations"),
+    module("Scenario"),
     module("Lab"),
     module("Faults"),
-    module("RunEvents"),
     module("Runner"),
     module("Reports"),
     module("LabrunCommands"),
@@ -112,6 +116,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
+        tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")

@@ -83,7 +83,8 @@ static __always_inline int ipv4_from_container(
     ct_lookup(packet, flow, DP_CT_EGRESS);
 
     // An answer to the address under which the endpoint called itself goes to that endpoint: no other uses it.
-    __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4 : ip->daddr;
+    __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4
+                                                                                                  : ip->daddr;
     const struct dp_endpoint *endpoint = endpoint_lookup_ipv4(destination);
     const struct dp_ipcache_entry *entry = endpoint ? NULL : ipcache_lookup_ipv4(destination);
     int through_overlay = !endpoint && entry && entry->tunnel_family;

@@ -54,7 +54,8 @@ static __noinline int netfilter_follow(struct packet *packet, struct flow *flow,
 // Remembers, for a packet that came out of the stack, that netfilter translates its flow. This concerns only packets
 // from a local pod to a pod.
 static __always_inline void netfilter_note(
-    struct __sk_buff *skb, struct packet *packet, __be32 source, const struct dp_endpoint *destination, int to_overlay) {
+    struct __sk_buff *skb, struct packet *packet, __be32 source, const struct dp_endpoint *destination,
+    int to_overlay) {
     const struct dp_endpoint *sender = endpoint_lookup_ipv4(source);
 
     if (!sender || sender->flags & DP_ENDPOINT_HOST)

@@ -16,9 +16,9 @@
 #include "icmp.h"
 #include "subprogram.h"
 
-// How much of the packet the error quotes, in bytes: 64 if the packet has them, else 40 (IPv4 and TCP headers), else the
-// 28 that RFC 792 demands. The kernel refuses to cut a packet before a checksum that is still to be computed. The sizes
-// are constants because the verifier of Linux 5.10 cannot follow a variable one.
+// How much of the packet the error quotes, in bytes: 64 if the packet has them, else 40 (IPv4 and TCP headers), else
+// the 28 that RFC 792 demands. The kernel refuses to cut a packet before a checksum that is still to be computed. The
+// sizes are constants because the verifier of Linux 5.10 cannot follow a variable one.
 #define UNREACHABLE_QUOTE 64
 #define UNREACHABLE_QUOTE_TCP 40
 #define UNREACHABLE_QUOTE_LEAST 28
@@ -87,7 +87,8 @@ SUBPROGRAM int unreachable_build(struct __sk_buff *skb) {
     header.icmp.code = ICMP_PORT_UNREACHABLE;
     // The buffer is zero behind the quoted bytes, which adds nothing to the sum.
     header.icmp.checksum = checksum_fold(
-        bpf_csum_diff(NULL, 0, (__be32 *)quote->bytes, sizeof(quote->bytes), ICMP_DEST_UNREACH | ICMP_PORT_UNREACHABLE << 8));
+        bpf_csum_diff(
+            NULL, 0, (__be32 *)quote->bytes, sizeof(quote->bytes), ICMP_DEST_UNREACH | ICMP_PORT_UNREACHABLE << 8));
     if (skb->len > ETH_HLEN + length && bpf_skb_change_tail(skb, ETH_HLEN + length, 0))
         return -1;
     if (bpf_skb_adjust_room(skb, sizeof(header), BPF_ADJ_ROOM_MAC, 0))

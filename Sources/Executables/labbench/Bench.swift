@@ -15,6 +15,11 @@ struct Row {
     let how: String
     var holds: Bool { value <= bound ?? .infinity && value >= floor ?? -.infinity }
 
+    /// The same row under a longer name.
+    func named(_ prefix: String) -> Row {
+        Row(name: prefix + name, value: value, unit: unit, bound: bound, floor: floor, how: how)
+    }
+
     var text: String {
         let mark = holds ? "ok  " : "OVER"
         let limit =
@@ -34,12 +39,14 @@ func median(_ values: [Double]) -> Double {
 
 struct Bench {
     let labrun: String
+    let labverify: String
     let rounds: Int
     let folder: String
     let image: (kernel: String, initrd: String)
 
-    init(labrun: String, rounds: Int) throws {
+    init(labrun: String, labverify: String, rounds: Int) throws {
         self.labrun = labrun
+        self.labverify = labverify
         self.rounds = rounds
         folder = NSTemporaryDirectory() + "labbench-\(ProcessInfo.processInfo.processIdentifier)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -49,7 +56,7 @@ struct Bench {
         image = (newest.kernelPath, newest.initrdPath)
     }
 
-    func run() throws -> [Row] {
+    func run() throws -> Measured {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let guests = try PlainGuests(kernel: image.kernel, folder: folder)
         var floors: [Double] = []
@@ -59,6 +66,7 @@ struct Bench {
         var memory = PeakMemory()
         // Floor and figure take turns, so that a busy moment of the host hits both.
         for round in 1...rounds {
+            say("round \(round) of \(rounds)")
             floors.append(try guests.secondsToUserSpace(count: 3))
             let run = try scenario("vxlan-blocked-8472", "main-\(round)", memory: &memory)
             ready.append(run.report.phases["boot"] ?? .nan)
@@ -68,10 +76,12 @@ struct Bench {
                 "round \(round): floor \(number(floors[round - 1])) s, ready \(number(ready[round - 1])) s, "
                     + "scenario \(number(run.seconds)) s")
         }
+        say("a matrix of 24 pods")
         let matrix = try scenario("\(Self.root)/bench/pods-24.yaml", "pods-24", memory: &memory)
         guard let measured = matrix.report.steps.last?.matrix else { throw BenchError("no matrix of 24 pods") }
         let roundTrip = Double(measured.longestRoundTripMicros) / 1e6
         let floor = median(floors)
+        say("a matrix of 100 pods")
         // Its memory is that of 33 pods a node, which the bounds below do not mean.
         var crowdMemory = PeakMemory()
         let crowd = try scenario("\(Self.root)/bench/pods-100.yaml", "pods-100", memory: &crowdMemory)
@@ -95,33 +105,12 @@ struct Bench {
                 how: "peak proportional set size"),
             Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 300, how: "peak resident of QEMU"),
         ]
-        return rows + (try datapath())
-    }
-
-    /// What `labrun image bench` measures in a node: its own rows with their bounds.
-    private func datapath() throws -> [Row] {
-        struct Output: Decodable {
-            struct Row: Decodable {
-                let name, unit, how: String
-                let value: Double
-                let atMost, atLeast: Double?
-            }
-            let rows: [Row]
-        }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: labrun)
-        process.arguments = ["image", "bench", "--json"]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard let output = try? JSONDecoder().decode(Output.self, from: data) else {
-            throw BenchError("labrun image bench ended with \(process.terminationStatus)")
-        }
-        return output.rows.map {
-            Row(name: $0.name, value: $0.value, unit: $0.unit, bound: $0.atMost, floor: $0.atLeast, how: $0.how)
-        }
+        say("the datapath's packets and services, in a node")
+        let inNode = try DatapathRows.inNode(labrun: labrun)
+        say("the datapath on this machine itself")
+        let here = try DatapathRows.here(labverify: labverify)
+        return Measured(
+            rows: rows + inNode.rows.map { $0.named("in a node: ") } + here.rows, lacks: inNode.lacks + here.lacks)
     }
 
     /// Seconds; the deadline that `bench/pods-100.yaml` sets.

@@ -7,8 +7,9 @@ import PacketChecks
     import Glibc
 #endif
 
-// Checks and measures the datapath: in nodes of `labrun image verify` and `labrun image bench`, and on any other machine as root, there
-// in namespaces made for it. The bench starts agents, which are this program by the agent's name.
+// Checks and measures the datapath: in nodes of `labrun image verify` and `labrun image bench`, and on any other
+// machine as root, there in namespaces made for it. The bench starts agents, which are this program by the agent's
+// name.
 //
 // Exit status: 0 passed, or every bound holds; 1 not; 2 wrong usage; 3 this machine lacks what it takes.
 let usage = """

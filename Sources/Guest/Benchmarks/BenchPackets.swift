@@ -3,7 +3,8 @@ import DatapathModel
 import NetAddress
 import PacketChecks
 
-/// The packets of the paths that are measured: 64-octet frames of connections that are known, unless a step says otherwise.
+/// The packets of the paths that are measured: 64-octet frames of connections that are known, unless a step says
+/// otherwise.
 enum BenchPackets {
     private static let payload = [UInt8](repeating: 0x4C, count: 64 - 14 - 20 - 8)
 

@@ -43,8 +43,12 @@ struct BenchReport: Codable, Sendable {
     /// `uname -r`
     let kernel: String
     var rows: [BenchRow]
+    /// What could not be measured on this machine, and why.
+    var lacks: [String] = []
 
     var holds: Bool { rows.allSatisfy(\.holds) }
+    /// The exit status: 0 every bound holds, 1 one does not, 3 nothing was measured.
+    var status: Int32 { rows.isEmpty ? 3 : holds ? 0 : 1 }
 
     /// One JSON object on one line.
     func json() throws -> String {
@@ -53,7 +57,14 @@ struct BenchReport: Codable, Sendable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    var text: String { (["kernel \(kernel)"] + rows.map(\.text)).joined(separator: "\n") }
+    var text: String {
+        (["kernel \(kernel)"] + rows.map(\.text) + lacks.map { "not measured: \($0)" }).joined(separator: "\n")
+    }
+}
+
+/// What this machine lacks, so that something cannot be measured.
+struct BenchLack: Error, CustomStringConvertible {
+    let description: String
 }
 
 /// The middle one; of an even number, the mean of the two in the middle.

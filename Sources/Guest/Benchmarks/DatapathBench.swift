@@ -5,11 +5,12 @@ import Datapath
 import LinuxKernel
 import PacketChecks
 
-/// Measures the datapath in this node: `labverify bench [--json] [--rounds N] [--only PART]`.
+/// Measures the datapath on this machine: `labverify bench [--json] [--rounds N] [--only PART] [--kube-proxy-rules
+/// FILE]`.
 public enum DatapathBench {
     private static let runs = 2000
     private static let usage =
-        "usage: labverify bench [--json] [--rounds N] [--only packets|services|throughput|\(paths)]"
+        "usage: labverify bench [--json] [--rounds N] [--only packets|services|\(paths)] [--kube-proxy-rules FILE]"
     private static let paths = Throughput.Part.allCases.map(\.rawValue).joined(separator: "|")
 
     private enum Part {
@@ -17,31 +18,40 @@ public enum DatapathBench {
         case packets
         /// An agent with many services.
         case services
-        /// iperf3 between pods.
-        case throughput([Throughput.Part])
+        /// Traffic between pods, beside floors.
+        case traffic(Throughput.Part)
 
-        static let all: [Part] = [.packets, .services, .throughput(Throughput.Part.allCases)]
+        static let all: [Part] = [.packets, .services] + traffic
+        static let traffic = Throughput.Part.allCases.map { Part.traffic($0) }
 
         init?(named name: String) {
             switch name {
             case "packets": self = .packets
             case "services": self = .services
-            case "throughput": self = .throughput(Throughput.Part.allCases)
             default:
                 guard let part = Throughput.Part(rawValue: name) else { return nil }
-                self = .throughput([part])
+                self = .traffic(part)
+            }
+        }
+
+        var name: String {
+            switch self {
+            case .packets: "packets"
+            case .services: "services"
+            case .traffic(let part): part.rawValue
             }
         }
     }
 
-    /// Prints the report.
+    /// Prints the report, and to standard error a line for each part as it begins.
     ///
     /// - Parameter lack: why nothing can be measured on this machine; nil: it can.
-    /// - Returns: the exit code: 0 every bound holds, 1 one does not or a measurement failed, 2 wrong usage, 3 nothing could
-    ///   be measured.
+    /// - Returns: the exit code: 0 every bound holds, 1 one does not or a measurement failed, 2 wrong usage, 3 nothing
+    ///   could be measured.
     public static func main(arguments: [String], lack: String? = nil) -> Int32 {
         var json = false
         var rounds = 15
+        var rules: String?
         var parts = Part.all
         var rest = arguments[...]
         while let argument = rest.popFirst() {
@@ -55,25 +65,32 @@ public enum DatapathBench {
             case "--only":
                 guard let part = rest.popFirst().flatMap({ Part(named: $0) }) else { return wrongUsage() }
                 parts = [part]
+            case "--kube-proxy-rules":
+                guard let path = rest.popFirst() else { return wrongUsage() }
+                rules = path
             default: return wrongUsage()
             }
         }
-        if let lack {
-            print("labverify bench: not run here: \(lack)")
-            return 3
-        }
+        var report = BenchReport(kernel: DatapathSelftest.kernelRelease(), rows: [])
         do {
-            var report = BenchReport(kernel: DatapathSelftest.kernelRelease(), rows: [])
-            for part in parts { report.rows += try rows(of: part, rounds: rounds) }
+            if let lack { report.lacks.append(lack) }
+            for part in lack == nil ? parts : [] {
+                say("measuring \(part.name)")
+                do {
+                    report.rows += try rows(of: part, rounds: rounds, rules: rules)
+                } catch let missing as BenchLack {
+                    report.lacks.append("\(part.name): \(missing)")
+                }
+            }
             print(json ? try report.json() : report.text)
-            return report.holds ? 0 : 1
+            return report.status
         } catch {
-            print("labverify bench: \(error)")
+            say("\(error)")
             return 1
         }
     }
 
-    private static func rows(of part: Part, rounds: Int) throws -> [BenchRow] {
+    private static func rows(of part: Part, rounds: Int, rules: String?) throws -> [BenchRow] {
         switch part {
         case .packets:
             try NetworkNamespace.create().run {
@@ -81,8 +98,12 @@ public enum DatapathBench {
                 return try packets.rows()
             }
         case .services: try ServiceScale.rows()
-        case .throughput(let parts): try Throughput.rows(parts)
+        case .traffic(let part): try Throughput.rows(part, rules: rules)
         }
+    }
+
+    private static func say(_ text: String) {
+        try? FileDescriptor(owning: dup(2)).writeAll("labverify bench: \(text)\n".utf8)
     }
 
     private static func wrongUsage() -> Int32 {

@@ -12,12 +12,10 @@ import PacketChecks
     import Glibc
 #endif
 
-/// iperf3 of the node's userland disk, run by its own loader so that the disk need not be anybody's root.
+/// iperf3 of this machine.
 struct Iperf {
-    private static let disk = "/run/labrun-bench/userland"
-    private static let device = "/dev/vda"
     static let port = "5201"
-    private static let libraries = ["lib", "usr/lib"].map { "\(disk)/\($0)/x86_64-linux-gnu" }.joined(separator: ":")
+    private static let program = "/usr/bin/iperf3"
 
     enum Traffic {
         /// One TCP stream.
@@ -36,22 +34,10 @@ struct Iperf {
         }
     }
 
-    /// Mounts the disk.
-    /// - Throws: `SelftestFailure` when the node has none.
+    /// - Throws: ``BenchLack`` when it is not installed.
     init() throws {
-        try AtomicFile.makeDirectories(Self.disk)
-        if access(Self.disk + "/usr/bin/iperf3", X_OK) == 0 { return }
-        let modprobe = try FileDescriptor.open("/proc/sys/kernel/modprobe", O_RDONLY).readToEnd()
-        let path = String(decoding: modprobe.prefix { $0 != 0x0A }, as: UTF8.self)
-        for module in ["virtio_blk", "squashfs"] {
-            _ = try waitForEnd(of: try spawn(path, ["modprobe", module], output: "/dev/null"), within: .seconds(20))
-        }
-        let deadline = Deadline.after(.seconds(5))
-        while access(Self.device, F_OK) != 0 {
-            guard !deadline.hasPassed else { throw SelftestFailure(description: "the node has no userland disk") }
-            poll(nil, 0, 2)
-        }
-        try mountFilesystem(Self.device, on: Self.disk, type: "squashfs", flags: UInt(MS_RDONLY))
+        guard access(Self.program, X_OK) == 0 else { throw BenchLack(description: "no \(Self.program): make deps") }
+        try AtomicFile.makeDirectories(TestAgent.directory)
     }
 
     /// What arrived, in bits per second of payload.
@@ -93,33 +79,10 @@ struct Iperf {
         let end: End
     }
 
-    /// Has `iptables-restore` of the disk take a file.
-    func restore(_ file: String, in namespace: String) throws {
-        let log = "/run/labrun-bench/iptables-restore.log"
-        // Where its extensions are, other than in the place that it was built for.
-        setenv("XTABLES_LIBDIR", Self.disk + "/usr/lib/x86_64-linux-gnu/xtables", 1)
-        let restoring = try start(
-            ["-w", "5", "--noflush", file], in: namespace, output: log, program: "usr/sbin/xtables-nft-multi",
-            name: "iptables-nft-restore")
-        let status = try waitForEnd(of: restoring, within: .seconds(120))
-        guard status == 0 else {
-            let words = String(decoding: try AtomicFile.read(log)?.suffix(400) ?? [], as: UTF8.self)
-            throw SelftestFailure(description: "iptables-restore ended with \(status): \(words)")
+    func start(_ arguments: [String], in namespace: String, output: String) throws -> pid_t {
+        try NetworkNamespace(path: namespace).run {
+            try spawn(Self.program, ["iperf3"] + arguments, output: output)
         }
-    }
-
-    func start(
-        _ arguments: [String], in namespace: String, output: String, program: String = "usr/bin/iperf3",
-        name: String = "iperf3"
-    ) throws -> pid_t {
-        // Not by its usual name, a link that is absolute on the disk.
-        let places = ["lib", "usr/lib"].map { "\(Self.disk)/\($0)/x86_64-linux-gnu/ld-linux-x86-64.so.2" }
-        guard let loader = places.first(where: { access($0, X_OK) == 0 }) else {
-            throw SelftestFailure(description: "the userland disk has no loader")
-        }
-        let words =
-            [loader, "--argv0", name, "--library-path", Self.libraries, "\(Self.disk)/\(program)"] + arguments
-        return try NetworkNamespace(path: namespace).run { try spawn(loader, words, output: output) }
     }
 
     func awaitListener(_ log: String) throws {

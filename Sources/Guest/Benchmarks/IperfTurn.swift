@@ -7,8 +7,8 @@ import PacketChecks
     import Glibc
 #endif
 
-/// iperf3 at both ends of a path, stopped (SIGSTOP) except when it is its turn: two of them share a machine in short turns, so that
-/// whatever else slows the machine down slows both.
+/// iperf3 at both ends of a path, stopped (SIGSTOP) except when it is its turn: two of them share a machine in short
+/// turns, so that whatever else slows the machine down slows both.
 final class IperfTurn {
     private let traffic: Iperf.Traffic
     private let path: ThroughputPath
@@ -47,13 +47,14 @@ final class IperfTurn {
 
     /// Lets it run for a while.
     ///
-    /// - Returns: what arrived, in bits per second: of payload, of a stream with its headers, of which large sends have few.
-    func run(milliseconds: Int32) throws -> Double {
+    /// - Returns: what arrived, in bits per second: of payload, of a stream with its headers, of which large sends have
+    ///   few.
+    func run(milliseconds: Int) throws -> Double {
         let clock = ContinuousClock()
         let before = try arrived()
         let started = clock.now
         signal(SIGCONT)
-        poll(nil, 0, milliseconds)
+        poll(nil, 0, Int32(milliseconds))
         let bits = try arrived() - before
         let elapsed = (clock.now - started) / .seconds(1)
         signal(SIGSTOP)

@@ -5,9 +5,9 @@ import NetAddress
 import PacketChecks
 import Policy
 
-/// Nanoseconds a packet by `BPF_PROG_TEST_RUN`, the programs' own share of it: what the driver takes is measured in the same
-/// round and taken off. Every round measures every step once; figures are medians over the rounds, ratios the median of the
-/// rounds' own ratios, so that a busy moment of the machine does not decide.
+/// Nanoseconds a packet by `BPF_PROG_TEST_RUN`, the programs' own share of it: what the driver takes is measured in the
+/// same round and taken off. Every round measures every step once; figures are medians over the rounds, ratios the
+/// median of the rounds' own ratios, so that a busy moment of the machine does not decide.
 struct PacketBench {
     /// Most that a path may cost with many entries, as a multiple of what it costs with few.
     static let flatness = 1.1

@@ -17,8 +17,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// An agent with 5,000 services and 50,000 backends: how long until the kernel has them, how long until an agent that was
-/// killed is back, what its flows notice of that, and its memory.
+/// An agent with 5,000 services and 50,000 backends: how long until the kernel has them, how long until an agent that
+/// was killed is back, what its flows notice of that, and its memory.
 enum ServiceScale {
     private static let services = 5000
     private static let backendsEach = 10

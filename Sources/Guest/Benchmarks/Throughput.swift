@@ -6,10 +6,8 @@ import LinuxKernel
 import NetAddress
 import PacketChecks
 
-/// iperf3 between two pods of an agent, and through the kernel's own ways, in turns.
+/// Traffic between two pods of an agent, and through the kernel's own ways, in turns: iperf3, and short calls.
 enum Throughput {
-    private static let turns = 24
-    private static let milliseconds: Int32 = 250
     /// Of the pod with a rate.
     private static let rate = 20e6
 
@@ -22,16 +20,22 @@ enum Throughput {
         case serviceCalls = "service-calls"
     }
 
-    static func rows(_ parts: [Part] = Part.allCases) throws -> [BenchRow] {
-        let iperf = try Iperf()
-        return try parts.flatMap { part in
-            switch part {
-            case .sameNode: try sameNode(iperf)
-            case .masquerade: try masquerade(iperf)
-            case .paced: try paced(iperf)
-            case .crossNode: try CrossNode.rows(iperf)
-            case .serviceCalls: try ServiceThroughput.rows(iperf)
-            }
+    /// The least that the rates of a path may be, as multiples of its floor's.
+    struct Bounds {
+        let stream: Double
+        /// Of datagrams in frames of 64 octets.
+        let datagrams: Double
+    }
+
+    /// - Parameter rules: the path of kube-proxy's rules, text for `iptables-restore`.
+    /// - Throws: ``BenchLack`` when this machine lacks what the part needs.
+    static func rows(_ part: Part, rules: String?) throws -> [BenchRow] {
+        switch part {
+        case .sameNode: try sameNode(try Iperf())
+        case .masquerade: try masquerade(try Iperf())
+        case .paced: try paced(try Iperf())
+        case .crossNode: try CrossNode.rows(try Iperf())
+        case .serviceCalls: try ServiceCalls.rows(rules: rules)
         }
     }
 
@@ -42,10 +46,13 @@ enum Throughput {
         let server = try agent.connectPod("server")
         let client = try agent.connectPod("client")
         let pods = ThroughputPath(client: client.path, server: server.path, address: server.address)
-        return try tracedAndNot(agent, "same node", pods, "bridge", try ThroughputFloors.bridge(), atLeast: 1, iperf)
+        return try tracedAndNot(
+            agent, "same node", pods, "bridge", try ThroughputFloors.bridge(),
+            atLeast: Bounds(stream: 1.1, datagrams: 1.25), iperf)
     }
 
     private static func masquerade(_ iperf: Iperf) throws -> [BenchRow] {
+        try require(.masquerade)
         let (node, beyond) = try TestAgent.nodeAndWorld()
         let agent = try TestAgent(in: node, masquerade: .programs)
         defer { agent.kill() }
@@ -53,55 +60,81 @@ enum Throughput {
         let client = try agent.connectPod("client")
         let world = ThroughputPath(client: client.path, server: beyond.server, address: beyond.address)
         return try tracedAndNot(
-            agent, "masqueraded", world, "nf_tables masquerade", try ThroughputFloors.masquerade(), atLeast: 1.2, iperf)
+            agent, "masqueraded", world, "nf_tables masquerade", try ThroughputFloors.masquerade(),
+            atLeast: Bounds(stream: 1, datagrams: 1.1), iperf)
     }
 
     private static func tracedAndNot(
         _ agent: TestAgent, _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath,
-        atLeast bound: Double, _ iperf: Iperf
+        atLeast bounds: Bounds, _ iperf: Iperf
     ) throws -> [BenchRow] {
         try [false, true].flatMap { traced in
             let points = traced ? TracePoint.allCases.map(\.description) : []
             let _: Acknowledgement = try agent.call(.setTracing, TracingRequest(points: points))
             let how = traced ? "every trace point reports, as an agent starts" : "without traces"
-            return try compare(name, path, floorName, floor, atLeast: traced ? nil : bound, how, iperf)
+            return try compare(name, path, floorName, floor, atLeast: traced ? nil : bounds, how, iperf)
         }
     }
 
-    /// A path against its floor; and, where the path has a bound, the least that any path between namespaces costs against
-    /// the same floor: what no datapath exceeds.
+    /// A path against its floor; and, where the path has bounds, the least that any path between namespaces costs
+    /// against the same floor, which no datapath exceeds; and calls a second.
     static func compare(
-        _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath, atLeast bound: Double?,
+        _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath, atLeast bounds: Bounds?,
         _ how: String, _ iperf: Iperf
     ) throws -> [BenchRow] {
-        try [("TCP", Iperf.Traffic.stream), ("UDP of 64 octets", .datagrams)].flatMap { word, traffic in
-            let measured = try IperfTurn(iperf, traffic, on: path, named: "path")
-            let reference = try IperfTurn(iperf, traffic, on: floor, named: "floor")
-            let veth =
-                bound == nil ? nil : try IperfTurn(iperf, traffic, on: try ThroughputFloors.veth(), named: "veth")
-            var ours: [Double] = []
-            var floors: [Double] = []
-            var most: [Double] = []
-            for _ in 0..<turns {
-                floors.append(try reference.run(milliseconds: milliseconds))
-                ours.append(try measured.run(milliseconds: milliseconds))
-                if let veth { most.append(try veth.run(milliseconds: milliseconds)) }
+        let traffics: [(String, Iperf.Traffic, Double?)] = [
+            ("TCP", .stream, bounds?.stream), ("UDP of 64 octets", .datagrams, bounds?.datagrams),
+        ]
+        var rows: [BenchRow] = []
+        for (word, traffic, bound) in traffics {
+            let ours = try IperfTurn(iperf, traffic, on: path, named: "path")
+            let theirs = try IperfTurn(iperf, traffic, on: floor, named: "floor")
+            var ways = [ours.run(milliseconds:), theirs.run(milliseconds:)]
+            if bounds != nil {
+                let veth = try IperfTurn(iperf, traffic, on: try ThroughputFloors.veth(), named: "veth")
+                ways.append(veth.run(milliseconds:))
             }
-            func row(_ name: String, _ rates: [Double], atLeast bound: Double?, _ how: String) -> BenchRow {
-                BenchRow(
-                    name: "\(name) ÷ \(floorName), \(word)", value: median(zip(rates, floors).map { $0 / $1 }),
-                    unit: "×", atLeast: bound,
-                    how: "\(BenchRow.number(median(rates) / 1e6)) to \(BenchRow.number(median(floors) / 1e6)) Mbit/s, "
-                        + "\(turns) turns of \(milliseconds) ms each, \(how)")
+            let rates = try Turns.rates(ways)
+            rows.append(
+                row(bounds == nil ? "\(name), traced," : name, floorName, word, rates[0], rates[1], bound, how))
+            if rates.count > 2 {
+                rows.append(
+                    row("nothing but a veth", floorName, word, rates[2], rates[1], nil, "what no datapath exceeds"))
             }
-            let own = row(bound == nil ? "\(name), traced," : name, ours, atLeast: bound, how)
-            return veth == nil
-                ? [own] : [own, row("nothing but a veth", most, atLeast: nil, "what no datapath exceeds")]
         }
+        if bounds != nil { rows += try calls(name, path, floorName, floor, how) }
+        return rows
+    }
+
+    private static func row(
+        _ name: String, _ floorName: String, _ word: String, _ rates: [Double], _ floors: [Double],
+        _ bound: Double?, _ how: String
+    ) -> BenchRow {
+        BenchRow(
+            name: "\(name) ÷ \(floorName), \(word)", value: Turns.ratio(rates, floors), unit: "×", atLeast: bound,
+            how: "\(BenchRow.number(median(rates) / 1e6)) to \(BenchRow.number(median(floors) / 1e6)) Mbit/s, "
+                + "\(Turns.count) turns of \(Turns.milliseconds) ms each, \(how)")
+    }
+
+    private static func calls(
+        _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath, _ how: String
+    ) throws -> [BenchRow] {
+        try [("requests", Calls.Kind.requests), ("connections", .connections)].map { word, kind in
+            let ways = [try Calls(kind, on: path), try Calls(kind, on: floor)]
+            let rates = try Turns.rates(ways.map { $0.run(milliseconds:) })
+            return BenchRow(
+                name: "\(name) ÷ \(floorName), \(word) a second", value: Turns.ratio(rates[0], rates[1]), unit: "×",
+                how: "\(Int(median(rates[0]))) to \(Int(median(rates[1]))), one octet there and back over TCP, \(how)")
+        }
+    }
+
+    static func require(_ part: KernelPart) throws {
+        if let lack = part.lack() { throw BenchLack(description: lack) }
     }
 
     /// A pod with the annotation, to the world: what arrives is what the rate says.
     private static func paced(_ iperf: Iperf) throws -> [BenchRow] {
+        try require(.fairQueue)
         let (node, beyond) = try TestAgent.nodeAndWorld()
         let agent = try TestAgent(in: node, masquerade: .programs, pacesPods: true)
         defer { agent.kill() }

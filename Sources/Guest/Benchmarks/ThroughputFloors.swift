@@ -8,7 +8,8 @@ import PacketChecks
     import Glibc
 #endif
 
-/// What the kernel does without this datapath, between namespaces of the same node: the floors that throughput is held to.
+/// What the kernel does without this datapath, between namespaces of the same node: the floors that throughput is held
+/// to.
 enum ThroughputFloors {
     /// Two namespaces on a bridge, each by a veth.
     static func bridge() throws -> ThroughputPath {

@@ -4,17 +4,17 @@ import LinuxKernel
 public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
     case invalidConfiguration(String)
     case addressesExhausted(pool: String, inUse: Int)
-    /// `ipam.mode: eni`, and the instance type allows no more.
+    /// With `ipam.mode: eni`, the instance type allows no more.
     case interfacesExhausted(inUse: Int, limit: String)
-    /// `ipam.mode: eni`, and the cloud is being asked for more.
+    /// With `ipam.mode: eni`, the cloud is being asked for more.
     case addressesPending(inUse: Int, failure: String?)
     case endpointsExhausted
     case kernelFeatureMissing(String, neededBy: String)
-    /// `ipam.mode: kubernetes`, and the node's object had no range when the deadline passed.
+    /// With `ipam.mode: kubernetes`, the node's object had no range when the deadline passed.
     case podCIDRUnavailable(node: String, objectIsKnown: Bool)
-    /// Two different label sets hash to one identity, on this node or in the cluster.
+    /// Two different sets of labels hash to one identity, on this node or in the cluster.
     case identityCollision(identity: UInt32, labels: String, other: String)
-    /// Another node derived another number from the same labels: its agent is of another build.
+    /// Another node derived another number from the same labels, so its agent is of another build.
     case identityMismatch(address: String, identity: UInt32, labels: String, expected: UInt32)
     case localIdentitiesExhausted(limit: Int)
     case policyTooLarge(String)
@@ -28,8 +28,8 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
         case .addressesExhausted(let pool, let inUse):
             "no free address in \(pool): \(inUse) in use; delete pods of this node or give it a larger podCIDR"
         case .interfacesExhausted(let inUse, let limit):
-            "no free address on the node's network interfaces: \(inUse) in use, and \(limit); take a larger instance type "
-                + "or set eni.awsEnablePrefixDelegation"
+            "no free address on the node's network interfaces: \(inUse) in use, and \(limit); take a larger "
+                + "instance type or set eni.awsEnablePrefixDelegation"
         case .addressesPending(let inUse, let failure):
             "no free address yet on the node's network interfaces: \(inUse) in use, and the cloud is asked for more"
                 + (failure.map { "; last it said: \($0)" } ?? "")
@@ -43,7 +43,8 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
         case .identityCollision(let identity, let labels, let other):
             "identity \(identity) of labels {\(labels)} belongs to {\(other)}; change a label"
         case .identityMismatch(let address, let identity, let labels, let expected):
-            "\(address) has identity \(identity), but its labels {\(labels)} make \(expected): the agents differ in version"
+            "\(address) has identity \(identity), but its labels {\(labels)} make \(expected): "
+                + "the agents differ in version"
         case .localIdentitiesExhausted(let limit):
             "policies name more than \(limit) different address ranges; widen or remove some"
         case .policyTooLarge(let reason): reason

@@ -7,8 +7,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events and
-/// metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins nothing. Needs root.
+/// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events
+/// and metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins
+/// nothing. Needs root.
 public enum DatapathSelftest {
     static let cases =
         LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
@@ -16,10 +17,9 @@ public enum DatapathSelftest {
         + RoutingCases.all + BandwidthCases.all + NetfilterCases.all + NodeServiceCases.all
         + DirectReturnCases.all + DeliveryCases.all
 
-    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a packet
-    /// or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless processors contend
-    /// for the last free ones.
-    /// Requests are denied by the proxy, not by a program.
+    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a
+    /// packet or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless
+    /// processors contend for the last free ones. Requests are denied by the proxy, not by a program.
     static let unreachable: Set<Reason> = [
         .policyDeniedRequest, .policyDeniedName, .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused,
         .natRefused,
@@ -189,7 +189,8 @@ public enum DatapathSelftest {
         }
     }
 
-    /// - Parameter part: what the kernel must have, else the check does not run; nil: nothing that a machine with BPF lacks.
+    /// - Parameter part: what the kernel must have, else the check does not run; nil: nothing that a machine with BPF
+    ///   lacks.
     private static func result(
         _ name: String, needing part: KernelPart? = nil, _ check: () throws -> [String]
     ) -> SelftestResult {

@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Pods that are reached at their own end of the veth: the program that receives a packet for one judges it as the program at
-/// the pod's interface would.
+/// Pods that are reached at their own end of the veth: the program that receives a packet for one judges it as the
+/// program at the pod's interface would.
 enum DeliveryCases {
     static let all = sameNode + judged + arrived
 

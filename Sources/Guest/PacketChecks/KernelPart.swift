@@ -8,13 +8,15 @@ import Netlink
 #endif
 
 /// A part of the kernel that a check needs and that a machine may lack. The kernels of labs' nodes have all of them.
-enum KernelPart: String, CaseIterable {
+package enum KernelPart: String, CaseIterable {
     case vxlan
     case geneve
     /// Source NAT of nf_tables.
     case masquerade
     /// The control group hierarchy of version 2.
     case controlGroups
+    /// The queueing discipline that holds packets until their departure time.
+    case fairQueue
 
     /// The device that a tunnel's wire tests make.
     init(_ tunnel: TunnelProtocol) {
@@ -26,9 +28,9 @@ enum KernelPart: String, CaseIterable {
 
     /// What to say of it when the kernel lacks it; nil when the kernel has it.
     ///
-    /// It is asked for in a network namespace made for the question. Only the answers that mean "no such thing" count: with any
-    /// other error the check runs, and fails with what it meets.
-    func lack() -> String? {
+    /// It is asked for in a network namespace made for the question. Only the answers that mean "no such thing" count:
+    /// with any other error the check runs, and fails with what it meets.
+    package func lack() -> String? {
         do {
             try NetworkNamespace.create().run { try ask() }
             return nil
@@ -48,6 +50,9 @@ enum KernelPart: String, CaseIterable {
             try MasqueradeTable(
                 name: "labrun_asked", source: IPv4CIDR(host: TestNode.pod), exclusions: [], interfaces: []
             ).install()
+        case .fairQueue:
+            try netlink.createVeth("asked", peer: "other")
+            try netlink.replaceFairQueue(linkIndex: try netlink.link(named: "asked").index)
         case .controlGroups:
             // A superblock of its own, without a place in the tree: mounted, and unmounted at once.
             let place = "/run/labrun-asked"
@@ -63,6 +68,7 @@ enum KernelPart: String, CaseIterable {
         case .vxlan, .geneve: "\(rawValue) devices"
         case .masquerade: "nf_tables masquerade"
         case .controlGroups: "cgroup2 file system"
+        case .fairQueue: "fq"
         }
     }
 

@@ -5,8 +5,8 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// A pod's packet on real (virtual) interfaces of a network namespace made for it: through the stack's routes out by the
-/// node's device, and the answer back; masqueraded by the programs, by nf_tables, and not at all.
+/// A pod's packet on real (virtual) interfaces of a network namespace made for it: through the stack's routes out by
+/// the node's device, and the answer back; masqueraded by the programs, by nf_tables, and not at all.
 ///
 ///     podpeer ─ pod [from_container, to_container] … stack … eth0 [to_netdev, from_netdev] ─ wire
 enum MasqueradeWireTest {

@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Packets and expectations that the cases of both directions share. `Flow` is a packet of a pod (or of the node) to the
-/// world; its answer is the same with the ends exchanged.
+/// Packets and expectations that the cases of both directions share. `Flow` is a packet of a pod (or of the node) to
+/// the world; its answer is the same with the ends exchanged.
 package enum NATCases {
     static let all = MasqueradeCases.all + MasqueradeRefusedCases.all + MasqueradeAnswerCases.all
 

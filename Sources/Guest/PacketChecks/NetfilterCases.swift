@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Flows that netfilter translates where kube-proxy serves: a pod's packet that comes out of the stack opens one, and what
-/// answers it goes to the stack again.
+/// Flows that netfilter translates where kube-proxy serves: a pod's packet that comes out of the stack opens one, and
+/// what answers it goes to the stack again.
 enum NetfilterCases {
     static let all = [opened, openedToRemote, answeredHere, answeredFromOverlay, answeredByNobody]
 

@@ -9,8 +9,8 @@ import Netlink
     import Glibc
 #endif
 
-/// Services between real sockets, called from outside: the caller's kernel must take what the node sends it for answers of the
-/// address that it called.
+/// Services between real sockets, called from outside: the caller's kernel must take what the node sends it for answers
+/// of the address that it called.
 ///
 ///     caller ─ eth0 [from_netdev, to_netdev] … stack … host [from_host] … one [from_container, to_container] ─ pod
 ///                                                  … eth1 [from_netdev, to_netdev] ─ pod of another node

@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Calls of services from outside of the cluster, on the node's devices and on the ways between: every byte, and what the
-/// node remembers of them.
+/// Calls of services from outside of the cluster, on the node's devices and on the ways between: every byte, and what
+/// the node remembers of them.
 enum NodeServiceCases {
     static let all = called + refused + answered + throughOverlay + natively + errors + fragments
 

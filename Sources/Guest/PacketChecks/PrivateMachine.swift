@@ -7,8 +7,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Namespaces that stand for a machine of the program's own, outside of lab nodes: network, mounts and processes. What checks
-/// make and start is in them, and goes with them, even when the program is killed.
+/// Namespaces that stand for a machine of the program's own, outside of lab nodes: network, mounts and processes. What
+/// checks make and start is in them, and goes with them, even when the program is killed.
 public enum PrivateMachine {
     /// Why nothing can run on this machine.
     public struct Lack: Error, CustomStringConvertible {

@@ -16,8 +16,8 @@ import NetAddress
     import Glibc
 #endif
 
-/// A real agent that is killed, and what a kill or somebody else may leave behind: the next one's services must be right at
-/// once, and it must say how it came to them.
+/// A real agent that is killed, and what a kill or somebody else may leave behind: the next one's services must be
+/// right at once, and it must say how it came to them.
 enum RestartCases {
     private static let address = IPv4Address(10, 100, 0, 10)
 
@@ -84,7 +84,8 @@ enum RestartCases {
         let _: Acknowledgement = try agent.call(.changeObjects, ObjectChanges(objects, removed: []))
     }
 
-    /// What the agent, and what the kernel has, by service and last octet of its backends; and how the agent came to it.
+    /// What the agent, and what the kernel has, by service and last octet of its backends; and how the agent came to
+    /// it.
     private static func expect(
         _ name: String, _ agent: TestAgent, _ wanted: [String: [UInt8]], _ start: String?
     ) throws -> [String] {

@@ -5,8 +5,8 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// One loaded object with maps of its own, filled as `TestNode` has it. Nothing is pinned: an agent that runs on the same
-/// node is not touched.
+/// One loaded object with maps of its own, filled as `TestNode` has it. Nothing is pinned: an agent that runs on the
+/// same node is not touched.
 package struct SelftestBench: ~Copyable {
     package let object: Object
     package let driver: Object

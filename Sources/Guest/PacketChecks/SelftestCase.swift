@@ -43,7 +43,8 @@ package enum Verdict: Int32, Sendable {
     case redirect = 7
 }
 
-/// What a packet must meet: the program, the state of the maps, the packet; and what must come of it, all of it exactly.
+/// What a packet must meet: the program, the state of the maps, the packet; and what must come of it, all of it
+/// exactly.
 package struct SelftestCase: Sendable {
     let name: String
     let program: TestedProgram

@@ -78,8 +78,8 @@ struct SelftestFuzz {
         return []
     }
 
-    /// Three kinds do not count: an expired packet or one that is too long is recorded as a drop and left to the stack, for its
-    /// ICMP error; and calls of services without backends, which are counted packet by packet.
+    /// Three kinds do not count: an expired packet or one that is too long is recorded as a drop and left to the stack,
+    /// for its ICMP error; and calls of services without backends, which are counted packet by packet.
     private func dropCount(_ bench: borrowing SelftestBench) throws -> UInt64 {
         let answered: Set<Reason> = [.ttlExceeded, .fragmentationNeeded, .noServiceBackend]
         return try bench.readMetrics().reduce(0) { sum, metric in
@@ -88,15 +88,15 @@ struct SelftestFuzz {
         }
     }
 
-    /// Calls of services without backends so far. Such a call becomes an ICMP error where one can be built (not of a later
-    /// fragment, or of a header that is cut short), and else is dropped: its record stands for either.
+    /// Calls of services without backends so far. Such a call becomes an ICMP error where one can be built (not of a
+    /// later fragment, or of a header that is cut short), and else is dropped: its record stands for either.
     private static func unservedCalls(_ bench: borrowing SelftestBench) throws -> UInt64 {
         try bench.packets(MetricsKey(reason: .noServiceBackend, direction: .egress, point: .fromEndpoint))
             + bench.packets(MetricsKey(reason: .noServiceBackend, direction: .ingress, point: .fromNetwork))
     }
 
-    /// The next packet: a known one with some bytes exchanged, a field of a header at its edge, its end cut or grown; or
-    /// nothing but noise.
+    /// The next packet: a known one with some bytes exchanged, a field of a header at its edge, its end cut or grown;
+    /// or nothing but noise.
     private mutating func mutate() {
         guard random() % 8 != 0, !seeds.isEmpty else {
             packet.removeAll(keepingCapacity: true)
@@ -122,8 +122,8 @@ struct SelftestFuzz {
         }
     }
 
-    /// Offsets of what decides how a frame is read: ethertype; IPv4 version and length, total length, fragment, TTL, protocol;
-    /// ports, ICMP type, TCP data offset and flags; and of a quoted packet version, fragment and protocol.
+    /// Offsets of what decides how a frame is read: ethertype; IPv4 version and length, total length, fragment, TTL,
+    /// protocol; ports, ICMP type, TCP data offset and flags; and of a quoted packet version, fragment and protocol.
     private static let fields = [
         12, 13, 14, 16, 17, 20, 21, 22, 23, 34, 35, 36, 37, 38, 39, 40, 41, 42, 46, 47, 48, 49, 51, 54, 55, 62, 63,
     ]

@@ -9,8 +9,9 @@ import Netlink
     import Glibc
 #endif
 
-/// Services between real sockets: two pods made as the agent makes them, in a namespace that stands for the node. Shows what
-/// prepared packets cannot: that kernels on both sides take the packets, whose checksums are then still to be computed.
+/// Services between real sockets: two pods made as the agent makes them, in a namespace that stands for the node. Shows
+/// what prepared packets cannot: that kernels on both sides take the packets, whose checksums are then still to be
+/// computed.
 enum ServiceWireTest {
     private static let mtu = 1450
     static let pods = [

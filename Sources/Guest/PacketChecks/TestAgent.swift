@@ -13,8 +13,8 @@ import Netlink
     import Glibc
 #endif
 
-/// A real agent as a process of its own, on a node made for it: a network namespace with a device, mounts of its own (sysfs
-/// shows that namespace, and bpffs is empty), and a directory.
+/// A real agent as a process of its own, on a node made for it: a network namespace with a device, mounts of its own
+/// (sysfs shows that namespace, and bpffs is empty), and a directory.
 package final class TestAgent {
     package static let directory = "/run/labrun-bench"
     /// Holds its state, log and socket.
@@ -81,10 +81,12 @@ package final class TestAgent {
     }
 
     /// A node with the device `eth0`, and beyond it a namespace that knows no pods.
-    package static func nodeAndWorld() throws -> (node: String, world: ThroughputPath) {
-        let node = try TestNamespaces.namespace("node")
-        let world = try TestNamespaces.namespace("world")
-        try TestNamespaces.wire(node, TestNode.node, world, worldAddress)
+    package static func nodeAndWorld(
+        _ place: Place = .node
+    ) throws -> (node: String, world: ThroughputPath) {
+        let node = try TestNamespaces.namespace(place.rawValue)
+        let world = try TestNamespaces.namespace("\(place)-world")
+        try TestNamespaces.wire(node, place.address, world, worldAddress)
         return (node, ThroughputPath(client: node, server: world, address: worldAddress))
     }
 

@@ -5,8 +5,8 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// A node of virtual devices in the network namespace that the calling thread is in, with the programs attached as an agent
-/// does it and the maps filled as `TestNode` has it.
+/// A node of virtual devices in the network namespace that the calling thread is in, with the programs attached as an
+/// agent does it and the maps filled as `TestNode` has it.
 ///
 ///     podpeer ─ pod [from_container, to_container] … overlay [from_overlay, to_overlay] … eth0 ─ wire
 ///                                                  … host [from_host] ─ hostpeer (the stack's way to pods)

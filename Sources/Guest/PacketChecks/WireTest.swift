@@ -4,8 +4,8 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// What a test run cannot show: the filters on real (virtual) interfaces of a network namespace made for it, the frame that
-/// leaves encapsulated, the one that arrives so, and the stack's ICMP errors.
+/// What a test run cannot show: the filters on real (virtual) interfaces of a network namespace made for it, the frame
+/// that leaves encapsulated, the one that arrives so, and the stack's ICMP errors.
 enum WireTest {
     static let patience: Int32 = 2000
     private static let payload = Frame.udp(40_000, 8080)

@@ -2,7 +2,7 @@ import KubeObjects
 import NetAddress
 
 extension CiliumNetworkPolicy {
-    /// The policy's rules (cilium.io/v2; `api.Rule` of Cilium's pkg/policy).
+    /// Reads the policy's rules (cilium.io/v2; `api.Rule` of Cilium's pkg/policy).
     public func units() throws(PolicyRefusal) -> [PolicyUnit] {
         let policy = "CiliumNetworkPolicy \(metadata.namespace)/\(metadata.name)"
         var units: [PolicyUnit] = []
@@ -29,7 +29,7 @@ extension CiliumNetworkPolicy {
         guard let selector = rule.endpointSelector else { throw place.refuse("endpointSelector is missing") }
         var subject = Selector()
         try subject.require(cilium: selector, at: place["endpointSelector"])
-        // A policy reaches no further than its namespace, whatever it selects.
+        // A policy never selects beyond its own namespace.
         subject.require(namespace: metadata.namespace)
         let reader = CiliumRuleReader(namespace: metadata.namespace)
         var rules: [PolicyRule] = []
@@ -46,7 +46,7 @@ extension CiliumNetworkPolicy {
             }
         }
         var isolates: Set<PolicyDirection> = []
-        // A list with a rule in it, also one that allows nothing, isolates unless the policy says otherwise.
+        // A list with at least one rule isolates, even if that rule allows nothing, unless the policy says otherwise.
         let hasIngress = !(rule.ingress ?? []).isEmpty || !(rule.ingressDeny ?? []).isEmpty
         let hasEgress = !(rule.egress ?? []).isEmpty || !(rule.egressDeny ?? []).isEmpty
         if rule.enableDefaultDeny?.ingress ?? hasIngress { isolates.insert(.ingress) }
@@ -57,7 +57,7 @@ extension CiliumNetworkPolicy {
     private var policyName: String { "CiliumNetworkPolicy \(metadata.namespace)/\(metadata.name)" }
 }
 
-/// What ingress and egress rules have in common.
+/// The parts that ingress and egress rules have in common.
 struct CiliumRuleParts {
     var endpoints: [LabelSelector]?
     var cidrs: [String]?
@@ -67,7 +67,7 @@ struct CiliumRuleParts {
     var services: [CiliumServiceReference]?
     var ports: [CiliumPortRule]?
     var icmps: [CiliumICMPRule]?
-    /// Fields that are known to Cilium and not supported here, by name.
+    /// The fields that Cilium knows and labrun does not support, by name.
     var unsupported: [String]
 
     init(_ rule: CiliumIngressRule) {
@@ -115,7 +115,7 @@ struct CiliumRuleReader {
         }
         let peers = try peers(parts, word, place)
         guard let l4 = try ports(parts, direction, isDeny, place) else {
-            // Without peers and ports a rule allows nothing: it only isolates.
+            // A rule without peers and ports allows nothing: it only isolates.
             return [rule(peers ?? [], nil)]
         }
         return l4.map { rule(peers ?? [.everybody], $0.ports, $0.requests) }
@@ -126,7 +126,8 @@ struct CiliumRuleReader {
         }
     }
 
-    /// Nil when the rule names no peers; an empty list when it names none of them.
+    /// Reads the peers. Returns nil if the rule names no kind of peer, and an empty list if it names a kind but no peer
+    /// of it.
     private func peers(
         _ parts: CiliumRuleParts, _ word: String, _ place: PolicyPlace
     ) throws(PolicyRefusal) -> [Peer]? {
@@ -136,7 +137,7 @@ struct CiliumRuleReader {
             parts.names == nil ? nil : "\(word)FQDNs",
         ].compactMap { $0 }
         if given.isEmpty { return nil }
-        // Cilium takes the two lists of ranges together, and refuses other combinations.
+        // Cilium combines these two lists of ranges, and refuses other combinations.
         if given.count > 1, given != ["\(word)CIDR", "\(word)CIDRSet"] {
             throw place.refuse("\(given.joined(separator: " and ")) cannot be combined in a rule; write two rules")
         }
@@ -164,7 +165,8 @@ struct CiliumRuleReader {
         return all
     }
 
-    /// Pods of the policy's namespace unless the selector says which, or is about something else.
+    /// Selects pods of the policy's namespace, unless the selector says which namespaces it means or is about something
+    /// else.
     private func endpoints(_ labels: LabelSelector, _ place: PolicyPlace) throws(PolicyRefusal) -> Selector {
         var selector = Selector()
         try selector.require(cilium: labels, at: place)
@@ -185,7 +187,7 @@ struct CiliumRuleReader {
         }
     }
 
-    /// Nil when the rule names no ports.
+    /// Reads the ports. Returns nil if the rule names none.
     private func ports(
         _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
     ) throws(PolicyRefusal) -> [(ports: [RulePort]?, requests: RequestMatches?)]? {

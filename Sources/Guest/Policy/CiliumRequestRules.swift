@@ -11,7 +11,7 @@ extension CiliumRuleReader {
         if let field = given.first { throw place[field].refuse("is not supported") }
     }
 
-    /// `toPorts.rules`; nil when the rule does not look at requests.
+    /// Reads `toPorts.rules`. Returns nil if the rule does not look at requests.
     func requests(
         _ element: CiliumPortRule, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
     ) throws(PolicyRefusal) -> RequestMatches? {
@@ -83,7 +83,8 @@ extension CiliumRuleReader {
         return matches
     }
 
-    /// A request without the header is refused; to log it, or to write the header, is not this proxy's.
+    /// Reads a header match. A request without the header is refused. The other actions of Cilium, which log the
+    /// request or write the header, are not supported by this proxy.
     private func header(
         _ match: CiliumHeaderMatch, _ place: PolicyPlace
     ) throws(PolicyRefusal) -> HTTPMatch.Header {

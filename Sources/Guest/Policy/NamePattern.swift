@@ -1,21 +1,23 @@
-/// A DNS name, or a pattern of names: `matchName` and `matchPattern` of CiliumNetworkPolicy. Without case, without the last dot.
+/// A DNS name or a pattern of names: `matchName` and `matchPattern` of CiliumNetworkPolicy. Case and a final dot do not
+/// matter.
 ///
-/// `*` stands for any number of the characters that labels have (letters, digits, `-`, `_`), also none, within its label:
-/// `*.example.com` is `a.example.com`, neither `example.com` nor `a.b.example.com`. `*` alone is every name.
+/// `*` stands for zero or more of the characters that labels consist of (letters, digits, `-`, `_`), within one label:
+/// `*.example.com` matches `a.example.com`, but neither `example.com` nor `a.b.example.com`. A lone `*` matches every
+/// name.
 public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
-    /// As written, in lower case and without the last dot.
+    /// The text as written, but in lower case and without a final dot.
     public let text: String
-    /// Nil: every name.
+    /// The pattern of each label; nil: every name matches.
     private let labels: [[UInt8]]?
 
     public static let lengthLimit = 255
 
-    /// Why a text is no name or pattern.
+    /// The reason why a text is neither a name nor a pattern.
     public struct Mistake: Error, Sendable, Hashable, CustomStringConvertible {
         public let description: String
     }
 
-    /// - Parameter isPattern: whether `*` may be in it.
+    /// - Parameter isPattern: Whether the text may contain `*`.
     public init(_ text: String, isPattern: Bool) throws(Mistake) {
         guard text.utf8.count <= Self.lengthLimit else {
             throw Mistake(description: "longer than \(Self.lengthLimit) octets")
@@ -41,7 +43,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
         self.labels = labels
     }
 
-    /// - Parameter name: in any case, with or without the last dot.
+    /// - Parameter name: A name in any case, with or without a final dot.
     public func matches(_ name: String) -> Bool {
         guard let labels else { return true }
         let parts = Self.canonical(name).utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -50,7 +52,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { text }
 
-    /// In lower case and without the last dot; the root is empty.
+    /// Returns the name in lower case and without a final dot. The root is the empty text.
     public static func canonical(_ name: String) -> String {
         let text = name.lowercased()
         return text.hasSuffix(".") ? String(text.dropLast()) : text
@@ -67,7 +69,8 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Goes back to the last `*` only: time in proportion to pattern times label, both of 63 octets at most in a DNS name.
+    /// Matches one label. It goes back to the last `*` only, so the time is proportional to pattern times label, both
+    /// of which have at most 63 bytes in a DNS name.
     private static func matches(_ pattern: ArraySlice<UInt8>, _ label: Substring.UTF8View) -> Bool {
         var (at, place) = (pattern.startIndex, label.startIndex)
         var resume: (pattern: Int, label: Substring.UTF8View.Index)?
@@ -79,7 +82,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
                 at += 1
                 place = label.index(after: place)
             } else if let last = resume, isOfLabel(label[last.label]) {
-                // One more octet is the star's.
+                // One more byte is taken by the last `*`.
                 at = last.pattern
                 place = label.index(after: last.label)
                 resume = (at, place)

@@ -2,7 +2,7 @@ import KubeObjects
 import NetAddress
 
 extension NetworkPolicy {
-    /// The policy's rules (networking.k8s.io/v1, NetworkPolicySpec).
+    /// Reads the policy's rules (networking.k8s.io/v1, NetworkPolicySpec).
     public func units() throws(PolicyRefusal) -> [PolicyUnit] {
         let policy = "NetworkPolicy \(metadata.namespace)/\(metadata.name)"
         let place = PolicyPlace(policy: policy, field: "spec")
@@ -32,7 +32,7 @@ extension NetworkPolicy {
         return [PolicyUnit(policy: policy, subject: subject, isolates: isolates, rules: rules)]
     }
 
-    /// No peers: everybody.
+    /// Reads a list of peers. An empty list means everybody.
     private func peers(_ peers: [Peer], _ list: String, _ place: PolicyPlace) throws(PolicyRefusal) -> [Policy.Peer] {
         if peers.isEmpty { return [.everybody] }
         var all: [Policy.Peer] = []
@@ -52,7 +52,7 @@ extension NetworkPolicy {
         }
         var selector = Selector()
         if let namespaces = peer.namespaceSelector {
-            // Also the selector that selects every namespace selects pods only.
+            // Even a selector for every namespace selects pods only.
             selector.require("k8s", Selector.namespaceName, .exists)
             try selector.require(
                 kubernetes: namespaces, prefix: Selector.namespaceLabelPrefix, at: place["namespaceSelector"])
@@ -63,7 +63,8 @@ extension NetworkPolicy {
         return .selected(selector)
     }
 
-    /// No ports: all protocols and ports. A port that only names its protocol: all ports of it.
+    /// Reads a list of ports. An empty list means all protocols and ports. A port that only names its protocol means
+    /// all ports of it.
     private func ports(_ ports: [Port], _ place: PolicyPlace) throws(PolicyRefusal) -> [RulePort]? {
         if ports.isEmpty { return nil }
         var all: [RulePort] = []
@@ -128,7 +129,7 @@ extension Peer {
 
     private static func network(_ text: String, at place: PolicyPlace) throws(PolicyRefusal) -> IPv4CIDR {
         if text.contains(":") { throw place.refuse("\(text): IPv6 is not supported") }
-        // Cilium takes an address for its /32.
+        // Cilium reads a plain address as its /32.
         guard let range = IPv4CIDR(text) ?? IPv4Address(text).map({ IPv4CIDR(host: $0) }) else {
             throw place.refuse("not an address range: \"\(text)\"")
         }

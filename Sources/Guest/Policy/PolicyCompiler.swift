@@ -1,14 +1,15 @@
 import NetAddress
 
-/// An identity as the compiler needs it.
+/// An identity, with what the compiler needs to know of it.
 public struct PeerIdentity: Sendable, Hashable {
     public let number: UInt32
     public let labels: SecurityLabels
-    /// Of an identity that stands for addresses outside of the cluster: which. A more specific range has its own.
+    /// The addresses outside of the cluster that the identity stands for, if any. A more specific range has an identity
+    /// of its own.
     public let range: IPv4CIDR?
-    /// Ports by name, of all pods that have the identity.
+    /// The named ports of all pods that have the identity.
     public let ports: [NamedPort]
-    /// Of an identity that stands for one address outside of the cluster: the names that DNS answered with it.
+    /// The names that DNS answered with the address, if the identity stands for one address outside of the cluster.
     public let names: Set<String>
 
     public init(
@@ -33,7 +34,7 @@ public struct NamedPort: Sendable, Hashable {
     }
 }
 
-/// What decides about one peer and range of ports of an endpoint.
+/// The decision about one peer and range of ports of an endpoint.
 public struct PolicyDecision: Sendable, Hashable {
     public enum Verdict: Int, Sendable, Hashable, Comparable {
         case defaultDeny, redirect, allow, deny
@@ -41,9 +42,9 @@ public struct PolicyDecision: Sendable, Hashable {
     }
 
     public let verdict: Verdict
-    /// The rule by name; of a default the policies that isolate the endpoint.
+    /// The name of the rule or, for a default, the policies that isolate the endpoint.
     public let rule: String
-    /// Of a redirect: who reads the requests.
+    /// For a redirect, the proxy that reads the requests.
     public let reader: RequestReader
 
     public init(_ verdict: Verdict, rule: String, reader: RequestReader = .http) {
@@ -52,17 +53,17 @@ public struct PolicyDecision: Sendable, Hashable {
         self.reader = reader
     }
 
-    /// Denial over everything, plain permission over one that a proxy has to look into, then the first rule.
+    /// Denial wins over everything, plain permission over one that needs a proxy. Among equals the first rule stays.
     func joined(with other: PolicyDecision) -> PolicyDecision { other.verdict > verdict ? other : self }
 }
 
-/// The decisions of one endpoint and direction. The most specific entries need not contain the others: a lookup considers every
-/// entry that covers a connection, and the strongest verdict holds.
+/// The decisions of one endpoint and direction. Specific entries do not repeat what the others say: a lookup considers
+/// every entry that covers a connection, and the strongest verdict holds.
 public struct DirectionPolicy: Sendable, Hashable {
     public struct Match: Sendable, Hashable {
-        /// 0: anybody.
+        /// The peer's identity; 0: any peer.
         public let identity: UInt32
-        /// Nil: every protocol and port.
+        /// The ports; nil: every protocol and port.
         public let ports: PortRange?
         public init(identity: UInt32, ports: PortRange?) {
             self.identity = identity
@@ -78,7 +79,7 @@ public struct DirectionPolicy: Sendable, Hashable {
         decisions[match] = decisions[match].map { $0.joined(with: decision) } ?? decision
     }
 
-    /// What the datapath decides, as a reference for it.
+    /// Returns what the datapath decides. It is the reference that tests compare the datapath with.
     public func decision(identity: UInt32, port: UInt16, of transport: PortProtocol?) -> PolicyDecision? {
         var found: PolicyDecision?
         for (match, decision) in decisions.sorted(by: Self.moreSpecific) {
@@ -96,7 +97,8 @@ public struct DirectionPolicy: Sendable, Hashable {
         return (rank(left.key), left.value.rule) < (rank(right.key), right.value.rule)
     }
 
-    /// Whether nothing that the other allows is denied here: connections that it let pass may stay.
+    /// Says whether everything that the other policy allows is allowed here, so that connections which it let pass may
+    /// stay.
     public func permits(everythingOf other: DirectionPolicy) -> Bool {
         for (match, decision) in decisions where decision.verdict != .allow {
             if other.decisions[match]?.verdict != decision.verdict { return false }
@@ -105,7 +107,7 @@ public struct DirectionPolicy: Sendable, Hashable {
     }
 }
 
-/// What a policy says of an endpoint; nil: nothing, everything of the direction is allowed.
+/// What a policy says about an endpoint in each direction. Nil means that it says nothing and everything is allowed.
 public struct EndpointPolicy: Sendable, Hashable {
     public var ingress: DirectionPolicy?
     public var egress: DirectionPolicy?
@@ -121,11 +123,11 @@ public struct EndpointPolicy: Sendable, Hashable {
     }
 }
 
-/// Rules and identities → what an endpoint's map must say; pure.
+/// Compiles rules and identities into the content of an endpoint's policy map. It is pure.
 public struct PolicyCompiler: Sendable {
     public let units: [PolicyUnit]
     public let identities: [PeerIdentity]
-    /// Identity of the node itself, which always reaches its own pods (kubelet's probes).
+    /// The identity of the node itself, which always reaches its own pods (for kubelet's probes).
     public let node: UInt32
     private var peers: [Peer: [PeerIdentity]] = [:]
 
@@ -137,7 +139,7 @@ public struct PolicyCompiler: Sendable {
         self.node = node
     }
 
-    /// The ranges that rules name, each of which must have an identity of its own.
+    /// Returns the ranges that rules name. Each of them must have an identity of its own.
     public static func ranges(in units: [PolicyUnit]) -> Set<IPv4CIDR> {
         var ranges: Set<IPv4CIDR> = []
         for unit in units {
@@ -149,8 +151,8 @@ public struct PolicyCompiler: Sendable {
     }
 
     /// - Parameters:
-    ///   - labels: of the endpoint.
-    ///   - ports: the endpoint's own, by name.
+    ///   - labels: The endpoint's labels.
+    ///   - ports: The endpoint's own named ports.
     public mutating func compile(labels: [String], ports: [NamedPort] = []) -> EndpointPolicy {
         let labels = SecurityLabels(labels)
         let selecting = units.filter { $0.subject.selects(labels) }
@@ -161,7 +163,7 @@ public struct PolicyCompiler: Sendable {
         return policy
     }
 
-    /// The names that rules let pods go to.
+    /// Returns the names that rules let pods go to.
     public static func names(in units: [PolicyUnit]) -> Set<NamePattern> {
         var names: Set<NamePattern> = []
         for unit in units {
@@ -172,11 +174,11 @@ public struct PolicyCompiler: Sendable {
         return names
     }
 
-    /// What requests to an endpoint must be (ingress), or those that it sends (egress), on the ports where rules look at
-    /// them; nil when no policy is about the direction.
+    /// Returns what requests to an endpoint (ingress), or from it (egress), must be on the ports where rules look at
+    /// requests. Returns nil if no policy concerns the direction.
     ///
     /// - Parameters:
-    ///   - policy: of the same endpoint, by `compile`.
+    ///   - policy: The same endpoint's policy, from `compile`.
     public mutating func requests(
         labels: [String], ports: [NamedPort] = [], _ policy: EndpointPolicy, _ direction: PolicyDirection = .ingress
     ) -> RequestPolicy? {
@@ -192,7 +194,7 @@ public struct PolicyCompiler: Sendable {
         return RequestPolicy(directed, rules: rules)
     }
 
-    /// One, but for each identity its own when a named port is another one of each.
+    /// Returns one rule, or a rule for each identity if a named port means a different number for each.
     private mutating func requestRules(
         _ rule: PolicyRule, _ own: [NamedPort], _ matches: RequestRule.Matches
     ) -> [RequestRule] {
@@ -211,7 +213,7 @@ public struct PolicyCompiler: Sendable {
             return [made(peers.map { Set($0.map(\.number)) }, rule.direction == .ingress ? own : [])]
         }
         return (peers ?? identities).map { made([$0.number], $0.ports) }
-            // The ports that are no names are everybody's.
+            // Ports given by number are the same for every peer.
             + (peers == nil ? [made(nil, [])] : [])
     }
 
@@ -241,12 +243,12 @@ public struct PolicyCompiler: Sendable {
         let verdict: PolicyDecision.Verdict = rule.isDeny ? .deny : rule.requests == nil ? .allow : .redirect
         for peer in rule.peers {
             var name = rule.name
-            // The event of a connection tells why the address was let through.
+            // The event of a connection then tells why the address was let through.
             if case .name(let pattern) = peer { name += " (toFQDNs \(pattern))" }
             let decision = PolicyDecision(verdict, rule: name, reader: rule.requests?.reader ?? .http)
             if case .everybody = peer {
                 if let ports = rule.ports {
-                    // A named port of unknown peers is that of whoever has one of the name.
+                    // A named port of unknown peers means the port of every identity that has one of that name.
                     for port in ports { addEverybody(port, rule.direction, own, decision, to: &policy) }
                 } else {
                     policy.add(DirectionPolicy.Match(identity: 0, ports: nil), decision)
@@ -283,7 +285,7 @@ public struct PolicyCompiler: Sendable {
         }
     }
 
-    /// A name that no port has stands for no port at all.
+    /// Returns the ranges of a port. A name that no port has stands for no port at all.
     private static func ranges(_ port: RulePort, _ named: [NamedPort]) -> [PortRange] {
         switch port {
         case .range(let range): [range]
@@ -293,7 +295,7 @@ public struct PolicyCompiler: Sendable {
         }
     }
 
-    /// The identities of a peer, looked up once.
+    /// Returns the identities of a peer, which are looked up once.
     private mutating func identities(of peer: Peer) -> [PeerIdentity] {
         if let known = peers[peer] { return known }
         let found = identities.filter { Self.covers(peer, $0) }
@@ -315,7 +317,8 @@ public struct PolicyCompiler: Sendable {
 }
 
 extension RequestMatches {
-    /// With the patterns read. Rules are made of patterns that were read before.
+    /// The rule's matches with their patterns parsed. They can be parsed, since the rule was made from patterns that
+    /// were.
     fileprivate var read: RequestRule.Matches? {
         switch self {
         case .http(let matches): (try? matches.map { try RequestMatch($0) }).map(RequestRule.Matches.http)

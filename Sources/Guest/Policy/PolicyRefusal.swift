@@ -1,4 +1,4 @@
-/// A policy that cannot be enforced as it is written; none of it is.
+/// A policy that cannot be enforced as it is written. No part of it is enforced then.
 public struct PolicyRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     /// `CiliumNetworkPolicy default/web`
     public let policy: String
@@ -15,7 +15,7 @@ public struct PolicyRefusal: Error, Sendable, Hashable, CustomStringConvertible 
     public var description: String { "\(policy), \(field): \(reason)" }
 }
 
-/// A place in a policy, for what is said about it.
+/// A place in a policy, for messages about it.
 struct PolicyPlace {
     let policy: String
     let field: String

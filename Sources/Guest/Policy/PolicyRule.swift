@@ -1,13 +1,14 @@
 import NetAddress
 
-/// Seen from the endpoint that a policy selects.
+/// The direction, seen from the endpoint that a policy selects.
 public enum PolicyDirection: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case ingress = 1
     case egress = 2
     public var description: String { self == .ingress ? "ingress" : "egress" }
 }
 
-/// What has ports; of ICMP the type stands in the port's place. Numbers are the slots of the datapath's table of ports.
+/// A protocol with ports. For ICMP, the type takes the port's place. The raw values are the slots in the datapath's
+/// table of ports.
 public enum PortProtocol: UInt8, Sendable, Hashable, CaseIterable {
     case tcp, udp, sctp, icmp
 }
@@ -29,26 +30,26 @@ public struct PortRange: Sendable, Hashable, Comparable {
 /// A rule's ports as written.
 public enum RulePort: Sendable, Hashable {
     case range(PortRange)
-    /// A pod's port by its name; nil: of any protocol.
+    /// A pod's port by its name; without a protocol, of any protocol.
     case named(PortProtocol?, String)
 }
 
 /// A rule's other side.
 public enum Peer: Sendable, Hashable {
     case everybody
-    /// Everybody but the world.
+    /// Everybody except the world.
     case cluster
     case selected(Selector)
     /// Addresses outside of the cluster.
     case range(IPv4CIDR, except: [IPv4CIDR])
-    /// Addresses outside of the cluster, as the pods' DNS answers the name.
+    /// Addresses outside of the cluster that DNS answers the pods for the name.
     case name(NamePattern)
 }
 
-/// What requests must be, by the protocol in which they are read.
+/// What requests must be, by the protocol as which they are read.
 public enum RequestMatches: Sendable, Hashable {
     case http([HTTPMatch])
-    /// Of DNS the names that may be asked for.
+    /// The DNS names that may be asked for.
     case dns([NamePattern])
 
     public var reader: RequestReader {
@@ -64,15 +65,15 @@ public enum RequestReader: UInt8, Sendable, Hashable, CaseIterable {
     case http, dns
 }
 
-/// One rule, whichever kind of policy it comes from.
+/// One rule, from whichever kind of policy.
 public struct PolicyRule: Sendable, Hashable {
     /// `CiliumNetworkPolicy default/web ingress[0]`
     public let name: String
     public let direction: PolicyDirection
     public let isDeny: Bool
-    /// Empty: nobody.
+    /// The peers; an empty list means nobody.
     public let peers: [Peer]
-    /// Nil: every protocol and port.
+    /// The ports; nil: every protocol and port.
     public let ports: [RulePort]?
     /// What a request must be; nil: the rule does not look at requests.
     public let requests: RequestMatches?
@@ -95,11 +96,11 @@ public struct PolicyUnit: Sendable, Hashable {
     /// `NetworkPolicy default/web`
     public let policy: String
     public let subject: Selector
-    /// The directions in which what no rule allows is denied.
+    /// The directions in which everything is denied that no rule allows.
     public let isolates: Set<PolicyDirection>
     public let rules: [PolicyRule]
 
-    /// Whether a proxy has to look into connections.
+    /// Says whether a proxy has to read connections.
     public var readsRequests: Bool { rules.contains { $0.requests != nil } }
 
     public init(policy: String, subject: Selector, isolates: Set<PolicyDirection>, rules: [PolicyRule]) {
@@ -110,20 +111,20 @@ public struct PolicyUnit: Sendable, Hashable {
     }
 }
 
-/// What an HTTP request must be; nil and empty: anything.
+/// What an HTTP request must be. Fields that are nil or empty allow anything.
 public struct HTTPMatch: Sendable, Hashable, Codable {
-    /// Extended regular expressions over the whole text.
+    /// The method and the fields after it are extended regular expressions that must match the whole text.
     public var method: String?
     public var path: String?
     public var host: String?
-    /// `Name: value`, or a name that must be there.
+    /// Each is `Name: value`, or a name that must be present.
     public var headers: [String]
-    /// The same, name and value apart.
+    /// The same, with name and value separate.
     public var headerMatches: [Header]
 
     public struct Header: Sendable, Hashable, Codable {
         public var name: String
-        /// Nil: any.
+        /// The value; nil: any.
         public var value: String?
         public init(name: String, value: String? = nil) {
             self.name = name

@@ -1,9 +1,9 @@
-/// Ports of which every rule says the same, under a number each. 0: no rule names them.
+/// Classes of ports: ports that every rule treats alike share a number. Class 0 is for ports that no rule names.
 ///
-/// A number never comes to stand for other ports while the one before may still be in use, so that entries of both can be there
-/// at once while the datapath changes over.
+/// A number is not given to other ports while its old meaning may still be in use. Entries of both can therefore exist
+/// side by side while the datapath changes over.
 public struct PortClasses: Sendable, Hashable {
-    /// Of each class, its ports in order.
+    /// The ports of each class, in order.
     public private(set) var ports: [UInt16: [PortRange]] = [:]
     private var segments: [Segment] = []
 
@@ -14,21 +14,22 @@ public struct PortClasses: Sendable, Hashable {
 
     public init() {}
 
-    /// From what the datapath holds.
+    /// Makes the classes from those that the datapath holds.
     public init(ports: [UInt16: [PortRange]]) {
         self.ports = ports
         segments = ports.flatMap { number, ranges in ranges.map { Segment(range: $0, number: number) } }
             .sorted { $0.range < $1.range }
     }
 
-    /// The classes for other ranges.
+    /// Returns the classes for other ranges.
     ///
-    /// - Returns: nil when there are more classes than numbers.
+    /// - Returns: Nil if there are more classes than numbers.
     public func changed(to ranges: Set<PortRange>) -> PortClasses? {
         var groups: [Set<PortRange>: [PortRange]] = [:]
         for transport in PortProtocol.allCases {
             let own = ranges.filter { $0.protocol == transport }
-            // Where a range begins, or the one after it: between two such places all ports are alike.
+            // These are the places where a range begins, or where the port after a range is. Between two neighbouring
+            // places all ports are alike.
             let cuts = Set(own.flatMap { [UInt32($0.ports.lowerBound), UInt32($0.ports.upperBound) + 1] }).sorted()
             for (first, next) in zip(cuts, cuts.dropFirst()) {
                 guard let low = UInt16(exactly: first), let high = UInt16(exactly: next - 1) else { continue }
@@ -53,7 +54,7 @@ public struct PortClasses: Sendable, Hashable {
         return PortClasses(ports: result)
     }
 
-    /// The classes that make up a range that was among those they were made for.
+    /// Returns the classes that make up a range. The range must be one of those that the classes were made for.
     public func classes(in range: PortRange) -> [UInt16] {
         Set(
             segments.filter {

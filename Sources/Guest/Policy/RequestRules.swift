@@ -1,7 +1,7 @@
-/// What is read of an HTTP request to judge it.
+/// The parts of an HTTP request that rules look at.
 public struct RequestFacts: Sendable, Hashable {
     public let method: String
-    /// The request's target as it is sent, with its query.
+    /// The request target as it was sent, with its query.
     public let path: String
     public let host: String?
     public let headers: [(name: String, value: String)]
@@ -24,7 +24,7 @@ public struct RequestFacts: Sendable, Hashable {
     }
 }
 
-/// `HTTPMatch` with its patterns read.
+/// An `HTTPMatch` with its patterns parsed.
 public struct RequestMatch: Sendable, Hashable {
     private let method: TextPattern?
     private let path: TextPattern?
@@ -36,7 +36,7 @@ public struct RequestMatch: Sendable, Hashable {
         let value: String?
     }
 
-    /// - Throws: `TextPattern.Mistake` that begins with the field.
+    /// - Throws: `TextPattern.Mistake`, whose text begins with the field.
     public init(_ match: HTTPMatch) throws(TextPattern.Mistake) {
         func pattern(_ text: String?, _ field: String) throws(TextPattern.Mistake) -> TextPattern? {
             guard let text, !text.isEmpty else { return nil }
@@ -68,14 +68,15 @@ public struct RequestMatch: Sendable, Hashable {
         self.headers = headers
     }
 
-    /// Everything that is given must match; a header that is given must be there with this value, if there is one, once.
+    /// Says whether the request matches everything that is given. A header that is given must be present, and every
+    /// value that it has must be the given one, if there is one.
     public func matches(_ request: RequestFacts) -> Bool {
         if let method, !method.matches(request.method) { return false }
         if let path, !path.matches(request.path) { return false }
         if let host, !host.matches(request.host ?? "") { return false }
         return headers.allSatisfy { header in
             let values = request.headers.filter { $0.name.lowercased() == header.name }.map(\.value)
-            // A receiver may take the first or the last of several.
+            // A receiver might use the first or the last of several values, so all must match.
             return !values.isEmpty && values.allSatisfy { header.value == nil || $0 == header.value }
         }
     }
@@ -87,14 +88,14 @@ public struct RequestMatch: Sendable, Hashable {
 
 /// A rule that looks at requests, for one endpoint.
 public struct RequestRule: Sendable, Hashable {
-    /// What is asked of a request.
+    /// The condition on a request.
     public enum Matches: Sendable, Hashable {
         case http([RequestMatch])
         case dns([NamePattern])
     }
 
     public let name: String
-    /// Of the other side; nil: anybody.
+    /// The identities of the other side; nil: any.
     public let identities: Set<UInt32>?
     public let ports: Set<PortRange>
     public let matches: Matches
@@ -117,15 +118,15 @@ public struct RequestPolicy: Sendable, Hashable {
 
     public enum Verdict: Sendable, Hashable {
         case allowed
-        /// By the rules named: those that look at requests of this connection, or what denies all of it.
+        /// `by` names the rules that look at requests of this connection, or the rule that denies all of it.
         case denied(by: String)
     }
 
     /// Judges an HTTP request.
     ///
     /// - Parameters:
-    ///   - identity: of the other side.
-    ///   - port: that was called.
+    ///   - identity: The other side's identity.
+    ///   - port: The port that was called.
     public func verdict(on request: RequestFacts, peer identity: UInt32, port: UInt16) -> Verdict {
         verdict(identity, port, .tcp) { matches in
             guard case .http(let matches) = matches else { return false }
@@ -160,7 +161,7 @@ public struct RequestPolicy: Sendable, Hashable {
 }
 
 extension DirectionPolicy {
-    /// The strongest of the decisions that cover a connection, without asking which of equals is named.
+    /// The strongest of the decisions that cover a connection. Which one of equals is returned does not matter here.
     func strongest(identity: UInt32, port: UInt16, of transport: PortProtocol) -> PolicyDecision? {
         var found: PolicyDecision?
         for (match, decision) in decisions {

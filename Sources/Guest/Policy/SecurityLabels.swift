@@ -1,6 +1,6 @@
 /// The labels behind an identity, each with its source: `k8s:app=web`, `reserved:world`, `cidr:10.0.0.0/8`.
 public struct SecurityLabels: Sendable, Hashable {
-    /// A label's name; nil as a selector's source: any.
+    /// A label's name. A selector without a source means any source.
     public struct Key: Sendable, Hashable {
         public let source: String
         public let name: String
@@ -28,7 +28,7 @@ public struct SecurityLabels: Sendable, Hashable {
 
     public subscript(key: Key) -> String? { values[key] }
 
-    /// The value of a name of any source: the first in order of the sources.
+    /// Returns the value of a name from any source: the first in the order of the sources.
     func value(ofAnySource name: String) -> String? {
         if let value = values[Key(source: "k8s", name: name)] { return value }
         return values.filter { $0.key.name == name }.min { $0.key.source < $1.key.source }?.value

@@ -3,7 +3,7 @@ import KubeObjects
 /// Requirements on labels; an empty selector selects everything.
 public struct Selector: Sendable, Hashable {
     public struct Requirement: Sendable, Hashable {
-        /// Nil: any.
+        /// The label's source; nil: any.
         public let source: String?
         public let name: String
         public let test: LabelSelector.Operator
@@ -34,11 +34,11 @@ public struct Selector: Sendable, Hashable {
         requirements.insert(Requirement(source: source, name: name, test: test, values: values))
     }
 
-    // Names that Cilium gives these labels.
+    // The names that Cilium gives these labels.
     static let namespaceName = "io.kubernetes.pod.namespace"
     static let namespaceLabelPrefix = "io.cilium.k8s.namespace.labels."
 
-    /// Pods of a namespace.
+    /// Limits the selector to the pods of a namespace.
     mutating func require(namespace: String) { require("k8s", Self.namespaceName, .in, [namespace]) }
 
     static func reserved(_ name: String) -> Selector {
@@ -49,7 +49,7 @@ public struct Selector: Sendable, Hashable {
 }
 
 extension Selector {
-    /// A selector of NetworkPolicy: Kubernetes labels, each name behind a prefix.
+    /// Adds a selector of NetworkPolicy: Kubernetes labels, each of whose names gets a prefix.
     mutating func require(
         kubernetes selector: LabelSelector, prefix: String = "", at place: PolicyPlace
     ) throws(PolicyRefusal) {
@@ -60,7 +60,8 @@ extension Selector {
         }
     }
 
-    /// A selector of CiliumNetworkPolicy: a name may carry its source, as `k8s:app`, `any:app` or `reserved:host`.
+    /// Adds a selector of CiliumNetworkPolicy, in which a name may carry its source, like `k8s:app`, `any:app` or
+    /// `reserved:host`.
     mutating func require(cilium selector: LabelSelector, at place: PolicyPlace) throws(PolicyRefusal) {
         for (key, value) in selector.matchLabels {
             let (source, name) = Self.sourced(key)
@@ -74,7 +75,8 @@ extension Selector {
         }
     }
 
-    /// Whether it says itself which namespaces, or that it is not about pods: then the policy's own does not apply.
+    /// Says whether the selector itself names namespaces, or is not about pods. The policy's own namespace is not added
+    /// then.
     var namesItsNamespace: Bool {
         requirements.contains {
             $0.source == "reserved" || $0.name == Self.namespaceName

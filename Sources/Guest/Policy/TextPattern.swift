@@ -1,16 +1,16 @@
-/// A regular expression that the whole text must match: extended POSIX (IEEE 1003.1, 9.4) without back-references, and
-/// `\d`, `\w`, `\s` besides. Matching takes time in proportion to text and pattern, whatever they are.
+/// A regular expression that must match the whole text: extended POSIX (IEEE 1003.1, 9.4) without back-references, with
+/// `\d`, `\w` and `\s` in addition. The time to match is proportional to text and pattern, whatever they are.
 public struct TextPattern: Sendable, Hashable {
     public let source: String
     private let program: [Instruction]
 
     public static let lengthLimit = 1024
-    /// Instructions that a pattern may come to; repetitions count as often as they repeat.
+    /// The largest number of instructions that a pattern may become. A repetition counts as often as it repeats.
     static let programLimit = 4096
     static let repetitionLimit = 255
     static let depthLimit = 32
 
-    /// Why a text is no pattern.
+    /// The reason why a text is no pattern.
     public struct Mistake: Error, Sendable, Hashable, CustomStringConvertible {
         public let description: String
     }
@@ -70,7 +70,7 @@ public struct TextPattern: Sendable, Hashable {
         }
     }
 
-    /// Whether the whole text is of the pattern.
+    /// Says whether the pattern matches the whole text.
     public func matches(_ text: some Sequence<UInt8>) -> Bool {
         var current = States(count: program.count)
         var next = States(count: program.count)
@@ -88,7 +88,7 @@ public struct TextPattern: Sendable, Hashable {
 
     public func matches(_ text: String) -> Bool { matches(text.utf8) }
 
-    /// Adds all that is reached without reading anything.
+    /// Adds all states that are reached without reading a byte.
     private func follow(_ start: Int, into states: inout States) {
         var pending = [start]
         while let index = pending.popLast() {
@@ -104,11 +104,11 @@ public struct TextPattern: Sendable, Hashable {
         }
     }
 
-    /// Where the matcher may be.
+    /// The states in which the matcher may be.
     private struct States {
         private var seen: [Bool]
         private var marked: [Int] = []
-        /// Those that read an octet next.
+        /// The states that read a byte next.
         var octets: [Int] = []
         var isMatch = false
 
@@ -133,7 +133,7 @@ public struct TextPattern: Sendable, Hashable {
     public func hash(into hasher: inout Hasher) { hasher.combine(source) }
 }
 
-/// A set of octets.
+/// A set of bytes.
 struct OctetSet: Sendable, Hashable {
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 

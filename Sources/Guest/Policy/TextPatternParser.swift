@@ -1,14 +1,14 @@
-/// A pattern's parts.
+/// The parts of a regular expression.
 indirect enum TextPatternNode: Sendable {
     case empty
     case octet(OctetSet)
     case sequence([TextPatternNode])
     case either(TextPatternNode, TextPatternNode)
-    /// No upper bound: nil.
+    /// A repetition; `most` is nil without an upper bound.
     case repeated(TextPatternNode, least: Int, most: Int?)
 }
 
-/// Reads a pattern from left to right.
+/// Parses a pattern from left to right.
 struct TextPatternParser {
     private let text: [UInt8]
     private var position = 0
@@ -19,7 +19,7 @@ struct TextPatternParser {
     init(_ text: [UInt8]) { self.text = text }
 
     mutating func parse() throws(Mistake) -> TextPatternNode {
-        // The whole text is meant anyhow.
+        // An anchor changes nothing, since the whole text must match anyway.
         if next == UInt8(ascii: "^") { position += 1 }
         let node = try alternatives()
         if position < text.count { throw mistake("\")\" without \"(\"") }
@@ -152,7 +152,7 @@ struct TextPatternParser {
         "print": OctetSet(0x20...0x7E), "graph": OctetSet(0x21...0x7E), "cntrl": OctetSet(0x00...0x1F, 0x7F...0x7F),
     ]
 
-    /// After `[`.
+    /// Parses a bracket expression, after its `[`.
     private mutating func bracket() throws(Mistake) -> OctetSet {
         let isInverted = take("^")
         var set = OctetSet()
@@ -187,7 +187,7 @@ struct TextPatternParser {
         }
     }
 
-    /// At `[:`.
+    /// Parses a named class, at its `[:`.
     private mutating func namedClass() throws(Mistake) -> OctetSet {
         let start = position + 2
         var end = start

@@ -4,9 +4,11 @@ import NIOPosix
 import NetAddress
 import Policy
 
-/// The connection with the client: requests come in one at a time, are judged, and go on to the server or are answered.
+/// The connection with the client. Requests arrive one at a time and are judged. Each is passed to the server or
+/// answered here.
 final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
-    // Unchecked: this handler, the server's side and every callback run on the one event loop of the client's channel.
+    // This is unchecked because this handler, the server's side and every callback run on the one event loop of the
+    // client's channel.
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
@@ -16,10 +18,10 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var server: Server = .none
     private var request = Request.none
-    /// The response's head was written; nothing else may begin.
+    /// The head of a response was written, so no other response may begin.
     private var isAnswering = false
     private var endsAfterResponse = false
-    /// The last response is on its way out; the connection ends when it is.
+    /// The last response is being written. The connection ends after it.
     private var isEnding = false
     private var headTimer: Scheduled<Void>?
 
@@ -29,7 +31,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         case connected(any Channel)
     }
 
-    /// How far the request is that is being answered.
+    /// How far the request that is being answered has come.
     private enum Request { case none, passing, refused, passed }
 
     private static let limits: NIOHTTPDecoderLimitConfiguration = {
@@ -44,7 +46,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         on channel: any Channel, _ settings: RequestProxy.Settings, _ judge: @escaping RequestProxy.Judge
     ) throws {
         var encoding = HTTPResponseEncoder.Configuration()
-        // The server's own framing goes through as it is.
+        // The server's own framing is passed on unchanged.
         encoding.automaticallySetFramingHeaders = false
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(IdleStateHandler(allTimeout: settings.idleTimeout))
@@ -104,14 +106,14 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         pass(.head(RequestHeadCheck.forwarded(head)), context)
     }
 
-    /// 403, after which the connection lives on. The body, if there is one, is read and thrown away.
+    /// Answers 403 and keeps the connection. A body is read and thrown away.
     private func refuse(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         request = .refused
         isAnswering = true
         write(.forbidden, "Access denied", keepsAlive: head.isKeepAlive, version: head.version, context)
     }
 
-    /// Answers for the proxy itself, and ends the connection.
+    /// Sends an answer of the proxy's own, and ends the connection.
     private func answer(_ status: HTTPResponseStatus, _ text: String, _ context: ChannelHandlerContext) {
         guard !isAnswering else { return end(context) }
         isAnswering = true
@@ -184,7 +186,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// Under the client's address, and its port unless that is in use between the two.
+    /// Connects under the client's address, and its port unless the same two ends use that already.
     private func connect(_ context: ChannelHandlerContext, from port: UInt16) {
         let bound = context.loopBound
         do {
@@ -206,7 +208,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
                         .channelOption(SocketOptions.mark, value: .init(settings.mark))
                 }
             }
-            // A test's proxy has its servers and clients on the loopback.
+            // In a test, the proxy, its servers and its clients are all on the loopback interface.
             if settings.fixedServer == nil || settings.side.isClient {
                 bootstrap = bootstrap.bind(
                     to: try SocketAddress(ipAddress: connection.client.description, port: Int(port)))
@@ -225,7 +227,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
             return
         }
         guard case .connecting(let waiting) = server else {
-            // The client is gone meanwhile.
+            // The client has gone in the meantime.
             if case .success(let channel) = result { channel.close(promise: nil) }
             return
         }
@@ -246,7 +248,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         }
     }
 
-    /// Takes octets from the client, or leaves them to its window.
+    /// Reads from the client, or stops reading so that TCP's window holds the client back.
     func reads(_ flag: Bool, _ context: ChannelHandlerContext) {
         context.channel.setOption(ChannelOptions.autoRead, value: flag).whenFailure { _ in }
         if flag { context.read() }
@@ -264,7 +266,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
                 return
             }
             isAnswering = true
-            // What has no length of its own ends with its connection.
+            // A response without a length ends with its connection.
             if !head.isKeepAlive || head.isDelimitedByClose { endsAfterResponse = true }
             var head = head
             RequestHeadCheck.stripHops(&head.headers, version: head.version, keepsAlive: !endsAfterResponse)
@@ -272,7 +274,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         case .body(let buffer):
             context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
         case .end:
-            // An answer before the request's end: what comes of it yet is nobody's.
+            // The answer came before the end of the request. The rest of the request then has no receiver.
             if request == .passing { endsAfterResponse = true }
             request = .none
             finish(context)
@@ -281,7 +283,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
 
     func receivedAll() { context?.flush() }
 
-    /// The server's connection is over.
+    /// Called when the connection with the server is over.
     func serverEnded(_ isMalformed: Bool) {
         guard let context else { return }
         server = .none
@@ -311,7 +313,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed = event {
-            // It waits for its answer, or is done.
+            // If the client waits for an answer, the connection ends after that.
             if request == .none, !isAnswering { end(context) } else { endsAfterResponse = true }
             return
         }
@@ -336,7 +338,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
 }
 
 extension HTTPResponseHead {
-    /// RFC 9112, section 6.3, rule 8. Whether the request was HEAD makes no difference to what is safe.
+    /// RFC 9112, section 6.3, rule 8. It is safe to apply it to the answer to a HEAD request, too.
     fileprivate var isDelimitedByClose: Bool {
         !headers.contains(name: "content-length") && !headers.contains(name: "transfer-encoding")
             && status != .noContent && status != .notModified

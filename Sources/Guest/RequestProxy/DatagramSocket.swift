@@ -5,7 +5,7 @@ import NetAddress
     import Glibc
 #endif
 
-/// A UDP socket over IPv4 that may have addresses of others; closed with its last reference.
+/// A UDP socket over IPv4 that may use foreign addresses. It is closed with its last reference.
 final class DatagramSocket: Sendable {
     struct Address: Sendable, Hashable {
         let address: IPv4Address
@@ -15,7 +15,7 @@ final class DatagramSocket: Sendable {
     struct Datagram {
         let bytes: [UInt8]
         let source: Address
-        /// Where it was sent to; nil unless `receiveDestinations` was called.
+        /// The address that it was sent to; nil unless `receiveDestinations` was called.
         let destination: Address?
     }
 
@@ -27,11 +27,12 @@ final class DatagramSocket: Sendable {
     private let file: FileDescriptor
     var descriptor: Int32 { file.rawValue }
 
-    /// Non-blocking.
+    /// Creates a non-blocking socket.
     ///
     /// - Parameters:
-    ///   - isTransparent: may have any address; needs CAP_NET_ADMIN.
-    ///   - sharesAddress: also one that is in use. Not where the kernel is to choose a port.
+    ///   - isTransparent: The socket may use any address. This needs CAP_NET_ADMIN.
+    ///   - sharesAddress: The socket may use an address that is in use. Do not set this if the kernel is to choose the
+    ///     port.
     init(isTransparent: Bool, sharesAddress: Bool = false) throws(SystemError) {
         let type = Int32(SOCK_DGRAM.rawValue | UInt32(SOCK_CLOEXEC.rawValue) | UInt32(SOCK_NONBLOCK.rawValue))
         file = FileDescriptor(owning: try check("socket", "udp") { socket(AF_INET, type, 0) })
@@ -46,7 +47,7 @@ final class DatagramSocket: Sendable {
         }
     }
 
-    /// Datagrams come with the address that they were sent to.
+    /// Makes every datagram come with the address that it was sent to.
     func receiveDestinations() throws(SystemError) { try set(Int32(IPPROTO_IP), Self.originalDestination, 1) }
 
     /// SO_MARK
@@ -75,7 +76,7 @@ final class DatagramSocket: Sendable {
         return Address(address)
     }
 
-    /// To the address that it is connected with.
+    /// Sends to the connected address.
     func send(_ bytes: [UInt8]) throws(SystemError) {
         try check("send", "udp") { Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
     }
@@ -88,13 +89,13 @@ final class DatagramSocket: Sendable {
         }
     }
 
-    /// The next datagram.
+    /// Returns the next datagram.
     ///
-    /// - Throws: `EAGAIN` when there is none, and what ICMP told of a connected one.
+    /// - Throws: `EAGAIN` if there is none, or the error that ICMP reported for a connected socket.
     func receive() throws(SystemError) -> Datagram {
         var source = sockaddr_in()
         var bytes = [UInt8](repeating: 0, count: Self.bufferBytes)
-        // Room for one control message with an address: 16 octets of header, 16 of sockaddr_in.
+        // There is room for one control message with an address: a header of 16 bytes and a sockaddr_in of 16 bytes.
         var control = [UInt64](repeating: 0, count: 16)
         var controlBytes = 0
         let count = try check("recvmsg", "udp") {
@@ -123,7 +124,7 @@ final class DatagramSocket: Sendable {
             bytes: bytes, source: Address(source), destination: Self.destination(control, controlBytes))
     }
 
-    /// The address in a control message IP_ORIGDSTADDR (cmsg(3)): length, level, type, then the address.
+    /// Reads the address from a control message IP_ORIGDSTADDR (cmsg(3)): length, level, type, then the address.
     private static func destination(_ control: [UInt64], _ count: Int) -> Address? {
         control.withUnsafeBytes { bytes in
             guard count >= 32, bytes.count >= 32, bytes.load(as: Int.self) >= 32,

@@ -7,7 +7,8 @@ import Policy
     import Glibc
 #endif
 
-/// DNS over UDP: one socket that gets what pods send, whatever server they call, and one for each question under way. One thread.
+/// DNS over UDP: one socket that gets what pods send, whatever server they call, and one for each question under way.
+/// One thread.
 final class NameDatagrams: Sendable {
     private let settings: NameProxy.Settings
     private let desk: NameDesk

@@ -5,11 +5,11 @@ import NIOPosix
 public import NetAddress
 public import Policy
 
-/// What DNS answered a pod of the node.
+/// An answer that DNS gave to a pod of the node.
 public struct NameAnswer: Sendable, Hashable {
-    /// The name that was asked for: lower case, without the last dot.
+    /// The name that was asked for, in lower case and without a final dot.
     public let name: String
-    /// Its addresses, also by way of aliases, with the seconds that each may be kept.
+    /// Its addresses, including those found through aliases, with the seconds for which each may be kept.
     public let addresses: [Address]
     public let connection: ProxiedConnection
 
@@ -23,36 +23,39 @@ public struct NameAnswer: Sendable, Hashable {
     }
 }
 
-/// A transparent proxy for DNS (RFC 1035, RFC 7766) over UDP and TCP, for the questions that pods of the node ask. Names that may
-/// not be asked for are answered with REFUSED (or NXDOMAIN); all others go to the server that was called, under the pod's address and a port of
-/// the proxy's own. What comes back is told before the pod gets it.
+/// A transparent proxy for DNS (RFC 1035, RFC 7766) over UDP and TCP, for the queries of the node's pods. A query for a
+/// forbidden name is answered with REFUSED (or NXDOMAIN). Any other is passed to the server that was called, under the
+/// pod's address and a port of the proxy's own. An answer is reported before the pod gets it.
 ///
-/// Octets pass as they are: the proxy answers for itself only to refuse, to a query that cannot be read (FORMERR), to other
-/// operations than queries (NOTIMP), and when what it learned cannot be made to hold (SERVFAIL). An answer that is none to the
-/// question is dropped.
+/// Messages pass unchanged. The proxy gives answers of its own only to refuse, to a query that cannot be read
+/// (FORMERR), to operations other than queries (NOTIMP), and if what it learned cannot be put into force (SERVFAIL). A
+/// message from the server that does not answer the query is dropped.
 public final class NameProxy: Sendable {
-    /// Whether a name may be asked for; on the proxy's threads.
+    /// Says whether a name may be asked for. It is called on the proxy's threads.
     public typealias Judge = @Sendable (_ name: String, ProxiedConnection, PortProtocol) -> Bool
-    /// Takes over what was answered, before the pod has it; an error is the pod's SERVFAIL. On the proxy's threads.
+    /// Takes over an answer before the pod gets it. If it throws, the pod gets SERVFAIL. It is called on the proxy's
+    /// threads.
     public typealias Learner = @Sendable (NameAnswer) throws -> Void
 
     public struct Settings: Sendable {
-        /// Preferred, of both protocols, so that a restart finds its packets; another one when it is taken.
+        /// The preferred port for both protocols, so that packets find the proxy again after a restart. If it is taken,
+        /// another one is used.
         public var port: UInt16 = 10_502
         public var own: OwnConnections
-        /// Of the sockets towards pods.
+        /// The mark on packets to pods.
         public var mark: UInt32
-        /// Questions under way over UDP; more are dropped, and asked again by their resolvers.
+        /// The largest number of UDP queries that wait for an answer. Further ones are dropped, and their resolvers ask
+        /// again.
         public var questionLimit = 512
-        /// TCP connections at once; more are refused.
+        /// The largest number of TCP connections. Further ones are refused.
         public var connectionLimit = 128
-        /// What is answered to a question for a name that may not be asked for.
+        /// The answer to a query for a name that may not be asked for.
         public var refusal = DNSCode.refused
-        /// Seconds after which a question over UDP has no answer.
+        /// The seconds after which a UDP query counts as unanswered.
         public var patience = 10
-        /// Silence that ends a TCP connection.
+        /// A TCP connection ends after this time of silence.
         public var idleTimeout = TimeAmount.seconds(30)
-        /// Called instead of the server that the client called; needs no privilege. For tests.
+        /// For tests: the server to call instead of the one that the client called. It needs no privilege.
         public var fixedServer: (address: NetAddress.IPv4Address, port: UInt16)?
 
         public init(mark: UInt32, own: OwnConnections) {
@@ -61,15 +64,15 @@ public final class NameProxy: Sendable {
         }
     }
 
-    /// Where it listens, on 127.0.0.1, UDP and TCP.
+    /// The port on which it listens, on 127.0.0.1, for UDP and TCP.
     public let port: UInt16
     private let datagrams: NameDatagrams
     private let channel: any Channel
     private let group: MultiThreadedEventLoopGroup
 
-    /// Listens.
+    /// Starts to listen.
     ///
-    /// - Throws: `SystemError` or `IOError` with the errno of what was refused.
+    /// - Throws: `SystemError` or `IOError` with the errno of the call that was refused.
     public init(_ settings: Settings, judge: @escaping Judge, learn: @escaping Learner) throws {
         let desk = NameDesk(judge: judge, learn: learn, refusal: settings.refusal)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -84,13 +87,13 @@ public final class NameProxy: Sendable {
         datagrams.start()
     }
 
-    /// Ends all questions and connections.
+    /// Ends all queries and connections.
     public func stop() {
         datagrams.stop()
         try? group.syncShutdownGracefully()
     }
 
-    /// Both protocols on one port.
+    /// Listens for both protocols on one port.
     private static func listen(
         _ settings: Settings, _ desk: NameDesk, _ group: MultiThreadedEventLoopGroup
     ) throws -> (NameDatagrams, any Channel) {
@@ -105,18 +108,18 @@ public final class NameProxy: Sendable {
     }
 }
 
-/// What is done with messages, whichever way they come.
+/// Handles messages, however they arrive.
 struct NameDesk: Sendable {
     let judge: NameProxy.Judge
     let learn: NameProxy.Learner
     let refusal: DNSCode
 
     enum Query {
-        /// Goes to the server.
+        /// The query goes to the server.
         case pass(DNSQuestion)
-        /// The proxy's own answer.
+        /// The proxy answers with these bytes.
         case answer([UInt8])
-        /// Nothing comes of it.
+        /// The message is ignored.
         case ignore
     }
 
@@ -132,7 +135,7 @@ struct NameDesk: Sendable {
         }
     }
 
-    /// What the pod gets; nil when the message is no answer to the question.
+    /// Returns what the pod gets, or nil if the message does not answer the query.
     func answer(_ message: [UInt8], to question: DNSQuestion, _ connection: ProxiedConnection) -> [UInt8]? {
         guard let answer = DNSAnswer(message), answer.id == question.id, answer.question.name == question.name,
             answer.question.type == question.type, answer.question.class == question.class

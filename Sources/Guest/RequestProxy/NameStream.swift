@@ -3,7 +3,8 @@ import NIOCore
 import NIOPosix
 import Policy
 
-/// DNS over TCP: a pod's connection, and the proxy's own to the server. Messages are preceded by their length (RFC 7766, section 8).
+/// DNS over TCP: a pod's connection, and the proxy's own to the server. Messages are preceded by their length (RFC
+/// 7766, section 8).
 final class NameStream: ChannelInboundHandler, @unchecked Sendable {
     // Unchecked: this handler, the server's and every callback run on the one event loop of the client's channel.
     typealias InboundIn = ByteBuffer

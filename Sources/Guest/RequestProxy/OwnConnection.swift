@@ -1,13 +1,15 @@
 import NIOCore
 
-/// Tells of a connection between the choice of its port and its first packet, and when it has ended.
+/// Reports one of the proxy's connections after its port is chosen and before its first packet, and again when it has
+/// ended.
 final class OwnConnection: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let own: OwnConnections
 
-    /// Does nothing on the server's side, whose connections the datapath sees itself.
+    /// Installs the handler. It does nothing for a proxy at the server's node, as the datapath sees those connections
+    /// itself.
     static func install(on channel: any Channel, _ side: ProxySide) throws {
         guard case .client(let own) = side else { return }
         try channel.pipeline.syncOperations.addHandler(OwnConnection(own), position: .first)

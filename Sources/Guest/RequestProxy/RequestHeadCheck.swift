@@ -1,9 +1,9 @@
 import NIOHTTP1
 import Policy
 
-/// Checks a request's head before a policy judges it, and prepares the head that goes on to the server. All of it is pure.
+/// Checks what the head of a request says to a policy and to the next reader. It is pure.
 enum RequestHeadCheck {
-    /// Says why the proxy and the server could understand the head differently. Nil when it has one meaning only.
+    /// Returns why the head could mean one thing here and another at the server, or nil if it has only one meaning.
     static func mistake(_ head: HTTPRequestHead) -> String? {
         guard head.version == .http1_1 || head.version == .http1_0 else { return "HTTP/1.0 and HTTP/1.1 only" }
         if head.headers["host"].count > 1 { return "several Host headers" }
@@ -22,10 +22,10 @@ enum RequestHeadCheck {
         return pathMistake(Array(head.uri.utf8))
     }
 
-    /// Says why a server could take the target for another path than the one that the policy sees.
+    /// Checks the path. A server may read `/a/../b` as `/b`, and a policy that allows `/a/.*` must not let that through.
     ///
-    /// Many servers take `/a/../b` for `/b`, and a policy that allows `/a/.*` must not let it through. Some cut a segment's
-    /// parameters first (`/a/..;x/b`, RFC 3986 section 3.3), and some decode the path twice (`/a/%252e%252e/b`).
+    /// Some servers cut a segment's parameters first (`/a/..;x/b`, RFC 3986 section 3.3), and some decode the path twice
+    /// (`/a/%252e%252e/b`).
     private static func pathMistake(_ target: [UInt8]) -> String? {
         guard target.first == UInt8(ascii: "/") else { return "the target is no path" }
         guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
@@ -83,7 +83,7 @@ enum RequestHeadCheck {
             headers: head.headers.map { ($0.name, $0.value) })
     }
 
-    /// The head as it goes on to the server.
+    /// Returns the head as it is passed to the server.
     static func forwarded(_ head: HTTPRequestHead) -> HTTPRequestHead {
         var head = head
         let keepsAlive = head.isKeepAlive
@@ -91,8 +91,8 @@ enum RequestHeadCheck {
         return head
     }
 
-    /// Removes the headers that are about one connection only (RFC 9110, section 7.6.1) or ask for another protocol on it,
-    /// and says whether this connection stays open.
+    /// Removes headers that are about this connection only (RFC 9110, section 7.6.1), and those that ask for another
+    /// protocol on it.
     static func stripHops(_ headers: inout HTTPHeaders, version: HTTPVersion, keepsAlive: Bool) {
         for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
             headers.remove(name: name)

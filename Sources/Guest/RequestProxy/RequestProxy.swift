@@ -4,7 +4,7 @@ import NIOPosix
 public import NetAddress
 public import Policy
 
-/// A connection through the proxy, as client and server see it: the proxy has an address of its own in neither.
+/// A connection through the proxy as the client and the server see it. The proxy's own address appears to neither.
 public struct ProxiedConnection: Sendable, Hashable {
     public let client: IPv4Address
     public let clientPort: UInt16
@@ -19,19 +19,23 @@ public struct ProxiedConnection: Sendable, Hashable {
     }
 }
 
-/// Whose requests a proxy reads.
+/// The side whose requests a proxy reads.
 public enum ProxySide: Sendable {
-    /// Those that come to a pod of the node: the server is called under the client's address and, unless it is taken, port.
+    /// Requests that come to a pod of the node. The server is called under the client's address and, unless it is
+    /// taken, the client's port.
     case server
-    /// Those that a pod of the node sends: the server is called under the pod's address and a port of the proxy's own.
+    /// Requests that a pod of the node sends. The server is called under the pod's address and a port of the proxy's
+    /// own.
     case client(OwnConnections)
 }
 
-/// Told of the connections that a proxy opens under a pod's address and a port of its own, so that what comes back is known.
+/// Is informed of connections that a proxy opens under a pod's address and a port of its own, so that the datapath
+/// knows what returns.
 public struct OwnConnections: Sendable {
-    /// Called with the proxy's connection and its IP protocol number before its first packet; an error ends it.
+    /// Called with the proxy's connection and its IP protocol number before the first packet. If it throws, the
+    /// connection ends.
     public var willOpen: @Sendable (ProxiedConnection, UInt8) throws -> Void
-    /// Called when it is over.
+    /// Called when the connection is over.
     public var hasEnded: @Sendable (ProxiedConnection, UInt8) -> Void
 
     public init(
@@ -43,42 +47,44 @@ public struct OwnConnections: Sendable {
     }
 }
 
-/// A transparent proxy for HTTP/1.1 (RFC 9112) in the node's own network namespace. It listens under any address, answers what
-/// may not pass with 403, and calls the server under the client's address for what may.
+/// A transparent proxy for HTTP/1.1 (RFC 9112) in the node's own network namespace. It listens for any address. It
+/// answers a forbidden request with 403, and passes any other to the server under the client's address.
 ///
-/// What two readers could understand differently is answered with 400 and ends the connection: contradicting lengths, targets
-/// that are no path, paths with dot segments. Connections are not upgraded.
+/// A request that two readers could understand differently is answered with 400 and ends the connection: contradicting
+/// lengths, targets that are no path, paths with dot segments. Connections are not upgraded.
 public final class RequestProxy: Sendable {
-    /// Whether a request may pass; asked on the proxy's thread, for every request.
+    /// Says whether a request may pass. It is called on the proxy's thread for every request.
     public typealias Judge = @Sendable (RequestFacts, ProxiedConnection) -> Bool
 
     public struct Settings: Sendable {
-        /// Preferred, so that a restart finds its packets; another one when it is taken.
+        /// The preferred port, so that packets find the proxy again after a restart. If it is taken, another one is
+        /// used.
         public var port: UInt16 = 10_500
         public var side = ProxySide.server
-        /// Of the sockets towards the pod whose requests are read: what they send was.
+        /// The mark on packets to the pod whose requests are read. It says that they were checked.
         public var mark: UInt32
-        /// Connections at once; more are refused.
+        /// The largest number of connections. Further ones are refused.
         public var connectionLimit = 1024
         public var connectTimeout = TimeAmount.seconds(5)
-        /// Both ways silent for so long.
+        /// A connection ends when both directions are silent for this long.
         public var idleTimeout = TimeAmount.minutes(60)
-        /// From a connection's first octet, or the last request's end, to a whole head.
+        /// The time for a whole head to arrive, from the connection's first byte or the end of the previous request.
         public var headTimeout = TimeAmount.seconds(60)
-        /// Called instead of the address that the client called, under the proxy's own; needs no privilege. For tests.
+        /// For tests: the server to call instead of the one that the client called, under the proxy's own address. It
+        /// needs no privilege.
         public var fixedServer: (address: NetAddress.IPv4Address, port: UInt16)?
 
         public init(mark: UInt32) { self.mark = mark }
     }
 
-    /// Where it listens, on 127.0.0.1.
+    /// The port on which it listens, on 127.0.0.1.
     public let port: UInt16
     private let channel: any Channel
     private let group: MultiThreadedEventLoopGroup
 
-    /// Listens.
+    /// Starts to listen.
     ///
-    /// - Throws: `IOError` with the errno of what was refused.
+    /// - Throws: `IOError` with the errno of the call that was refused.
     public init(_ settings: Settings, judge: @escaping Judge) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.group = group
@@ -98,7 +104,7 @@ public final class RequestProxy: Sendable {
             if settings.fixedServer == nil {
                 bootstrap = bootstrap.serverChannelOption(SocketOptions.transparent, value: 1)
                 if case .client = settings.side {
-                    // Connections take it over from their listener.
+                    // Connections inherit it from their listener.
                     bootstrap = bootstrap.serverChannelOption(SocketOptions.mark, value: .init(settings.mark))
                 }
             }
@@ -133,7 +139,7 @@ enum ProxyError: Error, CustomStringConvertible {
     }
 }
 
-/// Socket options that NIO has no name for.
+/// Socket options for which NIO has no name.
 enum SocketOptions {
     /// `IP_TRANSPARENT`, `SO_MARK` (linux/in.h, asm-generic/socket.h).
     static let transparent = ChannelOptions.Types.SocketOption(level: .ip, name: .init(rawValue: 19))

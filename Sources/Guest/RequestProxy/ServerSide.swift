@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// The connection with the server: its answers go to the client's side, on the same thread.
+/// The connection with the server. It passes answers to the client's side, on the same thread.
 final class ServerSide: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
 
@@ -10,7 +10,7 @@ final class ServerSide: ChannelInboundHandler {
 
     static func install(on channel: any Channel, client context: ChannelHandlerContext, _ client: ClientSide) throws {
         var encoding = HTTPRequestEncoder.Configuration()
-        // The client's own framing, which the decoder has checked.
+        // The client's own framing is passed on. The decoder has checked it.
         encoding.automaticallySetFramingHeaders = false
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTPRequestEncoder(configuration: encoding))

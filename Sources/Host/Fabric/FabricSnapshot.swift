@@ -79,6 +79,11 @@ public struct RuleStanding: Sendable, Hashable {
 
     public let interfaceID: String
     public let state: State
+
+    public init(interfaceID: String, state: State) {
+        self.interfaceID = interfaceID
+        self.state = state
+    }
 }
 
 /// Counters of the fabric since its start.

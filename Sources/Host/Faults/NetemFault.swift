@@ -1,6 +1,7 @@
 import Lab
 import NodeProtocol
 import Scenario
+import ScenarioReading
 
 /// Impairs what leaves a node by delay, loss, corruption, duplication and reordering: tc-netem(8) at the root of one of
 /// its interfaces.

@@ -2,6 +2,7 @@ import Fabric
 import Lab
 import NetAddress
 import Scenario
+import ScenarioReading
 
 /// Removes a rule of a security group, or adds one, at the interfaces of all nodes or of some.
 struct SecurityGroupRuleFault: Fault {
@@ -136,7 +137,9 @@ struct SecurityGroupRuleFault: Fault {
         }
     }
 
-    func effect() async throws -> Proof { try await proof(that: removes ? .absent : .inForce) }
+    func effect() async throws -> Proof {
+        try await proof(that: removes ? .absent : .inForce, mustCarryGroup: true)
+    }
 
     func heal() async throws {
         if removes {
@@ -150,18 +153,28 @@ struct SecurityGroupRuleFault: Fault {
 
     func gone() async throws -> Proof { try await proof(that: removes ? .inForce : .absent) }
 
-    /// Reads from the kernel whether the rule stands so on every interface of the nodes that carries its group. A rule of
-    /// its name with another direction, peer, protocol or ports is neither in force nor absent.
-    private func proof(that wanted: RuleStanding.State) async throws -> Proof {
+    /// Compares the rule in the kernel with what is wanted, on every interface of the nodes that carries its group. A
+    /// rule of its name with another direction, peer, protocol or ports is neither in force nor absent.
+    ///
+    /// - Parameter mustCarryGroup: a node that carries the group nowhere proves nothing, though it lacks the rule too.
+    private func proof(that wanted: RuleStanding.State, mustCarryGroup: Bool = false) async throws -> Proof {
         var lines: [String] = []
         var holds = true
         for node in nodes {
             let standings = try await cluster.fabric.standing(of: rule, group: group, node: node)
-            holds = holds && standings.allSatisfy { $0.state == wanted } && (wanted == .absent || !standings.isEmpty)
+            holds = holds && Self.holds(standings, wanted, mustCarryGroup: mustCarryGroup)
             lines.append(
-                "nftables \(Self.words(standings)) rule \(group)/\(rule.name) for the interface of \(node)")
+                standings.isEmpty
+                    ? "no interface of \(node) carries security group \(group)"
+                    : "nftables \(Self.words(standings)) rule \(group)/\(rule.name) for the interface of \(node)")
         }
         return Proof(holds, lines)
+    }
+
+    /// Whether the rule stands as wanted on all of a node's interfaces that carry the group; there may be none.
+    static func holds(_ standings: [RuleStanding], _ wanted: RuleStanding.State, mustCarryGroup: Bool) -> Bool {
+        if standings.isEmpty { return wanted == .absent && !mustCarryGroup }
+        return standings.allSatisfy { $0.state == wanted }
     }
 
     /// `has`, for a report. What differs is told before what lacks.

@@ -38,7 +38,8 @@ public struct KubeProxyRules: Sendable, Hashable {
     /// The jumps of a real kube-proxy, in the order in which it inserts them.
     public static let jumps: [Jump] = [
         jump(
-            "filter", "INPUT", "kubernetes externally-visible service portals", to: "KUBE-EXTERNAL-SERVICES", new: true),
+            "filter", "INPUT", "kubernetes externally-visible service portals", to: "KUBE-EXTERNAL-SERVICES",
+            new: true),
         jump(
             "filter", "FORWARD", "kubernetes externally-visible service portals", to: "KUBE-EXTERNAL-SERVICES",
             new: true),

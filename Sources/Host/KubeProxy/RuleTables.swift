@@ -19,10 +19,11 @@ struct RuleTables {
     mutating func base() {
         let mark = KubeProxyRules.masqueradeMark
         filterRules += [
-            "-A KUBE-FIREWALL -m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 ! -s 127.0.0.0/8"
-                + " -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP",
+            "-A KUBE-FIREWALL -m comment --comment \"block incoming localnet connections\""
+                + " -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP",
             "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP",
-            "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark \(mark)/\(mark) -j ACCEPT",
+            "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\""
+                + " -m mark --mark \(mark)/\(mark) -j ACCEPT",
             "-A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" -m conntrack"
                 + " --ctstate RELATED,ESTABLISHED -j ACCEPT",
         ]
@@ -30,7 +31,8 @@ struct RuleTables {
             "-A KUBE-MARK-MASQ -j MARK --or-mark \(mark)",
             "-A KUBE-POSTROUTING -m mark ! --mark \(mark)/\(mark) -j RETURN",
             "-A KUBE-POSTROUTING -j MARK --xor-mark \(mark)",
-            "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE --random-fully",
+            "-A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\""
+                + " -j MASQUERADE --random-fully",
         ]
     }
 

@@ -1,6 +1,7 @@
+import Observations
+import Readings
 import AgentAPI
 import NodeProtocol
-import Readings
 import Scenario
 
 extension Cluster {

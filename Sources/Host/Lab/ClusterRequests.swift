@@ -1,5 +1,6 @@
-import NodeProtocol
+import Observations
 import Readings
+import NodeProtocol
 
 extension Cluster {
     /// The requests of a plan that the endpoints of a node, or the cloud's hosts, are to send; each is named by its

@@ -12,21 +12,15 @@ public enum NodeTrial {
         /// Kernel parameters that this kernel needs under the accelerator in use.
         public var parameters: [String]
         public var memoryMiB: Int
-        public var processors: Int
         /// The directory that keeps QEMU's capabilities between labs.
         public var capabilitiesCache: String
         /// The absolute path of a program in the node, and its arguments.
         public var command: [String]
         /// The time in seconds that the boot may take, and the program, too.
         public var seconds: Double
-        /// The path of the userland disk, when the program needs it.
-        public var userlandPath: String?
-        /// Texts that the program reads, by paths below `/run` in the node; they need the userland disk.
-        public var files: [String: String]
         public init(
             node: String, kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
-            memoryMiB: Int, capabilitiesCache: String, command: [String], seconds: Double,
-            processors: Int = 1, userlandPath: String? = nil, files: [String: String] = [:]
+            memoryMiB: Int, capabilitiesCache: String, command: [String], seconds: Double
         ) {
             self.node = node
             self.kernelPath = kernelPath
@@ -34,12 +28,9 @@ public enum NodeTrial {
             self.accelerator = accelerator
             self.parameters = parameters
             self.memoryMiB = memoryMiB
-            self.processors = processors
             self.capabilitiesCache = capabilitiesCache
             self.command = command
             self.seconds = seconds
-            self.userlandPath = userlandPath
-            self.files = files
         }
     }
 
@@ -62,14 +53,13 @@ public enum NodeTrial {
             directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: directory,
             boot: .init(
                 kernelPath: request.kernelPath, initrdPath: request.initrdPath, accelerator: request.accelerator,
-                parameters: request.parameters, userlandPath: request.userlandPath))
+                parameters: request.parameters))
         let plan = LabPlan.Node(
             name: request.node, address: "", mac: "", tap: "", interfaceID: "", podCIDR: "")
         let node = ClusterNode(
             plan: plan,
             machine: hypervisor.machine(
-                named: request.node, index: 1, memoryMiB: request.memoryMiB, processors: request.processors,
-                interfaces: [])
+                named: request.node, index: 1, memoryMiB: request.memoryMiB, interfaces: [])
         ) { _, _ in }
         let clock = ContinuousClock()
         let started = clock.now
@@ -77,9 +67,6 @@ public enum NodeTrial {
         let booted = clock.now
         guard let runtime = await node.state.runtime else {
             throw LabError(.boot, "\(request.node): the runtime has not answered", lastLines: node.consoleTail(20))
-        }
-        for (path, text) in request.files.sorted(by: { $0.key < $1.key }) {
-            try await write(text, to: path, on: node, seconds: request.seconds)
         }
         let reply: NodeReply
         do {
@@ -99,16 +86,5 @@ public enum NodeTrial {
         return Outcome(
             kernel: runtime.kernel, bootSeconds: (booted - started) / .seconds(1),
             runSeconds: (ended - booted) / .seconds(1), executed: executed)
-    }
-
-    /// Programs of the userland disk have the node's `/run`.
-    private static func write(_ text: String, to path: String, on node: ClusterNode, seconds: Double) async throws {
-        let script = #"mkdir -p "${1%/*}" && cat > "$1""#
-        let command = PodExec(
-            pod: nil, arguments: ["sh", "-c", script, "sh", path], input: text, deadlineMillis: Int(seconds * 1000))
-        let reply = try await node.call(.podExec(command), within: .seconds(seconds + 5))
-        guard case .executed(let ended) = reply, ended.status == 0 else {
-            throw LabError(.request, "\(node.name) did not take the file \(path)")
-        }
     }
 }

@@ -163,8 +163,8 @@ struct DebianArchive: DebianPackageSource {
         """
     }
 
-    /// Settings of apt.conf(5) with which an archive is taken only when it is signed by one of the keyring's keys. The host's
-    /// own settings may say otherwise; these are read after them.
+    /// Settings of apt.conf(5) with which an archive is taken only when it is signed by one of the keyring's keys. The
+    /// host's own settings may say otherwise; these are read after them.
     static let signatures = [
         "APT::Get::AllowUnauthenticated \"false\";", "Acquire::AllowInsecureRepositories \"false\";",
         "Acquire::AllowWeakRepositories \"false\";", "Acquire::AllowDowngradeToInsecureRepositories \"false\";",

@@ -6,8 +6,8 @@ import LinuxKernel
 ///
 /// A `flock(2)` on a file: the kernel gives it back when its holder ends, however it ends.
 enum ImageLock {
-    /// Runs `body` with the lock held; `waiting` is called first if another build holds it. The wait has a thread of its
-    /// own. Cancellation takes effect when the lock arrives.
+    /// Runs `body` with the lock held; `waiting` is called first if another build holds it. The wait has a thread of
+    /// its own. Cancellation takes effect when the lock arrives.
     static func hold<Value>(_ path: String, waiting: () -> Void, _ body: () async throws -> Value) async throws -> Value
     {
         let descriptor: Int32

@@ -7,8 +7,8 @@ public struct ImageRecipe: Sendable, Codable, Equatable {
     /// Modules that the node has at hand and loads when the kernel asks for them (`modprobe`), by name, with what they
     /// depend on. The same rule for a name.
     public let modulesOnDemand: [String]
-    /// Whether the node has `labverify`, which checks and measures the datapath. Nodes of labs do without: all that an image
-    /// holds lies in a node's RAM.
+    /// Whether the node has `labverify`, which checks and measures the datapath. Nodes of labs do without: all that an
+    /// image holds lies in a node's RAM.
     public let hasChecks: Bool
 
     public init(
@@ -32,8 +32,8 @@ public struct ImageRecipe: Sendable, Codable, Equatable {
         "nf_tables", "nf_conntrack", "nft_chain_nat", "nft_masq",
     ]
 
-    /// What iptables, nftables, tc and the userland disk ask for. In the node's RAM as files only: a lab that uses none of it
-    /// boots as fast as without.
+    /// What iptables, nftables, tc and the userland disk ask for. In the node's RAM as files only: a lab that uses none
+    /// of it boots as fast as without.
     public static let standardModulesOnDemand = [
         "virtio_blk", "squashfs", "overlay",
         // nftables

@@ -25,8 +25,8 @@ extension ImageStore {
         }.map(\.0)
     }
 
-    /// Digests that `ensure` would answer with now, without building: the images of today's guest binaries, those that check
-    /// the datapath too.
+    /// Digests that `ensure` would answer with now, without building: the images of today's guest binaries, those that
+    /// check the datapath too.
     public func current() -> Set<String> {
         let digests = [false, true].flatMap { hasChecks -> [String] in
             guard let guest = try? GuestBinaries.locate(in: guestDirectories, withChecks: hasChecks) else { return [] }
@@ -37,8 +37,9 @@ extension ImageStore {
         return Set(digests)
     }
 
-    /// Removes every image whose digest is not in `keeping`, userland disks that are not the current one, incomplete ones, leftovers of killed builds, and the
-    /// kernels and packages that no kept image and, unless `everything`, no known series needs.
+    /// Removes every image whose digest is not in `keeping`, userland disks that are not the current one, incomplete
+    /// ones, leftovers of killed builds, and the kernels and packages that no kept image and, unless `everything`, no
+    /// known series needs.
     ///
     /// A running lab has its image open already, but cannot boot further nodes from a removed one.
     @discardableResult
@@ -89,8 +90,8 @@ extension ImageStore {
         }
     }
 
-    /// Removes the disks that `ensureUserland` would not answer with; `everything`: all. Answers the digests of removed ones
-    /// and adds the packages that stay needed.
+    /// Removes the disks that `ensureUserland` would not answer with; `everything`: all. Answers the digests of removed
+    /// ones and adds the packages that stay needed.
     private func pruneUserlands(everything: Bool, packages: inout Set<String>) throws -> [String] {
         let kept = everything ? nil : resolvedUserland()
         if let kept { packages.formUnion(kept.packages.map(\.sha256)) }

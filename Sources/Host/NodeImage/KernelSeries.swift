@@ -22,8 +22,8 @@ public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
 
     /// Kernel parameters that a node of this series needs under software emulation.
     ///
-    /// - `no_timer_check`: on a busy host the timer misses the kernel's test window and the kernel panics with "IO-APIC +
-    ///   timer doesn't work" (seen once in 12 boots at a load of 17).
+    /// - `no_timer_check`: on a busy host the timer misses the kernel's test window and the kernel panics with "IO-APIC
+    ///   + timer doesn't work" (seen once in 12 boots at a load of 17).
     /// - `clearcpuid=cx16`: QEMU 7.2 sometimes loses the flags of an interrupted `cmpxchg16b`, which the slab allocator
     ///   of 6.12 uses (double fault in `__kmalloc_noprof`: 4 of 26 boots on a busy host, none of 12 with this). User
     ///   space keeps the instruction.

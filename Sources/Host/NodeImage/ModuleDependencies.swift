@@ -19,7 +19,8 @@ struct ModuleDependencies: Sendable {
 
     /// Paths of the named modules and of all that they need, each once, every one after its needs.
     ///
-    /// - Throws: ``ImageError`` with ``ImageError/Code/kernelPackageUnusable`` for a name that the kernel does not have.
+    /// - Throws: ``ImageError`` with ``ImageError/Code/kernelPackageUnusable`` for a name that the kernel does not
+    ///   have.
     func loadOrder(of names: [String]) throws(ImageError) -> [String] {
         var order: [String] = []
         var seen: Set<String> = []
@@ -33,8 +34,9 @@ struct ModuleDependencies: Sendable {
         return order
     }
 
-    /// What a node's `modprobe` reads: a line `module NAME PATH NEED…` for each of `order`, paths uncompressed and needs first
-    /// to be loaded first, and a line `alias PATTERN NAME` for each of `modules.alias` that stands for one of them.
+    /// What a node's `modprobe` reads: a line `module NAME PATH NEED…` for each of `order`, paths uncompressed and
+    /// needs first to be loaded first, and a line `alias PATTERN NAME` for each of `modules.alias` that stands for one
+    /// of them.
     func demandIndex(of order: [String], aliases: String) -> String {
         let names = Set(order.map(Self.name))
         var lines = order.map { path -> String in

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The text form of an event: one JSON object, no line break in it. The lab host's pipe, `journal.jsonl` and
-/// `--output jsonl` all speak it. Dates are ISO 8601 with milliseconds, UTC.
+/// The text form of an event: one JSON object without a line break. The lab host's pipe, `journal.jsonl` and `--output
+/// jsonl` use it. Dates are in ISO 8601 with milliseconds, UTC.
 public enum EventLine {
-    /// The event's line without the line feed.
+    /// Returns the event's line without a line feed.
     public static func encode(_ event: RunEvent) throws -> Data {
         try encoder().encode(event)
     }
@@ -12,7 +12,7 @@ public enum EventLine {
         try decoder().decode(RunEvent.self, from: Data(line))
     }
 
-    /// The encoder of events and reports: ISO 8601 dates, sorted keys, slashes as they are.
+    /// The encoder of events and reports: dates in ISO 8601, sorted keys, slashes not escaped.
     public static func encoder(pretty: Bool = false) -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

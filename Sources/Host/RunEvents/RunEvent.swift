@@ -2,8 +2,8 @@ import Foundation
 import Matrix
 import Readings
 
-/// The one stream that a run emits. Terminal, JSON, JUnit, HTML and the journal are consumers of it and of nothing else.
-/// One event is one line of `journal.jsonl`.
+/// An event of the single stream that a run emits. Terminal, JSON, JUnit, HTML and the journal consume this stream and
+/// nothing else. Each event is one line of `journal.jsonl`.
 public struct RunEvent: Codable, Sendable {
     /// Seconds since the run's start.
     public let at: Double
@@ -22,22 +22,22 @@ public struct RunEvent: Codable, Sendable {
         case node(NodeProgress)
         case stepStarted(StepHeader)
         case fault(step: Int, FaultRecord)
-        /// A matrix was measured. The last one of a step is the one that its expectations are held against.
+        /// A matrix was measured. The step's expectations are judged by its last one.
         case matrix(step: Int, MatrixRecord)
         case health(step: Int, [HealthRecord])
-        /// How busy the host was in a round of measuring; the last one of a step covers the whole step.
+        /// How busy the host was in a round of measuring. The last one of a step covers the whole step.
         case hostLoad(step: Int, HostLoad)
         case diagnosis(step: Int, DiagnosisRecord)
         case expectation(step: Int, ExpectationResult)
         case stepFinished(step: Int, StepResult)
         case artifact(ArtifactRecord)
         case log(LogRecord)
-        /// The last event of an orderly run. A stream that ends without it is a lab that died: infra-error.
+        /// The last event of an orderly run. If a stream ends without it, the lab has died: infra-error.
         case runFinished(RunResult)
     }
 }
 
-/// Phases of a scenario, in order of their first start; inject … converge come once a step.
+/// The phases of a scenario, ordered by their first start. The phases from inject to converge come once in each step.
 public enum Phase: String, Codable, Sendable, CaseIterable {
     case preflight, boot, ready, baseline, inject
     case verifyEffect = "verify-effect"
@@ -64,7 +64,7 @@ public enum Verdict: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// Worst first, as several scenarios or steps are summed up.
+    /// The verdicts from worst to best, by which several scenarios or steps are combined.
     public static let worstFirst: [Verdict] = [.interrupted, .infraError, .fail, .dirtyRollback, .inconclusive, .pass]
 
     public static func worst(of verdicts: some Sequence<Verdict>) -> Verdict {
@@ -99,7 +99,7 @@ public struct RunHeader: Codable, Sendable {
         public let file: String
         public let sha256: String
         public let labels: [String: String]
-        /// Names of the steps in order, so that a reader knows what is to come.
+        /// The names of the steps in order, so that a reader knows what is to come.
         public let steps: [String]
         public init(
             name: String, title: String, file: String, sha256: String, labels: [String: String], steps: [String]
@@ -141,7 +141,7 @@ public struct LabDescription: Codable, Sendable {
     }
     public let profile: String
     public let nodes: [Node]
-    /// Effective datapath values by their Helm names.
+    /// The effective datapath values by their Helm names.
     public let datapath: [String: String]
     public init(profile: String, nodes: [Node], datapath: [String: String]) {
         self.profile = profile
@@ -150,12 +150,13 @@ public struct LabDescription: Codable, Sendable {
     }
 }
 
-/// A node on its way: `defined`, `booting`, `runtime`, `agent`, `ready`, `paused`, `crashed`, `failed`, `stopped`.
+/// A change of a node's state: `defined`, `booting`, `runtime`, `agent`, `ready`, `paused`, `crashed`, `failed`,
+/// `stopped`.
 public struct NodeProgress: Codable, Sendable {
     public let node: String
     public let state: String
     public let detail: String
-    /// Seconds since the node's boot was asked for.
+    /// The seconds since the node was asked to boot.
     public let seconds: Double
     public init(node: String, state: String, detail: String, seconds: Double) {
         self.node = node
@@ -169,7 +170,7 @@ public struct StepHeader: Codable, Sendable {
     public let index: Int
     public let name: String
     public let title: String
-    /// What will be done, one sentence an action.
+    /// A sentence for each action that will be carried out.
     public let actions: [String]
     public let startedAt: Date
     public init(index: Int, name: String, title: String, actions: [String], startedAt: Date) {
@@ -185,10 +186,10 @@ public struct FaultRecord: Codable, Sendable {
     public enum State: String, Codable, Sendable { case injected, verified, unproven, healed, dirty, refused }
     public let id: String
     public let kind: String
-    /// What it was done to: `node1`, `sg-nodes/vxlan`.
+    /// The targets: `node1`, `sg-nodes/vxlan`.
     public let targets: [String]
     public let state: State
-    /// What the oracle read: one sentence each.
+    /// A sentence for each thing that the oracle read.
     public let evidence: [String]
     public init(id: String, kind: String, targets: [String], state: State, evidence: [String]) {
         self.id = id
@@ -204,7 +205,7 @@ public struct MatrixRecord: Codable, Sendable {
     public let cells: [Cell]
     public let seconds: Double
     public let longestRoundTripMicros: Int
-    /// A matrix measured while converging, not the one that is judged.
+    /// True for a matrix that was measured while converging and is not the one that is judged.
     public let provisional: Bool
     public init(
         endpoints: [Endpoint], cells: [Cell], seconds: Double, longestRoundTripMicros: Int, provisional: Bool
@@ -242,9 +243,9 @@ public struct HealthRecord: Codable, Sendable {
     }
 }
 
-/// What the diagnosis of a step found, the cause that explains most failing cells first.
+/// What the diagnosis of a step found. The cause that explains most failing cells comes first.
 public struct DiagnosisRecord: Codable, Sendable {
-    /// Id of the cause that the step expects; nil when it expects none in particular.
+    /// The id of the cause that the step expects; nil if it expects no particular one.
     public let expected: String?
     public let found: [Finding]
     public init(expected: String?, found: [Finding]) {
@@ -253,17 +254,17 @@ public struct DiagnosisRecord: Codable, Sendable {
     }
 }
 
-/// One expectation of a step: one JUnit test case.
+/// The result of one expectation of a step, which is one JUnit test case.
 public struct ExpectationResult: Codable, Sendable {
     public enum State: String, Codable, Sendable { case met, unmet, inconclusive, error, skipped }
     /// Unique in its step: `matrix: pod → pod cross-node`, `health from node1`.
     public let name: String
     public let state: State
-    /// What was expected and what was seen, one sentence.
+    /// One sentence that says what was expected and what was seen.
     public let message: String
     public let why: [WhyEntry]
     public let seconds: Double
-    /// Retries that changed the verdict; shown, never hidden.
+    /// The number of retries that changed the verdict. Reports always show it.
     public let retries: Int
     public init(name: String, state: State, message: String, why: [WhyEntry], seconds: Double, retries: Int) {
         self.name = name
@@ -275,10 +276,17 @@ public struct ExpectationResult: Codable, Sendable {
     }
 }
 
+extension ExpectationResult {
+    /// A result as a judge gives it. The step adds its time and retries.
+    package init(_ name: String, _ state: State, _ message: String, why: [WhyEntry] = []) {
+        self.init(name: name, state: state, message: message, why: why, seconds: 0, retries: 0)
+    }
+}
+
 public struct StepResult: Codable, Sendable {
     public let verdict: Verdict
     public let durationSeconds: Double
-    /// From the last action until the expectations held; nil when they never did.
+    /// The seconds from the last action until the expectations held; nil if they never did.
     public let convergenceSeconds: Double?
     public init(verdict: Verdict, durationSeconds: Double, convergenceSeconds: Double?) {
         self.verdict = verdict
@@ -288,7 +296,7 @@ public struct StepResult: Codable, Sendable {
 }
 
 public struct ArtifactRecord: Codable, Sendable {
-    /// Relative to the report folder: `artifacts/console-node1.log`.
+    /// The path relative to the report folder: `artifacts/console-node1.log`.
     public let path: String
     /// `console`, `agent-log`, `pod-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`
     public let kind: String
@@ -302,7 +310,7 @@ public struct LogRecord: Codable, Sendable {
     public enum Level: String, Codable, Sendable { case debug, info, warning, error }
     public let level: Level
     public let source: String
-    /// Untrusted: may hold anything a node printed.
+    /// Untrusted text, which may contain anything that a node printed.
     public let message: String
     public init(level: Level, source: String, message: String) {
         self.level = level
@@ -313,7 +321,7 @@ public struct LogRecord: Codable, Sendable {
 
 public struct RunResult: Codable, Sendable {
     public let verdict: Verdict
-    /// Why, in one sentence: the failing expectation, or what failed of the lab.
+    /// The reason in one sentence: the failing expectation, or what failed in the lab.
     public let message: String
     public let durationSeconds: Double
     public init(verdict: Verdict, message: String, durationSeconds: Double) {

@@ -5,7 +5,8 @@ import Foundation
 import Lab
 import Readings
 
-/// What every agent that still answers says of itself at the end of a run: texts for engineers, dumps of its maps.
+/// Collects what every agent that still answers says of itself at the end of a run: texts for engineers, and dumps of
+/// its maps.
 struct AgentArtifacts: Sendable {
     let folder: String
     let emitter: Emitter
@@ -41,7 +42,8 @@ struct AgentArtifacts: Sendable {
         if let data = try? encoder.encode(value) { write(data, "map-\(name)-\(node.name).json") }
     }
 
-    /// What the VPC's resolver was asked, and what its router discarded, a line each with the seconds since the host's boot.
+    /// Collects the queries to the VPC's resolver and the packets that its router discarded, one on a line, with the
+    /// seconds since the host's boot.
     func collectCloud(_ cluster: Cluster) async {
         guard let cloud = cluster.cloud else { return }
         func seconds(_ nanoseconds: Int64) -> String { String(format: "%.6f", Double(nanoseconds) / 1e9) }
@@ -54,7 +56,7 @@ struct AgentArtifacts: Sendable {
         }
     }
 
-    /// The run's verdict does not hang on a file that cannot be written.
+    /// Writes a file. A failure does not change the run's verdict.
     private func write(_ data: Data, _ name: String) {
         do {
             try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"), options: .atomic)

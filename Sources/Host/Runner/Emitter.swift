@@ -1,6 +1,6 @@
 import RunEvents
 
-/// Where a run's events go, each with its time since the run's start.
+/// Sends a run's events, each with its time since the run's start.
 public final class Emitter: Sendable {
     private let started = ContinuousClock.now
     private let sink: @Sendable (RunEvent) -> Void
@@ -16,7 +16,7 @@ public final class Emitter: Sendable {
         emit(.log(LogRecord(level: level, source: source, message: String(message.prefix(4096)))))
     }
 
-    /// Runs a phase and says how long it took, also when it fails.
+    /// Runs a phase and reports how long it took, even if it fails.
     public func phase<Result>(
         _ phase: Phase, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
     ) async rethrows -> Result {

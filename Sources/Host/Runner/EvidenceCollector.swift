@@ -1,36 +1,37 @@
+import Observations
+import Readings
 import AgentAPI
 import Diagnosis
 import Foundation
 import KubeProxy
 import Lab
 import LinuxKernel
-import Readings
 import RunEvents
 
-/// Where the recordings of a round begin.
+/// The place in each recording at which a round begins.
 struct RoundMark: Sendable {
     let fabric: MonotonicTime
-    /// Sequence number of each agent's event stream.
+    /// The position in each agent's event stream.
     let agents: [String: EventMark]
-    /// Counters of each node's kube-proxy rules, by table and rule; no entry: they could not be read.
+    /// The counters of each node's kube-proxy rules, by table and rule. A node without an entry could not be read.
     var kubeProxyRules: [String: [String: UInt64]] = [:]
 }
 
-/// A place in an agent's event stream.
+/// A position in an agent's event stream.
 struct EventMark: Sendable {
     let sequence: UInt64
-    /// Events that had given way unread.
+    /// The number of events that were overwritten before they were read.
     let lost: UInt64
 }
 
-/// Turns what the lab recorded into evidence. Knows no faults and no expectations.
+/// Turns the lab's recordings into evidence. It knows neither faults nor expectations.
 struct EvidenceCollector: Sendable {
     let cluster: Cluster
-    /// Whether nodes have the programs that read their netfilter.
+    /// Says whether nodes have the programs that read their netfilter.
     let readsNetfilter: Bool
-    /// Most events asked of one agent.
+    /// The most events that one agent is asked for.
     static let eventLimit = 20_000
-    /// Most addresses followed through the agents' events.
+    /// The most addresses that are followed through the agents' events.
     static let addressLimit = 48
 
     func mark() async -> RoundMark {
@@ -53,7 +54,7 @@ struct EvidenceCollector: Sendable {
         return RoundMark(fabric: MonotonicTime.now, agents: agents, kubeProxyRules: rules)
     }
 
-    /// kube-proxy's rules of every node that can be asked; of none in a lab without the programs to read them.
+    /// Reads kube-proxy's rules of every node that can be asked. It reads none in a lab without the programs for it.
     private func netfilter() async -> [String: [SavedRules.Rule]] {
         guard readsNetfilter else { return [:] }
         return await withTaskGroup(of: (String, [SavedRules.Rule]?).self) { group in
@@ -67,7 +68,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// The nodes' own readings, with what kube-proxy's rules matched since the mark.
+    /// Adds to the nodes' own readings what kube-proxy's rules have matched since the mark.
     private func withRules(_ readings: [NodeReading], since mark: RoundMark) async -> [NodeReading] {
         let rules = await netfilter()
         var result = readings
@@ -95,7 +96,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// All pods that there should be: those that run, and those that wait with the reason.
+    /// Returns all pods that should exist: those that run, and those that wait, with the reason.
     func pods() async -> [PodReading] {
         let running = await cluster.runningPods.map(\.planned).map {
             PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)
@@ -141,7 +142,7 @@ struct EvidenceCollector: Sendable {
         return reading
     }
 
-    /// From lines such as `eth0 egress: to_netdev id 12`.
+    /// Parses lines such as `eth0 egress: to_netdev id 12`.
     static func egressDevices(in programs: [String]) -> [String] {
         programs.compactMap { line in
             let words = line.split(separator: " ")
@@ -149,7 +150,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// Everything that was read about a round, and nothing else.
+    /// Returns everything that was read about a round, and nothing else.
     func evidence(of observation: Observation, since mark: RoundMark) async -> Evidence {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
@@ -174,8 +175,8 @@ struct EvidenceCollector: Sendable {
         return evidence
     }
 
-    /// Of the addresses of probes that failed and of their services' backends, since the mark: every drop, and the
-    /// traces of the first `addressLimit`.
+    /// Returns the agents' events since the mark about the addresses of failed probes and of their services' backends:
+    /// every drop, and the traces of the first `addressLimit` addresses.
     func datapath(
         since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint], backends: [String: [String]]
     ) async -> (events: [PacketEvent], gaps: [String: String]) {
@@ -193,7 +194,7 @@ struct EvidenceCollector: Sendable {
         return await withTaskGroup(of: (String, [PacketEvent], String?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
-                    // Without a mark nothing tells this round's events from those before it.
+                    // Without a mark, this round's events cannot be told from earlier ones.
                     guard let start = mark.agents[node.name], await node.state.isReady else {
                         return (node.name, [], "the agent could not be asked")
                     }
@@ -212,7 +213,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// Pages through an agent's events; a page that fails ends it.
+    /// Reads an agent's events page by page. A page that fails ends the reading.
     private func events(
         of node: ClusterNode, since start: EventMark, addresses: [String], dropsOnly: Bool
     ) async -> (events: [PacketEvent], gap: String?) {
@@ -257,47 +258,5 @@ extension HealthRecord {
             peers: report.peers.map {
                 Peer(name: $0.name, address: $0.address, node: $0.nodeReachable, endpoint: $0.endpointReachable)
             })
-    }
-}
-
-extension ProbeReading {
-    /// Who reaches a host of the cloud, or another node, as its node does so rightly or wrongly, as the step wants it:
-    /// that it came from there is no failure by itself. Nor is it one that a node calls pods by its address in their
-    /// range.
-    ///
-    /// - Parameter routers: that address, by node.
-    init(
-        _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
-        routers: [String: String?] = [:]
-    ) {
-        var observed = probe.observed
-        if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
-            to.kind.isCloudHost || to.kind == .node && to.node != from.node
-        {
-            let node = senders[from.node ?? ""]
-            observed = probe.outcome(expecting: [from.address] + (node?.node ?? []) + (node?.public ?? []))
-        } else if let from = endpoints[probe.key.from], from.kind == .node,
-            let router = routers[from.node ?? ""].flatMap({ $0 })
-        {
-            observed = probe.outcome(expecting: [from.address, router])
-        }
-        // Who serves may masquerade: kube-proxy does it for what does not come from pods.
-        if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
-        var flow: FlowTuple?
-        if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
-            switch probe.key.protocol.transport {
-            case .icmp:
-                flow = FlowTuple(
-                    protocol: 1, source: from.address, sourcePort: 0, destination: to.address, destinationPort: 0,
-                    icmpID: port)
-            default:
-                flow = FlowTuple(
-                    protocol: probe.key.protocol.transport == .tcp ? 6 : 17, source: from.address, sourcePort: port,
-                    destination: to.address, destinationPort: probe.key.port)
-            }
-        }
-        self.init(
-            key: probe.key, observed: observed, flow: flow, requestArrived: probe.requestArrived,
-            sent: probe.sent, answered: probe.answered)
     }
 }

@@ -4,17 +4,17 @@ import Lab
 import LinuxKernel
 import Readings
 
-/// What the fabric recorded, in the terms of evidence.
+/// Turns the fabric's recordings into evidence.
 extension EvidenceCollector {
-    /// Packets on the taps since a moment.
+    /// Returns the packets on the taps since a moment.
     func wire(since mark: MonotonicTime) async -> (packets: [TapPacket], isComplete: Bool) {
         let page = await cluster.fabric.sightings(since: mark)
         let names = interfaceNames
         return (page.sightings.compactMap { TapPacket($0, interface: names[$0.interfaceID]) }, page.isComplete)
     }
 
-    /// What a node of several interfaces calls each of them, by the cloud's id; those that it was plugged while it ran have
-    /// names of its own choice.
+    /// The names that a node with several interfaces gives them, by the cloud's id. Interfaces that were plugged in
+    /// while it ran have names of the node's own choice, and are left out.
     private var interfaceNames: [String: String] {
         var names: [String: String] = [:]
         for node in cluster.plan.nodes where !node.further.isEmpty {
@@ -24,7 +24,7 @@ extension EvidenceCollector {
         return names
     }
 
-    /// What the cloud's own parts saw since a moment; nothing for a cluster without a cloud.
+    /// Returns what the cloud's own parts saw since a moment. It is empty for a cluster without a cloud.
     func cloud(since mark: MonotonicTime) async -> CloudReading {
         guard let cloud = cluster.cloud else { return CloudReading() }
         var filter = FlowFilter()
@@ -54,7 +54,7 @@ extension EvidenceCollector {
         return (records, page.isComplete)
     }
 
-    /// Security groups in force, read back from the kernel.
+    /// Returns the security groups in force, read back from the kernel.
     func securityGroups() async -> [SecurityGroupReading] {
         var readings: [SecurityGroupReading] = []
         for node in cluster.nodes {
@@ -74,7 +74,7 @@ extension EvidenceCollector {
 }
 
 extension TapPacket {
-    /// nil for what is not IPv4.
+    /// Returns nil for a packet that is not IPv4.
     init?(_ sighting: PacketSighting, interface: String? = nil) {
         guard let outer = sighting.outer else { return nil }
         self.init(

@@ -1,9 +1,10 @@
 import Foundation
 
-/// Processor time of the emulators' threads: how long each ran, and how long it was ready and waited for a processor of the host.
+/// The processor time of the emulators' threads: how long each ran, and how long it was ready to run and waited for a
+/// processor of the host.
 ///
-/// The numbers are nanoseconds from `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst in the Linux
-/// sources).
+/// The numbers are nanoseconds from `/proc/PID/task/TID/schedstat` (Documentation/scheduler/sched-stats.rst in the
+/// Linux sources).
 struct EmulatorTimes: Sendable {
     struct Thread: Sendable, Equatable {
         var ran: UInt64
@@ -14,15 +15,15 @@ struct EmulatorTimes: Sendable {
             self.waited = waited
         }
 
-        /// - Parameter text: a `schedstat`; nil when it does not begin with two numbers.
+        /// - Parameter text: The content of a `schedstat`. The result is nil if it does not begin with two numbers.
         init?(_ text: String) {
             let numbers = text.split(whereSeparator: \.isWhitespace).prefix(2).compactMap { UInt64($0) }
             guard numbers.count == 2 else { return nil }
             self.init(ran: numbers[0], waited: numbers[1])
         }
 
-        /// Seconds since an earlier reading of the same thread, or since the thread's start when there is none. Numbers that
-        /// run backwards are another thread's, and say nothing.
+        /// Returns the seconds since an earlier reading of the same thread, or since the thread's start if there is
+        /// none. If the numbers have decreased, they belong to another thread and tell nothing.
         func since(_ before: Thread?) -> (ran: Double, waited: Double) {
             let old = before ?? Thread(ran: 0, waited: 0)
             guard ran >= old.ran, waited >= old.waited else { return (0, 0) }
@@ -33,8 +34,8 @@ struct EmulatorTimes: Sendable {
     /// By the thread's number.
     var threads: [String: Thread] = [:]
 
-    /// Reads the emulators that this process sees: inside a lab these are the lab's own. It is empty where the kernel does not
-    /// tell.
+    /// Reads the emulators that this process sees. Inside a lab these are the lab's own. The result is empty if the
+    /// kernel does not provide the numbers.
     static func read(_ proc: String = "/proc") -> EmulatorTimes {
         let files = FileManager.default
         func text(_ path: String) -> String? {
@@ -50,17 +51,20 @@ struct EmulatorTimes: Sendable {
         return times
     }
 
-    /// The most that `stretch` says.
+    /// The largest value of `stretch`.
     static let mostStretch = 20.0
 
-    /// How many times as long as on a host with time to spare the busiest thread took since then: 1 when none of them waited.
+    /// Returns by what factor the busiest thread was slower since then than on a host with time to spare. It is 1 if no
+    /// thread waited.
     ///
-    /// A thread that hardly ran but waited long makes a ratio without a meaning: 1 ms of work after 341 ms of waiting is no
-    /// node that is 342 times as slow. So a thread counts as if it had run for a twentieth of the time at least.
+    /// A thread that hardly ran but waited long gives a meaningless ratio: with 1 ms of work after 341 ms of waiting,
+    /// the node is not 342 times as slow. A thread therefore counts as if it had run for at least a twentieth of the
+    /// time.
     ///
     /// - Parameters:
-    ///   - before: an earlier reading.
-    ///   - seconds: the time between by the host's monotonic clock. A thread that was not ready for a fifth of it says nothing.
+    ///   - before: An earlier reading.
+    ///   - seconds: The time in between, by the host's monotonic clock. A thread that was ready for less than a fifth
+    ///     of it is ignored.
     func stretch(since before: EmulatorTimes, seconds: Double) -> Double {
         threads.reduce(1) { longest, entry in
             guard let old = before.threads[entry.key] else { return longest }

@@ -1,16 +1,18 @@
 import Foundation
+import Observations
 import RunEvents
 
 /// The host's counters at one moment. Two readings make a `HostLoad`, a row of them a `Starvation`.
 struct HostReading: Sendable {
-    /// When it was read, by the host's monotonic clock: neither a node's date nor the host's own can move it.
+    /// The time of the reading, by the host's monotonic clock. Neither a node's date nor the host's own affects it.
     var at: ContinuousClock.Instant
     var emulators: EmulatorTimes
-    /// Microseconds in which some task of the host waited for a processor, from `/proc/pressure/cpu`.
+    /// The microseconds in which some task of the host waited for a processor, from `/proc/pressure/cpu`.
     var pressureMicros: UInt64?
-    /// Time of all processors together and what of it was stolen, in ticks, from the first line of `/proc/stat`.
+    /// The time of all processors together, and the part of it that was stolen, in ticks, from the first line of
+    /// `/proc/stat`.
     var ticks: Ticks?
-    /// Of the last minute, from `/proc/loadavg`.
+    /// The load average of the last minute, from `/proc/loadavg`.
     var loadAverage: Double?
 
     struct Ticks: Sendable, Equatable {
@@ -18,7 +20,7 @@ struct HostReading: Sendable {
         var stolen: UInt64
     }
 
-    /// - Parameter proc: where `/proc` is mounted. What the kernel does not tell stays nil.
+    /// - Parameter proc: The mount point of `/proc`. Values that the kernel does not provide are nil.
     static func read(_ proc: String = "/proc") -> HostReading {
         func text(_ path: String) -> String {
             FileManager.default.contents(atPath: "\(proc)/\(path)").map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -29,7 +31,7 @@ struct HostReading: Sendable {
             loadAverage: text("loadavg").split(separator: " ").first.flatMap { Double($0) })
     }
 
-    /// The total of the line `some avg10=… avg60=… avg300=… total=MICROSECONDS`.
+    /// Returns the total of the line `some avg10=… avg60=… avg300=… total=MICROSECONDS`.
     static func pressure(_ text: String) -> UInt64? {
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("some ") }),
             let total = line.split(separator: " ").first(where: { $0.hasPrefix("total=") })
@@ -37,7 +39,8 @@ struct HostReading: Sendable {
         return UInt64(total.dropFirst("total=".count))
     }
 
-    /// The line `cpu user nice system idle iowait irq softirq steal …`; guests' time is part of user's and not counted again.
+    /// Reads the line `cpu user nice system idle iowait irq softirq steal …`. The time of guests is part of `user` and
+    /// not counted again.
     static func ticks(_ text: String) -> Ticks? {
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("cpu ") }) else { return nil }
         let numbers = line.split(separator: " ").dropFirst().prefix(8).compactMap { UInt64($0) }
@@ -45,7 +48,7 @@ struct HostReading: Sendable {
         return Ticks(all: numbers.reduce(0) { $0 &+ $1 }, stolen: numbers[7])
     }
 
-    /// Share of all processors' time that was stolen since an earlier reading, 0…1.
+    /// Returns the share of all processors' time that was stolen since an earlier reading, 0…1.
     func stolenShare(since before: HostReading) -> Double? {
         guard let ticks, let old = before.ticks, ticks.all > old.all, ticks.stolen >= old.stolen else { return nil }
         return min(1, Double(ticks.stolen - old.stolen) / Double(ticks.all - old.all))
@@ -56,7 +59,7 @@ extension HostReading {
     /// Ticks a second in `/proc/stat` (USER_HZ), the same on every kernel of this architecture.
     static let ticksPerSecond = 100.0
 
-    /// Seconds of processor time that were stolen since an earlier reading, of all processors together.
+    /// Returns the seconds of processor time that were stolen since an earlier reading, summed over all processors.
     func stolenSeconds(since before: HostReading) -> Double {
         guard let ticks, let old = before.ticks, ticks.stolen >= old.stolen else { return 0 }
         return Double(ticks.stolen - old.stolen) / Self.ticksPerSecond
@@ -64,7 +67,7 @@ extension HostReading {
 }
 
 extension HostLoad {
-    /// What the host did between two readings.
+    /// Computes what the host did between two readings.
     init(from before: HostReading, to after: HostReading) {
         let seconds = max(0, (after.at - before.at) / .seconds(1))
         let times = after.emulators.threads.reduce(into: (ran: 0.0, waited: 0.0)) { sum, entry in
@@ -83,10 +86,10 @@ extension HostLoad {
 }
 
 extension Starvation {
-    /// What the host kept from the nodes between neighbouring readings.
+    /// Computes the time that the host kept the nodes from running, between neighbouring readings.
     ///
-    /// The kernel adds a thread's wait to its `schedstat` when the wait is over. A wait that is longer than the interval in which
-    /// it was told began in the intervals before, and is put there.
+    /// The kernel adds a thread's wait to its `schedstat` only when the wait is over. A wait that is longer than the
+    /// interval in which it appears began in earlier intervals, and is distributed over those.
     init(_ readings: [HostReading]) {
         let pairs = Array(zip(readings, readings.dropFirst()))
         let lengths = pairs.map { max(0, ($1.at - $0.at) / .seconds(1)) }
@@ -109,13 +112,14 @@ extension Starvation {
 
 /// Reads the host's counters some times a second while a step runs.
 actor HostWatch {
-    /// Between two readings. A thread's wait is told by the kernel when it ends, so shorter would tell nothing more.
+    /// The time between two readings. The kernel reports a wait when it ends, so a shorter interval would reveal no
+    /// more.
     static let interval = Duration.milliseconds(100)
 
     private var readings: [HostReading]
     private var task: Task<Void, Never>?
 
-    /// Begins at once; `stop` ends it.
+    /// Starts reading at once. `stop` ends it.
     init() {
         readings = [.read()]
     }
@@ -135,14 +139,14 @@ actor HostWatch {
         task = nil
     }
 
-    /// The readings from the last one before a moment until now, at least two.
+    /// Returns the readings from the last one before a moment until now. These are at least two.
     func readings(since moment: ContinuousClock.Instant) -> [HostReading] {
         read()
         let first = readings.lastIndex(where: { $0.at <= moment }) ?? 0
         return Array(readings[min(first, max(0, readings.count - 2))...])
     }
 
-    /// The first reading and one of now.
+    /// Returns the first reading and a new one.
     func whole() -> (first: HostReading, last: HostReading)? {
         read()
         guard let first = readings.first, let last = readings.last else { return nil }

@@ -6,10 +6,10 @@ import RunEvents
 import Scenario
 import Synchronization
 
-/// The lab host: PID 2 of a lab's namespaces. Reads one request, runs it, writes events, and ends; PID 1 and the kernel
-/// take the rest with it.
+/// The lab host: PID 2 of a lab's namespaces. It reads one request, runs it, writes events, and ends. PID 1 and the
+/// kernel then remove the rest.
 public enum LabHost {
-    /// Never returns. The exit code is the verdict's.
+    /// Runs and never returns. The exit code is that of the verdict.
     public static func run(_ channels: LabHostChannels) async -> Never {
         let output = EventPipe(channels)
         let emitter = Emitter { output.write($0) }
@@ -74,7 +74,7 @@ final class LabHostRun: Sendable {
 
     func run() async -> RunResult {
         let started = ContinuousClock.now
-        // A report folder may be used again, and holds what an earlier run left.
+        // The report folder may have been used before, and then holds files of an earlier run.
         let before = Self.found(in: artifacts)
         do {
             let plan = try LabPlan(profile: request.profile)
@@ -126,13 +126,14 @@ final class LabHostRun: Sendable {
         }
     }
 
-    /// A file of the artifacts' folder as it was found, to tell what this run wrote from what an earlier one left there.
+    /// A file in the artifacts' folder as it was found at the start. It distinguishes what this run wrote from what an
+    /// earlier run left.
     struct FoundFile: Hashable {
         let size: UInt64
         let modified: Date
     }
 
-    /// Files of a folder, by name; none when the folder is not there.
+    /// Returns the files of a folder by name. There are none if the folder does not exist.
     static func found(in folder: String) -> [String: FoundFile] {
         let files = FileManager.default
         return ((try? files.contentsOfDirectory(atPath: folder)) ?? []).reduce(into: [:]) { all, name in
@@ -143,7 +144,7 @@ final class LabHostRun: Sendable {
         }
     }
 
-    /// Names of the files that are new or were written since.
+    /// Returns the names of the files that are new or were written since.
     static func written(in folder: String, since before: [String: FoundFile]) -> [String] {
         found(in: folder).filter { before[$0.key] != $0.value }.keys.sorted()
     }
@@ -172,7 +173,7 @@ extension LabDescription {
     }
 }
 
-/// Lets those pass who wait when the outer process says so; who comes later waits for the next time.
+/// A gate. Whoever waits when it opens passes. Whoever comes later waits for the next time.
 final class Gate: Sendable {
     private struct State {
         var next = 0

@@ -4,7 +4,7 @@ import NodeProtocol
 import RunEvents
 import Synchronization
 
-/// Turns what happens to nodes into events, and keeps the agents' output as artifacts.
+/// Turns what happens to nodes into events, and stores the agents' output as artifacts.
 final class NodeNotices: Sendable {
     private let emitter: Emitter
     private let directory: String
@@ -54,7 +54,7 @@ final class NodeNotices: Sendable {
         emitter.emit(.node(NodeProgress(node: node, state: state, detail: detail, seconds: emitter.elapsed)))
     }
 
-    /// Untrusted text goes to its file as it came; it reaches reports only through their escaping.
+    /// Appends a line to a file. Untrusted text is stored as it came, and is escaped where a report shows it.
     private func append(_ line: String, to name: String) {
         let safe = String(name.map { $0.isLetter || $0.isNumber || "-._".contains($0) ? $0 : "_" })
         logs.withLock { logs in
@@ -67,7 +67,7 @@ final class NodeNotices: Sendable {
                 guard let log = logs[safe] else { throw CocoaError(.fileNoSuchFile) }
                 try log.write(contentsOf: Data((line + "\n").utf8))
             } catch {
-                // Said once: the report keeps one warning of a text.
+                // The report keeps only one copy of a warning.
                 emitter.log(.warning, "artifacts", "\(safe) could not be written: \(error.localizedDescription)")
             }
         }

@@ -1,13 +1,13 @@
 import Foundation
 import Scenario
 
-/// Everything a lab host needs to run one scenario: the first line it reads on its command channel.
+/// Everything that a lab host needs to run one scenario. It is the first line on its command channel.
 public struct RunRequest: Codable, Sendable {
     public struct Image: Codable, Sendable {
         public var kernelPath: String
         public var initrdPath: String
         public var release: String
-        /// Kernel parameters that this kernel needs under the accelerator in use.
+        /// The kernel parameters that this kernel needs under the accelerator in use.
         public var parameters: [String]
         /// The read-only userland disk; nil: no node has one.
         public var userlandPath: String?
@@ -26,12 +26,12 @@ public struct RunRequest: Codable, Sendable {
     public var image: Image
     /// `kvm` or `tcg`
     public var accelerator: String
-    /// Absolute; the run's own folder.
+    /// The absolute path of the run's own folder.
     public var reportDirectory: String
-    /// Keeps QEMU's capabilities between labs.
+    /// The folder that keeps QEMU's capabilities between labs.
     public var capabilitiesCache: String
     public var seed: UInt64
-    /// Seconds the whole run may take.
+    /// The seconds that the whole run may take.
     public var timeout: Double
     public var pauseOnFail: Bool
     public var keep: Bool
@@ -53,10 +53,10 @@ public struct RunRequest: Codable, Sendable {
     }
 }
 
-/// What the outer process may say while a run goes on, one a line.
+/// What the outer process may say during a run, one command on a line.
 public enum RunCommand: String, Sendable {
     /// End in order: heal nothing more, tear down, report.
     case stop
-    /// Go on after a pause.
+    /// Continue after a pause.
     case resume
 }

@@ -1,27 +1,29 @@
 import Diagnosis
+import Expectations
 import Faults
 import Foundation
 import Lab
+import Observations
 import RunEvents
 import Scenario
 
-/// A scenario on a running cluster: boot, every step, heal. Emits what happens; judges by what was observed.
+/// Runs a scenario on a cluster: boot, every step, healing. It emits what happens, and judges by what was observed.
 public actor ScenarioRun {
     let request: RunRequest
     let cluster: Cluster
     let emitter: Emitter
     let collector: EvidenceCollector
-    /// Resumed by the outer process after a pause.
+    /// Returns when the outer process ends a pause.
     private let resumed: @Sendable () async -> Void
     var workloads: [Workload]
     var active: [ActiveFault] = []
     var clean: CleanState?
-    /// Receivers that answered somebody so far.
+    /// The receivers that have answered somebody so far.
     var answered: Set<Receiver> = []
-    /// Identities as steps that asked for them found them, by the step's name.
+    /// The identities that steps with such an expectation read, by the step's name.
     var identities: [String: [IdentityReading]] = [:]
     var patience: ProbePatience
-    /// Whether it was said that probes wait longer than the scenario asks for.
+    /// True once it was reported that probes wait longer than the scenario asks for.
     var saidPatience = false
     /// The first thing that went wrong, in one sentence.
     var failure: String?
@@ -38,10 +40,10 @@ public actor ScenarioRun {
         patience = ProbePatience(asked: request.scenario.spec.probes.deadline)
     }
 
-    /// Whether a step expects pods to wait; else a pod that does not start is a failure of the lab.
+    /// Says whether some step expects pods to wait. Otherwise a pod that does not start is a failure of the lab.
     var keepsWaitingPods: Bool {
         request.scenario.spec.timeline.contains { step in
-            step.expect?.pods.contains { $0.state == .waiting && $0.count > 0 } ?? false
+            step.expect?.needs.contains(.waitingPods) ?? false
         }
     }
 
@@ -50,7 +52,7 @@ public actor ScenarioRun {
         emitter.log(.warning, "runner", message)
     }
 
-    /// Runs to the end. A failure of the lab ends it at once.
+    /// Runs to the end. A failure of the lab ends it early.
     public func run() async -> RunResult {
         let started = ContinuousClock.now
         do {
@@ -81,7 +83,7 @@ public actor ScenarioRun {
         }
     }
 
-    /// The end of a run that did not get to heal: what is in force is named, and goes with the lab.
+    /// Ends a run that could not heal. Faults still in force are named, and end with the lab.
     private func ended(_ verdict: Verdict, _ message: String, since: ContinuousClock.Instant) -> RunResult {
         let inForce = active.map(\.id).joined(separator: ", ")
         let suffix = inForce.isEmpty ? "" : "; still in force at the end, gone with the lab: \(inForce)"

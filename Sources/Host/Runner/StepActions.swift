@@ -7,21 +7,22 @@ import Scenario
 struct ActiveFault: Sendable {
     let call: FaultCall
     let fault: any Fault
-    /// What it takes for itself until it is healed.
+    /// What it claims for itself until it is healed.
     let claims: [Claim]
     var id: String { call.id }
     var kind: String { call.kind }
 }
 
-/// The lab as it was before the first of the faults in force.
+/// The state of the lab before the first of the faults in force.
 struct CleanState: Sendable {
     let snapshot: LabSnapshot
-    /// Workloads were changed since, so pods may differ without being a leftover.
+    /// True if workloads were changed since. Pods may then differ without being leftovers.
     var podsMayDiffer = false
 }
 
 extension ScenarioRun {
-    /// Carries an action out. What cannot be proved is inconclusive; what cannot be undone is a dirty rollback.
+    /// Carries out an action. If its effect cannot be proven, the result is inconclusive. If it cannot be undone, it is
+    /// a dirty rollback.
     func perform(_ action: Action, step: Int) async throws -> Verdict {
         switch action {
         case .inject(let call): return try await inject(call, step: step)
@@ -104,10 +105,10 @@ extension ScenarioRun {
         }
         try await emitter.phase(.heal) {
             try await fault.fault.heal()
-            // An agent that was away missed what changed meanwhile.
+            // An agent that was away missed the changes in the meantime.
             try await cluster.announceObjects()
         }
-        // Until here it counts as in force: a heal that fails is named at the end of the run.
+        // Until here, the fault counts as in force, so that a heal that fails is reported at the end of the run.
         active.removeAll { $0.id == fault.id }
         let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }
         cluster.tolerate(fault.fault.disturbs, false)
@@ -126,13 +127,13 @@ extension ScenarioRun {
     }
 
     private func verifyClean(_ fault: ActiveFault) async throws -> (proof: Proof, leftovers: [String]) {
-        // An agent that starts again has its programs verified first, which takes seconds under emulation.
+        // An agent that starts again has its programs verified first. That takes seconds under emulation.
         let proof = try await prove(within: .seconds(30)) { try await fault.fault.gone() }
         guard proof.holds else { return (proof, []) }
         return (proof, try await leftovers())
     }
 
-    /// Undoes what a scenario left in force, last first.
+    /// Heals the faults that a scenario left in force, last one first.
     func healAll() async throws -> Verdict {
         var verdicts: [Verdict] = [.pass]
         while let fault = active.last {
@@ -141,10 +142,11 @@ extension ScenarioRun {
         return Verdict.worst(of: verdicts)
     }
 
-    /// What the lab has now and had not before, or the reverse, once that is stable: routes and addresses come back
-    /// some milliseconds after a carrier.
+    /// Returns what the lab has now and did not have before, or the reverse, once that is stable. Routes and addresses
+    /// return some milliseconds after a carrier does.
     private func leftovers() async throws -> [String] {
-        // With others in force their changes cannot be told from a leftover; the last one healed answers for all.
+        // Changes by other faults in force cannot be told from leftovers. The check is made after the last fault is
+        // healed.
         guard active.isEmpty, let clean else { return [] }
         let end = ContinuousClock.now + .seconds(3)
         while true {
@@ -154,12 +156,12 @@ extension ScenarioRun {
                 ? now.withoutPods.differences(since: clean.snapshot.withoutPods)
                 : now.differences(since: clean.snapshot)
             if last.isEmpty || ContinuousClock.now >= end { return last }
-            // A node's snapshot has no events of its own.
+            // There is no event for a change of a node's snapshot.
             try await Task.sleep(for: .milliseconds(50))
         }
     }
 
-    /// Asks an oracle until it agrees or its time is over.
+    /// Asks an oracle until it agrees or the time is over.
     private func prove(
         within deadline: Duration = .seconds(5), _ oracle: () async throws -> Proof
     ) async throws -> Proof {
@@ -167,7 +169,7 @@ extension ScenarioRun {
         while true {
             let proof = try await oracle()
             if proof.holds || ContinuousClock.now >= end { return proof }
-            // What an oracle reads has no events of its own.
+            // There is no event for what an oracle reads.
             try await Task.sleep(for: .milliseconds(50))
         }
     }
@@ -188,7 +190,7 @@ extension ScenarioRun {
         }
     }
 
-    /// Makes the pods that the workloads ask for, and ends those that none asks for.
+    /// Creates the pods that the workloads ask for, and removes those that no workload asks for.
     func reconcilePods() async throws {
         clean?.podsMayDiffer = true
         let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
@@ -205,8 +207,8 @@ extension ScenarioRun {
 }
 
 extension PlannedPod {
-    /// Whether a running pod is what is wanted. Its node is not looked at: where a pod of no fixed node would go depends on
-    /// the other pods, and one that runs stays.
+    /// Says whether a running pod is as planned. Its node does not matter: the place of a pod without a fixed node
+    /// depends on the other pods, and a running pod stays.
     fileprivate func isSame(as running: PlannedPod) -> Bool {
         endpointID == running.endpointID && labels == running.labels && port == running.port && ports == running.ports
             && programs == running.programs && restartPolicy == running.restartPolicy

@@ -1,27 +1,30 @@
+import Expectations
+import Observations
+import Readings
 import Diagnosis
 import Faults
 import Foundation
 import Lab
 import Matrix
-import Readings
 import RunEvents
 import Scenario
 
-/// One round of a step: what was observed, the cells, and what they come to.
+/// One round of a step: what was observed, the cells, and the results.
 struct Round: Sendable {
     var observation: Observation
     var cells: [Cell]
     var results: [ExpectationResult]
     var mark: RoundMark
-    /// Seconds from the end of the step's actions to the start of this round.
+    /// The seconds from the end of the step's actions to the start of this round.
     var since: Double
-    /// How many times as long as on a host with time to spare the nodes took meanwhile (`EmulatorTimes.stretch`).
+    /// By what factor the nodes were slower in this round than on a host with time to spare (`EmulatorTimes.stretch`).
     var stretch = 1.0
-    /// How busy the host was meanwhile.
+    /// How busy the host was during this round.
     var host: HostLoad?
     var met: Bool { results.allSatisfy { $0.state == .met } }
 
-    /// Takes back what a host without a free processor may be to blame for, see `TimeClaim.judged`. Cells go with their results.
+    /// Judges again with regard to the host. Failures that a host without a free processor may have caused are taken
+    /// back, see `TimeClaim.judged`. Cells follow their results.
     mutating func judge(agreedAfter: Double?, elapsed: Double, within: Double, starved: Double) {
         let judged = TimeClaim.judged(
             results, agreedAfter: agreedAfter, elapsed: elapsed, within: within, starved: starved)
@@ -33,7 +36,7 @@ struct Round: Sendable {
 }
 
 extension ScenarioRun {
-    /// Measured again until this many rounds in a row agree.
+    /// Rounds are measured until this many in a row agree with the expectations.
     static let agreements = 2
 
     /// Runs a step: actions, then rounds of measuring until the expectations hold, then the diagnosis.
@@ -52,7 +55,7 @@ extension ScenarioRun {
         defer { Task { await watch.stop() } }
         let starts = await agentStarts()
         let opened = ContinuousClock.now
-        let streams = try await openStreams(expectations.streams)
+        let streams = try await openStreams(for: expectations.needs)
         var verdicts: [Verdict] = []
         for action in step.actions { verdicts.append(try await perform(action, step: index)) }
         let acted = ContinuousClock.now
@@ -62,7 +65,7 @@ extension ScenarioRun {
                 judge, index: index, acted: acted, starts: starts, watch: watch, once: step.expect == nil)
         }
         guard var last = rounds.popLast() else { throw LabError(.request, "step \(step.name) measured nothing") }
-        // The rounds are over; what follows takes its own time, which is none of the lab's.
+        // The rounds are over. What follows takes time that does not count as the lab's.
         var measured = (ContinuousClock.now - acted).inSeconds
         var starved = Starvation(await watch.readings(since: acted)).total
         let streamsRead = if let streams { try await readAndClose(streams) } else { [StreamObservation]() }
@@ -76,7 +79,8 @@ extension ScenarioRun {
             guard agreed, let lacking = last.results.first(where: { $0.state != .met }),
                 (ContinuousClock.now - acted).inSeconds < expectations.within
             else { break }
-            // Every outcome is as expected, and of one nothing on record says why: a packet that was lost is no denial.
+            // Every outcome is as expected, but nothing on record explains one of them: a packet that was lost is no
+            // proof of a denial.
             unproven += 1
             emitter.log(.warning, "runner", "\(step.name): measured again: \(lacking.name): \(lacking.message)")
             emitRound(last, index: index, provisional: true)
@@ -119,8 +123,8 @@ extension ScenarioRun {
         return verdict
     }
 
-    /// Measures rounds until `agreements` in a row meet every expectation, or the step's time is over; the last one is judged.
-    /// Time in which the host kept the nodes from running is given again, up to a multiple of the step's time.
+    /// Measures rounds until `agreements` in a row meet every expectation, or the step's time is over. The last round
+    /// is judged. Time in which the host kept the nodes from running is added, up to a multiple of the step's time.
     private func measure(
         _ judge: Judge, index: Int, acted: ContinuousClock.Instant, starts: [String: Int], watch: HostWatch,
         once: Bool
@@ -138,13 +142,15 @@ extension ScenarioRun {
             let over = TimeClaim.isOver(
                 elapsed: (ContinuousClock.now - acted).inSeconds, within: judge.expectations.within,
                 starved: Starvation(await watch.readings(since: acted)).total)
-            // A round that agrees is confirmed even when the time is over: one agreement alone judges nothing.
+            // An agreement is confirmed by a second round even after the time is over, since a single one decides
+            // nothing.
             if once || agreed >= Self.agreements || (over && agreed == 0) { return rounds }
             emitRound(round, index: index, provisional: true)
         }
     }
 
-    /// A fault may delay what it does not lose: only a lab without one tells how fast its nodes are.
+    /// Only a lab without a fault in force shows how fast its nodes are, as a fault may delay packets without losing
+    /// them.
     private func learnPatience(from round: Round) {
         let probes = round.observation.measurement.probes
         if active.isEmpty {
@@ -168,7 +174,7 @@ extension ScenarioRun {
     private func round(
         _ judge: Judge, since: Double, starts: [String: Int], watch: HostWatch
     ) async throws -> Round {
-        // As kubelets do.
+        // Pods that wait are tried again, as a kubelet does.
         try await cluster.retryWaitingPods()
         let mark = await collector.mark()
         let began = ContinuousClock.now
@@ -189,11 +195,12 @@ extension ScenarioRun {
         observation.healthSilence = SilenceDoubt(
             asked: 1, waited: healthWaited, starved: Starvation(readings).most(within: healthWaited))
         observation.nodes = await collector.nodes()
-        if !judge.expectations.identities.isEmpty {
+        let needs = judge.expectations.needs
+        if needs.contains(.identities) {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
         }
         observation.pods = await collector.pods()
-        if judge.expectations.nodes.contains(where: { $0.kubeProxy != nil }) {
+        if needs.contains(.kubeProxy) {
             observation.kubeProxies = await collector.kubeProxies()
         }
         let wire = await collector.wire(since: mark.fabric)
@@ -211,7 +218,7 @@ extension ScenarioRun {
             since: since, stretch: stretch, host: load)
     }
 
-    /// Adds the agents' events, the why chains and the findings to the round that is judged.
+    /// Adds the agents' events, the why-chains and the findings to the round that is judged.
     private func diagnose(_ round: inout Round, judge: Judge) async throws {
         let evidence = await collector.evidence(of: round.observation, since: round.mark)
         let account = Diagnosis.account(for: evidence)
@@ -224,11 +231,12 @@ extension ScenarioRun {
         round.observation.nodes = evidence.nodes
     }
 
-    /// The round that was judged, and what its diagnosis found.
+    /// Emits the round that was judged, and what its diagnosis found.
     private func emitJudged(_ round: Round, index: Int, _ expectations: Expectations) {
         emitRound(round, index: index, provisional: false)
         let found = round.observation.findings
-        emitter.emit(.diagnosis(step: index, DiagnosisRecord(expected: expectations.diagnosis?.id, found: found)))
+        let expected = expectations.of(DiagnosisExpectation.self).first?.id
+        emitter.emit(.diagnosis(step: index, DiagnosisRecord(expected: expected, found: found)))
     }
 
     private func emitRound(_ round: Round, index: Int, provisional: Bool) {
@@ -249,7 +257,7 @@ extension ScenarioRun {
         return starts
     }
 
-    /// The pairs that the scenario asks for, of the endpoints that are there.
+    /// Returns the pairs that the scenario asks for, of the endpoints that exist.
     func plan(over endpoints: [Endpoint]) async -> MeasurementPlan {
         let spec = request.scenario.spec.probes
         var pairs: [MeasurementPlan.Pair] = []

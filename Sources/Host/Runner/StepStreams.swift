@@ -1,29 +1,31 @@
+import Expectations
+import Observations
+import Readings
 import Lab
 import NodeProtocol
-import Readings
 import Scenario
 
-/// Streams that run through a step.
+/// The streams that run throughout a step.
 struct OpenStreams: Sendable {
     let plan: MeasurementPlan
     let identifier: UInt64
     let endpoints: [Endpoint]
-    /// Between the messages of a stream.
+    /// The milliseconds between the messages of a stream.
     static let intervalMillis = 20
 }
 
 extension ScenarioRun {
-    /// Opens every stream that a step expects something of and waits until each has been answered.
-    func openStreams(_ expected: [StreamExpectation]) async throws -> OpenStreams? {
-        guard !expected.isEmpty else { return nil }
+    /// Opens every stream that a step's expectations need, and waits until each has been answered.
+    func openStreams(for needs: Set<ObservationNeed>) async throws -> OpenStreams? {
+        let selections = needs.compactMap { need in if case .streams(let cells) = need { cells } else { nil } }
+        guard !selections.isEmpty else { return nil }
         let endpoints = await cluster.endpoints
         var pairs: Set<MeasurementPlan.Pair> = []
         var protocols: Set<ProbeProtocol> = []
-        for stream in expected {
-            protocols.formUnion(stream.protocols.isEmpty ? ProbeProtocol.echoed : stream.protocols)
-            for from in endpoints where from.isSender && stream.from.matches(from) {
-                for to in endpoints where to.id != from.id && stream.to.matches(to) {
-                    guard stream.where?.matches(from, to) ?? true else { continue }
+        for cells in selections {
+            protocols.formUnion(cells.protocols.isEmpty ? ProbeProtocol.echoed : cells.protocols)
+            for from in endpoints where from.isSender {
+                for to in endpoints where to.id != from.id && cells.covers(from, to) {
                     pairs.insert(MeasurementPlan.Pair(from: from, to: to))
                 }
             }

@@ -4,9 +4,9 @@ import Lab
 import NodeProtocol
 
 extension EvidenceCollector {
-    /// What agent and kernel say of endpoints without a veth; nil when either cannot be asked.
+    /// Returns what agent and kernel say of endpoints without a veth, or nil if either cannot be asked.
     ///
-    /// - Parameter names: `namespace/name` as the agent's status has them; nobody is asked for none.
+    /// - Parameter names: `namespace/name`, as in the agent's status. If it is empty, nothing is asked.
     func unseen(_ names: [String], of node: ClusterNode) async -> [NodeReading.UnseenEndpoint]? {
         guard !names.isEmpty else { return [] }
         guard let endpoints = try? await node.agent(.endpoints, as: [AgentEndpoint].self, within: .seconds(3)),

@@ -1,5 +1,6 @@
 import NetAddress
 import Readings
+import ScenarioReading
 
 /// What the lab's cloud has besides the nodes' first subnet: of a lab profile's `vpc` and `nodes`.
 public struct CloudLayout: Codable, Sendable, Equatable {
@@ -56,7 +57,8 @@ public struct CloudLayout: Codable, Sendable, Equatable {
 }
 
 extension LabProfile {
-    /// The VPC's resolver: the second address of the VPC, as in AWS, where that is in the nodes' subnet, else of that one.
+    /// The VPC's resolver: the second address of the VPC, as in AWS, where that is in the nodes' subnet, else of that
+    /// one.
     public var resolverAddress: String {
         guard let subnet = IPv4CIDR(network: subnetCIDR) else { return "" }
         return IPv4Address(rawValue: subnet.address.rawValue &+ 2).description

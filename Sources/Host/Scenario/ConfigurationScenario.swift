@@ -1,8 +1,9 @@
 import Matrix
+import ScenarioReading
 
-/// The scenario that holds datapath configurations against their model: a step for each, in one lab whose agents are started
-/// again with the next one's values, and in every step every class of cells with the outcome and the source that
-/// `DatapathConfiguration.expectation` says, and for everything denied the drop event with its rule.
+/// The scenario that holds datapath configurations against their model: a step for each, in one lab whose agents are
+/// started again with the next one's values, and in every step every class of cells with the outcome and the source
+/// that `DatapathConfiguration.expectation` says, and for everything denied the drop event with its rule.
 public struct ConfigurationScenario: Sendable {
     public let rows: [DatapathConfiguration]
     /// The scenario's name; its file is called so too.

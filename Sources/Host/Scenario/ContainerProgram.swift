@@ -57,8 +57,8 @@ public enum ContainerImages {
         return last.split(separator: ":", maxSplits: 1).first.map(String.init) ?? last
     }
 
-    /// What a container runs, as Kubernetes has it: `command` replaces the image's entry point, `args` its arguments. nil: it
-    /// only answers probes.
+    /// What a container runs, as Kubernetes has it: `command` replaces the image's entry point, `args` its arguments.
+    /// nil: it only answers probes.
     public static func command(image: String?, command: [String], arguments: [String]) -> [String]? {
         if !command.isEmpty { return command + arguments }
         guard let image, let known = table.first(where: { $0.name == name(of: image) }) else { return nil }

@@ -1,4 +1,5 @@
 import DatapathOptions
+import ScenarioReading
 
 /// What is wrong with a value of the datapath, in the parts of a problem's message.
 struct DatapathValueMistake {

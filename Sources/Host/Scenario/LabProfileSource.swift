@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// Where the lab profiles are that scenario files name.
 public struct LabProfileSource: Sendable {
     public enum Answer: Sendable {

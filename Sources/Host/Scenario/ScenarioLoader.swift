@@ -1,6 +1,7 @@
 import Digest
 import Foundation
 import LabProfiles
+import ScenarioReading
 import ShippedScenarios
 
 /// A scenario that can be run.

@@ -1,3 +1,6 @@
+import Expectations
+import ScenarioReading
+
 /// Reads scenario and lab files from bytes. Pure but for the manifest files that `file:` names.
 public struct ScenarioParser: Sendable {
     public struct Parsed: Sendable {
@@ -10,17 +13,28 @@ public struct ScenarioParser: Sendable {
     }
 
     /// More are not listed, only counted.
-    public static let problemLimit = 200
+    public static let problemLimit = ShapeChecker.problemLimit
 
     public let faults: [FaultDescriptor]
     public let diagnoses: [String]
     public let profiles: LabProfileSource
+    let expectations: [any Expectation.Type]
 
     /// - Parameters:
     ///   - faults: The faults there are.
     ///   - diagnoses: Ids of the root causes there are; empty: any id is taken.
     ///   - profiles: The labs there are.
     public init(faults: [FaultDescriptor], diagnoses: [String] = [], profiles: LabProfileSource) {
+        self.init(
+            faults: faults, diagnoses: diagnoses, profiles: profiles, expectations: ExpectationCatalogue.kinds)
+    }
+
+    /// - Parameter expectations: The kinds of expectations there are.
+    package init(
+        faults: [FaultDescriptor], diagnoses: [String] = [], profiles: LabProfileSource,
+        expectations: [any Expectation.Type]
+    ) {
+        self.expectations = expectations
         self.faults = faults
         self.diagnoses = diagnoses
         self.profiles = profiles
@@ -32,7 +46,8 @@ public struct ScenarioParser: Sendable {
     ///   - settings: Overrides of the command line; their mistakes are in the file `--set`.
     public func parse(_ bytes: [UInt8], file: String, settings: [Setting] = []) -> Parsed {
         var reader = ScenarioReader(
-            file: file, faults: faults, diagnoses: diagnoses, profiles: profiles, settings: settings,
+            file: file, faults: faults, expectations: expectations, diagnoses: diagnoses, profiles: profiles,
+            settings: settings,
             manifest: { SourceFile.manifest($0, beside: file) })
         let scenario = reader.read(bytes)
         let problems = Self.limited(reader.problems + reader.checker.problems, file: file)

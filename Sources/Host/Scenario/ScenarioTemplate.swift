@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// The file that `labrun scenario new` writes: valid, commented, and a start.
 public enum ScenarioTemplate {
     /// - Parameter name: A DNS label; the file is called so too.

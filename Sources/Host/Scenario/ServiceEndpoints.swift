@@ -10,8 +10,8 @@ public enum ServiceEndpoints {
     public static let viaLabel = "labrun.dev/via"
 
     /// Every port of every service at each of its addresses: `service/default/web:http` at the service's own,
-    /// `nodeport/node1/default/web:http` at each node, `externalip/10.0.9.9/default/web:http` at the others. A port has its
-    /// number in place of a name. Headless services and those that are other names have no address.
+    /// `nodeport/node1/default/web:http` at each node, `externalip/10.0.9.9/default/web:http` at the others. A port has
+    /// its number in place of a name. Headless services and those that are other names have no address.
     ///
     /// - Parameter nodes: names and addresses.
     public static func endpoints(

@@ -1,4 +1,5 @@
 import Foundation
+import ScenarioReading
 
 /// Files as scenarios name them.
 enum SourceFile {

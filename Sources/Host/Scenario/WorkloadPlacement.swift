@@ -43,9 +43,9 @@ public enum WorkloadPlacement {
     /// `node/node1`: a node's endpoint id.
     public static func nodeEndpointID(_ node: String) -> String { "node/\(node)" }
 
-    /// The pods of workloads in their order. A DaemonSet's are named `NAME-NODE`; a Deployment's `NAME-1` … `NAME-N`, dealt
-    /// out to the nodes in turn, from the first; a Pod is on its `nodeName`, else on the node with the fewest pods so far,
-    /// the first of several such. Without nodes there are none.
+    /// The pods of workloads in their order. A DaemonSet's are named `NAME-NODE`; a Deployment's `NAME-1` … `NAME-N`,
+    /// dealt out to the nodes in turn, from the first; a Pod is on its `nodeName`, else on the node with the fewest
+    /// pods so far, the first of several such. Without nodes there are none.
     public static func pods(for workloads: [Workload], nodes: [String]) -> [PlannedPod] {
         guard !nodes.isEmpty else { return [] }
         var planned: [PlannedPod] = []
@@ -95,33 +95,5 @@ public enum WorkloadPlacement {
                     id: pod.endpointID, kind: .pod, node: pod.node, namespace: pod.namespace, address: "",
                     port: pod.port, labels: pod.labels)
             }
-    }
-}
-
-extension ProbePlanSpec {
-    /// The cells that are measured: every ordered pair of two endpoints that a probe pair selects, over every protocol, at
-    /// the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
-    public func cells(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint, key: CellKey)] {
-        measuredPairs(among: endpoints).flatMap { from, to in
-            endpoints[to].answered(of: protocols).map { proto in
-                let port = proto == .icmp ? 0 : endpoints[to].port
-                let key = CellKey(from: endpoints[from].id, to: endpoints[to].id, protocol: proto, port: port)
-                return (endpoints[from], endpoints[to], key)
-            }
-        }
-    }
-
-    /// Indices of the measured ordered pairs.
-    func measuredPairs(among endpoints: [Endpoint]) -> [(from: Int, to: Int)] {
-        let selections = pairs.map { pair in
-            (from: endpoints.map(pair.from.matches), to: endpoints.map(pair.to.matches))
-        }
-        return endpoints.indices.flatMap { from in
-            guard endpoints[from].isSender else { return [(from: Int, to: Int)]() }
-            let from = (index: from, selections: selections.filter { $0.from[from] })
-            return endpoints.indices.compactMap { to in
-                to != from.index && from.selections.contains { $0.to[to] } ? (from: from.index, to: to) : nil
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Where a program of sockets' addresses hangs on a control group.
+/// The places on a control group at which programs for socket addresses are attached.
 public enum ControlGroupHook: Sendable, CaseIterable {
     case connect4, sendMessage4, receiveMessage4, getPeerName4
 
@@ -20,8 +20,8 @@ public enum ControlGroupHook: Sendable, CaseIterable {
 }
 
 extension Program {
-    /// Hangs the program on a control group (a directory of cgroup v2) and all below it, at once in the place of the
-    /// one that is there. It stays until it is detached or the group is removed.
+    /// Attaches the program to a control group (a directory of cgroup v2) and everything below it. It replaces the
+    /// program that is there in one step. It stays until it is detached or the group is removed.
     public func attach(toControlGroup path: String, _ hook: ControlGroupHook) throws(SystemError) {
         let group = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
         // Without BPF_F_ALLOW_MULTI a second program replaces the first (bpf_prog_attach(2)).
@@ -29,7 +29,7 @@ extension Program {
         guard result == 0 else { throw SystemError(code: -result, call: "bpf_prog_attach", subject: "\(name) \(path)") }
     }
 
-    /// Takes away what hangs there; nothing there, or no control group, is fine.
+    /// Detaches whatever program is there. A missing program or control group is no error.
     public static func detach(fromControlGroup path: String, _ hook: ControlGroupHook) throws(SystemError) {
         let group: FileDescriptor
         do throws(SystemError) {

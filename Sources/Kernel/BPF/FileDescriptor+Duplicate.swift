@@ -5,7 +5,7 @@ import LinuxKernel
 #endif
 
 extension FileDescriptor {
-    /// A number of our own for a descriptor that libbpf owns.
+    /// Duplicates a descriptor that libbpf owns, so that the new one has an owner of its own.
     init(duplicating number: Int32, subject: String) throws(SystemError) {
         self.init(owning: try check("fcntl(F_DUPFD_CLOEXEC)", subject) { fcntl(number, F_DUPFD_CLOEXEC, 0) })
     }

@@ -5,8 +5,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// What the running kernel takes, found out by trying: libbpf loads a small program or makes a map, and looks at the
-/// answer. Needs the rights to load programs.
+/// Finds out what the running kernel supports by trying: libbpf loads a small program or creates a map, and looks at
+/// the result. This needs the rights to load programs.
 public enum KernelProbe {
     public enum MapType: Sendable {
         case lruHash, lpmTrie, ringbuf
@@ -20,7 +20,7 @@ public enum KernelProbe {
         }
     }
 
-    /// Helpers, each in the type of program that calls it.
+    /// Helper functions, each probed in the program type that calls it.
     public enum Helper: Sendable {
         case fibLookup, skAssign, netnsCookieOfSocketAddress
 
@@ -33,7 +33,7 @@ public enum KernelProbe {
         }
     }
 
-    /// Hooks of a cgroup's socket calls.
+    /// Hooks for the socket calls of a control group.
     public enum SocketHook: Sendable {
         case connect4, sendmsg4, recvmsg4, getpeername4
 
@@ -47,7 +47,7 @@ public enum KernelProbe {
         }
     }
 
-    /// - Throws: `SystemError` when the kernel could not be asked, for example `EPERM`.
+    /// - Throws: `SystemError` if the kernel could not be asked, for example `EPERM`.
     public static func supports(_ map: MapType) throws(SystemError) -> Bool {
         try answer(libbpf_probe_bpf_map_type(map.number, nil), "libbpf_probe_bpf_map_type", "\(map)")
     }
@@ -57,8 +57,8 @@ public enum KernelProbe {
         return try answer(libbpf_probe_bpf_helper(program, function, nil), "libbpf_probe_bpf_helper", "\(helper)")
     }
 
-    /// libbpf does not probe attach types: `r0 = 1; exit` is loaded for this one. Kernels refuse what they do not know
-    /// with `EINVAL`.
+    /// Loads `r0 = 1; exit` for the attach type, because libbpf does not probe attach types. A kernel refuses those
+    /// that it does not know with `EINVAL`.
     public static func supports(_ hook: SocketHook) throws(SystemError) -> Bool {
         var instructions = [bpf_insn(), bpf_insn()]
         instructions[0].code = UInt8(BPF_ALU64 | BPF_MOV | BPF_K)

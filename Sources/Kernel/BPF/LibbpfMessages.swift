@@ -5,7 +5,7 @@ import Synchronization
     import Glibc
 #endif
 
-/// libbpf's warnings, kept for the error in place of standard error.
+/// Collects libbpf's warnings for the next error, instead of printing them to standard error.
 enum LibbpfMessages {
     private static let kept = Mutex<[String]>([])
     private static let limit = 64
@@ -32,7 +32,7 @@ enum LibbpfMessages {
     }
 }
 
-/// File-scope because C calls it, on whichever thread libbpf runs.
+/// This is at file scope because C calls it, on whichever thread libbpf runs.
 private func keepLibbpfMessage(
     level: libbpf_print_level, format: UnsafePointer<CChar>?, arguments: CVaListPointer?
 ) -> Int32 {

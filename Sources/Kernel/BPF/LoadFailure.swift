@@ -1,8 +1,8 @@
 import LinuxKernel
 
-/// The kernel or libbpf refused an object.
+/// The kernel or libbpf refused a BPF object.
 ///
-/// Keeps everything that was said; the description is the line that matters.
+/// The value keeps everything that was reported. Its description is the line that gives the reason.
 public struct LoadFailure: Error, CustomStringConvertible, Sendable {
     /// `errno`, for example `EACCES` from the verifier.
     public let code: Int32
@@ -10,9 +10,9 @@ public struct LoadFailure: Error, CustomStringConvertible, Sendable {
     public let object: String
     /// The refused program, nil when a map or the file itself was refused.
     public let program: String?
-    /// The verifier's whole log; empty when it was not reached.
+    /// The verifier's whole log. It is empty if the verifier was not reached.
     public let log: String
-    /// What libbpf warned about meanwhile, oldest first.
+    /// The warnings that libbpf gave during the call, oldest first.
     public let messages: [String]
 
     public init(code: Int32, object: String, program: String?, log: String, messages: [String]) {
@@ -23,7 +23,7 @@ public struct LoadFailure: Error, CustomStringConvertible, Sendable {
         self.messages = messages
     }
 
-    /// The line that says why: the last one of the log before the statistics, else libbpf's first warning.
+    /// The line that gives the reason: the log's last line before the statistics, or else libbpf's first warning.
     public var reason: String? {
         let lines = log.split(separator: "\n").map(String.init)
         let complaint = lines.last { line in

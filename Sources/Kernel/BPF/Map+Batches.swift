@@ -5,15 +5,15 @@ import LinuxKernel
     import Glibc
 #endif
 
-// What is generic here and called for tens of thousands of entries is inlinable, so that other modules have it for
-// their types. Many entries in one call (`BPF_MAP_UPDATE_BATCH`, `BPF_MAP_LOOKUP_BATCH`: Linux 5.6, hash maps first).
-// What the kernel does not know of a map it answers with one of `unsupported`, and entries go one by one.
+// The generic code here runs for tens of thousands of entries, so it is inlinable and other modules specialise it for
+// their types. One call handles many entries (`BPF_MAP_UPDATE_BATCH`, `BPF_MAP_LOOKUP_BATCH`, since Linux 5.6 for hash
+// maps). When the kernel cannot do that for a map, it returns one of `unsupported`, and entries are handled one by one.
 
-/// ENOTSUPP is the kernel's own number, which no header of user space has.
+/// ENOTSUPP (524) is a number of the kernel's own, which no user-space header has.
 private let unsupported: Set<Int32> = [-EINVAL, -EOPNOTSUPP, -524, -ENOSPC]
 
 extension Map {
-    /// Inserts or replaces, in this order.
+    /// Inserts or replaces entries, in this order.
     func update(_ keys: [Key], _ values: [Value]) throws(SystemError) {
         func oneByOne() throws(SystemError) {
             for index in 0..<min(keys.count, values.count) { try update(values[index], for: keys[index]) }
@@ -27,7 +27,7 @@ extension Map {
         try require(result, "bpf_map_update_batch")
     }
 
-    /// All entries, read one after the other: not a snapshot.
+    /// Returns all entries. They are read one after the other, so this is no snapshot.
     @inlinable
     public func entries() throws(SystemError) -> [(key: Key, value: Value)] {
         var entries: [(key: Key, value: Value)] = []
@@ -63,18 +63,20 @@ extension Map {
         return entries
     }
 
-    /// - Parameter visit: sees arrays of keys and of values and how many they hold, several times.
-    /// - Returns: false when the kernel cannot, or when an entry came or went in a way that it cannot follow: then not
-    ///   all were seen.
+    /// - Parameter visit: Is called several times, with arrays of keys and of values and the number of elements in
+    ///   each.
+    ///
+    /// - Returns: False if the kernel does not support this, or entries changed in a way that it cannot follow. Not all
+    ///   entries were seen then.
     @usableFromInline
     func visitBatches(
         _ visit: (UnsafeRawPointer, UnsafeRawPointer, Int) -> Void
     ) throws(SystemError) -> Bool {
-        // The most that one call gives; a bucket that holds more ends the attempt.
+        // The largest number of entries in one call. If a bucket of the map holds more, the attempt ends.
         let size = 4096
         let keys = UnsafeMutablePointer<Key>.allocate(capacity: size)
         let values = UnsafeMutablePointer<Value>.allocate(capacity: size)
-        // Where to go on: four octets, for some types a key.
+        // Where the next call continues: four bytes or, for some map types, a key.
         let position = UnsafeMutableRawPointer.allocate(byteCount: max(8, MemoryLayout<Key>.size), alignment: 8)
         defer {
             keys.deallocate()
@@ -84,7 +86,8 @@ extension Map {
         var options = bpf_map_batch_opts()
         options.sz = optionsSize(through: \bpf_map_batch_opts.flags)
         var isFirst = true
-        // Every call goes on behind the last, so that the walk ends; the bound is for kernels that would not.
+        // Every call continues where the last one ended, so the walk ends. The bound guards against kernels that do
+        // not.
         for _ in 0...(try capacity() / size + 1) * 64 {
             var count = UInt32(size)
             let result = bpf_map_lookup_batch(
@@ -99,7 +102,7 @@ extension Map {
     }
 }
 
-/// Updates of a map that wait, so that many go in one call. Their order stays.
+/// Updates of a map that are queued, so that many go into one call. Their order is kept.
 public struct QueuedUpdates<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Sendable>: ~Copyable, Sendable {
     public let map: Map<Key, Value>
     @usableFromInline var keys: [Key] = []
@@ -108,7 +111,7 @@ public struct QueuedUpdates<Key: BitwiseCopyable & Sendable, Value: BitwiseCopya
 
     public init(_ map: consuming Map<Key, Value>) { self.map = map }
 
-    /// - Returns: whether so many wait that they should be carried out.
+    /// - Returns: True if so many updates are queued that they should be flushed.
     @inlinable
     @discardableResult
     public mutating func update(_ value: Value, for key: Key) -> Bool {
@@ -117,13 +120,13 @@ public struct QueuedUpdates<Key: BitwiseCopyable & Sendable, Value: BitwiseCopya
         return keys.count >= Self.most
     }
 
-    /// What waits is not carried out.
+    /// Discards the queued updates.
     public mutating func forget() {
         keys.removeAll(keepingCapacity: true)
         values.removeAll(keepingCapacity: true)
     }
 
-    /// Carries out what waits. After an error nothing waits: what was and was not done is in the map.
+    /// Carries out the queued updates. After an error the queue is empty, and only the map tells what was done.
     public mutating func flush() throws(SystemError) {
         guard !keys.isEmpty else { return }
         defer { forget() }

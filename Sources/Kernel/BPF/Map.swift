@@ -14,7 +14,7 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
     public let name: String
     private let file: FileDescriptor
 
-    /// For calls of this module that need the number; valid as long as the map.
+    /// The descriptor's number, for calls inside this module. It is valid as long as the map value.
     public var descriptor: Int32 { file.rawValue }
 
     init(name: String, duplicating descriptor: Int32, isPerCPU: Bool = false) throws(SystemError) {
@@ -39,7 +39,7 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         self.file = file
     }
 
-    /// The value, nil when there is none (`ENOENT`).
+    /// Returns the value, or nil if the map has none (`ENOENT`).
     public func value(for key: Key) throws(SystemError) -> Value? {
         try withUnsafeTemporaryValue { (value: UnsafeMutablePointer<Value>) throws(SystemError) -> Value? in
             var key = key
@@ -50,14 +50,14 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         }
     }
 
-    /// Inserts or replaces.
+    /// Inserts the value, or replaces the one that is there.
     public func update(_ value: Value, for key: Key) throws(SystemError) {
         var key = key
         var value = value
         try require(bpf_map_update_elem(descriptor, &key, &value, UInt64(BPF_ANY)), "bpf_map_update_elem")
     }
 
-    /// Removes; false when there was nothing.
+    /// Removes the entry. Returns false if there was none.
     @discardableResult
     public func removeValue(for key: Key) throws(SystemError) -> Bool {
         var key = key
@@ -67,8 +67,8 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         return true
     }
 
-    /// The keys present. A map that changes meanwhile may show a key twice or leave out a new one; a walk ends all the
-    /// same, after at most four times as many steps as the map can hold.
+    /// Returns the keys that are present. If the map changes meanwhile, a key may come twice or a new one be left out.
+    /// The walk always ends, after at most four times as many steps as the map can hold entries.
     public func keys() throws(SystemError) -> [Key] {
         var keys: [Key] = []
         var limit = UInt64(try Self.info(of: descriptor, name: name).max_entries) * 4
@@ -85,15 +85,15 @@ public struct Map<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Send
         return keys
     }
 
-    /// How many entries the map can hold.
+    /// The number of entries that the map can hold.
     public func capacity() throws(SystemError) -> Int {
         Int(try Self.info(of: descriptor, name: name).max_entries)
     }
 
-    /// The kernel's number of the map, which no other gets as long as it is there.
+    /// The kernel's number of the map. No other map gets it while this one exists.
     public func identifier() throws(SystemError) -> UInt32 { try Self.info(of: descriptor, name: name).id }
 
-    /// Pins the map at a path on a bpffs.
+    /// Pins the map at a path on a BPF file system.
     public func pin(at path: String) throws(SystemError) {
         let result = bpf_obj_pin(descriptor, path)
         guard result == 0 else { throw SystemError(code: -result, call: "bpf_obj_pin", subject: path) }
@@ -109,7 +109,7 @@ extension Map {
         return info
     }
 
-    /// With a map of another layout the kernel would read and write past our memory.
+    /// Checks the map's layout. With another layout, the kernel would read and write beyond our memory.
     private static func requireLayout(of descriptor: Int32, name: String, isPerCPU: Bool) throws(SystemError) {
         let info = try info(of: descriptor, name: name)
         guard perCPUTypes.contains(info.type) == isPerCPU else {
@@ -138,7 +138,7 @@ extension Map {
     }
 }
 
-/// Types whose values the kernel copies once per CPU.
+/// The map types whose values the kernel keeps once per CPU.
 private let perCPUTypes: Set<UInt32> = [
     BPF_MAP_TYPE_PERCPU_HASH.rawValue, BPF_MAP_TYPE_PERCPU_ARRAY.rawValue, BPF_MAP_TYPE_LRU_PERCPU_HASH.rawValue,
 ]

@@ -1,7 +1,5 @@
-/// A map's content as one number.
-///
-/// Two maps with the same entries have the same digest, in whatever order the entries came. A digest changes when an entry
-/// comes, goes or changes. It finds mistakes, not forgeries.
+/// A number for the content of a map. Equal contents in any order give the same number; an entry that comes, goes or
+/// changes gives another one. It detects mistakes, not forgery.
 public struct MapDigest: Equatable, Sendable {
     public internal(set) var sum: UInt64
     public internal(set) var count: UInt64
@@ -16,7 +14,7 @@ public struct MapDigest: Equatable, Sendable {
         withUnsafeBytes(of: key) { key in withUnsafeBytes(of: value) { add(key, $0) } }
     }
 
-    /// - Parameter value: what the key has now.
+    /// - Parameter value: The value that the key has at present.
     @inlinable
     public mutating func remove<Key: BitwiseCopyable, Value: BitwiseCopyable>(_ key: Key, _ value: Value) {
         withUnsafeBytes(of: key) { key in withUnsafeBytes(of: value) { subtract(key, $0) } }

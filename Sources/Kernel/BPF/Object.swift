@@ -7,8 +7,8 @@ import LinuxKernel
 
 /// A BPF object file: the maps and programs of one translation unit, opened from memory and loaded into the kernel.
 ///
-/// Owns libbpf's object; closing it closes libbpf's descriptors. `Map` and `Program` values taken from it hold
-/// descriptors of their own and outlive it. What is pinned or attached stays in the kernel.
+/// The value owns libbpf's object, and destroying it closes libbpf's descriptors. `Map` and `Program` values taken from
+/// it have their own descriptors and outlive it. Whatever is pinned or attached stays in the kernel.
 public struct Object: ~Copyable {
     /// The object's name as given when it was opened.
     public let name: String
@@ -34,19 +34,21 @@ public struct Object: ~Copyable {
         bpf_object__close(handle)
     }
 
-    /// Pins (or, where they exist, reuses) the maps marked for pinning in `directory`, a path on a bpffs that exists.
+    /// Sets the directory, on an existing BPF file system, in which the maps marked for pinning are pinned. Maps that
+    /// are pinned there already are used instead of new ones.
     ///
-    /// Without this call, or with nil, the object's maps are its own and nothing is pinned.
+    /// Without this call, or with nil, nothing is pinned and the object has its own maps.
     public mutating func setPinDirectory(_ directory: String?) {
         pinDirectory = directory
     }
 
-    /// Lets the object use a map that is open already in the place of its own of that name; before `load`.
+    /// Makes the object use an open map instead of its own map of that name. Call it before `load`.
     public mutating func reuse<Key, Value>(_ map: borrowing Map<Key, Value>, as mapName: String) throws(SystemError) {
         try reuse(descriptor: map.descriptor, as: mapName)
     }
 
-    /// Lets the object use a map of another loaded object in the place of its own of that name; before `load`.
+    /// Makes the object use the map of another loaded object instead of its own map of that name. Call it before
+    /// `load`.
     public mutating func reuse(_ mapName: String, of other: borrowing Object) throws(SystemError) {
         try reuse(descriptor: try other.mapDescriptor(mapName), as: mapName)
     }
@@ -61,10 +63,11 @@ public struct Object: ~Copyable {
         }
     }
 
-    /// Creates the maps and has every program verified.
+    /// Creates the maps and lets the kernel verify and load every program.
     ///
-    /// A refusal is repeated with the verifier's full log, so that the error holds all of it.
-    /// - Throws: `LoadFailure`; `SystemError` for a pin path that does not fit.
+    /// After a refusal this loads once more with the verifier's full log, so that the error contains it.
+    ///
+    /// - Throws: `LoadFailure`, or `SystemError` if a pin path does not fit.
     public mutating func load() throws {
         try Object.setPinPaths(handle, name: name, directory: pinDirectory)
         let logs = Object.requestStatistics(handle)
@@ -76,33 +79,33 @@ public struct Object: ~Copyable {
         statistics = logs
     }
 
-    /// The descriptor-owning handle of a map; after `load`.
+    /// Returns a map with a descriptor of its own. Call it after `load`.
     public func map<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ mapName: String, key: Key.Type = Key.self, value: Value.Type = Value.self
     ) throws(SystemError) -> Map<Key, Value> {
         try Map(name: mapName, duplicating: try mapDescriptor(mapName))
     }
 
-    /// The same for a map with a value per CPU.
+    /// Returns a map with one value per CPU. Call it after `load`.
     public func perCPUMap<Key: BitwiseCopyable, Value: BitwiseCopyable>(
         _ mapName: String, key: Key.Type = Key.self, value: Value.Type = Value.self
     ) throws(SystemError) -> PerCPUMap<Key, Value> {
         try PerCPUMap(name: mapName, duplicating: try mapDescriptor(mapName))
     }
 
-    /// The consumer of a ring buffer map; after `load`.
+    /// Returns the consumer of a ring buffer. Call it after `load`.
     public func ringBuffer(_ mapName: String) throws(SystemError) -> RingBuffer {
         try RingBuffer(mapDescriptor: try mapDescriptor(mapName))
     }
 
-    /// The descriptor-owning handle of a program; after `load`.
+    /// Returns a program with a descriptor of its own. Call it after `load`.
     public func program(_ programName: String) throws(SystemError) -> Program {
         let log = statistics.first { $0.program == programName }
         return try Program(
             name: programName, duplicating: try programDescriptor(programName), processed: log?.processedInstructions)
     }
 
-    /// The object's own; after `load`.
+    /// The descriptor that the object itself owns. Call it after `load`.
     func programDescriptor(_ programName: String) throws(SystemError) -> Int32 {
         guard let program = bpf_object__find_program_by_name(handle, programName) else {
             throw SystemError(code: ENOENT, call: "bpf_object__find_program_by_name", subject: "\(name)/\(programName)")
@@ -168,7 +171,7 @@ extension Object {
         return opened
     }
 
-    /// Every map's pin path, or none: libbpf would otherwise pin below `/sys/fs/bpf` itself.
+    /// Sets or clears every map's pin path. Otherwise libbpf would pin below `/sys/fs/bpf` itself.
     private static func setPinPaths(_ handle: OpaquePointer, name: String, directory: String?) throws(SystemError) {
         for map in maps(of: handle) where bpf_map__pin_path(map) != nil {
             let mapName = String(cString: bpf_map__name(map))
@@ -180,7 +183,7 @@ extension Object {
         }
     }
 
-    /// Asks for the verifier's statistics alone: a line or two, even for a large program.
+    /// Requests only the verifier's statistics, which take a line or two even for a large program.
     private static func requestStatistics(_ handle: OpaquePointer) -> [VerifierLog] {
         programs(of: handle).map { program in
             let log = VerifierLog(program: String(cString: bpf_program__name(program)))
@@ -190,8 +193,8 @@ extension Object {
         }
     }
 
-    /// Loads a second copy with the log at full volume. Programs are loaded in turn into one buffer, so that the last
-    /// text in it belongs to the program that was refused.
+    /// Loads a second copy with the verifier's full log. All programs share one buffer and are loaded one after the
+    /// other, so the buffer's last text belongs to the program that was refused.
     private func explainFailure(code: Int32) -> LoadFailure {
         let messages = LibbpfMessages.take()
         let log = UnsafeMutableBufferPointer<CChar>.allocate(capacity: 16 << 20)

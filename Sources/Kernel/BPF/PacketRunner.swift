@@ -1,13 +1,13 @@
 import CLibbpf
 import LinuxKernel
 
-/// Runs single packets, many of them: memory and options are kept, and of what a run left only the verdict is asked
-/// for.
+/// Runs many single packets through programs. It keeps its memory and options between runs and asks for nothing but the
+/// verdict.
 public struct PacketRunner: ~Copyable {
     private let options: UnsafeMutablePointer<bpf_test_run_opts>
     private let context: UnsafeMutablePointer<__sk_buff>
 
-    /// - Parameter interface: the ifindex that programs see; it must exist.
+    /// - Parameter interface: The ifindex that programs see. The interface must exist.
     public init(interface: UInt32) {
         options = .allocate(capacity: 1)
         options.initialize(to: bpf_test_run_opts())
@@ -32,7 +32,7 @@ public struct PacketRunner: ~Copyable {
         _ program: borrowing Program, _ packet: [UInt8], mark: UInt32 = 0
     ) throws(SystemError) -> Int32 {
         context.pointee.mark = mark
-        // Left by the run before; zero asks for nothing.
+        // The previous run left its size here. Zero asks for no output.
         options.pointee.data_size_out = 0
         let result = packet.withUnsafeBytes { bytes in
             options.pointee.data_in = bytes.baseAddress

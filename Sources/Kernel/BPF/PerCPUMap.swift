@@ -5,7 +5,7 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// A map that keeps a value per CPU and key, as counters do.
+/// A map with a value for each key and CPU, as counters have.
 public struct PerCPUMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable, Sendable {
     private let map: Map<Key, Value>
 
@@ -18,7 +18,7 @@ public struct PerCPUMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable
         map = try Map(path: path, isPerCPU: true)
     }
 
-    /// The value on every possible CPU, nil when there is none.
+    /// Returns the value of every possible CPU, or nil if there is no entry.
     public func values(for key: Key) throws(SystemError) -> [Value]? {
         let processors = libbpf_num_possible_cpus()
         guard processors > 0 else { throw SystemError(code: -processors, call: "libbpf_num_possible_cpus") }
@@ -33,7 +33,7 @@ public struct PerCPUMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable
         return (0..<Int(processors)).map { buffer.loadUnaligned(fromByteOffset: $0 * stride, as: Value.self) }
     }
 
-    /// All entries, read one after the other: not a snapshot.
+    /// Returns all entries. They are read one after the other, so this is no snapshot.
     public func entries() throws(SystemError) -> [(key: Key, values: [Value])] {
         var entries: [(key: Key, values: [Value])] = []
         for key in try map.keys() {
@@ -42,7 +42,7 @@ public struct PerCPUMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: ~Copyable
         return entries
     }
 
-    /// Removes; false when there was nothing.
+    /// Removes the entry. Returns false if there was none.
     @discardableResult
     public func removeValue(for key: Key) throws(SystemError) -> Bool {
         try map.removeValue(for: key)

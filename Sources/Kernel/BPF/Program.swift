@@ -5,19 +5,19 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// A loaded BPF program. Owns its descriptor.
+/// A loaded BPF program. The value owns its descriptor.
 public struct Program: ~Copyable, Sendable {
     /// The program's full name (the kernel keeps 15 characters of it).
     public let name: String
     /// The kernel's number of the program, as `bpftool prog` shows it.
     public let identifier: UInt32
-    /// Instructions after translation by the kernel.
+    /// The number of instructions after the kernel's translation.
     public let instructionCount: Int
-    /// Instructions that the verifier walked; nil when neither the kernel nor its log told.
+    /// The number of instructions that the verifier walked; nil if neither the kernel nor its log told.
     public let verifiedInstructions: UInt32?
     private let file: FileDescriptor
 
-    /// Valid as long as the program.
+    /// The descriptor's number. It is valid as long as the program value.
     public var descriptor: Int32 { file.rawValue }
 
     init(name: String, duplicating descriptor: Int32, processed: UInt32?) throws(SystemError) {
@@ -49,7 +49,7 @@ public struct Program: ~Copyable, Sendable {
         return info
     }
 
-    /// What a test run answered.
+    /// The result of a test run.
     public struct TestRun: Sendable {
         /// The program's return value; for tc programs a `TC_ACT_*` verdict.
         public let verdict: Int32
@@ -59,7 +59,7 @@ public struct Program: ~Copyable, Sendable {
         public let durationNanoseconds: UInt32
         /// `skb->mark` afterwards.
         public let mark: UInt32
-        /// `skb->tstamp` afterwards: when the packet may leave, nanoseconds; 0: at once.
+        /// `skb->tstamp` afterwards: the time in nanoseconds at which the packet may leave; 0: at once.
         public let departure: UInt64
     }
 

@@ -5,12 +5,12 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Programs of one object that stay pinned, so that a process that starts again need not have them verified again: a
-/// directory on a bpffs with the programs, and in `maps` the maps that they were loaded with.
+/// A directory on a BPF file system in which the programs of one object stay pinned, so that a process that starts
+/// again need not have them verified again. Its folder `maps` pins the maps that the programs were loaded with.
 public struct ProgramPins: Sendable {
-    /// `/sys/fs/bpf/labrun/programs/lxc-0123456789abcdef`; its name tells builds apart.
+    /// For example `/sys/fs/bpf/labrun/programs/lxc-0123456789abcdef`. The name tells builds apart.
     public let directory: String
-    /// Where the object's maps are pinned for everybody.
+    /// The directory in which the object's maps are pinned for all programs.
     public let mapDirectory: String
 
     public init(directory: String, mapDirectory: String) {
@@ -18,7 +18,7 @@ public struct ProgramPins: Sendable {
         self.mapDirectory = mapDirectory
     }
 
-    /// Whether all the programs are there, and work on the maps that are pinned now.
+    /// Says whether all these programs are pinned, and use the maps that are pinned at present.
     public func areIntact(_ programs: [String]) -> Bool {
         guard let maps = try? Self.names(in: directory + "/maps"), !maps.isEmpty,
             programs.allSatisfy({ access("\(directory)/\($0)", F_OK) == 0 })
@@ -33,7 +33,7 @@ public struct ProgramPins: Sendable {
         try Program(name: name, pinnedAt: "\(directory)/\(name)")
     }
 
-    /// Takes the pins away; what is attached stays.
+    /// Removes the pins. Programs that are attached stay attached.
     public func remove() throws(SystemError) {
         for folder in [directory + "/maps", directory] {
             for name in try Self.names(in: folder) where unlink("\(folder)/\(name)") != 0 && errno != EISDIR {
@@ -43,7 +43,7 @@ public struct ProgramPins: Sendable {
         }
     }
 
-    /// Names in a directory; none when there is no such directory.
+    /// Returns the names in a directory, or none if there is no such directory.
     public static func names(in folder: String) throws(SystemError) -> [String] {
         guard let stream = opendir(folder) else {
             if errno == ENOENT { return [] }
@@ -60,7 +60,7 @@ public struct ProgramPins: Sendable {
         return names
     }
 
-    /// The kernel's number of a pinned map; nil when there is none.
+    /// Returns the kernel's number of a pinned map, or nil if there is none.
     private static func mapIdentifier(_ path: String) -> UInt32? {
         let opened = bpf_obj_get(path)
         guard opened >= 0 else { return nil }
@@ -72,13 +72,13 @@ public struct ProgramPins: Sendable {
 }
 
 extension Object {
-    /// Pins the programs, and once more the maps that are pinned in `mapDirectory`; after `load`. The directory must
-    /// not exist, the one that it is in must.
+    /// Pins the programs, and a second time the maps that are pinned in `mapDirectory`. Call it after `load`. The
+    /// directory must not exist yet, but its parent must.
     public func pin(_ pins: ProgramPins) throws(SystemError) {
         for folder in [pins.directory, pins.directory + "/maps"] {
             try check("mkdir", folder) { mkdir(folder, 0o700) }
         }
-        // Programs last: they are what tells that all is there.
+        // The programs are pinned last, because their presence says that the directory is complete.
         let shared = Set(try ProgramPins.names(in: pins.mapDirectory))
         for name in mapNames where shared.contains(name) {
             try pin(try mapDescriptor(name), at: "\(pins.directory)/maps/\(name)")

@@ -5,14 +5,15 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The consumer of a `BPF_MAP_TYPE_RINGBUF` map. A ring buffer has one consumer: a second one takes records from the
-/// first.
+/// The consumer of a `BPF_MAP_TYPE_RINGBUF` map. A ring buffer has only one consumer: a second one would take records
+/// from the first.
 public struct RingBuffer: ~Copyable, @unchecked Sendable {
-    // Unchecked: libbpf's handle belongs to no thread, and a value that cannot be copied is used by one at a time.
+    // This is unchecked because libbpf's handle is bound to no thread, and only one thread at a time can use a value
+    // that cannot be copied.
     private let handle: OpaquePointer
     private let sink: Unmanaged<RecordSink>
 
-    /// Maps the buffer of an open map (its descriptor may be closed afterwards).
+    /// Maps the buffer of an open map. The map's descriptor may be closed afterwards.
     public init(mapDescriptor: Int32) throws(SystemError) {
         let sink = Unmanaged.passRetained(RecordSink())
         guard let handle = ring_buffer__new(mapDescriptor, receiveRecord, sink.toOpaque(), nil) else {
@@ -37,12 +38,12 @@ public struct RingBuffer: ~Copyable, @unchecked Sendable {
         sink.release()
     }
 
-    /// An epoll descriptor that is readable while records wait.
+    /// An epoll descriptor that is readable while records are waiting.
     public var pollDescriptor: Int32 { ring_buffer__epoll_fd(handle) }
 
-    /// Hands over the records that are there, without waiting. The bytes are valid during the call only.
+    /// Passes the waiting records to `body`, without blocking. The bytes are valid only during the call.
     ///
-    /// - Returns: how many records there were.
+    /// - Returns: The number of records.
     @discardableResult
     public mutating func consume(_ body: (UnsafeRawBufferPointer) -> Void) throws(SystemError) -> Int {
         let result = withoutActuallyEscaping(body) { body in
@@ -55,12 +56,12 @@ public struct RingBuffer: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// What the callback of the running `consume` call is.
+/// Holds the callback of the running `consume` call.
 private final class RecordSink {
     var body: ((UnsafeRawBufferPointer) -> Void)?
 }
 
-/// File-scope because C calls it; on the thread that called `consume`.
+/// This is at file scope because C calls it, on the thread that called `consume`.
 private func receiveRecord(context: UnsafeMutableRawPointer?, data: UnsafeMutableRawPointer?, length: Int) -> Int32 {
     guard let context, let data else { return 0 }
     let sink = Unmanaged<RecordSink>.fromOpaque(context).takeUnretainedValue()

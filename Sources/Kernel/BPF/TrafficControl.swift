@@ -5,10 +5,10 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Programs as direct-action filters of an interface's clsact qdisc.
+/// Attaches programs as direct-action filters of an interface's clsact qdisc.
 ///
-/// There is one filter of ours per direction, at a fixed priority and handle, so that attaching again replaces it in
-/// one step (packets meet the old program or the new one, never none), and a restarted agent finds what it left.
+/// We have one filter per direction, with a fixed priority and handle. Attaching again therefore replaces it in one
+/// step, so that packets meet the old program or the new one and never none, and a restarted agent finds what it left.
 public enum TrafficControl {
     public enum Direction: Sendable, Hashable, CaseIterable {
         /// What the interface receives.
@@ -24,11 +24,11 @@ public enum TrafficControl {
         }
     }
 
-    /// The filter's handle and priority; low, so that it comes before filters of others.
+    /// The filter's handle and priority. The priority is low, so that it runs before the filters of others.
     public static let handle: UInt32 = 1
     public static let priority: UInt32 = 1
 
-    /// Attaches the program, in the place of the one that is there.
+    /// Attaches the program, and replaces the one that is there.
     public static func attach(
         _ program: borrowing Program, to interface: UInt32, _ direction: Direction
     ) throws(SystemError) {
@@ -40,18 +40,18 @@ public enum TrafficControl {
         try require(bpf_tc_attach(&hook, &options), "bpf_tc_attach", "\(program.name) to interface \(interface)")
     }
 
-    /// The kernel's number of the program that is attached, nil when there is none.
+    /// Returns the kernel's number of the attached program, or nil if there is none.
     public static func attachedProgram(interface: UInt32, _ direction: Direction) throws(SystemError) -> UInt32? {
         var hook = hook(interface, direction)
         var options = options()
         let result = bpf_tc_query(&hook, &options)
-        // No filter, no qdisc: both mean that nothing is attached.
+        // There is no filter or no qdisc, so nothing is attached.
         if result == -ENOENT || result == -EINVAL { return nil }
         try require(result, "bpf_tc_query", "interface \(interface)")
         return options.prog_id
     }
 
-    /// Detaches our filter; false when there was none.
+    /// Detaches our filter. Returns false if there was none.
     @discardableResult
     public static func detach(interface: UInt32, _ direction: Direction) throws(SystemError) -> Bool {
         var hook = hook(interface, direction)
@@ -64,7 +64,7 @@ public enum TrafficControl {
 
     private static func createQdisc(_ interface: UInt32) throws(SystemError) {
         var hook = hook(interface, .ingress)
-        // That it is there already is no warning for the log.
+        // libbpf would warn if the qdisc existed already, which is fine here.
         LibbpfMessages.install()
         let result = bpf_tc_hook_create(&hook)
         if result == -EEXIST { return }

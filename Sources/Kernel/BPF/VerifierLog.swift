@@ -1,5 +1,5 @@
-/// The buffer that libbpf hands to the kernel for one program. libbpf keeps the address, hence a class with a fixed
-/// buffer.
+/// The buffer that libbpf passes to the kernel for one program. libbpf keeps its address, so this is a class with a
+/// fixed buffer.
 final class VerifierLog {
     /// `BPF_LOG_STATS` of the kernel's `include/linux/bpf_verifier.h`.
     static let statisticsLevel: UInt32 = 4
@@ -17,7 +17,7 @@ final class VerifierLog {
         buffer.deallocate()
     }
 
-    /// How many instructions the verifier walked; kernels before 5.16 tell it only here.
+    /// The number of instructions that the verifier walked. Kernels before 5.16 report it only here.
     var processedInstructions: UInt32? {
         guard let base = buffer.baseAddress else { return nil }
         return processedInstructionCount(inVerifierLog: String(cString: base))

@@ -23,7 +23,7 @@
 
 enum { exit_environment = 3 };
 
-/// Shared by the waiting process and PID 1: how PID 2 ended, as wait(2) says it.
+/// Shared by the waiting process and PID 1: how PID 2 ended, in the form of wait(2).
 struct outcome {
     volatile int known;
     volatile int status;
@@ -62,7 +62,7 @@ static int map_ids(unsigned inner, unsigned uid, unsigned gid) {
     return write_file("/proc/self/gid_map", line);
 }
 
-/// A non-zero user id loses every capability at exec, unless they are ambient (capabilities(7)).
+/// Makes the capabilities ambient: with a non-zero user id, exec drops all others (capabilities(7)).
 static int keep_capabilities(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[2];
@@ -104,7 +104,7 @@ static int loopback_up(void) {
     return result;
 }
 
-/// Ends this process the way PID 2 ended, so that the outer wait(2) tells an exit code from a signal.
+/// Ends this process the way PID 2 ended, so that the outer wait(2) distinguishes an exit code from a signal.
 static void end_like(int status) {
     if (WIFSIGNALED(status)) {
         struct rlimit no_core = {0, 0};
@@ -121,9 +121,9 @@ static void end_like(int status) {
     _exit(WEXITSTATUS(status));
 }
 
-/// The process that the outer labrun started: waits for PID 1 and passes signals on.
+/// Runs the process that the outer labrun started: it waits for PID 1 and passes signals on.
 static void wait_for_init(pid_t init, const sigset_t *signals, const struct outcome *outcome) {
-    // Nobody but PID 2 may hold the other ends of its pipes.
+    // Only PID 2 may hold the other ends of its pipes.
     syscall(SYS_close_range, 3, ~0U, 0);
     for (;;) {
         int number = sigwaitinfo(signals, NULL);
@@ -142,8 +142,8 @@ static void wait_for_init(pid_t init, const sigset_t *signals, const struct outc
     }
 }
 
-/// PID 1: reaps whatever is left to it, passes signals to the lab host, and ends with it. When PID 1 ends the kernel
-/// kills every process of the namespace; mounts and interfaces go with the last one.
+/// Runs PID 1: it reaps orphans, passes signals to the lab host, and ends with it. When PID 1 ends, the kernel kills
+/// every process of the namespace; mounts and interfaces go with the last one.
 static void run_init(pid_t host, int lifeline, int parent, const sigset_t *signals, struct outcome *outcome) {
     prctl(PR_SET_NAME, "labrun-init", 0, 0, 0);
     int signal_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -182,11 +182,11 @@ static void run_init(pid_t host, int lifeline, int parent, const sigset_t *signa
 
 int lab_entry_enter(const struct lab_entry_options *options) {
     prctl(PR_SET_NAME, "labrun-lab", 0, 0, 0);
-    // A session of its own: the terminal's signals reach the outer labrun only, which decides. No PR_SET_PDEATHSIG
-    // here: it fires when the parent's *thread* ends, and that may be a pooled one. The lifeline is the guard.
+    // This starts a new session, so that the terminal's signals reach only the outer labrun, which decides.
+    // PR_SET_PDEATHSIG is no guard here: it fires when the parent's *thread* ends, and that may be a pooled one. The
+    // lifeline is the guard.
     setsid();
-    // Whatever the caller's caller left open without O_CLOEXEC must not keep this lab's files alive, nor end up in a
-    // QEMU.
+    // Descriptors that our callers left open without O_CLOEXEC must neither keep this lab's files alive nor reach QEMU.
     syscall(SYS_close_range, options->first_unused, ~0U, 0);
     unsigned uid = geteuid(), gid = getegid();
     if (unshare(CLONE_NEWUSER) != 0) {
@@ -208,7 +208,7 @@ int lab_entry_enter(const struct lab_entry_options *options) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
-    // Not the inherited mask: a process started from a pooled thread has everything blocked.
+    // The inherited mask is of no use: a process started from a pooled thread has all signals blocked.
     sigemptyset(&before);
     sigprocmask(SIG_SETMASK, &signals, NULL);
 
@@ -227,7 +227,8 @@ int lab_entry_enter(const struct lab_entry_options *options) {
         wait_for_init(init, &signals, outcome);
     }
 
-    // PID 1. Its creator has one thread, so the death signal is reliable here; `self` closes the race before this line.
+    // This is PID 1. Its creator has one thread, so the death signal is reliable here. `self` closes the race before
+    // this line.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
         fail(options, LAB_ENTRY_MOUNT_PRIVATE);
@@ -235,7 +236,7 @@ int lab_entry_enter(const struct lab_entry_options *options) {
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
         fail(options, LAB_ENTRY_MOUNT_PROC);
     }
-    // The old /sys shows the network devices of the namespace it was mounted in.
+    // The old /sys shows the network devices of the namespace in which it was mounted.
     if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
         fail(options, LAB_ENTRY_MOUNT_SYS);
     }
@@ -250,7 +251,8 @@ int lab_entry_enter(const struct lab_entry_options *options) {
         fail(options, LAB_ENTRY_FORK);
     }
     if (host > 0) {
-        int lifeline = options->lifeline, keep[2] = {lifeline < self ? lifeline : self, lifeline < self ? self : lifeline};
+        int lifeline = options->lifeline;
+        int keep[2] = {lifeline < self ? lifeline : self, lifeline < self ? self : lifeline};
         syscall(SYS_close_range, 3, keep[0] - 1, 0);
         if (keep[1] > keep[0] + 1) {
             syscall(SYS_close_range, keep[0] + 1, keep[1] - 1, 0);
@@ -259,7 +261,7 @@ int lab_entry_enter(const struct lab_entry_options *options) {
         run_init(host, lifeline, self, &signals, outcome);
     }
 
-    // PID 2, the lab host.
+    // This is PID 2, the lab host.
     prctl(PR_SET_NAME, "labrun-host", 0, 0, 0);
     close(self);
     close(options->lifeline);

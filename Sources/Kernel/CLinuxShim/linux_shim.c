@@ -88,6 +88,13 @@ int linux_signal_pipe(const int *signals, size_t count) {
     return signal_ends[0];
 }
 
+int linux_run_on(unsigned processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return sched_setaffinity(0, sizeof(set), &set);
+}
+
 int linux_end_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
 int linux_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }

@@ -29,7 +29,7 @@ static size_t append_filter(const struct nlmsghdr *header, char *text, size_t ca
     const struct rtattr *options = find_attribute(first, length, TCA_OPTIONS);
     const char *name = "-";
     int written;
-    // Without a handle it is the head of a priority, not a filter.
+    // An entry without a handle is the head of a priority, not a filter.
     if (message->tcm_handle == 0) return 0;
     if (options && strcmp(text_of(kind), "bpf") == 0)
         name = text_of(find_attribute(RTA_DATA(options), (int)RTA_PAYLOAD(options), TCA_BPF_NAME));

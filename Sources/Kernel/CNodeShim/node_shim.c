@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 int node_spawn(
-    const char *path, char *const arguments[], char *const environment[], int input, int output, int error, pid_t *pid) {
+    const char *path, char *const arguments[], char *const environment[], int input, int output, int error,
+    pid_t *pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int descriptors[3] = {input, output, error};

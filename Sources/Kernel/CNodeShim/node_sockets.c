@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// linux/icmp.h; the glibc header has no filter.
+// From linux/icmp.h, since the C library's header lacks the filter.
 #define NODE_ICMP_FILTER 1
 
 static struct sockaddr_in socket_address(struct node_endpoint endpoint) {
@@ -24,7 +24,8 @@ static struct node_endpoint endpoint_of(const struct sockaddr_in *address) {
     return (struct node_endpoint){.address = ntohl(address->sin_addr.s_addr), .port = ntohs(address->sin_port)};
 }
 
-/// Some hundred small packets (the kernel doubles it). A hundred pods have four such buffers each, and a node 128 MiB.
+/// Holds some hundred small packets (the kernel doubles the value). A node of 128 MiB may have a hundred pods with four
+/// such buffers each.
 enum { receive_buffer = 128 << 10 };
 
 static void set_option(int socket_fd, int level, int option, int value) {
@@ -45,7 +46,7 @@ int node_tcp_client(void) {
     setsockopt(socket_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     set_option(socket_fd, IPPROTO_IP, IP_RECVERR, 1);
     set_option(socket_fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    // The acknowledgement of the SYN,ACK goes with the request.
+    // The acknowledgement of the SYN,ACK then travels with the request.
     set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     return socket_fd;
 }
@@ -56,7 +57,7 @@ int node_tcp_connect(int socket_fd, struct node_endpoint to) {
 }
 
 ssize_t node_tcp_request(int socket_fd, const void *bytes, size_t count) {
-    // The kernel left this mode with the SYN,ACK; the answer is acknowledged by what ends the connection.
+    // The kernel leaves this mode after the SYN,ACK. The answer is then acknowledged by whatever ends the connection.
     set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     return send(socket_fd, bytes, count, MSG_NOSIGNAL);
 }
@@ -69,7 +70,7 @@ int node_tcp_listener(uint16_t port, int backlog) {
     set_option(socket_fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (bind(socket_fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(socket_fd, backlog) != 0)
         return close_with_errno(socket_fd);
-    // Connections inherit it: the acknowledgement of the request goes with the answer. listen() forgets an earlier one.
+    // Connections inherit this, so the acknowledgement of the request travels with the answer. listen() resets it.
     set_option(socket_fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     return socket_fd;
 }
@@ -107,7 +108,7 @@ int node_udp_socket(uint16_t port) {
 
 int node_icmp_socket(int receiver) {
     int socket_fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP);
-    // A set bit keeps that type away.
+    // A set bit filters that ICMP type out.
     uint32_t filter = receiver ? ~(1u << ICMP_ECHO) : ~(1u << ICMP_ECHOREPLY);
     if (socket_fd < 0) return -1;
     setsockopt(socket_fd, SOL_RAW, NODE_ICMP_FILTER, &filter, sizeof filter);

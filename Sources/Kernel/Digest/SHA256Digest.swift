@@ -1,6 +1,6 @@
 import CLibcrypto
 
-/// SHA-256 (FIPS 180-4) of bytes that arrive in pieces, by OpenSSL's libcrypto.
+/// Computes the SHA-256 (FIPS 180-4) of bytes that arrive in pieces, with OpenSSL's libcrypto.
 public struct SHA256Digest: ~Copyable {
     private let context: OpaquePointer
 
@@ -15,7 +15,7 @@ public struct SHA256Digest: ~Copyable {
         EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     }
 
-    /// Lower-case hexadecimal, 64 characters. The digest is used up.
+    /// Returns the digest as 64 lower-case hexadecimal digits, and ends it.
     public consuming func hex() -> String {
         var out = [UInt8](repeating: 0, count: 32)
         EVP_DigestFinal_ex(context, &out, nil)
@@ -23,7 +23,7 @@ public struct SHA256Digest: ~Copyable {
         return String(out.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 
-    /// The digest of bytes at hand.
+    /// Returns the digest of bytes that are at hand.
     public static func hex(of bytes: some Collection<UInt8>) -> String {
         var digest = SHA256Digest()
         Array(bytes).withUnsafeBytes { digest.update($0) }

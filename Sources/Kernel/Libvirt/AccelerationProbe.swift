@@ -1,17 +1,17 @@
 import Foundation
 import LinuxKernel
 
-/// Whether hardware virtualisation really works here. `/dev/kvm` can exist, create a virtual CPU and still never run a
-/// kernel, so the proof is a kernel that boots under it, once per host boot and kernel.
+/// Finds out whether hardware virtualisation really works here. `/dev/kvm` can exist and create a virtual CPU, and
+/// still never run a kernel. The proof is therefore a kernel that boots under it, once for each host boot and kernel.
 public struct AccelerationProbe: Sendable {
     /// The answer, and how it was found.
     public struct Answer: Sendable, Hashable, Codable {
         public var accelerator: DomainSpec.Accelerator
-        /// For people: why.
+        /// The reason, for people.
         public var reason: String
     }
 
-    /// What the cache keeps; an answer counts only for the same host boot, host kernel and guest kernel.
+    /// What the cache keeps. An answer counts only for the same host boot, host kernel and guest kernel.
     struct Record: Codable, Equatable {
         var bootIdentifier: String
         var hostKernel: String
@@ -25,8 +25,9 @@ public struct AccelerationProbe: Sendable {
     private let emulator: String
 
     /// - Parameters:
-    ///   - kernel: a node's kernel image on the host; it needs no initramfs, its panic for want of one is the proof.
-    ///   - cacheDirectory: created if missing; shared by concurrent labs.
+    ///   - kernel: A node's kernel image on the host. It needs no initramfs, since its panic for lack of one is the
+    ///     proof.
+    ///   - cacheDirectory: Is created if missing. Labs that run at the same time share it.
     public init(
         kernel: String, cacheDirectory: String, device: String = "/dev/kvm",
         emulator: String = "/usr/bin/qemu-system-x86_64"
@@ -37,8 +38,8 @@ public struct AccelerationProbe: Sendable {
         self.emulator = emulator
     }
 
-    /// The kept answer, or a new one within the deadline. Never fails: what cannot be proved is software emulation.
-    /// Works outside a lab and inside.
+    /// Returns the cached answer, or finds one within the deadline. It never fails: if nothing proves acceleration, the
+    /// answer is software emulation. It works inside and outside of a lab.
     public func answer(within limit: Duration = .seconds(5)) async -> Answer {
         do {
             return try await onOwnThread("kvm probe") { try keptOrProved(within: limit) }
@@ -47,7 +48,7 @@ public struct AccelerationProbe: Sendable {
         }
     }
 
-    /// The kept answer for this boot; `nil` when none was found yet.
+    /// Returns the cached answer for this boot, or `nil` if there is none yet.
     public func kept() -> Answer? {
         guard let data = FileManager.default.contents(atPath: path),
             let record = try? JSONDecoder().decode(Record.self, from: data),
@@ -64,7 +65,7 @@ public struct AccelerationProbe: Sendable {
         if let answer = kept() { return answer }
         try FileManager.default.createDirectory(atPath: cacheDirectory, withIntermediateDirectories: true)
         let lock = try FileLock(path: cacheDirectory + "/acceleration.lock")
-        // Another lab may have proved it while we waited.
+        // Another lab may have proved it while this one waited.
         let answer = try kept() ?? prove(within: limit)
         try JSONEncoder().encode(key(answer)).write(to: URL(fileURLWithPath: path), options: .atomic)
         _ = consume lock
@@ -84,8 +85,8 @@ public struct AccelerationProbe: Sendable {
     private func prove(within limit: Duration) throws -> Answer {
         let console = Foundation.Pipe()
         let process = Process()
-        // The guest must not outlive us: it runs outside any lab. setpriv is in util-linux; this thread waits for the
-        // guest.
+        // The guest must end with us, as it runs outside of any lab. setpriv is part of util-linux. This thread waits
+        // for the guest.
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
         process.arguments = [
             "--pdeathsig", "KILL", emulator, "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "128",

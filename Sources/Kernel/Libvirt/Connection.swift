@@ -6,10 +6,10 @@ import Synchronization
     import Glibc
 #endif
 
-/// A connection to libvirt's QEMU driver, running in this process (`qemu:///embed`).
+/// A connection to libvirt's QEMU driver, which runs inside this process (`qemu:///embed`).
 ///
-/// A class, because event callbacks and many tasks share the one handle; the handle is thread-safe and freed with the
-/// last reference. Every call that blocks runs on a thread of its own.
+/// This is a class because event callbacks and many tasks share the handle, which is thread-safe and freed with the
+/// last reference. Every blocking call runs on a thread of its own.
 public final class Connection: Sendable {
     /// libvirt's root directory of this lab.
     public let root: EmbedRoot
@@ -22,14 +22,15 @@ public final class Connection: Sendable {
         self.handle = handle
     }
 
-    /// Prepares the root directory and opens the driver in it. Only one connection a process: libvirt's embedded driver
-    /// cannot be opened twice with different roots.
+    /// Prepares the root directory and opens the driver in it. A process can have only one connection, because
+    /// libvirt's embedded driver cannot be opened twice with different roots.
     public static func open(root: EmbedRoot) async throws -> Connection {
         try await onOwnThread("libvirt open") {
             try root.prepare()
-            // Warnings go to a file among the lab's artifacts, never to the terminal. Read once, at initialisation.
+            // Warnings go to a file among the lab's artifacts, never to the terminal. libvirt reads this once, at
+            // initialisation.
             setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(root.path)/libvirt.log", 0)
-            // An embedded driver still keeps some state per user, below $XDG_RUNTIME_DIR or else ~/.cache/libvirt.
+            // Even an embedded driver keeps some state per user, below $XDG_RUNTIME_DIR or else ~/.cache/libvirt.
             setenv("XDG_RUNTIME_DIR", root.userState, 1)
             try EventLoop.start()
             let uri = "qemu:///embed?root=\(root.path)"
@@ -46,8 +47,8 @@ public final class Connection: Sendable {
         }
     }
 
-    /// Every domain's events from now on, any number of subscribers. libvirt tells of an event after it happened:
-    /// `create` may return before `started` arrives.
+    /// Returns a stream of every domain's events from now on. There may be any number of streams. libvirt reports an
+    /// event after it has happened, so `create` may return before `started` arrives.
     public func events() -> AsyncStream<DomainEvent> {
         let number = nextSubscriber.wrappingAdd(1, ordering: .relaxed).newValue
         let (stream, continuation) = AsyncStream<DomainEvent>.makeStream()
@@ -58,7 +59,7 @@ public final class Connection: Sendable {
         return stream
     }
 
-    /// Creates and starts a transient domain: it is gone when it stops. Calls may run in parallel.
+    /// Creates and starts a transient domain, which disappears when it stops. Calls may run in parallel.
     public func create(_ spec: DomainSpec, paused: Bool = false) async throws -> Domain {
         let document = try DomainXML.encode(spec)
         let flags = paused ? VIR_DOMAIN_START_PAUSED.rawValue : 0
@@ -72,8 +73,7 @@ public final class Connection: Sendable {
         return domain
     }
 
-    /// Destroys every domain that is left, in parallel; used at teardown. Errors of domains that stopped by themselves
-    /// are not errors.
+    /// Destroys every remaining domain, in parallel, at teardown. A domain that stopped by itself causes no error.
     public func destroyAll() async throws {
         let handles = try await onOwnThread("libvirt list") { [handle] in try handle.domains() }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -109,7 +109,7 @@ public final class Connection: Sendable {
     }
 }
 
-/// What libvirt keeps for us: it must not keep the connection alive, or it would never be closed.
+/// Holds the connection weakly for libvirt: a strong reference would keep the connection from ever closing.
 private final class WeakConnection: Sendable {
     private let connection: Mutex<Weak>
 
@@ -122,7 +122,7 @@ private final class WeakConnection: Sendable {
     var value: Connection? { connection.withLock { $0.value } }
 }
 
-/// Called on the event loop's thread; a file-scope function, because isolated closures trap there.
+/// libvirt calls this on the event loop's thread. It is at file scope because isolated closures trap there.
 private func onLifecycle(
     _: virConnectPtr?, domain: virDomainPtr?, event: Int32, detail: Int32, context: UnsafeMutableRawPointer?
 ) -> Int32 {

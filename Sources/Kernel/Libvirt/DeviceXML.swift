@@ -1,7 +1,7 @@
 import XMLCoder
 
 extension DomainXML {
-    /// Everything that is plugged in, and what libvirt would add by itself but a node does not need, switched off.
+    /// Everything that is plugged in. What libvirt would add by itself but a node does not need is switched off.
     struct Devices: Encodable {
         var emulator: String
         var controller: [Controller]
@@ -14,7 +14,7 @@ extension DomainXML {
 
         init(_ spec: DomainSpec) {
             emulator = "/usr/bin/qemu-system-x86_64"
-            // One root port each for the virtio-serial controller, every card and disk, and the free ones.
+            // There is one root port for the virtio-serial controller, one for every card and disk, and the free ones.
             let ports = 1 + spec.interfaces.count + spec.disks.count + spec.hotplugSlots
             controller =
                 [
@@ -104,7 +104,7 @@ extension DomainXML {
 
         init(_ spec: DomainSpec.Disk, letter: Character) {
             type = "file"
-            // Nothing is written, so there is nothing to flush.
+            // The disk is read-only, so nothing has to be flushed.
             driver = Driver(name: "qemu", type: "raw", cache: "unsafe")
             source = Source(file: spec.path)
             target = Target(dev: "vd\(letter)", bus: "virtio")
@@ -169,7 +169,7 @@ extension DomainXML {
             driver = Driver()
             mtu = spec.mtu.map { Size(size: $0) }
             link = State(state: spec.linkUp ? "up" : "down")
-            // The card's own boot firmware would search for a network to boot from, before the kernel starts.
+            // The card's boot firmware would search the network for something to boot before the kernel starts.
             rom = Rom(enabled: "no")
         }
 

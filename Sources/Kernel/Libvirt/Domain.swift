@@ -7,10 +7,10 @@ import LinuxKernel
 
 /// A running virtual machine.
 ///
-/// A class, because faults, teardown and event handling use the same machine from different tasks; freed with the last
-/// reference, which does **not** stop the machine.
+/// This is a class because faults, teardown and event handling use the same machine from different tasks. It is freed
+/// with the last reference, which does **not** stop the machine.
 public final class Domain: Sendable {
-    /// What it was made from.
+    /// The description from which it was created.
     public let spec: DomainSpec
     private let root: EmbedRoot
     private let handle: DomainHandle
@@ -24,7 +24,7 @@ public final class Domain: Sendable {
         self.handle = handle
     }
 
-    /// What libvirt says of it now.
+    /// libvirt's present view of the machine.
     public struct Info: Sendable, Hashable {
         /// `virDomainState`.
         public enum State: Int32, Sendable, Hashable {
@@ -37,7 +37,7 @@ public final class Domain: Sendable {
         public var cpuNanoseconds: UInt64
     }
 
-    /// State, memory and CPU time. Answers in microseconds to milliseconds.
+    /// Returns state, memory and CPU time, within microseconds to milliseconds.
     public func info() async throws -> Info {
         try await call("virDomainGetInfo") { pointer in
             var info = virDomainInfo()
@@ -48,29 +48,28 @@ public final class Domain: Sendable {
         }
     }
 
-    /// Stops the virtual CPUs; the network sees a silent peer. 2–3 ms.
+    /// Stops the virtual CPUs, within 2–3 ms. On the network, the machine falls silent.
     public func suspend() async throws {
         try await call("virDomainSuspend") { virDomainSuspend($0) == 0 ? () : nil }
     }
 
-    /// Lets a suspended machine run on.
+    /// Lets a suspended machine continue.
     public func resume() async throws {
         try await call("virDomainResume") { virDomainResume($0) == 0 ? () : nil }
     }
 
-    /// Presses the reset button; an event `rebooted` follows. With `RebootAction.destroy` QEMU turns a reset into its
-    /// end.
+    /// Presses the reset button. An event `rebooted` follows. With `RebootAction.destroy`, QEMU ends instead.
     public func reset() async throws {
         try await call("virDomainReset") { virDomainReset($0, 0) == 0 ? () : nil }
     }
 
-    /// Ends QEMU at once, as a power failure does. No error if it has ended already.
+    /// Ends QEMU at once, like a power failure. It is no error if it has ended already.
     public func destroy() async throws {
         try await onOwnThread("libvirt destroy") { [handle] in try handle.destroy() }
     }
 
-    /// Plugs or unplugs the cable of the card with this MAC. The guest sees up after milliseconds, down after up to 1
-    /// s.
+    /// Plugs or unplugs the cable of the card with this MAC. The guest notices a new link within milliseconds, and a
+    /// lost one within 1 s.
     public func setLink(mac: String, up: Bool) async throws {
         guard var interface = spec.interfaces.first(where: { $0.mac == mac }) else {
             throw LibvirtError(
@@ -84,7 +83,8 @@ public final class Domain: Sendable {
         }
     }
 
-    /// Plugs a card in. Needs a free root port (`DomainSpec.hotplugSlots`); the guest finds it some 20 ms later.
+    /// Plugs a card in. This needs a free root port (`DomainSpec.hotplugSlots`). The guest finds the card some 20 ms
+    /// later.
     public func attach(_ interface: DomainSpec.Interface) async throws {
         let document = try DomainXML.Interface.encode(interface)
         try await call("virDomainAttachDeviceFlags") {
@@ -92,8 +92,8 @@ public final class Domain: Sendable {
         }
     }
 
-    /// Asks the guest to let go of the card with this MAC. It may return before that is so, without an error, when the
-    /// guest does not answer: an event `deviceRemoved` tells, and `hasCard`.
+    /// Asks the guest to release the card with this MAC. If the guest does not answer, this may return early and
+    /// without an error. An event `deviceRemoved` tells when the card is gone, and so does `hasCard`.
     public func detach(_ interface: DomainSpec.Interface) async throws {
         let document = try DomainXML.Interface.encode(interface)
         try await call("virDomainDetachDeviceFlags") {
@@ -101,7 +101,7 @@ public final class Domain: Sendable {
         }
     }
 
-    /// Whether a card with this MAC is plugged in.
+    /// Says whether a card with this MAC is plugged in.
     public func hasCard(mac: String) async throws -> Bool {
         try await call("virDomainGetXMLDesc") { pointer in
             guard let text = virDomainGetXMLDesc(pointer, 0) else { return nil }
@@ -115,7 +115,7 @@ public final class Domain: Sendable {
         root.processIdentifier(ofDomain: name)
     }
 
-    /// Runs a blocking call on its own thread; `nil` is a failure whose error is the thread's last.
+    /// Runs a blocking call on a thread of its own. `nil` means a failure, whose error is the thread's last one.
     private func call<Value: Sendable>(
         _ call: String, _ body: @escaping @Sendable (virDomainPtr) -> Value?
     ) async throws -> Value {

@@ -15,7 +15,7 @@ public struct DomainEvent: Sendable, Hashable {
         /// QEMU failed or was killed.
         case failed = 5
         case fromSnapshot = 6
-        /// A reason that this libvirt has and we do not know.
+        /// A reason that this libvirt has and this code does not know.
         case unknown = -1
     }
 
@@ -24,13 +24,13 @@ public struct DomainEvent: Sendable, Hashable {
         case stopped(StopReason)
         /// The machine was reset: by `Domain.reset`, or by the guest itself, as after a panic with `panic=-1`.
         case rebooted
-        /// The guest's kernel panicked and its pvpanic driver said so; the domain stops next.
+        /// The guest's kernel panicked and its pvpanic driver reported it. The domain stops next.
         case crashed
         /// The guest is powering off.
         case shutdown
-        /// A device was unplugged, by its alias: the guest has let go of it.
+        /// The guest has released a device, named by its alias, and it is unplugged.
         case deviceRemoved(String)
-        /// Another lifecycle event, by its libvirt number.
+        /// Another lifecycle event, with its libvirt number.
         case other(Int32)
     }
 

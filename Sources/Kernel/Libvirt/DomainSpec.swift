@@ -1,6 +1,6 @@
-/// What a virtual machine is made of. Pure values; `DomainXML` says it in libvirt's words.
+/// Describes a virtual machine as pure values. `DomainXML` turns them into libvirt's form.
 public struct DomainSpec: Sendable, Hashable, Codable {
-    /// What executes the guest's instructions.
+    /// The means by which the guest's instructions are executed.
     public enum Accelerator: String, Sendable, Hashable, Codable {
         /// QEMU's translator: works everywhere.
         case tcg = "qemu"
@@ -8,19 +8,19 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         case kvm
     }
 
-    /// What happens when the guest itself reboots, as a kernel does after a panic with `panic=-1`.
+    /// What to do when the guest itself reboots, as a kernel does after a panic with `panic=-1`.
     public enum RebootAction: String, Sendable, Hashable, Codable {
-        /// The domain stops, and its event says so. `Domain.reset` stops it too.
+        /// The domain stops, and an event reports it. `Domain.reset` stops it, too.
         case destroy
-        /// It boots again, and an event `rebooted` says so.
+        /// The domain boots again, and an event `rebooted` reports it.
         case restart
     }
 
     /// A virtio-serial port, QEMU listening on a Unix socket.
     public struct Channel: Sendable, Hashable, Codable {
-        /// Name in the guest, `/sys/class/virtio-ports/*/name`.
+        /// The name in the guest, in `/sys/class/virtio-ports/*/name`.
         public var name: String
-        /// Socket path on the host, below 108 bytes.
+        /// The socket's path on the host, shorter than 108 bytes.
         public var socketPath: String
 
         public init(name: String, socketPath: String) {
@@ -29,12 +29,12 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         }
     }
 
-    /// A virtio network card on a tap that exists already. Offloads are off: frames on the wire are what the guest's
-    /// MTU says.
+    /// A virtio network card on an existing tap. Offloads are off, so frames on the wire are no larger than the guest's
+    /// MTU.
     public struct Interface: Sendable, Hashable, Codable {
         /// The tap's name on the host.
         public var tap: String
-        /// `52:54:00:…`, lower case: also the card's identity in later calls.
+        /// `52:54:00:…` in lower case. It also identifies the card in later calls.
         public var mac: String
         /// Bytes; `nil` leaves the guest's default, 1500.
         public var mtu: Int?
@@ -49,7 +49,7 @@ public struct DomainSpec: Sendable, Hashable, Codable {
         }
     }
 
-    /// A virtio disk that the guest can only read: `/dev/vda` of the first one.
+    /// A virtio disk that the guest can only read. The first one is `/dev/vda`.
     public struct Disk: Sendable, Hashable, Codable {
         /// Raw image on the host.
         public var path: String
@@ -71,14 +71,14 @@ public struct DomainSpec: Sendable, Hashable, Codable {
     /// Path of the initramfs on the host.
     public var initrd: String?
     public var kernelArguments: String
-    /// File that gets the guest's ttyS0, appended. Its folder must exist.
+    /// The file that the guest's ttyS0 is appended to. Its folder must exist.
     public var consoleLog: String
     public var channels: [Channel]
     public var interfaces: [Interface]
     public var disks: [Disk]
     /// Free PCIe root ports for network cards plugged in later.
     public var hotplugSlots: Int
-    /// QEMU's buffer of translated code: the larger part of a TCG guest's resident memory.
+    /// The size of QEMU's buffer of translated code, which is most of a TCG guest's resident memory.
     public var translationCacheMiB: Int
     public var rebootAction: RebootAction
 

@@ -1,6 +1,7 @@
 import XMLCoder
 
-/// libvirt's domain XML, as far as a lab's nodes need it. Element by element: https://libvirt.org/formatdomain.html
+/// libvirt's domain XML, limited to what a lab's nodes need. https://libvirt.org/formatdomain.html describes its
+/// elements.
 struct DomainXML: TypedElement {
     var type: String
     var name: String
@@ -61,9 +62,9 @@ struct DomainXML: TypedElement {
             var name: String
         }
 
-        /// What a kernel uses for speed or safety where it is wired, and QEMU emulates step by step: string moves by
-        /// the byte (erms, fsrm), a switch of the address translation around every copy to user space (smap, pku), and
-        /// a fifth level of page tables (la57).
+        /// CPU features that a kernel uses for speed or safety in hardware, but that QEMU must emulate step by step:
+        /// string moves by the byte (erms, fsrm), switching address translation around every copy to user space (smap,
+        /// pku), and a fifth level of page tables (la57).
         static let costlyWhenEmulated = ["erms", "fsrm", "la57", "pku", "smap"]
 
         var mode = "maximum"

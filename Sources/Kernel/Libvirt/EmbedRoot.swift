@@ -1,11 +1,12 @@
 import Foundation
 import LinuxKernel
 
-/// The directory that stands for `/` in the embedded driver: its configuration, state, sockets and logs.
+/// The directory that the embedded driver takes for `/`: its configuration, state, sockets and logs.
 public struct EmbedRoot: Sendable, Hashable {
-    /// Absolute; keep it short: sockets below it have 108 bytes for everything.
+    /// An absolute path. Keep it short, as the path of a socket below it may have at most 108 bytes.
     public let path: String
-    /// Directory that keeps QEMU's probed capabilities between runs; shared by concurrent labs. `nil` keeps nothing.
+    /// The directory that keeps QEMU's probed capabilities between runs. Labs that run at the same time share it. `nil`
+    /// keeps nothing.
     public let sharedCache: String?
 
     public init(path: String, sharedCache: String?) {
@@ -13,7 +14,7 @@ public struct EmbedRoot: Sendable, Hashable {
         self.sharedCache = sharedCache
     }
 
-    /// Removes a previous lab's state, writes the driver's configuration, and brings the known capabilities.
+    /// Removes the state of an earlier lab, writes the driver's configuration, and copies the known capabilities.
     func prepare() throws {
         let files = FileManager.default
         for stale in ["run", "lib", "user"] {
@@ -34,9 +35,9 @@ public struct EmbedRoot: Sendable, Hashable {
         _ = consume lock
     }
 
-    /// Gives capabilities that the driver probed anew to later labs. libvirt rewrites its files in place, so labs do
-    /// not share a directory: each has a copy, published whole by rename. A failure costs the next lab a second, so it
-    /// is ignored.
+    /// Publishes capabilities that the driver has probed for later labs. libvirt rewrites its files in place, so labs
+    /// do not share a directory: each has a copy, which is published as a whole by a rename. A failure costs the next
+    /// lab a second, so it is ignored.
     func publishCapabilities() {
         guard let sharedCache else { return }
         let files = FileManager.default
@@ -57,7 +58,7 @@ public struct EmbedRoot: Sendable, Hashable {
         }
     }
 
-    /// From the driver's pid file.
+    /// Reads the process id from the driver's pid file.
     func processIdentifier(ofDomain name: String) -> Int32? {
         guard let text = try? String(contentsOfFile: "\(path)/run/qemu/\(name).pid", encoding: .utf8) else {
             return nil
@@ -65,7 +66,7 @@ public struct EmbedRoot: Sendable, Hashable {
         return Int32(text.trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
-    /// Stands for the user's runtime directory.
+    /// Takes the place of the user's runtime directory.
     var userState: String { path + "/user" }
 
     private var capabilities: String { path + "/cache/qemu/capabilities" }
@@ -75,8 +76,8 @@ public struct EmbedRoot: Sendable, Hashable {
         return names.filter { $0.hasSuffix(".xml") }
     }
 
-    /// `stdio_handler`: the default, virtlogd, would start a daemon outside the namespaces. The rest spares what a
-    /// single unprivileged user's machines do not need.
+    /// The default `stdio_handler`, virtlogd, would start a daemon outside of the namespaces. The other settings switch
+    /// off what the machines of a single unprivileged user do not need.
     static let configuration = """
         stdio_handler = "file"
         namespaces = [ ]

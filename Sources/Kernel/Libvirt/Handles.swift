@@ -4,7 +4,8 @@ import CLibvirt
     import Glibc
 #endif
 
-/// Owner of a `virConnectPtr`. Unchecked: libvirt's objects may be used from any thread (libvirt.org/threading).
+/// Owns a `virConnectPtr`. This is unchecked because libvirt's objects may be used from any thread
+/// (libvirt.org/threading).
 final class ConnectionHandle: @unchecked Sendable {
     let pointer: virConnectPtr
 
@@ -12,7 +13,7 @@ final class ConnectionHandle: @unchecked Sendable {
 
     deinit { virConnectClose(pointer) }
 
-    /// Every active domain.
+    /// Returns every active domain.
     func domains() throws(LibvirtError) -> [DomainHandle] {
         var list: UnsafeMutablePointer<virDomainPtr?>?
         let count = virConnectListAllDomains(pointer, &list, VIR_CONNECT_LIST_DOMAINS_ACTIVE.rawValue)
@@ -24,7 +25,7 @@ final class ConnectionHandle: @unchecked Sendable {
     }
 }
 
-/// Owner of a `virDomainPtr`; keeps the connection open. Unchecked for the same reason.
+/// Owns a `virDomainPtr` and keeps the connection open. It is unchecked for the same reason.
 final class DomainHandle: @unchecked Sendable {
     let pointer: virDomainPtr
     private let connection: ConnectionHandle
@@ -38,7 +39,7 @@ final class DomainHandle: @unchecked Sendable {
 
     var name: String { virDomainGetName(pointer).map { String(cString: $0) } ?? "?" }
 
-    /// Throws the calling thread's last error, naming the domain, when the answer is negative.
+    /// Throws the calling thread's last error with the domain's name if the result is negative.
     @discardableResult
     func check(_ call: String, _ body: (virDomainPtr) -> Int32) throws(LibvirtError) -> Int32 {
         let answer = body(pointer)
@@ -46,12 +47,12 @@ final class DomainHandle: @unchecked Sendable {
         return answer
     }
 
-    /// Ends QEMU at once. A domain that is not running any more is no error.
+    /// Ends QEMU at once. It is no error if the domain no longer runs.
     func destroy() throws(LibvirtError) {
         do throws(LibvirtError) {
             try check("virDomainDestroy") { virDomainDestroy($0) }
         } catch {
-            // Code 0: libvirt noticed QEMU's own end while it waited, and records no error.
+            // With code 0, libvirt noticed while it waited that QEMU had ended by itself, and recorded no error.
             if error.saysNotRunning || (error.code == 0 && virDomainIsActive(pointer) != 1) { return }
             throw error
         }

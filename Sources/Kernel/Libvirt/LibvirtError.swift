@@ -1,6 +1,6 @@
 import CLibvirt
 
-/// A failed libvirt call: which, on what, and libvirt's own words.
+/// A failed libvirt call: its name, its object, and libvirt's message.
 public struct LibvirtError: Error, CustomStringConvertible, Sendable, Equatable {
     /// `virErrorNumber`, for example 38 (`VIR_ERR_SYSTEM_ERROR`). See libvirt/virterror.h.
     public let code: Int32
@@ -21,7 +21,7 @@ public struct LibvirtError: Error, CustomStringConvertible, Sendable, Equatable 
         self.message = message
     }
 
-    /// Captures the calling thread's last error; call it directly after the failed call, on the same thread.
+    /// Captures the calling thread's last error. Call it right after the failed call, on the same thread.
     static func last(_ call: String, _ subject: String) -> LibvirtError {
         guard let error = virGetLastError() else {
             return LibvirtError(code: 0, call: call, subject: subject, message: "no error was recorded")
@@ -32,7 +32,7 @@ public struct LibvirtError: Error, CustomStringConvertible, Sendable, Equatable 
             message: message)
     }
 
-    /// Whether the domain is gone or was never there (`VIR_ERR_NO_DOMAIN`), or is not running
+    /// Says whether the domain is gone, never existed (`VIR_ERR_NO_DOMAIN`) or does not run
     /// (`VIR_ERR_OPERATION_INVALID`).
     public var saysNotRunning: Bool {
         code == Int32(VIR_ERR_NO_DOMAIN.rawValue) || code == Int32(VIR_ERR_OPERATION_INVALID.rawValue)

@@ -1,6 +1,6 @@
 import XMLCoder
 
-/// An element without elements in it: every key is an attribute, the key "" is its text.
+/// An element without child elements: every key is an attribute, and the key "" is its text.
 protocol LeafElement: Encodable, DynamicNodeEncoding {}
 
 extension LeafElement {
@@ -9,7 +9,7 @@ extension LeafElement {
     }
 }
 
-/// An element whose key `type` is an attribute and every other key an element.
+/// An element whose key `type` is an attribute, while every other key is a child element.
 protocol TypedElement: Encodable, DynamicNodeEncoding {}
 
 extension TypedElement {

@@ -2,7 +2,7 @@
     import Glibc
 #endif
 
-/// A reading of CLOCK_MONOTONIC: never set back, not comparable across boots.
+/// A reading of CLOCK_MONOTONIC. The clock is never set back, and readings of different boots are not comparable.
 public struct MonotonicTime: Comparable, Hashable, Sendable {
     /// Nanoseconds since the clock's start.
     public let nanoseconds: Int64
@@ -22,7 +22,7 @@ public struct MonotonicTime: Comparable, Hashable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// From `earlier` to this reading.
+    /// Returns the time from `earlier` to this reading.
     public func since(_ earlier: MonotonicTime) -> Duration {
         .nanoseconds(nanoseconds - earlier.nanoseconds)
     }
@@ -46,7 +46,7 @@ public struct Deadline: Hashable, Sendable {
         Deadline(at: .now + duration)
     }
 
-    /// What is left; zero when it has passed.
+    /// The time that is left, or zero if it has passed.
     public var remaining: Duration {
         max(time.since(.now), .zero)
     }
@@ -54,7 +54,7 @@ public struct Deadline: Hashable, Sendable {
     /// Whether it has passed.
     public var hasPassed: Bool { MonotonicTime.now >= time }
 
-    /// What is left in milliseconds, rounded up, as poll(2) and epoll_wait(2) take it.
+    /// The time that is left in milliseconds, rounded up, for poll(2) and epoll_wait(2).
     public var remainingMilliseconds: Int32 {
         let milliseconds = (remaining.wholeNanoseconds + 999_999) / 1_000_000
         return Int32(clamping: milliseconds)
@@ -62,7 +62,7 @@ public struct Deadline: Hashable, Sendable {
 }
 
 extension Duration {
-    /// Whole nanoseconds; 292 years fit.
+    /// Whole nanoseconds. The type has room for 292 years.
     public var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
@@ -75,8 +75,8 @@ extension Duration {
     }
 }
 
-/// Waits until the descriptor is ready for `events` (`POLLIN`, `POLLOUT`) or the deadline has passed; answers `false`
-/// then. Hang-up and error count as ready: the next read or write says what happened.
+/// Waits until the descriptor is ready for `events` (`POLLIN`, `POLLOUT`). Returns `false` if the deadline passes
+/// first. Hang-up and error count as ready, since the next read or write reports them.
 public func waitUntilReady(_ descriptor: Int32, events: Int16, until deadline: Deadline) throws(SystemError) -> Bool {
     while true {
         var watched = pollfd(fd: descriptor, events: events, revents: 0)

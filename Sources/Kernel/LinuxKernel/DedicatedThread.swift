@@ -4,7 +4,7 @@ import CLinuxShim
     import Glibc
 #endif
 
-/// What a new thread is to run. A class, because pthread_create takes one pointer.
+/// What a new thread is to run. This is a class because pthread_create takes one pointer.
 private final class ThreadBody {
     let body: () -> Void
     init(_ body: @escaping () -> Void) { self.body = body }
@@ -34,7 +34,7 @@ public func onOwnThread<Value: Sendable>(
     }
 }
 
-/// Runs the body on a new thread and waits for it to end.
+/// Runs the body on a new thread and waits until the thread has ended.
 func runOnOwnThread<Value>(_ body: () -> Value) -> Value {
     withoutActuallyEscaping(body) { body in
         let slot = ResultSlot<Value>()
@@ -53,12 +53,13 @@ private func launch(_ body: @escaping () -> Void) -> pthread_t {
     var thread = pthread_t()
     let context = Unmanaged.passRetained(ThreadBody(body))
     let result = pthread_create(&thread, nil, threadMain, context.toOpaque())
-    // EAGAIN only: out of threads or memory, where nothing else would work either.
+    // The only error is EAGAIN, for lack of threads or memory, and then nothing else would work either.
     precondition(result == 0, "pthread_create: \(result)")
     return thread
 }
 
-/// Lowers the calling thread's priority (setpriority(2), nice 10): everything else on a busy processor goes first.
+/// Lowers the calling thread's priority (setpriority(2), nice 10), so that everything else on a busy processor goes
+/// first.
 public func yieldToOthers() {
     _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
 }

@@ -4,7 +4,7 @@ import CLinuxShim
     import Glibc
 #endif
 
-/// An open file descriptor with one owner; closed when the value ends.
+/// An open file descriptor with a single owner. It is closed at the end of the value's life.
 public struct FileDescriptor: ~Copyable, Sendable {
     /// The number, valid as long as this value lives.
     public let rawValue: Int32
@@ -18,7 +18,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         _ = close(rawValue)
     }
 
-    /// Gives the number away: from now on the caller closes it.
+    /// Gives the number away. From now on the caller must close it.
     public consuming func release() -> Int32 {
         let number = rawValue
         discard self
@@ -31,7 +31,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         FileDescriptor(owning: try check("open", path) { linux_open(path, flags, mode) })
     }
 
-    /// A second number for the same open file, with `O_CLOEXEC`.
+    /// Returns a second number for the same open file, with `O_CLOEXEC`.
     public borrowing func duplicate() throws(SystemError) -> FileDescriptor {
         let number = rawValue
         return FileDescriptor(owning: try check("fcntl", "F_DUPFD_CLOEXEC") { linux_duplicate_above(number, 3) })
@@ -43,12 +43,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
         try check("fcntl", "O_NONBLOCK") { linux_set_nonblocking(number, enabled ? 1 : 0) }
     }
 
-    /// One read(2) of at most `limit` bytes; empty at the end of the file. Throws `EAGAIN` when non-blocking and empty.
+    /// Calls read(2) once for at most `limit` bytes. The result is empty at the end of the file. Throws `EAGAIN` if the
+    /// descriptor is non-blocking and has no data.
     public borrowing func read(upTo limit: Int = 65_536) throws(SystemError) -> [UInt8] {
         try readBytes(from: rawValue, upTo: limit)
     }
 
-    /// Everything up to the end of the file.
+    /// Reads everything up to the end of the file.
     public borrowing func readToEnd() throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         while true {
@@ -58,7 +59,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
-    /// write(2) until every byte is written. Only for blocking descriptors.
+    /// Calls write(2) until every byte is written. This is for blocking descriptors only.
     public borrowing func writeAll(_ bytes: some Sequence<UInt8>) throws(SystemError) {
         try writeBytes(Array(bytes), to: rawValue)
     }
@@ -66,9 +67,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
 
 /// The two ends of a pipe, both with `O_CLOEXEC`.
 public struct Pipe: ~Copyable, Sendable {
-    /// What comes out.
+    /// The end from which bytes are read.
     public var readEnd: FileDescriptor
-    /// What goes in.
+    /// The end to which bytes are written.
     public var writeEnd: FileDescriptor
 
     /// pipe2(2).

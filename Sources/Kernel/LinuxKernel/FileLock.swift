@@ -2,9 +2,10 @@
     import Glibc
 #endif
 
-/// An advisory lock on a file by flock(2), held as long as this value lives. The kernel frees it when the process dies.
+/// An advisory lock on a file with flock(2), which is held as long as this value lives. The kernel releases it when the
+/// process dies.
 public struct FileLock: ~Copyable, Sendable {
-    /// Who else may hold it.
+    /// Whether others may hold the lock, too.
     public enum Mode: Sendable {
         case shared, exclusive
     }

@@ -4,9 +4,9 @@ import CLinuxShim
     import Glibc
 #endif
 
-/// Kernel modules by finit_module(2).
+/// Loads kernel modules with finit_module(2).
 public enum KernelModule {
-    /// Loads an uncompressed module file. One that is loaded already (`EEXIST`) counts as success.
+    /// Loads an uncompressed module file. It succeeds if the module is loaded already (`EEXIST`).
     public static func load(_ path: String, parameters: String = "") throws(SystemError) {
         let file = try FileDescriptor.open(path, O_RDONLY)
         let number = file.rawValue

@@ -4,7 +4,7 @@ import CLinuxShim
     import Glibc
 #endif
 
-/// Why a lab's namespaces could not be entered, and what mends it.
+/// Says why a lab's namespaces could not be entered, and how to mend it.
 public struct LabEntryError: Error, CustomStringConvertible, Sendable, Equatable {
     /// What was being done.
     public enum Stage: Int32, Sendable, CaseIterable {
@@ -45,7 +45,7 @@ public struct LabEntryError: Error, CustomStringConvertible, Sendable, Equatable
     public let stage: Stage
     /// `errno`, 0 when no system call failed.
     public let code: Int32
-    /// A command or a sentence that mends it; empty when none is known.
+    /// A command or a sentence that says how to mend it; empty if that is not known.
     public let mend: String
 
     public init(stage: Stage, code: Int32, mend: String) {
@@ -61,7 +61,7 @@ public struct LabEntryError: Error, CustomStringConvertible, Sendable, Equatable
     }
 }
 
-/// The kernel's switches for unprivileged user namespaces, as far as this kernel has them.
+/// The kernel's settings for unprivileged user namespaces, as far as this kernel has them.
 public struct UserNamespaceSettings: Sendable, Equatable {
     /// `/proc/sys/kernel/unprivileged_userns_clone` (Debian's and Ubuntu's patch).
     public var unprivilegedClone: Int?
@@ -76,7 +76,7 @@ public struct UserNamespaceSettings: Sendable, Equatable {
         self.appArmorRestricts = appArmorRestricts
     }
 
-    /// As this host has them now.
+    /// Reads this host's present settings.
     public static func read() -> UserNamespaceSettings {
         func number(_ path: String) -> Int? {
             guard let file = try? FileDescriptor.open(path, O_RDONLY), let bytes = try? file.readToEnd() else {
@@ -90,7 +90,8 @@ public struct UserNamespaceSettings: Sendable, Equatable {
             appArmorRestricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"))
     }
 
-    /// The command that lifts the restriction which explains a failure at this stage; empty when none does.
+    /// Returns the command that lifts the restriction behind a failure at this stage, or an empty text if no
+    /// restriction explains it.
     public func mend(stage: LabEntryError.Stage, code: Int32, asRoot: Bool = geteuid() == 0) -> String {
         switch stage {
         case .unshareUser, .idMap, .unshareOthers, .capabilities:

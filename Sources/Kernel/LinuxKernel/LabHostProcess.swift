@@ -6,10 +6,11 @@ import CLinuxShim
 
 /// A lab host, seen from the outer labrun that started it.
 ///
-/// Holds the lifeline: when the outer process dies, for whatever reason, the kernel closes it and the lab's PID 1 ends
-/// everything. A class, because its descriptors are used from several tasks until the last one is done.
+/// It holds the lifeline: when the outer process dies for whatever reason, the kernel closes the lifeline and the lab's
+/// PID 1 ends everything. This is a class because its descriptors are used from several tasks until the last one is
+/// done.
 public final class LabHostProcess: Sendable {
-    /// The waiting process that was started; it ends exactly as the lab host does.
+    /// The process number of the waiting process that was started. It ends exactly as the lab host does.
     public let processIdentifier: Int32
     private let process: ProcessHandle
     private let commands: FileDescriptor
@@ -50,7 +51,7 @@ public final class LabHostProcess: Sendable {
                 (report.writeEnd.rawValue, LabHostDescriptor.report),
             ])
         let process = try ProcessHandle(processIdentifier: pid)
-        // Our copies of the child's ends must go, or no end of file would ever be seen.
+        // Our copies of the child's ends must be closed, or no end of file would ever be seen.
         let reportEnd = report.takeReadEnd()
         let host = LabHostProcess(
             process: process, commands: commands.takeWriteEnd(), events: events.takeReadEnd(),
@@ -65,7 +66,8 @@ public final class LabHostProcess: Sendable {
         return host
     }
 
-    /// The command pipe. Blocks while it is full; throws `EPIPE` when the lab host has gone (ignore SIGPIPE).
+    /// Writes to the command pipe. It blocks while the pipe is full. Throws `EPIPE` if the lab host is gone (ignore
+    /// SIGPIPE).
     public func send(_ bytes: [UInt8]) throws(SystemError) {
         try commands.writeAll(bytes)
     }
@@ -73,13 +75,13 @@ public final class LabHostProcess: Sendable {
     /// The read end of the event pipe, for those who poll it themselves. Do not close it.
     public var eventDescriptor: Int32 { events.rawValue }
 
-    /// Every line that the lab host writes to its event pipe, without the line feed; ends when the last holder of the
-    /// pipe has gone. A last, unfinished line is yielded too. Call it once.
+    /// Yields every line that the lab host writes to its event pipe, without the line feed. A last line without one is
+    /// yielded, too. The stream ends when the last holder of the pipe is gone. Call it only once.
     public func eventLines() -> AsyncStream<[UInt8]> {
         lineStream("lab events", of: events.rawValue, keeping: self)
     }
 
-    /// Asks for an orderly end: the lab host gets SIGTERM.
+    /// Asks the lab host to end in order, with SIGTERM.
     public func terminate() {
         try? process.send(signal: SIGTERM)
     }
@@ -89,25 +91,25 @@ public final class LabHostProcess: Sendable {
         try? process.send(signal: signal)
     }
 
-    /// Ends the lab at once by hanging up the lifeline; the kernel takes everything in it.
+    /// Ends the lab at once by closing the lifeline. The kernel then removes everything in it.
     public func kill() {
         lifeline.hangUp()
     }
 
-    /// Whether it has ended before the deadline; does not reap.
+    /// Says whether it has ended before the deadline. It does not reap it.
     public func hasEnded(by deadline: Deadline) -> Bool {
         (try? process.hasEnded(by: deadline)) ?? true
     }
 
-    /// Waits for the end and says how the lab host (PID 2 inside) ended. Call it once.
+    /// Waits for the end and returns how the lab host (PID 2 inside) ended. Call it only once.
     public func wait() async throws -> ExitStatus {
         try await onOwnThread("lab wait") { [self] in try process.wait() }
     }
 }
 
-/// The write end whose closing ends the lab; it can be closed early, by one of many threads, exactly once.
+/// The write end whose closing ends the lab. It can be closed early, exactly once, from any thread.
 private final class Lifeline: @unchecked Sendable {
-    // Unchecked: the only mutable state is guarded by `lock`.
+    // This is unchecked because `lock` guards the only mutable state.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var number: Int32
 
@@ -131,9 +133,9 @@ private final class Lifeline: @unchecked Sendable {
 }
 
 extension Pipe {
-    /// Keeps the read end and closes the other.
+    /// Keeps the read end and closes the write end.
     public consuming func takeReadEnd() -> FileDescriptor { readEnd }
-    /// Keeps the write end and closes the other.
+    /// Keeps the write end and closes the read end.
     public consuming func takeWriteEnd() -> FileDescriptor { writeEnd }
 }
 
@@ -152,14 +154,14 @@ private func awaitEntry(_ report: borrowing FileDescriptor, until deadline: Dead
         stage: stage, code: answer.error, mend: UserNamespaceSettings.read().mend(stage: stage, code: answer.error))
 }
 
-/// posix_spawn with the given descriptors and 0, 1, 2; everything else of ours is O_CLOEXEC.
+/// Calls posix_spawn with the given descriptors and 0, 1, 2. All our other descriptors are O_CLOEXEC.
 private func spawnChild(
     _ executable: String, _ arguments: [String], descriptors: [(ours: Int32, theirs: Int32)]
 ) throws(SystemError) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // First out of the way of the target numbers, then into place: one of ours may be one of theirs.
+    // One of our numbers may be one of the target numbers, so ours are moved out of the way first.
     var moved: [Int32] = []
     defer { moved.forEach { close($0) } }
     for descriptor in descriptors {

@@ -12,23 +12,25 @@ enum LabHostDescriptor {
     static let report: Int32 = 6
 }
 
-/// What a lab host talks to the outer labrun with. The descriptors stay open as long as the process lives.
+/// The lab host's connection to the outer labrun. The descriptors stay open as long as the process lives.
 public struct LabHostChannels: Sendable {
     /// Read end: bytes that the outer process sent with `LabHostProcess.send`. Never close it.
     public let commandDescriptor: Int32
     /// Write end: bytes for the outer process's `LabHostProcess.eventLines`. Never close it.
     public let eventDescriptor: Int32
-    /// Directory that is a tmpfs of this lab alone; gone with it.
+    /// A directory on a tmpfs of this lab alone, which disappears with the lab.
     public let directory: String
     /// Everything after the hidden argument.
     public let arguments: [String]
 
-    /// Writes bytes to the event pipe. Blocks while it is full; callers take turns, or lines would mix.
+    /// Writes bytes to the event pipe. It blocks while the pipe is full. Callers must take turns, or their lines would
+    /// mix.
     public func emit(_ bytes: [UInt8]) throws(SystemError) {
         try writeBytes(bytes, to: eventDescriptor)
     }
 
-    /// Every line of the command pipe, without its line feed; ends when the outer process has closed it. Call it once.
+    /// Yields every line of the command pipe, without its line feed. The stream ends when the outer process has closed
+    /// the pipe. Call it only once.
     public func commandLines() -> AsyncStream<[UInt8]> {
         lineStream("lab commands", of: commandDescriptor)
     }
@@ -39,15 +41,14 @@ public enum LabNamespace {
     /// The hidden first argument that makes labrun a lab host.
     public static let argument = "__lab-host"
 
-    /// User and group id of the lab host inside.
+    /// The user and group id of the lab host inside its namespaces.
     public static let innerIdentifier: UInt32 = 1000
 
-    /// Enters the namespaces if the command line says so; `nil` in an ordinary labrun.
+    /// Enters the namespaces if the command line says so. Returns `nil` in an ordinary labrun.
     ///
-    /// Call it as the very first thing of `main`, before anything that could start a thread: unshare(2) refuses a user
-    /// namespace to a process with threads. Three processes leave the call for one that entered it; only the lab host,
-    /// PID 2 inside, returns. A failure ends the process with exit code 3 and is thrown in the outer one by
-    /// `LabHostProcess.spawn`.
+    /// Call it first of all in `main`, before anything could start a thread: unshare(2) refuses a user namespace to a
+    /// process with threads. One process enters the call and becomes three, of which only the lab host, PID 2 inside,
+    /// returns. A failure ends the process with exit code 3, and `LabHostProcess.spawn` throws it in the outer process.
     public static func enterIfAsked(_ commandLine: [String] = CommandLine.arguments) -> LabHostChannels? {
         guard commandLine.count >= 3, commandLine[1] == argument else { return nil }
         let directory = commandLine[2]
@@ -58,7 +59,7 @@ public enum LabNamespace {
             return lab_entry_enter(&options)
         }
         guard result == 0 else { exit(3) }
-        // They arrived through exec; QEMU and other children must not inherit them.
+        // These descriptors came through exec. QEMU and other children must not inherit them.
         _ = linux_set_cloexec(LabHostDescriptor.commands, 1)
         _ = linux_set_cloexec(LabHostDescriptor.events, 1)
         return LabHostChannels(
@@ -66,9 +67,9 @@ public enum LabNamespace {
             directory: directory, arguments: Array(commandLine.dropFirst(3)))
     }
 
-    /// The mount point that every lab of this user shares, each with its own tmpfs on it:
-    /// `$XDG_RUNTIME_DIR/labrun` or `/tmp/labrun-UID`. Outside a lab it is empty, so a killed lab leaves nothing.
-    /// Created if missing; refused when it is another user's or a symbolic link.
+    /// Returns the mount point that all labs of this user share, each with its own tmpfs on it:
+    /// `$XDG_RUNTIME_DIR/labrun` or `/tmp/labrun-UID`. Outside of a lab it is empty, so a killed lab leaves nothing
+    /// behind. It is created if missing, and refused if it belongs to another user or is a symbolic link.
     public static func prepareMountPoint() throws(SystemError) -> String {
         let path: String
         if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.hasPrefix("/"),

@@ -1,5 +1,5 @@
-/// Reads a blocking descriptor on a thread of its own and yields its lines, without the line feed. A last, unfinished
-/// line is yielded too. `owner` is what closes the descriptor; it lives until the end of the file.
+/// Reads a blocking descriptor on a thread of its own and yields its lines, without the line feed. A last line without
+/// one is yielded, too. `owner` closes the descriptor, and is kept alive until the end of the file.
 func lineStream(
     _ name: String, of descriptor: Int32, keeping owner: (any Sendable)? = nil
 ) -> AsyncStream<[UInt8]> {

@@ -7,12 +7,12 @@ import CLinuxShim
 private let cloneFS: Int32 = 0x0000_0200
 private let cloneNewNS: Int32 = 0x0002_0000
 
-/// A mount namespace: lives as long as this value, a process in it, or a mount of it does.
+/// A mount namespace. It exists as long as this value, a process in it, or a mount of it.
 public struct MountNamespace: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
 
-    /// A copy of the calling thread's mounts, whose changes nobody else sees, changed by the body on a thread of its
-    /// own. Needs CAP_SYS_ADMIN.
+    /// Creates a copy of the calling thread's mounts. The body changes the copy on a thread of its own, and nobody else
+    /// sees the changes. This needs CAP_SYS_ADMIN.
     public static func create(_ body: @Sendable () throws -> Void) throws -> MountNamespace {
         let number = try withoutActuallyEscaping(body) { body in
             try runOnOwnThread { () -> Result<Int32, any Error> in
@@ -28,7 +28,7 @@ public struct MountNamespace: ~Copyable, Sendable {
     }
 
     /// Runs the body on a thread of its own that has joined the namespace, and waits for it. Threads and processes that
-    /// it starts are in the namespace too.
+    /// the body starts are in the namespace, too.
     public borrowing func run<Value: Sendable>(_ body: @Sendable () throws -> Value) throws -> Value {
         let number = descriptor.rawValue
         return try withoutActuallyEscaping(body) { body in

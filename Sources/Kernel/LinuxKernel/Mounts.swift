@@ -2,7 +2,7 @@
     import Glibc
 #endif
 
-/// mount(2). `source`, `type` and `options` may be empty, as the kernel allows for remounts and binds.
+/// Calls mount(2). `source`, `type` and `options` may be empty, as the kernel allows for remounts and binds.
 public func mountFilesystem(
     _ source: String, on target: String, type: String = "", flags: UInt = 0, options: String = ""
 ) throws(SystemError) {
@@ -11,7 +11,7 @@ public func mountFilesystem(
     }
 }
 
-/// umount2(2) with `MNT_DETACH` when `lazily`.
+/// Calls umount2(2), with `MNT_DETACH` if `lazily` is set.
 public func unmountFilesystem(_ target: String, lazily: Bool = false) throws(SystemError) {
     try check("umount2", target) { umount2(target, lazily ? Int32(MNT_DETACH) : 0) }
 }

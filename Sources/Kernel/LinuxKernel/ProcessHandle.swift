@@ -26,7 +26,7 @@ public enum ExitStatus: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A process by pidfd: unlike its number, it can never mean another process later.
+/// A process by pidfd. Unlike a process number, it can never mean another process later.
 public struct ProcessHandle: ~Copyable, Sendable {
     /// The process number, for messages and /proc.
     public let processIdentifier: Int32
@@ -49,12 +49,12 @@ public struct ProcessHandle: ~Copyable, Sendable {
         try check("pidfd_send_signal", subject) { linux_pidfd_send_signal(number, signal) }
     }
 
-    /// Whether the process has ended before the deadline. Works for processes that are not children too.
+    /// Says whether the process has ended before the deadline. It works for processes that are not children, too.
     public borrowing func hasEnded(by deadline: Deadline) throws(SystemError) -> Bool {
         try waitUntilReady(descriptor.rawValue, events: Int16(POLLIN), until: deadline)
     }
 
-    /// Reaps a child and says how it ended. Blocks.
+    /// Reaps a child and returns how it ended. It blocks until then.
     public borrowing func wait() throws(SystemError) -> ExitStatus {
         var code: Int32 = 0
         var status: Int32 = 0

@@ -4,18 +4,18 @@ import CLinuxShim
     import Glibc
 #endif
 
-/// Caught signals as a readable descriptor and as an asynchronous sequence.
+/// Caught signals, as a readable descriptor or an asynchronous sequence.
 ///
-/// A handler writes to a pipe instead of a signalfd: signals need not be blocked, so processes started later (QEMU, the
-/// agent) do not inherit a mask.
+/// A handler writes to a pipe. With signalfd, signals would have to be blocked, and processes started later (QEMU, the
+/// agent) would inherit that mask.
 public enum SignalStream {
-    /// Catches the signals from now on; the answered descriptor gives one byte, the signal's number, for each. There is
-    /// one for the process: never close it, and let only one reader use it.
+    /// Catches the signals from now on. The descriptor that is returned gives one byte, the signal's number, for each
+    /// signal. A process has only one such descriptor: never close it, and let only one reader use it.
     public static func descriptor(for signals: [Int32]) throws(SystemError) -> Int32 {
         try check("sigaction") { linux_signal_pipe(signals, signals.count) }
     }
 
-    /// Catches the signals and yields their numbers. Call it once in a process.
+    /// Catches the signals and yields their numbers. Call it only once in a process.
     public static func signals(_ signals: [Int32]) throws(SystemError) -> AsyncStream<Int32> {
         let number = try descriptor(for: signals)
         let (stream, continuation) = AsyncStream<Int32>.makeStream()

@@ -2,9 +2,9 @@
     import Glibc
 #endif
 
-/// A failed system call: what was asked of which object, and the kernel's answer.
+/// A failed system call: the call, its object, and the kernel's answer.
 ///
-/// The one error shape of the modules that speak to the kernel. `errno` is turned into it where the call is named.
+/// All modules that speak to the kernel throw this error. `errno` is turned into it right where the call is made.
 public struct SystemError: Error, CustomStringConvertible, Sendable, Equatable {
     /// `errno` as the call left it, for example `ENOENT`.
     public let code: Int32
@@ -19,7 +19,7 @@ public struct SystemError: Error, CustomStringConvertible, Sendable, Equatable {
         self.subject = subject
     }
 
-    /// Captures `errno` at once; call it directly after the failed call.
+    /// Captures `errno`. Call it right after the failed call.
     public static func last(_ call: String, _ subject: String = "") -> SystemError {
         SystemError(code: errno, call: call, subject: subject)
     }

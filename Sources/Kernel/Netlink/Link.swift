@@ -7,17 +7,17 @@ public struct Link: Sendable, Equatable {
     public let name: String
     /// `veth`, `vxlan`, `bridge`, `tun`…; nil for a physical or virtio interface.
     public let kind: String?
-    /// Nil where the interface has no 48-bit address.
+    /// Nil if the interface has no 48-bit address.
     public let mac: MACAddress?
-    /// Bytes of layer 3.
+    /// In bytes of layer 3.
     public let mtu: Int
     /// The index of the bridge or bond that it belongs to; nil without one.
     public let master: Int32?
-    /// Administratively up (`IFF_UP`).
+    /// The interface is administratively up (`IFF_UP`).
     public let isUp: Bool
-    /// Administratively up and with carrier (`IFF_RUNNING`).
+    /// The interface is administratively up and has a carrier (`IFF_RUNNING`).
     public let isRunning: Bool
-    /// The index of the other end of a veth (maybe in another namespace) or of the lower device; nil without one.
+    /// The index of a veth's other end, which may be in another namespace, or of the lower device; nil without one.
     public let peer: Int32?
     public let statistics: LinkStatistics
 }
@@ -68,7 +68,7 @@ extension Link {
 public struct LinkChange: Sendable, Equatable {
     public var name: String?
     public var isUp: Bool?
-    /// Bytes of layer 3.
+    /// In bytes of layer 3.
     public var mtu: Int?
     public var mac: MACAddress?
     /// The index of the bridge to join; 0 leaves the present one.

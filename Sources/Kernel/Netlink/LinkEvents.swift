@@ -5,9 +5,9 @@ public import LinuxKernel
     import Glibc
 #endif
 
-/// Says that interfaces of the network namespace came, went or changed (rtnetlink(7), group `RTMGRP_LINK`).
+/// Reports that interfaces of the network namespace came, went or changed (rtnetlink(7), group `RTMGRP_LINK`).
 ///
-/// Opened before the state is read, no change after that reading is missed.
+/// If this is opened before the interfaces are read, no later change is missed.
 public struct LinkEvents: ~Copyable {
     private let socket: FileDescriptor
 
@@ -30,13 +30,13 @@ public struct LinkEvents: ~Copyable {
         self.socket = socket
     }
 
-    /// Waits for the next change and takes all that have come.
+    /// Waits for the next change and takes all that have arrived.
     ///
-    /// - Returns: false when none came in time.
+    /// - Returns: False if none arrived in time.
     public func wait(until deadline: Deadline) throws(SystemError) -> Bool {
         guard try waitUntilReady(socket.rawValue, events: Int16(POLLIN), until: deadline) else { return false }
         var buffer = [UInt8](repeating: 0, count: 16_384)
-        // What does not fit (ENOBUFS) is a change as well: that there was one is all that counts.
+        // Messages that did not fit (ENOBUFS) mean a change as well, and all that counts is that there was one.
         while recv(socket.rawValue, &buffer, buffer.count, 0) > 0 {}
         return true
     }

@@ -5,7 +5,7 @@
 public struct Netem: Sendable, Equatable, Codable {
     /// Delay added to every packet, microseconds.
     public var delay: UInt32
-    /// Variation of the delay, ± microseconds, uniform.
+    /// Uniform variation of the delay, ± microseconds.
     public var jitter: UInt32
     /// Fraction of packets lost, 0…1.
     public var loss: Double
@@ -13,9 +13,9 @@ public struct Netem: Sendable, Equatable, Codable {
     public var corruption: Double
     /// Fraction of packets sent twice, 0…1.
     public var duplication: Double
-    /// Fraction of packets sent at once, ahead of those delayed, 0…1; needs a delay.
+    /// Fraction of packets that are sent at once, ahead of delayed ones, 0…1. This needs a delay.
     public var reordering: Double
-    /// Packets held at most; more are lost.
+    /// The most packets that are held. Further packets are lost.
     public var limit: UInt32
 
     public init(
@@ -31,7 +31,7 @@ public struct Netem: Sendable, Equatable, Codable {
         self.limit = limit
     }
 
-    /// Whether two settings are the same but for the kernel's rounding.
+    /// Says whether two settings are the same apart from the kernel's rounding.
     public func isClose(to other: Netem) -> Bool {
         func near(_ left: UInt32, _ right: UInt32) -> Bool { max(left, right) - min(left, right) <= 1 }
         func near(_ left: Double, _ right: Double) -> Bool { abs(left - right) < 1e-6 }

@@ -7,11 +7,12 @@ extension NetlinkSocket {
     private static let portAnswersARP: Int32 = 12  // IFLA_BRPORT_PROXYARP_WIFI
     private static let protocolInformation: Int32 = 12 | 0x8000  // IFLA_PROTINFO, nested
 
-    /// Lets the bridge answer ARP requests for hosts behind a port, whose permanent neighbours the bridge has, in their
-    /// stead; for other hosts requests are flooded as ever.
+    /// Makes the bridge answer ARP requests for hosts behind a port, if it has permanent neighbour entries for them.
+    /// Requests for other hosts are still flooded.
     ///
-    /// - Parameter index: of the interface that is a port.
-    /// - Throws: `EOPNOTSUPP` or `EINVAL` when it is on no bridge.
+    /// - Parameter index: The index of the interface that is the port.
+    ///
+    /// - Throws: `EOPNOTSUPP` or `EINVAL` if it is on no bridge.
     public func setBridgePort(index: Int32, answersARP: Bool) throws(SystemError) {
         guard let message = nlmsg_alloc_simple(Int32(RTM_SETLINK), 0) else {
             throw SystemError(code: ENOMEM, call: "nlmsg_alloc")
@@ -23,11 +24,12 @@ extension NetlinkSocket {
         let nest = nla_nest_start(message, Self.protocolInformation)
         nla_put_u8(message, Self.portAnswersARP, answersARP ? 1 : 0)
         nla_nest_end(message, nest)
-        // The message is freed by the call, whatever comes of it.
+        // The call frees the message in any case.
         try request("RTM_SETLINK", "bridge port \(index)") { nl_send_sync(handle, message) }
     }
 
-    /// Adds a static entry of a bridge's forwarding table: the host is behind the port. Succeeds when it is there.
+    /// Adds a static entry to a bridge's forwarding table: the host is behind the port. It succeeds if the entry
+    /// exists.
     public func addForwardingEntry(_ mac: MACAddress, port: Int32) throws(SystemError) {
         let entry = try NetlinkObject("rtnl_neigh_alloc", rtnl_neigh_alloc())
         let lower = try NetlinkAddress(mac)

@@ -36,19 +36,20 @@ extension NetlinkSocket {
         return link
     }
 
-    /// Creates a veth pair, both ends down.
+    /// Creates a veth pair. Both ends are down.
     ///
     /// - Parameters:
-    ///   - mtu: of both ends, bytes of layer 3.
-    ///   - peerNamespace: a file descriptor of the network namespace in which the peer is born, atomically; nil for
-    ///     this one.
-    /// - Throws: `EEXIST` when either name is taken.
+    ///   - mtu: The MTU of both ends, in bytes of layer 3.
+    ///   - peerNamespace: A file descriptor of the network namespace in which the peer is created, in one step; nil for
+    ///     the present one.
+    ///
+    /// - Throws: `EEXIST` if either name is taken.
     public func createVeth(
         _ name: String, mac: MACAddress? = nil, peer peerName: String, peerMAC: MACAddress? = nil,
         peerNamespace: Int32? = nil, mtu: Int? = nil
     ) throws(SystemError) {
         let link = try NetlinkObject("rtnl_link_veth_alloc", rtnl_link_veth_alloc())
-        // A borrowed reference: released with the link.
+        // This reference is borrowed, and is released with the link.
         let peer = rtnl_link_veth_get_peer(link.pointer)
         defer { rtnl_link_put(peer) }
         rtnl_link_set_name(peer, peerName)
@@ -61,9 +62,10 @@ extension NetlinkSocket {
         try add(link, name, mac: mac, mtu: mtu)
     }
 
-    /// Creates a VXLAN interface in external mode: tunnel endpoints and VNI come with each packet (collect metadata).
+    /// Creates a VXLAN interface in external mode (collect metadata): each packet carries its tunnel endpoints and its
+    /// VNI.
     ///
-    /// - Parameter port: the UDP destination port, 8472 as Linux and Cilium use, 4789 as RFC 7348 has it.
+    /// - Parameter port: The UDP destination port: Linux and Cilium use 8472, RFC 7348 uses 4789.
     public func createExternalVXLAN(
         _ name: String, port: UInt16, mac: MACAddress? = nil, mtu: Int? = nil
     ) throws(SystemError) {
@@ -77,8 +79,8 @@ extension NetlinkSocket {
     /// Creates a VXLAN interface between two hosts.
     ///
     /// - Parameters:
-    ///   - identifier: the VNI, 24 bits.
-    ///   - port: the UDP destination port.
+    ///   - identifier: The VNI, of 24 bits.
+    ///   - port: The UDP destination port.
     public func createVXLAN(
         _ name: String, identifier: UInt32, port: UInt16, local: IPv4Address, remote: IPv4Address, mtu: Int? = nil
     ) throws(SystemError) {
@@ -92,9 +94,9 @@ extension NetlinkSocket {
         try add(link, name, mac: nil, mtu: mtu)
     }
 
-    /// Creates a Geneve interface in external mode, as `createExternalVXLAN`.
+    /// Creates a Geneve interface in external mode, like `createExternalVXLAN`.
     ///
-    /// - Parameter port: the UDP destination port, 6081 as RFC 8926 has it.
+    /// - Parameter port: The UDP destination port, which is 6081 in RFC 8926.
     public func createExternalGeneve(
         _ name: String, port: UInt16, mac: MACAddress? = nil, mtu: Int? = nil
     ) throws(SystemError) {
@@ -108,7 +110,7 @@ extension NetlinkSocket {
         try create(kind: "bridge", name, mac: mac, mtu: mtu)
     }
 
-    /// Creates an interface of a kind that needs no parameters: `bridge`, `dummy`, `ifb`…
+    /// Creates an interface of a kind that needs no parameters: `bridge`, `dummy`, `ifb`, ….
     public func create(
         kind: String, _ name: String, mac: MACAddress? = nil, mtu: Int? = nil
     ) throws(SystemError) {
@@ -130,7 +132,7 @@ extension NetlinkSocket {
         try request("rtnl_link_add", name) { rtnl_link_add(handle, pointer, NLM_F_CREATE | NLM_F_EXCL) }
     }
 
-    /// Deletes an interface; of a veth the peer goes with it. Throws `ENODEV` when there is none.
+    /// Deletes an interface, and with a veth its peer. Throws `ENODEV` if there is none.
     public func deleteLink(index: Int32) throws(SystemError) {
         let link = try NetlinkObject("rtnl_link_alloc", rtnl_link_alloc())
         rtnl_link_set_ifindex(link.pointer, index)
@@ -138,7 +140,7 @@ extension NetlinkSocket {
         try request("rtnl_link_delete", "index \(index)") { rtnl_link_delete(handle, pointer) }
     }
 
-    /// Deletes an interface; of a veth the peer goes with it. Throws `ENODEV` when there is none.
+    /// Deletes an interface, and with a veth its peer. Throws `ENODEV` if there is none.
     public func deleteLink(named name: String) throws(SystemError) {
         try deleteLink(index: try link(named: name).index)
     }

@@ -6,9 +6,9 @@ public import NetAddress
 public struct Neighbour: Sendable, Hashable {
     public let linkIndex: Int32
     public let address: IPv4Address
-    /// Nil while the address is being resolved or has failed to.
+    /// Nil while the address is being resolved, or if that has failed.
     public let mac: MACAddress?
-    /// Set by hand and never aged (`NUD_PERMANENT`).
+    /// The entry was set by hand and never expires (`NUD_PERMANENT`).
     public let isPermanent: Bool
 
     public init(linkIndex: Int32, address: IPv4Address, mac: MACAddress?, isPermanent: Bool = true) {

@@ -11,9 +11,9 @@ public struct Qdisc: Sendable, Equatable {
     public let parent: UInt32
     /// Set when the kind is netem.
     public let netem: Netem?
-    /// Packets that it let go.
+    /// The number of packets that it has let through.
     public let packets: UInt64
-    /// Packets that it dropped.
+    /// The number of packets that it has dropped.
     public let drops: UInt64
 }
 
@@ -31,16 +31,17 @@ extension NetlinkSocket {
         }
     }
 
-    /// Makes a netem with exactly these parameters the root queueing discipline of an interface. A former netem is
-    /// removed first, with the packets that it held; between the two, for some microseconds, packets pass unharmed.
+    /// Makes a netem with exactly these parameters the root queueing discipline of an interface. An earlier netem is
+    /// removed first, along with the packets that it held. For some microseconds in between, packets pass unimpaired.
     ///
-    /// Throws `ENOENT` when the kernel has no netem, `EINVAL` for reordering without a delay. `/proc/net/psched` must
+    /// Throws `ENOENT` if the kernel has no netem, and `EINVAL` for reordering without a delay. `/proc/net/psched` must
     /// be readable for the tick length.
     public func replaceNetem(_ netem: Netem, linkIndex: Int32) throws(SystemError) {
         let qdisc = try rootQdisc(linkIndex)
         let pointer = qdisc.pointer
-        // A change keeps whatever it leaves out, and libnl leaves out zeros; a second netem beside the first is refused
-        // when either duplicates (check_netem_in_tree, net/sched/sch_netem.c). So the first one goes.
+        // A change would keep whatever it does not mention, and libnl does not mention zeros. A second netem beside the
+        // first is refused if either duplicates packets (check_netem_in_tree, net/sched/sch_netem.c). So the first one
+        // is removed.
         if try self.netem(linkIndex: linkIndex) != nil { try deleteRootQdisc(linkIndex: linkIndex) }
         rtnl_tc_set_handle(pointer, 1 << 16)
         try request("rtnl_tc_set_kind", "netem") { rtnl_tc_set_kind(pointer, "netem") }
@@ -53,7 +54,7 @@ extension NetlinkSocket {
             rtnl_netem_set_corruption_probability(pointer, kernelProbability(netem.corruption))
         }
         if netem.reordering > 0 {
-            // Without a gap the kernel does not reorder, whatever probability it has kept from before; 1 makes every
+            // Without a gap the kernel does not reorder, whatever probability it has kept. A gap of 1 makes every
             // packet a candidate.
             rtnl_netem_set_gap(pointer, 1)
             rtnl_netem_set_reorder_probability(pointer, kernelProbability(netem.reordering))
@@ -74,16 +75,16 @@ extension NetlinkSocket {
         try rootQdisc(linkIndex: linkIndex)?.netem
     }
 
-    /// Deletes the root queueing discipline; the kernel puts its default one back.
+    /// Deletes the root queueing discipline. The kernel then puts its default one back.
     ///
-    /// Throws `ENOENT` when the root is the default one already.
+    /// Throws `ENOENT` if the root is the default one already.
     public func deleteRootQdisc(linkIndex: Int32) throws(SystemError) {
         let qdisc = try rootQdisc(linkIndex)
         let pointer = qdisc.pointer
         try request("rtnl_qdisc_delete", "root of index \(linkIndex)") { rtnl_qdisc_delete(handle, pointer) }
     }
 
-    /// Adds the classifier-only discipline that BPF programs hang on; succeeds when it is there.
+    /// Adds the classifier-only discipline that BPF programs are attached to. It succeeds if that exists.
     public func ensureClsact(linkIndex: Int32) throws(SystemError) {
         let qdisc = try NetlinkObject("rtnl_qdisc_alloc", rtnl_qdisc_alloc())
         let pointer = qdisc.pointer
@@ -121,13 +122,13 @@ extension Netem {
 
 private let TC_H_ROOT: UInt32 = 0xFFFF_FFFF
 
-/// 0…1 on the scale of `struct tc_netem_qopt`: all 32 bits set is certainty.
+/// Converts a fraction, 0…1, to the scale of `struct tc_netem_qopt`, where all 32 bits set mean certainty.
 private func kernelProbability(_ fraction: Double) -> Int32 {
     let scaled = (min(max(fraction, 0), 1) * Double(UInt32.max)).rounded()
     return Int32(bitPattern: UInt32(scaled))
 }
 
 private func fraction(_ probability: Int32) -> Double {
-    // -NLE_NOATTR: the kernel did not report it, which it does for what was never set.
+    // The kernel does not report what was never set, and libnl then returns -NLE_NOATTR.
     probability == -NLE_NOATTR ? 0 : Double(UInt32(bitPattern: probability)) / Double(UInt32.max)
 }

@@ -8,18 +8,18 @@ public struct Route: Sendable, Hashable {
     /// The next hop; nil when the destination is on the link.
     public var gateway: IPv4Address?
     public var linkIndex: Int32
-    /// Take the gateway as reachable on the link although no on-link prefix covers it (`RTNH_F_ONLINK`).
+    /// The gateway counts as reachable on the link even if no on-link prefix covers it (`RTNH_F_ONLINK`).
     public var isOnLink: Bool
-    /// The source address preferred for packets of this host.
+    /// The preferred source address for packets of this host.
     public var source: IPv4Address?
-    /// Bytes; a lower path MTU than the interface's.
+    /// A path MTU lower than the interface's, in bytes.
     public var mtu: Int?
-    /// Lower wins (`RTA_PRIORITY`).
+    /// The route with the lower priority wins (`RTA_PRIORITY`).
     public var priority: UInt32
     /// 254 is main, 255 local (`rt_class_t`).
     public var table: UInt32
-    /// Who made it (`rtm_protocol`): 2 is the kernel, 3 an administrator; a program that keeps routes takes a number of
-    /// its own, by which it finds them again.
+    /// Who made the route (`rtm_protocol`): 2 is the kernel, 3 an administrator. A program that maintains routes uses
+    /// its own number to find them again.
     public var origin: UInt8
 
     public init(
@@ -40,7 +40,8 @@ public struct Route: Sendable, Hashable {
 }
 
 extension NetlinkSocket {
-    /// The unicast IPv4 routes of one table, main by default; of routes with several next hops the first.
+    /// Returns the unicast IPv4 routes of one table, which is main by default. Of a route with several next hops, this
+    /// gives the first.
     public func routes(table: UInt32 = 254) throws(SystemError) -> [Route] {
         try dump("rtnl_route_alloc_cache", { rtnl_route_alloc_cache(handle, AF_INET, 0, $0) }) { entry in
             guard rtnl_route_get_table(entry) == table, rtnl_route_get_type(entry) == UInt8(RTN_UNICAST),
@@ -95,7 +96,7 @@ extension NetlinkSocket {
             }
         }
         guard let hop = rtnl_route_nh_alloc() else { throw SystemError(code: ENOMEM, call: "rtnl_route_nh_alloc") }
-        // From here on the route owns the hop.
+        // From here on the route owns the next hop.
         rtnl_route_add_nexthop(pointer, hop)
         rtnl_route_nh_set_ifindex(hop, route.linkIndex)
         if let gateway = route.gateway {

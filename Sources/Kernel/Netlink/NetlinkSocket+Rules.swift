@@ -2,18 +2,18 @@ import CLibnl
 public import LinuxKernel
 public import NetAddress
 
-/// An IPv4 rule of policy routing (ip-rule(8)) that looks a table up.
+/// A rule of IPv4 policy routing (ip-rule(8)) that selects a table.
 public struct RoutingRule: Sendable, Hashable {
-    /// Lower is asked first.
+    /// Rules with a lower priority come first.
     public var priority: UInt32
-    /// Packets with this mark; nil: any.
+    /// Selects packets with this mark; nil selects any.
     public var mark: Mark?
-    /// Packets from these addresses; nil: any.
+    /// Selects packets from these addresses; nil selects any.
     public var source: IPv4CIDR?
-    /// Packets to these addresses; nil: any.
+    /// Selects packets to these addresses; nil selects any.
     public var destination: IPv4CIDR?
     public var table: UInt32
-    /// Who made it, as of routes; 0: not told.
+    /// Who made the rule, as for routes; 0: not known.
     public var origin: UInt8
 
     public struct Mark: Sendable, Hashable {
@@ -39,7 +39,7 @@ public struct RoutingRule: Sendable, Hashable {
 }
 
 extension NetlinkSocket {
-    /// All IPv4 rules that look a table up.
+    /// Returns all IPv4 rules that select a table.
     public func rules() throws(SystemError) -> [RoutingRule] {
         try dump("rtnl_rule_alloc_cache", { rtnl_rule_alloc_cache(handle, AF_INET, $0) }) { entry in
             guard rtnl_rule_get_action(entry) == UInt8(FR_ACT_TO_TBL) else { return nil }
@@ -68,7 +68,7 @@ extension NetlinkSocket {
         try request("rtnl_rule_delete", "\(rule.priority)") { rtnl_rule_delete(handle, pointer, 0) }
     }
 
-    /// Has a table say that every IPv4 address is the node's own (`local default dev lo table N`).
+    /// Makes a table treat every IPv4 address as the node's own (`local default dev lo table N`).
     public func replaceLocalDefault(table: UInt32, linkIndex: Int32) throws(SystemError) {
         let entry = try NetlinkObject("rtnl_route_alloc", rtnl_route_alloc())
         let pointer = entry.pointer
@@ -80,7 +80,7 @@ extension NetlinkSocket {
         rtnl_route_set_scope(pointer, UInt8(RT_SCOPE_HOST.rawValue))
         try request("rtnl_route_set_dst", "\(everything)") { rtnl_route_set_dst(pointer, destination.pointer) }
         guard let hop = rtnl_route_nh_alloc() else { throw SystemError(code: ENOMEM, call: "rtnl_route_nh_alloc") }
-        // From here on the route owns the hop.
+        // From here on the route owns the next hop.
         rtnl_route_add_nexthop(pointer, hop)
         rtnl_route_nh_set_ifindex(hop, linkIndex)
         try request("rtnl_route_add", "local default, table \(table)") {

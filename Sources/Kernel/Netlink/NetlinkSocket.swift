@@ -3,15 +3,15 @@ public import LinuxKernel
 
 /// A route netlink socket: links, addresses, routes, neighbours and queueing disciplines of one network namespace.
 ///
-/// The socket belongs to the network namespace that the calling thread was in when it was opened, and stays there
-/// whatever the thread does later (netlink(7)). Every call waits for the kernel's acknowledgement. Not for use by two
-/// threads at once; it may be handed over.
+/// The socket belongs to the network namespace that the calling thread was in when the socket was opened, wherever the
+/// thread goes later (netlink(7)). Every call waits for the kernel's acknowledgement. Two threads must not use a socket
+/// at the same time, but it may be handed over.
 ///
 /// Errors are `SystemError` with the kernel's own `errno`, for example `EEXIST`, `ENODEV`, `ESRCH`, `EPERM`.
 public struct NetlinkSocket: ~Copyable {
     let handle: OpaquePointer
-    /// The `errno` of the last error message, written by `recordError`; libnl's own codes lose the difference between
-    /// several of them.
+    /// The `errno` of the last error message, which `recordError` writes. libnl's own codes do not distinguish several
+    /// of them.
     private let kernelError: UnsafeMutablePointer<Int32>
 
     /// Opens a socket in the calling thread's network namespace.
@@ -29,7 +29,7 @@ public struct NetlinkSocket: ~Copyable {
         kernelError.deallocate()
     }
 
-    /// Runs a libnl call that answers a negative NLE code on failure.
+    /// Runs a libnl call that returns a negative NLE code on failure.
     func request(_ call: String, _ subject: String, _ body: () -> Int32) throws(SystemError) {
         kernelError.pointee = 0
         let status = body()
@@ -38,13 +38,13 @@ public struct NetlinkSocket: ~Copyable {
         throw SystemError(code: code, call: call, subject: subject)
     }
 
-    /// Dumps a table of the kernel and turns each entry into a value, leaving out those that give nil.
+    /// Dumps a kernel table and turns each entry into a value. Entries that give nil are left out.
     func dump<Value>(
         _ call: String, _ fill: (UnsafeMutablePointer<OpaquePointer?>) -> Int32,
         _ value: (OpaquePointer) -> Value?
     ) throws(SystemError) -> [Value] {
-        // A table that changes while it is read is reported as interrupted; what was read is then not a state that
-        // ever existed, so it is read again (NLM_F_DUMP_INTR).
+        // When a table changes while it is being read, the kernel marks the dump as interrupted (NLM_F_DUMP_INTR). What
+        // was read then never existed as a whole, so it is read again.
         var attempts = 0
         while true {
             attempts += 1
@@ -98,7 +98,7 @@ private func recordError(
     return -nl_syserr2nlerr(code)
 }
 
-/// The `errno` that libnl's code stands for, for failures which did not come as a message of the kernel.
+/// The `errno` for one of libnl's codes, for failures that did not come as a message of the kernel.
 private func errnoCode(ofNetlink status: Int32) -> Int32 {
     switch abs(status) {
     case NLE_INTR, NLE_DUMP_INTR: EINTR

@@ -151,8 +151,8 @@ public struct IPCacheEntry: Codable, Sendable, Hashable {
     public let identity: UInt32
     /// Underlay address of the node to encapsulate to; nil when the address is reached without the tunnel.
     public let tunnelEndpoint: String?
-    /// The labels that the identity stands for, as `AgentEndpoint.identityLabels`; nil when they are not known: then no policy
-    /// can select the address by labels.
+    /// The labels that the identity stands for, as `AgentEndpoint.identityLabels`; nil when they are not known: then no
+    /// policy can select the address by labels.
     public let labels: [String]?
     public init(address: String, prefix: Int, identity: UInt32, tunnelEndpoint: String?, labels: [String]? = nil) {
         self.address = address

@@ -34,9 +34,11 @@ public struct AgentStatus: Codable, Sendable {
     public var cloudInterfaces: InterfaceStatus?
     /// By whom pods that leave are masqueraded: `BPF [eth0] 192.168.0.0/16 …`, `IPTables …`, `Disabled`; nil: not told.
     public var masquerading: String?
-    /// How the agent's start came to the content of the service maps: `taken over as marked`, `planned anew: REASON`; nil: not told.
+    /// How the agent's start came to the content of the service maps: `taken over as marked`, `planned anew: REASON`;
+    /// nil: not told.
     public var services: String?
-    /// `namespace/name` of pods that the datapath cannot see, because another plugin gave them an interface that is no veth.
+    /// `namespace/name` of pods that the datapath cannot see, because another plugin gave them an interface that is no
+    /// veth.
     public var endpointsWithoutVeth: [String]?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,

@@ -1,9 +1,9 @@
-/// What a container runtime says about a pod in `CNI_ARGS` (CNI specification 1.0.0, section 2, `CNI_ARGS`:
-/// `KEY=VALUE` pairs separated by semicolons).
+/// What a container runtime says about a pod in `CNI_ARGS` (CNI specification 1.0.0, section 2, `CNI_ARGS`: `KEY=VALUE`
+/// pairs separated by semicolons).
 ///
-/// Known keys: `K8S_POD_NAMESPACE`, `K8S_POD_NAME`, and `LABRUN_LABELS`, the pod's labels as `key=value,key=value` where
-/// every key and value is percent-encoded (everything but letters, digits, `-`, `.`, `_`, `~` and `/`). Other keys are
-/// ignored, as `IgnoreUnknown=1` asks for.
+/// Known keys: `K8S_POD_NAMESPACE`, `K8S_POD_NAME`, and `LABRUN_LABELS`, the pod's labels as `key=value,key=value`
+/// where every key and value is percent-encoded (everything but letters, digits, `-`, `.`, `_`, `~` and `/`). Other
+/// keys are ignored, as `IgnoreUnknown=1` asks for.
 public struct CNIArguments: Sendable, Equatable {
     public var namespace: String
     public var name: String

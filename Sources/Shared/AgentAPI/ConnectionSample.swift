@@ -2,7 +2,8 @@
 public struct ConnectionSample: Codable, Sendable, Hashable, Comparable {
     /// The IP protocol number.
     public let `protocol`: UInt8
-    /// `egress`, `ingress`: tracked by the endpoint that called, or was called; `service`, `node`: before a translation.
+    /// `egress`, `ingress`: tracked by the endpoint that called, or was called; `service`, `node`: before a
+    /// translation.
     public let direction: String
     public let source: String
     /// Of an ICMP echo request its identifier, with 0 as destination port.

@@ -1,7 +1,7 @@
 /// An entry of the masquerade's map: a packet of a flow, and what becomes of it.
 public struct NATMapping: Codable, Sendable, Hashable {
-    /// `egress`: the packet as the pod sends it, the translation is its new source; `ingress`: the answer as it arrives,
-    /// the translation is its new destination.
+    /// `egress`: the packet as the pod sends it, the translation is its new source; `ingress`: the answer as it
+    /// arrives, the translation is its new destination.
     public let direction: String
     /// 1 ICMP, 6 TCP, 17 UDP.
     public let `protocol`: UInt8

@@ -6,7 +6,7 @@ import JSON
     import Foundation
 #endif
 
-/// Versions of the CNI specification that the plugin speaks.
+/// The versions of the CNI specification that the plugin supports.
 public enum CNIVersion: String, Sendable, CaseIterable {
     case v0_4_0 = "0.4.0"
     case v1_0_0 = "1.0.0"
@@ -19,15 +19,15 @@ public struct CNIConfiguration: Sendable {
     public let name: String
     /// Unix socket of the agent.
     public let socketPath: String?
-    /// Result of the plugin before, or of ADD when the command is CHECK or DEL.
+    /// The result of the previous plugin or, for CHECK and DEL, of ADD.
     public let previousResult: CNIResult?
-    /// All of it: members that belong to one plugin only are read here.
+    /// The whole document, for members that only one plugin reads.
     public let document: JSONValue
 
     /// Reads a configuration.
     ///
-    /// - Throws: `CNIError` with code 6 when it is no such JSON object, 1 for a version that is not spoken, 7 when a field
-    ///   has a value that it may not have.
+    /// - Throws: `CNIError` with code 6 if it is no such JSON object, 1 for a version that is not supported, 7 if a
+    ///   field has a forbidden value.
     public init(parsing text: String) throws(CNIError) {
         let wire: Wire
         do {
@@ -58,7 +58,7 @@ public struct CNIConfiguration: Sendable {
         var prevResult: CNIResult?
     }
 
-    /// The `cniVersion` of a configuration that may otherwise be broken; what an error is reported in.
+    /// Returns the `cniVersion` of a configuration that may otherwise be broken. An error is reported in this version.
     public static func versionText(of text: String) -> String {
         struct Version: Decodable { var cniVersion: String? }
         let version = try? JSONDecoder().decode(Version.self, from: Data(text.utf8)).cniVersion
@@ -66,7 +66,7 @@ public struct CNIConfiguration: Sendable {
     }
 }
 
-/// What the runtime passes in the environment, checked as the specification asks (section 2, Parameters).
+/// The runtime's environment variables, checked as the specification asks (section 2, Parameters).
 public struct CNIEnvironment: Sendable, Equatable {
     public enum Command: String, Sendable { case add = "ADD", del = "DEL", check = "CHECK", version = "VERSION" }
 
@@ -100,7 +100,7 @@ public struct CNIEnvironment: Sendable, Equatable {
         }
     }
 
-    /// Starts with a letter or digit, then letters, digits, `_`, `.` or `-`.
+    /// Says whether the text starts with a letter or digit, and continues with letters, digits, `_`, `.` or `-`.
     public static func isIdentifier(_ text: String) -> Bool {
         guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
         return text.utf8.allSatisfy {

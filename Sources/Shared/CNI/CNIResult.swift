@@ -4,12 +4,12 @@
     import Foundation
 #endif
 
-/// Success of ADD (CNI specification 1.0.0, section 5; 0.4.0 adds `version` to each of `ips`).
+/// The result of a successful ADD (CNI specification 1.0.0, section 5; version 0.4.0 adds `version` to each of `ips`).
 public struct CNIResult: Codable, Sendable, Equatable {
     public struct Interface: Codable, Sendable, Equatable {
         public var name: String
         public var mac: String?
-        /// Path of the network namespace; absent on the host.
+        /// The path of the network namespace; absent for an interface on the host.
         public var sandbox: String?
         public init(name: String, mac: String? = nil, sandbox: String? = nil) {
             self.name = name
@@ -18,12 +18,12 @@ public struct CNIResult: Codable, Sendable, Equatable {
         }
     }
     public struct Address: Codable, Sendable, Equatable {
-        /// `4`; only in 0.4.0.
+        /// `4`, only in version 0.4.0.
         public var version: String?
-        /// With prefix length.
+        /// The address with its prefix length.
         public var address: String
         public var gateway: String?
-        /// Index into `interfaces`.
+        /// The index in `interfaces`.
         public var interface: Int?
         public init(version: String? = nil, address: String, gateway: String? = nil, interface: Int? = nil) {
             self.version = version
@@ -67,7 +67,7 @@ public struct CNIResult: Codable, Sendable, Equatable {
     public var json: String { CNIText.encode(self) }
 }
 
-/// Failure of a command (CNI specification, section 5, Error).
+/// The failure of a command (CNI specification, section 5, Error).
 public struct CNIError: Error, Sendable, Equatable, CustomStringConvertible {
     public struct Code: Sendable, Equatable {
         public let rawValue: Int
@@ -78,7 +78,7 @@ public struct CNIError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let decodingFailure = Code(rawValue: 6)
         public static let invalidConfiguration = Code(rawValue: 7)
         public static let tryAgainLater = Code(rawValue: 11)
-        // From 100 on: the plugin's own.
+        // Codes from 100 on are the plugin's own.
         public static let addressesExhausted = Code(rawValue: 100)
         public static let identityCollision = Code(rawValue: 101)
         public static let setupFailed = Code(rawValue: 102)
@@ -111,7 +111,7 @@ public struct CNIError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// Answer to VERSION.
+/// The answer to VERSION.
 public struct CNIVersionResult: Encodable {
     public init() {}
     var cniVersion = CNIVersion.v1_0_0.rawValue
@@ -119,7 +119,7 @@ public struct CNIVersionResult: Encodable {
 }
 
 public enum CNIText {
-    /// One line of JSON, keys sorted: the same result is always the same text.
+    /// Returns one line of JSON with sorted keys, so that equal results give equal text.
     public static func encode(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

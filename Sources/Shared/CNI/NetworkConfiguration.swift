@@ -6,9 +6,10 @@ import JSON
     import Foundation
 #endif
 
-/// A network configuration list (CNI specification 1.0.0, section 1), or a single plugin's file taken as a list of one.
+/// A network configuration list (CNI specification 1.0.0, section 1). The file of a single plugin is read as a list of
+/// one.
 public struct NetworkConfiguration: Sendable, Equatable {
-    /// The file it was read from.
+    /// The file from which it was read.
     public let path: String
     public let name: String
     public let version: String
@@ -37,7 +38,8 @@ public struct NetworkConfiguration: Sendable, Equatable {
         }
     }
 
-    /// The document for one plugin: its own members, the list's name and version, and the previous plugin's result.
+    /// Returns the document for one plugin: its own members, the list's name and version, and the previous plugin's
+    /// result.
     public func document(for plugin: [String: JSONValue], previous: JSONValue?) throws -> [UInt8] {
         var members = plugin
         members["name"] = .string(name)

@@ -1,8 +1,8 @@
 /// Where a node finds the lab's cloud: HTTP/1.1 at the instance metadata address, reached over the node's own network.
 ///
 /// `GET /latest/meta-data/…` answers in the paths of EC2's instance metadata. `POST` of a `CloudRequest` as JSON to
-/// `path` answers 200 with a `CloudReply`, or 400 with a `CloudFailure`. Who asks is known by the source address: a node
-/// sees and changes its own interfaces only. One request a connection; a body has at most `longestBody` bytes.
+/// `path` answers 200 with a `CloudReply`, or 400 with a `CloudFailure`. Who asks is known by the source address: a
+/// node sees and changes its own interfaces only. One request a connection; a body has at most `longestBody` bytes.
 public enum CloudService {
     public static let address = "169.254.169.254"
     public static let port: UInt16 = 80

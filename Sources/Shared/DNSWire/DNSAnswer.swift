@@ -1,38 +1,38 @@
-/// A DNS response as far as a reader of addresses needs it (RFC 1035, section 4): one question, and the records of the answer
-/// section up to the first that cannot be read. Untrusted bytes never trap.
+/// A DNS response as far as a reader of addresses needs it (RFC 1035, section 4): one question, and the records of the
+/// answer section up to the first that cannot be read. No input causes a trap.
 public struct DNSAnswer: Sendable, Hashable {
     public let id: UInt16
-    /// The response code; extended codes (EDNS) are not read.
+    /// The response code. Extended codes (EDNS) are not read.
     public let code: UInt8
     public let question: Question
     public let records: [Record]
 
     public struct Question: Sendable, Hashable {
-        /// Lower case, without the last dot.
+        /// The name in lower case, without a final dot.
         public let name: String
         public let type: UInt16
         public let `class`: UInt16
     }
 
-    /// A record of class internet.
+    /// A record of the class internet.
     public struct Record: Sendable, Hashable {
-        /// Lower case, without the last dot.
+        /// The name in lower case, without a final dot.
         public let name: String
-        /// Seconds that it may be kept.
+        /// The seconds for which the record may be kept.
         public let timeToLive: UInt32
         public let data: Data
 
         public enum Data: Sendable, Hashable {
-            /// IPv4, host byte order.
+            /// An IPv4 address in host byte order.
             case address(UInt32)
-            /// The name is another one for this (CNAME).
+            /// The name is an alias of this one (CNAME).
             case alias(String)
         }
 
         public var address: UInt32? { if case .address(let address) = data { address } else { nil } }
     }
 
-    /// Nil when the bytes are no response with one question.
+    /// Returns nil if the bytes are no response with one question.
     public init?(_ message: some Collection<UInt8>) {
         let bytes = Array(message)
         guard bytes.count >= 12, bytes[2] & 0x80 != 0, bytes[4] == 0, bytes[5] == 1 else { return nil }
@@ -48,7 +48,7 @@ public struct DNSAnswer: Sendable, Hashable {
             offset = data + Int(Self.number(bytes, start + 8))
             guard offset <= bytes.count else { break }
             guard let owner, Self.number(bytes, start + 2) == 1 else { continue }
-            // A time of over 2³¹ seconds is none (RFC 2181, section 8).
+            // A time to live of 2³¹ seconds or more counts as zero (RFC 2181, section 8).
             let seconds = UInt32(Self.number(bytes, start + 4)) << 16 | UInt32(Self.number(bytes, start + 6))
             let time = seconds > UInt32(Int32.max) ? 0 : seconds
             switch Self.number(bytes, start) {
@@ -64,10 +64,11 @@ public struct DNSAnswer: Sendable, Hashable {
         self.records = records
     }
 
-    /// Aliases of aliases that are followed.
+    /// The most aliases of aliases that are followed.
     public static let aliasLimit = 16
 
-    /// The addresses of the question's name, also by way of aliases; each with the shortest time on its way.
+    /// The addresses of the question's name, including those found through aliases. Each has the shortest time to live
+    /// on its path.
     public var addresses: [(address: UInt32, timeToLive: UInt32)] {
         var times: [String: UInt32] = [question.name: .max]
         for _ in 0..<Self.aliasLimit {
@@ -86,10 +87,10 @@ public struct DNSAnswer: Sendable, Hashable {
         }
     }
 
-    /// The name at an offset and where it ends; nil when it runs out of the message or is too long. A name with octets that no
-    /// text has is passed over.
+    /// Returns the name at an offset, and where it ends. The result is nil if the name runs out of the message or is
+    /// too long. A name with bytes that are not allowed in text is skipped.
     ///
-    /// A pointer (section 4.1.4) leads to before the part that ends with it, so that reading comes to an end.
+    /// A pointer (section 4.1.4) must lead to a place before the part that ends with it, so that reading always ends.
     private static func name(_ bytes: [UInt8], at start: Int) -> (name: String?, end: Int)? {
         var labels: [String] = []
         var isText = true

@@ -1,4 +1,4 @@
-/// Response codes (RFC 1035 section 4.1.1).
+/// Response codes (RFC 1035, section 4.1.1).
 public enum DNSCode: UInt8, Codable, Sendable, Hashable {
     case noError = 0
     case formatError = 1
@@ -7,7 +7,7 @@ public enum DNSCode: UInt8, Codable, Sendable, Hashable {
     case notImplemented = 4
     case refused = 5
 
-    /// As resolvers print it.
+    /// The name in the form in which resolvers print it.
     public var name: String {
         switch self {
         case .noError: "NOERROR"

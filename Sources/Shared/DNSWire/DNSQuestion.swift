@@ -1,22 +1,22 @@
-/// A DNS query as far as a small server or a proxy needs it (RFC 1035): one question. Untrusted bytes never trap.
+/// A DNS query as far as a small server or a proxy needs it (RFC 1035): one question. No input causes a trap.
 public struct DNSQuestion: Sendable, Hashable {
     public let id: UInt16
     public let opcode: UInt8
     public let isRecursionDesired: Bool
-    /// Lower case, without the last dot: `s3.internal`; empty is the root.
+    /// The name in lower case, without a final dot: `s3.internal`. The empty text is the root.
     public let name: String
     /// 1 A, 28 AAAA, 255 any.
     public let type: UInt16
     /// 1 is the internet.
     public let `class`: UInt16
-    /// The question's bytes as they came, to be given back.
+    /// The question's bytes as they came, for the answer.
     public let bytes: [UInt8]
 
-    /// Why bytes are no question.
+    /// The reason why bytes are no question.
     public enum Mistake: Error, Hashable, Sendable {
-        /// Not a query at all: nothing is answered.
+        /// It is no query, so it gets no answer.
         case ignored
-        /// A query that is malformed; its id.
+        /// It is a malformed query with this id.
         case malformed(UInt16)
     }
 
@@ -35,7 +35,7 @@ public struct DNSQuestion: Sendable, Hashable {
             let length = Int(bytes[offset])
             offset += 1
             if length == 0 { break }
-            // A question has nothing before it that it could point to.
+            // Nothing precedes a question that a pointer could lead to.
             guard length < 64, offset + length <= bytes.count, offset + length - 12 <= 254 else { throw .malformed(id) }
             let label = bytes[offset..<offset + length]
             guard label.allSatisfy({ (33...126).contains($0) && $0 != UInt8(ascii: ".") }) else {
@@ -51,16 +51,16 @@ public struct DNSQuestion: Sendable, Hashable {
         self.bytes = Array(bytes[12..<offset + 4])
     }
 
-    /// The answer without records: all of it.
+    /// Returns a complete answer without records.
     public func reply(_ code: DNSCode) -> [UInt8] {
-        // Response, recursion desired as asked; recursion available.
+        // The flags: response, recursion desired as in the query, recursion available.
         [
             UInt8(id >> 8), UInt8(id & 255), 0x80 | opcode << 3 | (isRecursionDesired ? 1 : 0), 0x80 | code.rawValue,
             0, 1, 0, 0, 0, 0, 0, 0,
         ] + bytes
     }
 
-    /// The answer to a query that cannot be read.
+    /// Returns the answer to a query that cannot be read.
     public static func malformedReply(_ id: UInt16) -> [UInt8] {
         [UInt8(id >> 8), UInt8(id & 255), 0x80, DNSCode.formatError.rawValue] + [UInt8](repeating: 0, count: 8)
     }

@@ -1,4 +1,5 @@
-/// What the datapath may need of a kernel beyond what every node's has, by the names under which it is listed and masked.
+/// What the datapath may need of a kernel beyond what every node's has, by the names under which it is listed and
+/// masked.
 public enum KernelFeature: String, Codable, Sendable, Hashable, CaseIterable {
     /// Programs at connect(2) of a cgroup's sockets, and at sendmsg(2), recvmsg(2), getpeername(2).
     case cgroupConnect4 = "cgroup-inet4-connect"

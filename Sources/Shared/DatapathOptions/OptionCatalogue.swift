@@ -122,7 +122,8 @@ public enum OptionCatalogue {
         .choice(
             "policyEnforcementMode", DatapathOptions.PolicyEnforcementMode.self,
             .only(
-                ["default"], because: "an endpoint is protected in the directions that policies name, and in no other")),
+                ["default"],
+                because: "an endpoint is protected in the directions that policies name, and in no other")),
         OptionKey("policyAuditMode", .flag, .only(["false"], because: "what policies deny is dropped, not only told")),
         OptionKey("l7Proxy", .flag),
         .choice("dnsProxy.dnsRejectResponseCode", DatapathOptions.DNSProxy.RejectResponseCode.self),

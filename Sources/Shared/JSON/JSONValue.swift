@@ -7,7 +7,8 @@
 /// A JSON value of any shape (RFC 8259), for documents whose keys belong to somebody else, such as a CNI plugin's
 /// configuration or nftables' listings.
 ///
-/// A number that is whole and fits is an `.integer`, also when it was written as `1.0`.
+/// A whole number that fits into 64 bits with a sign is an `.integer`, also when it was written as `1.0`. Every other number
+/// is a `.number`, and keeps the 15 digits that JSON's readers agree on (RFC 8259, section 6) but not always more.
 public indirect enum JSONValue: Codable, Sendable, Equatable {
     case null
     case bool(Bool)
@@ -61,7 +62,8 @@ public indirect enum JSONValue: Codable, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Reads the value into a type of its own.
+    /// Returns the value decoded as another type.
+    ///
     /// - Throws: `DecodingError`.
     public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))

@@ -1,28 +1,29 @@
 import Readings
 
-/// Whether a cell is as expected. A cell that was not measured is never `pass`.
+/// The verdict on a cell. A cell that was not measured never gets `pass`.
 public enum CellVerdict: String, Codable, Sendable {
     case pass, fail
     case notMeasured = "not-measured"
-    /// Measured, but the step expects nothing of it.
+    /// It was measured, but the step expects nothing of it.
     case unchecked
 }
 
-/// A measured cell of the matrix, as `report.json` holds it.
+/// A measured cell of the matrix in the form of `report.json`.
 public struct Cell: Codable, Sendable, Hashable {
     public let from: String
     public let to: String
     public let `protocol`: ProbeProtocol
     public let port: UInt16
-    /// Name of the request that it is measured with; nil for an echo.
+    /// The name of the request with which it is measured; nil for an echo.
     public let request: String?
-    /// Outcomes that are as expected, any of them; nil when the step expects nothing.
+    /// The outcomes that are as expected; nil if the step expects nothing.
     public var expected: [OutcomePattern]?
     public var observed: Outcome
     public var verdict: CellVerdict
-    /// Round trip in microseconds when answered.
+    /// The round-trip time in microseconds, if it was answered.
     public var latencyMicros: Int?
-    /// Packets sent (UDP, ICMP) or connections tried (TCP); more than asked for when one was sent again, which is always shown.
+    /// The packets sent (UDP, ICMP) or connections tried (TCP). If something was sent again, this is more than was
+    /// asked for, and reports show it.
     public var attempts: Int
     public var why: [WhyEntry]
 
@@ -46,11 +47,11 @@ public struct Cell: Codable, Sendable, Hashable {
     public var key: CellKey { CellKey(from: from, to: to, protocol: `protocol`, port: port, request: request) }
 }
 
-/// What a rule accepts: an outcome by name (`unreachable`) or in full (`unreachable(1)`).
+/// An outcome that a rule accepts, by its name (`unreachable`) or in full (`unreachable(1)`).
 public struct OutcomePattern: Codable, Sendable, Hashable, CustomStringConvertible {
     public let text: String
 
-    /// nil when the text is neither an outcome nor the name of one.
+    /// Returns nil if the text is neither an outcome nor the name of one.
     public init?(_ text: String) {
         guard Outcome.names.contains(text) || Outcome(text) != nil else { return nil }
         self.text = text

@@ -1,19 +1,19 @@
-/// What a datapath is configured to do, as far as it decides who reaches whom and with which source. The rows of the
-/// cluster-level test are combinations of these.
+/// The configuration of a datapath, as far as it decides who reaches whom and under which source. The cluster-level
+/// test runs combinations of these.
 public struct DatapathConfiguration: Sendable, Hashable, CustomStringConvertible {
     public enum Routing: String, Sendable, CaseIterable { case vxlan, geneve, native, eni }
     public enum Masquerade: String, Sendable, CaseIterable { case bpf, iptables, off }
     public enum Services: String, Sendable, CaseIterable {
-        /// `kubeProxyReplacement: true`, socket-level balancing included.
+        /// `kubeProxyReplacement: true`, including load balancing at the socket.
         case datapath
-        /// `kubeProxyReplacement: false`, kube-proxy's rules in their place.
+        /// `kubeProxyReplacement: false`, with kube-proxy's rules instead.
         case kubeProxy = "kube-proxy"
-        /// `kubeProxyReplacement: false`, and no kube-proxy: nobody knows services' addresses.
+        /// `kubeProxyReplacement: false` without kube-proxy: nobody knows the services' addresses.
         case nobody
     }
     public enum Policy: String, Sendable, CaseIterable {
         case none
-        /// A policy without rules isolates every pod in both directions.
+        /// A policy without rules, which isolates every pod in both directions.
         case defaultDeny = "default-deny"
     }
 
@@ -40,8 +40,9 @@ public struct DatapathConfiguration: Sendable, Hashable, CustomStringConvertible
         }
     }
 
-    /// Rows of the cluster-level test for one routing mode: both ways to masquerade, services by the datapath and by
-    /// `withoutReplacement`, without and with a policy. In an order in which few options change from one to the next.
+    /// Returns the rows of the cluster-level test for one routing mode: both kinds of masquerade, services by the
+    /// datapath and by `withoutReplacement`, without and with a policy. They are ordered so that few options change
+    /// from one to the next.
     public static func rows(
         _ routing: Routing, withoutReplacement: Services
     ) -> [DatapathConfiguration] {
@@ -63,7 +64,7 @@ public struct DatapathConfiguration: Sendable, Hashable, CustomStringConvertible
 
     public var isTunnel: Bool { routing == .vxlan || routing == .geneve }
 
-    /// The chart's values that say so.
+    /// The chart's values for this configuration.
     public var values: [String: String] {
         var values = [
             "enableIPv4Masquerade": "\(masquerade != .off)", "bpf.masquerade": "\(masquerade == .bpf)",

@@ -1,25 +1,26 @@
 import Readings
 
-/// A probe that says something: a DNS query, an HTTP request, or a TCP connection to an address that is no endpoint. Each
-/// makes a cell of its own for every pair that it selects.
+/// A probe with content: a DNS query, an HTTP request, or a TCP connection to an address that may be no endpoint. Each
+/// gives a cell for every pair that it selects.
 public struct ProbeRequest: Codable, Sendable, Hashable {
     public enum Question: Codable, Sendable, Hashable {
         /// Opens a connection and closes it.
         case connect
-        /// Asks for the IPv4 addresses of a name. `{nonce}` in it is another text for every query, which no cache knows.
+        /// Asks for the IPv4 addresses of a name. `{nonce}` in the name is replaced by a different text for every
+        /// query, so that no cache knows it.
         case dns(name: String)
-        /// HTTP/1.1; header names as they are sent.
+        /// An HTTP/1.1 request. The names of the headers are sent as they are written.
         case http(method: String, path: String, headers: [String: String])
     }
 
-    /// Who is asked: endpoints, or one address that is none.
+    /// The target: endpoints, or a single address.
     public enum Target: Codable, Sendable, Hashable {
         case endpoints(EndpointSelector)
         /// IPv4, dotted.
         case address(String)
     }
 
-    /// Unique in the scenario: cells and rules carry it.
+    /// Unique in the scenario. Cells and rules refer to it.
     public var name: String
     public var from: EndpointSelector
     public var to: Target
@@ -43,13 +44,13 @@ public struct ProbeRequest: Codable, Sendable, Hashable {
         }
     }
 
-    /// Ordered pairs, by source, then destination.
+    /// Returns ordered pairs, sorted by source, then by destination.
     public func pairs(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint)] {
         let targets: [Endpoint] =
             switch to {
             case .endpoints(let selector): endpoints.filter(selector.matches)
             case .address(let address):
-                // One that is an endpoint's is that endpoint.
+                // If the address belongs to an endpoint, the target is that endpoint.
                 [endpoints.first { $0.address == address } ?? .outside(address, port: port)]
             }
         return endpoints.filter(from.matches).flatMap { source in
@@ -59,7 +60,7 @@ public struct ProbeRequest: Codable, Sendable, Hashable {
 }
 
 extension Endpoint {
-    /// An address that nobody of the lab is known to have.
+    /// Returns an endpoint for an address that nothing in the lab is known to have.
     public static func outside(_ address: String, port: UInt16) -> Endpoint {
         Endpoint(id: address, kind: .external, node: nil, namespace: nil, address: address, port: port, labels: [:])
     }

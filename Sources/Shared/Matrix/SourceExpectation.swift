@@ -1,13 +1,13 @@
 import Readings
 
-/// Whose address the receiver must have seen as the source: `pod`, `node`, or an address.
+/// The address that the receiver must have seen as the source: `pod`, `node`, or an address.
 ///
-/// Without one, the sender's own address and port are expected, and by an `internet` endpoint the public address of the
-/// sender's node, for no other gets there.
+/// If nothing is given, it is the sender's own address and port. An `internet` endpoint then expects the public address
+/// of the sender's node, since no other address gets there.
 public enum SourceExpectation: Sendable, Hashable {
-    /// The sender's own address, be it a pod's or a node's.
+    /// The sender's own address, whether it is a pod or a node.
     case pod
-    /// An address of the sender's node, or its public address where the receiver is on the internet.
+    /// An address of the sender's node, or its public address if the receiver is on the internet.
     case node
     /// This address, dotted.
     case address(String)
@@ -54,9 +54,9 @@ extension SourceExpectation: Codable {
 }
 
 extension SourceExpectation {
-    /// The addresses that are right at a receiver.
+    /// Returns the addresses that are right at a receiver.
     ///
-    /// - Parameter addresses: of the sender's node; nil for a sender that is on none.
+    /// - Parameter addresses: The addresses of the sender's node; nil for a sender that is on no node.
     public func addresses(from: Endpoint, to: Endpoint, addresses: SenderAddresses?) -> [String] {
         switch self {
         case .pod: [from.address]

@@ -1,14 +1,14 @@
-/// Who sends, and to whom: classes of cells that fare alike. Places are relative to the sender's node.
+/// A class of cells with the same fate: who sends, and to whom. Places are relative to the sender's node.
 public struct TrafficClass: Sendable, Hashable, CustomStringConvertible {
     public enum Sender: String, Sendable, CaseIterable { case pod, node }
     public enum Place: String, Sendable, CaseIterable {
         case sameNode = "same-node"
         case otherNode = "other-node"
     }
-    /// Which of a service's addresses is called.
+    /// The kind of a service's address that is called.
     public enum Front: Sendable, Hashable, CaseIterable, CustomStringConvertible {
         case clusterIP
-        /// Of the node there.
+        /// The port of the node at that place.
         case nodePort(Place)
 
         public static let allCases: [Front] = [.clusterIP, .nodePort(.sameNode), .nodePort(.otherNode)]
@@ -19,10 +19,10 @@ public struct TrafficClass: Sendable, Hashable, CustomStringConvertible {
             }
         }
     }
-    /// Where the service's only backend is.
+    /// The place of the service's only backend.
     public enum Backend: Sendable, Hashable, CustomStringConvertible {
         case pod(Place)
-        /// The pod that sends.
+        /// The backend is the pod that sends.
         case itself
 
         public var description: String {
@@ -60,7 +60,7 @@ public struct TrafficClass: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { "\(from.rawValue) → \(to)" }
 
-    /// All that exist: a node is not behind a service, and does not send to itself.
+    /// All classes that exist. A node is never a service's backend, and does not send to itself.
     public static let all: [TrafficClass] = Sender.allCases.flatMap { sender -> [TrafficClass] in
         let backends = Place.allCases.map { Backend.pod($0) } + (sender == .pod ? [.itself] : [])
         let receivers: [Receiver] =
@@ -71,31 +71,31 @@ public struct TrafficClass: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// How a class of cells must fare.
+/// The expected fate of a class of cells.
 public struct TrafficExpectation: Sendable, Hashable {
     public enum Result: Sendable, Hashable {
         case open
-        /// Dropped by a policy; a drop event must say so, with the rule.
+        /// A policy drops it, and a drop event must name the rule.
         case denied(PolicyDirection)
-        /// Nobody listens where it arrives, and the node says so.
+        /// It arrives where nobody listens, and the node says so.
         case refused
-        /// Lost outside of the datapath: the VPC does not carry the source, or knows no way.
+        /// It is lost outside of the datapath, because the VPC does not carry the source or knows no route.
         case lost
     }
-    /// Whose policy drops: the sender's on the way out, or the receiver's on the way in.
+    /// The policy that drops: the sender's for egress, the receiver's for ingress.
     public enum PolicyDirection: String, Sendable, Hashable { case egress, ingress }
-    /// Whose address the receiver must see.
+    /// The address that the receiver must see.
     public enum Source: Sendable, Hashable {
         /// The sending pod's own.
         case pod
-        /// The sender's node's, by its underlay device; its public one on the internet.
+        /// The address of the sender's node on its underlay device or, on the internet, its public address.
         case node
-        /// That of the node's device in the pods' range.
+        /// The address of the node's device in the pods' range.
         case router
     }
     public let result: Result
-    /// Nil unless it is open, and where it depends on more than the class.
+    /// Nil unless it is open, or if it depends on more than the class.
     public let source: Source?
-    /// Why, one sentence.
+    /// The reason in one sentence.
     public let reason: String
 }

@@ -1,8 +1,8 @@
 extension DatapathConfiguration {
-    /// How a class of cells fares. Pure; the text of every rule is its reason.
+    /// Returns the expected fate of a class of cells. It is pure. The reason explains the rule that was applied.
     ///
-    /// The VPC is taken to be as the routing mode needs it: with `native` it has the pods' routes and no source check, with
-    /// `eni` the pods' addresses are its own, and under a tunnel it knows the nodes' addresses only.
+    /// The VPC is assumed to be as the routing mode needs it: with `native` it has the pods' routes and no source
+    /// check, with `eni` the pods' addresses are its own, and under a tunnel it knows the nodes' addresses only.
     public func expectation(of traffic: TrafficClass) -> TrafficExpectation {
         if policy == .defaultDeny, let denied = denial(of: traffic) { return denied }
         switch traffic.to {
@@ -21,21 +21,22 @@ extension DatapathConfiguration {
 
     private func denial(of traffic: TrafficClass) -> TrafficExpectation? {
         switch (traffic.from, traffic.to) {
-        // kube-proxy translates behind the sender's policy, which sees the service's address.
+        // kube-proxy translates after the sender's policy, which sees the service's address.
         case (.pod, .service(_, .itself)) where services == .datapath: nil
         case (.pod, _): denied(.egress, "the sender's policy allows no egress")
-        // The other node forwards under an address of its own: to its own pods as their host, to the sender's as another node.
+        // The other node forwards under an address of its own. To its own pods that is their host's address, to the
+        // sender's pods another node's.
         case (.node, .service(.nodePort(.otherNode), .pod(.otherNode))) where services == .kubeProxy: nil
         case (.node, .service(.nodePort(.otherNode), .pod(.sameNode))) where services == .kubeProxy:
             denied(.ingress, "the receiver's policy allows no ingress from the node that forwards")
         case (.node, .pod(.otherNode)), (.node, .service(_, .pod(.otherNode))):
-            // Where nobody knows the service, its backend never hears of it.
+            // If nobody knows the service, its backend never gets the packet.
             if case .service = traffic.to, services == .nobody {
                 nil
             } else {
                 denied(.ingress, "the receiver's policy allows no ingress from other nodes")
             }
-        // A node reaches its own pods, and is itself under no policy.
+        // A node reaches its own pods, and no policy applies to it.
         case (.node, _): nil
         }
     }
@@ -63,7 +64,7 @@ extension DatapathConfiguration {
         case (.node, _): open(.node, "the node's own address")
         case (.pod, .sameNode): open(.pod, "what stays on the node is not masqueraded")
         case (.pod, .otherNode):
-            // Nodes are not reached through the tunnel, so that the VPC sees the source.
+            // Nodes are not reached through the tunnel, so the VPC sees the source.
             if !isTunnel {
                 open(.pod, "other nodes are within the cluster, and the VPC carries pods")
             } else if masquerade == .off {
@@ -93,7 +94,7 @@ extension DatapathConfiguration {
             switch backend {
             case .itself: open(.pod, "translated at its socket, the call never leaves the pod")
             case .pod(let place):
-                // Translated at the sender, before anything leaves it: the same as a call of the backend.
+                // The sender translates before anything leaves it, so this is the same as a call of the backend.
                 open(toPod(place, from: sender).source ?? .pod, "the service's address is translated, not the sender's")
             }
         case .nobody:
@@ -111,8 +112,8 @@ extension DatapathConfiguration {
         }
     }
 
-    /// kube-proxy translates in the node whose address is called, and masquerades what comes by a node port or from outside
-    /// the pods' range, and what returns to its sender.
+    /// kube-proxy translates on the node whose address is called. It masquerades calls to a node port, calls from
+    /// outside of the pods' range, and calls that return to their sender.
     private func throughKubeProxy(
         _ front: TrafficClass.Front, _ backend: TrafficClass.Backend, from sender: TrafficClass.Sender
     ) -> TrafficExpectation {

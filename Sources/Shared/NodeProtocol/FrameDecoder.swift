@@ -1,22 +1,22 @@
 import Hashing
 
-/// Finds frames in a stream of bytes that may begin in the middle of one, carry garbage, or cut a frame off.
+/// Finds frames in a stream of bytes, which may begin in the middle of a frame, contain garbage, or cut a frame off.
 ///
-/// After a reconnect the other side's parser still holds half of the last frame: the next frame's magic, seen where
-/// JSON was expected, ends that half frame.
+/// After a reconnect, the other side's parser still holds half of the last frame. The magic number of the next frame
+/// then appears where JSON was expected, and ends that half frame.
 public struct FrameDecoder: Sendable {
     private var buffer: [UInt8] = []
     private var head = 0
-    /// How much of the JSON part of the frame at `head` is known to hold no 0xFF.
+    /// The number of bytes of the JSON part at `head` that are known to contain no 0xFF.
     private var scanned = 0
-    /// Bytes that belonged to no whole frame.
+    /// The number of bytes that belonged to no complete frame.
     public private(set) var skippedBytes = 0
-    /// Frames refused: too long, or of a version or kind that is not known.
+    /// The number of frames refused, because they were too long or of an unknown version or kind.
     public private(set) var refusedFrames = 0
 
     public init() {}
 
-    /// Bytes held that are not yet part of a delivered frame.
+    /// The number of bytes held that belong to no delivered frame yet.
     public var pendingBytes: Int { buffer.count - head }
 
     public mutating func append(_ bytes: some Collection<UInt8>) {
@@ -27,7 +27,7 @@ public struct FrameDecoder: Sendable {
         buffer.append(contentsOf: bytes)
     }
 
-    /// Forgets a half-received frame: for a connection that begins anew.
+    /// Discards an incomplete frame, when a connection begins anew.
     public mutating func reset() {
         skippedBytes += pendingBytes
         buffer.removeAll()
@@ -35,7 +35,7 @@ public struct FrameDecoder: Sendable {
         scanned = 0
     }
 
-    /// The next whole frame, or nil when more bytes are needed.
+    /// Returns the next complete frame, or nil if more bytes are needed.
     public mutating func next() -> Frame? {
         while seekMagic() {
             guard pendingBytes >= Frame.headerLength else { return nil }
@@ -73,7 +73,7 @@ public struct FrameDecoder: Sendable {
         scanned = 0
     }
 
-    /// Moves to the next place where a magic begins, as far as it has been received; false when there is none.
+    /// Moves to the next place where a magic number begins, as far as it was received. Returns false if there is none.
     private mutating func seekMagic() -> Bool {
         while head < buffer.count {
             guard let first = firstForeignByte(from: head, to: buffer.count) else {
@@ -88,7 +88,7 @@ public struct FrameDecoder: Sendable {
         return false
     }
 
-    /// The header at `head`, or nil after having skipped what is no usable header.
+    /// Returns the header at `head`, or nil after skipping bytes that are no usable header.
     private mutating func readHeader() -> Header? {
         let sum: UInt32 = buffer.littleEndian(at: head + 28)
         guard FNV1a32.hash(buffer[head..<head + 28]) == sum else {

@@ -19,7 +19,7 @@ extension Frame {
         Frame(kind: .event, session: session, request: 0, json: try encode(event))
     }
 
-    /// JSON of a message, as it stands in a frame.
+    /// Returns a message as JSON, as a frame contains it.
     public static func encode(_ message: some Encodable) throws -> [UInt8] {
         Array(try JSONEncoder().encode(message))
     }

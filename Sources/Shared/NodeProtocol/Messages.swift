@@ -1,62 +1,62 @@
-/// What the lab host asks of a node's runtime. Carried as JSON in frames (`Frame`).
+/// A request of the lab host to a node's runtime. Frames (`Frame`) carry it as JSON.
 public enum NodeRequest: Codable, Sendable {
     case hello(Hello)
     case configure(NodeConfiguration)
     case startAgent
-    /// A request line for the agent's socket, relayed unread; answered by `agentReply`.
+    /// A request line for the agent's socket, which the runtime relays without parsing. The reply is `agentReply`.
     case agentCall(AgentCall)
     case createPod(PodSpec)
     case deletePod(PodReference)
     case probe(ProbePlan)
-    /// Probes that reached this node's receivers for a plan: what they saw, independent of whether an answer got home.
+    /// Asks which probes of a plan reached this node's receivers, whether or not their answers arrived.
     case sightings(plan: UInt64)
     case openStreams(StreamPlan)
-    /// Counters of the streams so far.
+    /// Asks for the counters of the streams so far.
     case readStreams(id: UInt64)
     case closeStreams(id: UInt64)
-    /// Changes or reads something of the node; the reply is `reading`.
+    /// Changes or reads something on the node. The reply is `reading`.
     case operate(NodeOperation)
     case snapshot
-    /// The interface in every pod, as the node's kernel lists it.
+    /// Asks for the interface in every pod, as the node's kernel lists it.
     case podInterfaces
-    /// Runs a program of the node image and waits for it: argument vector, first is the absolute path.
+    /// Runs a program of the node image and waits for it. The first argument is its absolute path.
     case execute(Execute)
-    /// Runs a program of the userland in a pod, or beside the pods in the node's own network, and waits for it.
+    /// Runs a program of the userland, in a pod or in the node's own network, and waits for it.
     case podExec(PodExec)
     /// Orderly power-off.
     case powerOff
 }
 
-/// What a node's runtime answers: JSON in a frame (`Frame`), with probe results and the agent's replies as bytes beside
-/// it.
+/// A reply of a node's runtime: JSON in a frame (`Frame`), with probe results or the agent's reply as the frame's
+/// binary part.
 public enum NodeReply: Codable, Sendable {
     case hello(HelloReply)
     case done
     case agent(AgentState)
-    /// The agent's reply line, without its line feed, is the frame's binary part: bytes that the runtime does not read.
+    /// The frame's binary part is the agent's reply line, without its line feed. The runtime does not parse it.
     case agentReply
     case pod(PodStatus)
-    /// The results follow the header in the same frame, see `ProbeResults`.
+    /// The results follow in the same frame, see `ProbeResults`.
     case probe(ProbeSummary)
     case sightings(count: Int)
     case streams([StreamReading])
     case snapshot(NodeSnapshot)
-    /// What the node reads after an operation.
+    /// The node's reading after an operation.
     case reading(OperationReading)
     case podInterfaces([PodInterface])
     case executed(Executed)
     case failed(NodeFailure)
 }
 
-/// What a node says unasked.
+/// A message that a node sends by itself.
 public enum NodeEvent: Codable, Sendable {
-    /// The runtime is up and listens. Sent whenever the channel was opened anew.
+    /// The runtime is up and listens. This is sent whenever the channel was opened anew.
     case started(HelloReply)
     case log(source: String, line: String)
     case agent(AgentState)
-    /// A program of a pod began or ended.
+    /// A program in a pod began or ended.
     case container(ContainerState)
-    /// A conflist appeared (its path) or went (nil), as a kubelet watches for it.
+    /// A conflist appeared (its path) or disappeared (nil). The runtime watches for it like a kubelet.
     case network(conflist: String?)
 }
 
@@ -72,7 +72,7 @@ public struct NodeFailure: Error, Codable, Sendable, CustomStringConvertible {
 
 public struct Hello: Codable, Sendable {
     public let version: Int
-    /// Chosen anew by the host for every connection; frames of another session are dropped.
+    /// The host chooses it anew for every connection. Frames of another session are discarded.
     public let session: UInt32
     public init(version: Int, session: UInt32) {
         self.version = version
@@ -82,7 +82,7 @@ public struct Hello: Codable, Sendable {
 
 public struct HelloReply: Codable, Sendable {
     public let version: Int
-    /// `/proc/sys/kernel/random/boot_id`: tells a reboot from a reconnect.
+    /// `/proc/sys/kernel/random/boot_id`, which distinguishes a reboot from a reconnect.
     public let bootID: String
     public let kernel: String
     public let uptimeMillis: Int
@@ -97,9 +97,9 @@ public struct HelloReply: Codable, Sendable {
 }
 
 public struct NodeInterface: Codable, Sendable {
-    /// Name it is given, `eth0`.
+    /// The name that it gets, `eth0`.
     public let name: String
-    /// MAC that finds it.
+    /// The MAC by which it is found.
     public let mac: String
     /// `10.0.0.11/24`
     public let address: String
@@ -117,21 +117,21 @@ public struct NodeInterface: Codable, Sendable {
 public struct NodeConfiguration: Codable, Sendable {
     public let name: String
     public let interfaces: [NodeInterface]
-    /// Wall clock to set, nanoseconds since 1970.
+    /// The wall-clock time to set, in nanoseconds since 1970.
     public let clockNanoseconds: Int64
-    /// Program and arguments of the datapath agent under test.
+    /// The program and the arguments of the datapath agent under test.
     public let agentCommand: [String]
-    /// File that is written before it starts.
+    /// The file that is written before it starts.
     public let agentConfigPath: String
     public let agentConfig: String
     public let agentSocket: String
     public let conflistDirectory: String
     public let pluginDirectory: String
-    /// TCP and UDP port of the node's own (host network) echo receiver.
+    /// The TCP and UDP port of the node's own echo receiver, in the host network.
     public let nodePort: UInt16
-    /// Content of the conflist that the cloud brings along, beside the agent's own; nil: none.
+    /// The content of the conflist that the cloud provides besides the agent's own; nil: none.
     public let cloudConflist: String?
-    /// Name of that file, after the agent's in order.
+    /// The name of that file. It sorts after the agent's.
     public static let cloudConflistName = "10-cloud.conflist"
     public init(
         name: String, interfaces: [NodeInterface], clockNanoseconds: Int64, agentCommand: [String],
@@ -155,7 +155,7 @@ public struct NodeConfiguration: Codable, Sendable {
 
 /// A request to the node's agent.
 public struct AgentCall: Codable, Sendable {
-    /// One JSON object, with or without its line feed.
+    /// One JSON object, with or without a line feed.
     public let line: String
     /// How long the runtime waits for the agent's socket and its reply.
     public let deadlineMillis: Int
@@ -170,7 +170,7 @@ public struct AgentState: Codable, Sendable {
     public let pid: Int32?
     /// How it ended: `exit 3`, `signal 9`.
     public let ended: String?
-    /// Its last lines of output when it ended.
+    /// Its last lines of output before it ended.
     public let lastLines: [String]
     public let starts: Int
     public init(running: Bool, pid: Int32?, ended: String?, lastLines: [String], starts: Int) {
@@ -182,7 +182,7 @@ public struct AgentState: Codable, Sendable {
     }
 }
 
-/// Who sends: a pod of this node, or the node itself (nil).
+/// The sender: a pod of this node, or the node itself (nil).
 public struct ProbeSource: Codable, Sendable, Hashable {
     public let index: Int
     public let pod: PodReference?
@@ -196,10 +196,11 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
     public let index: Int
     public let address: String
     public let port: UInt16
-    /// Those of the plan's protocols that it is probed with; nil: all.
+    /// The plan's protocols with which it is probed; nil: all.
     public let protocols: [String]?
-    /// Its address may be translated to another target's at the sender's socket: each sender has a datagram socket for
-    /// it alone, for the kernel gives answers back the address that this socket last sent to.
+    /// True if the target's address may be translated to that of another target at the sender's socket. Each sender
+    /// then has a datagram socket for this target alone, because the kernel translates answers back to the address that
+    /// the socket last sent to.
     public let isTranslated: Bool?
     public init(
         index: Int, address: String, port: UInt16, protocols: [String]? = nil, isTranslated: Bool? = nil
@@ -211,11 +212,11 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
         self.protocols = protocols
     }
 
-    /// Whether it is probed with a protocol of this name.
+    /// Says whether it is probed with the protocol of this name.
     public func takes(_ name: String) -> Bool { protocols?.contains(name) ?? true }
 }
 
-/// All probes one node is to send: every source to each of its targets, over each protocol, concurrently.
+/// All probes that one node is to send: from every source to each of its targets with each protocol, concurrently.
 public struct ProbePlan: Codable, Sendable {
     public let id: UInt64
     public let deadlineMillis: Int
@@ -223,12 +224,12 @@ public struct ProbePlan: Codable, Sendable {
     public let protocols: [String]
     public let sources: [ProbeSource]
     public let targets: [ProbeTarget]
-    /// For each source (same order): indices into `targets`.
+    /// For each source, in the same order, the indices of its targets in `targets`.
     public let pairs: [[Int]]
-    /// Packets of UDP and ICMP a cell; 1 measures reachability, more measure loss.
+    /// The number of UDP and ICMP packets for each cell. One measures reachability, more measure loss.
     public let count: Int
     public let intervalMillis: Int
-    /// Asked besides, all at once.
+    /// Requests to send in addition, all at once.
     public let requests: [ProbeRequest]
     public init(
         id: UInt64, deadlineMillis: Int, protocols: [String], sources: [ProbeSource], targets: [ProbeTarget],
@@ -257,8 +258,8 @@ public struct ProbeSummary: Codable, Sendable {
     }
 }
 
-/// Long-lived flows that run while something is done to the lab: a TCP connection or a train of UDP or ICMP echoes
-/// for each pair.
+/// Long-lived flows that run while something is done to the lab: for each pair a TCP connection, or a train of UDP
+/// packets or ICMP echoes.
 public struct StreamPlan: Codable, Sendable {
     public let id: UInt64
     public let intervalMillis: Int
@@ -283,15 +284,15 @@ public struct StreamReading: Codable, Sendable {
     public let source: Int
     public let target: Int
     public let `protocol`: String
-    /// Not ended, and connected (TCP) or answered at least once (the others).
+    /// True if it has not ended and is connected (TCP) or was answered at least once (the others).
     public let established: Bool
     public let sent: Int
     public let answered: Int
-    /// Longest time without an answer, milliseconds, beyond the interval.
+    /// The longest time without an answer beyond the interval, in milliseconds.
     public let longestGapMillis: Int
-    /// Since the last answer, or since the flow began when there was none, milliseconds.
+    /// The milliseconds since the last answer, or since the flow began if there was none.
     public let silentMillis: Int
-    /// Why a flow ended.
+    /// The reason why a flow ended.
     public let ended: String?
     public init(
         source: Int, target: Int, protocol: String, established: Bool, sent: Int, answered: Int, longestGapMillis: Int,
@@ -309,13 +310,14 @@ public struct StreamReading: Codable, Sendable {
     }
 }
 
-/// State of a node that a fault may leave changed. Canonical: sorted, without counters, ages and process ids.
+/// The state of a node that a fault might leave changed. It is canonical: sorted, and without counters, ages and
+/// process ids.
 public struct NodeSnapshot: Codable, Sendable, Equatable {
     public let links: [String]
     public let addresses: [String]
     public let routes: [String]
     public let qdiscs: [String]
-    /// tc filters by interface and hook.
+    /// The tc filters by interface and hook.
     public let filters: [String]
     public let conflists: [String]
     public let pods: [String]

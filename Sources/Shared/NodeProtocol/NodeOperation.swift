@@ -1,5 +1,5 @@
-/// Something general that a node's runtime does at once to the node, or reads from it. Faults and the lab compose what
-/// they do in a node from these; no operation is for one fault alone.
+/// A general operation that a node's runtime carries out at once, or a reading. Faults and the lab combine these to do
+/// what they need in a node. No operation is for a single fault.
 public enum NodeOperation: Codable, Sendable {
     /// Makes a netem with exactly these parameters the root queueing discipline of an interface. It replaces the one
     /// that is there.
@@ -11,7 +11,7 @@ public enum NodeOperation: Codable, Sendable {
     /// Sends a signal to the agent and waits for the agent's end.
     case endAgent(signal: Int32)
 
-    /// What is done and to what, for messages.
+    /// The operation and its object, for messages.
     public var name: String {
         switch self {
         case .setNetem(_, let interface): "setNetem \(interface)"
@@ -22,7 +22,7 @@ public enum NodeOperation: Codable, Sendable {
     }
 }
 
-/// What a node reads after an operation.
+/// What the node reads after an operation.
 public enum OperationReading: Codable, Sendable {
     /// The interface's root queueing discipline as the kernel lists it.
     case rootQdisc(RootQdisc)
@@ -68,8 +68,8 @@ public struct NetemParameters: Codable, Sendable, Equatable, CustomStringConvert
         self.reorderPercent = reorderPercent
     }
 
-    /// Whether two settings are the same but for the kernel's rounding. The kernel counts times in ticks of 64 ns and
-    /// libnl in microseconds, and the kernel holds shares in 32 bits.
+    /// Says whether two settings are the same apart from the kernel's rounding. The kernel counts times in ticks of 64
+    /// ns and libnl in microseconds, and the kernel stores shares in 32 bits.
     public func isClose(to other: NetemParameters) -> Bool {
         func near(_ path: KeyPath<NetemParameters, Double>, _ tolerance: Double) -> Bool {
             abs(self[keyPath: path] - other[keyPath: path]) <= tolerance
@@ -78,8 +78,8 @@ public struct NetemParameters: Codable, Sendable, Equatable, CustomStringConvert
             && near(\.corruptPercent, 1e-4) && near(\.duplicatePercent, 1e-4) && near(\.reorderPercent, 1e-4)
     }
 
-    /// A share of packets that the kernel holds as a fraction of 2³², in percent and rounded to the millionth, so that
-    /// 30 % are read back as 30 and not as 30.000000011641532.
+    /// Converts a share that the kernel stores as a fraction of 2³² to percent, rounded to a millionth, so that 30 %
+    /// are read back as 30 and not as 30.000000011641532.
     public static func percent(fraction: Double) -> Double { (fraction * 1e8).rounded() / 1e6 }
 
     /// Times in microseconds, as `tc` takes them: `delay 20000us jitter 0us loss 30% corrupt 0% …`.

@@ -3,16 +3,16 @@ public struct PodSpec: Codable, Sendable {
     public let name: String
     public let uid: String
     public let labels: [String: String]
-    /// Port of its TCP and UDP echo receiver.
+    /// The port of its TCP and UDP echo receiver.
     public let port: UInt16
-    /// Programs of the userland that run in it; none: it only answers probes.
+    /// The programs of the userland that run in it; empty: it only answers probes.
     public let containers: [ContainerSpec]
     public let restartPolicy: RestartPolicy
-    /// Content of its `/etc/resolv.conf`; empty: it has no name server.
+    /// The content of its `/etc/resolv.conf`; empty: it has no name server.
     public let resolver: String
-    /// Lines of its `/etc/hosts` besides localhost and its own.
+    /// The lines of its `/etc/hosts` besides those for localhost and itself.
     public let hosts: [String]
-    /// Files that are there before its programs start: absolute path → content.
+    /// The files that exist before its programs start, from absolute path to content.
     public let files: [String: String]
     public init(
         namespace: String, name: String, uid: String, labels: [String: String], port: UInt16,
@@ -32,7 +32,7 @@ public struct PodSpec: Codable, Sendable {
     }
 }
 
-/// When an ended program is started again, as Kubernetes says it.
+/// When a program that has ended is started again, in Kubernetes' terms.
 public enum RestartPolicy: String, Codable, Sendable, CaseIterable {
     case always = "Always"
     case onFailure = "OnFailure"
@@ -42,7 +42,7 @@ public enum RestartPolicy: String, Codable, Sendable, CaseIterable {
 /// A program of the userland in a pod.
 public struct ContainerSpec: Codable, Sendable, Hashable {
     public let name: String
-    /// Program, by path or by a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, and its arguments.
+    /// The program, as a path or as a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, with its arguments.
     public let command: [String]
     /// `NAME=value`
     public let environment: [String]
@@ -53,18 +53,18 @@ public struct ContainerSpec: Codable, Sendable, Hashable {
     }
 }
 
-/// A container as it is now.
+/// The present state of a container.
 public struct ContainerState: Codable, Sendable, Hashable {
     public let pod: PodReference
     public let name: String
     public let running: Bool
-    /// How it ended last: `exit 3`, `signal 9`; nil before its first end.
+    /// How it ended last: `exit 3`, `signal 9`; nil if it never ended.
     public let ended: String?
-    /// Its last lines of output when it ended.
+    /// Its last lines of output before it ended.
     public let lastLines: [String]
-    /// Times it was started again.
+    /// The number of restarts.
     public let restarts: Int
-    /// Milliseconds until it is started again; nil: it is not.
+    /// The milliseconds until it is restarted; nil: it is not.
     public let restartMillis: Int?
     public init(
         pod: PodReference, name: String, running: Bool, ended: String?, lastLines: [String], restarts: Int,
@@ -92,11 +92,12 @@ public struct PodReference: Codable, Sendable, Hashable {
 public struct PodStatus: Codable, Sendable {
     public let namespace: String
     public let name: String
-    /// First address of the CNI result, without prefix length; nil when the plugin failed or no network is configured.
+    /// The first address of the CNI result, without prefix length; nil if the plugin failed or no network is
+    /// configured.
     public let address: String?
     /// `Running` or `ContainerCreating`
     public let phase: String
-    /// Why not running, in the field's words: `no networks found in /etc/cni/net.d`, or the plugin's error.
+    /// The reason if it is not running: `no networks found in /etc/cni/net.d`, or the plugin's error.
     public let message: String?
     public init(namespace: String, name: String, address: String?, phase: String, message: String?) {
         self.namespace = namespace
@@ -111,7 +112,7 @@ public struct PodStatus: Codable, Sendable {
 public struct PodInterface: Codable, Sendable, Hashable {
     public let pod: PodReference
     public let name: String
-    /// `veth`, `ipvlan`, …; nil for a card.
+    /// `veth`, `ipvlan`, …; nil for a network card.
     public let kind: String?
     public let mac: String
     public init(pod: PodReference, name: String, kind: String?, mac: String) {
@@ -143,11 +144,11 @@ public struct Executed: Codable, Sendable {
     }
 }
 
-/// A program of the userland, run once: in a pod's network and root, or (no pod) in the node's own network with the disk
-/// as its root.
+/// A program of the userland that is run once: in a pod's network and root or, without a pod, in the node's own network
+/// with the disk as its root.
 public struct PodExec: Codable, Sendable {
     public let pod: PodReference?
-    /// Program, by path or by a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, and its arguments.
+    /// The program, as a path or as a name to be found in `/usr/sbin:/usr/bin:/sbin:/bin`, with its arguments.
     public let arguments: [String]
     /// Its standard input.
     public let input: String

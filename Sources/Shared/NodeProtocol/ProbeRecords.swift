@@ -1,17 +1,17 @@
-/// Protocol of a probe by its IP protocol number.
+/// The protocol of a probe by its IP protocol number.
 public enum ProbeProtocolCode: UInt8, Sendable, Hashable, CaseIterable {
     case icmp = 1
     case tcp = 6
     case udp = 17
-    /// Not a protocol's number: a query over UDP.
+    /// A DNS query over UDP. This is no protocol's number.
     case dns = 253
-    /// Not a protocol's number: a request over TCP.
+    /// An HTTP request over TCP. This is no protocol's number.
     case http = 254
 
-    /// Those whose receivers are the prober's own.
+    /// The protocols whose receivers are the prober's own.
     public static let echoed: Set<ProbeProtocolCode> = [.icmp, .tcp, .udp]
 
-    /// `tcp`, `udp`, `icmp`, `dns` or `http`; nil for any other name.
+    /// Reads `tcp`, `udp`, `icmp`, `dns` or `http`. Returns nil for any other name.
     public init?(name: String) {
         guard let code = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = code
@@ -28,22 +28,22 @@ public enum ProbeProtocolCode: UInt8, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// What the sender of a probe saw. Whether the source is the right one is the host's to judge (`seenAddress`).
+/// What the sender of a probe saw. The host judges whether the source is right (`seenAddress`).
 public enum ProbeOutcome: Sendable, Hashable {
     case open
-    /// TCP: a reset in answer to the SYN. UDP: port unreachable, said by the target itself.
+    /// TCP: a reset answered the SYN. UDP: the target itself answered "port unreachable".
     case refused
-    /// A reset or an end of the connection before the answer.
+    /// The connection was reset or ended before the answer.
     case reset
-    /// ICMP destination unreachable, code of RFC 792 (0 net, 1 host, 3 port, 13 prohibited).
+    /// ICMP destination unreachable, with the code of RFC 792 (0 net, 1 host, 3 port, 13 prohibited).
     case unreachable(code: UInt8)
-    /// No answer by the deadline. `error` is the `errno` of a send that the sender's own kernel refused, or 0.
+    /// No answer came before the deadline. `error` is the `errno` of a send that the sender's own kernel refused, or 0.
     case timeout(error: UInt16)
-    /// Share of the packets that got no answer, percent, 1…99.
+    /// The share of packets without an answer, in percent, 1…99.
     case loss(percent: UInt8)
-    /// Never sent: `error` is the `errno` that kept it from being sent, 0 when there was no slot for it in time.
+    /// It was never sent. `error` is the `errno` that prevented it, or 0 if it did not get its turn in time.
     case notMeasured(error: UInt16)
-    /// Response code of RFC 1035; 0: an answer without an address.
+    /// The response code of RFC 1035; 0: an answer without an address.
     case dnsFailure(code: UInt8)
     case http(status: UInt16)
 
@@ -79,9 +79,9 @@ public enum ProbeOutcome: Sendable, Hashable {
 
 /// An IPv4 address and port as a packet's receiver saw them.
 public struct SeenAddress: Sendable, Hashable, CustomStringConvertible {
-    /// In host byte order: 10.0.0.1 is 0x0A000001. 0: not known.
+    /// In host byte order: 10.0.0.1 is 0x0A000001. 0 means not known.
     public let address: UInt32
-    /// Port; the identifier of ICMP echoes.
+    /// The port, or the identifier of an ICMP echo.
     public let port: UInt16
 
     public init(address: UInt32, port: UInt16) {
@@ -89,7 +89,7 @@ public struct SeenAddress: Sendable, Hashable, CustomStringConvertible {
         self.port = port
     }
 
-    /// Dotted.
+    /// The dotted address.
     public var addressText: String {
         "\(address >> 24).\(address >> 16 & 255).\(address >> 8 & 255).\(address & 255)"
     }
@@ -104,14 +104,15 @@ public struct ProbeResult: Sendable, Hashable {
     public let targetIndex: UInt32
     public let `protocol`: ProbeProtocolCode
     public let outcome: ProbeOutcome
-    /// From the first byte sent to the answer, microseconds (TCP: from the SYN to the echo); the shortest of a train.
+    /// The microseconds from the first byte sent to the answer (TCP: from the SYN to the echo). For a train of packets,
+    /// it is the shortest.
     public let roundTripMicros: UInt32
     public let sent: UInt16
     public let answered: UInt16
-    /// The sender's own port; the identifier of ICMP echoes; 0 when not known.
+    /// The sender's own port, or the identifier of an ICMP echo; 0 if it is not known.
     public let localPort: UInt16
-    /// The source that the receiver saw, by its own answer; nil when nothing answered (ICMP echoes that the kernel of
-    /// the target answers: see its sightings).
+    /// The source that the receiver saw, as its own answer says; nil if nothing answered. For ICMP echoes, which the
+    /// target's kernel answers, see the target's sightings.
     public let seen: SeenAddress?
     /// `ProbeRequest.index`; nil for an echo.
     public let request: UInt32?
@@ -140,9 +141,9 @@ public struct Sighting: Sendable, Hashable {
     public let sourceIndex: UInt32
     public let targetIndex: UInt32
     public let `protocol`: ProbeProtocolCode
-    /// Its source.
+    /// The probe's source.
     public let seen: SeenAddress
-    /// The receiver's own address to which it came, host byte order: tells which endpoint of the node took it.
+    /// The receiver's own address that it came to, in host byte order. It tells which endpoint of the node received it.
     public let receiver: UInt32
 
     public init(
@@ -157,11 +158,11 @@ public struct Sighting: Sendable, Hashable {
         self.receiver = receiver
     }
 
-    /// `receiver`, dotted.
+    /// `receiver` as a dotted address.
     public var receiverText: String { SeenAddress(address: receiver, port: 0).addressText }
 }
 
-/// The binary part of a `.probe` reply: 8 bytes (record size, count), then 36 bytes a record, little endian.
+/// The binary part of a `.probe` reply: 8 bytes (record size, count), then 36 bytes for each record, in little endian.
 public enum ProbeResults {
     static let recordLength = 36
 
@@ -186,7 +187,7 @@ public enum ProbeResults {
         return bytes
     }
 
-    /// nil when the bytes are no such records.
+    /// Returns nil if the bytes are no such records.
     public static func decode(_ bytes: [UInt8]) -> [ProbeResult]? {
         decodeRecords(bytes, length: recordLength) { offset in
             guard let code = ProbeProtocolCode(rawValue: bytes[offset + 8]),
@@ -207,7 +208,8 @@ public enum ProbeResults {
     }
 }
 
-/// The binary part of a `.sightings` reply: 8 bytes (record size, count), then 28 bytes a record, little endian.
+/// The binary part of a `.sightings` reply: 8 bytes (record size, count), then 28 bytes for each record, in little
+/// endian.
 public enum Sightings {
     static let recordLength = 28
 
@@ -226,7 +228,7 @@ public enum Sightings {
         return bytes
     }
 
-    /// nil when the bytes are no such records.
+    /// Returns nil if the bytes are no such records.
     public static func decode(_ bytes: [UInt8]) -> [Sighting]? {
         decodeRecords(bytes, length: recordLength) { offset in
             guard let code = ProbeProtocolCode(rawValue: bytes[offset + 22]) else { return nil }

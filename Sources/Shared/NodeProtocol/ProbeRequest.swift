@@ -1,16 +1,16 @@
-/// A probe that says something, sent once by one source to one target.
+/// A probe with content that one source sends once to one target.
 public struct ProbeRequest: Codable, Sendable, Hashable {
     public enum Question: Codable, Sendable, Hashable {
-        /// Opens a connection and closes it: `open`, or why not.
+        /// Opens a connection and closes it. The outcome is `open`, or the failure.
         case connect
-        /// Asks for IPv4 addresses: `open` with one, `dnsFailure` with the response code. `{nonce}` in the name is
-        /// another text for every query.
+        /// Asks for IPv4 addresses. The outcome is `open` with an address, or `dnsFailure` with the response code.
+        /// `{nonce}` in the name is replaced by a different text for every query.
         case dns(name: String)
-        /// HTTP/1.1: the answer's status.
+        /// Sends an HTTP/1.1 request. The outcome is the status of the answer.
         case http(method: String, path: String, headers: [String: String])
     }
 
-    /// Unique in the plan.
+    /// The index is unique in the plan.
     public let index: Int
     public let source: ProbeSource
     public let target: ProbeTarget

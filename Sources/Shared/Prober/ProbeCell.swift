@@ -60,7 +60,8 @@ struct ProbeCell {
     }
 }
 
-/// Which cell sent each echo of a source, by the ICMP sequence number: an ICMP message about an echo need not quote more.
+/// Which cell sent each echo of a source, by the ICMP sequence number: an ICMP message about an echo need not quote
+/// more.
 ///
 /// Sequence numbers start over after 65,536 echoes; a number stands for the cell that used it last.
 struct EchoSequences {

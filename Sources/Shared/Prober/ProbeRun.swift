@@ -5,21 +5,22 @@ import NodeProtocol
 
 /// One plan, measured by one thread with one epoll: every pair and protocol at once, as far as they answer.
 ///
-/// What has just been sent and not yet answered is bounded (`window`), so that a burst does not overflow the queues of the
-/// path under test and read as loss; what has been waiting for longer than a few round trips no longer counts, so that
-/// blocked pairs hold up nobody. Every cell has the plan's deadline for itself, from its first packet on: a node that is
-/// slow to send a large plan does not read as a path that is slow to answer. Single packets that get no answer are sent
-/// again twice before that, as TCP does.
+/// What has just been sent and not yet answered is bounded (`window`), so that a burst does not overflow the queues of
+/// the path under test and read as loss; what has been waiting for longer than a few round trips no longer counts, so
+/// that blocked pairs hold up nobody. Every cell has the plan's deadline for itself, from its first packet on: a node
+/// that is slow to send a large plan does not read as a path that is slow to answer. Single packets that get no answer
+/// are sent again twice before that, as TCP does.
 package final class ProbeRun {
     /// Probes out at once that may still be answered promptly.
     static let window = 64
-    /// Microseconds after which an unanswered probe no longer counts: four round trips within these. A node whose processor
-    /// is busy answers after hundreds of milliseconds; sending on regardless then fills its memory with packets.
+    /// Microseconds after which an unanswered probe no longer counts: four round trips within these. A node whose
+    /// processor is busy answers after hundreds of milliseconds; sending on regardless then fills its memory with
+    /// packets.
     static let ages: ClosedRange<Int64> = 10_000...1_000_000
     /// Nothing is sent to a cell with less than this left, or half of the deadline if that is less, microseconds.
     static let patience: Int64 = 500_000
-    /// Beyond the deadline, the time in which first packets may still go out, microseconds. What has had no slot by then is
-    /// not measured.
+    /// Beyond the deadline, the time in which first packets may still go out, microseconds. What has had no slot by
+    /// then is not measured.
     static let launching: Int64 = 40_000_000
 
     let plan: ProbePlan

@@ -4,7 +4,8 @@ import LinuxKernel
 import NodeProtocol
 import Synchronization
 
-/// One flow: a TCP connection that echoes, or a train of UDP or ICMP echoes. Times are microseconds since the run's start.
+/// One flow: a TCP connection that echoes, or a train of UDP or ICMP echoes. Times are microseconds since the run's
+/// start.
 struct StreamFlow: Sendable {
     let source: Int
     let target: Int

@@ -1,11 +1,11 @@
-/// One ordered pair over one protocol and port.
+/// An ordered pair of endpoints with a protocol and a port.
 public struct CellKey: Codable, Sendable, Hashable {
     public let from: String
     public let to: String
     public let `protocol`: ProbeProtocol
-    /// Destination port; 0 for ICMP.
+    /// The destination port; 0 for ICMP.
     public let port: UInt16
-    /// Name of the request that it is measured with; nil for an echo.
+    /// The name of the request with which it is measured; nil for an echo.
     public let request: String?
 
     public init(from: String, to: String, protocol: ProbeProtocol, port: UInt16, request: String? = nil) {

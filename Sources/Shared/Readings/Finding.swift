@@ -1,11 +1,11 @@
-/// A named root cause, with what speaks for it.
+/// A named root cause with its evidence.
 public struct Finding: Codable, Sendable, Hashable {
     /// `underlay/vxlan-port-blocked`, …, or `unknown`.
     public let id: String
     public let summary: String
     public let evidence: [String]
     public let fix: String
-    /// 0…1; below 0.5 a reader should look for himself.
+    /// 0…1. Below 0.5, readers should check for themselves.
     public let confidence: Double
 
     public init(id: String, summary: String, evidence: [String], fix: String, confidence: Double) {

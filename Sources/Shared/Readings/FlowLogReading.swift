@@ -1,4 +1,4 @@
-/// A record of the VPC flow log, by the node whose interface it is of.
+/// A record of the VPC flow log, with the node whose interface it is about.
 public struct FlowLogReading: Codable, Sendable, Hashable {
     public var node: String
     public var interfaceID: String

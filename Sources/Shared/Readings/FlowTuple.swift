@@ -1,4 +1,4 @@
-/// Addresses, ports and ICMP identifiers of a packet, without direction.
+/// The addresses, ports and ICMP identifier of a packet.
 public struct FlowTuple: Codable, Sendable, Hashable, CustomStringConvertible {
     /// IP protocol number: 1 ICMP, 6 TCP, 17 UDP.
     public var `protocol`: UInt8
@@ -6,7 +6,7 @@ public struct FlowTuple: Codable, Sendable, Hashable, CustomStringConvertible {
     public var sourcePort: UInt16
     public var destination: String
     public var destinationPort: UInt16
-    /// ICMP echo identifier; 0 otherwise.
+    /// The identifier of an ICMP echo; otherwise 0.
     public var icmpID: UInt16
     public init(
         protocol: UInt8, source: String, sourcePort: UInt16, destination: String, destinationPort: UInt16,

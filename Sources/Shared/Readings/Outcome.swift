@@ -1,11 +1,11 @@
-/// Protocol of a probe.
+/// The protocol of a probe.
 public enum ProbeProtocol: String, Codable, Sendable, CaseIterable, Comparable {
     case tcp, udp, icmp, dns, http
 
-    /// What every pair is measured over unless a file says otherwise; the others are asked for one by one.
+    /// The protocols with which every pair is measured unless a file says otherwise. The others must be asked for.
     public static let echoed: [ProbeProtocol] = [.tcp, .udp, .icmp]
 
-    /// What carries it.
+    /// The protocol that carries it.
     public var transport: ProbeProtocol {
         switch self {
         case .tcp, .udp, .icmp: self
@@ -18,18 +18,18 @@ public enum ProbeProtocol: String, Codable, Sendable, CaseIterable, Comparable {
     private var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
-/// What a probe of one cell came to. The text form is the one of scenario files and reports, for example
-/// `open`, `unreachable(1)`, `wrong-source(10.0.0.11:4711)`, `loss(40)`, `http(403)`.
+/// The outcome of a cell's probe. Scenario files and reports use its text form, for example `open`, `unreachable(1)`,
+/// `wrong-source(10.0.0.11:4711)`, `loss(40)`, `http(403)`.
 public enum Outcome: Sendable, Hashable {
     case open
     case refused
     case reset
-    /// ICMP destination unreachable; the code is that of RFC 792.
+    /// ICMP destination unreachable, with the code of RFC 792.
     case unreachable(code: Int)
     case timeout
-    /// The receiver saw another source than the sender's: `address:port`.
+    /// The receiver saw a source other than the sender's: `address:port`.
     case wrongSource(String)
-    /// Answered, but lost this share of the packets, in percent, 1…99.
+    /// It was answered, but this share of the packets was lost, in percent, 1…99.
     case loss(percent: Int)
     /// The response code (RFC 1035: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED); 0: an answer without an address.
     case dnsFailure(code: Int)
@@ -53,7 +53,7 @@ extension Outcome: CustomStringConvertible {
         }
     }
 
-    /// Answered as asked: open, or an HTTP status that is none of an error (RFC 9110, section 15).
+    /// True for the requested answer: `open`, or an HTTP status that is no error (RFC 9110, section 15).
     public var isServed: Bool {
         switch self {
         case .open: true
@@ -65,13 +65,13 @@ extension Outcome: CustomStringConvertible {
     /// The name without its argument: `unreachable` of `unreachable(1)`.
     public var name: String { String(description.prefix { $0 != "(" }) }
 
-    /// Every name a scenario file may write.
+    /// Every name that a scenario file may use.
     public static let names = [
         "open", "refused", "reset", "unreachable", "timeout", "wrong-source", "loss", "dns-failure", "http",
         "not-measured",
     ]
 
-    /// Reads the text form; nil when it is none.
+    /// Reads the text form. Returns nil for any other text.
     public init?(_ text: String) {
         let open = text.firstIndex(of: "(")
         let name = open.map { String(text[..<$0]) } ?? text

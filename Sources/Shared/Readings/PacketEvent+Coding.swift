@@ -16,7 +16,7 @@ extension PacketEvent: Codable {
             sequence: try values.decode(UInt64.self, forKey: .sequence),
             nanoseconds: try values.decode(UInt64.self, forKey: .nanoseconds),
             hook: try values.decode(PacketHook.self, forKey: .point),
-            // A word that is no direction is none.
+            // An unknown direction is read as none.
             direction: try values.decodeIfPresent(String.self, forKey: .direction).flatMap(PacketDirection.init),
             drop: drop, flow: try FlowTuple(from: decoder),
             icmpSequence: try values.decode(UInt16.self, forKey: .icmpSequence),

@@ -1,40 +1,40 @@
 /// A packet as a node's datapath saw it: a trace, or a drop with its reason.
 ///
-/// One type from the agent's socket to the diagnosis. Its JSON is flat, with the keys that `datapathd` has always
-/// written: `point` for the hook, `dropReason`, `dropCode` and `location` of a drop, the flow's fields beside them.
+/// The same type is used from the agent's socket to the diagnosis. Its JSON is flat, with the keys that `datapathd` has
+/// always written: `point` for the hook; `dropReason`, `dropCode` and `location` for a drop; and the flow's fields.
 public struct PacketEvent: Sendable, Hashable {
-    /// Name of the node; empty as the agent tells it. Who reads an agent's reply sets it, for an agent is not believed
-    /// about which node it is on.
+    /// The name of the node. An agent leaves it empty, and the reader of the agent's reply sets it, because an agent is
+    /// not trusted to say which node it is on.
     public var node: String
-    /// Place in the agent's event stream; the first event is 1.
+    /// The position in the agent's event stream. The first event has number 1.
     public var sequence: UInt64
-    /// CLOCK_MONOTONIC of the node, nanoseconds.
+    /// CLOCK_MONOTONIC of the node in nanoseconds.
     public var nanoseconds: UInt64
-    /// Where the program that reports was entered.
+    /// The hook at which the reporting program was entered.
     public var hook: PacketHook
-    /// Which way the packet went, seen from the endpoint whose program reports; nil where no endpoint takes part.
+    /// The packet's direction, seen from the endpoint whose program reports; nil if no endpoint takes part.
     public var direction: PacketDirection?
-    /// Nil on a trace.
+    /// Nil for a trace.
     public var drop: PacketDrop?
-    /// Of the inner packet where it is encapsulated.
+    /// The flow of the inner packet if the packet is encapsulated.
     public var flow: FlowTuple
-    /// Sequence number of an ICMP echo; 0 otherwise.
+    /// The sequence number of an ICMP echo; otherwise 0.
     public var icmpSequence: UInt16
     /// Security identities; 0 where one is not known.
     public var sourceIdentity: UInt32
     public var destinationIdentity: UInt32
-    /// The endpoint's number on its node; 0 when none of its endpoints takes part.
+    /// The endpoint's number on its node; 0 if none of its endpoints takes part.
     public var endpointID: UInt16
-    /// Name of the interface whose program reports.
+    /// The name of the interface whose program reports.
     public var interface: String
-    /// Underlay address that the packet was encapsulated to, or came from, dotted.
+    /// The dotted underlay address that the packet was encapsulated to, or came from.
     public var tunnelPeer: String?
-    /// Bytes, the Ethernet header included.
+    /// In bytes, with the Ethernet header.
     public var length: Int
-    /// The policy rule that decided, `NetworkPolicy default/web ingress[0]`; when none did, the policies that isolate
+    /// The policy rule that decided, `NetworkPolicy default/web ingress[0]`. If no rule did, the policies that isolate
     /// the endpoint.
     public var rule: String?
-    /// What DNS answered with the destination's address, as far as the node's DNS proxy saw; nil: nothing.
+    /// The names for which DNS answered with the destination's address, as far as the node's DNS proxy saw; nil: none.
     public var destinationNames: [String]?
 
     public init(
@@ -63,7 +63,7 @@ public struct PacketEvent: Sendable, Hashable {
 
     public var isDrop: Bool { drop != nil }
 
-    /// The same event, told by a node's agent.
+    /// Returns the same event with the name of the node whose agent reported it.
     public func told(by node: String) -> PacketEvent {
         var event = self
         event.node = node
@@ -74,9 +74,9 @@ public struct PacketEvent: Sendable, Hashable {
 /// Why and where a packet was dropped.
 public struct PacketDrop: Sendable, Hashable {
     public var reason: DropReason
-    /// The reason's number in the datapath's ABI, below zero; nil when the agent gives none.
+    /// The reason's number in the datapath's ABI, which is negative; nil if the agent gives none.
     public var code: Int?
-    /// Source file and line of the decision, `lxc.bpf.c:123`; nil when the agent gives none.
+    /// The source file and line that decided, `lxc.bpf.c:123`; nil if the agent gives none.
     public var location: String?
 
     public init(_ reason: DropReason, code: Int? = nil, location: String? = nil) {
@@ -86,7 +86,8 @@ public struct PacketDrop: Sendable, Hashable {
     }
 }
 
-/// Where in a node's datapath a packet was seen. The list is open: an agent of another build may know other hooks.
+/// The place in a node's datapath at which a packet was seen. An agent of another build may use values that are not
+/// listed here.
 public struct PacketHook: RawRepresentable, Codable, Sendable, Hashable, CustomStringConvertible {
     /// The name that agents write: `from-endpoint`.
     public let rawValue: String
@@ -103,15 +104,15 @@ public struct PacketHook: RawRepresentable, Codable, Sendable, Hashable, CustomS
     public static let toHost = PacketHook(rawValue: "to-host")
     public static let toStack = PacketHook(rawValue: "to-stack")
     public static let toProxy = PacketHook(rawValue: "to-proxy")
-    /// A new connection that a policy allowed.
+    /// A policy allowed a new connection.
     public static let policyVerdict = PacketHook(rawValue: "policy-verdict")
-    /// The datapath gave a number that its agent does not know.
+    /// The datapath used a number that its agent does not know.
     public static let unknown = PacketHook(rawValue: "unknown")
 
     public var description: String { rawValue }
 }
 
-/// Why a packet was dropped. The list is open: an agent of another build may know other reasons.
+/// The reason why a packet was dropped. An agent of another build may use values that are not listed here.
 public struct DropReason: RawRepresentable, Codable, Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The name that agents write: `no-tunnel-endpoint`.
     public let rawValue: String
@@ -130,7 +131,7 @@ public struct DropReason: RawRepresentable, Codable, Sendable, Hashable, Compara
     public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// Which way a packet goes, seen from an endpoint: ingress is towards it.
+/// A packet's direction, seen from an endpoint. Ingress is towards it.
 public enum PacketDirection: String, Codable, Sendable, Hashable, CaseIterable {
     case ingress, egress
 }

@@ -1,10 +1,11 @@
-/// A probe, what came of it, and how its packets can be told from others.
+/// A probe, its outcome, and what identifies its packets.
 public struct ProbeReading: Codable, Sendable {
     public var key: CellKey
     public var observed: Outcome
-    /// The probe's flow from the sender's view; nil when it was never sent.
+    /// The probe's flow from the sender's view; nil if it was never sent.
     public var flow: FlowTuple?
-    /// The receiver confirmed the probe's nonce, whether or not its answer got home; nil when it could not be asked.
+    /// Says whether the receiver confirmed the probe's nonce, even if the answer was lost; nil if it could not be
+    /// asked.
     public var requestArrived: Bool?
     public var sent: Int
     public var answered: Int

@@ -1,8 +1,8 @@
-/// Where an endpoint's packets may come from, as receivers see them.
+/// The addresses that an endpoint's packets may have at their receivers.
 public struct SenderAddresses: Codable, Sendable, Hashable {
-    /// Of the node's interfaces, dotted.
+    /// The dotted addresses of the node's interfaces.
     public var node: [String]
-    /// What an internet gateway makes of them.
+    /// The addresses into which an internet gateway translates them.
     public var `public`: [String]
 
     public init(node: [String], public: [String]) {

@@ -14,4 +14,16 @@ import Testing
         #expect(median([4, 1, 3, 2]) == 2.5)
         #expect(median([5, 1, 3]) == 3)
     }
+
+    @Test func `what could not be measured is named, and is no figure`() throws {
+        var report = BenchReport(kernel: "6.1", rows: [])
+        report.lacks.append("paced: this kernel has no fq")
+        #expect(report.status == 3)
+        #expect(report.text == "kernel 6.1\nnot measured: paced: this kernel has no fq")
+        report.rows.append(BenchRow(name: "a", value: 1, unit: "×", atLeast: 1, how: ""))
+        #expect(report.status == 0)
+        report.rows.append(BenchRow(name: "b", value: 0.9, unit: "×", atLeast: 1, how: ""))
+        #expect(report.status == 1)
+        #expect(try report.json().contains(#""lacks":["paced: this kernel has no fq"]"#))
+    }
 }

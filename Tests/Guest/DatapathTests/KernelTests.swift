@@ -2,7 +2,8 @@ import Foundation
 import NamespaceHarness
 import Testing
 
-/// Every BPF program in every kernel that `labrun image` offers, by `labrun image verify`: one real node each, two at a time.
+/// Every BPF program in every kernel that `labrun image` offers, by `labrun image verify`: one real node each, two at a
+/// time.
 @Suite(.serialized) struct KernelTests {
     private struct Verification: Decodable {
         struct Counts: Decodable { let checks, passed, failed, skipped: Int }
@@ -22,7 +23,8 @@ import Testing
         let skips: [Skip]
     }
 
-    /// Of a series: the release, how many checks passed and how many did not run there, and verified instructions by program.
+    /// Of a series: the release, how many checks passed and how many did not run there, and verified instructions by
+    /// program.
     private struct Recorded: Codable {
         var release: String
         var passed, skipped: Int
@@ -55,8 +57,8 @@ import Testing
         try compare(found)
     }
 
-    /// The same numbers of checks as recorded, so that a check that gets lost is noticed. Verified instructions: equal on the
-    /// kernel that was recorded; within a quarter on a newer one of the series. `LABRUN_RECORD=1` records.
+    /// The same numbers of checks as recorded, so that a check that gets lost is noticed. Verified instructions: equal
+    /// on the kernel that was recorded; within a quarter on a newer one of the series. `LABRUN_RECORD=1` records.
     private func compare(_ found: [Verification]) throws {
         var now: [String: Recorded] = [:]
         for one in found {

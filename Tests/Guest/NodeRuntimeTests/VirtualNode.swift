@@ -62,9 +62,18 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
         return !qemu.isRunning
     }
 
+    /// Waits for a text on the console.
+    /// - Returns: whether it came in time.
+    func says(_ text: String, within seconds: Double) async throws -> Bool {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while !console.contains(text), .now < deadline { try await Task.sleep(for: .milliseconds(20)) }
+        return console.contains(text)
+    }
+
     func end() {
         link.close()
-        // Not SIGTERM: QEMU inherits the signal mask of the thread that started it, where that is blocked, and would live.
+        // Not SIGTERM: QEMU inherits the signal mask of the thread that started it, where that is blocked, and would
+        // live.
         if qemu.isRunning { kill(qemu.processIdentifier, SIGKILL) }
         qemu.waitUntilExit()
         try? FileManager.default.removeItem(atPath: directory)

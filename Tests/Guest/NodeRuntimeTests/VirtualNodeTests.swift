@@ -205,14 +205,18 @@ import Testing
         }
         let hello = try await node.link.ready(within: .seconds(5))
         let before = try await node.snapshot()
-        try await node.shell("(sleep 1; kill -9 \(agent.pid ?? 0)) >/dev/null 2>&1 &")
+        let pid = agent.pid ?? 0
+        // The runtime has seen the agent's end when the kernel no longer lists the process.
+        try await node.shell(
+            "(sleep 1; kill -9 \(pid); while [ -d /proc/\(pid) ]; do sleep 0.1; done; echo agent-is-gone >/dev/console) "
+                + ">/dev/null 2>&1 &")
         node.link.close()
         await #expect(throws: NodeLinkError.self) {
             try await node.link.call(.snapshot, deadline: .seconds(1))
         }
         try await sendHalfAFrame(to: node.socketPath)
-        // Longer than the agent lives: its end happens while nobody listens.
-        try await Task.sleep(for: .seconds(2))
+        // The agent's end happens while nobody listens.
+        #expect(try await node.says("agent-is-gone", within: 20))
 
         let again = NodeLink(node: "node1", path: node.socketPath)
         defer { again.close() }

@@ -77,8 +77,8 @@ enum TestCluster {
     }
 }
 
-/// A connection and what must be decided about it: `web < client tcp 80 allow`; `<` from, `>` to the peer, which is a name or
-/// an address; decisions: open (no policy), allow, deny (by default), forbidden (by a deny rule), redirect.
+/// A connection and what must be decided about it: `web < client tcp 80 allow`; `<` from, `>` to the peer, which is a
+/// name or an address; decisions: open (no policy), allow, deny (by default), forbidden (by a deny rule), redirect.
 struct Expectation: CustomStringConvertible {
     let text: String
     init(_ text: String) { self.text = text }

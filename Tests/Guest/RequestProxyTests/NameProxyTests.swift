@@ -11,7 +11,8 @@ import Testing
     import Glibc
 #endif
 
-/// Questions and answers over real sockets of the loopback interface, with a DNS server that answers 9.9.9.9 to everything.
+/// Questions and answers over real sockets of the loopback interface, with a DNS server that answers 9.9.9.9 to
+/// everything.
 @Suite(.serialized) struct NameProxyTests {
     private final class Record: Sendable {
         private let calls = Mutex<[ProxiedConnection]>([])

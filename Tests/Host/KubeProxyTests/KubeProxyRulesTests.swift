@@ -3,8 +3,8 @@ import Testing
 
 @testable import KubeProxy
 
-/// Objects and names of kube-proxy's own tests (`pkg/proxy/iptables/proxier_test.go`), so that hashes can be held against
-/// those of a real kube-proxy.
+/// Objects and names of kube-proxy's own tests (`pkg/proxy/iptables/proxier_test.go`), so that hashes can be held
+/// against those of a real kube-proxy.
 @Suite struct KubeProxyRulesTests {
     private func service(
         _ name: String, _ address: String, node: UInt16? = nil, type: Service.ServiceType = .clusterIP,

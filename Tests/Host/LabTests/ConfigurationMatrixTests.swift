@@ -5,8 +5,8 @@ import RunEvents
 import Scenario
 import Testing
 
-/// Every row of {vxlan, geneve, native, eni} × {bpf, iptables} × {kube-proxy replacement on, off} × {no policy, default deny},
-/// on real nodes: a lab for each routing mode, whose agents are started again with the next row's values.
+/// Every row of {vxlan, geneve, native, eni} × {bpf, iptables} × {kube-proxy replacement on, off} × {no policy, default
+/// deny}, on real nodes: a lab for each routing mode, whose agents are started again with the next row's values.
 @Suite(.serialized) struct ConfigurationMatrixTests {
     @Test(arguments: DatapathConfiguration.Routing.allCases)
     func `every row fares as its model says`(_ routing: DatapathConfiguration.Routing) async throws {

@@ -39,7 +39,8 @@ struct LabrunProgram {
 
     /// Runs a scenario with its report in `report` of the folder, which its processes can be told by.
     ///
-    /// - Parameter alone: Whether no other lab may run beside it, because it makes a claim about time or needs the memory.
+    /// - Parameter alone: Whether no other lab may run beside it, because it makes a claim about time or needs the
+    ///   memory.
     func run(
         scenario: String, in folder: ScratchFolder, alone: Bool = false, _ options: [String] = []
     ) async throws -> Ended {

@@ -3,7 +3,8 @@ import Glibc
 import NodeProtocol
 import Synchronization
 
-/// Plays QEMU's listening socket and the node behind it. Every accepted connection is handed to `serve` on its own thread.
+/// Plays QEMU's listening socket and the node behind it. Every accepted connection is handed to `serve` on its own
+/// thread.
 final class FakeNode: Sendable {
     let path: String
     private let listener: Int32

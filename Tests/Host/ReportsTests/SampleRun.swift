@@ -3,7 +3,8 @@ import Matrix
 import Readings
 import RunEvents
 
-/// The event stream of a run as the lab host would emit it: VXLAN blocked by the nodes' security group, then allowed again.
+/// The event stream of a run as the lab host would emit it: VXLAN blocked by the nodes' security group, then allowed
+/// again.
 struct SampleRun {
     var nodes = 3
     var podsPerNode = 2

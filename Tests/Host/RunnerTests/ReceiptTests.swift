@@ -1,4 +1,5 @@
 import NodeProtocol
+import Observations
 import Readings
 import Testing
 

@@ -1,7 +1,6 @@
 import Foundation
-import Matrix
+import Observations
 import RunEvents
-import Scenario
 import Testing
 
 @testable import Runner
@@ -79,7 +78,8 @@ import Testing
 
     private func states(_ agreed: Double?, _ elapsed: Double, _ starved: Double) -> [ExpectationResult.State] {
         TimeClaim.judged(
-            [result("a", agreed == nil ? .unmet : .met, "x"), result("b", .met, "y")], agreedAfter: agreed,
+            [ExpectationResult("a", agreed == nil ? .unmet : .met, "x"), ExpectationResult("b", .met, "y")],
+            agreedAfter: agreed,
             elapsed: elapsed, within: 10, starved: starved
         ).map(\.state)
     }
@@ -95,7 +95,7 @@ import Testing
         // An error is no claim about time.
         #expect(
             TimeClaim.judged(
-                [result("a", .error, "x")], agreedAfter: nil, elapsed: 40, within: 10, starved: 39
+                [ExpectationResult("a", .error, "x")], agreedAfter: nil, elapsed: 40, within: 10, starved: 39
             ).map(\.state) == [.error])
     }
 }
@@ -179,69 +179,5 @@ import Testing
         let readings = await watch.readings(since: moment)
         #expect(readings.count == 2)
         #expect(readings[0].at <= moment && readings[1].at >= moment)
-    }
-}
-
-@Suite struct BusyHostJudgeTests {
-    private let busy = SilenceDoubt(asked: 1, waited: 1, starved: 0.9)
-
-    private func judge(_ fixture: ObservationFixture, _ silence: SilenceDoubt) -> ([Cell], ExpectationResult?) {
-        var observation = fixture.observation
-        observation.silence = silence
-        let judge = Judge(
-            Expectations(matrix: [ObservationFixture.rule(nil, nil, "open")]), nodeCount: 2)
-        let cells = judge.cells(observation)
-        return (cells, judge.rounds(observation, cells: cells).first)
-    }
-
-    @Test func silenceOnABusyHostIsNoMeasurement() throws {
-        let silent = ObservationFixture(outcomes: ["default/web-node1>default/web-node2": .timeout])
-        #expect(judge(silent, SilenceDoubt()).1?.state == .unmet)
-        let (cells, result) = judge(silent, busy)
-        #expect(result?.state == .inconclusive)
-        #expect(result?.message.contains("900 ms of the 1000 ms") == true)
-        #expect(cells.count { $0.verdict == .notMeasured } == 3)
-        #expect(!cells.contains { $0.verdict == .fail })
-        // An answer is one, however busy the host is.
-        let refused = ObservationFixture(outcomes: ["default/web-node1>default/web-node2": .refused])
-        #expect(judge(refused, busy).1?.state == .unmet)
-        #expect(judge(ObservationFixture(), busy).1?.state == .met)
-    }
-
-    @Test func healthThatIsMissingOnABusyHostIsInconclusive() {
-        var observation = ObservationFixture().observation
-        observation.health = [HealthRecord(node: "node1", reachable: 1, total: 2, peers: [])]
-        let judge = Judge(
-            Expectations(health: [HealthExpectation(nodes: ["node1"], reachable: 0, total: nil, allReachable: true)]),
-            nodeCount: 2)
-        #expect(judge.healthResults(observation).first?.state == .unmet)
-        observation.healthSilence = busy
-        #expect(judge.healthResults(observation).first?.state == .inconclusive)
-        observation.health = [HealthRecord(node: "node1", reachable: 2, total: 3, peers: [])]
-        #expect(judge.healthResults(observation).first?.state == .unmet)
-    }
-
-    @Test func streamsThatTheHostHeldUpAreInconclusive() {
-        func state(gap: Int, silent: Int, starved: Double) -> ExpectationResult.State? {
-            var observation = ObservationFixture().observation
-            observation.streams = [
-                StreamObservation(
-                    from: ObservationFixture.endpoints[0], to: ObservationFixture.endpoints[1], protocol: .tcp,
-                    established: true, sent: 100, answered: 90, longestGapMillis: gap, intervalMillis: 20,
-                    silentMillis: silent, ended: nil)
-            ]
-            observation.starvation = Starvation(
-                [Starvation.Interval](repeating: .init(seconds: 0.1, starved: starved), count: 200))
-            let expected = StreamExpectation(
-                from: EndpointSelector(kind: .pod), to: EndpointSelector(kind: .pod), where: .crossNode,
-                protocols: [.tcp], survive: true, maxGapMillis: 1000)
-            return Judge(Expectations(streams: [expected]), nodeCount: 2).streamResults(observation).first?.state
-        }
-        #expect(state(gap: 1834, silent: 10, starved: 0.095) == .inconclusive)
-        #expect(state(gap: 1834, silent: 10, starved: 0.01) == .unmet)
-        #expect(state(gap: 10_000, silent: 10, starved: 0.002) == .unmet)
-        #expect(state(gap: 40, silent: 1500, starved: 0.095) == .inconclusive)
-        #expect(state(gap: 40, silent: 1500, starved: 0.01) == .unmet)
-        #expect(state(gap: 900, silent: 10, starved: 0.095) == .met)
     }
 }

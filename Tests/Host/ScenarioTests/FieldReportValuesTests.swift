@@ -4,8 +4,8 @@ import Testing
 
 @testable import Scenario
 
-/// The values of the field reports as they stand: what is known acts, what the lab does not do is refused by name with the
-/// reason, and for what is no name the nearest one is given.
+/// The values of the field reports as they stand: what is known acts, what the lab does not do is refused by name with
+/// the reason, and for what is no name the nearest one is given.
 @Suite struct FieldReportValuesTests {
     private static func fixture(_ name: String) throws -> String {
         let url = try #require(Bundle.module.url(forResource: name, withExtension: nil, subdirectory: "Fixtures"))
@@ -23,7 +23,8 @@ import Testing
         file.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.contains(text) }.map { $0 + 1 }
     }
 
-    /// Of the report on CCE, with its comments: everything acts but the Gateway API (and the proxy, while there is none).
+    /// Of the report on CCE, with its comments: everything acts but the Gateway API (and the proxy, while there is
+    /// none).
     @Test func theBlockOfOverlayL2() throws {
         let file = Self.scenario(try Self.fixture("cce-overlay-l2-values.yaml"))
         let problems = ScenarioText.problems(file)

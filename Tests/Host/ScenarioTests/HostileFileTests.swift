@@ -1,3 +1,4 @@
+import ScenarioReading
 import ShippedScenarios
 import Testing
 

@@ -1,3 +1,4 @@
+import ScenarioReading
 import Testing
 
 @testable import Scenario

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 @testable import Scenario
 
 /// SplitMix64: the same seed, the same mutations.

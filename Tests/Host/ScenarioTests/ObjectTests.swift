@@ -126,7 +126,8 @@ import Testing
         #expect(parse(service, service).problems == ["x.yaml:29:18: Service default/web is given twice"])
     }
 
-    /// Field report 001's values block: nested, as it stands. What the lab lacks yet is refused by name, nothing is unknown.
+    /// Field report 001's values block: nested, as it stands. What the lab lacks yet is refused by name, nothing is
+    /// unknown.
     @Test func theValuesBlockOfAFieldReport() {
         let block = """
             debug:

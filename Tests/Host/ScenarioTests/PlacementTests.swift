@@ -1,4 +1,6 @@
 import LabProfiles
+import Matrix
+import ScenarioReading
 import Testing
 
 @testable import Scenario
@@ -64,14 +66,12 @@ import Testing
         #expect(Units.seconds(text) == seconds)
     }
 
-    @Test func portsPercentAndShares() {
+    @Test func portsPercentAndTimes() {
         #expect(Units.ports("8472") == 8472...8472 && Units.ports("30000-32767") == 30000...32767)
         for bad in ["0", "65536", "2-1", "1-2-3", "", "-", "a", "1-", "+1"] {
             #expect(Units.ports(bad) == nil, "\(bad)")
         }
         #expect(Units.percent("2.5%") == 2.5 && Units.percent("100") == 100 && Units.percent("100.1") == nil)
-        #expect(
-            ReachableShare("N-1/N")?.missing == 1 && ReachableShare("N-/N") == nil && ReachableShare("1/N/N") == nil)
         #expect(
             Units.text(seconds: 0.2) == "200ms" && Units.text(seconds: 90) == "90s" && Units.text(seconds: 120) == "2m")
     }

@@ -1,3 +1,4 @@
+import Expectations
 import Testing
 
 @testable import Scenario
@@ -45,7 +46,7 @@ import Testing
         let pairs = spec.probes.requests[0].pairs(among: endpoints)
         #expect(pairs.map(\.from.id).sorted() == ["default/a", "default/b"])
         #expect(pairs.allSatisfy { $0.to.id == "10.0.0.2" && $0.to.kind == .external })
-        let rules = try #require(spec.timeline[0].expect?.matrix)
+        let rules = try #require(spec.timeline[0].expect?.of(MatrixExpectation.self))
         let one = pairs[0]
         #expect(
             rules.deciding(from: one.from, to: one.to, protocol: .dns, port: 53, request: "vpc")?.outcomes[0].text

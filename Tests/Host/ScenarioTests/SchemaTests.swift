@@ -1,5 +1,6 @@
 import Foundation
 import LabProfiles
+import ScenarioReading
 import ShippedScenarios
 import Testing
 

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 @testable import Scenario
 
 /// The subset of JSON Schema 2020-12 that the published schemas use; an unknown keyword is an error of the schema.

@@ -75,7 +75,8 @@ import Testing
         #expect(found.contains { $0.contains("no endpoint \"service/default/web:81\"") })
     }
 
-    /// Every row of the matrix is a scenario; what the lab lacks yet is refused by name, and nothing else is wrong with it.
+    /// Every row of the matrix is a scenario; what the lab lacks yet is refused by name, and nothing else is wrong with
+    /// it.
     @Test(arguments: DatapathConfiguration.all)
     func everyConfigurationIsAScenario(_ configuration: DatapathConfiguration) {
         let problems = ScenarioText.problems(of: ConfigurationScenario(rows: [configuration]))

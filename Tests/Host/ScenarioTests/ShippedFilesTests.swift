@@ -1,6 +1,8 @@
+import Expectations
 import Faults
 import Foundation
 import LabProfiles
+import ScenarioReading
 import ShippedScenarios
 import Testing
 
@@ -60,17 +62,19 @@ let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLa
         #expect(call.parameters["rule"] == .text("vxlan"))
         #expect(call.location.file == "vxlan-blocked-8472.yaml")
         let expect = try #require(steps[1].expect)
-        #expect(expect.matrix.count == 3 && expect.within == 10)
-        #expect(expect.health.first?.reachable == 1 && expect.health.first?.total == nil)
-        #expect(expect.wire.map(\.present) == [true, false])
-        #expect(expect.flowLogs.first?.action == "REJECT" && expect.flowLogs.first?.nodes == [])
-        #expect(expect.diagnosis?.mentions == ["nodes", "8472", "ingress"])
+        #expect(expect.of(MatrixExpectation.self).count == 3 && expect.within == 10)
+        let health = expect.of(HealthExpectation.self).first
+        #expect(health?.reachable == 1 && health?.total == nil)
+        #expect(expect.of(WireExpectation.self).map(\.present) == [true, false])
+        let flowLog = expect.of(FlowLogExpectation.self).first
+        #expect(flowLog?.action == "REJECT" && flowLog?.nodes == [])
+        #expect(expect.of(DiagnosisExpectation.self).first?.mentions == ["nodes", "8472", "ingress"])
         guard case .heal(let id)? = steps[2].actions.first else {
             Issue.record("no heal")
             return
         }
         #expect(id == "no-vxlan")
-        #expect(steps[2].expect?.health.first?.allReachable == true)
+        #expect(steps[2].expect?.of(HealthExpectation.self).first?.allReachable == true)
         #expect(loaded.profile.securityGroups.first?.rules.first?.ports == 8472...8472)
         #expect(loaded.profile.datapathValues["ipam.mode"] == "cluster-pool")
     }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a plain guest for the tests: Debian's cloud kernel (vmlinuz) and a busybox initramfs (initrd) in the folder $1.
-# The guest says "guest is up", then the state of eth0's link over and over; with labrun.panic on its command line it panics.
+# The guest prints "guest is up", then the state of eth0's link over and over. With labrun.panic on its command line it
+# panics.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$1"

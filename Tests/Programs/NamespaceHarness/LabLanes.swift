@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// How many labs tests may run side by side on this host. Suites of labs run in parallel, and each lab waits here for a lane.
+/// How many labs tests may run side by side on this host. Suites of labs run in parallel, and each lab waits here for a
+/// lane.
 ///
 /// A lab that makes a claim about time takes all lanes, so that no other test's lab starves its nodes.
 public final class LabLanes: Sendable {

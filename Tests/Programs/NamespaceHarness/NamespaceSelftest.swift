@@ -1,7 +1,7 @@
 import Foundation
 
-/// Runs a case of `namespace-selftest`, or of another such program, in fresh user, network, mount and PID namespaces, as
-/// root and as an ordinary user.
+/// Runs a case of `namespace-selftest`, or of another such program, in fresh user, network, mount and PID namespaces,
+/// as root and as an ordinary user.
 public enum NamespaceSelftest {
     public struct Outcome: Sendable {
         public let passed: Bool

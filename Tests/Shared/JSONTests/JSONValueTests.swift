@@ -19,7 +19,8 @@ import Testing
 
     @Test(arguments: [
         (#"{"b":1,"a":{"d":"x/y","c":[]}}"#, #"{"a":{"c":[],"d":"x/y"},"b":1}"#), (#""a\"b""#, #""a\"b""#),
-        ("[1.0,-2,1.5,null,false]", "[1,-2,1.5,null,false]"), ("18446744073709551615", "18446744073709551615"),
+        ("[1.0,-2,1.5,null,false]", "[1,-2,1.5,null,false]"),
+        ("9223372036854775807", "9223372036854775807"),
     ])
     func `the canonical text is that of every order of keys`(written: String, canonical: String) throws {
         #expect(try value(written).canonicalText == canonical)

@@ -119,8 +119,8 @@ import Testing
         try JSONReader.read(bytes) { reader throws(UnusualJSON) in try Object.read(&reader) }
     }
 
-    /// What the reader takes, the decoder takes with the same result, or refuses (it may be the stricter one about values that
-    /// nobody reads).
+    /// What the reader takes, the decoder takes with the same result, or refuses (it may be the stricter one about
+    /// values that nobody reads).
     private func compareDamaged<Object: KubeObject>(_ text: String, _ type: Object.Type, seed: UInt64) {
         var random = SplitMix(state: seed)
         let whole = Array(text.utf8)

@@ -117,8 +117,8 @@ import Testing
 
     // MARK: Properties
 
-    /// A policy takes away and never opens: what it lets through fares as without it, and what it denies was not lost before
-    /// for another reason that nobody could tell apart.
+    /// A policy takes away and never opens: what it lets through fares as without it, and what it denies was not lost
+    /// before for another reason that nobody could tell apart.
     @Test(arguments: DatapathConfiguration.all.filter { $0.policy == .defaultDeny })
     func aPolicyOnlyShrinksReachability(_ config: DatapathConfiguration) {
         var without = config
@@ -145,7 +145,8 @@ import Testing
         }
     }
 
-    /// The two tunnels carry the same; both ways to masquerade show the same source, as far as the datapath has the services.
+    /// The two tunnels carry the same; both ways to masquerade show the same source, as far as the datapath has the
+    /// services.
     @Test(arguments: DatapathConfiguration.all)
     func whatDoesNotDiffer(_ config: DatapathConfiguration) {
         for traffic in TrafficClass.all {

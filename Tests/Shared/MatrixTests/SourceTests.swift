@@ -38,15 +38,4 @@ import Testing
             SourceExpectation.pod.addresses(from: Self.pod, to: host(.vpcHost), addresses: Self.senders)
                 == ["192.168.1.2"])
     }
-
-    @Test func `the last covering rule decides the source`() {
-        let all = EndpointSelector()
-        let rules = [
-            ExpectationRule(from: all, to: all, protocols: [], port: nil, where: nil, outcomes: [], source: .node),
-            ExpectationRule(
-                from: all, to: EndpointSelector(kind: .internet), protocols: [], port: nil, where: nil, outcomes: []),
-        ]
-        #expect(rules.deciding(from: Self.pod, to: host(.vpcHost), protocol: .udp, port: 7)?.source == .node)
-        #expect(rules.deciding(from: Self.pod, to: host(.internet), protocol: .udp, port: 7)?.source == nil)
-    }
 }

@@ -113,7 +113,8 @@
     X(CT_INSERTION_FAILED, -21, "ct-insertion-failed", "connection cannot be entered in the conntrack table") \
     X(NO_SERVICE_BACKEND, -22, "no-service-backend", "service has no backend; the caller is told port unreachable") \
     X(SERVICE_REFUSED, -23, "service-refused", "kernel refused to write the packet of a service") \
-    X(UNKNOWN_FRONTEND, -24, "unknown-frontend", "led here by another node for a frontend that is not known here (yet)") \
+    X(UNKNOWN_FRONTEND, -24, "unknown-frontend", \
+      "led here by another node for a frontend that is not known here (yet)") \
     X(NAT_NO_PORT, -35, "nat-no-port", "no free port for another masqueraded flow to this destination") \
     X(NAT_UNSUPPORTED_PROTOCOL, -36, "nat-unsupported-protocol", "protocol or ICMP message is not masqueraded") \
     X(NAT_NO_MAPPING, -37, "nat-no-mapping", "ICMP error of a pod about a flow that is not masqueraded") \

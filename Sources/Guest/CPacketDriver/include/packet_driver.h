@@ -8,6 +8,6 @@ struct packet_driver_image {
     size_t length;
 };
 
-/// `selftest.bpf.o`, which only checks and measurements need: it brings a packet into a state in which only a device could
-/// hand it over, then tail-calls the program under test.
+/// `selftest.bpf.o`, which only checks and measurements need: it brings a packet into a state in which only a device
+/// could hand it over, then tail-calls the program under test.
 struct packet_driver_image packet_driver_image(void);

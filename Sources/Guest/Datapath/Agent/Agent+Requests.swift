@@ -14,7 +14,7 @@ import NetAddress
 #endif
 
 extension Agent {
-    /// Answers one request line of the socket; whatever comes in, a reply line goes out.
+    /// Answers one request line of the socket. Any input gets a reply line.
     func answer(_ line: [UInt8]) -> [UInt8] {
         do {
             let outline = try? RequestOutline(line)
@@ -122,7 +122,7 @@ extension Agent {
         guard (1...60_000).contains(request.deadlineMillis) else {
             throw AgentError(code: "invalid-parameters", message: "deadlineMillis must be 1 to 60000")
         }
-        // The probes take up to the deadline: without the lock.
+        // The probes take up to the deadline, so they run without the lock.
         let (own, nodes) = try withCore { core in (core.own, core.cluster.nodes) }
         return try HealthProbe.report(own: own, nodes: nodes, deadline: .milliseconds(request.deadlineMillis))
     }
@@ -201,7 +201,7 @@ extension Agent {
 }
 
 extension AgentCore {
-    /// Takes over what was pushed: first checked, then written down, then into the kernel.
+    /// Takes over an announced cluster: it is checked, then stored, then written to the kernel.
     mutating func replaceCluster(_ cluster: StateStore.Cluster) throws {
         _ = try IPCachePlan.desired(
             own: own, nodes: cluster.nodes, remote: cluster.entries, endpoints: Array(endpoints.values),

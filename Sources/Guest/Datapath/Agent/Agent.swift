@@ -6,14 +6,14 @@ import Synchronization
     import Glibc
 #endif
 
-/// The running agent: the core behind its lock, the events, and the conflist that says whether pods can be connected.
+/// The running agent: the core with its lock, the events, and the conflist that tells whether pods can be connected.
 final class Agent: Sendable {
     static let version = "0.1.0"
 
     let settings: AgentSettings
     let events: EventLog
     private let core: Mutex<AgentCore>
-    /// Asks the cloud for addresses; nil where they come from elsewhere.
+    /// Asks the cloud for addresses; nil if they come from elsewhere.
     private let keeper = Mutex<InterfaceKeeper?>(nil)
 
     init(settings: AgentSettings) throws {
@@ -28,7 +28,7 @@ final class Agent: Sendable {
         }
     }
 
-    /// From now on the cloud is asked for addresses as pods come and go.
+    /// From now on, asks the cloud for addresses as pods come and go.
     func keepInterfaces() throws {
         guard settings.start != nil else { return }
         let keeper = try InterfaceKeeper(self)
@@ -36,14 +36,14 @@ final class Agent: Sendable {
         keeper.start()
     }
 
-    /// Pods came or went.
+    /// Called when pods came or went.
     func addressesChanged() { keeper.withLock { $0?.wake() } }
 
     func withCore<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
         try core.withLock { core throws -> Result in try body(&core) }
     }
 
-    /// Looks whether the datapath is whole, and has the conflist say so.
+    /// Checks whether the datapath is complete, and publishes or removes the conflist accordingly.
     func verify() {
         core.withLock { core in
             let before = core.problems
@@ -71,7 +71,7 @@ final class Agent: Sendable {
         }
     }
 
-    /// Orderly end: nobody shall ask for pods any more. What forwards stays.
+    /// Ends in order: no more pods may be requested. What forwards packets stays.
     func stop() {
         core.withLock { _ in
             unlink(settings.config.conflistPath)
@@ -80,9 +80,9 @@ final class Agent: Sendable {
         Log.info("stopped; programs, maps and endpoints stay")
     }
 
-    /// The conflist exists when ready and does not when not; a file that is right is not touched.
+    /// Writes the conflist when the agent is ready, and removes it otherwise. A file that is right is not touched.
     ///
-    /// - Parameter text: nil when not.
+    /// - Parameter text: Nil if the agent is not ready.
     static func publish(_ text: String?, _ config: AgentConfig) throws(SystemError) {
         let path = config.conflistPath
         guard let text else {

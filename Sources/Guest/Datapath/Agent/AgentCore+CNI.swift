@@ -54,8 +54,8 @@ extension AgentCore {
         }
     }
 
-    /// ADD again for the same attachment gives the same answer while it is whole, and is done anew when it is not: the
-    /// runtime may not have got the first answer.
+    /// Handles ADD. A repeated ADD for the same attachment gives the same answer if the endpoint is complete, and
+    /// connects anew if not, because the runtime may not have received the first answer.
     private mutating func add(
         _ key: AttachmentKey, _ environment: CNIEnvironment, _ configuration: CNIConfiguration
     ) throws -> String {
@@ -81,7 +81,7 @@ extension AgentCore {
         return try result(of: endpoint, configuration)
     }
 
-    /// What ADD answers: for a chained endpoint what the plugin before answered.
+    /// Returns the answer to ADD. For a chained endpoint, it is the previous plugin's answer.
     func result(of endpoint: EndpointRecord, _ configuration: CNIConfiguration) throws -> String {
         guard endpoint.isChained else {
             return CNIResult.connecting(endpoint, router: router.description, configuration: configuration).json
@@ -115,7 +115,7 @@ extension AgentCore {
         }
     }
 
-    /// What is wrong with an endpoint, looked up in the kernel; nil when nothing is.
+    /// Returns what is wrong with an endpoint in the kernel, or nil.
     func problem(of endpoint: EndpointRecord) throws -> String? {
         if endpoint.isChained { return try chainedProblem(of: endpoint) }
         guard let link = try netlink.findLink(named: endpoint.hostInterface), Int(link.index) == endpoint.ifindex else {
@@ -134,7 +134,7 @@ extension AgentCore {
 }
 
 extension CNIError {
-    /// The specification's code for what went wrong in the agent.
+    /// Maps an error of the agent to a code of the specification.
     init(mapping error: any Error, command: String) {
         switch error {
         case let error as CNIError: self = error

@@ -5,8 +5,8 @@ import NetAddress
 import Netlink
 
 extension AgentCore {
-    /// Takes a pod over that the plugin before has connected: programs on the node's end of its veth, identity, maps. A pod
-    /// without a veth becomes an endpoint that the datapath only knows of.
+    /// Takes over a pod that the previous plugin has connected: programs on the node's end of its veth, identity, maps.
+    /// A pod without a veth becomes an endpoint that the datapath merely knows of.
     mutating func addChained(
         _ key: AttachmentKey, _ environment: CNIEnvironment, _ configuration: CNIConfiguration,
         _ arguments: CNIArguments
@@ -61,7 +61,7 @@ extension AgentCore {
                 endpoint.phase = .ready
                 try programs.maps.insert(endpoint)
             } else {
-                // Its interface is up already, and until the maps know it the program drops everything.
+                // The interface is up already. The program drops everything until the maps know the interface.
                 try programs.attachEndpoint(interface: endpoint.ifindex)
                 try Sysctl.set("net/ipv4/conf/\(endpoint.hostInterface)/rp_filter", "0")
                 endpoint.enforcement = try enforcePolicies(newcomer: endpoint)
@@ -82,7 +82,7 @@ extension AgentCore {
         return endpoint
     }
 
-    /// What is wrong with a chained endpoint, looked up in the kernel; nil when nothing is.
+    /// Returns what is wrong with a chained endpoint in the kernel, or nil.
     func chainedProblem(of endpoint: EndpointRecord) throws -> String? {
         let (interface, mac, address) = (endpoint.interface, endpoint.mac, endpoint.address)
         let isWithoutVeth = endpoint.isWithoutVeth

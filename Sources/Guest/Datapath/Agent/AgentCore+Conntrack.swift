@@ -2,8 +2,8 @@ import DatapathModel
 import NetAddress
 
 extension AgentCore {
-    /// Removes expired entries from the conntrack tables when it is time, and has features give up what no flow uses any more.
-    /// What cannot be done now is done the next time, since programs take an expired entry for none.
+    /// Removes expired entries from the conntrack tables when it is time, and makes features remove what no flow uses
+    /// any more. What cannot be done now is done the next time, since programs ignore expired entries.
     mutating func collectConnections() {
         do {
             var inUse = FlowsInUse()

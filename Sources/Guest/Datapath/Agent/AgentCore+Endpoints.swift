@@ -11,7 +11,7 @@ import Netlink
 extension AgentCore {
     static let healthNamespace = "/run/netns/labrun-health"
 
-    /// Connects a pod: address, identity, interface, maps. On any failure everything is taken back.
+    /// Connects a pod: address, identity, interface, maps. After any failure, everything is undone.
     mutating func connect(
         _ key: AttachmentKey, netns: String, namespace: String, name: String, labels: [String: String]
     ) throws -> EndpointRecord {
@@ -44,7 +44,7 @@ extension AgentCore {
             hostMAC: EndpointNaming.mac(key, host: true), phase: .creating)
     }
 
-    /// The next free id, going round: a pod that takes the place of another has an id of its own.
+    /// Returns the next free id, going round, so that a pod that replaces another one gets a different id.
     private mutating func freeID() throws(DatapathError) -> UInt16 {
         let used = Set(endpoints.values.map(\.id))
         for _ in 1...UInt16.max {
@@ -54,7 +54,7 @@ extension AgentCore {
         throw .endpointsExhausted
     }
 
-    /// The kernel's part, with its record written before and after.
+    /// Connects the kernel's part. The record is written before and after it.
     private mutating func connect(
         _ planned: EndpointRecord, _ namespace: borrowing NetworkNamespace
     ) throws -> EndpointRecord {
@@ -65,7 +65,7 @@ extension AgentCore {
             let ifindex = try PodNetwork.connect(
                 endpoint, namespace: namespace, mtu: devices.routeMTU, netlink)
             endpoint.ifindex = Int(ifindex)
-            // The interface is down until its program and the maps are in place: no packet passes unseen.
+            // The interface is down until its program and the maps are in place, so that no packet passes unexamined.
             try programs.attachEndpoint(interface: endpoint.ifindex)
             try PodNetwork.configure(endpoint, router: router, namespace: namespace)
             endpoint.enforcement = try enforcePolicies(newcomer: endpoint)
@@ -84,7 +84,7 @@ extension AgentCore {
         return endpoint
     }
 
-    /// Takes an endpoint away; one that is not known is fine.
+    /// Removes an endpoint. One that is not known is no error.
     mutating func disconnect(_ key: AttachmentKey) throws {
         guard var endpoint = endpoints[key] else { return }
         endpoint.phase = .disconnecting
@@ -100,14 +100,16 @@ extension AgentCore {
         try enforcePolicies()
     }
 
-    /// Forwarding ends first, the interface's own entry last: what is under way is delivered or dropped by name.
+    /// Removes an endpoint from the maps. Forwarding to it ends first, and the interface's own entry goes last, so that
+    /// packets under way are delivered or dropped with a reason.
     func clearKernel(_ endpoint: EndpointRecord) throws {
         try programs.maps.removeAddress(of: endpoint)
         try PodNetwork.disconnect(endpoint, netlink)
         try programs.maps.removeInterface(of: endpoint)
     }
 
-    /// The node's own endpoint, which other nodes probe: a namespace with an address, where the kernel answers ICMP.
+    /// Creates the node's own endpoint, which other nodes probe: a namespace with an address, in which the kernel
+    /// answers ICMP.
     mutating func ensureHealthEndpoint() throws {
         let key = AttachmentKey(containerID: EndpointRecord.healthContainerID, interface: "eth0")
         if let present = endpoints[key], present.phase == .ready,
@@ -121,7 +123,8 @@ extension AgentCore {
             try store.remove(broken)
         }
         try AtomicFile.makeDirectories(AtomicFile.parent(of: Self.healthNamespace))
-        // Left by a kill between making the file and mounting on it, or with a namespace that lost its interface.
+        // A kill left this between the creation of the file and the mount on it, or the namespace has lost its
+        // interface.
         try? unmountFilesystem(Self.healthNamespace, lazily: true)
         unlink(Self.healthNamespace)
         let namespace = try NetworkNamespace.create()

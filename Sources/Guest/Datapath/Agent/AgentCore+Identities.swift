@@ -3,7 +3,7 @@ import DatapathModel
 import KubeObjects
 
 extension AgentCore {
-    /// What a pod's identity is derived from.
+    /// Returns the labels from which a pod's identity is derived.
     func identityLabels(namespace: String, labels: [String: String]) -> [String] {
         let key = ObjectKey(namespace: "", name: namespace)
         return SecurityIdentity.securityLabels(
@@ -16,7 +16,7 @@ extension AgentCore {
         return identityLabels(namespace: endpoint.namespace, labels: endpoint.labels)
     }
 
-    /// The labels of a namespace changed: its pods may be others now.
+    /// Derives the identities of pods again after the labels of a namespace changed.
     mutating func deriveIdentitiesAgain() throws {
         for var endpoint in endpoints.values where !endpoint.isHealth {
             let labels = identityLabels(of: endpoint)
@@ -32,7 +32,7 @@ extension AgentCore {
         }
     }
 
-    /// Every identity that the node knows, in order of the numbers.
+    /// Returns every identity that the node knows, ordered by number.
     func knownIdentities() -> [AgentIdentity] {
         let derived = identities.all.map { AgentIdentity(id: $0, labels: $1.labels, localEndpoints: $1.holders) }
         let health = endpoints.values.filter(\.isHealth).count

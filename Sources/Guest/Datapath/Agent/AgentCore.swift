@@ -9,7 +9,7 @@ import Netlink
     import Glibc
 #endif
 
-/// All that the agent holds and changes; one thread at a time works on it (`Agent` has the lock).
+/// Everything that the agent holds and changes. Only one thread at a time works on it (`Agent` has the lock).
 struct AgentCore: ~Copyable {
     let settings: AgentSettings
     let store: StateStore
@@ -23,13 +23,13 @@ struct AgentCore: ~Copyable {
     let events: EventLog
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
-    /// The cluster's objects as last pushed.
+    /// The cluster's objects as announced last.
     var objects: ClusterObjects
     var objectStore: ObjectStore
-    /// Features that could not follow objects, by name: why, and what they still have to take over.
+    /// The features that could not follow objects, by name: the reason, and the changes that they still have to follow.
     var objectProblems: [String: String] = [:]
     var missedObjects: [String: ObjectDelta] = [:]
-    /// Why the datapath is not ready; empty when it is.
+    /// Why the datapath is not ready; empty if it is.
     var problems: [String] = ["starting"]
     let starts: Int
     var lastEndpointID: UInt16
@@ -39,8 +39,8 @@ struct AgentCore: ~Copyable {
 
     /// Brings the node's datapath up, or takes over what an earlier agent left.
     ///
-    /// Order matters: maps are filled before a program that reads them is attached, and what is attached already keeps
-    /// forwarding throughout.
+    /// The order matters: maps are filled before a program that reads them is attached, and programs that are attached
+    /// already continue to forward throughout.
     static func start(_ settings: AgentSettings) throws -> AgentCore {
         let store = try StateStore(directory: settings.config.statePath)
         let starts = try store.countStart()
@@ -76,13 +76,13 @@ struct AgentCore: ~Copyable {
         try core.programs.attach(to: devices)
         for endpoint in core.endpoints.values where !endpoint.isWithoutVeth {
             try core.programs.attachEndpoint(interface: endpoint.ifindex)
-            // Another plugin's pods have the MTU that it gave them.
+            // Pods of another plugin have the MTU that the plugin gave them.
             if endpoint.isChained { continue }
             do {
                 try PodNetwork.setMTU(
                     devices.routeMTU, of: endpoint, namespace: try NetworkNamespace(path: endpoint.netns), core.netlink)
             } catch {
-                // Its runtime may be taking the pod away at this moment.
+                // The runtime may be removing the pod at this moment.
                 Log.warning("cannot set the MTU", ["endpoint": "\(endpoint.id)", "error": "\(error)"])
             }
         }
@@ -114,7 +114,7 @@ struct AgentCore: ~Copyable {
         self.lastEndpointID = lastEndpointID
     }
 
-    /// Takes over the endpoints that are whole, and clears away what a kill left of the others.
+    /// Takes over the endpoints that are complete, and removes what a kill left of the others.
     private mutating func restore(_ records: [EndpointRecord]) throws {
         let links = try netlink.links()
         for var record in records {
@@ -141,11 +141,11 @@ struct AgentCore: ~Copyable {
         }
     }
 
-    /// Takes address and identity of a restored endpoint; false when they are no longer to be had.
+    /// Takes the address and identity of a restored endpoint. Returns false if they are no longer available.
     private mutating func adopt(_ record: inout EndpointRecord) throws -> Bool {
         guard let address = IPv4Address(record.address) else { return false }
         if record.isHealth { return address == pool.health }
-        // Another plugin's address may lie in the node's range, where nobody else shall get it, or anywhere.
+        // An address of another plugin may lie in the node's range, where it must be reserved, or anywhere else.
         guard pool.restore(address) || record.isChained else { return false }
         record.identity = try identities.acquire(identityLabels(of: record))
         if record.isWithoutVeth { return true }
@@ -153,7 +153,7 @@ struct AgentCore: ~Copyable {
         return true
     }
 
-    /// Makes the maps say what the node knows; entries that are right are not touched.
+    /// Brings the maps in line with what the node knows. Entries that are right are not touched.
     func reconcileMaps() throws {
         let ready = endpoints.values.filter { $0.phase == .ready }
         try programs.maps.reconcileEndpoints(
@@ -170,7 +170,7 @@ struct AgentCore: ~Copyable {
         try programs.maps.apply(difference)
     }
 
-    /// Tells the programs what the node is and what they shall report.
+    /// Writes the programs' configuration: what the node is, and what to report.
     func configure(tracePoints: Set<TracePoint>) throws {
         var config = DatapathConfig(
             nodeAddress: settings.nodeAddress, routerAddress: router, podRange: settings.podCIDR,
@@ -193,7 +193,7 @@ struct AgentCore: ~Copyable {
         try programs.maps.configure(config)
     }
 
-    /// Whether all that forwarding needs is in place, and mends what can be mended.
+    /// Checks whether everything that forwarding needs is in place, and mends what can be mended.
     mutating func verify() {
         do {
             problems = try programs.inspect(devices).missing + featureProblems()
@@ -212,7 +212,8 @@ struct AgentCore: ~Copyable {
         }
     }
 
-    /// Devices may have been made anew (a NIC that was unplugged has another index), so everything is looked up again.
+    /// Looks everything up again, because devices may have been created anew. A NIC that was unplugged returns with
+    /// another index.
     mutating func mend() throws {
         devices = try HostDevices.ensure(settings, router: router, store, netlink)
         try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
@@ -222,9 +223,10 @@ struct AgentCore: ~Copyable {
         try programs.attach(to: devices)
     }
 
-    /// The node's routes to pods. The overlay takes the whole cluster's from `labrun_host`, native routing only its own.
+    /// Sets the node's routes to pods. With the overlay, the whole cluster's range leads to `labrun_host`; with native
+    /// routing, only the node's own range does.
     ///
-    /// - Parameter newcomer: an endpoint that is being connected.
+    /// - Parameter newcomer: An endpoint that is being connected.
     mutating func reconcileRoutes(newcomer: EndpointRecord? = nil) throws {
         let isTunnelled = settings.routing.tunnel != nil
         let pods = (endpoints.values.map(\.address) + [newcomer?.address].compactMap { $0 })
@@ -236,9 +238,10 @@ struct AgentCore: ~Copyable {
         let own = pool.interfacePool == nil ? [settings.podCIDR] : pods
         try routeFeatures(newcomer: newcomer)
         let (routes, refused) = NodeRoutes.desired(
-            // The other plugin's own route to its pod would go past the datapath.
+            // The other plugin's own route to its pod would bypass the datapath.
             local: (isTunnelled ? settings.clusterPodCIDRs : own) + chained,
-            // With a tunnel the node's address has no way back from another node's pods; among the VPC's addresses it has.
+            // With a tunnel, other nodes' pods could not answer the node's address. Among addresses of the VPC they
+            // can.
             router: pool.interfacePool == nil ? router : settings.nodeAddress, hostIndex: devices.hostIndex,
             deviceIndex: devices.deviceIndex,
             onLink: try netlink.addresses(linkIndex: devices.deviceIndex).map(\.address.network),

@@ -5,7 +5,7 @@ import DatapathModel
 import DatapathOptions
 import NetAddress
 
-/// `AgentConfig` with its texts read and checked.
+/// `AgentConfig` with its texts parsed and checked.
 struct AgentSettings: Sendable {
     let config: AgentConfig
     let nodeAddress: IPv4Address
@@ -14,14 +14,14 @@ struct AgentSettings: Sendable {
     let routing: RoutingPlan
     let masquerade: MasqueradePlan
     var options: DatapathOptions { config.options }
-    /// What was found on the kernel; nothing until it was asked.
+    /// The features found on the kernel. The set is empty until the kernel was probed.
     var kernelFeatures = KernelFeatures(found: [], masking: [])
-    /// The cloud's part of it with `ipam.mode: eni`, from which the addresses come.
+    /// With `ipam.mode: eni`, the answer of the cloud that the addresses come from.
     var start: FirstAddresses.Start?
     var instance: CloudInstance? { start?.instance }
-    /// Whether another plugin comes first and makes the pods' interfaces.
+    /// Says whether another plugin comes first and makes the pods' interfaces.
     var chains: Bool { options.cni.effectiveChainingMode == .genericVeth }
-    /// What of the options was given up on this kernel.
+    /// A sentence for each option that was given up on this kernel.
     var fallbacks: [String] = []
 
     /// - Throws: `DatapathError.invalidConfiguration` that names the field.
@@ -52,7 +52,7 @@ struct AgentSettings: Sendable {
             throw .invalidConfiguration("device: not an interface name: \"\(config.device)\"")
         }
         for (name, value) in config.values.sorted(by: { $0.key < $1.key }) {
-            // An option that this datapath does not have must not be taken silently for granted.
+            // An option that this datapath does not have must not be accepted silently.
             guard let mistake = OptionCatalogue.mistake(name: name, value: value) else { continue }
             throw .invalidConfiguration(
                 mistake.description + (mistake.expected.map { "; supported is \($0)" } ?? ""))
@@ -97,12 +97,12 @@ struct AgentSettings: Sendable {
         }
         guard options.ipam.mode != .eni else {
             throw .invalidConfiguration(
-                "cni.chainingMode: generic-veth and ipam.mode: eni exclude each other: the plugin before gives the addresses"
-            )
+                "cni.chainingMode: generic-veth and ipam.mode: eni exclude each other: "
+                    + "the plugin before gives the addresses")
         }
     }
 
-    /// The node's addresses as the agent starts.
+    /// Returns the pool of the node's addresses at a start.
     func addresses() throws -> NodeAddresses {
         guard let start else { return .range(try AddressPool(podCIDR)) }
         return .interfaces(
@@ -111,7 +111,7 @@ struct AgentSettings: Sendable {
                 health: start.health))
     }
 
-    /// Devices that carry traffic from and to the outside: with the cloud's interfaces all that there are.
+    /// The devices that carry traffic to and from the outside. With the cloud's interfaces, these are all devices.
     var devicePatterns: [String] {
         options.devices.isEmpty && options.eni.enabled ? ["eth+"] : options.devices
     }

@@ -4,12 +4,12 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Where pinned maps outlive the agent.
+/// The BPF file system, in which pinned maps outlive the agent.
 package enum BPFFilesystem {
     package static let mountPoint = "/sys/fs/bpf"
     package static let pins = mountPoint + "/labrun"
 
-    /// Mounts bpffs when nobody did, and makes the directory of the pins.
+    /// Mounts it if nobody has, and creates the directory of the pins.
     package static func ensure() throws(SystemError) {
         let mounts = String(
             decoding: try FileDescriptor.open("/proc/self/mounts", O_RDONLY).readToEnd(), as: UTF8.self)

@@ -4,7 +4,7 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// The pinned maps, in the agent's words. Every change is one entry at a time; nothing is cleared to be filled again.
+/// The pinned maps, in the agent's terms. Every change concerns one entry. No map is cleared and filled again.
 struct DatapathMaps: ~Copyable {
     private let endpointMap: Map<EndpointKey, EndpointEntry>
     private let interfaceMap: Map<UInt32, InterfaceEntry>
@@ -14,7 +14,7 @@ struct DatapathMaps: ~Copyable {
     private let configMap: Map<UInt32, ConfigEntry>
     let policy: PolicyMaps
 
-    /// Opens what `DatapathPrograms.load` pinned.
+    /// Opens the maps that `DatapathPrograms.load` pinned.
     static func open(pins: String) throws(SystemError) -> DatapathMaps {
         DatapathMaps(
             endpointMap: try Map(pinnedAt: "\(pins)/\(MapName.endpoints)"),
@@ -27,7 +27,7 @@ struct DatapathMaps: ~Copyable {
 
     func configure(_ config: DatapathConfig) throws(SystemError) { try configMap.update(ConfigEntry(config), for: 0) }
 
-    /// What is reported now; nil before the first agent configured the map.
+    /// What is reported at present; nil before the first agent has configured the map.
     func tracePoints() throws(SystemError) -> Set<TracePoint>? {
         guard let entry = try configMap.value(for: 0), entry.version != 0 else { return nil }
         return entry.tracePoints
@@ -35,10 +35,10 @@ struct DatapathMaps: ~Copyable {
 
     // MARK: Endpoints
 
-    /// The endpoint becomes reachable: its interface is known before an address leads to it.
+    /// Makes the endpoint reachable. Its interface must be known before an address leads to it.
     func insert(_ endpoint: EndpointRecord) throws {
         let parts = try Parts(endpoint)
-        // What has no interface on the node has an identity, and nothing can be sent to it from here.
+        // An endpoint without an interface on the node has an identity, but nothing can be sent to it from here.
         if !endpoint.isWithoutVeth {
             try interfaceMap.update(parts.interface, for: UInt32(endpoint.ifindex))
             try endpointMap.update(parts.entry, for: EndpointKey(parts.address))
@@ -48,12 +48,12 @@ struct DatapathMaps: ~Copyable {
             for: IPCacheKey(IPv4CIDR(host: parts.address)))
     }
 
-    /// The interface's entry alone: policy.
+    /// Updates only the interface's entry, for policy.
     func updateInterface(of endpoint: EndpointRecord) throws {
         try interfaceMap.update(try Parts(endpoint).interface, for: UInt32(endpoint.ifindex))
     }
 
-    /// What policies decide about an interface's endpoint now.
+    /// Returns the present policy enforcement of an interface's endpoint.
     func enforcement(interface: Int) throws(SystemError) -> PolicyEnforcement {
         try interfaceMap.value(for: UInt32(interface))?.enforcement ?? PolicyEnforcement()
     }
@@ -69,7 +69,7 @@ struct DatapathMaps: ~Copyable {
         try interfaceMap.removeValue(for: UInt32(endpoint.ifindex))
     }
 
-    /// Whether both maps lead to and from the endpoint.
+    /// Says whether both maps have the endpoint.
     func contains(_ endpoint: EndpointRecord) throws -> Bool {
         let parts = try Parts(endpoint)
         guard let entry = try endpointMap.value(for: EndpointKey(parts.address)),
@@ -116,7 +116,7 @@ struct DatapathMaps: ~Copyable {
             self.address = address
             entry = EndpointEntry(
                 id: endpoint.id, identity: identity, interface: UInt32(endpoint.ifindex), podMAC: pod, hostMAC: host,
-                // What another plugin put on its interface (a shaper) goes on to work.
+                // Programs that another plugin put on its interface, such as a shaper, must keep their effect.
                 isReachedAtPeer: !endpoint.isChained)
             interface = InterfaceEntry(
                 endpointID: endpoint.id, identity: identity, ipv4: address, podMAC: pod, hostMAC: host,
@@ -148,7 +148,7 @@ struct DatapathMaps: ~Copyable {
 
     // MARK: Metrics
 
-    /// Counters, added up over processors, by reason and direction.
+    /// Returns the counters by reason and direction, summed over processors.
     func metrics() throws(SystemError) -> [MetricSample] {
         var sums: [Series: MetricsValue] = [:]
         func add(_ key: MetricsKey, _ values: [MetricsValue]) {
@@ -156,7 +156,7 @@ struct DatapathMaps: ~Copyable {
             sums[series] = values.reduce(sums[series] ?? MetricsValue()) { $0 + $1 }
         }
         for (key, values) in try metricsMap.entries() { add(key, values) }
-        // An array has every index; what never was forwarded is no series.
+        // An array has every index. Points at which nothing was forwarded give no series.
         for (key, values) in try forwardedMap.entries() where values.contains(where: { $0.packets > 0 }) {
             if let metric = key.metric { add(metric, values) }
         }

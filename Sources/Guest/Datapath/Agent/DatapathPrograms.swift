@@ -7,7 +7,7 @@ import Netlink
     import Glibc
 #endif
 
-/// The loaded BPF programs and where each one hangs.
+/// The loaded BPF programs, and where each is attached.
 struct DatapathPrograms: ~Copyable {
     let fromContainer: Program
     let toContainer: Program
@@ -21,7 +21,8 @@ struct DatapathPrograms: ~Copyable {
     let nat: NATMaps
     let bandwidth: BandwidthMap
 
-    /// Loads the three objects, or takes what the same build has loaded before; pinned maps that exist are used as they are.
+    /// Loads the three objects, or takes those that the same build has loaded before. Existing pinned maps are used as
+    /// they are.
     static func load(pins: String) throws -> DatapathPrograms {
         let lxc = try KeptObject.take(.lxc, programs: ["from_container", "to_container"], pins: pins)
         let overlay = try KeptObject.take(.overlay, programs: ["from_overlay", "to_overlay"], pins: pins)
@@ -37,7 +38,8 @@ struct DatapathPrograms: ~Copyable {
             nat: try NATMaps.open(pins: pins), bandwidth: try BandwidthMap.open(pins: pins))
     }
 
-    /// Attaches, in the place of what is there, to the node's devices: first what delivers, last what sends there.
+    /// Attaches the programs to the node's devices, in place of earlier ones. Programs that deliver come first, those
+    /// that send to them last.
     func attach(to devices: HostDevices) throws(SystemError) {
         if let overlay = devices.overlay {
             try TrafficControl.attach(toOverlay, to: UInt32(overlay.index), .egress)
@@ -46,13 +48,13 @@ struct DatapathPrograms: ~Copyable {
         try TrafficControl.attach(toProxy, to: UInt32(devices.hostIndex), .ingress)
         try TrafficControl.attach(fromHost, to: UInt32(devices.hostIndex), .egress)
         for device in devices.nodeDevices {
-            // What answers is understood before anything is translated.
+            // Answers must be understood before anything is translated.
             try TrafficControl.attach(fromNetdev, to: UInt32(device.index), .ingress)
             try TrafficControl.attach(toNetdev, to: UInt32(device.index), .egress)
         }
     }
 
-    /// Tells the programs of the node's devices, and takes them off the interfaces that are none any more.
+    /// Attaches the programs to the node's devices, and detaches them from interfaces that are no longer node devices.
     func reconcile(_ devices: [NodeDevice]) throws(SystemError) {
         for device in devices { try nat.insert(device) }
         for index in try nat.deviceIndices() where !devices.contains(where: { UInt32($0.index) == index }) {
@@ -60,7 +62,7 @@ struct DatapathPrograms: ~Copyable {
                 do throws(SystemError) {
                     try TrafficControl.detach(interface: index, direction)
                 } catch {
-                    // The interface is gone, its filters with it.
+                    // The interface is gone, and its filters with it.
                     if error.code != ENODEV { throw error }
                 }
             }
@@ -73,7 +75,7 @@ struct DatapathPrograms: ~Copyable {
         try TrafficControl.attach(fromContainer, to: UInt32(interface), .ingress)
     }
 
-    /// What is wrong with the programs of an endpoint's interface; nil when they are in place.
+    /// Returns what is wrong with the programs of an endpoint's interface, or nil.
     func problem(endpointInterface: Int) throws(SystemError) -> String? {
         guard try isAttached(fromContainer, UInt32(endpointInterface), .ingress) else {
             return "from_container is not attached"
@@ -84,7 +86,7 @@ struct DatapathPrograms: ~Copyable {
         return nil
     }
 
-    /// A line for each hook, `eth0 ingress: from_netdev id 12`, and what is not as it must be.
+    /// Returns a line for each hook, `eth0 ingress: from_netdev id 12`, and what is not as it must be.
     func inspect(_ devices: HostDevices) throws(SystemError) -> (attached: [String], missing: [String]) {
         var lines: (attached: [String], missing: [String]) = ([], [])
         func look(_ name: String, _ index: Int32, _ direction: TrafficControl.Direction, _ program: borrowing Program)
@@ -116,7 +118,7 @@ struct DatapathPrograms: ~Copyable {
         try attached(interface, direction) == program.identifier
     }
 
-    /// The program on a hook; nil also when the interface is gone.
+    /// Returns the program on a hook. It is nil also if the interface is gone.
     private func attached(
         _ interface: UInt32, _ direction: TrafficControl.Direction
     ) throws(SystemError) -> UInt32? {

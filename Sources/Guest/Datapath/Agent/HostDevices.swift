@@ -6,12 +6,13 @@ import Netlink
     import Glibc
 #endif
 
-/// The agent's interfaces on the node and what the kernel must know about them. Every step finds what is there already, so
-/// that a restart changes nothing.
+/// The agent's interfaces on the node, and the kernel settings that they need. Every step accepts what exists already,
+/// so that a restart changes nothing.
 struct HostDevices: Sendable {
-    /// Carries the router address; the cluster's pods are routed to it, and its egress program takes them from there.
+    /// Carries the router address. The routes to the cluster's pods lead to it, and its egress program takes the
+    /// packets.
     static let host = "labrun_host"
-    /// The other end; what comes out of it enters the node's stack.
+    /// The other end of that pair. What comes out of it enters the node's stack.
     static let net = "labrun_net"
     let hostIndex: Int32
     let hostMAC: MACAddress
@@ -20,9 +21,9 @@ struct HostDevices: Sendable {
     let overlay: Overlay?
     /// The node's own interface.
     let deviceIndex: Int32
-    /// Those that carry traffic from and to the outside.
+    /// The devices that carry traffic to and from the outside.
     let nodeDevices: [NodeDevice]
-    /// Longest IPv4 packet of pods: what the device takes, less what the tunnel adds.
+    /// The longest IPv4 packet of pods: the device's MTU less what the tunnel adds.
     let routeMTU: Int
 
     struct Overlay: Sendable {
@@ -45,11 +46,12 @@ struct HostDevices: Sendable {
         let routeMTU = settings.routing.routeMTU(deviceMTU: device.mtu)
         let overlay = try ensureOverlay(settings, mtu: routeMTU, store, netlink)
         try Sysctl.set("net/ipv4/ip_forward", "1")
-        // Packets of pods reach the stack by their own interface, but the route back is labrun_host's: never symmetric.
+        // Reverse path filtering would drop pods' packets: they enter the stack by their own interface, while the route
+        // back to them leads to labrun_host.
         let own = [host, net] + (overlay.map { [$0.name] } ?? [])
         for name in ["all", "default"] + own { try Sysctl.set("net/ipv4/conf/\(name)/rp_filter", "0") }
-        // Answers that netfilter translates come in by labrun_host and leave by it, calls from outside by the device that they came
-        // by: nobody is to be told of a shorter way.
+        // Answers that netfilter translates enter and leave by labrun_host, and calls from outside enter and leave by
+        // one device. The kernel must not send ICMP redirects for them.
         for name in ["all", host, config.device] { try Sysctl.set("net/ipv4/conf/\(name)/send_redirects", "0") }
         for name in own { try Sysctl.setIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "1") }
         for name in [host, net] { try bringUpWithoutARP(name) }
@@ -64,7 +66,7 @@ struct HostDevices: Sendable {
             routeMTU: routeMTU)
     }
 
-    /// The overlay's interface as the options ask for it; those of other modes go.
+    /// Creates the overlay's interface as the options ask for it, and removes those of other modes.
     private static func ensureOverlay(
         _ settings: AgentSettings, mtu: Int, _ store: StateStore, _ netlink: borrowing NetlinkSocket
     ) throws -> Overlay? {
@@ -83,7 +85,7 @@ struct HostDevices: Sendable {
             Log.info("replacing overlay device", ["device": tunnel.device, "port": "\(port)"])
             try netlink.deleteLink(index: link.index)
         }
-        // The port is written down before the device exists: a kill in between leaves no device of an unknown port.
+        // The port is stored before the device exists, so that a kill in between leaves no device of an unknown port.
         try store.save(overlayPort: port)
         let mac = settings.deviceMAC(3)
         switch tunnel {
@@ -101,8 +103,8 @@ struct HostDevices: Sendable {
         for other in present where other != address { try netlink.deleteAddress(other, linkIndex: linkIndex) }
     }
 
-    /// Nobody answers ARP on this pair: without it the kernel addresses frames to the interface itself, and the egress
-    /// program rewrites them.
+    /// Brings the interface up without ARP, which nobody answers on this pair. The kernel then addresses frames to the
+    /// interface itself, and the egress program rewrites them.
     private static func bringUpWithoutARP(_ name: String) throws(SystemError) {
         let path = "/sys/class/net/\(name)/flags"
         let text = String(decoding: try FileDescriptor.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
@@ -115,7 +117,8 @@ struct HostDevices: Sendable {
 }
 
 extension AgentSettings {
-    /// Locally administered and the same after every boot of the node: 0e, the device's number, the node's address.
+    /// A locally administered address that is the same after every boot of the node: 0e, the device's number, the
+    /// node's address.
     fileprivate func deviceMAC(_ number: UInt8) -> MACAddress? {
         MACAddress(octets: [0x0e, number] + nodeAddress.octets)
     }

@@ -6,12 +6,12 @@ import Netlink
     import Glibc
 #endif
 
-/// The kernel's part of an endpoint: a veth pair, one end in the pod's network namespace with a /32 and a default route
-/// through the router.
+/// The kernel's part of an endpoint: a veth pair, with one end in the pod's network namespace. That end has a /32 and a
+/// default route through the router.
 package enum PodNetwork {
-    /// Makes the pair; both ends are down. An interface that a killed attempt left is replaced.
+    /// Creates the pair with both ends down. It replaces an interface that a killed attempt left.
     ///
-    /// - Returns: index of the interface on the node.
+    /// - Returns: The index of the interface on the node.
     package static func connect(
         _ endpoint: EndpointRecord, namespace: borrowing NetworkNamespace, mtu: Int, _ netlink: borrowing NetlinkSocket
     ) throws -> Int32 {
@@ -26,7 +26,7 @@ package enum PodNetwork {
         return try netlink.link(named: endpoint.hostInterface).index
     }
 
-    /// Address, routes and state of the pod's end.
+    /// Sets address, routes and state of the pod's end.
     package static func configure(
         _ endpoint: EndpointRecord, router: IPv4Address, namespace: borrowing NetworkNamespace
     ) throws {
@@ -46,7 +46,7 @@ package enum PodNetwork {
         }
     }
 
-    /// Gives both ends an MTU: a pod outlives an agent's restart in another routing mode.
+    /// Sets the MTU of both ends, because a pod may outlive an agent's restart in another routing mode.
     static func setMTU(
         _ mtu: Int, of endpoint: EndpointRecord, namespace: borrowing NetworkNamespace,
         _ netlink: borrowing NetlinkSocket
@@ -61,7 +61,7 @@ package enum PodNetwork {
         }
     }
 
-    /// What is wrong with the pod's end; nil when it is as it was made.
+    /// Returns what is wrong with the pod's end, or nil if it is as it was made.
     static func problem(
         _ endpoint: EndpointRecord, router: IPv4Address, namespace: borrowing NetworkNamespace
     ) throws -> String? {
@@ -84,8 +84,8 @@ package enum PodNetwork {
         }
     }
 
-    /// Takes the pair away; done already is fine. Another plugin's is its own to take: until then the program on it drops
-    /// everything, because the endpoint is in no map.
+    /// Removes the pair. It is no error if that was done already. A pair that another plugin made is left to that
+    /// plugin; until it goes, the program on it drops everything, because the endpoint is in no map.
     static func disconnect(_ endpoint: EndpointRecord, _ netlink: borrowing NetlinkSocket) throws(SystemError) {
         if endpoint.isChained { return }
         do throws(SystemError) {

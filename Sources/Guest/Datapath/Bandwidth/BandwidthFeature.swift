@@ -3,8 +3,8 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// Egress rates of pods, by the annotation `kubernetes.io/egress-bandwidth`: programs pace packets by time stamps, and the fq
-/// discipline of the node's devices holds them until their time has come.
+/// Egress rates of pods, from the annotation `kubernetes.io/egress-bandwidth`. Programs give packets their departure
+/// times, and the fq discipline of the node's devices holds them until then.
 final class BandwidthFeature: DatapathFeature {
     let name = "bandwidth"
     let kinds: Set<ObjectKind> = [.pods]
@@ -20,7 +20,7 @@ final class BandwidthFeature: DatapathFeature {
 
     func disconnect(_ core: inout AgentCore) throws { _ = try reconcile(core) }
 
-    /// Has fq hold the packets of every node device until they may leave, or puts the kernel's default back.
+    /// Installs fq on every node device, or puts the kernel's default discipline back.
     func configure(_ core: inout AgentCore) throws {
         for device in core.devices.nodeDevices {
             let root = try core.netlink.rootQdiscKind(linkIndex: device.index)
@@ -34,7 +34,7 @@ final class BandwidthFeature: DatapathFeature {
         }
     }
 
-    /// Node devices without the discipline that paces. A device whose fq was replaced by a fault's netem is left alone.
+    /// Reports node devices without fq. A device whose fq a fault has replaced by a netem is left alone.
     func problems(_ core: borrowing AgentCore) throws -> [String] {
         guard core.settings.options.bandwidthManager.enabled else { return [] }
         var problems: [String] = []
@@ -45,10 +45,11 @@ final class BandwidthFeature: DatapathFeature {
         return problems
     }
 
-    /// Makes the map say what the annotations of the node's pods ask for.
+    /// Brings the map in line with the annotations of the node's pods.
     ///
-    /// - Parameter newcomer: an endpoint that is not in the table yet.
-    /// - Returns: annotations that cannot be followed, a sentence each.
+    /// - Parameter newcomer: An endpoint that is not in the table yet.
+    ///
+    /// - Returns: A sentence for each annotation that cannot be followed.
     private func reconcile(_ core: borrowing AgentCore, newcomer: EndpointRecord? = nil) throws -> [String] {
         guard core.settings.options.bandwidthManager.enabled else {
             try core.programs.bandwidth.reconcile([:])

@@ -11,7 +11,7 @@ struct BandwidthMap: ~Copyable {
         BandwidthMap(rates: try Map(pinnedAt: "\(pins)/\(MapName.bandwidth)"))
     }
 
-    /// Makes the map hold exactly these rates; of one that stays, the queue is not forgotten.
+    /// Makes the map hold exactly these rates. A rate that stays keeps its queue's departure time.
     func reconcile(_ wanted: [IPv4Address: EgressRate]) throws(SystemError) {
         for (address, rate) in wanted {
             let present = try rates.value(for: BandwidthKey(address))

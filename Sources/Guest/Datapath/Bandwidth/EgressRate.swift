@@ -1,9 +1,9 @@
 /// The rate of the annotation `kubernetes.io/egress-bandwidth`: a Kubernetes quantity of bits per second.
 package struct EgressRate: Sendable, Hashable {
     package static let annotation = "kubernetes.io/egress-bandwidth"
-    /// Not acted on: what arrives at a node has crossed the network already.
+    /// This annotation has no effect, because a packet that arrives at a node has crossed the network already.
     static let ingressAnnotation = "kubernetes.io/ingress-bandwidth"
-    /// kubelet's own bounds: 1 kbit/s to 1 Pbit/s.
+    /// The limits of kubelet: 1 kbit/s to 1 Pbit/s.
     private static let bounds = 1e3...1e15
 
     private static let suffixes: [(text: String, factor: Double)] = [
@@ -14,7 +14,8 @@ package struct EgressRate: Sendable, Hashable {
     let bitsPerSecond: UInt64
     var bytesPerSecond: UInt64 { bitsPerSecond / 8 }
 
-    /// `10M`, `1.5G`, `64Ki`, `2500000`; nil for what is no quantity or outside of kubelet's bounds.
+    /// Reads `10M`, `1.5G`, `64Ki`, `2500000`. Returns nil for a text that is no quantity, or one outside of kubelet's
+    /// limits.
     init?(quantity text: String) {
         for (suffix, factor) in Self.suffixes where text.hasSuffix(suffix) {
             let digits = text.dropLast(suffix.count)

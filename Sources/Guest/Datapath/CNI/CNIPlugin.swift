@@ -6,18 +6,18 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The CNI plugin: hands environment and standard input to the agent, prints its answer. It keeps no state and changes
-/// nothing itself.
+/// The CNI plugin. It passes environment and standard input to the agent, and prints the answer. It keeps no state and
+/// changes nothing itself.
 public enum CNIPlugin {
-    /// Name of the program that makes this binary act as the plugin.
+    /// The name of the program under which this binary acts as the plugin.
     public static let programName = Conflist.pluginType
     static let defaultSocket = "/run/labrun/datapath.sock"
-    /// The kubelet waits two minutes for its plugins; an agent that does not answer for so long is not working.
+    /// The kubelet waits two minutes for its plugins. An agent that gives no answer for this long does not work.
     private static let deadline = Duration.seconds(60)
 
     /// Runs one command. Its result or error goes to standard output.
     ///
-    /// - Returns: the exit status.
+    /// - Returns: The exit status.
     public static func run(environment: [String: String]) -> Int32 {
         let input = (try? FileDescriptor(owning: dup(0)).readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let reply = answer(environment, input)

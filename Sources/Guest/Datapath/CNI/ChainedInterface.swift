@@ -3,11 +3,12 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// What the plugin before made of a pod: found by its result and in the pod's own network namespace.
+/// What the previous plugin made of a pod. It is found through that plugin's result, and in the pod's own network
+/// namespace.
 struct ChainedInterface: Sendable, Equatable {
     var address: IPv4Address
     var mac: String
-    /// The veth's other end on the node; nil when the pod's interface is none.
+    /// The veth's other end on the node; nil if the pod's interface is no veth.
     var host: Host?
 
     struct Host: Sendable, Equatable {
@@ -16,7 +17,7 @@ struct ChainedInterface: Sendable, Equatable {
         var mac: String
     }
 
-    /// - Throws: `CNIError` 7 when the result has no IPv4 address for the interface, 102 when the interface is not there.
+    /// - Throws: `CNIError` 7 if the result has no IPv4 address for the interface, 102 if the interface does not exist.
     static func find(
         _ interface: String, of previous: CNIResult, in namespace: borrowing NetworkNamespace,
         _ netlink: borrowing NetlinkSocket
@@ -28,7 +29,7 @@ struct ChainedInterface: Sendable, Equatable {
         guard let inside = found else {
             throw CNIError(.setupFailed, "the plugin before left no interface \(interface) in the pod")
         }
-        // A card, an ipvlan or a macvlan: nothing on the node where a program could be.
+        // This is a card, an ipvlan or a macvlan. There is nothing on the node to attach a program to.
         guard inside.kind == "veth" else {
             return ChainedInterface(address: address, mac: EndpointRecord.noMAC)
         }
@@ -42,7 +43,8 @@ struct ChainedInterface: Sendable, Equatable {
             host: Host(name: outside.name, index: Int(outside.index), mac: outside.mac?.description ?? ""))
     }
 
-    /// The first IPv4 address of an interface in a pod, or of none that is named; pure.
+    /// Returns the first IPv4 address in the result that belongs to the pod's interface or names no interface. It is
+    /// pure.
     static func address(of interface: String, in result: CNIResult) -> IPv4Address? {
         let interfaces = result.interfaces ?? []
         for entry in result.ips ?? [] {

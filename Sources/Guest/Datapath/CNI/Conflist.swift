@@ -9,15 +9,15 @@ import LinuxKernel
 
 /// The file in `/etc/cni/net.d` that tells a container runtime to call this plugin.
 ///
-/// It exists only while the datapath can connect pods: its absence is what keeps pods in ContainerCreating. After a kill
-/// of the agent it stays, and the plugin answers "try again later" (code 11) until the agent is back.
+/// It exists only while the datapath can connect pods: its absence is what keeps pods in ContainerCreating. If the
+/// agent is killed, the file stays, and the plugin answers "try again later" (code 11) until the agent is back.
 public enum Conflist {
     public static let networkName = "labrun"
     public static let pluginType = "labrun-cni"
 
-    /// The file's content: this plugin alone, or behind those of the network that is chained to.
+    /// Returns the file's content: this plugin alone, or after the plugins of the network that it is chained to.
     ///
-    /// - Throws: `InvalidConfiguration` when there is no such network, or none that this plugin can follow.
+    /// - Throws: `InvalidConfiguration` if there is no such network, or none that this plugin can follow.
     static func text(_ config: AgentConfig) throws -> String {
         let target = config.options.cni.chainingTarget
         guard config.options.cni.effectiveChainingMode == .genericVeth else {
@@ -31,7 +31,8 @@ public enum Conflist {
         encode(CNIVersion.v1_0_0.rawValue, networkName, [["type": .string(pluginType), "socket": .string(socketPath)]])
     }
 
-    /// Another network's list with this plugin at its end; its name stays, under which its plugins keep their state.
+    /// Returns another network's list with this plugin at its end. The name stays the same, because the other plugins
+    /// keep their state under it.
     static func chained(_ network: NetworkConfiguration, _ socketPath: String) throws -> String {
         guard CNIVersion(rawValue: network.version) != nil else {
             throw InvalidConfiguration(

@@ -1,7 +1,7 @@
 import CNI
 
 extension CNIResult {
-    /// What connecting an endpoint gives, after what plugins earlier in the chain gave.
+    /// Returns the result of connecting an endpoint, added to that of plugins earlier in the chain.
     static func connecting(_ endpoint: EndpointRecord, router: String, configuration: CNIConfiguration) -> CNIResult {
         let previous = configuration.previousResult
         let known = previous?.interfaces ?? []

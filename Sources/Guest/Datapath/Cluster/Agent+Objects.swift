@@ -8,10 +8,10 @@ import KubeObjects
 #endif
 
 extension Agent {
-    /// What a request about objects has in every kind.
+    /// The part of a request about objects that is the same for every kind.
     private struct KindOnly: Codable, Sendable { let kind: ObjectKind }
 
-    /// `objects.set` and `objects.change`.
+    /// Handles `objects.set` and `objects.change`.
     func takeObjects(_ method: AgentMethod, _ line: [UInt8], _ outline: RequestOutline?) throws -> Acknowledgement {
         let request = ObjectRequest(isWhole: method == .setObjects, line: line, members: outline?.parameters)
         let kind = try kind(of: request)
@@ -29,7 +29,7 @@ extension Agent {
     }
 
     private struct ObjectRequest {
-        /// All objects of the kind, not changes of some.
+        /// True if the request has all objects of the kind, not only changes.
         let isWhole: Bool
         let line: [UInt8]
         let members: [String: Range<Int>]?
@@ -75,10 +75,11 @@ extension Agent {
 }
 
 extension AgentCore {
-    /// Changes of objects: first written down, then known, then into the kernel.
+    /// Takes over changes of objects: first to disk, then to memory, then to the kernel.
     ///
-    /// - Parameter texts: the items as they came; none when that is not known.
-    /// - Throws: `AgentError` `objects-not-applied` when a feature could not follow; the objects are known all the same.
+    /// - Parameter texts: The text of each item as it came, or none if that is not known.
+    ///
+    /// - Throws: `AgentError` `objects-not-applied` if a feature could not follow. The objects are known nevertheless.
     mutating func take<Object: KubeObject>(
         _ changes: ObjectChanges<Object>, texts: [ArraySlice<UInt8>] = [],
         into table: WritableKeyPath<ClusterObjects, [ObjectKey: Object]>

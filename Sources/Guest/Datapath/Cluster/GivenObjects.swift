@@ -1,14 +1,14 @@
 import KubeObjects
 
-/// Objects of a request, and the text of each as it came, from which they can be read again.
+/// The objects of a request, each with its text, from which it can be read again.
 struct GivenObjects<Object: KubeObject> {
     var items: [Object] = []
-    /// As many as items.
+    /// One text for each item.
     var texts: [ArraySlice<UInt8>] = []
     var removed: [ObjectKey] = []
 
-    /// - Parameter members: positions of `items` and `removed` in the line.
-    /// - Throws: `UnusualJSON` for what is left to `JSONDecoder`.
+    /// - Parameter members: The positions of `items` and `removed` in the line.
+    /// - Throws: `UnusualJSON` for text that is left to `JSONDecoder`.
     init(_ line: [UInt8], _ members: [String: Range<Int>]) throws(UnusualJSON) {
         if let range = members["items"] {
             (items, texts) = try JSONReader.read(line[range]) { reader throws(UnusualJSON) in
@@ -35,7 +35,7 @@ struct GivenObjects<Object: KubeObject> {
         }
     }
 
-    /// The texts of some of the items.
+    /// Returns the texts of some of the items.
     func texts(of changes: ObjectChanges<Object>) -> [ArraySlice<UInt8>] {
         if changes.items.count == items.count { return texts }
         let wanted = Set(changes.items.map(\.key))

@@ -11,11 +11,12 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The cluster's objects on disk, so that an agent that starts again knows them at once: a file for each kind, a line of
-/// JSON for each change with the object as it came, written anew when most of its lines are overtaken.
+/// The cluster's objects on disk, so that an agent that starts again knows them at once. Each kind has a file with a
+/// line of JSON for each change, which contains the object as it came. A file is rewritten when most of its lines are
+/// outdated.
 struct ObjectStore: Sendable {
     private let directory: String
-    /// Lines in each kind's file.
+    /// The number of lines in each kind's file.
     private var lines: [ObjectKind: Int] = [:]
 
     private struct Line<Object: KubeObject>: Codable {
@@ -23,13 +24,13 @@ struct ObjectStore: Sendable {
         var removed: ObjectKey?
     }
 
-    /// - Parameter directory: made when it is not there.
+    /// - Parameter directory: Is created if it does not exist.
     init(directory: String) throws(SystemError) {
         self.directory = directory
         try AtomicFile.makeDirectories(directory)
     }
 
-    /// What was written down of every kind, or of some.
+    /// Reads the stored objects of every kind, or of some.
     mutating func load(_ kinds: [ObjectKind] = ObjectKind.allCases) throws -> ClusterObjects {
         var objects = ClusterObjects()
         for kind in kinds {
@@ -46,15 +47,15 @@ struct ObjectStore: Sendable {
         return objects
     }
 
-    /// What another store has counted of some kinds holds here too.
+    /// Takes over the line counts of some kinds from another store.
     mutating func adopt(_ kinds: [ObjectKind], from other: ObjectStore) {
         for kind in kinds { lines[kind] = other.lines[kind] }
     }
 
-    /// What the file of a kind is now.
+    /// Returns the present state of a kind's file.
     func stamp(_ kind: ObjectKind) throws(SystemError) -> ServiceMark.FileStamp { try .of(path(kind)) }
 
-    /// Only the nodes.
+    /// Reads only the nodes.
     mutating func loadNodes() throws -> [ObjectKey: Node] { try load() }
 
     private mutating func load<Object: KubeObject>() throws -> [ObjectKey: Object] {
@@ -75,7 +76,7 @@ struct ObjectStore: Sendable {
             start = end + 1
         }
         lines[Object.kind] = count
-        // The writer was killed in the middle of the last line: its change was never acknowledged.
+        // The writer was killed in the middle of the last line, so its change was never acknowledged.
         if start < bytes.count { try rewrite(objects) }
         return objects
     }
@@ -98,10 +99,10 @@ struct ObjectStore: Sendable {
         }
     }
 
-    /// Writes down changes before anything acts on them.
+    /// Stores changes before anything acts on them.
     /// - Parameters:
-    ///   - texts: the changes' items as they came, without line feeds; none when that is not known.
-    ///   - known: the objects of the kind before the changes.
+    ///   - texts: The texts of the items as they came, without line feeds, or none if that is not known.
+    ///   - known: The objects of the kind before the changes.
     mutating func append<Object: KubeObject>(
         _ changes: ObjectChanges<Object>, texts: [ArraySlice<UInt8>] = [], to known: [ObjectKey: Object]
     ) throws {

@@ -13,9 +13,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The life of the agent's process: start, serve, look after itself, end in order.
+/// The life of the agent's process: it starts, serves, checks itself, and ends in order.
 enum AgentProcess {
-    /// How often the agent makes sure that its programs are where it left them.
+    /// The interval at which the agent checks that its programs are still attached.
     private static let verification = Duration.seconds(2)
     /// How long the agent waits for `spec.podCIDR` with `ipam.mode: kubernetes`.
     private static let podCIDRPatience = Duration.seconds(15)
@@ -23,10 +23,10 @@ enum AgentProcess {
     /// How long the agent waits for the cloud's first answer with `ipam.mode: eni`.
     private static let cloudPatience = Duration.seconds(30)
 
-    /// How often it looks for flows that are over.
+    /// The interval at which it looks for flows that are over.
     private static let collection = Duration.seconds(30)
 
-    /// - Returns: the exit status: 0 after SIGTERM or SIGINT, 1 when the agent cannot start.
+    /// - Returns: The exit status: 0 after SIGTERM or SIGINT, 1 if the agent cannot start.
     static func run(configPath: String) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         Log.info("datapathd starting", ["version": Agent.version, "pid": "\(getpid())"])
@@ -38,7 +38,7 @@ enum AgentProcess {
             guard let lock = try FileLock.attempt(path: config.statePath + "/lock") else {
                 throw DatapathError.kernel("another datapathd runs with the state in \(config.statePath)")
             }
-            // From here on the conflist is this process's to answer for.
+            // From here on, this process is responsible for the conflist.
             conflist = config.conflistPath
             try serve(config, signals: signals)
             _ = consume lock
@@ -55,8 +55,8 @@ enum AgentProcess {
         let server = AgentServer { starting.answer($0) }
         var config = config
         if config.options.ipam.mode == .kubernetes {
-            // The range comes over the socket, so that is open before there is a datapath. A conflist of a former run would
-            // have pods asked for.
+            // The range arrives over the socket, so the socket opens before there is a datapath. The conflist of an
+            // earlier run would make the runtime ask for pods.
             unlink(config.conflistPath)
             try server.start(path: config.socketPath)
             let deadline = Deadline.after(podCIDRPatience)
@@ -99,9 +99,9 @@ enum AgentProcess {
         agent.stop()
     }
 
-    /// What the configuration comes to on this kernel.
+    /// Returns the settings that the configuration gives on this kernel.
     ///
-    /// - Throws: `DatapathError.kernelFeatureMissing` when it needs what the kernel lacks.
+    /// - Throws: `DatapathError.kernelFeatureMissing` if it needs something that the kernel lacks.
     private static func settings(_ config: AgentConfig) throws -> AgentSettings {
         let masked = config.options.labrun.maskedKernelFeatures.compactMap { KernelFeature(rawValue: $0) }
         let features = try KernelFeatures.probe(masking: Set(masked))
@@ -126,7 +126,7 @@ enum AgentProcess {
         }
     }
 
-    /// A verifier's refusal with the end of its log, where the reason stands.
+    /// Returns a verifier's refusal with the end of its log, which has the reason.
     private static func explain(_ error: any Error) -> String {
         guard let failure = error as? LoadFailure else { return "\(error)" }
         let log = failure.log.split(separator: "\n").suffix(20)

@@ -50,7 +50,7 @@ enum AgentQueries {
         try show(query, .loadBalancing, returning: LoadBalancingSample.self, ServiceText.loadBalancing)
     }
 
-    /// For Prometheus.
+    /// Prints the metrics for Prometheus.
     static func prometheus(_ query: Query) throws {
         var client = try AgentClient(socketPath: query.socket)
         let status: AgentStatus = try client.call(.status, NoParameters?.none)
@@ -66,7 +66,7 @@ enum AgentQueries {
         output(query.json ? CNIText.encode(report) + "\n" : HealthText.text(report, time: WallClock.text()))
     }
 
-    /// Prints events until it is ended; what was before is left out.
+    /// Prints events until it is ended. Earlier events are left out.
     static func monitor(_ query: Query) throws {
         var client = try AgentClient(socketPath: query.socket)
         var next = try client.call(.events, EventRequest(since: .max, limit: 0), returning: EventBatch.self).next

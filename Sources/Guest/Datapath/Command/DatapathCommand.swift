@@ -30,7 +30,7 @@ public enum DatapathCommand {
 
         """
 
-    /// What the words after the program's name ask for.
+    /// The request that a command line stands for.
     enum Request: Equatable {
         case run(config: String)
         case status(Query)
@@ -110,7 +110,7 @@ public enum DatapathCommand {
 
     /// Carries out a command line.
     ///
-    /// - Returns: the exit status: 0, 1 for a failure, 2 for a wrong command line.
+    /// - Returns: The exit status: 0, 1 for a failure, 2 for a wrong command line.
     public static func run(_ arguments: [String]) -> Int32 {
         do {
             switch try parse(arguments) {
@@ -145,7 +145,7 @@ public enum DatapathCommand {
         }
     }
 
-    /// Unbuffered, and a reader that went away is no failure.
+    /// Prints without buffering. A reader that has gone is no failure.
     static func print(_ text: String, to descriptor: Int32) {
         try? FileDescriptor(owning: dup(descriptor)).writeAll(text.utf8)
     }

@@ -2,17 +2,17 @@
     import Glibc
 #endif
 
-/// The process: the agent and its command line, or the CNI plugin, by the name it was called by.
+/// The process. By the name under which it was called, it is the agent with its command line, or the CNI plugin.
 public enum DatapathProgram {
     public static let names: Set<String> = ["datapathd", CNIPlugin.programName]
 
-    /// - Parameter program: last part of the path by which it was called.
+    /// - Parameter program: The last part of the path under which it was called.
     public static func main(as program: String?) -> Never {
         if program == CNIPlugin.programName { exit(CNIPlugin.run(environment: environmentVariables())) }
         exit(DatapathCommand.run(Array(CommandLine.arguments.dropFirst())))
     }
 
-    /// The environment as a dictionary; of a name that comes twice the first counts, as for getenv(3).
+    /// Returns the environment as a dictionary. If a name comes twice, the first counts, as for getenv(3).
     private static func environmentVariables() -> [String: String] {
         var variables: [String: String] = [:]
         var entry = environ

@@ -3,17 +3,17 @@ import BPF
 import DatapathModel
 import LinuxKernel
 
-/// The pinned conntrack tables: listed, counted, and rid of what has expired. They are the kernel's, so that connections
-/// outlive the agent.
+/// The pinned conntrack tables, which it lists and counts, and from which it removes expired entries. They are in the
+/// kernel, so that connections outlive the agent.
 package struct Conntrack: ~Copyable {
     private static let interval = Duration.seconds(30)
 
     private let tables: Tables
     private var nextCollection = Deadline.after(.zero)
-    /// Of the last collection.
+    /// The result of the last collection.
     private(set) var gauges: [MapGauge] = []
 
-    /// Opens what `DatapathPrograms.load` pinned.
+    /// Opens the maps that `DatapathPrograms.load` pinned.
     static func open(pins: String) throws(SystemError) -> Conntrack {
         Conntrack(
             tables: Tables(
@@ -21,10 +21,10 @@ package struct Conntrack: ~Copyable {
                 others: try Map(pinnedAt: "\(pins)/\(MapName.otherConnections)")))
     }
 
-    /// `CLOCK_MONOTONIC` in whole seconds, as the entries tell time.
+    /// `CLOCK_MONOTONIC` in whole seconds, which is the clock of the entries.
     package static func now() -> Int { Int(MonotonicTime.now.nanoseconds / 1_000_000_000) }
 
-    /// What is valid now, in order.
+    /// Returns the valid entries, in order.
     func list() throws(SystemError) -> [ConnectionSample] {
         let now = Self.now()
         return (try tables.tcp.entries() + tables.others.entries())
@@ -32,10 +32,11 @@ package struct Conntrack: ~Copyable {
             .sorted()
     }
 
-    /// Collects when it is time.
+    /// Removes expired entries if a collection is due.
     ///
-    /// - Parameter visit: sees every entry that stays, for whoever needs to know what connections still refer to.
-    /// - Returns: whether a collection was made.
+    /// - Parameter visit: Sees every entry that stays, and so learns what connections still refer to.
+    ///
+    /// - Returns: True if a collection was made.
     mutating func collectIfDue(
         _ visit: (ConnectionKey, ConnectionEntry) -> Void
     ) throws(SystemError) -> Bool {
@@ -55,7 +56,7 @@ package struct Conntrack: ~Copyable {
         let now = Self.now()
         var stayed = 0
         for (key, entry) in try map.entries() {
-            // Asked again before it goes: its connection may have come back to life.
+            // The entry is read again right before its removal, since a packet may have renewed it.
             if Int(entry.expires) < now, let last = try map.value(for: key), Int(last.expires) < now {
                 try map.removeValue(for: key)
             } else {
@@ -73,7 +74,7 @@ package struct Conntrack: ~Copyable {
 }
 
 extension ConnectionSample {
-    /// Nil for an entry that is void, or not of this build.
+    /// Returns nil for an entry that has expired or is not of this build.
     init?(_ key: ConnectionKey, _ entry: ConnectionEntry, now: Int) {
         guard let source = key.source, let destination = key.destination, let direction = key.direction,
             let state = entry.state, Int(entry.expires) >= now

@@ -10,23 +10,23 @@ import NetAddress
     import Foundation
 #endif
 
-/// The addresses of the router and of the health endpoint, without which a node of `ipam.mode: eni` has no datapath. They are
-/// written down, so that a restart has the same ones.
+/// The addresses of the router and of the health endpoint, without which a node with `ipam.mode: eni` has no datapath.
+/// They are stored, so that a restart uses the same ones.
 struct FirstAddresses: Codable, Sendable, Equatable {
     var router: String
     var health: String
 
-    /// What the agent can start with.
+    /// What the agent needs in order to start.
     struct Start: Sendable {
         let instance: CloudInstance
         let router: IPv4Address
         let health: IPv4Address
     }
 
-    /// Which addresses of an instance to take: those of the last start if they are still the node's, else the first two
-    /// that no endpoint has; pure.
+    /// Chooses the addresses: those of the last start if the node still has them, or else the first two that no
+    /// endpoint has. It is pure.
     ///
-    /// - Returns: nil when there are too few.
+    /// - Returns: Nil if there are too few.
     static func choose(_ known: FirstAddresses?, taken: Set<IPv4Address>, _ instance: CloudInstance, from first: Int)
         -> (router: IPv4Address, health: IPv4Address)?
     {
@@ -41,11 +41,13 @@ struct FirstAddresses: Codable, Sendable, Equatable {
         return free.count >= 2 ? (free[0], free[1]) : nil
     }
 
-    /// Gets what a start needs, asking the cloud until it has answered.
+    /// Obtains what a start needs, and asks the cloud until it has answered.
     ///
-    /// - Parameter signals: readable when the process shall end.
-    /// - Returns: nil when it shall end.
-    /// - Throws: the cloud's failure, after the deadline or when the instance type has no room for the two addresses.
+    /// - Parameter signals: Is readable when the process is to end.
+    ///
+    /// - Returns: Nil if the process is to end.
+    ///
+    /// - Throws: The cloud's failure, after the deadline or if the instance type has no room for the two addresses.
     static func obtain(_ config: AgentConfig, until deadline: Deadline, signals: Int32) throws -> Start? {
         let client = CloudClient()
         let path = config.statePath + "/eni-addresses.json"
@@ -72,7 +74,7 @@ struct FirstAddresses: Codable, Sendable, Equatable {
         }
     }
 
-    /// Asks for the addresses that are missing, on the interface that comes first.
+    /// Asks for the missing addresses, on the interface that comes first.
     private static func more(_ instance: CloudInstance, _ first: Int, _ prefixes: Bool, _ client: CloudClient) throws {
         let slots = instance.limits.addressesPerInterface - 1
         let roomy = instance.interfaces.first {

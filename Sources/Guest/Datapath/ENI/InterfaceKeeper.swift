@@ -9,22 +9,22 @@ import Synchronization
     import Glibc
 #endif
 
-/// Keeps as many addresses of the cloud's interfaces at hand as the options ask for, on a thread of its own: the cloud's
-/// answers are waited for without the agent's lock, so pods come and go meanwhile.
+/// Keeps as many free addresses of the cloud's interfaces as the options ask for. It waits for the cloud's answers on a
+/// thread of its own and without the agent's lock, so that pods come and go meanwhile.
 final class InterfaceKeeper: Sendable {
     /// How often the cloud is asked when nothing happens.
     private static let idle = Duration.seconds(15)
-    /// How long addresses stay above the watermark before they are given back.
+    /// How long addresses must stay above the watermark before they are given back.
     static let releaseDelay = Duration.seconds(15)
     private static let shortestBackoff = Duration.milliseconds(500)
     private static let longestBackoff = Duration.seconds(15)
-    /// How long a plugged card may take to appear in the node.
+    /// How long a card that was plugged in may take to appear in the node.
     private static let cardPatience = Duration.seconds(15)
 
     private let agent: Agent
     private let options: DatapathOptions.ENI
     private let client = CloudClient()
-    /// Written to when pods came or went.
+    /// Is written to when pods came or went.
     private let wakeup: Pipe
 
     init(_ agent: Agent) throws {
@@ -36,10 +36,10 @@ final class InterfaceKeeper: Sendable {
         }
     }
 
-    /// Has the cloud asked soon; never blocks.
+    /// Makes the keeper ask the cloud soon. It never blocks.
     func wake() {
         var byte: UInt8 = 1
-        // A full pipe wakes as well.
+        // A full pipe wakes the reader as well.
         _ = write(wakeup.writeEnd.rawValue, &byte, 1)
     }
 
@@ -47,7 +47,7 @@ final class InterfaceKeeper: Sendable {
 
     private struct Memory {
         var usesPrefixes: Bool
-        /// Since when there is more than the watermark; nil while there is not.
+        /// The time since which there are more addresses than the watermark; nil if there are not.
         var excessSince: MonotonicTime?
         var backoff = InterfaceKeeper.shortestBackoff
         var lastFailure = ""
@@ -70,7 +70,7 @@ final class InterfaceKeeper: Sendable {
                 try? agent.withCore { core in core.pool.withInterfaces { $0.failure = text } }
             }
             let deadline = Deadline.after(pause)
-            // A wake-up does not shorten the pause after a failure: the cloud limits how often it is asked.
+            // A wake-up does not shorten the pause after a failure, because the cloud limits how often it may be asked.
             let isFailing = !memory.lastFailure.isEmpty
             let pipe = wakeup.readEnd.rawValue
             while (try? waitUntilReady(pipe, events: Int16(POLLIN), until: deadline)) == true {
@@ -81,9 +81,9 @@ final class InterfaceKeeper: Sendable {
         }
     }
 
-    /// One question to the cloud and what follows from the answer.
+    /// Asks the cloud once, and acts on the answer.
     ///
-    /// - Returns: how long to wait before the next one.
+    /// - Returns: The time to wait before the next question.
     private func turn(_ memory: inout Memory) throws -> Duration {
         let netlink = try NetlinkSocket()
         let instance = try settle(try client.describe(), netlink)
@@ -117,7 +117,7 @@ final class InterfaceKeeper: Sendable {
         do {
             try carryOut(decision.step)
         } catch let failure as CloudFailure where failure.code == .insufficientCidrBlocks {
-            // As Cilium's operator does: a subnet in pieces still has single addresses.
+            // A fragmented subnet may still have single addresses. Cilium's operator does the same.
             Log.warning("no prefix to be had, asking for single addresses", ["error": "\(failure)"])
             memory.usesPrefixes = false
         }
@@ -127,7 +127,7 @@ final class InterfaceKeeper: Sendable {
     /// Waits until every attached card is in the node and up.
     private func settle(_ instance: CloudInstance, _ netlink: borrowing NetlinkSocket) throws -> CloudInstance {
         let deadline = Deadline.after(Self.cardPatience)
-        // Before the first look, so that no card comes unseen between the two.
+        // Listening starts before the first look, so that no card is missed between the two.
         let events = try LinkEvents()
         var missing = try InterfaceLinks.prepare(instance, netlink)
         while !missing.isEmpty {
@@ -162,7 +162,7 @@ final class InterfaceKeeper: Sendable {
         do {
             _ = try client.ask(CloudRequest(.attachNetworkInterface, networkInterfaceID: made.id))
         } catch {
-            // Its addresses would be nobody's.
+            // Nobody would use the interface's addresses.
             _ = try? client.ask(CloudRequest(.deleteNetworkInterface, networkInterfaceID: made.id))
             throw error
         }
@@ -171,7 +171,7 @@ final class InterfaceKeeper: Sendable {
             ["interface": made.id, "mac": made.mac, "addresses": "\(count)", "prefixes": "\(prefixes)"])
     }
 
-    /// Nobody may be given an address while it goes.
+    /// Gives addresses back. They are withheld meanwhile, so that no pod gets one.
     private func unassign(_ interface: String, _ addresses: [String], _ prefixes: [String]) throws {
         let singles = Set(addresses.compactMap { IPv4Address($0) })
         let ranges = prefixes.compactMap { IPv4CIDR($0) }

@@ -3,11 +3,13 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// The cards of the cloud's network interfaces in the node: found by their hardware address, brought up, and routed by.
+/// The cards of the cloud's network interfaces in the node. They are found by their hardware address, brought up, and
+/// given routes.
 enum InterfaceLinks {
-    /// Brings every attached interface's card up. The first one is the node's own: it has its address already.
+    /// Brings the card of every attached interface up. The first interface is the node's own and has its address
+    /// already.
     ///
-    /// - Returns: ids of interfaces whose card is not in the node yet.
+    /// - Returns: The ids of interfaces whose card is not in the node yet.
     static func prepare(_ instance: CloudInstance, _ netlink: borrowing NetlinkSocket) throws -> [String] {
         let links = try netlink.links()
         let first = instance.interfaces.first { $0.deviceIndex == 0 }
@@ -23,7 +25,7 @@ enum InterfaceLinks {
             }
             if number > 0 {
                 if let mtu, link.mtu != mtu { try netlink.changeLink(index: link.index, LinkChange(mtu: mtu)) }
-                // A host address: an on-link route of the subnet would compete with that of the first interface.
+                // A /32 is used, because an on-link route of the subnet would compete with that of the first interface.
                 let address = IPv4CIDR(host: primary)
                 if try !netlink.addresses(linkIndex: link.index).map(\.address).contains(address) {
                     try netlink.addAddress(address, linkIndex: link.index)

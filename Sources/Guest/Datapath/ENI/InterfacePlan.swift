@@ -2,31 +2,32 @@ public import CloudAPI
 public import DatapathOptions
 public import NetAddress
 
-/// What to ask the cloud for next, from what the node has and needs; pure. The rules are those of Cilium's operator in ENI mode.
+/// Decides what to ask the cloud for next, from what the node has and needs. It is pure. The rules are those of
+/// Cilium's operator in ENI mode.
 public enum InterfacePlan {
     public enum Step: Sendable, Hashable {
         case nothing
         case assign(interface: String, count: Int)
         case assignPrefixes(interface: String, count: Int)
-        /// A new interface with so many secondary addresses or prefixes, plugged in.
+        /// Plug in a new interface with this many secondary addresses or prefixes.
         case attach(count: Int, prefixes: Int)
         case unassign(interface: String, addresses: [String], prefixes: [String])
     }
 
     public struct Decision: Sendable, Hashable {
         public var step: Step
-        /// Addresses are missing and the instance type allows no more.
+        /// Set if addresses are missing and the instance type allows no more.
         public var limit: String?
     }
 
-    /// Addresses of a prefix that the cloud delegates.
+    /// The number of addresses in a prefix that the cloud delegates.
     static let prefixAddresses = 16
 
     /// - Parameters:
-    ///   - inUse: addresses of pods, of the router and of the health endpoint.
-    ///   - refused: pods that wait for an address.
-    ///   - usesPrefixes: whether prefixes are asked for; else single addresses.
-    ///   - releases: whether what is above the watermark may be given back now.
+    ///   - inUse: The addresses of pods, the router and the health endpoint.
+    ///   - refused: The number of pods that wait for an address.
+    ///   - usesPrefixes: Ask for prefixes instead of single addresses.
+    ///   - releases: Addresses above the watermark may be given back now.
     public static func next(
         _ instance: CloudInstance, inUse: Set<IPv4Address>, refused: Int, options: DatapathOptions.ENI,
         usesPrefixes: Bool, releases: Bool
@@ -67,7 +68,8 @@ public enum InterfacePlan {
             + "\(limits.addressesPerInterface) addresses each"
     }
 
-    /// What is free above `preAllocate` and `maxAboveWatermark`, of the interface that has most free; never below `minAllocate`.
+    /// Releases the free addresses above `preAllocate` and `maxAboveWatermark`, of the interface that has most of them.
+    /// At least `minAllocate` are kept.
     private static func release(
         _ instance: CloudInstance, _ pools: [InterfacePool.Interface], _ inUse: Set<IPv4Address>,
         _ options: DatapathOptions.ENI, available: Int, free: Int

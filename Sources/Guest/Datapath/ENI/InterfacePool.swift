@@ -1,16 +1,16 @@
 public import CloudAPI
 public import NetAddress
 
-/// Addresses of the cloud's network interfaces that a node's pods may have (`ipam.mode: eni`); pure.
+/// The addresses of the cloud's network interfaces that a node's pods may have (`ipam.mode: eni`). It is pure.
 ///
-/// Pods get secondary addresses and those of delegated prefixes. Two are taken before any pod's: the router's and the health
-/// endpoint's. An address that was released is handed out again as late as possible.
+/// Pods get secondary addresses and those of delegated prefixes. The router and the health endpoint take two before any
+/// pod does. An address that was released is given out again as late as possible.
 public struct InterfacePool: Sendable {
     /// A network interface with addresses for pods.
     public struct Interface: Sendable, Hashable {
         /// `eni-…`
         public let id: String
-        /// 0 is the node's first one.
+        /// The device number; 0 is the node's first one.
         public let number: Int
         public let addresses: Set<IPv4Address>
     }
@@ -18,15 +18,15 @@ public struct InterfacePool: Sendable {
     public let router: IPv4Address
     public let health: IPv4Address
     public private(set) var interfaces: [Interface] = []
-    /// Why the cloud gives no more: the instance type's limit, a full subnet. Nil while more can be asked for.
+    /// Why the cloud gives no more, for example the instance type's limit or a full subnet; nil while it may.
     public var limit: String?
-    /// What went wrong when more was asked for last; nil when nothing did.
+    /// The failure of the last request for more; nil if there was none.
     public var failure: String?
-    /// Pods that were refused since the cloud was asked last.
+    /// The number of pods that were refused since the cloud was asked last.
     public private(set) var refused = 0
     private var used: Set<IPv4Address>
     private var free: [IPv4Address] = []
-    /// Given back to the cloud at this moment.
+    /// Addresses that are being given back to the cloud.
     private var withheld: Set<IPv4Address> = []
 
     public init(_ instance: CloudInstance, firstInterface: Int, router: IPv4Address, health: IPv4Address) {
@@ -36,7 +36,7 @@ public struct InterfacePool: Sendable {
         update(instance, firstInterface: firstInterface)
     }
 
-    /// The addresses that pods may have, by interface.
+    /// Returns the addresses that pods may have, by interface.
     public static func interfaces(of instance: CloudInstance, from first: Int) -> [Interface] {
         instance.interfaces.compactMap { interface in
             guard let number = interface.deviceIndex, number >= first else { return nil }
@@ -50,7 +50,7 @@ public struct InterfacePool: Sendable {
         }.sorted { $0.number < $1.number }
     }
 
-    /// Takes over what the cloud says now.
+    /// Takes over the present answer of the cloud.
     public mutating func update(_ instance: CloudInstance, firstInterface: Int) {
         interfaces = Self.interfaces(of: instance, from: firstInterface)
         let all = interfaces.reduce(into: Set<IPv4Address>()) { $0.formUnion($1.addresses) }
@@ -62,20 +62,21 @@ public struct InterfacePool: Sendable {
         }
     }
 
-    /// The cloud was asked: refusals until now are answered.
+    /// Notes that the cloud was asked, which covers the refusals so far.
     public mutating func noteAsked() { refused = 0 }
 
-    /// Addresses that can be in use at most now, router and health endpoint included.
+    /// The largest number of addresses in use at present, including the router's and the health endpoint's.
     public var capacity: Int { interfaces.reduce(0) { $0 + $1.addresses.count } }
     public var inUse: Int { used.count }
     public var addressesInUse: Set<IPv4Address> { used }
 
-    /// The interface that an address belongs to; nil for an address that the cloud took away.
+    /// Returns the interface that an address belongs to, or nil if the cloud took the address away.
     public func interface(of address: IPv4Address) -> Interface? { interfaces.first { $0.addresses.contains(address) } }
 
-    /// The next free address.
+    /// Returns the next free address.
     ///
-    /// - Throws: `DatapathError.interfacesExhausted` when the cloud gives no more, `.addressesPending` when it is being asked.
+    /// - Throws: `DatapathError.interfacesExhausted` if the cloud gives no more, `.addressesPending` if it is being
+    ///   asked.
     public mutating func allocate() throws(DatapathError) -> IPv4Address {
         guard !free.isEmpty else {
             refused += 1
@@ -87,7 +88,7 @@ public struct InterfacePool: Sendable {
         return address
     }
 
-    /// Takes an address that an endpoint held before the agent was started anew. False when it is not the node's any more,
+    /// Takes an address that an endpoint held before the agent restarted. Returns false if it is no longer the node's,
     /// or in use already.
     public mutating func restore(_ address: IPv4Address) -> Bool {
         guard interface(of: address) != nil, used.insert(address).inserted else { return false }
@@ -95,7 +96,7 @@ public struct InterfacePool: Sendable {
         return true
     }
 
-    /// Gives an address back; the router's and the health endpoint's stay.
+    /// Gives an address back. The router's and the health endpoint's always stay.
     public mutating func release(_ address: IPv4Address) {
         guard address != router, address != health, used.remove(address) != nil, interface(of: address) != nil else {
             return
@@ -103,9 +104,9 @@ public struct InterfacePool: Sendable {
         free.append(address)
     }
 
-    /// Keeps free addresses from being handed out while the cloud takes them back.
+    /// Withholds free addresses while the cloud takes them back.
     ///
-    /// - Returns: false, and nothing is kept, when one of them is in use.
+    /// - Returns: False, with nothing withheld, if one of them is in use.
     public mutating func withhold(_ addresses: Set<IPv4Address>) -> Bool {
         guard used.isDisjoint(with: addresses) else { return false }
         withheld = addresses
@@ -113,6 +114,6 @@ public struct InterfacePool: Sendable {
         return true
     }
 
-    /// What was withheld is gone, or may be handed out again: the next update says which.
+    /// Ends the withholding. The next update tells which of the addresses still exist.
     public mutating func endWithholding() { withheld = [] }
 }

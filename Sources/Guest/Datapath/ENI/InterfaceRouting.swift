@@ -6,24 +6,25 @@ import Netlink
     import Glibc
 #endif
 
-/// Routing of a node whose pods' addresses are on several network interfaces, as Cilium's: a table an interface, and two rules
-/// a pod. The cloud takes a packet only from the interface that its source belongs to.
+/// Routing on a node whose pods' addresses belong to several network interfaces, as in Cilium: a table for each
+/// interface, and two rules for each pod. The cloud accepts a packet only from the interface that its source belongs
+/// to.
 enum InterfaceRouting {
-    /// Packets to a pod of this node are routed by the main table, also those of a pod of this node.
+    /// Packets to a pod of this node use the main table, including those from another pod of this node.
     static let priorityToPod: UInt32 = 20
-    /// Packets from a pod are routed by the table of its interface.
+    /// Packets from a pod use the table of its interface.
     static let priorityFromPod: UInt32 = 111
     private static let main: UInt32 = 254
 
     /// The table of an interface, by the cloud's device number: 10 and up.
     static func table(_ number: Int) -> UInt32 { 10 + UInt32(clamping: number) }
 
-    /// The rules that must be there; pure.
+    /// Returns the rules that must exist. It is pure.
     ///
     /// - Parameters:
-    ///   - addresses: of pods, with the number of their interface.
-    ///   - range: where the interfaces' tables lead; nil: everywhere. What leaves the VPC goes by the node's first interface, for
-    ///     it is masqueraded there.
+    ///   - addresses: Pods' addresses, with the number of their interface.
+    ///   - range: The destinations for which the interfaces' tables are used; nil: all. What leaves the VPC goes by the
+    ///     node's first interface, where it is masqueraded.
     static func rules(_ addresses: [IPv4Address: Int], towards range: IPv4CIDR?) -> Set<RoutingRule> {
         Set(
             addresses.flatMap { address, number in
@@ -37,7 +38,7 @@ enum InterfaceRouting {
             })
     }
 
-    /// An interface's table: the subnet's router on the link, everything else through it.
+    /// Returns the routes of an interface's table: the subnet's router on the link, and everything else through it.
     static func routes(number: Int, gateway: IPv4Address, linkIndex: Int32, mtu: Int) -> [Route] {
         let table = table(number)
         return [
@@ -47,7 +48,8 @@ enum InterfaceRouting {
         ]
     }
 
-    /// Makes the kernel have exactly these of the agent's rules: first what is missing, then away with what is left.
+    /// Makes the kernel have exactly these of the agent's rules. It adds missing ones before it removes superfluous
+    /// ones.
     static func reconcile(_ desired: Set<RoutingRule>, _ netlink: borrowing NetlinkSocket) throws(SystemError) {
         let present = Set(try netlink.rules().filter { $0.origin == NodeRoutes.origin })
         for rule in desired.subtracting(present).sorted(by: { $0.priority < $1.priority }) {

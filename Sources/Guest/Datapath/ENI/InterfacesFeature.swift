@@ -4,24 +4,24 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// Pods with addresses of the cloud's network interfaces (`ipam.mode: eni`): packets of a pod leave by the interface that its
-/// address belongs to. In other modes there are no such rules.
+/// Pods with addresses of the cloud's network interfaces (`ipam.mode: eni`): a pod's packets leave by the interface
+/// that its address belongs to. Other modes have no such rules.
 final class InterfacesFeature: DatapathFeature {
     let name = "interfaces"
 
-    /// The rules by which pods' packets take their interfaces' tables.
+    /// The rules that lead pods' packets to their interfaces' tables.
     func route(newcomer: EndpointRecord?, _ core: inout AgentCore) throws {
         guard let pool = core.pool.interfacePool else { return try InterfaceRouting.reconcile([], core.netlink) }
         var numbers: [IPv4Address: Int] = [:]
         let addresses = (core.endpoints.values.map(\.address) + [newcomer?.address].compactMap { $0 })
             .compactMap { IPv4Address($0) }
         for address in addresses + [pool.router] {
-            // A pod whose address the cloud took away can still be reached on its node, and no further.
+            // A pod whose address the cloud took away can only be reached on its own node.
             numbers[address] = pool.interface(of: address)?.number
         }
         let range = core.settings.masquerade.way == .off ? nil : core.settings.clusterPodCIDRs.first
         var rules = InterfaceRouting.rules(numbers, towards: range)
-        // The router's address is the node's own: the kernel delivers to it by its local table.
+        // The router's address is the node's own, and the kernel delivers to it through its local table.
         rules = rules.filter { $0.destination != IPv4CIDR(host: pool.router) || $0.source != nil }
         try InterfaceRouting.reconcile(rules, core.netlink)
     }
@@ -41,12 +41,12 @@ final class InterfacesFeature: DatapathFeature {
 }
 
 extension AgentCore {
-    /// Takes over what the cloud says of the node's interfaces, once their cards are up.
+    /// Takes over the cloud's answer about the node's interfaces, once their cards are up.
     mutating func take(_ instance: CloudInstance) throws {
         let first = settings.options.eni.nodeSpec.firstInterfaceIndex
         pool.withInterfaces { $0.update(instance, firstInterface: first) }
         try routeFeatures(newcomer: nil)
-        // A card that came or went is a device of the node's: it needs programs, and its address is one of the host's.
+        // A card that came or went is a node device: it needs programs, and its address is one of the host's.
         if try NodeDevice.select(settings, netlink) != devices.nodeDevices { try mend() }
     }
 

@@ -10,14 +10,14 @@ import Synchronization
     import Glibc
 #endif
 
-/// Trace and drop notifications: read from the kernel's ring buffer by a thread of their own, kept in a bounded ring.
+/// Trace and drop events. A thread of their own reads them from the kernel's ring buffer and keeps the latest ones.
 ///
-/// The datapath tells of drops at once, and of traces when many have come (`DP_EVENTS_WAKEUP_BYTES`). Who asks for events
-/// gets those that wait in the buffer, too.
+/// The datapath announces drops at once, and traces only when many have come (`DP_EVENTS_WAKEUP_BYTES`). A request for
+/// events therefore reads the buffer, too.
 package final class EventLog: Sendable {
-    /// 3.6 MB when full.
+    /// The number of events that are kept. They take 3.6 MB.
     static let capacity = 32768
-    /// How often a request that waits for an event looks into the kernel's buffer itself.
+    /// How often a request that waits for an event reads the kernel's buffer itself.
     static let lookInterval = Duration.milliseconds(50)
     private let ring = EventRing<RawEventRecord>(capacity: EventLog.capacity)
     private let buffer = Mutex<RingBuffer?>(nil)
@@ -32,10 +32,10 @@ package final class EventLog: Sendable {
 
     /// Starts to read. The thread ends only with the process.
     ///
-    /// - Parameter pins: the directory of the pinned maps.
+    /// - Parameter pins: The directory of the pinned maps.
     func follow(pins: String) {
         startThread("events") { [self] in
-            // Reading can wait until packets do not: under load this wakes once for many of them.
+            // Packets are more urgent than reading events. Under load, this wakes once for many of them.
             yieldToOthers()
             do {
                 let descriptor = try buffer.withLock { (buffer) throws(SystemError) in
@@ -57,13 +57,13 @@ package final class EventLog: Sendable {
         }
     }
 
-    /// Takes what waits in the kernel's buffer.
+    /// Reads the events that wait in the kernel's buffer.
     private func drain() throws(SystemError) {
         let count = try buffer.withLock { (buffer) throws(SystemError) in try buffer?.consume(take) ?? 0 }
         if count > 0 { ring.announce() }
     }
 
-    /// What the agent itself has to tell.
+    /// Adds an event of the agent itself.
     func report(_ event: RawEventRecord) {
         ring.append(event)
         ring.announce()
@@ -97,7 +97,7 @@ package final class EventLog: Sendable {
             }, next: batch.next, lost: batch.lost + lostInKernel)
     }
 
-    /// Events that found the kernel's buffer full, since its maps were made.
+    /// The number of events that found the kernel's buffer full since its maps were made.
     private var lostInKernel: UInt64 {
         counts.withLock { counts in
             let series = (try? counts?.entries()) ?? []
@@ -117,7 +117,7 @@ package final class EventLog: Sendable {
         } while ring.newest <= sequence && !deadline.hasPassed
     }
 
-    /// What cannot be read is the reading thread's to report.
+    /// Reads and ignores errors, which the reading thread reports.
     private func drainQuietly() { try? drain() }
 
     static func rendered(
@@ -151,11 +151,11 @@ package final class EventLog: Sendable {
     }
 }
 
-/// Names of interfaces by index, asked for once in a batch.
+/// The names of interfaces by index. Each is looked up once for a batch.
 struct InterfaceNames {
     private var names: [UInt32: String] = [:]
 
-    /// The index itself for an interface that is gone.
+    /// Returns the interface's name, or its index if it is gone.
     mutating func name(of index: UInt32) -> String {
         if let name = names[index] { return name }
         var buffer = [CChar](repeating: 0, count: Int(IF_NAMESIZE) + 1)

@@ -1,14 +1,14 @@
 import LinuxKernel
 import Synchronization
 
-/// The last events of the datapath, bounded: the oldest give way to new ones and are counted as lost when nobody read
-/// them.
+/// Keeps the latest events of the datapath. When it is full, the oldest ones are overwritten, and counted as lost if
+/// nobody has read them.
 ///
-/// Readers ask by sequence number, so any number of them can follow without state here.
+/// Readers ask by sequence number, so any number of them can follow and none needs state here.
 final class EventRing<Event: Sendable>: Sendable {
     struct Batch {
         var events: [(sequence: UInt64, event: Event)]
-        /// The sequence number of the last event that was looked at.
+        /// The sequence number of the last event that was examined.
         var next: UInt64
         var lost: UInt64
     }
@@ -17,7 +17,7 @@ final class EventRing<Event: Sendable>: Sendable {
         var slots: [Event?]
         /// Sequence number of the newest event; the first is 1.
         var newest: UInt64 = 0
-        /// Highest sequence number that any reader has got.
+        /// The highest sequence number that any reader has received.
         var read: UInt64 = 0
         var lost: UInt64 = 0
     }
@@ -43,7 +43,7 @@ final class EventRing<Event: Sendable>: Sendable {
     /// Sequence number of the newest event; 0 before the first.
     var newest: UInt64 { content.withLock { $0.newest } }
 
-    /// Tells waiting readers that there are new events; once for many.
+    /// Wakes waiting readers, once for many new events.
     func announce() { signal.notify() }
 
     /// Waits for an event after a sequence number.
@@ -51,12 +51,12 @@ final class EventRing<Event: Sendable>: Sendable {
         signal.wait(until: deadline) { content.withLock { $0.newest > sequence } }
     }
 
-    /// Events that the kernel could not hand over.
+    /// Counts events that the kernel could not deliver.
     func countLost(_ count: UInt64) {
         content.withLock { $0.lost += count }
     }
 
-    /// Up to `limit` events after a sequence number that a test accepts, oldest first.
+    /// Returns up to `limit` events after a sequence number that pass a test, oldest first.
     func events(since: UInt64, limit: Int, where accepts: (Event) -> Bool) -> Batch {
         content.withLock { content in
             let oldest = content.newest >= capacity ? content.newest - capacity + 1 : 1

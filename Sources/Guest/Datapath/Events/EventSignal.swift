@@ -4,9 +4,10 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Wakes those who wait for the next event.
+/// Wakes threads that wait for the next event.
 final class EventSignal: @unchecked Sendable {
-    // Unchecked: the pointers never change, and what they point to is pthread's own, made for many threads.
+    // This is unchecked because the pointers never change, and what they point to is pthread's own and made for many
+    // threads.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -14,7 +15,7 @@ final class EventSignal: @unchecked Sendable {
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
-        // The wall clock of a restored node jumps.
+        // The wall clock jumps when a node is restored.
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(condition, &attributes)
         pthread_condattr_destroy(&attributes)

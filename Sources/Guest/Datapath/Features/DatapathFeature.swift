@@ -3,55 +3,58 @@ import DatapathModel
 import KubeObjects
 import NetAddress
 
-/// A part of the datapath that owns its state: a folder of its own, and a line in `DatapathFeatures`.
+/// A part of the datapath that owns its state. It is a folder of its own, and a line in `DatapathFeatures`.
 ///
-/// The agent calls a feature with its lock held, so a feature needs no lock. `core` has what all features share: settings,
-/// devices, endpoints, identities, objects, programs and maps. What a feature does not need, it leaves out.
+/// The agent calls a feature with its lock held, so a feature needs no lock. `core` has what all features share:
+/// settings, devices, endpoints, identities, objects, programs and maps. A feature implements only the methods that it
+/// needs.
 protocol DatapathFeature: AnyObject {
-    /// For messages and problems: `services`.
+    /// The name for messages and problems, such as `services`.
     var name: String { get }
-    /// Kinds of objects that it follows.
+    /// The kinds of objects that it follows.
     var kinds: Set<ObjectKind> { get }
-    /// Whether it still reads its objects, so that a start goes on without them. Who reads them then calls `follow`.
+    /// True while it still reads its objects, so that a start does not wait for them. It calls `follow` itself when it
+    /// is done.
     var isReading: Bool { get }
 
     /// Takes over what an earlier agent left in the kernel and on disk, before endpoints are restored.
     func restore(_ core: inout AgentCore) throws
 
-    /// Makes kernel and maps say what the options ask for: at a start, and when devices were made anew.
+    /// Brings kernel and maps in line with the options. It is called at a start, and when devices were created anew.
     func configure(_ core: inout AgentCore) throws
 
-    /// Follows changes of objects. At a start it is called once, with all of them, before programs are attached. What the
-    /// objects are now stands in `core.objects`.
+    /// Follows changes of objects. At a start it is called once, with all of them, before programs are attached.
+    /// `core.objects` has the present objects.
     ///
-    /// - Throws: what could not be followed. It stays in the status until a later call succeeds, which is given what this one
-    ///   missed as well.
+    /// - Throws: The reason why the changes could not be followed. It stays in the status until a later call succeeds,
+    ///   and that call is given the missed changes, too.
     func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws
 
-    /// The cluster has other nodes, or they have other addresses.
+    /// Called when the cluster's nodes or their addresses changed.
     func nodesChanged(_ core: inout AgentCore) throws
 
-    /// At a start, when all objects were followed and before programs are attached to devices.
+    /// Called at a start, after all objects were followed and before programs are attached to devices.
     func activate(_ core: inout AgentCore) throws
 
-    /// An endpoint's maps are filled and its interface is about to go up. It is not in `core.endpoints` yet.
+    /// Called when an endpoint's maps are filled and its interface is about to go up. It is not in `core.endpoints`
+    /// yet.
     func connect(_ newcomer: EndpointRecord, _ core: inout AgentCore) throws
 
-    /// An endpoint was taken away.
+    /// Called after an endpoint was removed.
     func disconnect(_ core: inout AgentCore) throws
 
-    /// Makes the kernel's rules for routing right.
+    /// Brings the kernel's routing rules in line.
     ///
-    /// - Parameter newcomer: an endpoint that is being connected.
+    /// - Parameter newcomer: An endpoint that is being connected.
     func route(newcomer: EndpointRecord?, _ core: inout AgentCore) throws
 
-    /// Gives up what no flow of the conntrack tables uses any more.
+    /// Removes what no flow in the conntrack tables uses any more.
     func collect(_ inUse: FlowsInUse, _ core: inout AgentCore) throws
 
-    /// What is not as the options ask for, a sentence each. `configure` is called to mend it.
+    /// Returns a sentence for each thing that is not as the options ask for. `configure` is then called to mend it.
     func problems(_ core: borrowing AgentCore) throws -> [String]
 
-    /// Adds to what `status` tells.
+    /// Adds to the content of `status`.
     func describe(_ core: borrowing AgentCore, in status: inout AgentStatus)
 }
 
@@ -73,20 +76,20 @@ extension DatapathFeature {
 
 /// What live entries of the conntrack tables refer to.
 struct FlowsInUse {
-    /// Numbers of services' backends.
+    /// The numbers of services' backends.
     var backends: Set<UInt32> = []
-    /// Addresses that pods have connections to.
+    /// The addresses that pods have connections to.
     var destinations: Set<IPv4Address> = []
 }
 
-/// Every feature of the datapath. Those that others ask have a name here; the rest only stand in `all`.
+/// All features of the datapath. Those that others use have a name here. The rest are only in `all`.
 struct DatapathFeatures {
     let services: ServicesFeature
     let policy: PolicyFeature
     let proxy: ProxyFeature
     let masquerade = MasqueradeFeature()
 
-    /// In the order in which they are called.
+    /// The order is that in which they are called.
     let all: [any DatapathFeature]
 
     init(services: ServicesFeature, proxy: ProxyFeature) {
@@ -98,8 +101,8 @@ struct DatapathFeatures {
 }
 
 extension AgentCore {
-    /// Calls the features that follow what changed. One that fails keeps no other from its turn; its error stays in the
-    /// status until it succeeds, and it then gets what it missed, too.
+    /// Calls the features that follow what changed. A failure of one does not keep another from its turn. Its error
+    /// stays in the status until it succeeds, and it is then given the missed changes, too.
     mutating func followObjects(_ delta: ObjectDelta, by followers: [any DatapathFeature]? = nil) {
         for feature in followers ?? features.all {
             let missed = missedObjects[feature.name]

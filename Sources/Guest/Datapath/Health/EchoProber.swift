@@ -5,12 +5,13 @@ import NetAddress
     import Glibc
 #endif
 
-/// Asks many addresses at once whether they answer ICMP echo, over one raw socket.
+/// Sends ICMP echo requests to many addresses at once, over one raw socket.
 enum EchoProber {
-    /// Requests to each address: a single lost packet must not call a node unreachable.
+    /// The number of requests to each address: a single lost packet must not make a node unreachable.
     private static let attempts = 3
 
-    /// Round-trip time of each address that answered before the deadline, microseconds; nil for the others.
+    /// Returns the round-trip time in microseconds of each address that answered before the deadline, and nil for the
+    /// others.
     static func probe(_ targets: [IPv4Address], deadline: Duration) throws(SystemError) -> [Int?] {
         let type = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let socket = FileDescriptor(
@@ -31,7 +32,7 @@ enum EchoProber {
         let identifier: UInt16
         let nonce: UInt64
         var latencies: [Int?]
-        /// When each attempt was sent, by target.
+        /// The time of each attempt, by target.
         var sent: [[MonotonicTime]]
 
         init(targets: [IPv4Address], identifier: UInt16, nonce: UInt64) {
@@ -53,7 +54,7 @@ enum EchoProber {
                 address.sin_family = sa_family_t(AF_INET)
                 address.sin_addr.s_addr = target.networkByteOrder
                 sent[index].append(.now)
-                // A refusal (no route, no buffer) is no answer, which is what the round then says.
+                // If the kernel refuses to send (no route, no buffer), there is no answer, which is then the result.
                 _ = withUnsafePointer(to: address) {
                     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                         sendto(socket, message, message.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -67,7 +68,7 @@ enum EchoProber {
                 do throws(SystemError) {
                     take(try socket.read(upTo: 2048))
                 } catch {
-                    // An ICMP error that was queued on the socket, or nothing left to read.
+                    // This was an ICMP error queued on the socket, or there is nothing left to read.
                     if error.code == EBADF { throw error }
                 }
             }

@@ -2,11 +2,11 @@ import AgentAPI
 import LinuxKernel
 import NetAddress
 
-/// Reachability of the cluster's nodes and of their health endpoints, from this node's host network.
+/// Measures the reachability of the cluster's nodes and their health endpoints from this node's host network.
 enum HealthProbe {
     /// Probes everything at the same time.
     ///
-    /// - Throws: `DatapathError` for a malformed address, `SystemError` when no probe could be sent at all.
+    /// - Throws: `DatapathError` for a malformed address, `SystemError` if no probe could be sent at all.
     static func report(own: NodeEntry, nodes: [NodeEntry], deadline: Duration) throws -> HealthReport {
         let others = nodes.filter { $0.name != own.name }.sorted { $0.name < $1.name }
         let all = [own] + others

@@ -1,4 +1,4 @@
-/// ICMP echo messages (RFC 792) that carry a nonce, so that an answer belongs to its question beyond doubt.
+/// ICMP echo messages (RFC 792) with a nonce, which ties an answer to its request.
 enum ICMPEcho {
     static let length = 24
 
@@ -21,7 +21,8 @@ enum ICMPEcho {
         let attempt: UInt8
     }
 
-    /// Reads what a raw ICMP socket gives: an IPv4 packet with its header (raw(7)). Nil unless it is an echo reply of ours.
+    /// Reads what a raw ICMP socket delivers: an IPv4 packet with its header (raw(7)). Returns nil unless it is an echo
+    /// reply to one of our requests.
     static func reply(in packet: [UInt8]) -> Reply? {
         guard let first = packet.first, first >> 4 == 4 else { return nil }
         let header = Int(first & 0x0F) * 4
@@ -35,7 +36,7 @@ enum ICMPEcho {
             nonce: get(8, packet, at: header + 8), attempt: packet[header + 16])
     }
 
-    /// RFC 1071.
+    /// The checksum of RFC 1071.
     static func checksum(_ bytes: [UInt8]) -> UInt16 {
         var sum: UInt32 = 0
         for index in stride(from: 0, to: bytes.count, by: 2) {

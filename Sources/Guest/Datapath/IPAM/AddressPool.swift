@@ -1,10 +1,10 @@
 import NetAddress
 
-/// Addresses of one node's pod range (`ipam.mode: cluster-pool`).
+/// The addresses of one node's pod range (`ipam.mode: cluster-pool`).
 ///
-/// The first host address is the router's, the second the health endpoint's; network and broadcast address are never
-/// given out. Allocation goes round: an address that was released is handed out again as late as possible, so that a
-/// peer's neighbour entry or connection does not meet a stranger.
+/// The first host address is the router's and the second the health endpoint's. Network and broadcast address are never
+/// given out. Allocation goes round the range: an address that was released is given out again as late as possible, so
+/// that a peer's neighbour entry or connection does not meet a stranger.
 public struct AddressPool: Sendable {
     public let cidr: IPv4CIDR
     public let router: IPv4Address
@@ -12,7 +12,7 @@ public struct AddressPool: Sendable {
     private var used: Set<IPv4Address>
     private var last: UInt32
 
-    /// - Throws: `DatapathError.invalidConfiguration` when the prefix is longer than /29 or shorter than /8.
+    /// - Throws: `DatapathError.invalidConfiguration` if the prefix is longer than /29 or shorter than /8.
     public init(_ cidr: IPv4CIDR) throws(DatapathError) {
         guard (8...29).contains(cidr.prefixLength), let router = cidr.host(1), let health = cidr.host(2) else {
             throw .invalidConfiguration("podCIDR \(cidr): the prefix length must be 8 to 29")
@@ -24,11 +24,11 @@ public struct AddressPool: Sendable {
         last = 2
     }
 
-    /// Addresses that can be in use at most, router and health endpoint included.
+    /// The largest number of addresses in use, including the router's and the health endpoint's.
     public var capacity: Int { Int(lastHost) }
     public var inUse: Int { used.count }
 
-    /// The next free address.
+    /// Returns the next free address.
     ///
     /// - Throws: `DatapathError.addressesExhausted`.
     public mutating func allocate() throws(DatapathError) -> IPv4Address {
@@ -42,7 +42,7 @@ public struct AddressPool: Sendable {
         throw .addressesExhausted(pool: cidr.description, inUse: used.count)
     }
 
-    /// Takes an address that an endpoint held before the agent was started anew. False when it is outside of the pool or
+    /// Takes an address that an endpoint held before the agent restarted. Returns false if it is outside of the pool or
     /// in use already.
     public mutating func restore(_ address: IPv4Address) -> Bool {
         guard cidr.contains(address), used.insert(address).inserted else { return false }
@@ -50,7 +50,7 @@ public struct AddressPool: Sendable {
         return true
     }
 
-    /// Gives an address back; the router's and the health endpoint's stay.
+    /// Gives an address back. The router's and the health endpoint's always stay.
     public mutating func release(_ address: IPv4Address) {
         guard address != router, address != health else { return }
         used.remove(address)

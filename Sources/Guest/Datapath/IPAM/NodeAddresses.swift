@@ -1,6 +1,6 @@
 import NetAddress
 
-/// Where a node's pods get their addresses from, by `ipam.mode`.
+/// The source of a node's pod addresses, by `ipam.mode`.
 enum NodeAddresses: Sendable {
     /// A range of the node's own (`cluster-pool`, `kubernetes`).
     case range(AddressPool)
@@ -27,7 +27,7 @@ enum NodeAddresses: Sendable {
         }
     }
 
-    /// Addresses that can be in use at most, router and health endpoint included.
+    /// The largest number of addresses in use, including the router's and the health endpoint's.
     var capacity: Int {
         switch self {
         case .range(let pool): pool.capacity
@@ -75,7 +75,7 @@ enum NodeAddresses: Sendable {
         }
     }
 
-    /// Changes the pool of the cloud's interfaces; nil where there is none.
+    /// Changes the pool of the cloud's interfaces. Returns nil if there is none.
     mutating func withInterfaces<Result>(_ body: (inout InterfacePool) -> Result) -> Result? {
         guard case .interfaces(var pool) = self else { return nil }
         defer { self = .interfaces(pool) }

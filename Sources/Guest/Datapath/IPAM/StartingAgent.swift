@@ -13,8 +13,9 @@ import Synchronization
     import Glibc
 #endif
 
-/// The agent's socket from its first moment, when it cannot have a datapath yet: with `ipam.mode: kubernetes` it first takes
-/// Node objects until its own has a `spec.podCIDR`. Once the agent is there, requests are its own.
+/// Serves the agent's socket from the first moment, when there may be no datapath yet: with `ipam.mode: kubernetes`,
+/// the agent first takes Node objects until its own node has a `spec.podCIDR`. Once the agent exists, it answers the
+/// requests.
 final class StartingAgent: Sendable {
     private let config: AgentConfig
     private let state: Mutex<State>
@@ -35,7 +36,7 @@ final class StartingAgent: Sendable {
         wake = try Pipe()
     }
 
-    /// From now on requests go to the agent.
+    /// From now on, requests go to the agent.
     func hand(over agent: Agent) { state.withLock { $0.agent = agent } }
 
     /// Answers one request line.
@@ -59,7 +60,7 @@ final class StartingAgent: Sendable {
         }
     }
 
-    /// Code of the error that says: ask again later.
+    /// The code of the error that says: ask again later.
     static let code = "starting"
 
     private struct AgentRequestMethod: Decodable { let method: String }
@@ -98,8 +99,10 @@ final class StartingAgent: Sendable {
 
     /// Waits for the range.
     ///
-    /// - Parameter signals: readable when the process shall end.
-    /// - Returns: nil when it shall end.
+    /// - Parameter signals: Is readable when the process is to end.
+    ///
+    /// - Returns: Nil if the process is to end.
+    ///
     /// - Throws: `DatapathError.podCIDRUnavailable` after the deadline.
     func waitForPodCIDR(until deadline: Deadline, signals: Int32) throws -> String? {
         if podCIDR == nil {

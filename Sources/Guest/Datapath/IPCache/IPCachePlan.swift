@@ -2,11 +2,11 @@ import AgentAPI
 import DatapathModel
 import NetAddress
 
-/// What the ipcache map must hold, derived from what the node knows; pure.
+/// The intended content of the ipcache map, derived from what the node knows. It is pure.
 public enum IPCachePlan {
     public struct Value: Hashable, Sendable {
         public var identity: UInt32
-        /// Underlay address to encapsulate to; nil: no tunnel.
+        /// The underlay address to encapsulate to; nil: no tunnel.
         public var tunnelEndpoint: IPv4Address?
         public init(identity: UInt32, tunnelEndpoint: IPv4Address?) {
             self.identity = identity
@@ -15,18 +15,21 @@ public enum IPCachePlan {
     }
 
     public struct Difference: Equatable, Sendable {
-        /// New or changed.
+        /// The new or changed entries.
         public var set: [IPv4CIDR: Value] = [:]
         public var remove: Set<IPv4CIDR> = []
     }
 
-    /// The whole content. Own addresses win over what others say about them; a remote endpoint wins over its node's range
-    /// because its prefix is longer.
+    /// Returns the whole content. The node's own addresses win over what others say about them. A remote endpoint wins
+    /// over its node's range, because its prefix is longer.
     ///
     /// - Parameters:
-    ///   - ranges: address ranges that policies name, with their identities; what is known better wins over them.
-    ///   - apiServers: addresses of the Kubernetes API server, on nodes or outside.
-    ///   - isTunnelled: whether other nodes' pods are reached through the overlay; else by the node's routes.
+    ///   - ranges: Address ranges that policies mention, with their identities. Anything known more precisely wins over
+    ///     them.
+    ///   - apiServers: The addresses of the Kubernetes API server, on nodes or outside.
+    ///   - isTunnelled: Says whether other nodes' pods are reached through the overlay. Otherwise the node's routes
+    ///     lead there.
+    ///
     /// - Throws: `DatapathError.invalidConfiguration` that names the entry with a malformed address.
     static func desired(
         own: NodeEntry, nodes: [NodeEntry], remote: [AgentAPI.IPCacheEntry], endpoints: [EndpointRecord],
@@ -55,13 +58,13 @@ public enum IPCachePlan {
             let tunnel = try entry.tunnelEndpoint.map { (text) throws(DatapathError) in
                 try address(text, of: "ipcache entry \(entry.address)")
             }
-            // Pushed lists may name this node's own endpoints too; about those it knows better.
+            // Announced lists may contain this node's own endpoints. The node itself knows more about those.
             if tunnel == ownAddress || ownRange.contains(prefix) { continue }
             content[prefix.network] = Value(
                 identity: entry.identity, tunnelEndpoint: isTunnelled ? tunnel : nil)
         }
         for address in apiServers {
-            // Where the address is reached stays as it is, only who it is changes.
+            // The way to the address stays the same. Only its identity changes.
             let host = IPv4CIDR(host: address)
             content[host] = Value(
                 identity: Identity.kubeAPIServer.rawValue, tunnelEndpoint: content[host]?.tunnelEndpoint)
@@ -74,14 +77,14 @@ public enum IPCachePlan {
         content[IPv4CIDR(host: try address(own.routerAddress, of: own.name))] =
             Value(identity: Identity.host.rawValue, tunnelEndpoint: nil)
         for (range, identity) in ranges where content[range] == nil {
-            // Inside of a node's range an entry would hide the way there: pods have identities of their own.
+            // Inside a node's range, an entry would hide the way to the node. Pods have identities of their own anyway.
             let isPods = content.contains { $0.value.tunnelEndpoint != nil && $0.key.contains(range) }
             if !isPods, !ownRange.contains(range) { content[range] = Value(identity: identity, tunnelEndpoint: nil) }
         }
         return content
     }
 
-    /// What to change, so that entries that stay are never absent for a moment.
+    /// Returns the changes. Entries that stay are not absent at any moment.
     public static func difference(
         from current: [IPv4CIDR: Value], to desired: [IPv4CIDR: Value]
     ) -> Difference {

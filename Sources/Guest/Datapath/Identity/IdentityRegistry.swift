@@ -1,18 +1,19 @@
 import AgentAPI
 import DatapathModel
 
-/// The derived identities that this node knows, with the labels each stands for: those of its own endpoints, which hold
-/// them, and those that other nodes announced.
+/// The derived identities that this node knows, each with its labels. Its own endpoints hold some of them; other nodes
+/// announced the rest.
 public struct IdentityRegistry: Sendable {
     private var own: [UInt32: (labels: [String], holders: Int)] = [:]
-    /// What other nodes announced; only what `remoteIdentities` answered may be put here.
+    /// The announcements of other nodes. Assign only what `remoteIdentities` returned.
     var remote: [UInt32: [String]] = [:]
 
     public init() {}
 
-    /// The identity of a label set, held until it is released as many times.
+    /// Returns the identity of a set of labels. It is held until it is released as many times.
     ///
-    /// - Throws: `DatapathError.identityCollision` when another label set has the number already, here or on another node.
+    /// - Throws: `DatapathError.identityCollision` if another set of labels has the number already, here or on another
+    ///   node.
     public mutating func acquire(_ securityLabels: [String]) throws(DatapathError) -> UInt32 {
         let identity = SecurityIdentity.derive(from: securityLabels)
         if let other = labels(of: identity), other != securityLabels {
@@ -27,10 +28,10 @@ public struct IdentityRegistry: Sendable {
         own[identity] = known.holders > 1 ? (known.labels, known.holders - 1) : nil
     }
 
-    /// The labels of each derived identity in a list of announced addresses.
+    /// Returns the labels of each derived identity in a list of announced addresses.
     ///
-    /// - Throws: `DatapathError.identityCollision` when one number stands for two label sets, in the list or here;
-    ///   `identityMismatch` when the labels do not make the number.
+    /// - Throws: `DatapathError.identityCollision` if one number stands for two sets of labels, in the list or here;
+    ///   `identityMismatch` if the labels do not give the number.
     func remoteIdentities(in entries: [AgentAPI.IPCacheEntry]) throws(DatapathError) -> [UInt32: [String]] {
         var found: [UInt32: [String]] = [:]
         for entry in entries {
@@ -50,10 +51,10 @@ public struct IdentityRegistry: Sendable {
         return found
     }
 
-    /// The labels of a derived identity; nil when nobody has it.
+    /// Returns the labels of a derived identity, or nil if nobody has it.
     public func labels(of identity: UInt32) -> [String]? { own[identity]?.labels ?? remote[identity] }
 
-    /// Every derived identity with its labels, and how many endpoints of this node hold it.
+    /// Every derived identity with its labels, and the number of this node's endpoints that hold it.
     public var all: [UInt32: (labels: [String], holders: Int)] {
         remote.mapValues { ($0, 0) }.merging(own) { _, own in own }
     }

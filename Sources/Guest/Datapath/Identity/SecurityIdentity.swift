@@ -2,13 +2,13 @@ import Hashing
 import DatapathModel
 import KubeObjects
 
-/// Identities that are derived from a pod's security-relevant labels: the same labels give the same number on every
+/// Identities that are derived from a pod's security-relevant labels. The same labels give the same number on every
 /// node, without a coordinator.
 ///
-/// 24 bits, because an identity travels as the VXLAN network identifier (RFC 7348 section 5); below 256 are the reserved
-/// ones, above `Identity.labelRange` those of address ranges.
+/// An identity has 24 bits, because it travels as the VXLAN network identifier (RFC 7348, section 5). Numbers below 256
+/// are reserved, and those above `Identity.labelRange` are for address ranges.
 public enum SecurityIdentity {
-    /// Labels that change from replica to replica and therefore never take part, as in Cilium's default label filter.
+    /// Labels that differ between replicas and are therefore never used, as in Cilium's default label filter.
     static let ignored: Set<String> = [
         "pod-template-hash", "controller-revision-hash", "pod-template-generation",
         "statefulset.kubernetes.io/pod-name",
@@ -17,8 +17,8 @@ public enum SecurityIdentity {
         "controller-uid", "job-name", "batch.kubernetes.io/job-name",
     ]
 
-    /// The labels an identity stands for, in canonical order: `k8s:app=web`, `k8s:io.kubernetes.pod.namespace=default`,
-    /// `k8s:io.cilium.k8s.namespace.labels.team=a`.
+    /// Returns the labels that an identity stands for, in canonical order: `k8s:app=web`,
+    /// `k8s:io.kubernetes.pod.namespace=default`, `k8s:io.cilium.k8s.namespace.labels.team=a`.
     public static func securityLabels(
         namespace: String, labels: [String: String], namespaceLabels: [String: String] = [:]
     ) -> [String] {
@@ -29,10 +29,8 @@ public enum SecurityIdentity {
         return all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
-    /// The identity's number, which lies in `Identity.labelRange`.
-    ///
-    /// It is the FNV-1a hash of the labels, each ended by a zero byte. MurmurHash3's finalizer mixes the hash before the
-    /// remainder is taken, so that every bit counts.
+    /// Returns a number in `Identity.labelRange`: FNV-1a of 64 bits over the labels, each followed by a zero byte. The
+    /// finalizer of MurmurHash3 mixes it, so that every bit counts in the reduction.
     public static func derive(from securityLabels: [String]) -> UInt32 {
         var labels = FNV1a64()
         for label in securityLabels {
@@ -46,7 +44,7 @@ public enum SecurityIdentity {
         return UInt32(hash % UInt64(Identity.labelRange.count)) + Identity.labelRange.lowerBound
     }
 
-    /// The identities that are not derived, with their labels as policies select them.
+    /// The identities that are not derived, with the labels by which policies select them.
     public static let reserved: [Identity: [String]] = [
         .host: ["reserved:host"], .world: ["reserved:world"], .unmanaged: ["reserved:unmanaged"],
         .health: ["reserved:health"], .initializing: ["reserved:init"], .remoteNode: ["reserved:remote-node"],

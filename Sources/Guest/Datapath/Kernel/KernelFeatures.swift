@@ -2,14 +2,14 @@ import BPF
 import DatapathOptions
 import LinuxKernel
 
-/// What this kernel offers of what the datapath may need.
+/// The features that this kernel has, of those that the datapath may need.
 package struct KernelFeatures: Sendable, Equatable {
-    /// Tried, and not masked.
+    /// The features that were found by trying and are not masked.
     package let available: Set<KernelFeature>
-    /// There, but the lab wants it taken for missing.
+    /// The features that the kernel has, but that the lab wants treated as missing.
     let masked: Set<KernelFeature>
 
-    /// Tries everything on the running kernel.
+    /// Probes every feature of the running kernel.
     package static func probe(masking names: Set<KernelFeature>) throws(SystemError) -> KernelFeatures {
         var found: Set<KernelFeature> = []
         for feature in KernelFeature.allCases where try isSupported(feature) { found.insert(feature) }

@@ -1,10 +1,10 @@
 import DatapathOptions
 
-/// What the options come to on a kernel: they stay as they are, or something is given up and said so; pure.
+/// What becomes of the options on a given kernel. Each one stays as it is, or is given up with a message. It is pure.
 struct KernelSupport: Sendable, Equatable {
-    /// What the agent acts on.
+    /// The options on which the agent acts.
     let options: DatapathOptions
-    /// What was given up, a sentence each; empty when nothing was.
+    /// What was given up, one sentence each.
     let fallbacks: [String]
 
     private static let always: [KernelFeature] = [.ringbuf, .lpmTrie, .lruHash]
@@ -13,8 +13,8 @@ struct KernelSupport: Sendable, Equatable {
     ]
     private static let nodePort: [KernelFeature] = [.fibLookup]
 
-    /// - Throws: `DatapathError.kernelFeatureMissing` that names the feature and the option that needs it; with
-    ///   `kubeProxyReplacement: probe` what is missing for services is given up instead.
+    /// - Throws: `DatapathError.kernelFeatureMissing`, which names the feature and the option that needs it. With
+    ///   `kubeProxyReplacement: probe`, missing features for services are given up instead.
     init(_ options: DatapathOptions, on features: KernelFeatures) throws(DatapathError) {
         func missing(_ wanted: [KernelFeature]) -> KernelFeature? {
             wanted.first { !features.available.contains($0) }

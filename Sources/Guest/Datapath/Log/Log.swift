@@ -4,9 +4,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Progress and problems on standard error, one line each: `time=… level=info msg="…" key=value`.
+/// Writes progress and problems to standard error, one line each: `time=… level=info msg="…" key=value`.
 ///
-/// The time is seconds since the node booted, as in the kernel's own log, so that both can be laid side by side.
+/// The time is seconds since the node booted, as in the kernel's own log, so that both can be compared.
 public enum Log {
     public static func info(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) {
         write("info", message, fields)
@@ -23,7 +23,8 @@ public enum Log {
     private static func write(_ level: String, _ message: String, _ fields: KeyValuePairs<String, String>) {
         var line = line(
             nanoseconds: UInt64(MonotonicTime.now.nanoseconds), level: level, message: message, fields: fields)
-        // One call for one line: several threads write, and a pipe keeps up to 4096 octets together (pipe(7)).
+        // Each line is written in one call, because several threads write, and a pipe keeps up to 4096 bytes together
+        // (pipe(7)).
         line.withUTF8 { _ = Glibc.write(2, $0.baseAddress, $0.count) }
     }
 

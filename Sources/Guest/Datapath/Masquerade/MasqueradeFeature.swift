@@ -4,13 +4,13 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// Pods that leave the cluster get the node's address, by BPF programs or by a table of nf_tables.
+/// Gives packets of pods that leave the cluster the node's address, by BPF programs or by an nf_tables table.
 final class MasqueradeFeature: DatapathFeature {
     let name = "masquerade"
-    /// How full the map of masqueraded flows is, as of the last collection; nil before the first.
+    /// The fill level of the map of masqueraded flows at the last collection; nil before the first.
     var gauge: MapGauge?
 
-    /// Makes maps and nf_tables say what the options ask for. Flows that are translated as before go on.
+    /// Brings maps and nf_tables in line with the options. Flows whose translation does not change continue.
     func configure(_ core: inout AgentCore) throws {
         let settings = core.settings
         let plan = settings.masquerade
@@ -19,7 +19,7 @@ final class MasqueradeFeature: DatapathFeature {
         if plan.way != .bpf { try core.programs.nat.forget() }
         try core.programs.reconcile(core.devices.nodeDevices)
         let others = core.cluster.nodes.compactMap { IPv4Address($0.address) }.filter { $0 != settings.nodeAddress }
-        // Pods with addresses of the VPC have no range of their own; the node's own address stays as it is.
+        // Pods with addresses of the VPC have no range of their own. The node's own address is not masqueraded.
         let pods =
             core.pool.interfacePool == nil ? settings.podCIDR : settings.clusterPodCIDRs.first ?? settings.podCIDR
         let table = plan.table(
@@ -31,12 +31,13 @@ final class MasqueradeFeature: DatapathFeature {
         }
     }
 
-    /// The table names the other nodes, towards which pods keep their addresses.
+    /// The table mentions the other nodes, towards which pods keep their addresses.
     func nodesChanged(_ core: inout AgentCore) throws {
         if core.settings.masquerade.way == .netfilter { try configure(&core) }
     }
 
-    /// Node devices that came, went or changed their address, and a table that is missing. Programs are looked at elsewhere.
+    /// Reports node devices that came, went or changed their address, and a missing table. Programs are checked
+    /// elsewhere.
     func problems(_ core: borrowing AgentCore) throws -> [String] {
         var problems: [String] = []
         let present = try NodeDevice.select(core.settings, core.netlink)
@@ -57,7 +58,7 @@ final class MasqueradeFeature: DatapathFeature {
 }
 
 extension AgentCore {
-    /// Addresses of the node and of its pods. A masqueraded flow from any other address has lost its sender.
+    /// The addresses of the node and its pods. A masqueraded flow from any other address has lost its sender.
     var insideAddresses: Set<IPv4Address> {
         Set(
             [settings.nodeAddress, router] + devices.nodeDevices.compactMap(\.address)
@@ -66,7 +67,7 @@ extension AgentCore {
 }
 
 extension Agent {
-    /// Removes masqueraded flows that have ended. The map is walked without the agent's lock.
+    /// Removes masqueraded flows that have ended. It walks the map without the agent's lock.
     func collectFlows() {
         do {
             let inside = try withCore { core in core.insideAddresses }

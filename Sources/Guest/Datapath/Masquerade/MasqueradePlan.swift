@@ -3,28 +3,29 @@ import DatapathOptions
 import NetAddress
 import Netlink
 
-/// What the options say of masquerade: by whom, and for which destinations pods keep their address; pure.
+/// The masquerade that the options ask for: by what means, and for which destinations pods keep their address. It is
+/// pure.
 struct MasqueradePlan: Sendable, Hashable {
     enum Way: Sendable, Hashable {
         /// `enableIPv4Masquerade: false`: pods keep their address.
         case off
         /// `bpf.masquerade: true`
         case bpf
-        /// `bpf.masquerade: false`: the kernel's own, by a table of nf_tables.
+        /// With `bpf.masquerade: false`, the kernel's own masquerade is used, through an nf_tables table.
         case netfilter
     }
 
     let way: Way
-    /// Ranges towards which pods keep their address, with the reason.
+    /// The ranges towards which pods keep their address, each with the reason.
     let exclusions: [IPv4CIDR: MasqueradeExclusion]
-    /// For `.netfilter`; a trailing `+` matches any suffix.
+    /// For `.netfilter`, the interfaces. A trailing `+` matches any suffix.
     let interfaces: [String]
-    /// Whether other nodes are masqueraded to: under a tunnel, for they are reached outside of it, where the network knows
-    /// no pods. As Cilium does.
+    /// Says whether packets to other nodes are masqueraded. Under a tunnel they are, since nodes are reached outside of
+    /// the tunnel, where the network does not know pods. Cilium does the same.
     let remoteNodesAreOutside: Bool
 
-    /// What `ipMasqAgent` excludes when its configuration names nothing: private, shared, benchmark, documentation and
-    /// reserved ranges, as ip-masq-agent does.
+    /// The ranges that `ipMasqAgent` excludes if its configuration names none: private, shared, benchmark,
+    /// documentation and reserved ranges, as in ip-masq-agent.
     static let defaultNonMasquerade = [
         "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24",
         "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
@@ -67,13 +68,13 @@ struct MasqueradePlan: Sendable, Hashable {
 
     static let tableName = "labrun_masquerade"
 
-    /// The table for `.netfilter`, nil for the other ways.
+    /// Returns the table for `.netfilter`, or nil for the other means.
     ///
     /// - Parameters:
-    ///   - pods: this node's.
-    ///   - clusters: ranges of all nodes' pods.
-    ///   - node: this node's address.
-    ///   - others: addresses of the cluster's other nodes.
+    ///   - pods: This node's pod range.
+    ///   - clusters: The ranges of all nodes' pods.
+    ///   - node: This node's address.
+    ///   - others: The addresses of the cluster's other nodes.
     func table(pods: IPv4CIDR, clusters: [IPv4CIDR], node: IPv4Address, others: [IPv4Address]) -> MasqueradeTable? {
         guard way == .netfilter else { return nil }
         let nodes = [node] + (remoteNodesAreOutside ? [] : others)

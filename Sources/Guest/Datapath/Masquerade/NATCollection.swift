@@ -1,9 +1,9 @@
 import DatapathModel
 import NetAddress
 
-/// Which entries of the translation map are over; pure.
+/// Decides which entries of the translation map are over. It is pure.
 enum NATCollection {
-    /// Nanoseconds that a flow may be silent; the times are Cilium's.
+    /// The nanoseconds for which a flow may be silent. The values are Cilium's.
     enum Timeout {
         static let other: UInt64 = 60_000_000_000
         static let tcpOpening: UInt64 = 60_000_000_000
@@ -13,17 +13,18 @@ enum NATCollection {
 
     private static let tcp: UInt8 = 6
 
-    /// Both entries of a flow end together: when neither was used in time, or when the pod is no more.
+    /// Returns the entries to remove. Both entries of a flow end together: when neither was used in time, or when the
+    /// pod is gone.
     ///
     /// - Parameters:
-    ///   - now: CLOCK_MONOTONIC, nanoseconds.
-    ///   - isInside: whether an address is that of a pod or of the node.
+    ///   - now: CLOCK_MONOTONIC in nanoseconds.
+    ///   - isInside: Says whether an address is a pod's or the node's.
     static func expired(
         _ entries: [NATKey: NATEntry], now: UInt64, isInside: (IPv4Address) -> Bool
     ) -> [NATKey] {
         entries.compactMap { key, entry in
             guard let near = key.direction == .egress ? key.source : entry.address else { return key }
-            // Of a caller from outside, the node's is the address that he was given.
+            // For an outside caller, the node's address is the translated one.
             let own =
                 !entry.flags.contains(.service) ? near : key.direction == .egress ? entry.address : key.destination
             guard let own, isInside(own) else { return key }

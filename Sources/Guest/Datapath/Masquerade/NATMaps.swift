@@ -39,7 +39,7 @@ struct NATMaps: ~Copyable {
         }
     }
 
-    /// Interfaces that this agent, or one before it, was told to use.
+    /// The interfaces that this agent, or an earlier one, was told to use.
     func deviceIndices() throws(SystemError) -> [UInt32] { try devices.keys() }
 
     func insert(_ device: NodeDevice) throws(SystemError) {
@@ -52,8 +52,9 @@ struct NATMaps: ~Copyable {
 
     /// Removes the entries of flows that are over.
     ///
-    /// - Parameter inside: addresses of the node and of its pods.
-    /// - Returns: how full the map is then.
+    /// - Parameter inside: The addresses of the node and its pods.
+    ///
+    /// - Returns: The fill level of the map afterwards.
     func collect(inside: Set<IPv4Address>) throws(SystemError) -> MapGauge {
         let entries = try flowEntries()
         let expired = NATCollection.expired(entries, now: Self.now()) { inside.contains($0) }
@@ -61,14 +62,14 @@ struct NATMaps: ~Copyable {
         return MapGauge(name: MapName.nat, entries: entries.count - expired.count, capacity: try flows.capacity())
     }
 
-    /// Forgets the flows of pods: what the kernel masquerades itself may take their ports.
+    /// Removes the flows of pods, since the kernel's own masquerade may take their ports.
     func forget() throws(SystemError) {
         for (key, entry) in try flows.entries() where !entry.flags.contains(.service) {
             try flows.removeValue(for: key)
         }
     }
 
-    /// All entries as an engineer reads them, those that leave first.
+    /// Returns all entries in readable form, with those that leave first.
     func listing() throws(SystemError) -> NATListing {
         let now = Self.now()
         let mappings = try flowEntries().compactMap { key, entry in NATMapping(key, entry, now: now) }
@@ -81,7 +82,7 @@ struct NATMaps: ~Copyable {
         Dictionary(try flows.entries().map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
     }
 
-    /// CLOCK_MONOTONIC in nanoseconds, as the programs note it.
+    /// CLOCK_MONOTONIC in nanoseconds, which is the clock of the entries.
     private static func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

@@ -2,19 +2,20 @@ import LinuxKernel
 import NetAddress
 import Netlink
 
-/// An interface of the node that carries traffic from and to the outside (`devices`).
+/// An interface of the node that carries traffic to and from the outside (`devices`).
 struct NodeDevice: Sendable, Hashable {
     let name: String
     let index: Int32
-    /// What pods that leave by it are masqueraded as; nil while it has none.
+    /// The address that pods take when they leave by it; nil while it has none.
     let address: IPv4Address?
 
-    /// The interfaces that `devices` names, in its order; a trailing `+` matches any suffix. An empty list is the
-    /// interface of the node's address alone.
+    /// Returns the interfaces that `devices` names, in its order. A trailing `+` matches any suffix. An empty list
+    /// means only the interface of the node's address.
     ///
     /// - Parameters:
-    ///   - primary: the interface of `nodeAddress`.
-    ///   - addresses: of an interface, those of universe scope, the first one first.
+    ///   - primary: The interface of `nodeAddress`.
+    ///   - addresses: Returns an interface's addresses of universe scope, the primary one first.
+    ///
     /// - Throws: `DatapathError.invalidConfiguration` for a name without `+` that the node lacks.
     static func select(
         _ patterns: [String], primary: String, nodeAddress: IPv4Address, among links: [(name: String, index: Int32)],
@@ -42,7 +43,7 @@ struct NodeDevice: Sendable, Hashable {
         return selected
     }
 
-    /// Interfaces of the agent's and of its pods are never taken for the outside.
+    /// Says whether the interface is the agent's or a pod's. Those never lead to the outside.
     private static func isOwn(_ name: String) -> Bool {
         name == "lo" || name.hasPrefix("labrun_") || EndpointNaming.isHostInterface(name)
     }

@@ -3,7 +3,7 @@ import CBPFObjects
 
 /// The BPF objects that the executable carries.
 public enum EmbeddedObject: String, Sendable, CaseIterable {
-    /// Host side of pods' interfaces: `from_container` (ingress), `to_container` (egress).
+    /// The host side of pods' interfaces: `from_container` (ingress), `to_container` (egress).
     case lxc
     /// The VXLAN device: `from_overlay` (ingress), `to_overlay` (egress).
     case overlay
@@ -12,7 +12,7 @@ public enum EmbeddedObject: String, Sendable, CaseIterable {
     /// Sockets of a control group: `sock_connect4`, `sock_sendmsg4`, `sock_recvmsg4`, `sock_getpeername4`.
     case sock
 
-    /// Parses the object; the caller sets the pin directory and loads it.
+    /// Parses the object. The caller sets the pin directory and loads it.
     public func open() throws(LoadFailure) -> Object {
         try Object(name: rawValue, image: Array(embedded: image))
     }

@@ -7,15 +7,15 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The programs of an embedded object, as an earlier agent of the same build had them loaded, or loaded now: verification takes
-/// longer than all else that a start does.
+/// The programs of an embedded object, either as an earlier agent of the same build loaded them or loaded now.
+/// Verification takes longer than everything else in a start.
 package enum KeptObject: ~Copyable {
     case pinned(ProgramPins)
     case loaded(Object)
 
     /// - Parameters:
-    ///   - programs: all that will be asked for.
-    ///   - pins: the directory of the pinned maps, on a bpffs.
+    ///   - programs: All programs that will be asked for.
+    ///   - pins: The directory of the pinned maps, on a BPF file system.
     package static func take(_ embedded: EmbeddedObject, programs: [String], pins: String) throws -> KeptObject {
         let folder = pins + "/programs"
         let name = "\(embedded.rawValue)-\(embedded.digest)"
@@ -48,7 +48,7 @@ package enum KeptObject: ~Copyable {
 }
 
 extension EmbeddedObject {
-    /// A hexadecimal hash of the object's bytes, which tells one build from another.
+    /// A hexadecimal FNV-1a over the bytes, eight at a time. It tells builds apart, but no forgery.
     package var digest: String {
         let image = image
         let bytes = UnsafeRawBufferPointer(start: image.bytes, count: image.length)

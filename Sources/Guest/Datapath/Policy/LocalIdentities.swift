@@ -1,8 +1,8 @@
 import DatapathModel
 import NetAddress
 
-/// The identities of address ranges that this node's policies name, and of addresses whose names they name. A range keeps its
-/// number as long as it is named.
+/// The identities of address ranges that this node's policies mention, and of the addresses of names that they mention.
+/// A range keeps its number as long as it is mentioned.
 struct LocalIdentities: Sendable, Equatable {
     private(set) var numbers: [IPv4CIDR: UInt32] = [:]
 
@@ -13,8 +13,8 @@ struct LocalIdentities: Sendable, Equatable {
         numbers = ipcache.filter { Identity(rawValue: $0.value.identity).isLocalRange }.mapValues(\.identity)
     }
 
-    /// The identities for other ranges. A number that is given up here is not given to a new range in the same step: the
-    /// maps still hold entries of it.
+    /// Returns the identities for other ranges. A number that becomes free is not given to a new range in the same
+    /// step, because the maps still hold entries of it.
     ///
     /// - Throws: `DatapathError.localIdentitiesExhausted`
     func changed(to ranges: Set<IPv4CIDR>) throws(DatapathError) -> LocalIdentities {
@@ -31,7 +31,8 @@ struct LocalIdentities: Sendable, Equatable {
         return result
     }
 
-    /// What policies may select a range by: it is of the world, and lies in every wider range. Names are for readers.
+    /// Returns the labels by which policies may select a range: it belongs to the world and lies in every wider range.
+    /// `names` are for readers only.
     static func labels(of range: IPv4CIDR, names: Set<String> = []) -> [String] {
         ["cidr:\(range)"] + names.sorted().map { "fqdn:\($0)" } + ["reserved:world"]
     }

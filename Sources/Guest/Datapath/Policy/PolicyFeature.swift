@@ -9,24 +9,25 @@ import Policy
     import Glibc
 #endif
 
-/// What the agent knows of policies, and what of that is in the kernel.
+/// What the agent knows of policies, and which part of it is in the kernel.
 struct PolicyState: Sendable {
     let ruleNames = RuleNames()
-    /// Of all policies that can be enforced.
+    /// The rules of all policies that can be enforced.
     var units: [PolicyUnit] = []
-    /// What was last compiled, by endpoint id; nothing yet after a start.
+    /// The policies that were compiled last, by endpoint id. After a start there are none yet.
     var endpoints: [UInt16: EndpointPolicy] = [:]
     var ranges = LocalIdentities()
-    /// The addresses of names that policies name, with those names.
+    /// The addresses of names that policies mention, with those names.
     var names: [IPv4Address: Set<String>] = [:]
-    /// In the kernel's maps.
+    /// The entries in the kernel's map.
     var entries: [PolicyMapKey: PolicyMapValue] = [:]
     var classes = PortClasses()
-    /// As the ipcache has them; nil: not known yet.
+    /// The API server's addresses as the ipcache has them; nil: not known yet.
     var apiServers: [IPv4Address]?
     var lastRevision: UInt32 = 0
 
-    /// A number higher than any before on this node, also of agents that ran before: milliseconds since boot, or one more.
+    /// Returns a number higher than any before on this node, including those of earlier agents: the milliseconds since
+    /// boot, or the last number plus one.
     mutating func nextRevision() -> UInt32 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
@@ -36,13 +37,13 @@ struct PolicyState: Sendable {
     }
 }
 
-/// Policies that cannot be enforced, each with the reason.
+/// The policies that cannot be enforced, each with the reason.
 struct PolicyRefusals: Error, CustomStringConvertible {
     let refusals: [PolicyRefusal]
     var description: String { refusals.map(\.description).joined(separator: "; ") }
 }
 
-/// Network policies of Kubernetes and Cilium, compiled into the policy map.
+/// Enforces the network policies of Kubernetes and Cilium by compiling them into the policy map.
 final class PolicyFeature: DatapathFeature {
     let name = "policies"
     let kinds: Set<ObjectKind> = [.networkPolicies, .ciliumNetworkPolicies, .namespaces, .pods, .endpointSlices]
@@ -55,9 +56,9 @@ final class PolicyFeature: DatapathFeature {
         state.ranges = LocalIdentities(ipcache: try core.programs.maps.ipcache())
     }
 
-    /// Policies, pods, namespaces or the API server's addresses changed.
+    /// Follows changes of policies, pods, namespaces or the API server's addresses.
     ///
-    /// - Throws: `PolicyRefusals` when a policy cannot be enforced; all others are.
+    /// - Throws: `PolicyRefusals` if a policy cannot be enforced. All other policies are enforced nevertheless.
     func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws {
         var refusals: [PolicyRefusal] = []
         if delta.touches([.networkPolicies, .ciliumNetworkPolicies]) { state.units = units(core, &refusals) }
@@ -67,7 +68,7 @@ final class PolicyFeature: DatapathFeature {
             if servers != state.apiServers { try core.reconcileIPCache() }
             state.apiServers = servers
         }
-        // Slices say where the API server is, and nothing else that policies depend on.
+        // Slices tell where the API server is. Policies depend on nothing else in them.
         if delta.touches(kinds.subtracting([.endpointSlices])) { try enforce(&core) }
         if !refusals.isEmpty { throw PolicyRefusals(refusals: refusals) }
     }
@@ -83,9 +84,8 @@ final class PolicyFeature: DatapathFeature {
                 if own.contains(where: \.readsRequests), !core.settings.kernelFeatures.available.contains(.skAssign) {
                     throw PolicyRefusal(
                         policy: own[0].policy, field: "toPorts.rules",
-                        reason:
-                            "kernel feature missing: \(KernelFeature.skAssign.rawValue), without which nothing reaches the proxy"
-                    )
+                        reason: "kernel feature missing: \(KernelFeature.skAssign.rawValue), "
+                            + "without which nothing reaches the proxy")
                 }
                 if own.contains(where: \.readsRequests), !core.settings.options.l7Proxy {
                     throw PolicyRefusal(
@@ -102,13 +102,14 @@ final class PolicyFeature: DatapathFeature {
         return units
     }
 
-    /// Makes the maps say what the policies mean for the endpoints of the node.
+    /// Brings the maps in line with the policies for the endpoints of the node.
     ///
-    /// Entries come before whatever leads to them (classes of ports, identities of ranges, the interface's flags), and go after
-    /// it, so that at any moment the old or the new policy decides, and never none.
+    /// Entries are written before anything that leads to them (classes of ports, identities of ranges, the interface's
+    /// flags), and removed after it. At any moment either the old or the new policy decides.
     ///
-    /// - Parameter newcomer: an endpoint that is not connected yet, and whose interface has no entry.
-    /// - Returns: what decides about the newcomer.
+    /// - Parameter newcomer: An endpoint that is not connected yet, and whose interface has no entry.
+    ///
+    /// - Returns: The enforcement for the newcomer.
     @discardableResult
     func enforce(_ core: inout AgentCore, newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
         let present =
@@ -118,7 +119,7 @@ final class PolicyFeature: DatapathFeature {
         let ranges = try state.ranges.changed(to: PolicyCompiler.ranges(in: state.units).union(named))
         try core.features.proxy.start(for: state.units, &core)
         let plan = try plan(core, present, ranges)
-        // Before the first packet comes to the proxy: what it will be asked about.
+        // The proxy must have the answers before the first packet comes to it.
         core.features.proxy.requests.replace(plan.requests)
         try core.programs.maps.policy.set(plan.entries.filter { state.entries[$0.key] != $0.value })
         state.entries.merge(plan.entries) { _, new in new }
@@ -183,7 +184,8 @@ final class PolicyFeature: DatapathFeature {
         return plan
     }
 
-    /// The revision is raised when a connection that was allowed might no longer be.
+    /// Returns the enforcement for an endpoint. The revision is raised if a connection that was allowed might no longer
+    /// be.
     private func enforcement(of endpoint: EndpointRecord, _ plan: PolicyPlan) -> PolicyEnforcement {
         let directions = plan.directions(of: endpoint.id)
         let before = state.endpoints[endpoint.id]
@@ -193,7 +195,7 @@ final class PolicyFeature: DatapathFeature {
             guard let before else { return true }
             return before[direction].map { !new.permits(everythingOf: $0) } ?? true
         }
-        // Another endpoint may have had the address: its connections are none of this one's.
+        // Another endpoint may have had the address before. Its connections do not belong to this one.
         let isNew = endpoint.enforcement.revision == 0
         return PolicyEnforcement(
             directions: directions,
@@ -202,7 +204,7 @@ final class PolicyFeature: DatapathFeature {
 
     // MARK: Who is who
 
-    /// Every identity that a rule can select.
+    /// Returns every identity that a rule can select.
     private func peerIdentities(
         _ core: borrowing AgentCore, _ present: [EndpointRecord], _ ranges: LocalIdentities
     ) -> [PeerIdentity] {
@@ -221,20 +223,20 @@ final class PolicyFeature: DatapathFeature {
         return (known + named).sorted { $0.number < $1.number }
     }
 
-    /// The names that policies let endpoints go to and that DNS answered with this address.
+    /// Returns the names that policies mention and that DNS answered with this address.
     func names(of range: IPv4CIDR) -> Set<String> {
         range.prefixLength == 32 ? state.names[range.address] ?? [] : []
     }
 }
 
 extension AgentCore {
-    /// Has the policies decide about the endpoints of the node; see `PolicyFeature.enforce`.
+    /// Applies the policies to the endpoints of the node; see `PolicyFeature.enforce`.
     @discardableResult
     mutating func enforcePolicies(newcomer: EndpointRecord? = nil) throws -> PolicyEnforcement {
         try features.policy.enforce(&self, newcomer: newcomer)
     }
 
-    /// The names that pods anywhere in the cluster give to their ports.
+    /// The names that pods anywhere in the cluster give to their ports, by identity.
     fileprivate func portsByIdentity() -> [UInt32: [NamedPort]] {
         var ports: [UInt32: Set<NamedPort>] = [:]
         for pod in objects.pods.values {
@@ -258,7 +260,7 @@ extension AgentCore {
         }
     }
 
-    /// Addresses of the API server: endpoints of the service `kubernetes`.
+    /// Returns the addresses of the API server, which are the endpoints of the service `kubernetes`.
     func apiServers() -> [IPv4Address] {
         let services = features.services
         if let restoration = services.restoration { return restoration.mark.apiServers }
@@ -269,7 +271,7 @@ extension AgentCore {
 }
 
 extension TransportProtocol {
-    /// Nil for `ANY`, which is no pod's.
+    /// Nil for `ANY`, which no port of a pod has.
     fileprivate var portProtocol: PortProtocol? {
         switch self {
         case .tcp: .tcp

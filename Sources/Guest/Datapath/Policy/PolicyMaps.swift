@@ -3,7 +3,7 @@ import DatapathModel
 import LinuxKernel
 import Policy
 
-/// The pinned maps of policy.
+/// The pinned maps of network policy.
 struct PolicyMaps: ~Copyable {
     private let entryMap: Map<PolicyMapKey, PolicyMapValue>
     private let portMap: Map<UInt32, PortChunk>

@@ -2,18 +2,19 @@ import DatapathModel
 import NetAddress
 import Policy
 
-/// What the policy maps must hold for the endpoints of a node; pure.
+/// The intended content of the policy maps for the endpoints of a node. It is pure.
 package struct PolicyPlan: Sendable {
     /// What policies say of each endpoint, by its id.
     let endpoints: [UInt16: EndpointPolicy]
     let classes: PortClasses
     let entries: [PolicyMapKey: PolicyMapValue]
-    /// What the proxy is asked about, by the endpoint's address.
+    /// What the proxy needs to know, by the endpoint's address.
     var requests: [IPv4Address: RequestPolicies.Endpoint] = [:]
 
     /// - Parameters:
-    ///   - classes: what the map of ports holds now.
-    ///   - proxyPort: where the proxy listens that reads a direction's requests of a protocol.
+    ///   - classes: The present content of the map of ports.
+    ///   - proxyPort: The port of the proxy that reads a direction's requests of a protocol.
+    ///
     /// - Throws: `DatapathError.policyTooLarge`
     init(
         endpoints: [UInt16: EndpointPolicy], classes: PortClasses, ruleNames: RuleNames,
@@ -58,7 +59,7 @@ package struct PolicyPlan: Sendable {
             })
     }
 
-    /// The same whatever the order in which they come.
+    /// Returns the stronger decision. The result does not depend on their order.
     private static func stronger(_ one: PolicyDecision, _ other: PolicyDecision) -> PolicyDecision {
         if one.verdict != other.verdict { return one.verdict > other.verdict ? one : other }
         if one.reader != other.reader { return one.reader.rawValue < other.reader.rawValue ? one : other }
@@ -74,7 +75,7 @@ package struct PolicyPlan: Sendable {
         return directions
     }
 
-    /// The chunks of the map of ports that are not all zero.
+    /// Returns the chunks of the map of ports that are not all zero.
     package static func chunks(_ classes: PortClasses) -> [UInt32: [UInt16]] {
         var chunks: [UInt32: [UInt16]] = [:]
         for (number, ranges) in classes.ports {
@@ -93,7 +94,7 @@ package struct PolicyPlan: Sendable {
         return chunks
     }
 
-    /// The classes that the chunks of the map say.
+    /// Returns the classes that the chunks of the map stand for.
     static func classes(_ chunks: [UInt32: [UInt16]]) -> PortClasses {
         var ports: [UInt16: [PortRange]] = [:]
         for transport in PortProtocol.allCases {

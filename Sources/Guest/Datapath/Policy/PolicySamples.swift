@@ -3,7 +3,7 @@ import DatapathModel
 import Policy
 
 extension PolicyFeature {
-    /// The policy map as it is in the kernel.
+    /// Reads the policy map from the kernel.
     func samples(_ core: borrowing AgentCore) throws -> [PolicySample] {
         let classes = try core.programs.maps.policy.classes()
         let labels = Dictionary(core.knownIdentities().map { ($0.id, $0.labels) }) { first, _ in first }

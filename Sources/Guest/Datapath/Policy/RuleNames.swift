@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The numbers by which map entries and events name rules. A number is given once and never to another rule, so that an event
-/// that is read late names the rule that decided. Shared with whoever renders events.
+/// The numbers by which map entries and events refer to rules. A number is never given to another rule, so an event
+/// that is read late still names the rule that decided. The code that renders events shares this.
 final class RuleNames: Sendable {
     private struct Content {
         var numbers: [String: UInt32] = [:]
@@ -20,6 +20,6 @@ final class RuleNames: Sendable {
         }
     }
 
-    /// Nil for 0 and for a number of an agent that ran before.
+    /// Returns nil for 0, and for a number that an earlier agent gave.
     func name(of number: UInt32) -> String? { content.withLock { $0.names[number] } }
 }

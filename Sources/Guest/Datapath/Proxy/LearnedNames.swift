@@ -5,12 +5,12 @@ import Policy
 import RequestProxy
 import Synchronization
 
-/// The node's cache of names, shared by the DNS proxy, the policies and whoever renders events.
+/// The node's cache of names. The DNS proxy, the policies and the code that renders events share it.
 final class LearnedNames: Sendable {
     private let cache: Mutex<NameCache>
-    /// Seconds that an address is kept at least, whatever was answered.
+    /// The seconds for which an address is kept at least, whatever the answer said.
     private let shortestTime: UInt32
-    /// Has the agent take an answer over that says something new; nil until the agent runs.
+    /// Makes the agent take over an answer with something new; nil until the agent runs.
     private let takeOver = Mutex<(@Sendable (NameAnswer) throws -> Void)?>(nil)
 
     init(_ entries: [NameCache.Entry] = [], shortestTime: Int = 0) {
@@ -20,7 +20,7 @@ final class LearnedNames: Sendable {
 
     func setTakeOver(_ body: @escaping @Sendable (NameAnswer) throws -> Void) { takeOver.withLock { $0 = body } }
 
-    /// What the proxy learned. Answers when policies hold for the addresses.
+    /// Takes over an answer of the proxy. It returns once the policies apply to the addresses.
     func learn(_ answer: NameAnswer, endpoint: UInt16) throws {
         let entries = entries(answer, endpoint)
         if cache.withLock({ $0.refresh(answer.name, entries) }) { return }
@@ -59,7 +59,8 @@ final class LearnedNames: Sendable {
 }
 
 extension ProxyFeature {
-    /// An answer with an address that no policy knows yet: written down, then into policies and maps.
+    /// Takes over an answer with an address that no policy knows yet: it is written to disk, then put into policies and
+    /// maps.
     func learn(_ answer: NameAnswer, _ core: inout AgentCore) throws {
         let endpoint = core.endpoints.values.first { IPv4Address($0.address) == answer.connection.client }
         names.insert(answer, endpoint: endpoint?.id ?? 0)
@@ -69,7 +70,7 @@ extension ProxyFeature {
         names.hold(answer.name)
     }
 
-    /// For `datapathd fqdn cache list`.
+    /// The samples for `datapathd fqdn cache list`.
     func samples(_ core: borrowing AgentCore) -> [NameSample] {
         let now = Conntrack.now()
         let numbers = core.features.policy.state.ranges.numbers

@@ -1,21 +1,22 @@
 import NetAddress
 import Policy
 
-/// What DNS answered the pods of the node: names and their addresses, each as long as its time and its use last; pure.
+/// What DNS answered the node's pods: names with their addresses. An address is kept until it has expired and is no
+/// longer used. It is pure.
 ///
-/// Bounded: of a name the `addressLimit` addresses that last longest, of all `limit`. What goes for want of room takes its
-/// connections' permission with it.
+/// It is bounded: for a name, it keeps the `addressLimit` addresses that last longest, and `limit` in all. When an
+/// address is removed for lack of room, its connections lose their permission.
 struct NameCache: Sendable {
-    /// Addresses of a name: Cilium's --tofqdns-endpoint-max-ip-per-hostname was 50 for long.
+    /// The addresses of a name. It is the former default of Cilium's --tofqdns-endpoint-max-ip-per-hostname.
     static let addressLimit = 50
     static let limit = 4096
 
     struct Entry: Codable, Sendable, Hashable {
-        /// Lower case, without the last dot.
+        /// In lower case, without a final dot.
         var name: String
-        /// Dotted.
+        /// The dotted address.
         var address: String
-        /// Seconds, as answered.
+        /// The seconds that the answer gave.
         var timeToLive: UInt32
         /// `CLOCK_MONOTONIC` in whole seconds.
         var expires: Int
@@ -25,7 +26,7 @@ struct NameCache: Sendable {
 
     private struct Item: Sendable {
         var entry: Entry
-        /// The policies of all endpoints know it.
+        /// True once the policies of all endpoints include it.
         var holds = false
     }
 
@@ -41,16 +42,16 @@ struct NameCache: Sendable {
         }
     }
 
-    /// Brings the times of an answer along whose every address is known and holds.
+    /// Extends the times of an answer if every address in it is known and holds.
     ///
-    /// - Returns: false when one is not, and nothing was done.
+    /// - Returns: False if one is not. Nothing was done then.
     mutating func refresh(_ name: String, _ entries: [IPv4Address: Entry]) -> Bool {
         guard let known = names[name], entries.keys.allSatisfy({ known[$0]?.holds == true }) else { return false }
         for (address, entry) in entries { names[name]?[address]?.entry = Self.later(known[address]?.entry, entry) }
         return true
     }
 
-    /// Takes an answer in. Its addresses do not hold until `hold` is called.
+    /// Adds an answer. Its addresses do not hold until `hold` is called.
     mutating func learn(_ name: String, _ entries: [IPv4Address: Entry]) {
         for (address, entry) in entries {
             if let known = names[name]?[address] {
@@ -63,14 +64,14 @@ struct NameCache: Sendable {
         while count > Self.limit { removeFirst(names.flatMap { name, own in own.map { (name, $0, $1) } }) }
     }
 
-    /// The policies of all endpoints were made with what is known of a name.
+    /// Notes that the policies of all endpoints now include what is known of a name.
     mutating func hold(_ name: String) {
         for address in (names[name] ?? [:]).keys { names[name]?[address]?.holds = true }
     }
 
-    /// Forgets what has expired, but for addresses that connections still go to.
+    /// Removes what has expired, except for addresses that connections still use.
     ///
-    /// - Returns: whether there was any.
+    /// - Returns: True if anything was removed.
     mutating func expire(now: Int, inUse: Set<IPv4Address>) -> Bool {
         let before = count
         for (name, own) in names {
@@ -96,7 +97,7 @@ struct NameCache: Sendable {
         names.filter { $0.value[address] != nil }.map(\.key).sorted()
     }
 
-    /// In order of names and addresses.
+    /// The entries, ordered by name and address.
     var entries: [Entry] {
         names.values.flatMap { $0.sorted { $0.key < $1.key }.map(\.value.entry) }
             .enumerated().sorted { ($0.element.name, $0.offset) < ($1.element.name, $1.offset) }.map(\.element)
@@ -104,7 +105,7 @@ struct NameCache: Sendable {
 
     private static func later(_ known: Entry?, _ new: Entry) -> Entry {
         var entry = new
-        // An earlier answer may last longer: the pod may still use it.
+        // An earlier answer may last longer, and the pod may still use it.
         entry.expires = max(new.expires, known?.expires ?? 0)
         return entry
     }

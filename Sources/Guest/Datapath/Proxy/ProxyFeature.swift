@@ -9,9 +9,9 @@ import RequestProxy
     import Glibc
 #endif
 
-/// The routes by which packets reach the proxy's sockets, which have addresses of others.
+/// The routes by which packets reach the proxy's sockets, which have foreign addresses.
 enum ProxyRoutes {
-    /// The table's and the rule's number: Cilium's.
+    /// The number of the table and of the rule. Cilium uses the same.
     static let table: UInt32 = 2004
     static let priority: UInt32 = 9
 
@@ -27,20 +27,20 @@ enum ProxyRoutes {
     }
 }
 
-/// The node's proxies, each from the first policy on that needs it; until then they cost nothing.
+/// The node's proxies. Each starts with the first policy that needs it, and costs nothing until then.
 final class ProxyFeature: DatapathFeature {
     let name = "proxy"
-    /// Reads HTTP requests that come to pods, and those that pods send.
+    /// The proxy for HTTP requests that come to pods. The next one is for requests that pods send.
     private var ingress: RequestProxy?
     private var egress: RequestProxy?
-    /// Reads what pods ask DNS.
+    /// The proxy for pods' DNS queries.
     private var dns: NameProxy?
-    /// What DNS answered pods.
+    /// What DNS answered the pods.
     let names: LearnedNames
-    /// What the proxies ask about.
+    /// What the proxies ask to judge a request.
     let requests: RequestPolicies
 
-    /// Preferred ports, so that a restart finds its packets.
+    /// The preferred ports, so that packets find the proxy again after a restart.
     private static let ports: (ingress: UInt16, egress: UInt16, dns: UInt16) = (10_500, 10_501, 10_502)
 
     init(names: LearnedNames, requests: RequestPolicies) {
@@ -48,7 +48,7 @@ final class ProxyFeature: DatapathFeature {
         self.requests = requests
     }
 
-    /// Where the proxy listens; 0 when it does not.
+    /// Returns the port on which a proxy listens, or 0 if it does not run.
     func port(_ direction: PolicyDirection, _ reader: RequestReader) -> UInt16 {
         switch (direction, reader) {
         case (.ingress, _): ingress?.port ?? 0
@@ -57,7 +57,7 @@ final class ProxyFeature: DatapathFeature {
         }
     }
 
-    /// Forgets names whose time is over and that no connection uses.
+    /// Removes names that have expired and that no connection uses.
     func collect(_ inUse: FlowsInUse, _ core: inout AgentCore) throws {
         if names.isEmpty { return }
         let isChanged = names.expire(inUse: inUse.destinations)
@@ -110,8 +110,8 @@ final class ProxyFeature: DatapathFeature {
         return started
     }
 
-    /// - Parameter port: the listener's, for who reads the conntrack table; packets of these connections find their sockets
-    ///   without it.
+    /// - Parameter port: The listener's port, for readers of the conntrack table. Packets of these connections find
+    ///   their sockets without it.
     private func ownConnections(port: UInt16) -> OwnConnections {
         let requests = requests
         return OwnConnections { connection, number in

@@ -6,13 +6,13 @@ import Policy
 import RequestProxy
 import Synchronization
 
-/// What the proxies ask about: the policies of the node's endpoints, and who a connection's ends are.
+/// Answers the proxies' questions: the policies of the node's endpoints, and the identities of a connection's ends.
 final class RequestPolicies: Sendable {
-    /// An endpoint of the node. Connections that came through a proxy stay there when policies change.
+    /// An endpoint of the node. A connection that goes through a proxy stays there when policies change.
     struct Endpoint: Sendable {
         let id: UInt16
         let identity: Identity
-        /// What policies say of the requests that come to it, and of those that it sends; nil: nothing.
+        /// What policies say of the requests that come to the endpoint, and of those that it sends; nil: nothing.
         var policies: [PolicyDirection: RequestPolicy] = [:]
     }
 
@@ -31,9 +31,9 @@ final class RequestPolicies: Sendable {
 
     func endpoint(at address: IPv4Address) -> Endpoint? { endpoints.withLock { $0[address] } }
 
-    /// Whether an HTTP request may pass; one that may not is reported.
+    /// Says whether an HTTP request may pass, and reports it if not.
     ///
-    /// - Parameter direction: seen from the endpoint whose policy is asked.
+    /// - Parameter direction: The direction, seen from the endpoint whose policy is asked.
     func allows(
         _ request: RequestFacts, _ connection: ProxiedConnection, _ direction: PolicyDirection, _ rules: RuleNames,
         _ events: EventLog
@@ -43,7 +43,7 @@ final class RequestPolicies: Sendable {
         }
     }
 
-    /// Whether an endpoint may ask for a name; a question that may not pass is reported.
+    /// Says whether an endpoint may ask for a name, and reports the query if not.
     func allows(
         name: String, _ connection: ProxiedConnection, _ transport: PortProtocol, _ rules: RuleNames,
         _ events: EventLog
@@ -80,8 +80,8 @@ final class RequestPolicies: Sendable {
         return false
     }
 
-    /// As the datapath knew the client when it let the connection in; `unknown` when that is forgotten, for whom only rules
-    /// about everybody hold.
+    /// Returns the client's identity at the time when the datapath let the connection in. If that is no longer known,
+    /// it is `unknown`, to which only rules about everybody apply.
     private func identity(ofClient connection: ProxiedConnection) -> Identity {
         let key = ConnectionKey(
             from: connection.client, connection.clientPort, to: connection.server, connection.serverPort, protocol: 6,
@@ -89,16 +89,17 @@ final class RequestPolicies: Sendable {
         return (try? connections.value(for: key))?.sourceIdentity ?? .unknown
     }
 
-    /// As the programs see a destination.
+    /// Returns the identity that the programs give a destination.
     private func identity(of address: IPv4Address) -> Identity {
         (try? ipcache.value(for: IPCacheKey(IPv4CIDR(host: address))))?.identity ?? .world
     }
 
     // MARK: Connections of the proxies to servers
 
-    /// Enters a connection that a proxy is about to open under an endpoint's address: what comes back is then the proxy's.
+    /// Enters a connection that a proxy is about to open under an endpoint's address, so that its answers go to the
+    /// proxy.
     ///
-    /// - Parameter port: where the proxy listens.
+    /// - Parameter port: The port on which the proxy listens.
     func enter(_ connection: ProxiedConnection, _ number: UInt8, port: UInt16) throws(SystemError) {
         let key = Self.key(connection, number)
         if number == 6 {
@@ -109,7 +110,7 @@ final class RequestPolicies: Sendable {
         }
     }
 
-    /// The proxy has closed it. What still comes of a TCP connection is expected for a while.
+    /// Notes that the proxy has closed the connection. Late packets of a TCP connection are still expected for a while.
     func leave(_ connection: ProxiedConnection, _ number: UInt8, port: UInt16) {
         let key = Self.key(connection, number)
         do throws(SystemError) {

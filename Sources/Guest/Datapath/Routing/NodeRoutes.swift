@@ -7,19 +7,20 @@ import Netlink
     import Glibc
 #endif
 
-/// The agent's routes in the node's main table: to its own pods or all of them through `labrun_host`, and with
-/// `autoDirectNodeRoutes` to every other node's pods. All carry the agent's number, by which a restart in another mode finds
-/// and removes what the former left.
+/// The agent's routes in the node's main table: to its own pods, or to all pods, through `labrun_host`, and with
+/// `autoDirectNodeRoutes` to every other node's pods. All have the agent's number. By it, a restart in another mode
+/// finds and removes the routes of the former mode.
 enum NodeRoutes {
-    /// `rtm_protocol` of the agent's routes; below 192 nobody has taken it (`/etc/iproute2/rt_protos`).
+    /// The `rtm_protocol` of the agent's routes. It is a number that nobody else uses (`/etc/iproute2/rt_protos`).
     static let origin: UInt8 = 108
 
-    /// Every route that must be there; pure.
+    /// Returns every route that must exist. It is pure.
     ///
     /// - Parameters:
-    ///   - local: ranges that lead to `labrun_host`.
-    ///   - onLink: prefixes that the device reaches without a gateway.
-    /// - Returns: the routes, and the nodes that no direct route can reach, each with the reason.
+    ///   - local: The ranges that lead to `labrun_host`.
+    ///   - onLink: The prefixes that the device reaches without a gateway.
+    ///
+    /// - Returns: The routes, and the nodes that no direct route can reach, each with the reason.
     static func desired(
         local: [IPv4CIDR], router: IPv4Address, hostIndex: Int32, deviceIndex: Int32, onLink: [IPv4CIDR], mtu: Int,
         own: String, nodes: [NodeEntry], makesNodeRoutes: Bool
@@ -37,7 +38,8 @@ enum NodeRoutes {
         return (routes, refused)
     }
 
-    /// Makes the main table hold exactly these of the agent's routes: first what is missing, then away with what is left.
+    /// Makes the main table hold exactly these of the agent's routes. It adds missing ones before it removes
+    /// superfluous ones.
     static func reconcile(_ desired: [Route], _ netlink: borrowing NetlinkSocket) throws(SystemError) {
         let present = try netlink.routes().filter { $0.origin == origin }
         for route in desired where !present.contains(route) { try netlink.replaceRoute(route) }
@@ -46,7 +48,7 @@ enum NodeRoutes {
             do throws(SystemError) {
                 try netlink.deleteRoute(route)
             } catch {
-                // Gone with its interface meanwhile.
+                // The route disappeared with its interface in the meantime.
                 if error.code != ESRCH { throw error }
             }
         }

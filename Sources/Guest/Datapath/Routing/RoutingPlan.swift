@@ -1,17 +1,18 @@
 public import DatapathOptions
 public import NetAddress
 
-/// How packets of pods travel between nodes, from the options; pure.
+/// How packets of pods travel between nodes, derived from the options. It is pure.
 public struct RoutingPlan: Sendable, Hashable {
-    /// Encapsulated so; nil: by the node's routes.
+    /// The encapsulation; nil: the node's routes lead to other nodes' pods.
     public let tunnel: TunnelProtocol?
     /// UDP destination port of the tunnel; 0 without one.
     public let tunnelPort: UInt16
-    /// Whether this agent makes a route to every other node's pods (`autoDirectNodeRoutes`); else the cloud's router does.
+    /// Says whether this agent makes a route to every other node's pods (`autoDirectNodeRoutes`). Otherwise the cloud's
+    /// router must know the way.
     public let makesNodeRoutes: Bool
-    /// Where packets of pods keep their source address (`ipv4NativeRoutingCIDR`); nil: the pods' own ranges.
+    /// The range towards which pods keep their source address (`ipv4NativeRoutingCIDR`); nil: the pods' own ranges.
     public let nativeRange: IPv4CIDR?
-    /// MTU of the underlay that is given; nil: the device's.
+    /// The configured MTU of the underlay; nil: that of the device.
     private let givenMTU: Int?
 
     /// - Throws: `DatapathError.invalidConfiguration` that names the option.
@@ -30,16 +31,16 @@ public struct RoutingPlan: Sendable, Hashable {
         if !range.isEmpty, nativeRange == nil {
             throw .invalidConfiguration("ipv4NativeRoutingCIDR: not an address range: \"\(range)\"")
         }
-        // RFC 791: every host takes 576 octets; less the overlay's.
+        // Every host accepts 576 bytes (RFC 791), and the overlay adds its own headers.
         guard options.MTU == 0 || (626...65_535).contains(options.MTU) else {
             throw .invalidConfiguration("MTU: must be 0 or 626 to 65535, is \(options.MTU)")
         }
         givenMTU = options.MTU == 0 ? nil : options.MTU
     }
 
-    /// Octets that packets of pods may have over a device.
+    /// The longest packet of pods over a device, in bytes.
     public func routeMTU(deviceMTU: Int) -> Int { (givenMTU ?? deviceMTU) - (tunnel?.overhead ?? 0) }
 
-    /// For people: `Tunnel [geneve]`, `Native`.
+    /// The text for people: `Tunnel [geneve]`, `Native`.
     public var text: String { tunnel.map { "Tunnel [\($0.rawValue)]" } ?? "Native" }
 }

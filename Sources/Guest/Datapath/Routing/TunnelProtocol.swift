@@ -7,6 +7,6 @@ extension DatapathOptions.TunnelProtocol {
     /// The overlay's interface.
     public var device: String { "labrun_" + rawValue }
 
-    /// What it adds to a packet, octets: IPv4 20, UDP 8, VXLAN or Geneve without options 8, inner Ethernet 14.
+    /// The bytes that it adds to a packet: IPv4 20, UDP 8, VXLAN or Geneve without options 8, inner Ethernet 14.
     public var overhead: Int { 50 }
 }

@@ -15,12 +15,12 @@ package struct AgentClient: ~Copyable {
     private let connection: FileDescriptor
     private var lines = LineBuffer(limit: 64 << 20)
 
-    /// - Throws: `SystemError`; `ENOENT` or `ECONNREFUSED` when no agent runs.
+    /// - Throws: `SystemError`, which is `ENOENT` or `ECONNREFUSED` if no agent runs.
     package init(socketPath: String) throws(SystemError) { connection = try UnixSocket.connect(to: socketPath) }
 
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for the answer.
     ///
-    /// - Throws: `AgentError` as the agent gave it, `timeout` when the deadline passed, `disconnected` when the agent
+    /// - Throws: `AgentError` as the agent gave it, `timeout` if the deadline passed, or `disconnected` if the agent
     ///   ended meanwhile.
     package mutating func call<Parameters: Codable & Sendable, Result: Codable & Sendable>(
         _ method: AgentMethod, _ parameters: Parameters?, returning type: Result.Type = Result.self,
@@ -36,9 +36,9 @@ package struct AgentClient: ~Copyable {
         return result
     }
 
-    /// One line there, one line back, both without the line feed.
+    /// Sends one line and receives one line, both without the line feed.
     ///
-    /// - Throws: `AgentError`: `timeout`, `disconnected`, `malformed-reply` for a line beyond 64 MiB.
+    /// - Throws: `AgentError`: `timeout`, `disconnected`, or `malformed-reply` for a line beyond 64 MiB.
     package mutating func exchange(_ request: [UInt8], deadline: Deadline) throws -> [UInt8] {
         try UnixSocket.send(request + [0x0A], to: connection.rawValue)
         while true {
@@ -58,5 +58,5 @@ package struct AgentClient: ~Copyable {
     }
 }
 
-/// Stands for the parameters of a method that has none.
+/// The parameters of a method that has none.
 package struct NoParameters: Codable, Sendable {}

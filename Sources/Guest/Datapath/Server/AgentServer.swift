@@ -5,16 +5,18 @@ import Synchronization
     import Glibc
 #endif
 
-/// Serves the agent's unix socket: a line in, a line out, a thread for each connection.
+/// Serves the agent's unix socket. Each line is a request and gets one line as its answer. Each connection has a
+/// thread.
 final class AgentServer: Sendable {
-    /// Longest request line, octets.
+    /// The longest request line, in bytes.
     static let lineLimit = 4 << 20
     static let connectionLimit = 64
 
     private let answer: @Sendable ([UInt8]) -> [UInt8]
     private let connections = Mutex(0)
 
-    /// - Parameter answer: a request line to its reply line, both without the line feed. Called on many threads.
+    /// - Parameter answer: Turns a request line into its reply line, both without the line feed. It is called on many
+    ///   threads.
     init(answer: @escaping @Sendable ([UInt8]) -> [UInt8]) { self.answer = answer }
 
     /// Starts to accept connections on a path and returns.
@@ -62,7 +64,7 @@ final class AgentServer: Sendable {
                 }
             }
         } catch {
-            // The peer went away; nobody is left to tell.
+            // The peer has gone, so nobody is left to report this to.
             return
         }
     }

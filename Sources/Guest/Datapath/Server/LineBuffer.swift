@@ -6,7 +6,7 @@
 struct LineBuffer {
     enum Item: Equatable {
         case line([UInt8])
-        /// A line was longer than the limit; its rest is skipped.
+        /// A line was longer than the limit. The rest of it is skipped.
         case tooLong
     }
 
@@ -16,7 +16,7 @@ struct LineBuffer {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Takes bytes and gives what they complete. Empty lines are left out.
+    /// Takes bytes and returns the lines that they complete. Empty lines are left out.
     mutating func take(_ bytes: [UInt8]) -> [Item] { bytes.withUnsafeBufferPointer { take($0) } }
 
     mutating func take(_ bytes: ArraySlice<UInt8>) -> [Item] { bytes.withUnsafeBufferPointer { take($0) } }
@@ -51,7 +51,7 @@ struct LineBuffer {
 }
 
 enum LineFeed {
-    /// Of the first line feed at or behind `start`.
+    /// Returns the position of the first line feed at or after `start`.
     static func position(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         guard start < bytes.count, let base = bytes.baseAddress,
             let found = memchr(base + start, 0x0A, bytes.count - start)

@@ -1,12 +1,13 @@
 import KubeObjects
 
-/// What a request line asks, and where the members of its parameters stand: found in one pass, without reading them.
+/// The method of a request line, and the positions of its parameters' members. One pass finds them without parsing the
+/// members.
 struct RequestOutline: Equatable {
     var method = ""
-    /// Positions in the line; nil when there are no parameters, or not as an object.
+    /// The positions in the line; nil if there are no parameters, or they are no object.
     var parameters: [String: Range<Int>]?
 
-    /// - Throws: `UnusualJSON` for what is left to `JSONDecoder`.
+    /// - Throws: `UnusualJSON` for text that is left to `JSONDecoder`.
     init(_ line: [UInt8]) throws(UnusualJSON) {
         (method, parameters) = try JSONReader.read(line) { reader throws(UnusualJSON) in
             var method: String?
@@ -19,7 +20,7 @@ struct RequestOutline: Equatable {
                         var members: [String: Range<Int>] = [:]
                         try reader.object { key, reader throws(UnusualJSON) in
                             let start = reader.offset
-                            // Whoever reads them checks them.
+                            // The members are checked where they are read.
                             switch key {
                             case "items", "removed": try reader.skipUnchecked()
                             default: try reader.skip()

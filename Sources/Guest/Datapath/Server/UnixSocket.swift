@@ -6,11 +6,11 @@ import LinuxKernel
 
 /// Unix stream sockets by path.
 enum UnixSocket {
-    /// Listens on a path; what a previous agent left there is replaced. Only the owner may connect.
+    /// Listens on a path, in place of an earlier agent's socket. Only the owner may connect.
     static func listen(on path: String) throws(SystemError) -> FileDescriptor {
         try AtomicFile.makeDirectories(AtomicFile.parent(of: path))
         let socket = try open()
-        // Bound beside the path and renamed over it, so that at no time there is a path without a listener.
+        // The socket is bound to a path beside it and renamed, so that the path always has a listener.
         let temporary = path + ".new"
         unlink(temporary)
         let (address, length) = try address(temporary)
@@ -21,7 +21,7 @@ enum UnixSocket {
         return socket
     }
 
-    /// - Throws: `ENOENT` or `ECONNREFUSED` when nobody listens.
+    /// - Throws: `ENOENT` or `ECONNREFUSED` if nobody listens.
     static func connect(to path: String) throws(SystemError) -> FileDescriptor {
         let socket = try open()
         let (address, length) = try address(path)
@@ -29,7 +29,7 @@ enum UnixSocket {
         return socket
     }
 
-    /// Writes all; a peer that went away is an error, not a signal.
+    /// Sends all bytes. A peer that has gone causes an error, and no signal.
     static func send(_ bytes: [UInt8], to descriptor: Int32) throws(SystemError) {
         var offset = 0
         while offset < bytes.count {
@@ -50,7 +50,7 @@ enum UnixSocket {
     private static func address(_ path: String) throws(SystemError) -> (sockaddr_un, socklen_t) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        // One octet less: the path ends with a zero (unix(7)).
+        // One byte is left for the zero at the path's end (unix(7)).
         guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
             throw SystemError(code: ENAMETOOLONG, call: "bind", subject: path)
         }

@@ -1,16 +1,17 @@
 import Hashing
 
-/// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al., NSDI 2016, section 3.4):
-/// every entry of a table of prime size names a backend, all have nearly the same share, and one that comes or goes moves few entries
-/// of the others. The same backends give the same table on every node; pure.
+/// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al., NSDI 2016,
+/// section 3.4). Every entry of a table of prime size names a backend. All backends have nearly equal shares, and one
+/// that comes or goes moves few entries of the others. The same backends give the same table on every node. It is pure.
 enum MaglevTable {
     /// - Parameters:
-    ///   - names: of the backends, different ones.
-    ///   - size: entries; a prime number, larger than the number of backends.
-    /// - Returns: for each entry, the position of its backend in `names`; empty without backends.
+    ///   - names: The backends' names, all different.
+    ///   - size: The number of entries: a prime larger than the number of backends.
+    ///
+    /// - Returns: For each entry, the position of its backend in `names`. It is empty without backends.
     static func entries(for names: [String], size: Int) -> [Int] {
         guard !names.isEmpty, size > 2 else { return [] }
-        // In order of the names, so that the order given has no part in it.
+        // The names are sorted, so that their order in the argument does not matter.
         let order = names.indices.sorted { names[$0] < names[$1] }
         let skips = order.map { Int(hash(names[$0], seed: 0x736B_6970) % UInt64(size - 1)) + 1 }
         var next = order.map { Int(hash(names[$0], seed: 0x6F66_6673) % UInt64(size)) }
@@ -26,7 +27,7 @@ enum MaglevTable {
         }
     }
 
-    /// The name's FNV-1a hash under a seed, mixed by SplitMix64's finalizer.
+    /// FNV-1a over the seed and the name, with the finish of SplitMix64.
     private static func hash(_ name: String, seed: UInt64) -> UInt64 {
         var hash = FNV1a64.hash(name.utf8, seed: seed)
         hash = (hash ^ hash >> 30) &* 0xBF58_476D_1CE4_E5B9

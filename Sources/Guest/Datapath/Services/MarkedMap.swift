@@ -1,16 +1,17 @@
 import BPF
 import LinuxKernel
 
-/// A map that the agent alone writes: updates wait until `flush`, so that many go in one call, and a digest says what it holds
-/// when nothing waits.
+/// A map that only the agent writes. Updates are queued until `flush`, so that many go into one call. A digest tells
+/// what the map holds when nothing is queued.
 struct MarkedMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Sendable>: ~Copyable, Sendable {
     private var queue: QueuedUpdates<Key, Value>
     private(set) var digest = MapDigest()
 
     init(pinnedAt path: String) throws(SystemError) { queue = QueuedUpdates(try Map(pinnedAt: path)) }
 
-    /// - Parameter before: what the key has now, or will have when what waits is done; nil: nothing.
-    /// - Returns: whether so many updates wait that it is time to flush.
+    /// - Parameter before: The key's value now, or after the queue is written; nil if there is none.
+    ///
+    /// - Returns: True if so many updates are queued that it is time to flush.
     @discardableResult
     mutating func update(_ value: Value, for key: Key, before: Value?) -> Bool {
         if let before { digest.remove(key, before) }
@@ -18,7 +19,7 @@ struct MarkedMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Senda
         return queue.update(value, for: key)
     }
 
-    /// At once; nothing may wait.
+    /// Removes the value at once. Nothing may be queued.
     mutating func removeValue(for key: Key, before: Value) throws(SystemError) {
         try queue.map.removeValue(for: key)
         digest.remove(key, before)
@@ -26,13 +27,13 @@ struct MarkedMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Senda
 
     mutating func flush() throws(SystemError) { try queue.flush() }
 
-    /// What waits is not carried out; the digest has to be measured.
+    /// Discards the queue. After this the digest must be measured again.
     mutating func forget() { queue.forget() }
 
-    /// Takes the digest of what the kernel has.
+    /// Computes the digest of the kernel's content.
     mutating func measure() throws(SystemError) { digest = try queue.map.digest() }
 
-    /// What the kernel has, and its digest with it.
+    /// Reads the kernel's content and computes its digest.
     mutating func takeEntries() throws(SystemError) -> [(key: Key, value: Value)] {
         let entries = try queue.map.entries()
         digest = MapDigest()
@@ -42,6 +43,6 @@ struct MarkedMap<Key: BitwiseCopyable & Sendable, Value: BitwiseCopyable & Senda
 
     func entries() throws(SystemError) -> [(key: Key, value: Value)] { try queue.map.entries() }
 
-    /// The kernel's number of the map, which no other gets as long as it is there.
+    /// The kernel's number of the map. No other map gets it while this one exists.
     func identifier() throws(SystemError) -> UInt32 { try queue.map.identifier() }
 }

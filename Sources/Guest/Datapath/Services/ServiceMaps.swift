@@ -3,8 +3,8 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// The pinned service maps, in the agent's words. What is set waits until `flush`, so that many entries go in one call; what is
-/// removed goes at once, after what waited.
+/// The pinned service maps, in the agent's terms. Insertions are queued until `flush`, so that many go into one call.
+/// Removals are made at once, after the queue was flushed.
 struct ServiceMaps: ~Copyable, Sendable {
     private var services: MarkedMap<ServiceKey, ServiceEntry>
     private var backends: MarkedMap<UInt32, BackendEntry>
@@ -12,17 +12,17 @@ struct ServiceMaps: ~Copyable, Sendable {
     private let affinity: Map<AffinityKey, AffinityEntry>
     private let maglev: Map<MaglevKey, MaglevPart>
 
-    /// What a frontend is in the kernel.
+    /// A frontend as the kernel has it.
     struct Frontend: Equatable, Sendable {
         var index: UInt16
         var affinitySeconds: UInt32
         var flags: ServiceEntry.Flags = []
-        /// Entries of its Maglev table, which follows from the backends; 0: it has none.
+        /// The number of entries in its Maglev table, which follows from the backends; 0: it has no table.
         var maglevSize = 0
-        /// Numbers of its backends, by slot.
+        /// The numbers of its backends, by slot.
         var backends: [UInt32]
 
-        /// - Returns: false for a slot beyond those that count.
+        /// - Returns: False for a slot beyond the frontend's count.
         fileprivate mutating func take(_ backend: UInt32, slot: Int) -> Bool {
             guard slot <= backends.count else { return false }
             backends[slot - 1] = backend
@@ -30,7 +30,7 @@ struct ServiceMaps: ~Copyable, Sendable {
         }
     }
 
-    /// Opens what `DatapathPrograms.load` pinned.
+    /// Opens the maps that `DatapathPrograms.load` pinned.
     static func open(pins: String) throws(SystemError) -> ServiceMaps {
         ServiceMaps(
             services: try MarkedMap(pinnedAt: "\(pins)/\(MapName.services)"),
@@ -40,14 +40,15 @@ struct ServiceMaps: ~Copyable, Sendable {
             maglev: try Map(pinnedAt: "\(pins)/\(MapName.maglev)"))
     }
 
-    /// Takes the digests of what the kernel has.
+    /// Computes the digests of the kernel's maps.
     mutating func measure() throws(SystemError) {
         try services.measure()
         try backends.measure()
         try reverse.measure()
     }
 
-    /// What the maps hold, as long as nothing waits. Maglev tables, which follow from the rest, are not looked into.
+    /// Returns the state of the maps, valid only while nothing is queued. Maglev tables follow from the rest and are
+    /// not included.
     func stamps() throws(SystemError) -> [ServiceMark.MapStamp] {
         [
             ServiceMark.MapStamp(identifier: try services.identifier(), content: services.digest),
@@ -57,8 +58,8 @@ struct ServiceMaps: ~Copyable, Sendable {
         ]
     }
 
-    /// What the kernel has, the digests with it. Slots beyond those that count, which a kill in the middle of a change left, are
-    /// removed.
+    /// Reads the kernel's content and computes the digests. Slots beyond a frontend's count, which a kill in the middle
+    /// of a change leaves, are removed.
     mutating func take() throws(SystemError) -> (frontends: [ServiceEnd: Frontend], backends: [UInt32: Backend]) {
         let (found, beyond) = Self.frontends(in: try services.takeEntries())
         for slot in beyond { try services.removeValue(for: slot.key, before: slot.entry) }
@@ -66,7 +67,7 @@ struct ServiceMaps: ~Copyable, Sendable {
         return (found, Self.backends(in: try backends.takeEntries()))
     }
 
-    /// What the kernel has.
+    /// Reads the kernel's content.
     func read() throws(SystemError) -> (frontends: [ServiceEnd: Frontend], backends: [UInt32: Backend]) {
         (Self.frontends(in: try services.entries()).found, Self.backends(in: try backends.entries()))
     }
@@ -102,25 +103,25 @@ struct ServiceMaps: ~Copyable, Sendable {
         return found
     }
 
-    /// Carries out what waits: backends before whatever leads to them.
+    /// Writes the queue to the kernel: backends before anything that leads to them.
     mutating func flush() throws(SystemError) {
         try backends.flush()
         try reverse.flush()
         try services.flush()
     }
 
-    /// What waits is not carried out.
+    /// Discards the queue.
     mutating func forget() {
         backends.forget()
         reverse.forget()
         services.forget()
     }
 
-    /// - Parameter wasActive: nil for one that is not there yet.
+    /// - Parameter wasActive: Nil for a backend that is not in the map yet.
     mutating func set(
         _ backend: ServiceEnd, number: UInt32, isActive: Bool, wasActive: Bool?
     ) throws(SystemError) {
-        // Frontends lead elsewhere before it takes no more connections.
+        // Frontends must lead elsewhere before the backend takes no more connections.
         if !isActive { try flush() }
         backends.update(
             Self.entry(backend, isActive: isActive), for: number,
@@ -143,10 +144,11 @@ struct ServiceMaps: ~Copyable, Sendable {
             maglevSize: UInt32(frontend.maglevSize))
     }
 
-    /// Slots and table before the count that makes them visible, and those that are too many after it.
+    /// Writes slots and table before the count that makes them visible, and removes superfluous slots after it.
     ///
-    /// - Parameter table: numbers of backends, `maglevSize` of them.
-    /// - Returns: whether so many updates wait that it is time to flush.
+    /// - Parameter table: The numbers of backends, `maglevSize` of them.
+    ///
+    /// - Returns: True if so many updates are queued that it is time to flush.
     mutating func set(
         _ end: ServiceEnd, _ frontend: Frontend, table: [UInt32], before: Frontend?
     ) throws(SystemError) -> Bool {
@@ -195,7 +197,7 @@ struct ServiceMaps: ~Copyable, Sendable {
         }
     }
 
-    /// Part by part; parts that stay as they are are not touched.
+    /// Writes the table part by part. Parts that do not change are not written.
     private func setTable(_ table: [UInt32], of frontend: Frontend, before: Int) throws(SystemError) {
         for start in stride(from: 0, to: table.count, by: MaglevPart.entries) {
             let part = MaglevPart(table[start..<min(start + MaglevPart.entries, table.count)])
@@ -212,7 +214,7 @@ struct ServiceMaps: ~Copyable, Sendable {
         }
     }
 
-    /// Clients whose backend is no longer one of the frontend's choose again.
+    /// Makes clients choose again if their backend no longer belongs to the frontend.
     private func forgetClients(of frontend: Frontend) throws(SystemError) {
         let valid = Set(frontend.backends)
         for (key, entry) in try affinity.entries()
@@ -227,7 +229,7 @@ struct ServiceMaps: ~Copyable, Sendable {
 }
 
 extension ServiceEnd {
-    /// The frontend of a key; nil for what this build does not know.
+    /// Returns the frontend of a key, or nil for a key that this build does not know.
     fileprivate init?(_ key: ServiceKey) {
         guard let address = key.address, let scope = key.scope else { return nil }
         self.init(address: address, port: key.port, ipProtocol: key.ipProtocol, scope: scope)

@@ -7,34 +7,36 @@ import NetAddress
     import Glibc
 #endif
 
-/// What the service maps were made from and what they hold since: written after every change that succeeded, so that an agent
-/// that starts again can tell, without reading ten thousands of objects, that the maps say what those objects mean.
+/// Records what the service maps were made from and what they have held since. It is written after every successful
+/// change. An agent that starts again can thus tell that the maps agree with the objects, without reading tens of
+/// thousands of objects.
 ///
-/// A file of 64-bit words, of this machine, with a digest at its end. It is believed only when everything in it is still so: a change that was
-/// written down and not carried out, another configuration, another build, or maps that somebody else touched make it void.
+/// It is a file of 64-bit words in the machine's byte order, with a digest at its end. It is trusted only while
+/// everything in it still holds. A change that was written down and not carried out, another configuration, another
+/// build, or maps that something else changed make it void.
 package struct ServiceMark: Equatable, Sendable {
-    /// Of the configuration, addresses and nodes that services depend on.
+    /// A digest of the configuration, the addresses and the nodes that services depend on.
     var plan: UInt64
     /// The executable.
     var program: FileStamp
-    /// Files of the objects that services depend on.
+    /// The files of the objects that services depend on.
     var files: [FileStamp]
     var maps: [MapStamp]
-    /// How many objects there are.
+    /// The numbers of objects.
     var services: Int
     var endpointSlices: Int
-    /// Addresses of the API server, which policies need at once.
+    /// The addresses of the API server, which policies need at once.
     var apiServers: [IPv4Address]
 
-    /// What a file was: the same file, not written to since.
+    /// Identifies a file and its last change.
     struct FileStamp: Equatable, Sendable {
         var device: UInt64 = 0
         var inode: UInt64 = 0
         var size: UInt64 = 0
-        /// Nanoseconds of the last change.
+        /// The time of the last change, in nanoseconds.
         var time: UInt64 = 0
 
-        /// All zero when there is no such file.
+        /// Returns the file's stamp. All its fields are zero if there is no such file.
         static func of(_ path: String) throws(SystemError) -> FileStamp {
             var found = stat()
             if stat(path, &found) != 0 {
@@ -52,7 +54,7 @@ package struct ServiceMark: Equatable, Sendable {
         var content: MapDigest
     }
 
-    /// What is different from what it must be; nil when nothing is.
+    /// Returns what differs from the required state, or nil if nothing does.
     func difference(from now: ServiceMark) -> String? {
         if program != now.program { return "another build" }
         if plan != now.plan { return "configuration, addresses or nodes changed" }
@@ -64,7 +66,7 @@ package struct ServiceMark: Equatable, Sendable {
     // MARK: File
 
     private static let magic: UInt64 = 0x4B52_414D_5356_534C
-    /// Of the file's layout.
+    /// The version of the file's layout.
     static let version: UInt64 = 1
     private static let (fileCount, mapCount) = (4, 4)
 

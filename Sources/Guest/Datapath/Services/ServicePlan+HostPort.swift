@@ -3,13 +3,13 @@ import KubeObjects
 import NetAddress
 
 extension ServicePlan {
-    /// Stands for a pod's host ports among the services; no service has such a name.
+    /// The key for a pod's host ports among the services. No service can have such a name.
     static func hostPortKey(of pod: ObjectKey) -> ObjectKey {
         ObjectKey(namespace: pod.namespace, name: "\(pod.name)/host-port")
     }
 
-    /// Frontends that follow from the `hostPort`s of a pod of this node: at its addresses, or at `hostIP` where that is one of
-    /// them. A pod in the node's own network, and one that has ended or has no address yet, has none.
+    /// Returns the frontends for the `hostPort`s of a pod on this node: at the node's addresses, or at `hostIP` if that
+    /// is one of them. A pod in the node's own network, or one that has ended or has no address yet, has none.
     func frontends(of pod: Pod) -> [ServiceEnd: FrontendPlan] {
         guard pod.spec.nodeName == nodeName, pod.spec.hostNetwork != true,
             pod.status.phase != "Succeeded", pod.status.phase != "Failed",

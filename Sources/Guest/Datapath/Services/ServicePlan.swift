@@ -2,16 +2,16 @@ import DatapathModel
 import KubeObjects
 import NetAddress
 
-/// Address, port and transport at which a service is called, or a backend answers.
+/// The address, port and transport at which a service is called or a backend answers.
 struct ServiceEnd: Hashable, Sendable, Comparable, CustomStringConvertible {
     let address: IPv4Address
     let port: UInt16
     /// The IP protocol number: TCP or UDP.
     let ipProtocol: UInt8
-    /// Of a frontend: who is led by it.
+    /// For a frontend, the callers that it serves.
     var scope = ServiceScope.everybody
 
-    /// All of it, in the order of its parts: comparing and hashing numbers is what makes tens of thousands of them cheap.
+    /// All fields in their order. Comparing and hashing numbers keeps tens of thousands of them cheap.
     private var packed: UInt64 {
         UInt64(address.rawValue) << 32 | UInt64(port) << 16 | UInt64(ipProtocol) << 8 | UInt64(scope.rawValue)
     }
@@ -26,7 +26,7 @@ struct ServiceEnd: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 }
 
-/// What a frontend is to be.
+/// The intended state of a frontend.
 struct FrontendPlan: Equatable, Sendable {
     enum Kind: String, Sendable, CaseIterable {
         case clusterIP = "ClusterIP"
@@ -40,32 +40,33 @@ struct FrontendPlan: Equatable, Sendable {
     let kind: Kind
     /// In order.
     let backends: [ServiceEnd]
-    /// 0: a client may go to another backend each time.
+    /// The seconds for which a client stays with its backend; 0: it may change each time.
     let affinitySeconds: UInt32
-    /// Who else than callers of the cluster.
+    /// The callers other than those inside the cluster.
     var flags: ServiceEntry.Flags = []
-    /// Entries of the Maglev table that leads calls from outside; 0: at random.
+    /// The entries of the Maglev table for calls from outside; 0: backends are chosen at random.
     var maglevSize = 0
 }
 
-/// Frontends and backends that follow from Kubernetes objects; pure. For callers of the cluster a frontend leads to all
-/// endpoints whatever `externalTrafficPolicy` says, as it does for pods behind kube-proxy.
+/// Derives frontends and backends from Kubernetes objects. It is pure. For callers in the cluster, a frontend leads to
+/// all endpoints whatever `externalTrafficPolicy` says, as it does for pods behind kube-proxy.
 struct ServicePlan: Sendable {
     let nodeName: String
-    /// Of all nodes: each answers at every node port.
+    /// The addresses of all nodes. Each node serves every node port at all of them.
     let nodeAddresses: [IPv4Address]
-    /// Those that callers from outside reach this node at.
+    /// The addresses at which callers from outside reach this node.
     var ownAddresses: [IPv4Address] = []
-    /// Whether cluster addresses are called from outside too (`bpf.lbExternalClusterIP`).
+    /// Says whether cluster addresses can be called from outside, too (`bpf.lbExternalClusterIP`).
     var opensClusterAddresses = false
-    /// What is served; the rest is left to kube-proxy.
+    /// The kinds that are served. The others are left to kube-proxy.
     var kinds = Set(FrontendPlan.Kind.allCases)
-    /// Of the tables that lead calls from outside (`loadBalancer.algorithm: maglev`); 0: at random.
+    /// The size of the tables for calls from outside (`loadBalancer.algorithm: maglev`); 0: backends are chosen at
+    /// random.
     var maglevSize = 0
-    /// IP protocols of which backends of other nodes answer callers directly (`loadBalancer.mode`).
+    /// The IP protocols for which backends on other nodes answer callers directly (`loadBalancer.mode`).
     var directProtocols: Set<UInt8> = []
 
-    /// Of all that it is; the same for equal plans in every process.
+    /// A digest of all fields. Equal plans have the same digest in every process.
     var digest: UInt64 {
         let text = [
             nodeName, "\(nodeAddresses)", "\(ownAddresses)", "\(opensClusterAddresses)",
@@ -74,7 +75,7 @@ struct ServicePlan: Sendable {
         return ServiceMark.digest(text.utf8.map(UInt64.init)[...])
     }
 
-    /// - Parameter slices: the service's own; slices of another family than IPv4 are left out.
+    /// - Parameter slices: The service's own slices. Those of other families than IPv4 are ignored.
     func frontends(of service: Service, _ slices: [EndpointSlice]) -> [ServiceEnd: FrontendPlan] {
         guard service.spec.type != .externalName else { return [:] }
         var plans: [ServiceEnd: FrontendPlan] = [:]
@@ -91,12 +92,13 @@ struct ServicePlan: Sendable {
                     maglevSize: end.scope == .outside || (flags.contains(.outside) && !flags.contains(.scopes))
                         ? maglevSize : 0)
             }
-            /// Only frontends that every node has, so that it knows what to answer under.
+            /// The flags of a frontend for outside callers. Backends on other nodes answer directly only for a frontend
+            /// that every node has, because the other node must know the frontend under which it answers.
             func outside(_ address: IPv4Address, _ kind: FrontendPlan.Kind) -> ServiceEntry.Flags {
                 let isEverywhere = kind != .nodePort || nodeAddresses.contains(address)
                 return isEverywhere && directProtocols.contains(number) ? [.outside, .direct] : .outside
             }
-            /// Called from outside too, then as `externalTrafficPolicy` says.
+            /// Adds frontends that are called from outside, too, with the backends that `externalTrafficPolicy` allows.
             func open(_ addresses: [IPv4Address], _ port: UInt16, _ kind: FrontendPlan.Kind) {
                 let hasScopes = service.spec.externalTrafficPolicy == .local
                 for address in addresses {
@@ -117,7 +119,7 @@ struct ServicePlan: Sendable {
             if service.spec.loadBalancerSourceRanges.isEmpty {
                 open(Self.addresses(service.loadBalancerAddresses), port.port, .loadBalancer)
             } else {
-                // Ranges are not looked at, so nobody from outside is let in.
+                // The source ranges of the service are not supported, so nobody from outside is let in.
                 for address in Self.addresses(service.loadBalancerAddresses) {
                     set(ServiceEnd(address: address, port: port.port, ipProtocol: number), .loadBalancer, all, [])
                 }
@@ -131,7 +133,7 @@ struct ServicePlan: Sendable {
         return plans.filter { kinds.contains($0.value.kind) }
     }
 
-    /// Backends of a port: those that are ready, and those that still serve while they terminate.
+    /// The backends of a port: ready ones, and those that still serve while they terminate.
     private struct Endpoints {
         var ready: [ServiceEnd] = []
         var serving: [ServiceEnd] = []
@@ -144,7 +146,7 @@ struct ServicePlan: Sendable {
             }
         }
 
-        /// The ready ones; where there are none, the others (KEP-1669). In order, each once.
+        /// The ready ones, or the others if there are none (KEP-1669). They are in order, and each comes once.
         var selected: [ServiceEnd] {
             var ends = ready.isEmpty ? serving : ready
             ends.sort()
@@ -158,7 +160,7 @@ struct ServicePlan: Sendable {
         }
     }
 
-    /// Backends anywhere, and those of this node.
+    /// Returns all backends, and those on this node.
     private func endpoints(
         of port: Service.Port, _ number: UInt8, _ slices: [EndpointSlice]
     ) -> (all: [ServiceEnd], own: [ServiceEnd]) {
@@ -180,7 +182,7 @@ struct ServicePlan: Sendable {
 
     private static func addresses(_ texts: [String]) -> [IPv4Address] { texts.compactMap { IPv4Address($0) } }
 
-    /// Nil for what is not balanced.
+    /// Returns nil for a protocol that is not balanced.
     static func number(of transport: TransportProtocol) -> UInt8? {
         switch transport {
         case .tcp: 6

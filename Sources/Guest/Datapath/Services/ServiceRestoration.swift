@@ -2,10 +2,10 @@ import KubeObjects
 import LinuxKernel
 import Synchronization
 
-/// Services and endpoint slices of an agent that started with maps marked as right: read and compared with the maps while the
-/// agent does its work. Whoever needs them waits.
+/// Reads services and endpoint slices after a start with maps that were marked as right, and compares them with the
+/// maps while the agent already works. Code that needs them waits for this.
 final class ServiceRestoration: Sendable {
-    /// What is known until then.
+    /// What is known before the objects are read.
     let mark: ServiceMark
     private let outcome = Mutex<Result<Void, any Error>?>(nil)
     private let ended = EventSignal()
@@ -18,7 +18,7 @@ final class ServiceRestoration: Sendable {
         ended.notify()
     }
 
-    /// - Throws: why the objects could not be taken over.
+    /// - Throws: The reason why the objects could not be taken over.
     func wait() throws {
         ended.wait(until: .after(Self.patience)) { outcome.withLock { $0 != nil } }
         guard let result = outcome.withLock({ $0 }) else {
@@ -29,10 +29,10 @@ final class ServiceRestoration: Sendable {
 }
 
 extension Agent {
-    /// Waits until services and endpoint slices are known, as they are but for a moment after a start.
+    /// Waits until services and endpoint slices are known. Only right after a start are they not.
     func waitForServices() throws { try withCore { core in core.features.services.restoration }?.wait() }
 
-    /// With the lock, once services and endpoint slices are known.
+    /// Runs the body with the lock held, once services and endpoint slices are known.
     func withServices<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
         try waitForServices()
         return try withCore(body)
@@ -55,7 +55,8 @@ extension Agent {
         }
     }
 
-    /// Without the lock, but for the beginning and the end: changes of these objects wait, and nobody else changes the maps.
+    /// Reads without the lock, except at the beginning and the end. Meanwhile, changes of these objects wait, and
+    /// nothing else changes the maps.
     private func readServices() throws {
         let begin = try withCore { core in
             (store: core.objectStore, objects: core.objects, plan: core.features.services.plan(core))

@@ -2,12 +2,12 @@ import AgentAPI
 import LinuxKernel
 
 extension ServiceTable {
-    /// What the agent has in the kernel, in order of the frontends.
+    /// What the agent has in the kernel, in the order of the frontends.
     var samples: [ServiceSample] {
         frontends.sorted { $0.key < $1.key }.map { end, frontend in sample(end, frontend, backends) }
     }
 
-    /// What the kernel has, read from its maps.
+    /// Reads the maps from the kernel.
     func loadBalancing() throws(SystemError) -> LoadBalancingSample {
         let (frontends, known) = try readMaps()
         let ends = known.mapValues(\.end)

@@ -1,37 +1,39 @@
 import KubeObjects
 import LinuxKernel
 
-/// The services that this node translates: what is planned, what the kernel has, and the numbers that stand for both.
-/// Everything but the plans is the kernel's, so that an agent that starts again goes on where the last one ended.
+/// The services that this node translates: the plans, what the kernel has, and the numbers that link the two.
+/// Everything except the plans is in the kernel, so an agent that starts again continues where the last one ended.
 struct ServiceTable: ~Copyable, Sendable {
     private var maps: ServiceMaps
-    /// As the kernel has it.
+    /// The frontends as the kernel has them.
     private(set) var frontends: [ServiceEnd: ServiceMaps.Frontend] = [:]
     private(set) var plans: [ServiceEnd: FrontendPlan] = [:]
     private var ofService: [ObjectKey: Set<ServiceEnd>] = [:]
     private(set) var backends: [UInt32: ServiceEnd] = [:]
     private var numbers: [ServiceEnd: UInt32] = [:]
-    /// Frontends that lead to a backend; one without any is draining.
+    /// The number of frontends that lead to each backend. A backend without any is draining.
     private var users: [UInt32: Int] = [:]
     private var inactive: Set<UInt32> = []
     private var indices: Set<UInt16> = []
     private var lastNumber: UInt32 = 0
     private var lastIndex: UInt16 = 0
-    /// Computed last.
+    /// The table that was computed last.
     private var lastTable: (backends: [ServiceEnd], entries: [Int]) = ([], [])
-    /// Whether all services were planned once: until then, frontends without a plan are another agent's, and stay.
+    /// True once all services were planned. Until then, a frontend without a plan belongs to an earlier agent and
+    /// stays.
     private var isPlanned = false
-    /// Frontends whose updates may still wait in `maps`.
+    /// Frontends whose updates may still be queued in `maps`.
     private var waiting: [ServiceEnd] = []
 
-    /// Opens the maps and looks only at their digests: for an agent that knows them to be right, until it has the objects again.
+    /// Opens the maps and reads only their digests. This is for an agent that knows the maps to be right and has not
+    /// read the objects yet.
     static func openMarked(pins: String) throws(SystemError) -> ServiceTable {
         var table = ServiceTable(maps: try ServiceMaps.open(pins: pins))
         try table.maps.measure()
         return table
     }
 
-    /// Takes over what the maps hold.
+    /// Opens the maps and takes over their content.
     static func open(pins: String) throws(SystemError) -> ServiceTable {
         var table = ServiceTable(maps: try ServiceMaps.open(pins: pins))
         try table.readKernel()
@@ -59,12 +61,12 @@ struct ServiceTable: ~Copyable, Sendable {
         }
     }
 
-    /// Backends that take no new connections and stay for those that they have.
+    /// Backends that take no new connections, and stay for those that they have.
     var draining: Set<UInt32> { Set(backends.keys.filter { users[$0] == nil }) }
 
-    /// Makes one service's frontends what they are planned to be; nothing: the service is gone.
+    /// Sets the frontends of one service. An empty plan means that the service is gone.
     ///
-    /// - Returns: frontends that another service has already, which keeps them.
+    /// - Returns: The frontends that belong to another service already. That one keeps them.
     mutating func set(
         _ service: ObjectKey, _ planned: [ServiceEnd: FrontendPlan]
     ) throws -> [ServiceEnd] {
@@ -79,7 +81,7 @@ struct ServiceTable: ~Copyable, Sendable {
             ofService[service]?.remove(end)
         }
         var refused: [ServiceEnd] = []
-        // The scope for the outside before the frontend that leads to it.
+        // The scope for outside callers is written before the frontend that leads to it.
         for (end, plan) in planned.sorted(by: { ($1.key.scope, $0.key) < ($0.key.scope, $1.key) }) {
             if let owner = plans[end]?.service, owner != service {
                 refused.append(end)
@@ -92,7 +94,7 @@ struct ServiceTable: ~Copyable, Sendable {
         return refused
     }
 
-    /// Does something to the maps. When that fails, the table is what the kernel has by then, so that the next try sets right
+    /// Changes the maps. If that fails, the table is read from the kernel again, so that the next attempt completes
     /// what is missing.
     private mutating func attempt<Result>(_ body: (inout ServiceTable) throws -> Result) throws -> Result {
         do {
@@ -112,7 +114,8 @@ struct ServiceTable: ~Copyable, Sendable {
         waiting.removeAll(keepingCapacity: true)
     }
 
-    /// After services were set: the kernel has them. After every one was set once: what nobody planned goes.
+    /// Writes everything to the kernel after services were set. Once all services were set, frontends that nobody
+    /// planned are removed.
     mutating func finishPlanning() throws {
         try attempt { table in
             try table.flush()
@@ -124,12 +127,12 @@ struct ServiceTable: ~Copyable, Sendable {
         }
     }
 
-    /// What the maps hold, as long as no change is half done.
+    /// Returns the state of the maps. It is valid only while no change is incomplete.
     func stamps() throws(SystemError) -> [ServiceMark.MapStamp] { try maps.stamps() }
 
-    /// Draining backends that no connection refers to are gone for good.
+    /// Removes draining backends that no connection refers to any more.
     ///
-    /// - Returns: whether there were any.
+    /// - Returns: True if there were any.
     mutating func collect(inUse: Set<UInt32>) throws(SystemError) -> Bool {
         guard isPlanned else { return false }
         var collected = false
@@ -144,7 +147,7 @@ struct ServiceTable: ~Copyable, Sendable {
         return collected
     }
 
-    /// The kernel's content, not the agent's memory of it.
+    /// Reads the content from the kernel, not from the agent's memory.
     func readMaps() throws(SystemError) -> (
         frontends: [ServiceEnd: ServiceMaps.Frontend], backends: [UInt32: ServiceMaps.Backend]
     ) { try maps.read() }
@@ -169,7 +172,7 @@ struct ServiceTable: ~Copyable, Sendable {
         if isFull { try flush() }
     }
 
-    /// The frontend's Maglev table by the backends' numbers; the frontends of a service mostly share one.
+    /// Returns the frontend's Maglev table as numbers of backends. The frontends of a service mostly share one table.
     private mutating func table(_ plan: FrontendPlan, _ frontend: ServiceMaps.Frontend) -> [UInt32] {
         guard frontend.maglevSize > 0 else { return [] }
         if lastTable.backends != plan.backends || lastTable.entries.count != frontend.maglevSize {
@@ -218,7 +221,8 @@ struct ServiceTable: ~Copyable, Sendable {
         try maps.set(backend, number: number, isActive: false, wasActive: wasActive)
     }
 
-    /// The next free one, going round: replies of a connection that outlives its service are not given another's address.
+    /// Returns the next free index, going round. So the replies of a connection that outlives its service do not get
+    /// another service's address.
     private mutating func freeIndex() throws(DatapathError) -> UInt16 {
         for _ in 1...UInt16.max {
             lastIndex = lastIndex == .max ? 1 : lastIndex + 1

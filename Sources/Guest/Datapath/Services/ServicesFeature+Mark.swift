@@ -7,9 +7,9 @@ import NetAddress
 #endif
 
 extension ServiceMark {
-    /// Kinds whose objects say what the service maps hold.
+    /// The kinds whose objects determine the content of the service maps.
     static let kinds: [ObjectKind] = [.services, .endpointSlices, .nodes, .pods]
-    /// Those of which there are so many that a start does not wait for them.
+    /// The kinds with so many objects that a start does not wait for them.
     static let readLater: [ObjectKind] = [.services, .endpointSlices]
 
     package static func path(in state: String) -> String { state + "/services.mark" }
@@ -20,12 +20,12 @@ extension ServicesFeature {
         ServiceMark.path(in: core.settings.config.statePath)
     }
 
-    /// What a mark would say now.
+    /// Returns the mark for the present state.
     ///
     /// - Parameters:
-    ///   - plan: digest of the plan that services were made by.
-    ///   - counted: an earlier mark, from which come the numbers of objects and the API server's addresses as long as services
-    ///     and slices have not been read; nil once they have.
+    ///   - plan: The digest of the plan with which services were made.
+    ///   - counted: An earlier mark, which gives the numbers of objects and the API server's addresses until services
+    ///     and slices have been read; nil once they have.
     private func newMark(plan: UInt64, counted: ServiceMark?, _ core: borrowing AgentCore) throws -> ServiceMark {
         var files: [ServiceMark.FileStamp] = []
         for kind in ServiceMark.kinds { files.append(try core.objectStore.stamp(kind)) }
@@ -36,7 +36,7 @@ extension ServicesFeature {
             apiServers: counted?.apiServers ?? core.apiServers())
     }
 
-    /// Writes down that the maps say what the objects mean, or that nobody knows.
+    /// Writes the mark or, if the maps may not agree with the objects, removes it.
     func mark(_ core: borrowing AgentCore) {
         do {
             if restoration != nil { return }
@@ -48,7 +48,7 @@ extension ServicesFeature {
         }
     }
 
-    /// Reads services and slices, and takes over what the maps hold of them.
+    /// Reads services and slices, and takes over the maps' content.
     func load(_ core: inout AgentCore) throws {
         let read = try core.objectStore.load(ServiceMark.readLater)
         core.objects.services = read.services
@@ -60,7 +60,7 @@ extension ServicesFeature {
     /// Makes the next start plan all services anew.
     func unmark(_ core: borrowing AgentCore) { unlink(markPath(core)) }
 
-    /// At a start, with the maps' digests taken: whether the objects' part in them can be read later.
+    /// Decides at a start, with the maps' digests computed, whether the objects can be read later.
     func trustMark(_ core: inout AgentCore) {
         do {
             let found = try ServiceMark.load(markPath(core))
@@ -79,7 +79,7 @@ extension ServicesFeature {
 }
 
 extension AgentCore {
-    /// How many objects of a kind there are.
+    /// The number of objects of a kind.
     func count(_ kind: ObjectKind) -> Int {
         let mark = features.services.restoration?.mark
         return switch kind {

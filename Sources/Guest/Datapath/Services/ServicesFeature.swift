@@ -3,7 +3,7 @@ import DatapathOptions
 import KubeObjects
 import NetAddress
 
-/// Services in kube-proxy's place: frontends and backends in the service maps, and the programs at sockets.
+/// Services in place of kube-proxy: frontends and backends in the service maps, and the programs at sockets.
 final class ServicesFeature: DatapathFeature {
     let name = "services"
     /// Services change with their slices, with pods' host ports and with the nodes' addresses.
@@ -11,11 +11,11 @@ final class ServicesFeature: DatapathFeature {
 
     var table: ServiceTable
     var slices = SliceIndex()
-    /// While services and endpoint slices are not read yet, because the maps were marked as saying what they mean.
+    /// Set while services and endpoint slices are not read yet, because the maps were marked as up to date.
     var restoration: ServiceRestoration?
-    /// Digest of the plan that all services were last made by; nil before the first time.
+    /// The digest of the plan with which all services were last made; nil before the first time.
     var plannedServices: UInt64?
-    /// How this start came to the content of the service maps, for the status.
+    /// How this start obtained the content of the service maps. The status shows it.
     var startedBy = ""
 
     init(_ table: consuming ServiceTable) { self.table = table }
@@ -27,8 +27,8 @@ final class ServicesFeature: DatapathFeature {
         if restoration == nil { try load(&core) }
     }
 
-    /// Without kube-proxy replacement there are no services. All of them are planned again when what they depend on, besides
-    /// objects of their own, has changed.
+    /// Follows changes of objects. Without kube-proxy replacement there are no services. All services are planned again
+    /// if anything else that they depend on has changed.
     func follow(_ delta: ObjectDelta, _ core: inout AgentCore) throws {
         let plan = plan(core)
         let digest = plan.digest
@@ -48,7 +48,7 @@ final class ServicesFeature: DatapathFeature {
             wanted: options.socketLB.enabled && !options.kubeProxyReplacement.isOff, pins: BPFFilesystem.pins)
     }
 
-    /// A backend that left goes with its last connection.
+    /// Removes draining backends whose last connection has ended.
     func collect(_ inUse: FlowsInUse, _ core: inout AgentCore) throws {
         if try table.collect(inUse: inUse.backends) { mark(core) }
     }
@@ -57,7 +57,7 @@ final class ServicesFeature: DatapathFeature {
         status.services = startedBy + (restoration == nil ? "" : ", objects being read")
     }
 
-    /// What services mean on this node now.
+    /// Returns the present plan of services on this node.
     func plan(_ core: borrowing AgentCore) -> ServicePlan {
         let settings = core.settings
         var plan = ServicePlan(
@@ -75,12 +75,12 @@ final class ServicesFeature: DatapathFeature {
 }
 
 extension AgentCore {
-    /// Addresses of the node and of its devices, in order.
+    /// The addresses of the node and of its devices, in order.
     fileprivate var ownAddresses: [IPv4Address] {
         Set([settings.nodeAddress] + devices.nodeDevices.compactMap(\.address)).sorted()
     }
 
-    /// Addresses of this node and of the nodes that are known as objects, in order.
+    /// The addresses of this node and of all nodes that are known as objects, in order.
     fileprivate var nodeAddresses: [IPv4Address] {
         let known = objects.nodes.values.compactMap { $0.internalIP.flatMap { IPv4Address($0) } }
         return Set(known + [settings.nodeAddress]).sorted()
@@ -88,7 +88,7 @@ extension AgentCore {
 }
 
 extension ServiceTable {
-    /// Makes the frontends of these services, and of the host ports of these pods, what the objects say.
+    /// Brings the frontends of these services, and of these pods' host ports, in line with the objects.
     mutating func reconcile(
         _ plan: ServicePlan, services: Set<ObjectKey>, pods: Set<ObjectKey>, _ objects: ClusterObjects,
         _ slices: SliceIndex
@@ -111,8 +111,8 @@ extension ServiceTable {
 }
 
 extension DatapathOptions {
-    /// What the datapath serves: everything in kube-proxy's place, or what is switched on by itself, and with it cluster
-    /// addresses for pods.
+    /// The kinds of frontends that the datapath serves: all in place of kube-proxy, or those that are switched on one
+    /// by one, with cluster addresses for pods in any case.
     var servedKinds: Set<FrontendPlan.Kind> {
         if kubeProxyReplacement.isComplete { return Set(FrontendPlan.Kind.allCases) }
         var kinds: Set<FrontendPlan.Kind> = []

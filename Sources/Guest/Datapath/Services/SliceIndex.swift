@@ -1,19 +1,20 @@
 import KubeObjects
 
-/// Which endpoint slices are whose, kept up to date by what changes.
+/// Maps services to their endpoint slices, and follows changes of slices.
 struct SliceIndex: Sendable, Equatable {
     private var services: [ObjectKey: ObjectKey] = [:]
     private var slices: [ObjectKey: Set<ObjectKey>] = [:]
 
-    /// Slices of a service, in order.
+    /// Returns the slices of a service, in order.
     func slices(of service: ObjectKey) -> [ObjectKey] {
         guard let own = slices[service] else { return [] }
         return own.count == 1 ? Array(own) : own.sorted()
     }
 
-    /// Takes changed slices over.
+    /// Takes over changed slices.
     ///
-    /// - Returns: the services that had or have one of them; a slice that is gone no longer says whose it was.
+    /// - Returns: The services that had or have one of them. A slice that is gone no longer says which service it
+    ///   belonged to.
     mutating func follow(_ changed: Set<ObjectKey>, _ known: [ObjectKey: EndpointSlice]) -> Set<ObjectKey> {
         var affected: Set<ObjectKey> = []
         for slice in changed {

@@ -5,9 +5,10 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The programs that translate services at the socket, on a control group and all below it. They stay when the agent ends.
+/// The programs that translate services at the socket, attached to a control group and everything below it. They stay
+/// when the agent ends.
 package struct SocketPrograms: ~Copyable {
-    /// The root of the node's hierarchy (cgroup v2): the node itself and every pod.
+    /// The root of the node's hierarchy (cgroup v2), which includes the node itself and every pod.
     static let controlGroup = "/sys/fs/cgroup"
 
     private let connect: Program
@@ -23,8 +24,8 @@ package struct SocketPrograms: ~Copyable {
             receive: try object.program("sock_recvmsg4"), peerName: try object.program("sock_getpeername4"))
     }
 
-    /// In the place of what an earlier agent attached. The way back first: no socket is translated that cannot be asked for
-    /// its peer.
+    /// Attaches the programs in place of those of an earlier agent. The programs for the way back come first, so that
+    /// every translated socket can be asked for its peer.
     package func attach(to controlGroup: String) throws(SystemError) {
         try peerName.attach(toControlGroup: controlGroup, .getPeerName4)
         try receive.attach(toControlGroup: controlGroup, .receiveMessage4)
@@ -32,7 +33,7 @@ package struct SocketPrograms: ~Copyable {
         try connect.attach(toControlGroup: controlGroup, .connect4)
     }
 
-    /// Loads them, or takes them away where they are not wanted.
+    /// Loads and attaches the programs, or detaches them if they are not wanted.
     static func reconcile(wanted: Bool, pins: String) throws {
         guard wanted else {
             for hook in ControlGroupHook.allCases { try Program.detach(fromControlGroup: controlGroup, hook) }

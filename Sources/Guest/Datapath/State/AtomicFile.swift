@@ -4,10 +4,10 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Files that are seen whole or not at all, also when the writer is killed.
+/// Files that a reader sees whole or not at all, even if the writer is killed.
 package enum AtomicFile {
-    /// Writes beside the file, then renames over it (rename(2) is atomic). Nothing is synced: `/run` is memory, and what the
-    /// state describes does not outlive the kernel either.
+    /// Writes a file beside the path, then renames it (rename(2) is atomic). Nothing is synced: `/run` is in memory,
+    /// and what the state describes does not outlive the kernel either.
     package static func write(_ text: String, to path: String, mode: UInt32 = 0o644) throws(SystemError) {
         try write(Array(text.utf8), to: path, mode: mode)
     }
@@ -24,7 +24,7 @@ package enum AtomicFile {
         }
     }
 
-    /// Nil when there is no such file.
+    /// Returns nil if there is no such file.
     package static func read(_ path: String) throws(SystemError) -> [UInt8]? {
         do throws(SystemError) {
             return try FileDescriptor.open(path, O_RDONLY).readToEnd()
@@ -34,7 +34,7 @@ package enum AtomicFile {
         }
     }
 
-    /// Makes the directories that lead to a path, the path itself included.
+    /// Creates a directory and those above it.
     package static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(SystemError) {
         var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {

@@ -1,14 +1,14 @@
 import Hashing
 import DatapathModel
 
-/// An endpoint as the state file keeps it: all that is needed to answer CNI again and to take the endpoint over after a
-/// restart.
+/// An endpoint as its state file keeps it: everything that is needed to answer CNI again, and to take the endpoint over
+/// after a restart.
 public struct EndpointRecord: Codable, Sendable, Equatable {
     public enum Phase: String, Codable, Sendable {
-        /// Address and id are taken; the kernel may hold any part of the endpoint.
+        /// Address and id are taken. The kernel may hold any part of the endpoint.
         case creating
         case ready
-        /// DEL was asked for; the kernel may still hold any part.
+        /// DEL was requested. The kernel may still hold any part of the endpoint.
         case disconnecting
     }
 
@@ -23,18 +23,19 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
     public var name: String
     public var labels: [String: String]
     public var identity: UInt32
-    /// Dotted, a /32.
+    /// The dotted address, a /32.
     public var address: String
-    /// Name of the interface on the node, `lxc…`, or what another plugin named it; empty when there is none.
+    /// The name of the interface on the node: `lxc…`, or the name that another plugin gave it; empty if there is none.
     public var hostInterface: String
-    /// Index of the interface on the node; 0 until it exists, and of a chained endpoint that is no veth.
+    /// The index of the interface on the node. It is 0 until the interface exists, and for a chained endpoint without a
+    /// veth.
     public var ifindex: Int
     public var mac: String
     public var hostMAC: String
     public var phase: Phase
-    /// Another plugin of the chain made the interface and gave the address; nil: no.
+    /// True if another plugin of the chain made the interface and gave the address; nil means false.
     public var chained: Bool?
-    /// What policies decide about; kept in the kernel's map, not in the file.
+    /// What policies decide about. It is kept in the kernel's map, not in the file.
     public var enforcement = PolicyEnforcement()
 
     package init(
@@ -67,10 +68,10 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
 
     public var key: AttachmentKey { AttachmentKey(containerID: containerID, interface: interface) }
 
-    /// Whether another plugin owns interface and address.
+    /// Says whether another plugin owns interface and address.
     public var isChained: Bool { chained ?? false }
 
-    /// Whether no program can be on its way: what is in the pod has no other end on the node.
+    /// Says whether the pod's interface has no other end on the node, so that no program can be attached.
     public var isWithoutVeth: Bool { isChained && ifindex == 0 }
     static let noMAC = "00:00:00:00:00:00"
 
@@ -79,7 +80,7 @@ public struct EndpointRecord: Codable, Sendable, Equatable {
     public static let healthContainerID = "labrun-health"
 }
 
-/// What CNI names an attachment by (specification, section 2: container id and interface name).
+/// What identifies an attachment in CNI: container id and interface name (specification, section 2).
 public struct AttachmentKey: Hashable, Sendable {
     public let containerID: String
     public let interface: String
@@ -90,12 +91,12 @@ public struct AttachmentKey: Hashable, Sendable {
     }
 }
 
-/// Names and addresses that follow from what an endpoint is, so that a second try finds what the first one made.
+/// Names and addresses that follow from the endpoint's key, so that a second attempt finds what the first one made.
 package enum EndpointNaming {
-    /// `lxc` and 12 hexadecimal digits: 15 octets, the most that the kernel takes.
+    /// `lxc` and 12 hexadecimal digits. These are 15 bytes, the most that the kernel allows.
     package static func hostInterface(_ key: AttachmentKey) -> String { "lxc" + hexadecimal(hash(key), digits: 12) }
 
-    /// Whether an interface is one of ours by its name.
+    /// Says by its name whether an interface is one of ours.
     static func isHostInterface(_ name: String) -> Bool {
         name.utf8.count == 15 && name.hasPrefix("lxc")
             && name.utf8.dropFirst(3).allSatisfy {
@@ -104,7 +105,7 @@ package enum EndpointNaming {
             }
     }
 
-    /// Locally administered unicast addresses, one for each end.
+    /// Returns a locally administered unicast address, a different one for each end.
     package static func mac(_ key: AttachmentKey, host: Bool) -> String {
         let low = hash(key) ^ (host ? 0xFF : 0)
         let octets = [0x02] + (0..<5).map { UInt8(truncatingIfNeeded: low >> (8 * UInt64($0))) }

@@ -13,12 +13,12 @@ import LinuxKernel
 
 /// What the agent must still know after it was killed, below `AgentConfig.statePath`:
 ///
-/// - `endpoints/ID.json`: an endpoint with its phase, written before and after the kernel is changed,
-/// - `cluster.json`: nodes and remote endpoints as last pushed, so that a restart never empties the ipcache,
-/// - `names.json`: what DNS answered pods, written before policies act on it,
-/// - `overlay-port`: UDP port of the overlay device, which the kernel's own answer is not read for,
-/// - `last-endpoint-id`: so that an id is not given to another pod soon,
-/// - `starts`: how often the agent was started since the node booted.
+/// - `endpoints/ID.json`: An endpoint with its phase, written before and after the kernel is changed.
+/// - `cluster.json`: Nodes and remote endpoints as last announced, so that a restart never empties the ipcache.
+/// - `names.json`: What DNS answered pods, written before policies act on it.
+/// - `overlay-port`: The UDP port of the overlay device, which the agent does not read from the kernel.
+/// - `last-endpoint-id`: So that an id is not given to another pod soon.
+/// - `starts`: How often the agent was started since the node booted.
 struct StateStore: Sendable {
     struct Cluster: Codable, Sendable {
         var nodes: [NodeEntry] = []
@@ -64,21 +64,21 @@ struct StateStore: Sendable {
         try AtomicFile.write(CNIText.encode(names) + "\n", to: path("names.json"))
     }
 
-    /// Counts this start and answers the count.
+    /// Counts this start and returns the count.
     func countStart() throws(SystemError) -> Int {
         let starts = (try number("starts") ?? 0) + 1
         try AtomicFile.write("\(starts)\n", to: path("starts"))
         return starts
     }
 
-    /// UDP port that the overlay device was made with.
+    /// The UDP port with which the overlay device was created.
     func overlayPort() throws(SystemError) -> UInt16? { try number("overlay-port").flatMap { UInt16(exactly: $0) } }
 
     func save(overlayPort: UInt16) throws(SystemError) {
         try AtomicFile.write("\(overlayPort)\n", to: path("overlay-port"))
     }
 
-    /// Endpoint id that was given last, 0 before the first.
+    /// The endpoint id that was given last, or 0 before the first.
     func lastEndpointID() throws(SystemError) -> UInt16 {
         try number("last-endpoint-id").flatMap { UInt16(exactly: $0) } ?? 0
     }

@@ -2,7 +2,7 @@ import AgentAPI
 
 /// `datapathd health`, in the manner of `cilium-health status`.
 public enum HealthText {
-    /// - Parameter time: when the probes were made, RFC 3339.
+    /// - Parameter time: The time of the probes, as in RFC 3339.
     public static func text(_ report: HealthReport, time: String) -> String {
         var text = "Probe time:       \(time)\n"
         text += "Cluster health:   \(report.reachable)/\(report.total) reachable   (\(time))\n"

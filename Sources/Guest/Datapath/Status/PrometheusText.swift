@@ -1,6 +1,7 @@
 import AgentAPI
 
-/// The agent's figures in Prometheus' text format 0.0.4, in the names of Cilium's metrics under `datapath_`.
+/// Renders the agent's metrics in Prometheus' text format 0.0.4. They have the names of Cilium's metrics, with
+/// `datapath_` before them.
 public enum PrometheusText {
     public static func text(_ status: AgentStatus, _ samples: [MetricSample]) -> String {
         let forwarded = samples.filter { $0.code == 0 }
@@ -75,7 +76,7 @@ public enum PrometheusText {
                 }.joined()
         }
 
-        /// Backslash, double quote and line feed, as the format has it.
+        /// Escapes backslash, double quote and line feed, as the format demands.
         private func escaped(_ text: String) -> String {
             var result = ""
             for scalar in text.unicodeScalars {

@@ -27,7 +27,7 @@ struct TextTable {
         return line
     }
 
-    /// Without control characters: names come from outside.
+    /// Returns the text without control characters, because names come from outside.
     static func printable(_ text: String) -> String {
         String(
             String.UnicodeScalarView(

@@ -58,9 +58,8 @@ final class AgentProcess: Sendable {
         guard child.waitForEnd(until: .after(Self.endPatience)) != nil else {
             throw NodeFailure(
                 code: "timeout",
-                message:
-                    "the agent, process \(child.processIdentifier), still runs \(Self.endPatience) after signal \(signal)"
-            )
+                message: "the agent, process \(child.processIdentifier), "
+                    + "still runs \(Self.endPatience) after signal \(signal)")
         }
         child.killGroup()
         let deadline = Deadline.after(.seconds(2))

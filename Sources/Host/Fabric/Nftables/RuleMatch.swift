@@ -2,8 +2,8 @@ import JSON
 
 extension NftablesListing.Rule {
     /// The matches among a rule's expressions in the words of `Ruleset.match`, so that what the kernel has can be
-    /// compared with what was asked for. Nil when a match is of a kind that `Ruleset.match` does not write. The forms are
-    /// those of libnftables-json(5), "match".
+    /// compared with what was asked for. Nil when a match is of a kind that `Ruleset.match` does not write. The forms
+    /// are those of libnftables-json(5), "match".
     static func match(_ statements: [JSONValue]) -> String? {
         var words = ""
         for case .object(let statement) in statements {

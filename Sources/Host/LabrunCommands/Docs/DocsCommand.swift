@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 
-/// `labrun docs [FOLDER]`: writes what the documentation repeats of the program's own tables. It is for people who change labrun,
-/// so `labrun --help` does not list it.
+/// `labrun docs [FOLDER]`: writes what the documentation repeats of the program's own tables. It is for people who
+/// change labrun, so `labrun --help` does not list it.
 struct DocsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "docs", abstract: "Write the generated parts of the documentation.", shouldDisplay: false)

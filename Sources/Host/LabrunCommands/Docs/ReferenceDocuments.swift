@@ -1,12 +1,13 @@
 import CDatapathABI
 import DatapathOptions
 import Diagnosis
+import Expectations
 import Faults
 import Scenario
 import ShippedScenarios
 
-/// Documents, and parts of documents, that are made from the tables the program itself works by. `labrun docs` writes them;
-/// a test compares the files with them.
+/// Documents, and parts of documents, that are made from the tables the program itself works by. `labrun docs` writes
+/// them; a test compares the files with them.
 public enum ReferenceDocuments {
     /// Every generated document, in the order in which they are written.
     public static var all: [GeneratedDocument] {
@@ -91,7 +92,8 @@ struct ScenarioRow {
         faults = steps.flatMap(\.actions).reduce(into: []) { kinds, action in
             if case .inject(let call) = action, !kinds.contains(call.kind) { kinds.append(call.kind) }
         }
-        diagnoses = steps.compactMap { $0.expect?.diagnosis?.id }.reduce(into: []) { ids, id in
+        diagnoses = steps.compactMap { $0.expect?.of(DiagnosisExpectation.self).first?.id }.reduce(into: []) {
+            ids, id in
             if id != "none", !ids.contains(id) { ids.append(id) }
         }
     }
@@ -112,8 +114,8 @@ extension ReferenceDocuments {
     private static func scenarioPage(_ rows: [ScenarioRow]) -> String {
         page(
             "Scenarios that ship",
-            "`labrun scenario NAME` runs one of them; `labrun scenario explain NAME` says step by step what it does and "
-                + "expects.\nThe lab is a profile of [`lab/profiles/`](../../lab/profiles).",
+            "`labrun scenario NAME` runs one of them; `labrun scenario explain NAME` says step by step what it does "
+                + "and expects.\nThe lab is a profile of [`lab/profiles/`](../../lab/profiles).",
             table(
                 ["scenario", "lab", "what it shows", "faults", "expected diagnoses"],
                 rows.map {
@@ -135,16 +137,16 @@ extension ReferenceDocuments {
         }
         return page(
             "Faults",
-            "A step injects a fault by `inject: [{fault: KIND, id: ID, …parameters}]` and ends it by `heal: ID`. What proves each\n"
-                + "of them is in [the scenario format](scenario-format.md#faults).",
+            "A step injects a fault by `inject: [{fault: KIND, id: ID, …parameters}]` and ends it by `heal: ID`.\n"
+                + "What proves each of them is in [the scenario format](scenario-format.md#faults).",
             sections.joined(separator: "\n"))
     }
 
     private static func diagnosisPage(_ rows: [ScenarioRow]) -> String {
         page(
             "Diagnoses",
-            "The names that `diagnosis: {is: …}` takes, most specific first, and the shipped scenarios that expect them. From which\n"
-                + "evidence each is found is in [the scenario format](scenario-format.md#diagnoses).",
+            "The names that `diagnosis: {is: …}` takes, most specific first, and the shipped scenarios that expect\n"
+                + "them. From which evidence each is found is in [the scenario format](scenario-format.md#diagnoses).",
             table(
                 ["diagnosis", "expected by"],
                 Diagnosis.ids.map { id in
@@ -155,8 +157,9 @@ extension ReferenceDocuments {
     private static var optionPage: String {
         page(
             "Options of the datapath",
-            "Values of Cilium's chart that labrun knows, as `datapath.values` of a lab, `overrides` of a scenario, the action `set`,\n"
-                + "and `--set datapath.values.NAME=VALUE` take them. A value that does not act is refused with the reason given here.",
+            "Values of Cilium's chart that labrun knows, as `datapath.values` of a lab, `overrides` of a scenario,\n"
+                + "the action `set`, and `--set datapath.values.NAME=VALUE` take them. A value that does not act is\n"
+                + "refused with the reason given here.",
             table(
                 ["option", "value", "acts"],
                 OptionCatalogue.keys.map { key in
@@ -186,10 +189,11 @@ extension ReferenceDocuments {
         }
         return page(
             "Drop reasons and trace points",
-            "What the datapath's events and metrics name, from `bpf/abi/include/abi_numbers.h`. `drops: [{reason: NAME}]` of a scenario\n"
-                + "takes the names.",
+            "What the datapath's events and metrics name, from `bpf/abi/include/abi_numbers.h`.\n"
+                + "`drops: [{reason: NAME}]` of a scenario takes the names.",
             "## Drop reasons\n\n" + table(["number", "name", "meaning"], reasons)
-                + "\n## Trace points\n\nWhere a packet was seen. A drop carries the point at which its program was entered.\n\n"
+                + "\n## Trace points\n\nWhere a packet was seen. A drop carries the point at which its program was "
+                + "entered.\n\n"
                 + table(["number", "name"], points))
     }
 

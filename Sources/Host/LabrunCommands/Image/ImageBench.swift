@@ -8,9 +8,8 @@ public struct ImageBench: AsyncParsableCommand {
         commandName: "bench", abstract: "Measure the datapath in a node of one kernel.",
         discussion: """
             Boots a node in a lab of its own and runs 'labverify bench' in it: nanoseconds a packet of each path, and \
-            ratios against floors that are measured in the same run. Only ratios mean something under software emulation. \
-            Throughput is measured in a node of two processors: on one, a datagram's price is mostly the change from \
-            sender to receiver.
+            how long an agent with many services takes. Only ratios mean something under software emulation; for \
+            traffic between pods, see 'make bench', which measures on the machine itself.
 
             Exit codes: 0 every bound holds; 1 one does not; 2 bad usage; 3 nothing could be measured.
             """)
@@ -22,8 +21,7 @@ public struct ImageBench: AsyncParsableCommand {
 
     @Option(
         help: """
-            What to measure: packets, services, throughput, or of throughput same-node, masquerade, paced, cross-node, \
-            service-calls; all of it when it is not given.
+            What to measure: packets or services; both when it is not given.
             """)
     public var only: String?
 
@@ -33,18 +31,18 @@ public struct ImageBench: AsyncParsableCommand {
     @Option(help: "Seconds that the measurement may take.")
     public var timeout: Double = 600
 
-    /// 10,000 services and policy entries, an agent with 50,000 backends, and programs of the userland disk.
+    /// 10,000 services and policy entries, and an agent with 50,000 backends.
     private static let memoryMiB = 768
 
     public init() {}
 
     public func validate() throws {
         _ = try kernelSeries([kernel])
+        if let only, !Self.parts.contains(only) { throw ValidationError("--only takes packets or services") }
         guard timeout > 0, timeout <= 36_000 else { throw ValidationError("--timeout takes seconds, up to 36000") }
     }
 
-    /// What is measured in a node of one processor, as labs have them.
-    private static let onOneProcessor: Set = ["packets", "services"]
+    private static let parts = ["packets", "services"]
 
     /// What `labverify bench --json` prints.
     private struct Output: Codable {
@@ -71,7 +69,7 @@ public struct ImageBench: AsyncParsableCommand {
         guard let series = try kernelSeries([kernel]).first else { throw ValidationError("--kernel names no series") }
         var output: Output?
         var accelerator = ""
-        for part in only.map({ [$0] }) ?? Self.onOneProcessor.sorted() + ["throughput"] {
+        for part in only.map({ [$0] }) ?? Self.parts {
             let (measured, trial) = try await measure(part, on: series)
             output = Output(kernel: measured.kernel, rows: (output?.rows ?? []) + measured.rows)
             accelerator = trial.accelerator
@@ -93,8 +91,7 @@ public struct ImageBench: AsyncParsableCommand {
         do {
             let trial = try await NodeProgram.run(
                 ["/usr/bin/labverify", "bench", "--json", "--only", part], on: series, seconds: timeout,
-                memoryMiB: Self.memoryMiB, processors: Self.onOneProcessor.contains(part) ? 1 : 2, hasUserland: true,
-                files: ["/run/labrun-bench/kube-proxy.rules": KubeProxyFloor.rules])
+                memoryMiB: Self.memoryMiB)
             guard let output = try? JSONDecoder().decode(Output.self, from: Data(trial.outcome.executed.output.utf8))
             else { throw trial.failure }
             return (output, trial)

@@ -16,7 +16,8 @@ public struct ImageVerify: AsyncParsableCommand {
             tried.
             """)
 
-    /// The self-test has maps of its own for every object, which on a node are shared; and `labverify` lies in the node's RAM.
+    /// The self-test has maps of its own for every object, which on a node are shared; and `labverify` lies in the
+    /// node's RAM.
     private static let mapsMiB = 352
 
     @Option(

@@ -23,17 +23,12 @@ struct NodeProgram {
     /// - Parameters:
     ///   - seconds: for the boot and for the program, each.
     ///   - memoryMiB: at least what the kernel needs.
-    ///   - processors: a lab's nodes have one.
-    ///   - hasUserland: whether the node has the disk with Debian's programs.
-    ///   - files: texts by paths below `/run`, for which the node needs the disk.
     static func run(
-        _ command: [String], on series: KernelSeries, seconds: Double, memoryMiB: Int = 0, processors: Int = 1,
-        hasUserland: Bool = false, files: [String: String] = [:]
+        _ command: [String], on series: KernelSeries, seconds: Double, memoryMiB: Int = 0
     ) async throws -> NodeProgram {
         let store = ImageStore()
         let say: @Sendable (String) -> Void = { FileOutput.standardError.write("\(series.rawValue): \($0)") }
         let image = try await store.ensure(ImageRecipe(series: series, hasChecks: true)) { say("\($0)") }
-        let userland = hasUserland ? try await store.ensureUserland { say("\($0)") } : nil
         let acceleration = await AccelerationProbe(kernel: image.kernelPath, cacheDirectory: store.cacheDirectory)
             .answer()
         let accelerator = acceleration.accelerator == .kvm ? "kvm" : "tcg"
@@ -43,7 +38,7 @@ struct NodeProgram {
                 parameters: acceleration.accelerator == .tcg ? series.emulationParameters : [],
                 memoryMiB: max(memoryMiB, series.minimumMemoryMiB),
                 capabilitiesCache: store.cacheDirectory + "/libvirt",
-                command: command, seconds: seconds, processors: processors, userlandPath: userland?.path, files: files))
+                command: command, seconds: seconds))
         return NodeProgram(outcome: outcome, image: image.digest, accelerator: accelerator, command: command)
     }
 }

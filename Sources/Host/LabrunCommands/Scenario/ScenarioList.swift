@@ -3,6 +3,7 @@ import Diagnosis
 import Faults
 import Foundation
 import Scenario
+import ScenarioReading
 import ShippedScenarios
 
 /// `labrun scenario list [PATH…]`

@@ -5,6 +5,7 @@ import Foundation
 import Reports
 import RunEvents
 import Scenario
+import ScenarioReading
 
 /// `labrun scenario [run] PATH…`
 struct ScenarioRunCommand: AsyncParsableCommand {
@@ -83,8 +84,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that comes
-    /// again is numbered, so that no report replaces another.
+    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that
+    /// comes again is numbered, so that no report replaces another.
     static func folderNames(_ names: [String]) -> [String] {
         var taken = Set(names)
         var seen: Set<String> = []
@@ -159,8 +160,11 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     private func reportFolder(_ name: String, alone: Bool) -> String {
         if let reportDir { return absolute(alone ? reportDir : reportDir + "/" + name) }
         let format = Date.VerbatimFormatStyle(
-            format:
-                "\(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)",
+            format: """
+                \(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\
+                \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\
+                \(minute: .twoDigits)\(second: .twoDigits)
+                """,
             timeZone: .current, calendar: Calendar(identifier: .gregorian))
         var path = absolute("reports/out/\(Date().formatted(format))-\(name)")
         var number = 2

@@ -3,6 +3,7 @@ import Diagnosis
 import Faults
 import Foundation
 import Scenario
+import ScenarioReading
 
 /// `labrun scenario validate PATH…`: boots nothing and reports every mistake.
 struct ScenarioValidate: ParsableCommand {

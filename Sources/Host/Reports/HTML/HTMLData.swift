@@ -3,8 +3,8 @@ import Matrix
 import Readings
 import RunEvents
 
-/// The matrices as the page's script reads them: tables of distinct values and columns of indexes into them, in run lengths. A
-/// matrix of 100 endpoints (29,700 cells) comes to some 150 KB so, instead of 6 MB.
+/// The matrices as the page's script reads them: tables of distinct values and columns of indexes into them, in run
+/// lengths. A matrix of 100 endpoints (29,700 cells) comes to some 150 KB so, instead of 6 MB.
 struct HTMLData: Encodable {
     struct End: Encodable {
         let id: String
@@ -120,7 +120,8 @@ struct HTMLData: Encodable {
         return result
     }
 
-    /// The JSON as it may stand in a script element: no character that HTML or an old JavaScript reader gives a meaning.
+    /// The JSON as it may stand in a script element: no character that HTML or an old JavaScript reader gives a
+    /// meaning.
     func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -2,8 +2,8 @@ import Foundation
 import Readings
 import RunEvents
 
-/// What the page's template is rendered with. Plain text throughout; the template escapes it. A key that is absent is looked
-/// up in the context around it, so optional parts have names of their own.
+/// What the page's template is rendered with. Plain text throughout; the template escapes it. A key that is absent is
+/// looked up in the context around it, so optional parts have names of their own.
 struct HTMLPage {
     let report: RunReport
     private let glyphs = Glyphs(unicode: true)

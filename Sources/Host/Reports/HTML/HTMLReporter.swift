@@ -7,8 +7,8 @@ import RunEvents
 /// `report.html`: one file without network, that opens from a disk and from a CI artifact.
 ///
 /// What came from a lab is cleaned of control characters and bidirectional overrides, then escaped: as HTML where it
-/// stands in the page, as JSON without `<`, `>` and `&` where the script reads it, which makes text nodes of it only. The page's
-/// policy allows that one script and that one style sheet, by digest, and nothing else.
+/// stands in the page, as JSON without `<`, `>` and `&` where the script reads it, which makes text nodes of it only.
+/// The page's policy allows that one script and that one style sheet, by digest, and nothing else.
 public final class HTMLReporter: Reporter {
     private let file: AtomicFile
 
@@ -45,8 +45,8 @@ public final class HTMLReporter: Reporter {
     }
 }
 
-/// Escapes scalar by scalar, and cleans; the template engine's own HTML type looks at characters, and does not see the `<` of
-/// one that carries a combining mark.
+/// Escapes scalar by scalar, and cleans; the template engine's own HTML type looks at characters, and does not see the
+/// `<` of one that carries a combining mark.
 private struct HTMLEscaping: MustacheContentType {
     func escapeText(_ text: String) -> String { Markup.escaped(PlainText.line(text, limit: 4_000)) }
 }

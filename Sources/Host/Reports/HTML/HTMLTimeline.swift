@@ -40,8 +40,8 @@ struct HTMLTimeline {
         for tick in ticks {
             let x = percent(tick)
             out += "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"16\" y2=\"\(height)\"/>"
-            out +=
-                "<text class=\"axis\" x=\"\(x)\" y=\"11\">\(tick == tick.rounded() ? String(Int(tick)) : String(tick)) s</text>\n"
+            let seconds = tick == tick.rounded() ? String(Int(tick)) : String(tick)
+            out += "<text class=\"axis\" x=\"\(x)\" y=\"11\">\(seconds) s</text>\n"
         }
         if let first = report.steps.first, first.offsetSeconds > 0 {
             out += bar(
@@ -57,9 +57,8 @@ struct HTMLTimeline {
         for (index, fault) in faults.enumerated() {
             out += bar(
                 fault.from, fault.to, y: 22 + lane * (index + 1), label: fault.id, kind: "fault",
-                title:
-                    "fault \(fault.id): from \(shortSeconds(fault.from)) to \(shortSeconds(fault.to)), \(fault.state.rawValue)"
-            )
+                title: "fault \(fault.id): from \(shortSeconds(fault.from)) to \(shortSeconds(fault.to)), "
+                    + fault.state.rawValue)
         }
         return out + "</svg>"
     }
@@ -81,7 +80,8 @@ struct HTMLTimeline {
         let after =
             !fits && kind == "fault" ? "<text x=\"\(percent(to))\" dx=\"5\" y=\"\(y + 15)\">\(text(name))</text>" : ""
         return """
-            <g class="\(kind)"><title>\(text(title))</title><svg x="\(x)" y="\(y)" width="\(percent(max(to - from, total / 500)))" height="22">\
+            <g class="\(kind)"><title>\(text(title))</title>\
+            <svg x="\(x)" y="\(y)" width="\(percent(max(to - from, total / 500)))" height="22">\
             <rect x="0" y="1" width="100%" height="19" rx="3"/>\(inside)</svg>\(after)</g>
 
             """

@@ -2,8 +2,8 @@ import Foundation
 import Readings
 import RunEvents
 
-/// Writes `junit.xml`. A scenario is a suite. Each expectation of a step is a case, and so is each fault: one case says whether
-/// its effect was proven, one whether it was healed.
+/// Writes `junit.xml`. A scenario is a suite. Each expectation of a step is a case, and so is each fault: one case says
+/// whether its effect was proven, one whether it was healed.
 ///
 /// A run that did not pass always has a case that says so: readers that only count cases must not show it green.
 public final class JUnitReporter: Reporter {

@@ -50,7 +50,8 @@ public final class Journal: Reporter {
         }
     }
 
-    /// The events of a journal. A last line that a kill cut short is left out; any other bad line is an error that names it.
+    /// The events of a journal. A last line that a kill cut short is left out; any other bad line is an error that
+    /// names it.
     public static func read(path: String) throws -> [RunEvent] {
         let data: Data
         do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {

@@ -1,7 +1,7 @@
 /// Text that came from a lab, made fit for a place that gives bytes a meaning: a terminal, an XML document.
 public enum PlainText {
-    /// One line for a terminal: no control character (C0, C1, DEL), no bidirectional override, no line break, and at most
-    /// `limit` characters, with a note of what was cut. What is taken out stays visible as `\x1B` or `\u{202E}`.
+    /// One line for a terminal: no control character (C0, C1, DEL), no bidirectional override, no line break, and at
+    /// most `limit` characters, with a note of what was cut. What is taken out stays visible as `\x1B` or `\u{202E}`.
     public static func line(_ text: some StringProtocol, limit: Int = 400) -> String {
         var out = ""
         var count = 0
@@ -24,8 +24,8 @@ public enum PlainText {
         return out
     }
 
-    /// Text for XML 1.0: without the characters that it cannot hold (most of C0, surrogates, U+FFFE and U+FFFF) and without
-    /// the others that a reader's terminal would obey; line feed and tab stay. Capped like a line.
+    /// Text for XML 1.0: without the characters that it cannot hold (most of C0, surrogates, U+FFFE and U+FFFF) and
+    /// without the others that a reader's terminal would obey; line feed and tab stay. Capped like a line.
     public static func xml(_ text: some StringProtocol, limit: Int = 20_000) -> String {
         var out = String.UnicodeScalarView()
         var count = 0

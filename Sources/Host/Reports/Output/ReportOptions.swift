@@ -40,8 +40,8 @@ public struct ReportOptions: Sendable {
 }
 
 extension RunReporters {
-    /// Every reporter of a run. Makes the report folder and opens the journal, so that a place that cannot be written to is
-    /// known before anything is started.
+    /// Every reporter of a run. Makes the report folder and opens the journal, so that a place that cannot be written
+    /// to is known before anything is started.
     ///
     /// - Parameter complain: is told each later error as it happens; by default on standard error, or by the live view.
     public static func standard(

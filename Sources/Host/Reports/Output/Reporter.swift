@@ -1,8 +1,8 @@
 import Foundation
 import RunEvents
 
-/// A consumer of the event stream. Reporters know nothing of each other; a new one is a file that conforms, and an entry
-/// in the list that ``RunReporters`` is made with.
+/// A consumer of the event stream. Reporters know nothing of each other; a new one is a file that conforms, and an
+/// entry in the list that ``RunReporters`` is made with.
 public protocol Reporter: AnyObject {
     /// Takes one event, in the order of the stream.
     func consume(_ event: RunEvent) throws
@@ -44,8 +44,8 @@ public struct ReportFolder: Sendable {
     }
 }
 
-/// Hands every event to every reporter, and at the end the report that the events came to. A reporter that fails is told
-/// once through `complain` and left out from then on; the run and the other reporters go on.
+/// Hands every event to every reporter, and at the end the report that the events came to. A reporter that fails is
+/// told once through `complain` and left out from then on; the run and the other reporters go on.
 public final class RunReporters {
     private var reporters: [any Reporter]
     private var failed: Set<ObjectIdentifier> = []

@@ -34,7 +34,8 @@ public struct RunReport: Codable, Sendable {
     /// Names of steps that were never started.
     public var stepsNotRun: [String]
     public var artifacts: [Artifact]
-    /// What the lab could not do, keep or read, and did not hang the verdict on; each once, at most 100. Untrusted text.
+    /// What the lab could not do, keep or read, and did not hang the verdict on; each once, at most 100. Untrusted
+    /// text.
     public var warnings: [String]
 }
 

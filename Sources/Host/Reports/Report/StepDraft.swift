@@ -96,8 +96,8 @@ struct StepDraft: Sendable {
 }
 
 extension RunReport.Fault {
-    /// Why nothing that was measured in this step tells of the fault. It is nil when the fault's effect was proven, and when
-    /// the step only healed it.
+    /// Why nothing that was measured in this step tells of the fault. It is nil when the fault's effect was proven, and
+    /// when the step only healed it.
     var doubt: String? {
         var doubt: String?
         for transition in history {

@@ -1,8 +1,8 @@
 /// The lines at the bottom of a terminal that are redrawn in place, below those that stay.
 ///
-/// Every change is one write: up to the region's first line, erase to the end of the screen, what stays, what is live. It is
-/// wrapped in a synchronized update (`CSI ? 2026`), which terminals that do not know it ignore. The cursor is never hidden and
-/// always stands at the start of the line below, so that nothing needs mending after a kill.
+/// Every change is one write: up to the region's first line, erase to the end of the screen, what stays, what is live.
+/// It is wrapped in a synchronized update (`CSI ? 2026`), which terminals that do not know it ignore. The cursor is
+/// never hidden and always stands at the start of the line below, so that nothing needs mending after a kill.
 struct LiveRegion {
     private var drawn: [Int] = []
     private var shown: [String] = []

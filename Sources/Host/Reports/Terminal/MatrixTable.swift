@@ -2,7 +2,8 @@ import Matrix
 import Readings
 import RunEvents
 
-/// The matrix as a table that fits the terminal: a cell a pair while that fits, else a cell a pair of nodes, else words only.
+/// The matrix as a table that fits the terminal: a cell a pair while that fits, else a cell a pair of nodes, else words
+/// only.
 struct MatrixTable {
     let grid: MatrixGrid
     let glyphs: Glyphs

@@ -1,8 +1,8 @@
 import Foundation
 import RunEvents
 
-/// The run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines below them for
-/// what is going on. Everything that came from a lab is cleaned of what a terminal would obey.
+/// The run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines below them
+/// for what is going on. Everything that came from a lab is cleaned of what a terminal would obey.
 public final class TerminalReporter: Reporter {
     private let settings: TerminalSettings
     private let write: (String) throws -> Void
@@ -120,7 +120,8 @@ public final class TerminalReporter: Reporter {
         guard bad || (!settings.live && ["ready", "paused", "stopped"].contains(progress.state)) else { return }
         let detail = progress.detail.isEmpty ? "" : ": " + clean(progress.detail)
         let line = DisplayWidth.cut(
-            "node \(clean(progress.node, limit: 60)) \(clean(progress.state, limit: 40)) after \(shortSeconds(progress.seconds))\(detail)",
+            "node \(clean(progress.node, limit: 60)) \(clean(progress.state, limit: 40))"
+                + " after \(shortSeconds(progress.seconds))\(detail)",
             to: width)
         say(bad ? paint.red(line) : line)
     }

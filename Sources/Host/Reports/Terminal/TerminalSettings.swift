@@ -26,7 +26,8 @@ public struct TerminalSettings: Sendable {
         self.columns = columns
     }
 
-    /// Reads the descriptor and the environment: `NO_COLOR` (no-color.org), `TERM`, `COLUMNS`, `LC_ALL`, `LC_CTYPE`, `LANG`.
+    /// Reads the descriptor and the environment: `NO_COLOR` (no-color.org), `TERM`, `COLUMNS`, `LC_ALL`, `LC_CTYPE`,
+    /// `LANG`.
     public static func detect(
         descriptor: Int32 = 1, noColour: Bool = false, verbose: Bool = false,
         environment: [String: String] = ProcessInfo.processInfo.environment

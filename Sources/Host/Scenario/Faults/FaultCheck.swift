@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// The check of one call in a file: what the call says, which lab it is for, and the mistakes found so far.
 public struct FaultCheck {
     struct Mistake {
@@ -22,7 +24,8 @@ public struct FaultCheck {
         places = Dictionary(value.entries.map { ($0.key, $0.value.place) }) { first, _ in first }
     }
 
-    /// Whether the file gives the parameter, even with a value that cannot be read. Its form is then reported elsewhere.
+    /// Whether the file gives the parameter, even with a value that cannot be read. Its form is then reported
+    /// elsewhere.
     public func isGiven(_ parameter: some FaultParameterDeclaration) -> Bool { places[parameter.name] != nil }
 
     /// Reports a mistake at the value of the first of the keys that the call has, and at the call itself when it has
@@ -42,5 +45,5 @@ public struct FaultCheck {
     }
 
     /// Names for `expected`: `one of a, b, c`.
-    public static func oneOf(_ names: [String]) -> String { ScenarioReader.list(names) }
+    public static func oneOf(_ names: [String]) -> String { names.oneOf }
 }

@@ -26,8 +26,8 @@ public struct FaultDescriptor: Sendable {
     public let needsUserland: Bool
     /// Reports what is wrong with a call although each parameter has its form. It is called when a file is read.
     public let check: @Sendable (inout FaultCheck) -> Void
-    /// What a call takes for itself while it is in force, in a lab with nodes of these names. It needs no lab, so a file
-    /// and a run agree about conflicts.
+    /// What a call takes for itself while it is in force, in a lab with nodes of these names. It needs no lab, so a
+    /// file and a run agree about conflicts.
     public let claims: @Sendable (_ call: FaultCall, _ nodes: [String]) -> [Claim]
 
     /// `claims` has no default: a fault that claims nothing could be injected beside itself.

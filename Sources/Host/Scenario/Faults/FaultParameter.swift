@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// A parameter as the parser, the schema and `explain` see it: without the Swift type of its values.
 public protocol FaultParameterDeclaration: Sendable {
     /// The key in a scenario file.

@@ -1,5 +1,6 @@
 import NetAddress
 import CloudAPI
+import ScenarioReading
 
 extension LabProfileReader {
     /// What a profile's `vpc` and `nodes` say of the cloud, held against its networks, groups and nodes.

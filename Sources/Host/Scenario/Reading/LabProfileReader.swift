@@ -1,4 +1,5 @@
 import NetAddress
+import ScenarioReading
 
 /// Reads `kind: Lab`.
 struct LabProfileReader {

@@ -1,6 +1,7 @@
 import NetAddress
 import Foundation
 import KubeObjects
+import ScenarioReading
 
 /// What a manifest stands for.
 enum Manifest {
@@ -17,7 +18,8 @@ enum Manifest {
 }
 
 extension ScenarioReader {
-    /// An object from a manifest that its shape has passed; mistakes that only the whole object shows are reported here.
+    /// An object from a manifest that its shape has passed; mistakes that only the whole object shows are reported
+    /// here.
     mutating func object(_ value: YAMLValue) -> ClusterObject? {
         guard let kind = ObjectShapes.kinds.first(where: { $0.manifestKind == value["kind"]?.text }),
             let name = value["metadata"]?["name"]?.text, TextRule.dnsLabel.accepts(name)

@@ -1,5 +1,7 @@
-import Matrix
+import Expectations
 import Readings
+import Matrix
+import ScenarioReading
 
 extension ScenarioReader {
     /// A request of `probes.requests`; nil for one whose mistakes are reported.

@@ -1,6 +1,9 @@
+import Expectations
+import Matrix
+import Readings
 import DatapathOptions
 import KubeObjects
-import Readings
+import ScenarioReading
 
 /// Reads `kind: Scenario`: structure by the shapes, then what only the whole file and its lab can tell.
 struct ScenarioReader {
@@ -10,6 +13,8 @@ struct ScenarioReader {
 
     let file: String
     let faults: [FaultDescriptor]
+    /// The kinds of expectations that there are.
+    let expectations: [any Expectation.Type]
     let diagnoses: [String]
     let profiles: LabProfileSource
     let settings: [Setting]
@@ -27,8 +32,8 @@ struct ScenarioReader {
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
     var plan = ProbePlanSpec()
-    /// Steps so far that expect something of identities.
-    var identitySteps: [String] = []
+    /// Names of the steps so far that have expectations of a kind, by the kind's key.
+    var expectingSteps: [String: [String]] = [:]
     /// The ids of the faults that are in force at the step that is read, with the lines where they were injected.
     var active: [String: Int] = [:]
     var ended: Set<String> = []
@@ -37,11 +42,13 @@ struct ScenarioReader {
     var coverage = CoverageCheck()
 
     init(
-        file: String, faults: [FaultDescriptor], diagnoses: [String], profiles: LabProfileSource, settings: [Setting],
+        file: String, faults: [FaultDescriptor], expectations: [any Expectation.Type], diagnoses: [String],
+        profiles: LabProfileSource, settings: [Setting],
         manifest: @escaping (_ path: String) -> Result<[UInt8], ManifestError>
     ) {
         self.file = file
         self.faults = faults
+        self.expectations = expectations
         self.diagnoses = diagnoses
         self.profiles = profiles
         self.settings = settings
@@ -56,7 +63,7 @@ struct ScenarioReader {
             if reading.problems.isEmpty { checker.report(Place(line: 1, column: 1), "the file is empty") }
             return nil
         }
-        checker.check(document, ScenarioShape(faults: faults).document, "the file")
+        checker.check(document, ScenarioShape(faults: faults, expectations: expectations).document, "the file")
         return scenario(document, manifests: Array(reading.documents.dropFirst()))
     }
 
@@ -188,7 +195,7 @@ struct ScenarioReader {
                 ProbePlanSpec.Pair(from: selector($0["from"]), to: selector($0["to"]))
             }
         }
-        if let protocols = value["protocols"] { plan.protocols = self.protocols(protocols) }
+        if let protocols = value["protocols"] { plan.protocols = ProbeProtocol.list(protocols) }
         if let deadline = value["deadline"]?.text.flatMap(Units.seconds) { plan.deadline = deadline }
         if let count = value["count"]?.integer { plan.count = count }
         var names: Set<String> = []
@@ -199,11 +206,6 @@ struct ScenarioReader {
             }
             plan.requests.append(request)
         }
-    }
-
-    func protocols(_ value: YAMLValue?) -> [ProbeProtocol] {
-        let wanted = Set((value?.texts ?? []).compactMap(ProbeProtocol.init(rawValue:)))
-        return ProbeProtocol.allCases.filter(wanted.contains)
     }
 
     // MARK: Timeline
@@ -227,33 +229,35 @@ struct ScenarioReader {
             }
             names[name] = names[name] ?? item["name"]?.place.line
             steps.append(step(item, name: name))
-            if item["expect"]?["identities"] != nil { identitySteps.append(name) }
+            for entry in item["expect"]?.entries ?? [] { expectingSteps[entry.key, default: []].append(name) }
         }
         return steps
     }
 
-    /// Names of nodes; every one must be there.
-    mutating func nodeNames(_ value: YAMLValue?) -> [String] {
-        var result: [String] = []
-        for item in value?.oneOrMore ?? [] {
-            guard let name = item.text, name != "all", name != "none" else { continue }
-            result.append(name)
-            if !nodes.isEmpty, !nodes.contains(name) {
-                checker.report(
-                    item.place, "no node \"\(name)\" in the lab", expected: Self.list(nodes),
-                    suggestion: NearestName.of(name, among: nodes))
-            }
-        }
-        if let value, case .list(let items) = value.content, items.count > 1,
-            let word = items.first(where: { $0.text == "all" || $0.text == "none" })
-        {
-            checker.report(word.place, "\"\(word.text ?? "")\" stands alone, not in a list of nodes")
-        }
-        return result
+    // MARK: Names
+
+    /// Names of nodes, each of which must be in the lab. `all` and `none` give an empty list.
+    mutating func nodeNames(_ value: YAMLValue?) -> [String] { checker.nodeNames(value, among: nodes) }
+
+    /// An endpoint's id, or what must hold of an endpoint.
+    mutating func selector(_ value: YAMLValue?) -> EndpointSelector {
+        checker.selector(value, nodes: nodes, endpoints: endpoints)
     }
 
-    static func list(_ names: [String]) -> String {
-        let shown = names.prefix(12).joined(separator: ", ")
-        return "one of " + shown + (names.count > 12 ? ", …" : "")
+    /// Gives the endpoints at the step that is read, without the addresses that they get when they run.
+    private var endpoints: () -> [Endpoint] {
+        { [workloads, objects, nodes, cloud = profile?.cloudEndpoints ?? []] in
+            WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes, cloud: cloud)
+        }
+    }
+
+    /// Reads what a step expects.
+    mutating func expectations(_ value: YAMLValue, step: String) -> Expectations {
+        var reader = ExpectationReader(
+            checker: checker, coverage: coverage, step: step, nodes: nodes, plan: plan, diagnoses: diagnoses,
+            earlierSteps: expectingSteps, endpoints: endpoints)
+        let result = Expectations(value, kinds: expectations, by: &reader)
+        (checker, coverage) = (reader.checker, reader.coverage)
+        return result
     }
 }

@@ -1,5 +1,7 @@
 import CloudAPI
+import Expectations
 import KubeObjects
+import ScenarioReading
 
 extension ScenarioReader {
     mutating func step(_ value: YAMLValue, name: String) -> Step {
@@ -86,7 +88,7 @@ extension ScenarioReader {
         } else {
             checker.report(
                 value.place, "no fault \"\(id)\" was injected before",
-                expected: active.isEmpty ? nil : Self.list(active.keys.sorted()),
+                expected: active.isEmpty ? nil : active.keys.sorted().oneOf,
                 suggestion: NearestName.of(id, among: active.keys.sorted()))
         }
         return .heal(id: id)

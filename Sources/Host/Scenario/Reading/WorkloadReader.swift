@@ -1,4 +1,5 @@
 import KubeObjects
+import ScenarioReading
 
 extension ScenarioReader {
     /// A manifest, or the file of several, into the workloads.

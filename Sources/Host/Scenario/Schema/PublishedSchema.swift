@@ -1,3 +1,5 @@
+import Expectations
+
 /// The JSON Schemas of the project's files, made from the tables that the parser uses: `docs/schemas/NAME.schema.json`.
 public enum PublishedSchema: String, CaseIterable, Sendable {
     case scenario, lab, report
@@ -8,11 +10,14 @@ public enum PublishedSchema: String, CaseIterable, Sendable {
         document(faults: faults).text() + "\n"
     }
 
-    func document(faults: [FaultDescriptor]) -> JSONText {
+    /// - Parameter expectations: The kinds of expectations that a step may have.
+    func document(
+        faults: [FaultDescriptor], expectations: [any Expectation.Type] = ExpectationCatalogue.kinds
+    ) -> JSONText {
         switch self {
         case .scenario:
             SchemaWriter.document(
-                ScenarioShape(faults: faults).document, id: "v1alpha1/scenario.schema.json",
+                ScenarioShape(faults: faults, expectations: expectations).document, id: "v1alpha1/scenario.schema.json",
                 title: "labrun scenario")
         case .lab:
             SchemaWriter.document(LabShape.document, id: "v1alpha1/lab.schema.json", title: "labrun lab profile")

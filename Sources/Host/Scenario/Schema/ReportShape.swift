@@ -1,4 +1,6 @@
+import Expectations
 import Readings
+import ScenarioReading
 
 /// Shape of `report.json`.
 enum ReportShape {
@@ -152,7 +154,7 @@ enum ReportShape {
             Field("labels", .map(.any, .text()), required: true, "Labels."),
         ])
 
-    private static let outcome = Shape.text(ScenarioShape.outcome)
+    private static let outcome = Shape.text(.outcome)
 
     private static let cell = ObjectShape(
         name: "cell", help: "An ordered pair over one protocol and port.",

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// Turns shapes into JSON Schema, draft 2020-12. Named objects become definitions, each written once.
 struct SchemaWriter {
     private var definitions: [(name: String, schema: JSONText)] = []

@@ -1,5 +1,6 @@
 import NetAddress
 import CloudAPI
+import ScenarioReading
 
 /// Shapes of what a lab's cloud has besides nodes and their first subnet.
 enum CloudShape {

@@ -1,3 +1,5 @@
+import ScenarioReading
+
 /// Shapes of lab profiles: `kind: Lab`.
 enum LabShape {
     static let nodeCounts = 1...LabProfile.mostNodes

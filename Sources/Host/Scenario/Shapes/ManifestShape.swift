@@ -1,5 +1,7 @@
-/// Kubernetes manifests: what places, names and labels pods is read; the rest of the objects' fields is known by name and
-/// accepted; what would place pods differently is refused, because it is not acted on.
+import ScenarioReading
+
+/// Kubernetes manifests: what places, names and labels pods is read; the rest of the objects' fields is known by name
+/// and accepted; what would place pods differently is refused, because it is not acted on.
 enum ManifestShape {
     static let replicaLimit = 500
 

@@ -1,5 +1,6 @@
 import NetAddress
 import KubeObjects
+import ScenarioReading
 
 /// Manifests of the objects that agents follow: services and what belongs to them.
 enum ObjectShapes {
@@ -141,18 +142,6 @@ enum ObjectShapes {
 }
 
 extension TextRule {
-    /// A number as text, or a name; those of ICMP types have capitals.
-    static let portName = TextRule(pattern: "^[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$", expected: "a port's name")
-    {
-        text in
-        let bytes = Array(text.utf8)
-        let isAlphanumeric = { (byte: UInt8) in
-            (97...122).contains(byte) || (65...90).contains(byte) || (48...57).contains(byte)
-        }
-        guard (1...32).contains(bytes.count), let first = bytes.first, let last = bytes.last else { return false }
-        return isAlphanumeric(first) && isAlphanumeric(last) && bytes.allSatisfy { isAlphanumeric($0) || $0 == 45 }
-    }
-
     static let address = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an IPv4 address such as 10.0.0.5"
     ) { IPv4Address($0) != nil }

@@ -1,4 +1,5 @@
 import KubeObjects
+import ScenarioReading
 
 /// Manifests of NetworkPolicy and CiliumNetworkPolicy.
 enum PolicyShapes {

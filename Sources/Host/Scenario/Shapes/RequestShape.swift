@@ -1,3 +1,6 @@
+import Expectations
+import ScenarioReading
+
 /// Requests of a scenario's probes: what can be asked, and of whom.
 enum RequestShape {
     static let request = ObjectShape(
@@ -5,8 +8,8 @@ enum RequestShape {
         fields: [
             Field("name", .text(.dnsLabel), required: true, "Unique; rules name it as `request`."),
             Field("protocol", .choice(["tcp", "dns", "http"]), required: true, "What is asked."),
-            Field("from", ScenarioShape.selector, required: true, "Sources."),
-            Field("to", ScenarioShape.selector, "Destinations; this or `address`."),
+            .from,
+            Field("to", .selector, "Destinations; this or `address`."),
             Field("address", .text(address), "An IPv4 address in place of `to`."),
             Field("port", .integer(1...65535), "Destination port; 53 for dns and 80 for http when left out."),
             Field("query", .text(name), "dns: the name whose addresses are asked for; `{nonce}` is never the same."),

@@ -1,11 +1,14 @@
+import Expectations
 import Readings
+import ScenarioReading
 
 /// `apiVersion` of every file of this version.
 public let scenarioAPIVersion = "labrun.dev/v1alpha1"
 
-/// Shapes of scenario files, for the faults that there are.
+/// Shapes of scenario files, for the faults and the kinds of expectations that there are.
 struct ScenarioShape {
     let faults: [FaultDescriptor]
+    var expectations: [any Expectation.Type] = ExpectationCatalogue.kinds
 
     var document: ObjectShape {
         ObjectShape(
@@ -62,37 +65,17 @@ struct ScenarioShape {
         name: "probes", help: "Which pairs are measured, and how.",
         fields: [
             Field("pairs", .list(.object(pair), atLeast: 1), "Who is probed from whom; pods → pods, nodes → nodes."),
-            Field("protocols", .oneOrMore(protocols), "All of tcp, udp and icmp when left out."),
+            Field("protocols", .oneOrMore(.echoedProtocols), "All of tcp, udp and icmp when left out."),
             Field("deadline", .duration(0.05...60), "How long an answer may take; 1s."),
             Field("count", .integer(1...1000), "Packets of UDP and ICMP a cell; 1."),
             Field("requests", .list(.object(RequestShape.request), atLeast: 1), "Probes that say something."),
         ])
 
-    static let protocols = Shape.choice(ProbeProtocol.echoed.map(\.rawValue))
-
     static let pair = ObjectShape(
         name: "probe pair", help: "Every source that `from` selects is probed against every other that `to` selects.",
         fields: [
-            Field("from", selector, required: true, "Sources."),
-            Field("to", selector, required: true, "Destinations."),
+            .from, .to,
         ])
-
-    /// An endpoint's id, or what must hold of it.
-    static let selector = Shape.scalarOr(
-        .text(.nonEmpty),
-        .object(
-            ObjectShape(
-                name: "selector", help: "Selects endpoints; every given part must hold.",
-                fields: [
-                    Field(
-                        "kind", .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet"]), "What it is."),
-                    Field(
-                        "ids", .oneOrMore(.text(.nonEmpty)),
-                        "Ids such as default/web-1, node/node1, vpc/dns or internet/1.1.1.1."),
-                    Field("nodes", .nodes(orNone: false), "Nodes it runs on."),
-                    Field("namespace", .text(.dnsLabel), "Namespace of a pod."),
-                    Field("labels", .map(.any, .text()), "Labels of a pod."),
-                ])))
 
     var step: ObjectShape {
         ObjectShape(
@@ -111,7 +94,8 @@ struct ScenarioShape {
                     "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, kubeProxy.enabled."),
                 Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
-                Field("expect", .object(Self.expectations), "What must come true after the actions."),
+                Field(
+                    "expect", .object(Expectations.shape(of: expectations)), "What must come true after the actions."),
             ])
     }
 

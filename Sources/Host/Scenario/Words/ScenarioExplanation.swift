@@ -1,4 +1,6 @@
+import Expectations
 import Readings
+import ScenarioReading
 
 /// What a scenario will do, in words: nothing is started for it.
 public struct ScenarioExplanation: Sendable, CustomStringConvertible {

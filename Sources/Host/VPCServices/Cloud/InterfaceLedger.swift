@@ -304,8 +304,8 @@ public struct InterfaceLedger: Sendable {
         guard used + count + prefixCount <= limits.addressesPerInterface else {
             throw CloudFailure(
                 .privateIpAddressLimitExceeded,
-                "Number of private addresses will exceed limit: \(used) of \(limits.addressesPerInterface) are in use on "
-                    + "\(interface.id)")
+                "Number of private addresses will exceed limit: \(used) of \(limits.addressesPerInterface) are in use "
+                    + "on \(interface.id)")
         }
         for _ in 0..<count {
             guard let address = subnet.address() else { throw full(subnet) }

@@ -1,7 +1,8 @@
 #pragma once
-// The single-threaded entry of a lab: fresh user, network, mount and PID namespaces around the lab host.
+// The entry of a lab by a process with a single thread: new user, network, mount and PID namespaces around the lab
+// host.
 
-/// Where the entry failed. Append only: the number crosses a pipe.
+/// Where the entry failed. The number crosses a pipe, so new stages are only appended.
 enum lab_entry_stage {
     LAB_ENTRY_UNSHARE_USER = 1,
     LAB_ENTRY_ID_MAP = 2,
@@ -23,19 +24,19 @@ struct lab_entry_report {
 };
 
 struct lab_entry_options {
-    /// Existing directory that gets a tmpfs, private to this lab.
+    /// An existing directory on which a tmpfs private to this lab is mounted.
     const char *mount_point;
-    /// Read end of a pipe whose other end the outer process holds: hang-up ends the lab.
+    /// The read end of a pipe whose other end the outer process holds. When it hangs up, the lab ends.
     int lifeline;
-    /// Write end of the pipe that gets one `struct lab_entry_report`.
+    /// The write end of the pipe that gets one `struct lab_entry_report`.
     int report;
     /// Every descriptor from this number on is closed.
     unsigned first_unused;
-    /// User and group id inside. Not 0: libvirt would believe itself privileged.
+    /// The user and group id inside. It is not 0, because libvirt would then believe itself privileged.
     unsigned inner_id;
 };
 
-/// Splits the calling process, which must have a single thread, into the lab's three: the caller waits for PID 1 of the
+/// Splits the calling process, which must have a single thread, into the lab's three. The caller waits for PID 1 of the
 /// new namespaces, PID 1 reaps, and PID 2 returns 0 from this function. The other two never return; the caller ends as
-/// PID 2 ended, by the same exit code or signal. A failure is sent over `report` and the process exits with 3.
+/// PID 2 ended, with the same exit code or signal. A failure is sent over `report`, and the process exits with 3.
 int lab_entry_enter(const struct lab_entry_options *options);

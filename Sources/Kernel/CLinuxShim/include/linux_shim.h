@@ -1,5 +1,5 @@
 #pragma once
-// C that Swift cannot express: variadic system calls and the single-threaded entry of a lab.
+// C that Swift cannot express: variadic system calls, and the entry of a lab, which needs a single thread.
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -10,8 +10,8 @@
 int linux_pidfd_open(pid_t pid);
 /// pidfd_send_signal(2) without siginfo.
 int linux_pidfd_send_signal(int pidfd, int signal);
-/// waitid(2) for a pidfd of a child, WEXITED. `code` gets CLD_EXITED, CLD_KILLED or CLD_DUMPED, `status` the exit code
-/// or signal. Answers 0 and leaves `code` 0 when `no_hang` and the child still runs.
+/// waitid(2) for the pidfd of a child, with WEXITED. `code` gets CLD_EXITED, CLD_KILLED or CLD_DUMPED, and `status` the
+/// exit code or signal. Returns 0 and leaves `code` at 0 if `no_hang` is set and the child still runs.
 int linux_pidfd_wait(int pidfd, int no_hang, int *code, int *status);
 
 /// finit_module(2).
@@ -33,11 +33,14 @@ int linux_setns(int fd, int type);
 int linux_unshare(int flags);
 int linux_reboot(int command);
 
-/// Catches the signals and writes each one's number as one byte to a pipe; answers the non-blocking read end. One set
-/// of handlers a process: a second call adds signals to the same pipe and answers the same end.
+/// Catches the signals and writes each one's number as one byte to a pipe. Returns the non-blocking read end. A process
+/// has one set of handlers: a second call adds signals to the same pipe and returns the same end.
 int linux_signal_pipe(const int *signals, size_t count);
 
-/// prctl(2): SIGKILL comes when the thread that started this process ends.
+/// sched_setaffinity(2): the calling thread runs on this processor only.
+int linux_run_on(unsigned processor);
+
+/// prctl(2): this process gets SIGKILL when the thread that started it ends.
 int linux_end_with_parent(void);
 /// Names the calling thread; at most 15 bytes are kept.
 int linux_name_thread(const char *name);

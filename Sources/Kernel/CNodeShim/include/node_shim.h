@@ -1,5 +1,5 @@
 #pragma once
-// What the node runtime needs of the kernel and Swift cannot say: spawning, sockets of the prober, error queues, tc
+// What the node runtime needs of the kernel and Swift cannot express: spawning, the prober's sockets, error queues, tc
 // filters.
 #include <stddef.h>
 #include <stdint.h>
@@ -8,10 +8,11 @@
 #include <sys/inotify.h>
 #include <sys/types.h>
 
-/// Starts a program in a process group of its own, with default signals and an empty mask. -1 descriptors are
-/// /dev/null. Answers 0 or an errno.
+/// Starts a program in its own process group, with default signals and an empty mask. A descriptor of -1 becomes
+/// /dev/null. Returns 0 or an errno.
 int node_spawn(
-    const char *path, char *const arguments[], char *const environment[], int input, int output, int error, pid_t *pid);
+    const char *path, char *const arguments[], char *const environment[], int input, int output, int error,
+    pid_t *pid);
 
 /// epoll_create1, epoll_ctl and epoll_wait with a 64-bit tag for each descriptor.
 int node_epoll_create(void);
@@ -22,15 +23,15 @@ uint64_t node_epoll_tag(const struct epoll_event *event);
 
 #define NODE_PROBE_MAGIC 0x4C425250u
 
-/// What every probe carries and every receiver sends back with what it saw. The same bytes on TCP, UDP and ICMP.
+/// Every probe carries this, and every receiver sends it back with what it saw. It is the same on TCP, UDP and ICMP.
 struct node_probe_packet {
     uint64_t plan;
     uint32_t magic;
     uint32_t source;
     uint32_t target;
-    /// The sender's own number for the cell.
+    /// The number that the sender gave the cell.
     uint32_t cell;
-    /// Of the packet's source, as the receiver saw it; host byte order. 0 in a request.
+    /// The packet's source as the receiver saw it, in host byte order; 0 in a request.
     uint32_t seen_address;
     uint16_t seen_port;
     uint16_t sequence;
@@ -38,7 +39,7 @@ struct node_probe_packet {
     /// 0 request, 1 answer.
     uint8_t answer;
     uint16_t padding;
-    /// When the sender sent it, microseconds on a clock of its own.
+    /// The time at which the sender sent it, in microseconds of a clock of its own.
     uint32_t sent_micros;
 };
 _Static_assert(sizeof(struct node_probe_packet) == 40, "crosses the wire");
@@ -49,36 +50,36 @@ struct node_endpoint {
     uint16_t port;
 };
 
-/// All sockets are non-blocking and close-on-exec; -1 and errno on failure. A TCP client has IP_RECVERR, and closing it
-/// sends a reset, which leaves no TIME_WAIT.
+/// All sockets are non-blocking and close-on-exec; functions return -1 and set errno on failure. A TCP client has
+/// IP_RECVERR, and closing it sends a reset, which leaves no TIME_WAIT.
 int node_tcp_client(void);
-/// Answers 0 when connected at once, else -1; EINPROGRESS is the usual one.
+/// Returns 0 if it is connected at once, else -1. The usual error is EINPROGRESS.
 int node_tcp_connect(int socket, struct node_endpoint to);
-/// Sends on a connection that was just made: bytes sent, or -1. What comes back is not acknowledged by itself.
+/// Sends on a new connection and returns the number of bytes, or -1. What comes back is not acknowledged separately.
 ssize_t node_tcp_request(int socket, const void *bytes, size_t count);
 int node_tcp_listener(uint16_t port, int backlog);
 int node_tcp_accept(int listener, struct node_endpoint *from);
-/// Pending error (SO_ERROR); 0 when there is none.
+/// Returns the pending error (SO_ERROR), or 0.
 int node_socket_error(int socket);
 int node_local_port(int socket);
 
-/// Bound to `port`, 0 for any; gives errors and destination addresses.
+/// Returns a socket bound to `port`, or to any port if it is 0. It reports errors and destination addresses.
 int node_udp_socket(uint16_t port);
 int node_icmp_socket(int receiver);
 ssize_t node_send(int socket, const void *bytes, size_t count, struct node_endpoint to);
-/// `local`: the address that the packet came to (UDP only).
+/// `local` gets the address that the packet was sent to (UDP only).
 ssize_t node_receive(
     int socket, void *bytes, size_t capacity, struct node_endpoint *from, struct node_endpoint *local);
 /// Sends from the given local address.
 ssize_t node_answer(int socket, const void *bytes, size_t count, struct node_endpoint to, struct node_endpoint local);
 
-/// Echo request with the packet as its data; 48 bytes.
+/// Writes an echo request with the packet as its data, 48 bytes in all.
 void node_icmp_echo(uint16_t identifier, uint16_t sequence, const struct node_probe_packet *packet, uint8_t *bytes);
 
 /// One entry of a socket's error queue.
 struct node_queued_error {
     int code;
-    /// 2 is ICMP, 1 local (SO_EE_ORIGIN_*).
+    /// 2 means ICMP, 1 means the local kernel (SO_EE_ORIGIN_*).
     uint8_t origin;
     uint8_t type;
     uint8_t icmp_code;
@@ -90,20 +91,20 @@ struct node_queued_error {
     uint8_t payload[64];
     size_t payload_length;
 };
-/// 1 with an entry, 0 when the queue is empty.
+/// Returns 1 with an entry, or 0 if the queue is empty.
 int node_next_error(int socket, struct node_queued_error *error);
 
-/// An anonymous file at offset 0, holding the bytes; -1 on failure.
+/// Returns an anonymous file that holds the bytes, at offset 0, or -1.
 int node_memory_file(const void *bytes, size_t count);
 
 /// Brings `lo` up in the calling thread's network namespace.
 int node_loopback_up(void);
 int node_set_descriptor_limit(uint64_t limit);
 uint64_t node_descriptor_limit(void);
-/// Wall clock, nanoseconds since 1970.
+/// Sets the wall clock, in nanoseconds since 1970.
 int node_set_clock(int64_t nanoseconds);
 int node_power_off(void);
 
-/// The tc filters of one interface and parent, each as "priority kind name", one a line; truncated at `capacity`.
-/// Answers the length, or -1.
+/// Writes the tc filters of one interface and parent, one on a line as "priority kind name", truncated at `capacity`.
+/// Returns the length, or -1.
 ssize_t node_tc_filters(int index, uint32_t parent, char *text, size_t capacity);

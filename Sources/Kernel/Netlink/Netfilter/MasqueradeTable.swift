@@ -5,24 +5,24 @@ public import NetAddress
     import Glibc
 #endif
 
-/// A table of nf_tables with one chain after routing, in which the kernel masquerades: connection tracking gives
-/// packets of a range the address of the interface by which they leave.
+/// An nf_tables table with one chain after routing in which the kernel masquerades: connection tracking gives packets
+/// of a range the address of the interface by which they leave.
 ///
-/// The table is written whole in one transaction and belongs to us alone; no other table is read or changed.
+/// The whole table is written in one transaction and belongs to us alone. No other table is read or changed.
 public struct MasqueradeTable: Sendable, Hashable {
     /// An interface by which packets leave.
     public enum Interface: Sendable, Hashable {
         case named(String)
-        /// All whose names begin so: iptables' `eth+`.
+        /// All interfaces whose names begin with this, like iptables' `eth+`.
         case prefix(String)
     }
 
     public let name: String
-    /// Packets from here.
+    /// Packets from this range are masqueraded.
     public var source: IPv4CIDR
-    /// Not to here; in order.
+    /// Packets to these ranges are not masqueraded. The order is kept.
     public var exclusions: [IPv4CIDR]
-    /// Only by these; empty: by all.
+    /// Only packets that leave by these interfaces are masqueraded; empty: by any.
     public var interfaces: [Interface]
 
     public init(name: String, source: IPv4CIDR, exclusions: [IPv4CIDR], interfaces: [Interface]) {
@@ -32,26 +32,27 @@ public struct MasqueradeTable: Sendable, Hashable {
         self.interfaces = interfaces
     }
 
-    /// Puts the table in the place of the one that is there; connections go on.
+    /// Installs the table in place of the present one. Connections continue.
     ///
-    /// - Throws: `SystemError`; `EOPNOTSUPP`, `ENOENT` or `EPROTONOSUPPORT` when the kernel lacks what it needs.
+    /// - Throws: `SystemError`; `EOPNOTSUPP`, `ENOENT` or `EPROTONOSUPPORT` if the kernel lacks a feature that this
+    ///   needs.
     public func install() throws(SystemError) {
         try NetfilterBatch.run("nf_tables transaction", subject: "table \(name)", messages(replacing: true))
     }
 
-    /// Whether the kernel has a table of this name.
+    /// Says whether the kernel has a table of this name.
     public static func isPresent(_ name: String) throws(SystemError) -> Bool {
         do throws(SystemError) {
             try NetfilterBatch.run("nf_tables GETTABLE", subject: "table \(name)", [.table(.get, name)], inBatch: false)
             return true
         } catch {
-            // No such table; or no nf_tables, and hence none of ours.
+            // There is no such table, or the kernel has no nf_tables and so no table at all.
             if [ENOENT, EPROTONOSUPPORT, EOPNOTSUPP, EINVAL].contains(error.code) { return false }
             throw error
         }
     }
 
-    /// Takes the table away; false when there was none.
+    /// Removes the table. Returns false if there was none.
     @discardableResult
     public static func remove(_ name: String) throws(SystemError) -> Bool {
         guard try isPresent(name) else { return false }
@@ -61,7 +62,8 @@ public struct MasqueradeTable: Sendable, Hashable {
 
     func messages(replacing: Bool) -> [NetfilterMessage] {
         var messages: [NetfilterMessage] = [.table(.create, name)]
-        // To delete what is not there fails, so it is made first: the transaction shows nothing of it.
+        // Deleting a table that does not exist fails, so it is created first. Nobody sees that, since it is all one
+        // transaction.
         if replacing { messages += [.table(.delete, name), .table(.create, name)] }
         messages.append(.natChain(table: name, chain: Self.chain))
         for range in exclusions {

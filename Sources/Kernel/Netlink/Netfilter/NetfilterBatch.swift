@@ -5,7 +5,7 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Requests to nf_tables over a socket of their own, in the calling thread's network namespace.
+/// Sends requests to nf_tables over a socket of its own, in the calling thread's network namespace.
 enum NetfilterBatch {
     private static let patience = Duration.seconds(5)
     /// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`
@@ -15,7 +15,7 @@ enum NetfilterBatch {
     private static let request: UInt16 = 1
     private static let acknowledge: UInt16 = 4
 
-    /// Sends the messages as one transaction (`inBatch`) and waits until the kernel has answered each.
+    /// Sends the messages, as one transaction if `inBatch`, and waits until the kernel has answered each.
     static func run(
         _ call: String, subject: String, _ messages: [NetfilterMessage], inBatch: Bool = true
     ) throws(SystemError) {
@@ -34,7 +34,7 @@ enum NetfilterBatch {
             }
             let count = try check("recv", subject) { recv(file.rawValue, &buffer, buffer.count, 0) }
             for answer in NetlinkAnswers.acknowledgements(in: Array(buffer.prefix(count))) {
-                // The batch's own markers are answered only when the subsystem is missing.
+                // The batch's own markers are answered only if the subsystem is missing.
                 guard answer.error == 0 else { throw SystemError(code: answer.error, call: call, subject: subject) }
                 waiting.remove(answer.sequence)
             }

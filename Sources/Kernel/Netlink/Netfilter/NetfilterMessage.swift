@@ -1,18 +1,18 @@
 import NetAddress
 
-/// A message to nf_tables (linux/netfilter/nf_tables.h), as far as masquerade needs them.
+/// A message to nf_tables (linux/netfilter/nf_tables.h), limited to what masquerade needs.
 enum NetfilterMessage {
     enum TableVerb { case create, get, delete }
 
     case table(TableVerb, String)
-    /// After routing, at the priority of source translation.
+    /// A chain after routing, at the priority of source translation.
     case natChain(table: String, chain: String)
     case rule(table: String, chain: String, [NetfilterExpression])
 
     /// `NFNL_SUBSYS_NFTABLES`
     static let subsystem: UInt16 = 10
 
-    /// `NFT_MSG_*` below the subsystem.
+    /// `NFT_MSG_*`, with the subsystem in the upper byte.
     var type: UInt16 {
         let number: UInt16 =
             switch self {
@@ -62,12 +62,12 @@ enum NetfilterMessage {
     }
 }
 
-/// What a rule asks of a packet, and what it does.
+/// A condition on a packet, or an action.
 enum NetfilterExpression {
     case source(in: IPv4CIDR)
     case destination(in: IPv4CIDR)
     case leaves(by: MasqueradeTable.Interface)
-    /// Ends the chain for this packet.
+    /// Ends the chain for this packet (return).
     case leave
     case masquerade
 
@@ -76,7 +76,7 @@ enum NetfilterExpression {
         var data = NetlinkBytes()
     }
 
-    /// Offsets in the IPv4 header, RFC 791.
+    /// Offsets in the IPv4 header (RFC 791).
     private static let sourceOffset: UInt32 = 12
     private static let destinationOffset: UInt32 = 16
     /// `NFT_REG_1`

@@ -1,11 +1,12 @@
-/// Netlink messages (netlink(7)) as bytes: headers in the host's byte order, padded to four bytes, attributes nested.
+/// Builds netlink messages (netlink(7)) as bytes: headers in the host's byte order, padding to four bytes, nested
+/// attributes.
 struct NetlinkBytes {
     private(set) var bytes: [UInt8] = []
 
     /// `NLA_F_NESTED`
     private static let nested: UInt16 = 0x8000
 
-    /// A message whose length is written when `body` is through.
+    /// Writes a message. Its length is filled in after `body` has run.
     mutating func message(type: UInt16, flags: UInt16, sequence: UInt32, _ body: (inout NetlinkBytes) -> Void) {
         let start = bytes.count
         host(UInt32(0))
@@ -25,7 +26,7 @@ struct NetlinkBytes {
         pad()
     }
 
-    /// nf_tables has its numbers in network byte order.
+    /// Numbers of nf_tables are in network byte order.
     mutating func attribute(_ type: UInt16, _ number: UInt32) { attribute(type, Self.big(number)) }
 
     mutating func attribute(_ type: UInt16, _ text: String) { attribute(type, Array(text.utf8) + [0]) }
@@ -58,12 +59,13 @@ struct NetlinkBytes {
     }
 }
 
-/// What the kernel answers a batch with.
+/// Reads the kernel's answers to a batch.
 enum NetlinkAnswers {
     private static let errorType: UInt16 = 2
     private static let headerLength = 16
 
-    /// Sequence numbers with the kernel's error (0: done); what is not an acknowledgement is left out.
+    /// Returns sequence numbers with the kernel's error, where 0 means success. Messages other than acknowledgements
+    /// are ignored.
     static func acknowledgements(in bytes: [UInt8]) -> [(sequence: UInt32, error: Int32)] {
         var found: [(sequence: UInt32, error: Int32)] = []
         var offset = 0

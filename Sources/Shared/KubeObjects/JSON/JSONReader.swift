@@ -5,11 +5,12 @@ public struct UnusualJSON: Error, Equatable {
     public init() {}
 }
 
-/// Reads JSON (RFC 8259) front to back without building anything in between, for objects of which there are tens of thousands.
+/// Reads JSON (RFC 8259) front to back without building anything in between, for objects of which there are tens of
+/// thousands.
 ///
-/// It takes less than JSON allows: numbers that are read are whole, nesting is at most 64 deep, and text is valid UTF-8. What
-/// it takes it reads as `JSONDecoder` does; whatever else comes is `UnusualJSON`, and the caller asks `JSONDecoder`, which
-/// also has the words for what is wrong. Values that nobody reads are checked all the same.
+/// It takes less than JSON allows: numbers that are read are whole, nesting is at most 64 deep, and text is valid
+/// UTF-8. What it takes it reads as `JSONDecoder` does; whatever else comes is `UnusualJSON`, and the caller asks
+/// `JSONDecoder`, which also has the words for what is wrong. Values that nobody reads are checked all the same.
 public struct JSONReader {
     private let bytes: UnsafeBufferPointer<UInt8>
     /// Of the next octet.
@@ -51,8 +52,8 @@ public struct JSONReader {
 
     // MARK: Values
 
-    /// Calls `member` with each key, when its value is next; it must read the value. A key that comes twice is unusual, and so
-    /// are more keys than are watched for that.
+    /// Calls `member` with each key, when its value is next; it must read the value. A key that comes twice is unusual,
+    /// and so are more keys than are watched for that.
     @inline(__always)
     public mutating func object(
         _ member: (JSONKey, inout JSONReader) throws(UnusualJSON) -> Void

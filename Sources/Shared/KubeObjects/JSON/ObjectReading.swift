@@ -1,5 +1,5 @@
-// How objects of which a cluster has tens of thousands are read without `Codable`. Every key that `init(from:)` knows is
-// known here; keys that come twice, `null` and what is left out mean the same.
+// How objects of which a cluster has tens of thousands are read without `Codable`. Every key that `init(from:)` knows
+// is known here; keys that come twice, `null` and what is left out mean the same.
 
 extension KubeObject {
     /// Kinds of which there are few are left to `JSONDecoder`.

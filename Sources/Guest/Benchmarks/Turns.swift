@@ -1,0 +1,19 @@
+import PacketChecks
+
+/// Two or three ways in turns on the same machine, so that whatever else slows it down slows all of them.
+enum Turns {
+    static let count = 24
+    static let milliseconds = 250
+
+    /// What each way reached in each turn.
+    static func rates(_ ways: [(Int) throws -> Double]) throws -> [[Double]] {
+        var rates = ways.map { _ in [Double]() }
+        for _ in 0..<count {
+            for (index, way) in ways.enumerated() { rates[index].append(try way(milliseconds)) }
+        }
+        return rates
+    }
+
+    /// The median of the turns' own ratios.
+    static func ratio(_ ours: [Double], _ floors: [Double]) -> Double { median(zip(ours, floors).map { $0 / $1 }) }
+}

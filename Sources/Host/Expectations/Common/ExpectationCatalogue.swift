@@ -1,0 +1,16 @@
+/// The kinds of expectations that there are.
+package enum ExpectationCatalogue {
+    /// In the order of the schema, of `explain` and of the results.
+    package static let kinds: [any Expectation.Type] = [
+        MatrixExpectation.self,
+        HealthExpectation.self,
+        WireExpectation.self,
+        FlowLogExpectation.self,
+        StreamExpectation.self,
+        DropExpectation.self,
+        NodeExpectation.self,
+        IdentityExpectation.self,
+        PodsExpectation.self,
+        DiagnosisExpectation.self,
+    ]
+}

@@ -1,0 +1,88 @@
+import Matrix
+import Readings
+import ScenarioReading
+
+/// Reads expectations of one step, and knows of the lab and the timeline what their names may refer to.
+package struct ExpectationReader {
+    /// Takes the mistakes.
+    package var checker: ShapeChecker
+    /// Bounds the work of checking matrix rules over the whole file.
+    package var coverage: CoverageCheck
+    /// The step's name.
+    package let step: String
+    /// Names of the lab's nodes; empty when the lab is not known, and then names of nodes are not checked.
+    package let nodes: [String]
+    /// Which pairs and requests are measured.
+    package let plan: ProbePlanSpec
+    /// Ids of the root causes that there are; empty when any id is to be taken.
+    package let diagnoses: [String]
+    /// Names of the earlier steps that have expectations of a kind, by the kind's key.
+    package let earlierSteps: [String: [String]]
+    /// The endpoints at this step, without the addresses that they get when they run.
+    package let endpoints: () -> [Endpoint]
+
+    package init(
+        checker: ShapeChecker, coverage: CoverageCheck, step: String, nodes: [String], plan: ProbePlanSpec,
+        diagnoses: [String], earlierSteps: [String: [String]], endpoints: @escaping () -> [Endpoint]
+    ) {
+        self.checker = checker
+        self.coverage = coverage
+        self.step = step
+        self.nodes = nodes
+        self.plan = plan
+        self.diagnoses = diagnoses
+        self.earlierSteps = earlierSteps
+        self.endpoints = endpoints
+    }
+
+    package mutating func selector(_ value: YAMLValue?) -> EndpointSelector {
+        checker.selector(value, nodes: nodes, endpoints: endpoints)
+    }
+
+    package mutating func nodeNames(_ value: YAMLValue?) -> [String] { checker.nodeNames(value, among: nodes) }
+
+    /// The cells that `from`, `to`, `where`, `protocol` and `request` of an entry select.
+    package mutating func cells(_ value: YAMLValue) -> CellSelection {
+        CellSelection(
+            from: selector(value["from"]), to: selector(value["to"]),
+            where: value["where"]?.text.flatMap(Placement.init(rawValue:)),
+            protocols: ProbeProtocol.list(value["protocol"]), requests: requestNames(value["request"]))
+    }
+
+    /// Names of requests, all of which must be in the probe plan; nil when none are given.
+    private mutating func requestNames(_ value: YAMLValue?) -> [String]? {
+        guard let value else { return nil }
+        let known = plan.requests.map(\.name)
+        for item in value.oneOrMore {
+            guard let name = item.text, !known.contains(name) else { continue }
+            checker.report(
+                item.place, "no request \"\(name)\" in probes.requests",
+                expected: known.isEmpty ? nil : "one of " + known.joined(separator: ", "),
+                suggestion: NearestName.of(name, among: known))
+        }
+        return value.texts
+    }
+
+    /// Whether something must be there: not with `present: false`, nor with `none` in place of nodes. Both together
+    /// contradict each other.
+    package mutating func presence(_ value: YAMLValue, _ nodes: YAMLValue?) -> Bool {
+        let none = nodes?.text == "none"
+        if none, let present = value["present"] {
+            checker.report(present.place, "present and none are not given together")
+        }
+        return !none && value["present"]?.flag ?? true
+    }
+}
+
+extension YAMLValue {
+    /// A port's number.
+    package var port: UInt16? { integer.flatMap { UInt16(exactly: $0) } }
+}
+
+extension ProbeProtocol {
+    /// The protocols that a value names, in their own order.
+    package static func list(_ value: YAMLValue?) -> [ProbeProtocol] {
+        let wanted = Set((value?.texts ?? []).compactMap(ProbeProtocol.init(rawValue:)))
+        return allCases.filter(wanted.contains)
+    }
+}

@@ -1,0 +1,61 @@
+import Diagnosis
+import Matrix
+import Observations
+import Readings
+
+extension [MatrixExpectation] {
+    /// How many cells carry a why chain in a report. A reader of more would learn nothing new.
+    static let explainedCells = 2000
+
+    /// The measured cells with what is expected of each, and whether it is so.
+    ///
+    /// Where the round's evidence was read, cells get their why chains by it: first those that are not as expected,
+    /// then others that were not answered.
+    ///
+    /// - Parameter limit: how many cells get one.
+    func cells(_ observation: Observation, explaining limit: Int = explainedCells) -> [Cell] {
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        let probes = observation.measurement.probes
+        var cells = probes.map { cell($0, endpoints, observation) }
+        guard let paths = observation.paths else { return cells }
+        let readings = Dictionary(paths.evidence.probes.map { ($0.key, $0) }) { first, _ in first }
+        let known = cells.indices.filter { readings[probes[$0].key] != nil }
+        let failing = known.filter { cells[$0].verdict == .fail }
+        let others = known.filter { cells[$0].verdict != .fail && !cells[$0].observed.isServed }
+        for index in (failing + others).prefix(limit) {
+            cells[index].why = readings[probes[index].key].map { paths.why($0, as: cells[index].observed) } ?? []
+        }
+        return cells
+    }
+
+    private func cell(
+        _ probe: ProbeMeasurement, _ endpoints: [String: Endpoint], _ observation: Observation
+    ) -> Cell {
+        var expected: [OutcomePattern]?
+        var observed = probe.observed
+        if let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {
+            let rule = deciding(
+                from: from, to: to, protocol: probe.key.protocol, port: probe.key.port, request: probe.key.request)
+            expected = rule?.outcomes
+            if let source = rule?.source {
+                let senders = observation.measurement.senders
+                observed = probe.outcome(
+                    expecting: source.addresses(from: from, to: to, addresses: senders[from.node ?? ""]))
+            }
+        }
+        return Cell(
+            key: probe.key, expected: expected, observed: observed,
+            verdict: Self.verdict(observed, expected, silenceIsDoubtful: observation.silence.reason != nil),
+            latencyMicros: probe.latencyMicros, attempts: Swift.max(1, probe.sent), why: [])
+    }
+
+    private static func verdict(
+        _ observed: Outcome, _ expected: [OutcomePattern]?, silenceIsDoubtful: Bool
+    ) -> CellVerdict {
+        if observed == .notMeasured { return .notMeasured }
+        guard let expected else { return .unchecked }
+        if expected.contains(where: { $0.matches(observed) }) { return .pass }
+        // On a host that kept the nodes from answering, silence where an answer is due is no measurement.
+        return observed == .timeout && silenceIsDoubtful ? .notMeasured : .fail
+    }
+}

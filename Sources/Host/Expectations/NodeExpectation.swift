@@ -1,0 +1,170 @@
+import Diagnosis
+import Observations
+import RunEvents
+import ScenarioReading
+
+/// The state of nodes, and what their agents and kernels say.
+package struct NodeExpectation: Codable, Sendable {
+    /// All nodes when it is empty.
+    package var nodes: [String]
+    package var state: String
+    /// Part of what the agent's status says it gave up because the kernel lacks it; nil when it does not matter.
+    package var says: String?
+    /// Addresses for pods that the cloud's interfaces have, in use or not; nil when it does not matter.
+    package var interfaceAddresses: Int?
+    /// What there is of kube-proxy; nil when it does not matter.
+    package var kubeProxy: KubeProxy?
+
+    package enum KubeProxy: String, Codable, Sendable, CaseIterable {
+        /// Neither a chain or rule of its own in iptables, nor a process of its name.
+        case absent = "none"
+        /// Rules of its own, whoever keeps them.
+        case rules
+    }
+}
+
+// MARK: Shape
+
+extension NodeExpectation: Expectation {
+    package static let field = Field(
+        "nodes",
+        .list(
+            .object(
+                ObjectShape(
+                    name: "node expectation", help: "State of nodes.",
+                    fields: [
+                        Field("nodes", .nodes(orNone: false), required: true, "Nodes."),
+                        Field(
+                            "state", .choice(["ready", "crashed", "paused", "agent-down", "agent-restarted"]),
+                            required: true, "Their state."),
+                        Field("says", .text(.nonEmpty), "What the agent's status must name among its fallbacks."),
+                        Field(
+                            "interfaceAddresses", .integer(0...1000),
+                            "How many addresses for pods the cloud's interfaces have, in use or not, "
+                                + "by the agent's status."
+                        ),
+                        Field(
+                            "kubeProxy", .choice(KubeProxy.allCases.map(\.rawValue)),
+                            "What there is of kube-proxy: neither chain nor rule nor process, or rules."),
+                    ])), atLeast: 1), "States of nodes.")
+
+    package var needs: Set<ObservationNeed> { kubeProxy == nil ? [] : [.kubeProxy] }
+}
+
+// MARK: Reading
+
+extension NodeExpectation {
+    package static func read(_ entry: YAMLValue.Entry, by reader: inout ExpectationReader) -> [NodeExpectation] {
+        entry.value.items.map { item in
+            NodeExpectation(
+                nodes: reader.nodeNames(item["nodes"]), state: item["state"]?.text ?? "", says: item["says"]?.text,
+                interfaceAddresses: item["interfaceAddresses"]?.integer,
+                kubeProxy: item["kubeProxy"]?.text.flatMap(KubeProxy.init(rawValue:)))
+        }
+    }
+}
+
+// MARK: Words
+
+extension NodeExpectation {
+    /// `node2 is crashed`
+    package var words: String {
+        let text =
+            "\(nodes.places()) is \(state)"
+            + (interfaceAddresses.map { ", with \($0) addresses of the cloud's interfaces" } ?? "")
+        switch kubeProxy {
+        case .absent?: return text + ", with nothing of kube-proxy"
+        case .rules?: return text + ", with kube-proxy's rules"
+        case nil: return text
+        }
+    }
+}
+
+// MARK: Judgement
+
+extension NodeExpectation {
+    /// A result a node for each part that is given.
+    package static func judge(
+        _ expected: [NodeExpectation], by observation: Observation, in step: JudgedStep
+    ) -> [ExpectationResult] {
+        let named = expected.map { expected in
+            (expected, names: observation.names(of: expected.nodes))
+        }
+        return named.flatMap { expected, names in names.flatMap { expected.judge($0, observation) } }
+            + named.flatMap { expected, names in names.compactMap { expected.judgeKubeProxy($0, observation) } }
+    }
+
+    private func judge(_ name: String, _ observation: Observation) -> [ExpectationResult] {
+        let node = observation.nodes.first { $0.name == name }
+        return [judgeState(name, node, starts: observation.agentRestarts[name] ?? 0)]
+            + (says.map { [judgeFallbacks(name, node, $0)] } ?? [])
+            + (interfaceAddresses.map { [judgeAddresses(name, node, $0)] } ?? [])
+    }
+
+    /// - Parameter starts: how often the node's agent started in this step.
+    private func judgeState(_ name: String, _ node: NodeReading?, starts: Int) -> ExpectationResult {
+        let title = "node \(name) is \(state)"
+        guard let node else { return ExpectationResult(title, .inconclusive, "\(name) was not observed") }
+        guard node.power != .unknown else {
+            return ExpectationResult(title, .inconclusive, "the hypervisor could not be asked about \(name)")
+        }
+        let met: Bool
+        switch state {
+        case "ready": met = node.power == .running && node.answers && node.agentRunning == true
+        case "crashed": met = node.power == .stopped
+        case "paused": met = node.power == .paused
+        case "agent-down": met = node.power == .running && node.agentRunning == false
+        case "agent-restarted": met = node.agentRunning == true && starts > 0
+        default: return ExpectationResult(title, .inconclusive, "unknown state \(state)")
+        }
+        let agent = node.agentRunning.map { $0 ? "agent runs" : "agent does not run" } ?? "agent not asked"
+        return ExpectationResult(
+            title, met ? .met : .unmet,
+            "\(node.power.rawValue), \(node.answers ? "answers" : "does not answer") out of band, \(agent), "
+                + "\(starts) agent starts in this step")
+    }
+
+    private func judgeFallbacks(_ name: String, _ node: NodeReading?, _ says: String) -> ExpectationResult {
+        let title = "status of \(name) names \(says)"
+        guard let fallbacks = node?.fallbacks else {
+            return ExpectationResult(
+                title, .inconclusive, "the agent of \(name) could not be asked for its status")
+        }
+        return ExpectationResult(
+            title, fallbacks.contains { $0.contains(says) } ? .met : .unmet,
+            "status: \(fallbacks.isEmpty ? "no fallback" : fallbacks.joined(separator: "; "))")
+    }
+
+    private func judgeAddresses(_ name: String, _ node: NodeReading?, _ wanted: Int) -> ExpectationResult {
+        let title = "interfaces of \(name) have \(wanted) addresses"
+        guard let addresses = node?.interfaceAddresses else {
+            return ExpectationResult(title, .inconclusive, "the agent of \(name) told of no network interfaces")
+        }
+        return ExpectationResult(
+            title, addresses.total == wanted ? .met : .unmet,
+            "\(addresses.total) addresses of \(addresses.interfaces) interfaces, \(addresses.inUse) in use; "
+                + "\(wanted) expected")
+    }
+
+    private func judgeKubeProxy(_ name: String, _ observation: Observation) -> ExpectationResult? {
+        guard let kubeProxy else { return nil }
+        let title = "kube-proxy on \(name): \(kubeProxy.rawValue)"
+        let reading: KubeProxyReading
+        switch observation.kubeProxies[name] {
+        case .success(let found)?: reading = found
+        case .failure(let error)?:
+            return ExpectationResult(title, .inconclusive, "\(name) could not be read: \(error)")
+        case nil: return ExpectationResult(title, .inconclusive, "\(name) was not read")
+        }
+        // Where not even the process that read them is listed, nothing was read.
+        guard !reading.processes.isEmpty else {
+            return ExpectationResult(title, .inconclusive, "the processes of \(name) could not be listed")
+        }
+        let met = kubeProxy == .absent ? reading.traces.isEmpty : !reading.rules.isEmpty
+        return ExpectationResult(
+            title, met ? .met : .unmet,
+            reading.traces.isEmpty
+                ? "no KUBE-* chain or rule, and \(reading.processes.count) processes of other names"
+                : reading.traces.joined(separator: "; "))
+    }
+}

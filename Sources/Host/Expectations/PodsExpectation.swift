@@ -1,0 +1,117 @@
+import Diagnosis
+import Observations
+import RunEvents
+import ScenarioReading
+
+/// How many pods run, or wait because the node's network plugin refused them.
+package struct PodsExpectation: Codable, Sendable, Hashable {
+    package enum State: String, Codable, Sendable, CaseIterable {
+        case running
+        /// `ContainerCreating` in Kubernetes' words.
+        case waiting
+    }
+
+    package var state: State
+    package var count: Int
+    /// Nodes that the pods are on; all nodes when it is empty.
+    package var nodes: [String] = []
+    package var labels: [String: String] = [:]
+    /// Texts that the reason of each waiting pod must name.
+    package var mentions: [String] = []
+}
+
+// MARK: Shape
+
+extension PodsExpectation: Expectation {
+    package static let field = Field(
+        "pods",
+        .list(
+            .object(
+                ObjectShape(
+                    name: "pods expectation",
+                    help: "How many pods run or wait for their network. Pods that wait are asked for again.",
+                    fields: [
+                        Field("state", .choice(State.allCases.map(\.rawValue)), required: true, "Their state."),
+                        Field("count", .integer(0...10_000), required: true, "How many, of those selected."),
+                        Field("nodes", .nodes(orNone: false), "Nodes that they are on; all."),
+                        Field("labels", .map(.nonEmpty, .text(.nonEmpty)), "Labels that they have."),
+                        Field(
+                            "mentions", .oneOrMore(.text(.nonEmpty)),
+                            "Texts that each waiting pod's reason must name."),
+                    ])), atLeast: 1), "Pods that run, and pods that wait.")
+
+    package var needs: Set<ObservationNeed> { state == .waiting && count > 0 ? [.waitingPods] : [] }
+}
+
+// MARK: Reading
+
+extension PodsExpectation {
+    package static func read(_ entry: YAMLValue.Entry, by reader: inout ExpectationReader) -> [PodsExpectation] {
+        entry.value.items.compactMap { item in
+            guard let state = item["state"]?.text.flatMap(State.init(rawValue:)) else { return nil }
+            var labels: [String: String] = [:]
+            for entry in item["labels"]?.entries ?? [] { labels[entry.key] = entry.value.text }
+            return PodsExpectation(
+                state: state, count: item["count"]?.integer ?? 0, nodes: reader.nodeNames(item["nodes"]),
+                labels: labels, mentions: item["mentions"]?.texts ?? [])
+        }
+    }
+}
+
+// MARK: Words
+
+extension PodsExpectation {
+    /// `pods app=web on node1: 2 waiting, naming t3.small`
+    package var words: String {
+        var text = "pods"
+        if !labels.isEmpty {
+            text += " " + labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        }
+        if !nodes.isEmpty { text += " on " + nodes.joined(separator: ", ") }
+        text += ": \(count) \(state.rawValue)"
+        return mentions.isEmpty ? text : text + ", naming " + mentions.joined(separator: ", ")
+    }
+}
+
+// MARK: Judgement
+
+extension PodsExpectation {
+    /// A step that expects nothing of pods expects all of them to run: the matrix has no row for pods that wait, so
+    /// that nobody would see that they are missing.
+    package static func judge(
+        _ expected: [PodsExpectation], by observation: Observation, in step: JudgedStep
+    ) -> [ExpectationResult] {
+        let waiting = observation.pods.filter { !$0.isRunning }
+        if expected.isEmpty, let first = waiting.first {
+            return [
+                ExpectationResult(
+                    "pods: all running", .unmet,
+                    "\(waiting.count) of \(observation.pods.count) pods wait, for example \(first.words)")
+            ]
+        }
+        return expected.map { $0.judge(observation.pods) }
+    }
+
+    private func judge(_ pods: [PodReading]) -> ExpectationResult {
+        let selected = pods.filter { pod in
+            (nodes.isEmpty || nodes.contains(pod.node)) && labels.allSatisfy { pod.labels[$0.key] == $0.value }
+        }
+        let found = selected.filter { $0.isRunning == (state == .running) }
+        guard found.count == count else {
+            let other = selected.first { !$0.isRunning }.map { "; \($0.words)" } ?? ""
+            return ExpectationResult(
+                words, .unmet, "\(found.count) of \(selected.count) are \(state.rawValue), not \(count)\(other)")
+        }
+        for pod in found {
+            let reason = pod.reason ?? ""
+            guard let missing = mentions.first(where: { !reason.contains($0) }) else { continue }
+            return ExpectationResult(words, .unmet, "\(pod.words), which does not name \"\(missing)\"")
+        }
+        let example = found.first { !$0.isRunning }.map { ", for example \($0.words)" } ?? ""
+        return ExpectationResult(words, .met, "\(found.count) of \(selected.count)\(example)")
+    }
+}
+
+extension PodReading {
+    fileprivate var words: String { "\(id) on \(node): \(reason ?? "running")" }
+}

@@ -1,0 +1,65 @@
+import Diagnosis
+import Readings
+import RunEvents
+
+/// Everything that was observed in one round of a step. Expectations are judged by it, and by nothing else.
+public struct Observation: Sendable {
+    public var endpoints: [Endpoint]
+    public var measurement: Measurement
+    public var health: [HealthRecord]
+    /// Why a node's health could not be asked, by node.
+    public var healthMissing: [String: String]
+    public var flowLog: [FlowLogReading]
+    public var wire: [TapPacket]
+    /// Whether captures and flow log missed nothing. When they did, a packet that was not seen may still have been
+    /// there.
+    public var recordingIsComplete: Bool
+    public var nodes: [NodeReading]
+    public var pods: [PodReading] = []
+    /// What there is of kube-proxy, by node, or why it could not be read; empty in steps that do not ask
+    /// (`ObservationNeed`).
+    public var kubeProxies: [String: Result<KubeProxyReading, any Error>] = [:]
+    /// Agent starts since the step began, by node.
+    public var agentRestarts: [String: Int]
+    public var streams: [StreamObservation]
+    /// How long the host kept the nodes from running while the step's streams ran.
+    public var starvation = Starvation()
+    /// How far the silence of this round's probes can be believed.
+    public var silence = SilenceDoubt()
+    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy
+    /// host.
+    public var healthSilence = SilenceDoubt()
+    /// What agents say of their endpoints; empty in steps that do not ask (`ObservationNeed`).
+    public var identities: [IdentityReading]
+    /// Why a node's agent could not be asked for its endpoints, by node.
+    public var identitiesMissing: [String: String]
+    public var findings: [Finding]
+    /// Cells of failing probes for which nothing on record gives a cause; nil before the evidence was read.
+    public var unexplained: Set<CellKey>?
+    /// Why not all events of a node's agent could be had, by node. A drop that is not on record there may have
+    /// happened.
+    public var datapathGaps: [String: String]
+    /// The evidence of the round that is judged, indexed: each probe's flow, and what the agents reported of those that
+    /// failed. Nil before it was read.
+    public var paths: PathIndex?
+
+    public init(endpoints: [Endpoint], measurement: Measurement) {
+        self.endpoints = endpoints
+        self.measurement = measurement
+        health = []
+        healthMissing = [:]
+        flowLog = []
+        wire = []
+        recordingIsComplete = true
+        nodes = []
+        agentRestarts = [:]
+        streams = []
+        identities = []
+        identitiesMissing = [:]
+        findings = []
+        unexplained = nil
+        datapathGaps = [:]
+    }
+    /// The nodes that an expectation names; all of the lab's when it names none.
+    package func names(of named: [String]) -> [String] { named.isEmpty ? nodes.map(\.name) : named }
+}

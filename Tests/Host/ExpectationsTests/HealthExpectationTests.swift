@@ -1,0 +1,31 @@
+import Diagnosis
+import Matrix
+import Observations
+import Readings
+import RunEvents
+import Testing
+
+@testable import Expectations
+
+@Suite struct HealthExpectationTests {
+    @Test func `shares are read, or refused`() {
+        #expect(ReachableShare("N-1/N")?.missing == 1)
+        #expect(ReachableShare("N-/N") == nil)
+        #expect(ReachableShare("1/N/N") == nil)
+    }
+
+    @Test func `reachable counts are held against each node's own report`() {
+        var observation = ObservationFixture().observation
+        observation.health = [
+            HealthRecord(
+                node: "node1", reachable: 1, total: 2,
+                peers: [.init(name: "node2", address: "10.0.0.12", node: true, endpoint: false)])
+        ]
+        observation.healthMissing = ["node2": "node2 is paused"]
+        let results = Judge.results(
+            [HealthExpectation(nodes: [], reachable: 1, total: nil, allReachable: false)], observation)
+        #expect(results.map(\.state) == [.met, .inconclusive])
+        #expect(results[0].message == "1/2 reachable: node2 node 1/1 endpoints 0/1")
+        #expect(results[1].message == "node2 is paused")
+    }
+}

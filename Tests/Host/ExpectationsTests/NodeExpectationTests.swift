@@ -1,0 +1,46 @@
+import Diagnosis
+import Matrix
+import Observations
+import Readings
+import RunEvents
+import Testing
+
+@testable import Expectations
+
+@Suite struct NodeExpectationTests {
+    @Test func `addresses of the cloud's interfaces are held against the agent's own count`() {
+        var observation = ObservationFixture().observation
+        observation.nodes[0].interfaceAddresses = .init(
+            instanceType: "t3.medium", interfaces: 3, inUse: 3, total: 4, limit: nil)
+        func states(_ total: Int) -> [ExpectationResult.State] {
+            Judge.results([NodeExpectation(nodes: [], state: "ready", interfaceAddresses: total)], observation)
+                .filter { $0.name.hasPrefix("interfaces") }.map(\.state)
+        }
+        #expect(states(4) == [.met, .inconclusive])
+        #expect(states(5) == [.unmet, .inconclusive])
+    }
+
+    @Test func `every part that is given has a result of its own`() {
+        var observation = ObservationFixture().observation
+        observation.nodes[0].fallbacks = ["falls back to kube-proxy"]
+        observation.nodes[0].interfaceAddresses = .init(
+            instanceType: "t3.medium", interfaces: 3, inUse: 3, total: 4, limit: nil)
+        observation.kubeProxies["node1"] = .success(
+            KubeProxyReading(chains: [], rules: [], processes: ["labguest"]))
+        func results(_ says: String, _ addresses: Int, state: String = "ready") -> [ExpectationResult.State] {
+            let expected = NodeExpectation(
+                nodes: ["node1"], state: state, says: says, interfaceAddresses: addresses, kubeProxy: .absent)
+            let results = Judge.results([expected], observation)
+            #expect(
+                results.map(\.name) == [
+                    "node node1 is \(state)", "status of node1 names \(says)",
+                    "interfaces of node1 have \(addresses) addresses", "kube-proxy on node1: none",
+                ])
+            return results.map(\.state)
+        }
+        #expect(results("kube-proxy", 4) == [.met, .met, .met, .met])
+        #expect(results("kube-proxy", 5) == [.met, .met, .unmet, .met])
+        #expect(results("eBPF", 4) == [.met, .unmet, .met, .met])
+        #expect(results("kube-proxy", 4, state: "crashed") == [.unmet, .met, .met, .met])
+    }
+}
