@@ -21,6 +21,7 @@ let shared: [Target] = [
     module("Readings"),
     module("Matrix"),
     module("NodeProtocol"),
+    module("Shapes"),
     module("KubeObjects"),
     module("DatapathOptions"),
     module("AgentAPI"),

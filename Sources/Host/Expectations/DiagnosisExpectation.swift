@@ -3,6 +3,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// The root cause that the evidence must lead to.
 package struct DiagnosisExpectation: Codable, Sendable {

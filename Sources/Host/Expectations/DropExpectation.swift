@@ -3,6 +3,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// Denied cells, each of which must have a drop event of the agents that says why.
 package struct DropExpectation: Codable, Sendable {

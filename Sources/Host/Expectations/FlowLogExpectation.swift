@@ -2,6 +2,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// A record that must be, or must not be, in the VPC flow logs of the time in which the matrix is measured.
 package struct FlowLogExpectation: Codable, Sendable {

@@ -1,6 +1,7 @@
 import Observations
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// How many nodes the agents of some nodes report as reachable, each itself included.
 package struct HealthExpectation: Codable, Sendable {

@@ -3,6 +3,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// Pods that share one identity by the agents of all of their nodes, and whose endpoint ids are all different.
 package struct IdentityExpectation: Codable, Sendable {

@@ -3,6 +3,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// What is expected of a set of cells. Of several rules that cover a cell, the last one decides it.
 package struct MatrixExpectation: Codable, Sendable, Hashable {

@@ -2,6 +2,7 @@ import Diagnosis
 import Observations
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// The state of nodes, and what their agents and kernels say.
 package struct NodeExpectation: Codable, Sendable {

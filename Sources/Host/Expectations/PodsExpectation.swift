@@ -2,6 +2,7 @@ import Diagnosis
 import Observations
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// How many pods run, or wait because the node's network plugin refused them.
 package struct PodsExpectation: Codable, Sendable, Hashable {

@@ -2,6 +2,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// Flows that are opened before the step's actions and run through them.
 package struct StreamExpectation: Codable, Sendable {

@@ -2,6 +2,7 @@ import Observations
 import Readings
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// Packets that must be, or must not be, on the nodes' taps while the matrix is measured.
 package struct WireExpectation: Codable, Sendable {

@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// The file that `labrun scenario new` writes: valid, commented, and a start.
 public enum ScenarioTemplate {

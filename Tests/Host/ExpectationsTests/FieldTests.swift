@@ -1,4 +1,5 @@
 import Diagnosis
+import Shapes
 import protocol Expectations.Expectation
 import Matrix
 import Observations

@@ -1,4 +1,5 @@
 import KubeObjects
+import Shapes
 import Testing
 
 @testable import Scenario

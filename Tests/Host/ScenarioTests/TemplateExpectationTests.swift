@@ -1,4 +1,5 @@
 import Expectations
+import Shapes
 import protocol Expectations.Expectation
 import Foundation
 import Observations

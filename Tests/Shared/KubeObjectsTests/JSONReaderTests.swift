@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct JSONReaderTests {
     private func skips(_ text: String) -> Bool {
-        (try? JSONReader.read(Array(text.utf8)) { reader throws(UnusualJSON) in try reader.skip() }) != nil
+        (try? JSONReader.read(Array(text.utf8)) { reader throws(UnreadableValue) in try reader.skip() }) != nil
     }
 
     @Test(arguments: [
@@ -38,7 +38,7 @@ import Testing
     func refusesWhatDoesNotEnd(text: String) {
         Array(text.utf8).withUnsafeBufferPointer {
             var reader = JSONReader($0)
-            #expect(throws: UnusualJSON.self) { try reader.skipUnchecked() }
+            #expect(throws: UnreadableValue.self) { try reader.skipUnchecked() }
         }
     }
 
@@ -48,12 +48,12 @@ import Testing
         ("\"é😀\"", "é😀"),
     ])
     func readsText(json: String, text: String) throws {
-        #expect(try JSONReader.read(Array(json.utf8)) { reader throws(UnusualJSON) in try reader.string() } == text)
+        #expect(try JSONReader.read(Array(json.utf8)) { reader throws(UnreadableValue) in try reader.string() } == text)
     }
 
     @Test func refusesTextThatIsNotUTF8() {
-        #expect(throws: UnusualJSON.self) {
-            try JSONReader.read([0x22, 0xFF, 0x22]) { reader throws(UnusualJSON) in try reader.string() }
+        #expect(throws: UnreadableValue.self) {
+            try JSONReader.read([0x22, 0xFF, 0x22]) { reader throws(UnreadableValue) in try reader.string() }
         }
     }
 
@@ -61,7 +61,7 @@ import Testing
         ("0", 0), ("65535", 65535), ("65536", nil), ("-1", nil), ("1.0", nil), ("1e2", nil), ("00", nil), ("", nil),
     ])
     func readsPorts(json: String, port: Int?) {
-        let read = try? JSONReader.read(Array(json.utf8)) { reader throws(UnusualJSON) in try reader.integer() as UInt16
+        let read = try? JSONReader.read(Array(json.utf8)) { reader throws(UnreadableValue) in try reader.integer() as UInt16
         }
         #expect(read.map(Int.init) == port)
     }
@@ -108,15 +108,15 @@ import Testing
     }
 
     @Test func kindsOfWhichThereAreFewAreLeftToTheDecoder() {
-        #expect(throws: UnusualJSON.self) { try read(Array(#"{"metadata":{"name":"a"}}"#.utf8), Namespace.self) }
+        #expect(throws: UnreadableValue.self) { try read(Array(#"{"metadata":{"name":"a"}}"#.utf8), Namespace.self) }
     }
 
     @Test func damagedSlicesAreNeverReadDifferently() { compareDamaged(Self.slice, EndpointSlice.self, seed: 1) }
 
     @Test func damagedServicesAreNeverReadDifferently() { compareDamaged(Self.service, Service.self, seed: 2) }
 
-    private func read<Object: KubeObject>(_ bytes: [UInt8], _ type: Object.Type) throws(UnusualJSON) -> Object {
-        try JSONReader.read(bytes) { reader throws(UnusualJSON) in try Object.read(&reader) }
+    private func read<Object: KubeObject>(_ bytes: [UInt8], _ type: Object.Type) throws(UnreadableValue) -> Object {
+        try JSONReader.read(bytes) { reader throws(UnreadableValue) in try Object.read(&reader) }
     }
 
     /// What the reader takes, the decoder takes with the same result, or refuses (it may be the stricter one about

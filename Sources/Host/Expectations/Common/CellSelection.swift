@@ -1,6 +1,7 @@
 import Matrix
 import Readings
 import ScenarioReading
+import Shapes
 
 /// Which cells an expectation is about. Every given part must hold.
 package struct CellSelection: Codable, Sendable, Hashable {

@@ -2,6 +2,7 @@ import Matrix
 import Observations
 import RunEvents
 import ScenarioReading
+import Shapes
 
 /// What a step may expect. A kind of expectation is one file, which holds its type, its key in scenario files, its
 /// reading, its words and its judgement, and one line in `ExpectationCatalogue.kinds`.

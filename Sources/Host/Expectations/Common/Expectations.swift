@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// What a step expects, and the time it has to come true.
 public struct Expectations: Codable, Sendable {

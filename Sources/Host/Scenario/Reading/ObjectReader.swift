@@ -1,6 +1,7 @@
 import Foundation
 import KubeObjects
 import ScenarioReading
+import Shapes
 
 /// What a manifest stands for.
 enum Manifest {

@@ -1,6 +1,7 @@
 import Expectations
 import Readings
 import ScenarioReading
+import Shapes
 
 /// Shape of `report.json`.
 enum ReportShape {

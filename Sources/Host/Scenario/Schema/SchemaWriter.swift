@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// Turns shapes into JSON Schema, draft 2020-12. Named objects become definitions, each written once.
 struct SchemaWriter {

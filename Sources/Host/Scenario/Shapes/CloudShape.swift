@@ -1,5 +1,6 @@
 import CloudAPI
 import ScenarioReading
+import Shapes
 
 /// Shapes of what a lab's cloud has besides nodes and their first subnet.
 enum CloudShape {

@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// Shapes of lab profiles: `kind: Lab`.
 enum LabShape {

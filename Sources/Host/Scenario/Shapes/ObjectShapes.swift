@@ -1,5 +1,6 @@
 import KubeObjects
 import ScenarioReading
+import Shapes
 
 /// Manifests of the objects that agents follow: services and what belongs to them.
 enum ObjectShapes {

@@ -1,5 +1,6 @@
 import KubeObjects
 import ScenarioReading
+import Shapes
 
 /// Manifests of NetworkPolicy and CiliumNetworkPolicy.
 enum PolicyShapes {

@@ -1,5 +1,6 @@
 import Expectations
 import ScenarioReading
+import Shapes
 
 /// Requests of a scenario's probes: what can be asked, and of whom.
 enum RequestShape {

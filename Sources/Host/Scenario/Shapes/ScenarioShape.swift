@@ -1,6 +1,7 @@
 import Expectations
 import Readings
 import ScenarioReading
+import Shapes
 
 /// `apiVersion` of every file of this version.
 public let scenarioAPIVersion = "labrun.dev/v1alpha1"
