@@ -7,7 +7,7 @@ public enum IntOrString: FieldValue, CustomStringConvertible {
 
     public static var shape: Shape { .portOrName }
 
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> IntOrString {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> IntOrString {
         source.isAtString ? .text(try source.string()) : .integer(try source.integer())
     }
 

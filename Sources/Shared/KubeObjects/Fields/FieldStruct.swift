@@ -70,7 +70,7 @@ extension FieldStruct {
     public static var shape: Shape { .object(objectShape) }
 
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Self {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> Self {
         var value = Self()
         var seen: UInt64 = 0
         try source.members { key, source throws(UnreadableValue) in

@@ -6,7 +6,7 @@ public protocol FieldValue: Codable, Sendable, Hashable {
     static var shape: Shape { get }
 
     /// Reads a value that is not null.
-    static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Self
+    static func read(from source: inout JSONReader) throws(UnreadableValue) -> Self
 
     /// Whether Kubernetes leaves a field with this value out: nil, an empty list, an empty mapping.
     var isLeftOut: Bool { get }
@@ -17,35 +17,10 @@ extension FieldValue {
     public var isLeftOut: Bool { false }
 }
 
-/// Something that values are read from, front to back: JSON, or a node of YAML.
-public protocol ValueSource {
-    /// The key of a member of an object.
-    associatedtype Key
-
-    mutating func string() throws(UnreadableValue) -> String
-    mutating func bool() throws(UnreadableValue) -> Bool
-    /// Reads a number without fraction and exponent.
-    mutating func integer<Number: FixedWidthInteger>() throws(UnreadableValue) -> Number
-    /// Passes over a null, if one is next, and says whether it did.
-    mutating func takeNull() throws(UnreadableValue) -> Bool
-    /// Whether text is next, and not a number.
-    var isAtString: Bool { mutating get }
-    /// Calls `element` when an element is next. It must read the element.
-    mutating func array(_ element: (inout Self) throws(UnreadableValue) -> Void) throws(UnreadableValue)
-    /// Calls `member` with each key when the key's value is next. It must read the value. Keys may repeat.
-    mutating func members(_ member: (Key, inout Self) throws(UnreadableValue) -> Void) throws(UnreadableValue)
-    func isKey(_ key: Key, _ name: StaticString) -> Bool
-    func text(of key: Key) throws(UnreadableValue) -> String
-    /// Passes over any value.
-    mutating func skip() throws(UnreadableValue)
-    /// An error that says what is wrong with the value that was read last.
-    func failure(_ message: @autoclosure () -> String) -> UnreadableValue
-}
-
 extension String: FieldValue {
     public static var shape: Shape { .text() }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> String {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> String {
         try source.string()
     }
 }
@@ -53,7 +28,7 @@ extension String: FieldValue {
 extension Bool: FieldValue {
     public static var shape: Shape { .flag }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Bool {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> Bool {
         try source.bool()
     }
 }
@@ -61,7 +36,7 @@ extension Bool: FieldValue {
 extension Int: FieldValue {
     public static var shape: Shape { .integer(Int.min...Int.max) }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Int {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> Int {
         try source.integer()
     }
 }
@@ -70,7 +45,7 @@ extension Int: FieldValue {
 extension UInt16: FieldValue {
     public static var shape: Shape { .integer(1...65_535) }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> UInt16 {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> UInt16 {
         try source.integer()
     }
 }
@@ -79,7 +54,7 @@ extension UInt16: FieldValue {
 extension Optional: FieldValue where Wrapped: FieldValue {
     public static var shape: Shape { Wrapped.shape }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Wrapped? {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> Wrapped? {
         try Wrapped.read(from: &source)
     }
     @inline(__always)
@@ -90,7 +65,7 @@ extension Optional: FieldValue where Wrapped: FieldValue {
 extension Array: FieldValue where Element: FieldValue {
     public static var shape: Shape { .list(Element.shape) }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> [Element] {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> [Element] {
         var list: [Element] = []
         try source.array { source throws(UnreadableValue) in list.append(try Element.read(from: &source)) }
         return list
@@ -103,7 +78,7 @@ extension Array: FieldValue where Element: FieldValue {
 extension Dictionary: FieldValue where Key == String, Value == String {
     public static var shape: Shape { .map(.any, .text()) }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> [String: String] {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> [String: String] {
         var table: [String: String] = [:]
         try source.members { key, source throws(UnreadableValue) in
             let name = try source.text(of: key)
@@ -123,7 +98,7 @@ public protocol FieldWord: FieldValue, RawRepresentable, CaseIterable where RawV
 extension FieldWord {
     public static var shape: Shape { .choice(allCases.map(\.rawValue)) }
     @inline(__always)
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Self {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> Self {
         let text = try source.string()
         guard let word = Self(rawValue: text) else {
             throw source.failure("\(text) is not one of " + allCases.map(\.rawValue).joined(separator: ", "))
@@ -137,7 +112,7 @@ extension FieldWord {
 public struct Unread: FieldValue {
     public static var shape: Shape { .any }
     public init() {}
-    public static func read<Source: ValueSource>(from source: inout Source) throws(UnreadableValue) -> Unread {
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> Unread {
         try source.skip()
         return Unread()
     }

@@ -114,9 +114,9 @@ struct ShapeVisitor: FieldVisitor {
 }
 
 /// Reads the value of one key, if the key is a field's.
-struct FieldReader<Source: ValueSource>: FieldVisitor {
-    var source: Source
-    let key: Source.Key
+struct FieldReader: FieldVisitor {
+    var source: JSONReader
+    let key: JSONKey
     /// The fields that have been read, a bit each, in the order in which they are visited.
     var seen: UInt64
     /// Whether the key was a field's.
@@ -124,7 +124,7 @@ struct FieldReader<Source: ValueSource>: FieldVisitor {
     private var bit: UInt64 = 1
 
     @inline(__always)
-    init(source: Source, key: Source.Key, seen: UInt64) {
+    init(source: JSONReader, key: JSONKey, seen: UInt64) {
         self.source = source
         self.key = key
         self.seen = seen

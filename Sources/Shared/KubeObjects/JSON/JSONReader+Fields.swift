@@ -1,17 +1,19 @@
-/// JSON as a source of fields' values. What the reader does not take, `JSONDecoder` reads by the same descriptions.
-extension JSONReader: ValueSource {
+/// What the fields of a structure ask of JSON. What the reader does not take, `JSONDecoder` reads by the same
+/// descriptions, with words for what is wrong.
+extension JSONReader {
+    /// Passes over a null, if one is next, and says whether it did.
     @inline(__always)
-    public mutating func takeNull() throws(UnreadableValue) -> Bool {
+    mutating func takeNull() throws(UnreadableValue) -> Bool {
         try optional { _ throws(UnreadableValue) in true } == nil
     }
 
     @inline(__always)
-    public func isKey(_ key: JSONKey, _ name: StaticString) -> Bool { name ~= key }
+    func isKey(_ key: JSONKey, _ name: StaticString) -> Bool { name ~= key }
 
-    public func text(of key: JSONKey) throws(UnreadableValue) -> String { try key.text() }
+    func text(of key: JSONKey) throws(UnreadableValue) -> String { try key.text() }
 
     @inline(__always)
-    public func failure(_ message: @autoclosure () -> String) -> UnreadableValue { UnreadableValue() }
+    func failure(_ message: @autoclosure () -> String) -> UnreadableValue { UnreadableValue() }
 }
 
 extension FieldStruct {
