@@ -1,3 +1,4 @@
+import NetAddress
 import Readings
 
 /// Pods' packets that left a node for somebody outside the cluster under the pod's own address, and were not answered.
@@ -27,9 +28,9 @@ struct EgressSource {
             guard let from = paths.endpoints[probe.key.from], from.kind == .pod, let node = from.node,
                 let target = paths.endpoints[probe.key.to], Self.isOutside(target, of: node),
                 // A pod range that nobody read proves nothing about a source.
-                let range = paths.nodes[node]?.podCIDR, AddressRange(range)?.contains(from.address) == true,
-                let flow = probe.flow,
-                flow.source == from.address
+                let range = paths.nodes[node]?.podCIDR.flatMap({ IPv4CIDR($0) }),
+                let address = IPv4Address(from.address),
+                range.contains(address), let flow = probe.flow, flow.source == from.address
             else { return nil }
             let left = paths.packets(of: flow, node: node, fromNode: true).filter { $0.vni == nil }
             guard let first = left.first,
@@ -60,32 +61,6 @@ struct EgressSource {
                 from.kind == .node
             else { return nil }
             return "\(probe.key.protocol.rawValue) \(probe.key.from) → \(probe.key.to) open"
-        }
-    }
-}
-
-/// An IPv4 range of evidence, `192.168.1.0/24`.
-struct AddressRange {
-    private let network: UInt32
-    private let mask: UInt32
-
-    init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = Self.number(parts[0]), let length = UInt32(parts[1]), length <= 32 else {
-            return nil
-        }
-        mask = length == 0 ? 0 : ~UInt32(0) << (32 - length)
-        network = address & mask
-    }
-
-    func contains(_ address: String) -> Bool { Self.number(address[...]).map { $0 & mask == network } ?? false }
-
-    private static func number(_ text: Substring) -> UInt32? {
-        let octets = text.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-        guard octets.count == 4 else { return nil }
-        return octets.reduce(UInt32?(0)) { sum, octet in
-            guard let sum, let octet else { return nil }
-            return sum << 8 | UInt32(octet)
         }
     }
 }

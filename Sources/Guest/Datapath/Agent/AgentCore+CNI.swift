@@ -1,6 +1,6 @@
-import JSON
 import AgentAPI
 import CNI
+import JSON
 import LinuxKernel
 import NetAddress
 import Netlink

@@ -1,5 +1,5 @@
-import Hashing
 import DatapathModel
+import Hashing
 import KubeObjects
 
 /// Identities that are derived from a pod's security-relevant labels. The same labels give the same number on every

@@ -1,6 +1,6 @@
-import Hashing
 import BPF
 import CBPFObjects
+import Hashing
 import LinuxKernel
 
 #if canImport(Glibc)

@@ -1,5 +1,5 @@
-import Hashing
 import BPF
+import Hashing
 import LinuxKernel
 import NetAddress
 

@@ -1,5 +1,5 @@
-import Hashing
 import DatapathModel
+import Hashing
 
 /// An endpoint as its state file keeps it: everything that is needed to answer CNI again, and to take the endpoint over
 /// after a restart.

@@ -3,9 +3,9 @@
 #else
     import Foundation
 #endif
-import JSON
 import CNI
 import Glibc
+import JSON
 import LinuxKernel
 import NodeProtocol
 

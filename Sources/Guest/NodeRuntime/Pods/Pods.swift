@@ -3,10 +3,10 @@
 #else
     import Foundation
 #endif
-import JSON
 import CNI
 import CNodeShim
 import Glibc
+import JSON
 import LinuxKernel
 import Netlink
 import NodeProtocol

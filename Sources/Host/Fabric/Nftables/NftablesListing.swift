@@ -1,5 +1,5 @@
-import JSON
 import Foundation
+import JSON
 
 /// A table as the kernel holds it, read from the JSON that nftables prints.
 ///

@@ -1,5 +1,5 @@
-import NetAddress
 import CloudAPI
+import NetAddress
 import ScenarioReading
 
 extension LabProfileReader {

@@ -1,6 +1,6 @@
-import NetAddress
 import Foundation
 import KubeObjects
+import NetAddress
 import ScenarioReading
 
 /// What a manifest stands for.

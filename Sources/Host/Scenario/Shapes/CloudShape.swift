@@ -1,5 +1,5 @@
-import NetAddress
 import CloudAPI
+import NetAddress
 import ScenarioReading
 
 /// Shapes of what a lab's cloud has besides nodes and their first subnet.

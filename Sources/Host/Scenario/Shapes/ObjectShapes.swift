@@ -1,5 +1,5 @@
-import NetAddress
 import KubeObjects
+import NetAddress
 import ScenarioReading
 
 /// Manifests of the objects that agents follow: services and what belongs to them.
