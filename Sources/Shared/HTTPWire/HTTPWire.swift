@@ -8,14 +8,25 @@ public import NIOHTTP1
 /// returns. The bytes come from strangers: they are bounded by `Limits`, and whatever they are, they end in a message, in
 /// nil or in a `Mistake`.
 public enum HTTPWire {
-    /// How many bytes a message may have, before and after the empty line that ends its head.
+    /// How large a message may be.
     public struct Limits: Sendable {
+        /// Bytes of the head, from the first line to the empty line that ends it.
         public var head: Int
+        /// Bytes of the body.
         public var body: Int
 
         public init(head: Int, body: Int) {
             self.head = head
             self.body = body
+        }
+
+        /// The limits of NIO's decoder that follow from these: a head has at most 100 fields, and a field at most 16 KiB.
+        public var decoder: NIOHTTPDecoderLimitConfiguration {
+            var limits = NIOHTTPDecoderLimitConfiguration()
+            limits.maxHeaderFieldSize = min(head, 16_384)
+            limits.maxHeaderListSize = head
+            limits.maxHeaderFieldCount = 100
+            return limits
         }
     }
 
@@ -38,14 +49,15 @@ public enum HTTPWire {
     /// Reads the first request among the bytes that have come so far. Nil while its head has not ended.
     public static func request(in bytes: [UInt8], limits: Limits) throws(Mistake) -> Message<HTTPRequestHead>? {
         guard try headHasEnded(bytes, limit: limits.head) else { return nil }
-        let channel = EmbeddedChannel(handlers: [ByteToMessageHandler(HTTPRequestDecoder())])
+        let channel = EmbeddedChannel(handlers: [ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits.decoder))])
         defer { end(channel) }
         return try message(
             from: channel, bytes, limit: limits.body, end: false, headers: \.headers,
             reading: HTTPServerRequestPart.self)
     }
 
-    /// Reads the first response among the bytes that have come so far. Nil while its head has not ended.
+    /// Reads the first response among the bytes that have come so far, be it an informational one. Nil while its head has not
+    /// ended.
     ///
     /// - Parameters:
     ///   - method: The request's method, on which it depends whether the response has a body.
@@ -57,7 +69,8 @@ public enum HTTPWire {
             if ended { throw .malformed }
             return nil
         }
-        let decoder = HTTPResponseDecoder(informationalResponseStrategy: .forward)
+        let decoder = HTTPResponseDecoder(
+            informationalResponseStrategy: .forward, limitConfiguration: limits.decoder)
         let channel = EmbeddedChannel(handlers: [ByteToMessageHandler(decoder)])
         defer { end(channel) }
         // The decoder sees each request on its way out, and so knows what the response belongs to.
@@ -123,6 +136,8 @@ extension HTTPWire {
         while let part = try? channel.readInbound(as: reading) {
             switch part {
             case .head(let head):
+                // An informational response (100…199) is a head that another one follows.
+                if let found { return Message(head: found, body: [], isWhole: true) }
                 found = head
                 let length = headers(head).first(name: "content-length").flatMap { Int($0) } ?? 0
                 if length > limit { throw .bodyTooLong }
