@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized) struct ShippedScenarioTests {
     private static let main = "vxlan-blocked-8472"
 
-    /// Scenarios whose expectations are of time, so that no other lab may run beside them.
+    /// Scenarios that make claims about time, so that no other lab may run beside them.
     private static let timed: Set = ["agent-restart"]
 
     private func passed(_ name: String, _ options: [String] = []) async throws -> RunReport {
@@ -28,7 +28,7 @@ import Testing
         _ = try await passed(name)
     }
 
-    /// The main scenario comes to the same verdict every time, and says what the field report says, from evidence.
+    /// The main scenario has the same verdict every time, and its evidence shows what the field report says.
     @Test(arguments: 1...3)
     func `vxlan blocked names group, port and direction, and shows the wire`(run: Int) async throws {
         let report = try await passed(Self.main, run == 1 ? ["--output", "json"] : [])

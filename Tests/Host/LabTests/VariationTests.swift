@@ -5,14 +5,14 @@ import Reports
 import RunEvents
 import Testing
 
-/// Labs of other sizes, several at once, other users, other faults: on real nodes.
+/// Labs of other sizes, several labs at once, other users and other faults, on real nodes.
 @Suite(.serialized) struct VariationTests {
     private struct Run {
         let ended: LabrunProgram.Ended
         let report: RunReport
     }
 
-    /// Runs a scenario; nothing of it may be left when it has ended.
+    /// Runs a scenario. Nothing of it may be left when it has ended.
     private func run(_ scenario: String, alone: Bool = false, _ options: [String] = []) async throws -> Run {
         let folder = try ScratchFolder()
         let before = try HostState.read()
@@ -35,7 +35,7 @@ import Testing
         let run = try await run(LabrunProgram.scenario("everything-open"), alone: nodes > 3, ["--nodes", "\(nodes)"])
         run.ended.expectPass(run.report)
         #expect(run.report.lab?.nodes.count == nodes)
-        // Two pods a node, all ordered pairs of them; the nodes among themselves; over three protocols.
+        // Two pods a node give all their ordered pairs. The nodes are probed among themselves, over three protocols.
         let pods = 2 * nodes
         let pairs = pods * (pods - 1) + nodes * (nodes - 1)
         #expect(run.report.steps.first?.matrix?.cells.count == 3 * pairs)
@@ -67,7 +67,7 @@ import Testing
         #expect(run.report.steps.first?.diagnosis?.found.first?.id == "cloud/security-group-rejected")
     }
 
-    /// Nobody injected anything here, so the diagnosis can only have looked at the evidence.
+    /// Nobody injected a fault here, so the diagnosis can only have looked at the evidence.
     @Test func `the cause is named without a fault to know of`() async throws {
         let run = try await run(LabrunProgram.scenario("vxlan-never-allowed"))
         run.ended.expectPass(run.report)
@@ -89,11 +89,12 @@ import Testing
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
         #expect(run.report.verdict == .inconclusive)
         #expect(run.report.message.contains("not proven"))
-        // What was measured is fine, and still no pass.
+        // Every measured cell is as expected, and still the run does not pass.
         #expect(run.report.steps.first?.matrix?.cells.allSatisfy { $0.verdict != .fail } == true)
     }
 
-    /// A pod's own netfilter drops what it gets: as expected, and still no pass, however often it is measured.
+    /// A pod's own netfilter drops what the pod gets. That is as expected, but the run never passes, however often it
+    /// is measured.
     @Test func `silence that nothing on record explains is measured again, and inconclusive`() async throws {
         let run = try await run(LabrunProgram.scenario("silence-without-a-cause"))
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
@@ -104,7 +105,7 @@ import Testing
         #expect(run.report.steps.first?.expectations.allSatisfy { $0.retries == 0 } == true)
     }
 
-    /// The way through the overlay is a step of kube-proxy-free.
+    /// The way through the overlay is a step of the scenario kube-proxy-free.
     @Test func `without an overlay, backends answer callers directly too`() async throws {
         let run = try await run(LabrunProgram.scenario("direct-return-natively"))
         run.ended.expectPass(run.report)
@@ -116,14 +117,15 @@ import Testing
         #expect(run.report.steps.first?.matrix?.cells.count == 24 * 23 * 3)
     }
 
-    /// 9,900 ordered pairs over three protocols: 33 or 34 pods a node of 128 MiB.
+    /// 9,900 ordered pairs over three protocols, with 33 or 34 pods on a node of 128 MiB.
     @Test func `100 pods exhaust neither descriptors nor memory`() async throws {
         let run = try await run(LabrunProgram.scenario("pods-100"), alone: true)
         run.ended.expectPass(run.report)
         #expect(run.report.steps.first?.matrix?.cells.count == 100 * 99 * 3)
     }
 
-    /// As `nobody`, with a home and a cache of its own; the image is a copy of ours, so that nothing is fetched.
+    /// The user is `nobody`, with a home and a cache of its own. The image is copied from ours, so that nothing is
+    /// downloaded.
     @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
     func `an ordinary user can do all of it`() async throws {
         let labrun = try LabrunProgram()

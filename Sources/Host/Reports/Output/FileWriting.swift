@@ -6,9 +6,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// The call write(2). A test puts another one in its place that behaves like a full disk.
+/// The call of `write(2)`. Tests replace it to fill a disk.
 struct WriteCall: Sendable {
-    /// Returns how many bytes were written, or -1 and `errno`.
+    /// Returns the number of bytes written and 0, or -1 and `errno`.
     var run: @Sendable (Int32, UnsafeRawBufferPointer) -> (Int, Int32)
 
     static let kernel = WriteCall { descriptor, bytes in
@@ -16,7 +16,7 @@ struct WriteCall: Sendable {
         return (count, count < 0 ? errno : 0)
     }
 
-    /// Writes everything, or throws the kernel's reason with the file's name.
+    /// Writes everything, or throws the kernel's reason with the name of the file.
     func all(_ bytes: some ContiguousBytes, to descriptor: Int32, file: String) throws(ReportError) {
         do throws(SystemError) {
             try all(bytes, to: descriptor)
@@ -45,7 +45,7 @@ struct WriteCall: Sendable {
         if failure != 0 { throw SystemError(code: failure, call: "write", subject: "descriptor \(descriptor)") }
     }
 
-    /// Waits until a pipe or terminal takes bytes again. Another process that shares it may have made it non-blocking.
+    /// Waits until a pipe or terminal takes bytes again. Whoever shares it may have set it non-blocking.
     private func waitWritable(_ descriptor: Int32) {
         var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = Glibc.poll(&poll, 1, -1)
