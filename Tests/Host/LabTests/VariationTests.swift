@@ -23,8 +23,8 @@ import Testing
     }
 
     @Test func `two labs at the same time do not see each other`() async throws {
-        async let first = run("vxlan-blocked-8472")
-        async let second = run("vxlan-blocked-8472")
+        async let first = run("vxlan-blocked-8472", ["--nodes", "2"])
+        async let second = run("vxlan-blocked-8472", ["--nodes", "2"])
         for run in try await [first, second] {
             run.ended.expectPass(run.report)
         }
@@ -133,7 +133,7 @@ import Testing
         let script = """
             mkdir -p "$DIR/cache" && cp -a "$CACHE/labrun" "$DIR/cache/" && chown -R 65534:65534 "$DIR" || exit 99
             cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_RUNTIME_DIR HOME="$DIR" \
-            XDG_CACHE_HOME="$DIR/cache" "$PROGRAM" scenario vxlan-blocked-8472 --report-dir "$DIR/report"
+            XDG_CACHE_HOME="$DIR/cache" "$PROGRAM" scenario vxlan-blocked-8472 --nodes 2 --report-dir "$DIR/report"
             """
         let lane = await LabLanes.shared.lane()
         defer { lane.end() }
