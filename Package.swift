@@ -17,6 +17,8 @@ import PackageDescription
 // gives it.
 
 let shared: [Target] = [
+    module("Hashing"),
+    module("JSON"),
     module("NetAddress"),
     module("Readings"),
     module("Matrix"),
@@ -28,6 +30,7 @@ let shared: [Target] = [
     module("CNI"),
     module("CloudAPI"),
     module("DNSWire"),
+    module("HTTPWire"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -36,6 +39,7 @@ let shared: [Target] = [
 let kernel: [Target] = [
     cModule("CLinuxShim"),
     module("LinuxKernel"),
+    module("Files"),
     cModule("CNodeShim"),
     library("CLibnl", pkgConfig: "libnl-route-3.0", package: "libnl-route-3-dev"),
     module("Netlink"),
@@ -96,12 +100,13 @@ let executables: [Target] = [
 
 let tests: [Target] =
     [
-        tests("NetAddress"), tests("Readings"), tests("Matrix"), tests("NodeProtocol"), tests("KubeObjects"),
-        tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
+        tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
+        tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
+        tests("Files"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
@@ -198,7 +203,7 @@ func package(of product: String) -> String? {
     switch product {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
-    case "NIOCore", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil

@@ -1,4 +1,5 @@
 import CNI
+import Hashing
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -102,9 +103,7 @@ struct PointToPoint: NetworkPlugin {
 
     /// The name of the veth's end on the node: `veth` and eight hexadecimal digits, always the same for an attachment.
     static func hostInterface(_ environment: CNIEnvironment) -> String {
-        var hash: UInt32 = 0x811C_9DC5
-        for byte in Leases.owner(environment).utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
-        let digits = String(hash, radix: 16)
+        let digits = String(FNV1a32.hash(Leases.owner(environment).utf8), radix: 16)
         return "veth" + String(repeating: "0", count: 8 - digits.count) + digits
     }
 }

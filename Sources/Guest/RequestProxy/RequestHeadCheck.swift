@@ -24,6 +24,9 @@ enum RequestHeadCheck {
 
     /// Checks the path. A server may read `/a/../b` as `/b`, and a policy that allows `/a/.*` must not let that
     /// through.
+    ///
+    /// Some servers cut a segment's parameters first (`/a/..;x/b`, RFC 3986 section 3.3), and some decode the path
+    /// twice (`/a/%252e%252e/b`).
     private static func pathMistake(_ target: [UInt8]) -> String? {
         guard target.first == UInt8(ascii: "/") else { return "the target is no path" }
         guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
@@ -40,7 +43,7 @@ enum RequestHeadCheck {
                     return "the target has a broken percent-encoding"
                 }
                 octet = value
-                // Some servers treat an encoded separator as a separator.
+                // Some servers decode before they split the path into segments.
                 if octet == UInt8(ascii: "/") || octet == UInt8(ascii: "\\") || octet < 0x20 {
                     return "the target has an encoded separator"
                 }
@@ -49,9 +52,23 @@ enum RequestHeadCheck {
             decoded.append(octet)
             index += 1
         }
-        let segments = decoded.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        return segments.contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
+        if changesWhenDecodedAgain(decoded) { return "the target is percent-encoded twice" }
+        let names = decoded.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { segment in
+            segment.prefix { $0 != UInt8(ascii: ";") }
+        }
+        return names.contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
             ? "the target has dot segments" : nil
+    }
+
+    /// Whether a second decoding would bring out an octet that decides which path it is: a dot, a separator, the start
+    /// of parameters, a control character, or a percent sign for a third decoding.
+    private static func changesWhenDecodedAgain(_ path: [UInt8]) -> Bool {
+        path.indices.dropLast(2).contains { index in
+            guard path[index] == UInt8(ascii: "%"), let octet = hex(path[index + 1], path[index + 2]) else {
+                return false
+            }
+            return octet < 0x20 || "./\\;%".utf8.contains(octet)
+        }
     }
 
     private static func hex(_ high: UInt8, _ low: UInt8) -> UInt8? {

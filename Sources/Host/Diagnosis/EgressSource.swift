@@ -1,11 +1,12 @@
+import NetAddress
 import Readings
 
 /// Pods' packets that left a node for somebody outside the cluster under the pod's own address, and were not answered.
 ///
-/// Nothing here knows how masquerade was configured: that the source on the wire is an address of the pods' range, that
-/// no answer came to the tap, and that the same host answers others, is what speaks.
+/// Nothing here knows how masquerade was configured. The evidence is that the source on the wire is an address of the
+/// pods' range, that no answer came to the tap, and that the same host answers others.
 struct EgressSource {
-    /// A node's interface on the wire; nil when captures do not tell interfaces apart.
+    /// A node's interface on the wire. The interface is nil if captures do not tell interfaces apart.
     struct Place: Hashable {
         let node: String
         let interface: String?
@@ -27,9 +28,8 @@ struct EgressSource {
             guard let from = paths.endpoints[probe.key.from], from.kind == .pod, let node = from.node,
                 let target = paths.endpoints[probe.key.to], Self.isOutside(target, of: node),
                 // A pod range that nobody read proves nothing about a source.
-                let range = paths.nodes[node]?.podCIDR, AddressRange(range)?.contains(from.address) == true,
-                let flow = probe.flow,
-                flow.source == from.address
+                let range = paths.nodes[node]?.podCIDR, let address = IPv4Address(from.address),
+                IPv4CIDR(range)?.contains(address) == true, let flow = probe.flow, flow.source == from.address
             else { return nil }
             let left = paths.packets(of: flow, node: node, fromNode: true).filter { $0.vni == nil }
             guard let first = left.first,
@@ -46,13 +46,14 @@ struct EgressSource {
         target.kind == .node ? target.node != node : target.node == nil
     }
 
-    /// `192.168.1.10 → 10.0.0.2`, a few of them.
+    /// Some of the packets, as `192.168.1.10 → 10.0.0.2`.
     func sources(_ some: [Unanswered]) -> String {
         let lines = Set(some.map { "\($0.flow.source) → \($0.target.address)" }).sorted()
         return lines.prefix(4).joined(separator: ", ") + (lines.count > 4 ? " and \(lines.count - 4) more" : "")
     }
 
-    /// Whether one of the targets answers somebody under a node's address: the host and the way to it are fine.
+    /// Returns the targets that answer somebody under a node's address, which shows that the host and the way to it
+    /// work.
     func answeredOthers(_ some: [Unanswered], _ evidence: Evidence, _ paths: PathIndex) -> [String] {
         let targets = Set(some.map(\.target.id))
         return evidence.probes.compactMap { probe in
@@ -60,32 +61,6 @@ struct EgressSource {
                 from.kind == .node
             else { return nil }
             return "\(probe.key.protocol.rawValue) \(probe.key.from) → \(probe.key.to) open"
-        }
-    }
-}
-
-/// An IPv4 range of evidence, `192.168.1.0/24`.
-struct AddressRange {
-    private let network: UInt32
-    private let mask: UInt32
-
-    init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = Self.number(parts[0]), let length = UInt32(parts[1]), length <= 32 else {
-            return nil
-        }
-        mask = length == 0 ? 0 : ~UInt32(0) << (32 - length)
-        network = address & mask
-    }
-
-    func contains(_ address: String) -> Bool { Self.number(address[...]).map { $0 & mask == network } ?? false }
-
-    private static func number(_ text: Substring) -> UInt32? {
-        let octets = text.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-        guard octets.count == 4 else { return nil }
-        return octets.reduce(UInt32?(0)) { sum, octet in
-            guard let sum, let octet else { return nil }
-            return sum << 8 | UInt32(octet)
         }
     }
 }

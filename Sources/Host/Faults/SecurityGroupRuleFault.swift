@@ -76,17 +76,11 @@ struct SecurityGroupRuleFault: Fault {
                 at: ports.name, message: "protocol \(transport.rawValue) has no ports", expected: "protocol tcp or udp")
         }
         let names = groups + ["self", "any"]
-        if let name = check.call[peer], !names.contains(name), !isNetwork(name) {
+        if let name = check.call[peer], !names.contains(name), IPv4CIDR(network: name) == nil {
             check.report(
                 at: peer.name, message: "unknown peer \"\(name)\"",
                 expected: "self, any, a group's name or a network", suggestion: NearestName.of(name, among: names))
         }
-    }
-
-    /// Whether the text is a network in CIDR form without host bits.
-    private static func isNetwork(_ text: String) -> Bool {
-        guard let network = IPv4CIDR(text) else { return false }
-        return network == network.network
     }
 
     private let call: FaultCall

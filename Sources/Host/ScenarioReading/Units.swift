@@ -45,35 +45,3 @@ public enum Units {
         !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) }
     }
 }
-
-/// An IPv4 network in CIDR form, as lab profiles write it.
-package struct IPv4Network: Equatable {
-    package let address: UInt32
-    package let prefixLength: Int
-
-    /// nil unless the text is `a.b.c.d/n` without host bits.
-    package init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, Units.isDigits(parts[1]), let length = Int(parts[1]), (0...32).contains(length)
-        else { return nil }
-        let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false)
-        guard octets.count == 4 else { return nil }
-        var value: UInt32 = 0
-        for octet in octets {
-            guard Units.isDigits(octet), octet.count == 1 || octet.first != "0", let byte = UInt8(octet)
-            else { return nil }
-            value = value << 8 | UInt32(byte)
-        }
-        let mask: UInt32 = length == 0 ? 0 : ~0 << UInt32(32 - length)
-        guard value & mask == value else { return nil }
-        address = value
-        prefixLength = length
-    }
-
-    package func contains(_ other: IPv4Network) -> Bool {
-        let mask: UInt32 = prefixLength == 0 ? 0 : ~0 << UInt32(32 - prefixLength)
-        return other.prefixLength >= prefixLength && other.address & mask == address
-    }
-
-    package func overlaps(_ other: IPv4Network) -> Bool { contains(other) || other.contains(self) }
-}

@@ -1,15 +1,18 @@
+import CYaml
 import Yams
 
-/// Reads a file's bytes into values, with the place of every mistake. Holds against hostile files: at most 1 MiB,
-/// 64 levels, 16 aliases, 100 000 nodes after their expansion.
+/// Reads a file's bytes into values, with the place of every mistake.
+///
+/// A hostile file cannot exhaust it: a file has at most 1 MiB, 64 levels, 16 aliases, and 100 000 nodes after the
+/// aliases are expanded.
 package struct YAMLReading {
     package static let byteLimit = 1 << 20
     package static let depthLimit = 64
     package static let aliasLimit = 16
-    /// A file with aliases may be this large: their expansion multiplies what is hashed and compared.
+    /// The largest size of a file with aliases, in bytes. Expanding them multiplies what is hashed and compared.
     package static let aliasedByteLimit = 64 << 10
     package static let nodeLimit = 100_000
-    /// Duplicate keys that are looked behind, and the bytes that may be read again for them.
+    /// How many duplicate keys the reader gets past, and how many bytes it may read again for that (see `mend`).
     private static let mendLimit = 16
     private static let mendByteLimit = 512 << 10
 
@@ -17,7 +20,7 @@ package struct YAMLReading {
     package private(set) var documents: [YAMLValue] = []
     package private(set) var problems: [Problem] = []
     private var nodes = 0
-    /// First characters that stand for those of duplicate keys, and the keys' names (see `mend`).
+    /// The keys that `mend` changed, by the character that stands for their first one.
     private var mended: [UnicodeScalar: String] = [:]
 
     package init(_ bytes: [UInt8], file: String) {
@@ -52,12 +55,12 @@ package struct YAMLReading {
             return nil
         }
         let aliases = Self.aliases(in: bytes)
-        if aliases > Self.aliasLimit {
-            report(start, "more than \(Self.aliasLimit) YAML aliases in the file")
+        if aliases.count > Self.aliasLimit {
+            report(aliases[Self.aliasLimit], "more than \(Self.aliasLimit) YAML aliases in the file")
             return nil
         }
-        if aliases > 0, bytes.count > Self.aliasedByteLimit {
-            report(start, "YAML aliases in a file of more than \(Self.aliasedByteLimit) bytes")
+        if let first = aliases.first, bytes.count > Self.aliasedByteLimit {
+            report(first, "YAML aliases in a file of more than \(Self.aliasedByteLimit) bytes")
             return nil
         }
         return text
@@ -69,13 +72,27 @@ package struct YAMLReading {
         return Place(line: before.count { $0 == 10 } + 1, column: before[lineStart...].count { $0 & 0xC0 != 0x80 } + 1)
     }
 
-    /// How many aliases there may be at most: `*name` where a node can begin. Text that looks so is counted too.
-    private static func aliases(in bytes: [UInt8]) -> Int {
-        let before = Set(" \t\n\r,[{:?-".utf8)
-        let after = Set(" \t\n\r*".utf8)
-        return bytes.indices.count { index in
-            bytes[index] == 0x2A && (index == 0 || before.contains(bytes[index - 1]))
-                && index + 1 < bytes.count && !after.contains(bytes[index + 1])
+    /// The places of the file's aliases, up to one more than may be there and up to the first mistake in its syntax.
+    ///
+    /// They are counted among libyaml's events, before Yams composes nodes, because composing expands them.
+    private static func aliases(in bytes: [UInt8]) -> [Place] {
+        var parser = yaml_parser_t()
+        guard yaml_parser_initialize(&parser) == 1 else { return [] }
+        defer { yaml_parser_delete(&parser) }
+        return bytes.withUnsafeBufferPointer { buffer in
+            yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
+            yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
+            var places: [Place] = []
+            var event = yaml_event_t()
+            while places.count <= aliasLimit, yaml_parser_parse(&parser, &event) == 1 {
+                let (type, mark) = (event.type, event.start_mark)
+                yaml_event_delete(&event)
+                if type == YAML_STREAM_END_EVENT { break }
+                if type == YAML_ALIAS_EVENT {
+                    places.append(Place(line: Int(mark.line) + 1, column: Int(mark.column) + 1))
+                }
+            }
+            return places
         }
     }
 

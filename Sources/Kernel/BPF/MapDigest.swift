@@ -47,7 +47,7 @@ public struct MapDigest: Equatable, Sendable {
             hash ^= hash >> 29
             offset += 4
         }
-        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x9E37_79B9_7F4A_7C15 }
         return hash
     }
 }

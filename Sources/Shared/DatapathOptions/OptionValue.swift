@@ -1,18 +1,22 @@
-/// What an option's value must look like, and how its text is read.
+import NetAddress
+
+/// The form of an option's value, and how its text is read.
 public enum OptionType: Sendable, Hashable {
     case flag
     case integer(ClosedRange<Int>)
     case choice([String])
-    /// Any of these.
+    /// A list of any of these names.
     case choices([String])
     case text
-    /// A network such as `10.0.0.0/16`, or nothing.
+    /// A network such as `10.0.0.0/16`, or an empty text.
     case network
     case networks
     case interfaces
 
-    /// Reads a value as a file or a command line gives it: lists with commas, Helm's `{a,b}` too.
-    /// - Returns: nil when it is not of this type.
+    /// Reads a value as a file or a command line gives it. The items of a list are separated by commas, and may stand
+    /// in braces as Helm writes them: `{a,b}`.
+    ///
+    /// - Returns: Nil when the text is not of this type.
     public func read(_ text: String) -> OptionTree? {
         switch self {
         case .flag: return text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
@@ -20,13 +24,13 @@ public enum OptionType: Sendable, Hashable {
         case .choice(let names): return names.contains(text) ? .text(text) : nil
         case .choices(let names): return Self.list(text) { names.contains($0) }
         case .text: return .text(text)
-        case .network: return text.isEmpty || Self.isNetwork(text) ? .text(text) : nil
-        case .networks: return Self.list(text, of: Self.isNetwork)
+        case .network: return text.isEmpty || IPv4CIDR(text) != nil ? .text(text) : nil
+        case .networks: return Self.list(text) { IPv4CIDR($0) != nil }
         case .interfaces: return Self.list(text, of: Self.isInterface)
         }
     }
 
-    /// For messages: `must be …`.
+    /// The expected form, in words that follow `must be` in a message.
     public var expected: String {
         switch self {
         case .flag: "true or false"
@@ -47,20 +51,8 @@ public enum OptionType: Sendable, Hashable {
         return items.allSatisfy(isItem) ? .list(items) : nil
     }
 
-    /// Four octets and a prefix length.
-    private static func isNetwork(_ text: String) -> Bool {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let length = number(parts[1]), length <= 32 else { return false }
-        let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false)
-        return octets.count == 4 && octets.allSatisfy { (number($0) ?? 256) <= 255 }
-    }
-
-    private static func number(_ text: Substring) -> Int? {
-        guard !text.isEmpty, text.utf8.count <= 3, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
-        return Int(text)
-    }
-
-    /// IFNAMSIZ is 16 with the final zero (linux/if.h); a trailing `+` stands for any suffix.
+    /// Whether the text could be an interface's name: IFNAMSIZ is 16 with the final zero (linux/if.h). A trailing `+`,
+    /// which stands for any suffix, is among the characters allowed.
     private static func isInterface(_ text: String) -> Bool {
         (1...15).contains(text.utf8.count)
             && text.utf8.allSatisfy { (33...126).contains($0) && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }

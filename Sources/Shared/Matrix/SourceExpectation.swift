@@ -1,3 +1,4 @@
+import NetAddress
 import Readings
 
 /// The address that the receiver must have seen as the source: `pod`, `node`, or an address.
@@ -17,13 +18,7 @@ public enum SourceExpectation: Sendable, Hashable {
         case "pod": self = .pod
         case "node": self = .node
         default:
-            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-            let isAddress =
-                parts.count == 4
-                && parts.allSatisfy { part in
-                    part.utf8.allSatisfy { (48...57).contains($0) } && UInt8(part).map { "\($0)" == part } == true
-                }
-            guard isAddress else { return nil }
+            guard IPv4Address(text) != nil else { return nil }
             self = .address(text)
         }
     }

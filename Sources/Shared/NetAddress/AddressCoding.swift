@@ -1,4 +1,4 @@
-// All three are coded as their text, so that JSON and YAML show what people write.
+// All three types are encoded as their text, so that JSON and YAML show what people write.
 
 extension IPv4Address: Codable {}
 extension IPv4CIDR: Codable {}

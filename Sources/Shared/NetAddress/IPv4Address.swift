@@ -11,9 +11,10 @@ public struct IPv4Address: Sendable, Hashable, Comparable, LosslessStringConvert
         rawValue = UInt32(first) << 24 | UInt32(second) << 16 | UInt32(third) << 8 | UInt32(fourth)
     }
 
-    /// Dotted decimal, four parts, no leading zeros (RFC 6943 section 3.1.1, the strict form).
+    /// Reads four decimal numbers with dots between them. A number has no leading zeros (the strict form of RFC 6943,
+    /// section 3.1.1).
     public init?(_ text: String) {
-        // Tens of thousands are read at a time: nothing is allocated.
+        // An agent reads tens of thousands of addresses at its start, so this allocates nothing.
         var (value, octet): (UInt32, UInt32) = (0, 0)
         var (digits, parts) = (0, 1)
         for character in text.utf8 {
@@ -44,7 +45,7 @@ public struct IPv4Address: Sendable, Hashable, Comparable, LosslessStringConvert
         [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> $0) }
     }
 
-    /// The number as `struct in_addr` and BPF maps hold it.
+    /// The number in network byte order, as `struct in_addr` and BPF maps hold it.
     public var networkByteOrder: UInt32 { rawValue.bigEndian }
 
     public init(networkByteOrder: UInt32) {
@@ -64,7 +65,7 @@ public struct IPv4Address: Sendable, Hashable, Comparable, LosslessStringConvert
     public static let broadcast = IPv4Address(rawValue: .max)
 }
 
-/// A decimal number without sign or leading zeros, below a limit of at most 1000.
+/// Reads a decimal number without sign or leading zeros. Nil when it is not below the limit, which is at most 1000.
 func decimal(_ digits: some Collection<UInt8>, below limit: UInt32) -> UInt32? {
     guard (1...3).contains(digits.count), digits.count == 1 || digits.first != UInt8(ascii: "0") else { return nil }
     var value: UInt32 = 0

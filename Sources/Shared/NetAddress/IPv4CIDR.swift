@@ -7,20 +7,20 @@ public struct IPv4CIDR: Sendable, Hashable, Comparable, LosslessStringConvertibl
     /// 0…32
     public let prefixLength: Int
 
-    /// Nil when the prefix length is outside 0…32.
+    /// - Returns: Nil when the prefix length is outside 0…32.
     public init?(_ address: IPv4Address, prefixLength: Int) {
         guard (0...32).contains(prefixLength) else { return nil }
         self.address = address
         self.prefixLength = prefixLength
     }
 
-    /// The single address as a /32.
+    /// The prefix that holds a single address: a /32.
     public init(host address: IPv4Address) {
         self.address = address
         prefixLength = 32
     }
 
-    /// `a.b.c.d/n`; the length is required.
+    /// Reads `a.b.c.d/n`. The length is required, and neither it nor an octet may begin with a needless zero.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let address = IPv4Address(String(parts[0])),
@@ -28,6 +28,12 @@ public struct IPv4CIDR: Sendable, Hashable, Comparable, LosslessStringConvertibl
         else { return nil }
         self.address = address
         prefixLength = Int(length)
+    }
+
+    /// A network such as `10.0.0.0/16`. Nil when the text is no prefix, or has bits set beyond the prefix length.
+    public init?(network text: String) {
+        guard let prefix = IPv4CIDR(text), prefix.network == prefix else { return nil }
+        self = prefix
     }
 
     /// The netmask, for example 255.255.255.0.
@@ -53,6 +59,9 @@ public struct IPv4CIDR: Sendable, Hashable, Comparable, LosslessStringConvertibl
     public func contains(_ other: IPv4CIDR) -> Bool {
         other.prefixLength >= prefixLength && contains(other.address)
     }
+
+    /// Whether any address lies in both prefixes.
+    public func overlaps(_ other: IPv4CIDR) -> Bool { contains(other) || other.contains(self) }
 
     /// The address at an offset from the network's first; nil beyond the prefix.
     public func host(_ offset: UInt32) -> IPv4Address? {

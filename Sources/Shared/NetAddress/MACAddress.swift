@@ -8,13 +8,13 @@ public struct MACAddress: Sendable, Hashable, Comparable, LosslessStringConverti
         self.rawValue = rawValue & 0xFFFF_FFFF_FFFF
     }
 
-    /// Nil unless there are exactly six octets.
+    /// - Returns: Nil unless there are exactly six octets.
     public init?(octets: some Collection<UInt8>) {
         guard octets.count == 6 else { return nil }
         rawValue = octets.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// Six pairs of hexadecimal digits of either case, separated by colons.
+    /// Reads six pairs of hexadecimal digits of either case, separated by colons.
     public init?(_ text: String) {
         let parts = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         guard parts.count == 6 else { return nil }
@@ -33,10 +33,10 @@ public struct MACAddress: Sendable, Hashable, Comparable, LosslessStringConverti
         [40, 32, 24, 16, 8, 0].map { UInt8(truncatingIfNeeded: rawValue >> $0) }
     }
 
-    /// Whether the group bit is set: multicast and broadcast.
+    /// Whether the group bit is set, as it is in multicast and broadcast addresses.
     public var isGroup: Bool { rawValue >> 40 & 1 == 1 }
 
-    /// Lower case with colons, as the kernel and libvirt print it.
+    /// The address in lower case with colons, as the kernel and libvirt print it.
     public var description: String {
         octets.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
     }

@@ -1,3 +1,5 @@
+import Hashing
+
 /// A message on a node's channel: a fixed header, a JSON part, and a binary part for bulk results.
 ///
 /// The header has 32 bytes in little endian: magic number (4), version (1), kind (1), zero (2), session (4), request
@@ -49,15 +51,10 @@ public struct Frame: Sendable, Equatable {
         bytes.appendLittleEndian(request)
         bytes.appendLittleEndian(UInt32(json.count))
         bytes.appendLittleEndian(UInt32(blob.count))
-        bytes.appendLittleEndian(Frame.checksum(bytes[...]))
+        bytes.appendLittleEndian(FNV1a32.hash(bytes))
         bytes.append(contentsOf: json)
         bytes.append(contentsOf: blob)
         return bytes
-    }
-
-    /// FNV-1a with 32 bits.
-    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-        bytes.reduce(2_166_136_261) { ($0 ^ UInt32($1)) &* 16_777_619 }
     }
 }
 

@@ -1,3 +1,5 @@
+import Hashing
+
 /// Finds frames in a stream of bytes, which may begin in the middle of a frame, contain garbage, or cut a frame off.
 ///
 /// After a reconnect, the other side's parser still holds half of the last frame. The magic number of the next frame
@@ -89,7 +91,7 @@ public struct FrameDecoder: Sendable {
     /// Returns the header at `head`, or nil after skipping bytes that are no usable header.
     private mutating func readHeader() -> Header? {
         let sum: UInt32 = buffer.littleEndian(at: head + 28)
-        guard Frame.checksum(buffer[head..<head + 28]) == sum else {
+        guard FNV1a32.hash(buffer[head..<head + 28]) == sum else {
             skip(1)
             return nil
         }

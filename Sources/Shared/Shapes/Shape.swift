@@ -79,7 +79,7 @@ public struct TextRule: Sendable {
     public static let cidr = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}$",
         expected: "a network such as 10.0.0.0/16, without host bits"
-    ) { text in IPv4CIDR(text).map { $0 == $0.network } ?? false }
+    ) { IPv4CIDR(network: $0) != nil }
 
     /// An IPv4 address in dotted decimal.
     public static let address = TextRule(

@@ -1,8 +1,8 @@
 import Diagnosis
 import Readings
 
-/// Evidence of a three-node lab with one pod a node, built packet by packet: what crosses the wire is decided by
-/// `passes`, and everything else follows from it.
+/// Evidence of a lab with three nodes and one pod on each, built packet by packet. The closures decide what passes, and
+/// everything else follows from it.
 struct ThreeNodeLab {
     var nodes = ["node1", "node2", "node3"]
     /// Whether a tunnel packet from one node reaches another.
@@ -10,7 +10,7 @@ struct ThreeNodeLab {
     var underlayPasses: (_ from: String, _ to: String) -> Bool = { _, _ in true }
     /// Whether the flow log records what did not pass.
     var rejects = true
-    /// Direction whose rule is missing.
+    /// Whether the missing rule is one for egress. Otherwise it is one for ingress.
     var guardedEgress = false
     var rulesAllowTunnel = false
     var power: [String: NodeReading.Power] = [:]

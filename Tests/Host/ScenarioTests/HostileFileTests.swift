@@ -76,6 +76,28 @@ import Testing
         #expect(took < .seconds(60), "\(Self.hostile[index].name)")
     }
 
+    private func problems(_ yaml: String) -> [Problem] { YAMLReading(Array(yaml.utf8), file: "x.yaml").problems }
+
+    @Test("stars in quotes, comments and text are no aliases")
+    func starsAreNoAliases() {
+        #expect(problems(String(repeating: "# *note* of *this*\n", count: 20) + "a: b\n").isEmpty)
+        let filler = String(repeating: "# " + String(repeating: "x", count: 98) + "\n", count: 700)
+        #expect(problems("a: \"*/4 *\"\nb: '*x'\nc: |\n  *y\n  *z\n" + filler).isEmpty)
+    }
+
+    @Test("aliases are counted, and the one too many has a place")
+    func aliasesAreCounted() {
+        func list(_ count: Int) -> String {
+            "a: &a x\nb:\n" + String(repeating: "  - *a\n", count: count)
+        }
+        #expect(problems(list(YAMLReading.aliasLimit)).isEmpty)
+        let excess = problems(list(YAMLReading.aliasLimit + 1))
+        #expect(excess.count == 1 && excess.first?.message.contains("more than 16 YAML aliases") == true)
+        #expect(excess.first?.line == 3 + YAMLReading.aliasLimit && excess.first?.column == 5)
+        let large = problems(list(1) + String(repeating: "# x\n", count: YAMLReading.aliasedByteLimit / 4))
+        #expect(large.first?.message.contains("in a file of more than") == true && large.first?.line == 3)
+    }
+
     @Test func binary() {
         var random = SeededGenerator(seed: 1)
         for _ in 0..<20 {
@@ -85,7 +107,7 @@ import Testing
         #expect(!Self.parser.check([0xC3, 0x28], file: "x.yaml").isEmpty)
     }
 
-    /// Many steps over many pods: bounded, not hung.
+    /// Many steps over many pods take a bounded time.
     @Test func largeTimeline() {
         let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
         let step = { (index: Int) in

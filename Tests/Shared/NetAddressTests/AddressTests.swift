@@ -36,6 +36,20 @@ import Testing
         #expect(IPv4CIDR(text) == nil)
     }
 
+    @Test func aNetworkHasNoHostBits() {
+        #expect(IPv4CIDR(network: "10.0.0.0/16")?.description == "10.0.0.0/16")
+        #expect(IPv4CIDR(network: "0.0.0.0/0") == .any)
+        #expect(IPv4CIDR(network: "10.0.0.1/16") == nil && IPv4CIDR(network: "10.0.0/8") == nil)
+    }
+
+    @Test(arguments: [
+        ("10.0.0.0/16", "10.0.1.0/24", true), ("10.0.1.0/24", "10.0.0.0/16", true), ("0.0.0.0/0", "10.0.0.0/8", true),
+        ("10.0.0.0/24", "10.0.1.0/24", false),
+    ])
+    func prefixesOverlapWhereOneHoldsTheOther(first: String, second: String, overlap: Bool) throws {
+        #expect(try #require(IPv4CIDR(first)).overlaps(#require(IPv4CIDR(second))) == overlap)
+    }
+
     @Test func aMACReadsBackInLowerCase() throws {
         let mac = try #require(MACAddress("52:54:00:0A:bc:01"))
         #expect(mac.description == "52:54:00:0a:bc:01")

@@ -1,5 +1,6 @@
 import AgentAPI
 import CNI
+import JSON
 import LinuxKernel
 import NetAddress
 import Netlink

@@ -1,4 +1,5 @@
 import DatapathModel
+import Hashing
 import KubeObjects
 
 /// Identities that are derived from a pod's security-relevant labels. The same labels give the same number on every
@@ -31,11 +32,12 @@ public enum SecurityIdentity {
     /// Returns a number in `Identity.labelRange`: FNV-1a of 64 bits over the labels, each followed by a zero byte. The
     /// finalizer of MurmurHash3 mixes it, so that every bit counts in the reduction.
     public static func derive(from securityLabels: [String]) -> UInt32 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        var labels = FNV1a64()
         for label in securityLabels {
-            for byte in label.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            hash = hash &* 0x100_0000_01B3
+            labels.combine(label.utf8)
+            labels.combine(0)
         }
+        var hash = labels.value
         hash = (hash ^ (hash >> 33)) &* 0xFF51_AFD7_ED55_8CCD
         hash = (hash ^ (hash >> 33)) &* 0xC4CE_B9FE_1A85_EC53
         hash ^= hash >> 33

@@ -1,5 +1,7 @@
 import BPF
 import CBPFObjects
+import Files
+import Hashing
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -23,7 +25,7 @@ package enum KeptObject: ~Copyable {
         var object = try embedded.open()
         object.setPinDirectory(pins)
         try object.load()
-        try AtomicFile.makeDirectories(folder, mode: 0o700)
+        try Directories.make(folder, mode: 0o700)
         for other in try ProgramPins.names(in: folder) where other.hasPrefix("\(embedded.rawValue)-") {
             try ProgramPins(directory: "\(folder)/\(other)", mapDirectory: pins).remove()
         }
@@ -51,14 +53,13 @@ extension EmbeddedObject {
     package var digest: String {
         let image = image
         let bytes = UnsafeRawBufferPointer(start: image.bytes, count: image.length)
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(bytes.count)
+        var hash = FNV1a64(seed: UInt64(bytes.count))
         var offset = 0
         while offset + 8 <= bytes.count {
-            hash = (hash ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x100_0000_01B3
-            hash ^= hash >> 29
+            hash.combine(word: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
             offset += 8
         }
-        for byte in bytes[offset...] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return String(hash, radix: 16)
+        hash.combine(bytes[offset...])
+        return String(hash.value, radix: 16)
     }
 }

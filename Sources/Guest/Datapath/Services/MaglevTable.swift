@@ -1,3 +1,5 @@
+import Hashing
+
 /// Consistent hashing as in "Maglev: A Fast and Reliable Software Network Load Balancer" (Eisenbud et al., NSDI 2016,
 /// section 3.4). Every entry of a table of prime size names a backend. All backends have nearly equal shares, and one
 /// that comes or goes moves few entries of the others. The same backends give the same table on every node. It is pure.
@@ -27,8 +29,7 @@ enum MaglevTable {
 
     /// FNV-1a over the seed and the name, with the finish of SplitMix64.
     private static func hash(_ name: String, seed: UInt64) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ seed
-        for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        var hash = FNV1a64.hash(name.utf8, seed: seed)
         hash = (hash ^ hash >> 30) &* 0xBF58_476D_1CE4_E5B9
         hash = (hash ^ hash >> 27) &* 0x94D0_49BB_1331_11EB
         return hash ^ hash >> 31

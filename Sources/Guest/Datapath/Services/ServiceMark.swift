@@ -1,4 +1,6 @@
 import BPF
+import Files
+import Hashing
 import LinuxKernel
 import NetAddress
 
@@ -144,11 +146,10 @@ package struct ServiceMark: Equatable, Sendable {
 
     func save(to path: String) throws(SystemError) { try AtomicFile.write(bytes, to: path) }
 
-    /// FNV-1a over words.
+    /// A hash of the words, which tells a file that was cut off or changed.
     static func digest(_ words: ArraySlice<UInt64>) -> UInt64 {
-        words.reduce(0xCBF2_9CE4_8422_2325) { hash, word in
-            let mixed = (hash ^ word) &* 0x100_0000_01B3
-            return mixed ^ mixed >> 29
-        }
+        var hash = FNV1a64()
+        for word in words { hash.combine(word: word) }
+        return hash.value
     }
 }

@@ -1,4 +1,5 @@
 import DatapathModel
+import Hashing
 
 /// An endpoint as its state file keeps it: everything that is needed to answer CNI again, and to take the endpoint over
 /// after a restart.
@@ -112,8 +113,7 @@ package enum EndpointNaming {
     }
 
     private static func hash(_ key: AttachmentKey) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in (key.containerID + "\n" + key.interface).utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        let hash = FNV1a64.hash((key.containerID + "\n" + key.interface).utf8)
         return hash ^ (hash >> 32)
     }
 

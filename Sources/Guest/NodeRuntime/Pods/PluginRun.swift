@@ -5,6 +5,7 @@
 #endif
 import CNI
 import Glibc
+import JSON
 import LinuxKernel
 import NodeProtocol
 

@@ -6,6 +6,7 @@
 import CNI
 import CNodeShim
 import Glibc
+import JSON
 import LinuxKernel
 import Netlink
 import NodeProtocol

@@ -1,7 +1,10 @@
 import Foundation
+import JSON
 
-/// A table as the kernel has it, read from nftables' JSON. Handles and counters are kept apart from what identifies a
-/// rule.
+/// A table as the kernel holds it, read from the JSON that nftables prints.
+///
+/// A rule's handle and counters are not part of its expression, since they differ between two tables that mean the
+/// same.
 struct NftablesListing: Equatable {
     struct Rule: Equatable {
         let chain: String
@@ -34,7 +37,7 @@ struct NftablesListing: Equatable {
                     elements[name] = []
                     continue
                 }
-                elements[name] = members.map(\.canonical).sorted()
+                elements[name] = members.map(\.canonicalText).sorted()
             }
         }
     }
@@ -42,7 +45,7 @@ struct NftablesListing: Equatable {
 
 extension NftablesListing.Rule {
     init?(_ rule: [String: JSONValue]) {
-        guard case .string(let chain) = rule["chain"], case .number(let handle) = rule["handle"],
+        guard case .string(let chain) = rule["chain"], case .integer(let handle) = rule["handle"],
             case .array(let parts) = rule["expr"]
         else { return nil }
         var counted: (UInt64, UInt64) = (0, 0)
@@ -58,66 +61,13 @@ extension NftablesListing.Rule {
         self.chain = chain
         self.handle = Int(handle)
         if case .string(let text) = rule["comment"] { comment = text } else { comment = "" }
-        expression = JSONValue.array(kept).canonical
+        expression = JSONValue.array(kept).canonicalText
         match = Self.match(parts)
         (packets, bytes) = counted
     }
 }
 
-/// Any JSON.
-enum JSONValue: Codable, Equatable {
-    case null
-    case bool(Bool)
-    case number(Double)
-    case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if container.decodeNil() {
-            self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .bool(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
-        } else if let value = try? container.decode(String.self) {
-            self = .string(value)
-        } else if let value = try? container.decode([JSONValue].self) {
-            self = .array(value)
-        } else {
-            self = .object(try container.decode([String: JSONValue].self))
-        }
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
-        case .string(let value): try container.encode(value)
-        case .array(let value): try container.encode(value)
-        case .object(let value): try container.encode(value)
-        }
-    }
-
-    /// One text a value, whatever the order of keys was.
-    var canonical: String {
-        switch self {
-        case .null: "null"
-        case .bool(let value): "\(value)"
-        case .number(let value): Int64(exactly: value).map { "\($0)" } ?? "\(value)"
-        case .string(let value): "\"\(value)\""
-        case .array(let values): "[" + values.map(\.canonical).joined(separator: ",") + "]"
-        case .object(let members):
-            "{"
-                + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value.canonical)" }
-                .joined(separator: ",") + "}"
-        }
-    }
-
-    var count: UInt64? {
-        if case .number(let value) = self { UInt64(exactly: value) } else { nil }
-    }
+extension JSONValue {
+    /// A whole number that is not negative, such as a counter, a port or the length of a prefix.
+    var count: UInt64? { integerValue.flatMap { UInt64(exactly: $0) } }
 }

@@ -1,3 +1,5 @@
+import JSON
+
 extension NftablesListing.Rule {
     /// The matches among a rule's expressions in the words of `Ruleset.match`, so that what the kernel has can be
     /// compared with what was asked for. Nil when a match is of a kind that `Ruleset.match` does not write. The forms
@@ -33,7 +35,7 @@ extension NftablesListing.Rule {
         case .string(let text)?:
             // nftables writes a network of one address without its length.
             return text.hasPrefix("@") || isProtocol ? text : "\(text)/32"
-        case .number?:
+        case .integer?:
             guard let number = right?.count else { return nil }
             return isProtocol ? protocols[number] : "\(number)"
         case .object(let kinds)?:

@@ -1,4 +1,5 @@
 import CloudAPI
+import NetAddress
 import ScenarioReading
 
 extension LabProfileReader {
@@ -11,7 +12,7 @@ extension LabProfileReader {
         cloud.subnets = subnets(vpc?["subnets"], profile)
         let networks = Dictionary(
             ([(CloudLayout.firstSubnet, profile.subnetCIDR)] + cloud.subnets.map { ($0.name, $0.cidr) }).compactMap {
-                name, cidr in IPv4Network(cidr).map { (name, $0) }
+                name, cidr in IPv4CIDR(network: cidr).map { (name, $0) }
             }
         ) { first, _ in first }
         cloud.hosts = hosts(vpc?["hosts"], profile, networks)
@@ -38,12 +39,12 @@ extension LabProfileReader {
             if networks.contains(where: { $0.0 == name }) {
                 checker.report(item["name"]?.place ?? item.place, "subnet \"\(name)\" is given twice")
             }
-            if let network = IPv4Network(cidr) {
+            if let network = IPv4CIDR(network: cidr) {
                 let place = item["cidr"]?.place ?? item.place
-                if let vpc = IPv4Network(profile.vpcCIDR), !vpc.contains(network) {
+                if let vpc = IPv4CIDR(network: profile.vpcCIDR), !vpc.contains(network) {
                     checker.report(place, "subnet \(cidr) is not within the VPC's \(profile.vpcCIDR)")
                 }
-                if let other = networks.first(where: { IPv4Network($0.1)?.overlaps(network) == true }) {
+                if let other = networks.first(where: { IPv4CIDR(network: $0.1)?.overlaps(network) == true }) {
                     checker.report(place, "subnet \(cidr) overlaps subnet \(other.0)")
                 }
                 if network.prefixLength > 28 { checker.report(place, "a subnet is a /28 or larger") }
@@ -55,7 +56,7 @@ extension LabProfileReader {
     }
 
     private mutating func hosts(
-        _ value: YAMLValue?, _ profile: LabProfile, _ networks: [String: IPv4Network]
+        _ value: YAMLValue?, _ profile: LabProfile, _ networks: [String: IPv4CIDR]
     ) -> [CloudLayout.Host] {
         var found: [CloudLayout.Host] = []
         for item in value?.items ?? [] {
@@ -74,9 +75,9 @@ extension LabProfileReader {
             }
             let place = item["address"]?.place ?? item.place
             if let network = checkSubnet(item["subnet"], host.subnet, networks),
-                let address = IPv4Network(host.address + "/32")
+                let address = IPv4Address(host.address)
             {
-                let offset = address.address &- network.address
+                let offset = address.rawValue &- network.address.rawValue
                 if !network.contains(address) {
                     checker.report(place, "\(host.address) is not in subnet \(host.subnet)")
                 } else if offset < 4 {
@@ -94,7 +95,7 @@ extension LabProfileReader {
     }
 
     private mutating func interfaces(
-        _ value: YAMLValue?, _ profile: LabProfile, _ networks: [String: IPv4Network]
+        _ value: YAMLValue?, _ profile: LabProfile, _ networks: [String: IPv4CIDR]
     ) -> [CloudLayout.Interface] {
         var found: [CloudLayout.Interface] = []
         for item in value?.items ?? [] {
@@ -133,7 +134,7 @@ extension LabProfileReader {
             let route = CloudLayout.Route(
                 destination: item["destination"]?.text ?? "", target: item["target"]?.text ?? "")
             let place = item["destination"]?.place ?? item.place
-            if let network = IPv4Network(route.destination), let vpc = IPv4Network(profile.vpcCIDR),
+            if let network = IPv4CIDR(network: route.destination), let vpc = IPv4CIDR(network: profile.vpcCIDR),
                 vpc.overlaps(network)
             {
                 checker.report(place, "\(route.destination) overlaps the VPC's own \(profile.vpcCIDR)")
@@ -155,8 +156,8 @@ extension LabProfileReader {
     }
 
     private mutating func checkSubnet(
-        _ value: YAMLValue?, _ name: String, _ networks: [String: IPv4Network]
-    ) -> IPv4Network? {
+        _ value: YAMLValue?, _ name: String, _ networks: [String: IPv4CIDR]
+    ) -> IPv4CIDR? {
         if let network = networks[name] { return network }
         if let value {
             checker.report(

@@ -1,3 +1,4 @@
+import NetAddress
 import ScenarioReading
 
 /// Reads `kind: Lab`.
@@ -54,8 +55,8 @@ struct LabProfileReader {
     }
 
     private mutating func checkNetworks(_ profile: LabProfile, _ spec: YAMLValue?) {
-        guard let vpc = IPv4Network(profile.vpcCIDR), let subnet = IPv4Network(profile.subnetCIDR),
-            let pods = IPv4Network(profile.podCIDR), let spec
+        guard let vpc = IPv4CIDR(network: profile.vpcCIDR), let subnet = IPv4CIDR(network: profile.subnetCIDR),
+            let pods = IPv4CIDR(network: profile.podCIDR), let spec
         else { return }
         let subnetPlace = spec["vpc"]?["subnet"]?.place ?? spec.place
         if !vpc.contains(subnet) {
@@ -67,7 +68,7 @@ struct LabProfileReader {
                 spec["pods"]?["cidr"]?.place ?? spec.place,
                 "the pods' \(profile.podCIDR) overlaps the VPC's \(profile.vpcCIDR)")
         }
-        if let services = IPv4Network(profile.serviceCIDR) {
+        if let services = IPv4CIDR(network: profile.serviceCIDR) {
             for (name, other) in [("VPC's \(profile.vpcCIDR)", vpc), ("pods' \(profile.podCIDR)", pods)]
             where services.overlaps(other) {
                 checker.report(
@@ -115,7 +116,7 @@ struct LabProfileReader {
             checker.report(ports.place, "protocol \(rule.protocol) has no ports")
         }
         if let peer = value["peer"], !["self", "any"].contains(rule.peer), !groups.contains(rule.peer),
-            IPv4Network(rule.peer) == nil
+            IPv4CIDR(network: rule.peer) == nil
         {
             checker.report(
                 peer.place, "unknown peer \"\(rule.peer)\"", expected: "self, any, a group's name or a network",
@@ -128,12 +129,12 @@ struct LabProfileReader {
 extension LabProfile {
     /// Why the networks do not hold so many nodes; nil when they do.
     func capacityMistake() -> String? {
-        if let subnet = IPv4Network(subnetCIDR), subnet.prefixLength > 0 {
+        if let subnet = IPv4CIDR(network: subnetCIDR), subnet.prefixLength > 0 {
             // Broadcast is the last address; nodes begin at the 11th.
             let room = (1 << (32 - subnet.prefixLength)) - 1 - LabShape.firstNodeOffset
             if nodeCount > room { return "subnet \(subnetCIDR) has room for \(max(0, room)) nodes, not \(nodeCount)" }
         }
-        if let pods = IPv4Network(podCIDR), podMaskSize >= pods.prefixLength, podMaskSize <= 32 {
+        if let pods = IPv4CIDR(network: podCIDR), podMaskSize >= pods.prefixLength, podMaskSize <= 32 {
             // The first share stays free: node1 has the second.
             let room = (1 << (podMaskSize - pods.prefixLength)) - 1
             if nodeCount > room {

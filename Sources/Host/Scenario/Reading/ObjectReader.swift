@@ -1,5 +1,6 @@
 import Foundation
 import KubeObjects
+import NetAddress
 import ScenarioReading
 import Shapes
 
@@ -99,8 +100,8 @@ extension ScenarioReader {
         if service.spec.ports.isEmpty, !service.isHeadless, service.spec.type != .externalName {
             checker.report((spec?["ports"] ?? spec ?? value).place, "Service \(service.key) has no port")
         }
-        guard let profile, let range = IPv4Network(profile.serviceCIDR) else { return }
-        for address in service.clusterAddresses where IPv4Network(address + "/32").map(range.contains) != true {
+        guard let profile, let range = IPv4CIDR(network: profile.serviceCIDR) else { return }
+        for address in service.clusterAddresses where IPv4Address(address).map({ range.contains($0) }) != true {
             checker.report(
                 (spec?["clusterIP"] ?? spec ?? value).place,
                 "clusterIP \(address) is not within the lab's services' \(profile.serviceCIDR)")

@@ -1,4 +1,5 @@
 import CloudAPI
+import NetAddress
 import ScenarioReading
 import Shapes
 
@@ -68,5 +69,5 @@ enum CloudShape {
 
     static let address = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an address such as 10.0.0.50"
-    ) { IPv4Network($0 + "/32") != nil }
+    ) { IPv4Address($0) != nil }
 }

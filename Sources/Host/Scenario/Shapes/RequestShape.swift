@@ -1,4 +1,5 @@
 import Expectations
+import NetAddress
 import ScenarioReading
 import Shapes
 
@@ -21,10 +22,7 @@ enum RequestShape {
 
     private static let address = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an address such as 10.0.0.2", names: []
-    ) { text in
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
-    }
+    ) { IPv4Address($0) != nil }
 
     private static let name = TextRule(
         pattern: "^[A-Za-z0-9_{}-]{1,63}(\\.[A-Za-z0-9_{}-]{1,63})*\\.?$", expected: "a name such as www.example.com",

@@ -1,3 +1,5 @@
+import Hashing
+
 /// Reads JSON (RFC 8259) front to back without building anything in between, for objects of which there are tens of
 /// thousands.
 ///
@@ -322,15 +324,9 @@ public struct JSONKey {
         try hasEscapes ? JSONReader.unescaped(bytes) : String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The same for the same key; different keys rarely share one.
+    /// A hash of the key's text. Equal keys have equal signatures; different keys rarely have.
     var signature: UInt64 {
-        if hasEscapes, let text = try? text() { return Self.hash(text.utf8) }
-        return Self.hash(bytes)
-    }
-
-    private static func hash(_ octets: some Sequence<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for octet in octets { hash = (hash ^ UInt64(octet)) &* 0x100_0000_01B3 }
-        return hash
+        if hasEscapes, let text = try? text() { return FNV1a64.hash(text.utf8) }
+        return FNV1a64.hash(bytes)
     }
 }

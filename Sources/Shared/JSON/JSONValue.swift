@@ -4,7 +4,12 @@
     import Foundation
 #endif
 
-/// Any JSON, for documents with keys that others define (a CNI plugin's configuration and result).
+/// A JSON value of any shape (RFC 8259), for documents whose keys belong to somebody else, such as a CNI plugin's
+/// configuration or nftables' listings.
+///
+/// A whole number that fits into 64 bits with a sign is an `.integer`, also when it was written as `1.0`. Every other
+/// number is a `.number`, and keeps the 15 digits that JSON's readers agree on (RFC 8259, section 6) but not always
+/// more.
 public indirect enum JSONValue: Codable, Sendable, Equatable {
     case null
     case bool(Bool)
@@ -50,6 +55,7 @@ public indirect enum JSONValue: Codable, Sendable, Equatable {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
+    /// The text of a `.string`, and nil for every other value. The properties below do the same for their cases.
     public var text: String? { if case .string(let value) = self { value } else { nil } }
     public var elements: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
     public var members: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
@@ -57,9 +63,18 @@ public indirect enum JSONValue: Codable, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Returns the document decoded as another type.
+    /// Returns the value decoded as another type.
+    ///
     /// - Throws: `DecodingError`.
     public func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(type, from: try JSONEncoder().encode(self))
+    }
+
+    /// The value as JSON text with the keys of every object sorted, so that equal values have equal texts.
+    public var canonicalText: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // JSON has no text for a number that is infinite or not a number, and none was ever read from JSON.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 }
