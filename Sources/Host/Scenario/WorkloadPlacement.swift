@@ -80,7 +80,7 @@ public enum WorkloadPlacement {
     static func endpoints(
         for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String], cloud: [Endpoint] = []
     ) -> [Endpoint] {
-        let services = objects.compactMap { object in if case .service(let service) = object { service } else { nil } }
+        let services = objects.compactMap { $0.object as? Service }
         return ownEndpoints(for: workloads, nodes: nodes)
             + ServiceEndpoints.endpoints(of: services, nodes: nodes.map { ($0, "") }) + cloud
     }

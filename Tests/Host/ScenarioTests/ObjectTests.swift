@@ -44,16 +44,15 @@ import Testing
             "apiVersion: v1\nkind: Namespace\nmetadata: {name: other, labels: {team: a}}")
         #expect(problems == [])
         let objects = try #require(file).spec.objects
-        guard case .service(let service) = objects.first, case .ciliumNetworkPolicy(let policy) = objects[1],
-            case .namespace(let namespace) = objects[2]
-        else { throw Missing() }
+        let service = try #require(objects.first?.object as? Service)
+        let policy = try #require(objects[1].object as? CiliumNetworkPolicy)
+        let namespace = try #require(objects[2].object as? Namespace)
         #expect(service.key == ObjectKey(namespace: "default", name: "web"))
         #expect(service.spec.ports[0].targetPort == .text("http") && service.spec.ports[0].nodePort == 30081)
         #expect(service.spec.ports[1].protocol == .udp)
         #expect(policy.spec?.ingress?[0].toPorts?[0].rules?.http?[0].method == "GET")
         #expect(namespace.metadata.namespace.isEmpty && namespace.metadata.labels == ["team": "a"])
     }
-    private struct Missing: Error {}
 
     struct Mistake: Sendable, CustomTestStringConvertible {
         let from: String
@@ -121,7 +120,8 @@ import Testing
         #expect(problems == [])
         let actions = try #require(file).spec.timeline[0].actions
         guard case .applyObject(let object) = actions[0], case .deleteObject(let kind, let key) = actions[1] else {
-            throw Missing()
+            Issue.record("other actions: \(actions)")
+            return
         }
         #expect(object.key.name == "db" && kind == .services && key == ObjectKey(namespace: "default", name: "web"))
         #expect(

@@ -14,7 +14,7 @@ public struct ClusterStore: Sendable {
 
     /// - Throws: `LabError` `.plan` if a service asks for something that it cannot get.
     public mutating func apply(_ object: ClusterObject) throws {
-        guard case .service(let service) = object else { return applied.insert(object) }
+        guard let service = object.object as? Service else { return applied.insert(object.object) }
         let complete = try allocation.complete(service, replacing: applied.services[service.key])
         applied.services[complete.key] = complete
     }
