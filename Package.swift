@@ -29,6 +29,7 @@ let shared: [Target] = [
     module("CNI"),
     module("CloudAPI"),
     module("DNSWire"),
+    module("HTTPWire"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -99,7 +100,7 @@ let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
@@ -199,7 +200,7 @@ func package(of product: String) -> String? {
     switch product {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
-    case "NIOCore", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil
