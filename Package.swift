@@ -38,6 +38,7 @@ let shared: [Target] = [
 let kernel: [Target] = [
     cModule("CLinuxShim"),
     module("LinuxKernel"),
+    module("Files"),
     cModule("CNodeShim"),
     library("CLibnl", pkgConfig: "libnl-route-3.0", package: "libnl-route-3-dev"),
     module("Netlink"),
@@ -104,6 +105,7 @@ let tests: [Target] =
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
+        tests("Files"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")

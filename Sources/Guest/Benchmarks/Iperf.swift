@@ -1,4 +1,5 @@
 import Datapath
+import Files
 import LinuxKernel
 import NetAddress
 import PacketChecks
@@ -37,7 +38,7 @@ struct Iperf {
     /// - Throws: ``BenchLack`` when it is not installed.
     init() throws {
         guard access(Self.program, X_OK) == 0 else { throw BenchLack(description: "no \(Self.program): make deps") }
-        try AtomicFile.makeDirectories(TestAgent.directory)
+        try Directories.make(TestAgent.directory)
     }
 
     /// What arrived, in bits per second of payload.

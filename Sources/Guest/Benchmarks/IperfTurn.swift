@@ -1,4 +1,5 @@
 import Datapath
+import Files
 import LinuxKernel
 import NetAddress
 import PacketChecks

@@ -1,5 +1,6 @@
 import AgentAPI
 import Datapath
+import Files
 import KubeObjects
 import LinuxKernel
 import NetAddress

@@ -2,6 +2,7 @@ import AgentAPI
 import BPF
 import Datapath
 import DatapathModel
+import Files
 import KubeObjects
 import LinuxKernel
 import NetAddress

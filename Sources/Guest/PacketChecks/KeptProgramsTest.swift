@@ -1,6 +1,7 @@
 import BPF
 import Datapath
 import DatapathModel
+import Files
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -16,7 +17,7 @@ enum KeptProgramsTest {
     static func problems() throws -> [String] {
         try BPFFilesystem.ensure()
         let pins = "\(BPFFilesystem.mountPoint)/labrun-selftest-\(getpid())"
-        try AtomicFile.makeDirectories(pins, mode: 0o700)
+        try Directories.make(pins, mode: 0o700)
         defer { remove(pins) }
         let folder = "\(pins)/programs"
         let own = "\(folder)/\(object.rawValue)-\(object.digest)"

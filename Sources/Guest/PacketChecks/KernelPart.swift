@@ -1,4 +1,5 @@
 import Datapath
+import Files
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -56,7 +57,7 @@ package enum KernelPart: String, CaseIterable {
         case .controlGroups:
             // A superblock of its own, without a place in the tree: mounted, and unmounted at once.
             let place = "/run/labrun-asked"
-            try AtomicFile.makeDirectories(place)
+            try Directories.make(place)
             defer { rmdir(place) }
             try mountFilesystem("cgroup2", on: place, type: "cgroup2")
             try unmountFilesystem(place)

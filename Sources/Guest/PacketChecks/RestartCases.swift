@@ -3,6 +3,7 @@ import BPF
 import CNI
 import Datapath
 import DatapathModel
+import Files
 import KubeObjects
 import LinuxKernel
 import NetAddress

@@ -1,6 +1,7 @@
 import BPF
 import Datapath
 import DatapathModel
+import Files
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -28,14 +29,14 @@ enum SocketWireTest {
     }
 
     private static func runInNamespace() throws -> [String] {
-        try AtomicFile.makeDirectories(mountPoint)
+        try Directories.make(mountPoint)
         // A mount of its own: the same hierarchy wherever the node has it, or has not.
         try mountFilesystem("cgroup2", on: mountPoint, type: "cgroup2")
         defer {
             try? unmountFilesystem(mountPoint, lazily: true)
             rmdir(mountPoint)
         }
-        try AtomicFile.makeDirectories(group)
+        try Directories.make(group)
         let home = try ownGroup()
         try enter(group)
         defer {

@@ -1,5 +1,6 @@
 import AgentAPI
 import Datapath
+import Files
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -50,7 +51,7 @@ package final class TestAgent {
         hasOverlay: Bool = false
     ) throws {
         directory = "\(Self.directory)/\(place)"
-        try AtomicFile.makeDirectories(directory + "/state")
+        try Directories.make(directory + "/state")
         var config = AgentConfig(
             nodeName: place.rawValue, nodeAddress: place.address.description, device: "eth0", podCIDR: place.podCIDR,
             clusterPodCIDRs: ["192.168.0.0/16"], socketPath: directory + "/datapath.sock",
@@ -171,7 +172,7 @@ package final class TestAgent {
 
     /// A pod in a namespace of its own, by CNI.
     package func connectPod(_ name: String) throws -> ConnectedPod {
-        try AtomicFile.makeDirectories("/run/netns")
+        try Directories.make("/run/netns")
         let path = try TestNamespaces.namespace("\(config.nodeName)-\(name)")
         let here = Self.seenFromAnywhere(path)
         // The agent has mounts of its own.

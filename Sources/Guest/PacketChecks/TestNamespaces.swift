@@ -1,4 +1,5 @@
 import Datapath
+import Files
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -24,7 +25,7 @@ package struct ThroughputPath: Sendable {
 package enum TestNamespaces {
     /// A namespace bound to a path, so that programs can be started in it.
     package static func namespace(_ name: String) throws -> String {
-        try AtomicFile.makeDirectories("/run/netns")
+        try Directories.make("/run/netns")
         let path = "/run/netns/bench-\(name)"
         // Of a part of the bench that is over.
         try? unmountFilesystem(path, lazily: true)

@@ -80,9 +80,9 @@ private func disk(of room: Int) -> WriteCall {
     @Test func aFullDiskLeavesTheOldFileWhole() throws {
         try withFolder { folder in
             let path = folder + "/report.json"
-            try AtomicFile(path: path).replace(with: Data("old".utf8))
+            try ReportFile(path: path).replace(with: Data("old".utf8))
             #expect {
-                try AtomicFile(path: path, write: disk(of: 2)).replace(with: Data("newer".utf8))
+                try ReportFile(path: path, write: disk(of: 2)).replace(with: Data("newer".utf8))
             } throws: { ($0 as? ReportError)?.code == .diskFull && "\($0)".contains(path) }
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "old")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["report.json"])

@@ -1,4 +1,5 @@
 import AgentAPI
+import Files
 import LinuxKernel
 import Synchronization
 
@@ -90,7 +91,7 @@ final class Agent: Sendable {
             return
         }
         if try AtomicFile.read(path) == Array(text.utf8) { return }
-        try AtomicFile.makeDirectories(AtomicFile.parent(of: path))
+        try Directories.make(Directories.parent(of: path))
         try AtomicFile.write(text, to: path)
     }
 }

@@ -1,4 +1,5 @@
 import CNI
+import Files
 import KubeObjects
 import LinuxKernel
 
@@ -27,7 +28,7 @@ struct ObjectStore: Sendable {
     /// - Parameter directory: Is created if it does not exist.
     init(directory: String) throws(SystemError) {
         self.directory = directory
-        try AtomicFile.makeDirectories(directory)
+        try Directories.make(directory)
     }
 
     /// Reads the stored objects of every kind, or of some.

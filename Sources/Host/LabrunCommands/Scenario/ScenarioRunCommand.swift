@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diagnosis
 import Faults
+import Files
 import Foundation
 import Reports
 import RunEvents
@@ -100,8 +101,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     /// Writes one file with a suite for every run. A file that cannot be written is a failure of the instrument.
     private func writeJUnit(of reports: [RunReport], to path: String) -> Verdict {
         do {
-            try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out")
-                .write(to: URL(fileURLWithPath: path), options: .atomic)
+            try AtomicFile.write(try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out"), to: path)
             return .pass
         } catch {
             FileOutput.standardError.write("labrun: cannot write \(path): \(error)")

@@ -10,10 +10,10 @@ import RunEvents
 /// stands in the page, as JSON without `<`, `>` and `&` where the script reads it, which makes text nodes of it only.
 /// The page's policy allows that one script and that one style sheet, by digest, and nothing else.
 public final class HTMLReporter: Reporter {
-    private let file: AtomicFile
+    private let file: ReportFile
 
     /// - Parameter path: the file, `report.html` of the report folder or what `--html` names.
-    public init(path: String) { file = AtomicFile(path: path) }
+    public init(path: String) { file = ReportFile(path: path) }
 
     public func finish(_ report: RunReport) throws {
         try file.replace(with: Data(try Self.page(report).utf8))

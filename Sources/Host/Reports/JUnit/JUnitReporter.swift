@@ -7,14 +7,14 @@ import RunEvents
 ///
 /// A run that did not pass always has a case that says so: readers that only count cases must not show it green.
 public final class JUnitReporter: Reporter {
-    private let file: AtomicFile
+    private let file: ReportFile
     private let folder: String
 
     /// - Parameters:
     ///   - path: the file, `junit.xml` of the report folder or what `--junit` names.
     ///   - folder: the report folder as the CI job sees it; attachments are named below it.
     public init(path: String, folder: ReportFolder) {
-        file = AtomicFile(path: path)
+        file = ReportFile(path: path)
         self.folder = folder.path
     }
 

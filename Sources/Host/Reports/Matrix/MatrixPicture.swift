@@ -15,7 +15,7 @@ public final class MatrixPicture: Reporter {
             guard let matrix = step.matrix else { continue }
             let path = Self.path(step: index)
             let svg = Self.svg(matrix, title: "\(report.scenario.name), step \(step.name): \(step.verdict.rawValue)")
-            try AtomicFile(path: folder.path.appending(path: path)).replace(with: Data(svg.utf8))
+            try ReportFile(path: folder.path.appending(path: path)).replace(with: Data(svg.utf8))
             report.artifacts.append(.init(path: path, kind: "matrix-picture"))
         }
     }

@@ -3,9 +3,9 @@ import RunEvents
 
 /// `report.json` in the report folder.
 public final class JSONReporter: Reporter {
-    private let file: AtomicFile
+    private let file: ReportFile
 
-    public init(path: String) { file = AtomicFile(path: path) }
+    public init(path: String) { file = ReportFile(path: path) }
 
     public func finish(_ report: RunReport) throws {
         try file.replace(with: try report.json())
