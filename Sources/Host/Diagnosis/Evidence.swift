@@ -66,6 +66,9 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var carrier: Bool?
     /// Nil when the node could not be asked.
     public var agentRunning: Bool?
+    /// Whether the agent's conflist is there, without which a kubelet takes the node's network for not ready. Nil when
+    /// the node could not be asked.
+    public var hasConflist: Bool?
     /// How the agent ended, `exit 1`; nil while it runs or when that is not known.
     public var agentEnded: String?
     /// The agent's last lines of output, oldest first; empty while it runs.

@@ -110,14 +110,16 @@ extension NodeExpectation {
         }
         let met: Bool
         switch state {
-        case "ready": met = node.power == .running && node.answers && node.agentRunning == true
+        case "ready":
+            met = node.power == .running && node.answers && node.agentRunning == true && node.hasConflist == true
         case "crashed": met = node.power == .stopped
         case "paused": met = node.power == .paused
         case "agent-down": met = node.power == .running && node.agentRunning == false
         case "agent-restarted": met = node.agentRunning == true && starts > 0
         default: return ExpectationResult(title, .inconclusive, "unknown state \(state)")
         }
-        let agent = node.agentRunning.map { $0 ? "agent runs" : "agent does not run" } ?? "agent not asked"
+        let conflist = node.hasConflist == false ? ", no conflist" : ""
+        let agent = node.agentRunning.map { ($0 ? "agent runs" : "agent does not run") + conflist } ?? "agent not asked"
         return ExpectationResult(
             title, met ? .met : .unmet,
             "\(node.power.rawValue), \(node.answers ? "answers" : "does not answer") out of band, \(agent), "

@@ -22,9 +22,10 @@ extension Cluster {
             try await startAgent(of: node, within: .seconds(90))
             refused(node.name, false)
         } catch {
-            guard let agent = await node.state.agent, !agent.running, agent.ended?.hasPrefix("exit ") == true else {
-                throw error
-            }
+            // An agent that was told to end exits with 0. One that refuses its values exits with another status.
+            guard let agent = await node.state.agent, !agent.running, let ended = agent.ended,
+                ended.hasPrefix("exit "), ended != "exit 0"
+            else { throw error }
             refused(node.name, true)
         }
     }

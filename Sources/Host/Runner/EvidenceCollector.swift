@@ -38,7 +38,7 @@ struct EvidenceCollector: Sendable {
         let agents = await withTaskGroup(of: (String, EventMark?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
-                    guard await node.state.isReady else { return (node.name, nil) }
+                    guard await node.state.answers else { return (node.name, nil) }
                     let batch = try? await node.agent(
                         .events, EventRequest(since: .max, limit: 0), as: EventBatch.self, within: .seconds(3))
                     return (node.name, batch.map { EventMark(sequence: $0.next, lost: $0.lost) })
@@ -131,6 +131,7 @@ struct EvidenceCollector: Sendable {
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
             datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
             routerAddress: status?.node.routerAddress)
+        reading.hasConflist = snapshot?.hasConflist
         reading.fallbacks = status?.fallbacks
         if let names = status?.endpointsWithoutVeth { reading.unseenEndpoints = await unseen(names, of: node) }
         reading.interfaceAddresses = status?.cloudInterfaces.map {
@@ -195,8 +196,12 @@ struct EvidenceCollector: Sendable {
             for node in cluster.nodes {
                 group.addTask {
                     // Without a mark, this round's events cannot be told from earlier ones.
-                    guard let start = mark.agents[node.name], await node.state.isReady else {
-                        return (node.name, [], "the agent could not be asked")
+                    guard let start = mark.agents[node.name] else {
+                        return (node.name, [], "the agent could not be asked before the round")
+                    }
+                    let state = await node.state
+                    guard state.answers else {
+                        return (node.name, [], "the agent could not be asked: \(state.description)")
                     }
                     let drops = await events(of: node, since: start, addresses: all, dropsOnly: true)
                     let traces = await events(

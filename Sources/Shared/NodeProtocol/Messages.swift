@@ -335,4 +335,10 @@ public struct NodeSnapshot: Codable, Sendable, Equatable {
         self.pods = pods
         self.agentRunning = agentRunning
     }
+
+    /// Whether the agent has written its conflist. That of the cloud's own plugin, which a node may have besides, does
+    /// not count.
+    public var hasConflist: Bool {
+        conflists.contains { !$0.hasSuffix("/" + NodeConfiguration.cloudConflistName) }
+    }
 }

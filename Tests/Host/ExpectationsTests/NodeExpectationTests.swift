@@ -20,6 +20,17 @@ import Testing
         #expect(states(5) == [.unmet, .inconclusive])
     }
 
+    /// An agent that runs is not enough. A kubelet calls a node ready when it finds a network configuration.
+    @Test(arguments: [true, false, nil]) func `a node is ready once its agent runs and its conflist is there`(
+        hasConflist: Bool?
+    ) {
+        var observation = ObservationFixture().observation
+        observation.nodes[0].hasConflist = hasConflist
+        let result = Judge.results([NodeExpectation(nodes: ["node1"], state: "ready")], observation)
+        #expect(result.map(\.state) == [hasConflist == true ? .met : .unmet])
+        #expect(result[0].message.contains("no conflist") == (hasConflist == false))
+    }
+
     @Test func `every part that is given has a result of its own`() {
         var observation = ObservationFixture().observation
         observation.nodes[0].fallbacks = ["falls back to kube-proxy"]

@@ -46,9 +46,11 @@ struct ObservationFixture {
                 endpoints: Self.endpoints, probes: probes, seconds: 0.1, longestRoundTripMicros: 300, packets: 1,
                 missing: [:]))
         observation.nodes = ["node1", "node2"].map { (node: String) in
-            NodeReading(
+            var reading = NodeReading(
                 name: node, address: "10.0.0.1", podCIDR: "192.168.1.0/24", tunnelPort: 8472, power: .running,
                 answers: true, carrier: true, agentRunning: true, impairments: [])
+            reading.hasConflist = true
+            return reading
         }
         return observation
     }

@@ -25,6 +25,10 @@ final class AgentProcess: Sendable {
 
     var current: AgentState { state.withLock { $0.last } }
 
+    /// Starts the agent and sends the event of its start.
+    ///
+    /// Events are sent under the lock that guards the state. Otherwise the event of an agent's end could overtake that
+    /// of the next one's start, and the host would take an agent that runs for one that has ended.
     /// - Throws: `NodeFailure` when it runs already or cannot be started.
     func start(_ command: [String]) throws -> AgentState {
         let output = try OutputPipe()
@@ -39,10 +43,10 @@ final class AgentProcess: Sendable {
             state.starts += 1
             state.last = AgentState(
                 running: true, pid: child.processIdentifier, ended: nil, lastLines: [], starts: state.starts)
+            events(.agent(state.last))
             return (child, state.last)
         }
         output.closeWriteEnd()
-        events(.agent(started))
         let relay = UncheckedBox(output)
         startThread("agent") { self.relay(child, relay.value) }
         return started
@@ -92,14 +96,13 @@ final class AgentProcess: Sendable {
             case .signalled(let number)?: "signal \(number)"
             case nil: "unknown"
             }
-        let (last, isCurrent) = state.withLock { state in
-            let last = AgentState(
+        state.withLock { state in
+            // Another agent may run by now. Its state is the one that counts.
+            guard state.child === child else { return }
+            state.last = AgentState(
                 running: false, pid: nil, ended: ended, lastLines: lines.lastLines, starts: state.starts)
-            let isCurrent = state.child === child
-            if isCurrent { state.last = last }
-            return (last, isCurrent)
+            events(.agent(state.last))
         }
-        if isCurrent { events(.agent(last)) }
     }
 }
 
