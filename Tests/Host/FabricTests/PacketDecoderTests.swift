@@ -1,3 +1,4 @@
+import Hashing
 import NetAddress
 import Testing
 
@@ -86,18 +87,5 @@ import Testing
             _ = decode(bytes)
             bytes.withUnsafeBytes { _ = NetfilterLogEntry($0) }
         }
-    }
-}
-
-/// A seeded generator (Steele, Lea and Flood, 2014): the same bytes in every run.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,3 +1,4 @@
+import Hashing
 import KubeObjects
 import Testing
 
@@ -189,7 +190,7 @@ import Testing
     }
 
     @Test func damagedManifestsNeverTrap() {
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         for _ in 0..<300 {
             var bytes = Array(service.utf8)
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
