@@ -120,7 +120,7 @@ extension ProbeRun {
 
     private func receiveDatagrams(_ position: Int) {
         guard let socket = sockets[position] else { return }
-        receive(socket.datagrams) { bytes, from in
+        receivePackets(socket.datagrams) { bytes, from in
             guard let packet = node_probe_packet(bytes), isAnswer(packet, Int(packet.cell), .udp),
                 cells[Int(packet.cell)].socket == position,
                 // A client with a connected socket would not take an answer from elsewhere either.
@@ -132,26 +132,12 @@ extension ProbeRun {
 
     private func receiveEchoes(_ source: Int) {
         guard let socket = sockets[source] else { return }
-        receive(socket.echoes) { bytes, from in
+        receivePackets(socket.echoes) { bytes, from in
             guard let echo = EchoMessage(bytes), echo.type == 0, echo.identifier == socket.echoIdentifier,
                 isAnswer(echo.packet, Int(echo.packet.cell), .icmp), cells[Int(echo.packet.cell)].source == source,
                 let target = targets[cells[Int(echo.packet.cell)].target], target.address == from.address
             else { return }
             noteAnswer(Int(echo.packet.cell), echo.packet, seen: nil)
-        }
-    }
-
-    private func receive(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer, node_endpoint) -> Void) {
-        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
-            var from = node_endpoint()
-            var local = node_endpoint()
-            while true {
-                let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &from, &local)
-                // The read reports a pending error once too. What the error is about is in the error queue.
-                if count < 0 && errno != EAGAIN && errno != EINTR { continue }
-                guard count >= 0 else { return }
-                body(UnsafeRawBufferPointer(rebasing: buffer[..<count]), from)
-            }
         }
     }
 
@@ -191,7 +177,23 @@ extension ProbeRun {
     }
 }
 
+/// Hands over all datagrams that have come on a socket, each with its sender.
+func receivePackets(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer, node_endpoint) -> Void) {
+    withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+        var from = node_endpoint()
+        var local = node_endpoint()
+        while true {
+            let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &from, &local)
+            // The read reports a pending error once too. What the error is about is in the error queue.
+            if count < 0 && errno != EAGAIN && errno != EINTR { continue }
+            guard count >= 0 else { return }
+            body(UnsafeRawBufferPointer(rebasing: buffer[..<count]), from)
+        }
+    }
+}
+
 extension node_probe_packet {
+    /// The source address and port that the receiver saw.
     var seen: SeenAddress { SeenAddress(address: seen_address, port: seen_port) }
 }
 

@@ -216,7 +216,7 @@ final class StreamRun: Sendable {
             let descriptor = isEcho ? socket.echoes : socket.datagrams
             var error = node_queued_error()
             while node_next_error(descriptor, &error) != 0 {}
-            receiveAll(descriptor) { bytes, from in
+            receivePackets(descriptor) { bytes, from in
                 let echo = isEcho ? EchoMessage(bytes) : nil
                 guard let packet = isEcho ? echo?.packet : node_probe_packet(bytes), packet.plan == plan.id,
                     isEcho ? echo?.type == 0 && echo?.identifier == socket.echoIdentifier : packet.answer == 1,
@@ -225,19 +225,6 @@ final class StreamRun: Sendable {
                 let flow = flows[Int(packet.cell)]
                 guard flow.source == tag.index, targets[flow.target]?.address == from.address else { return }
                 flows[Int(packet.cell)].noteAnswer(now)
-            }
-        }
-    }
-
-    private func receiveAll(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer, node_endpoint) -> Void) {
-        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
-            var from = node_endpoint()
-            var local = node_endpoint()
-            while true {
-                let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &from, &local)
-                if count < 0 && errno != EAGAIN && errno != EINTR { continue }
-                guard count >= 0 else { return }
-                body(UnsafeRawBufferPointer(rebasing: buffer[..<count]), from)
             }
         }
     }
