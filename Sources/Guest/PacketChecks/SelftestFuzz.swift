@@ -1,6 +1,7 @@
 import BPF
 import Datapath
 import DatapathModel
+import Hashing
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -10,22 +11,22 @@ import LinuxKernel
 /// Runs packets that nobody would build. A program must end in a verdict for each, and the reason of every drop must be
 /// counted.
 struct SelftestFuzz {
-    /// How many packets to run, and with which seed.
+    /// How many packets are made, and from which seed.
     struct Plan: Sendable {
         var packets = 2000
-        /// The same seed gives the same packets.
+        /// The same seed makes the same packets.
         var seed: UInt64 = 0x6C61_6272_756E
     }
 
-    /// The system's generator is not used, because a failure must be repeatable.
-    private var state: UInt64
+    /// A generator with a seed, so that a failure can be repeated.
+    private var random: SplitMix64
     private let seeds: [[UInt8]]
-    /// The packets that went before, by which the flows are known.
+    /// What must come before so that the packets' flows are known.
     private let priors: [SelftestCase.Prior]
     private var packet: [UInt8] = []
 
     init(seed: UInt64, cases: [SelftestCase]) {
-        state = seed
+        random = SplitMix64(seed: seed)
         seeds = cases.map(\.packet)
         priors = cases.flatMap(\.prior)
     }
@@ -47,13 +48,13 @@ struct SelftestFuzz {
         var drops: UInt64 = 0
         var calls = try Self.unservedCalls(bench)
         for number in 0..<count {
-            let state = state
+            let state = random.state
             mutate()
             let verdict: Int32
             do throws(SystemError) {
                 if program.object == .overlay, number % 4 != 0 {
                     verdict = try runner.run(
-                        tunnelled, packet, mark: UInt32(truncatingIfNeeded: random()) & 0xFFFFFF)
+                        tunnelled, packet, mark: UInt32(truncatingIfNeeded: random.next()) & 0xFFFFFF)
                 } else {
                     verdict = try runner.run(tested, packet)
                 }
@@ -97,29 +98,29 @@ struct SelftestFuzz {
             + bench.packets(MetricsKey(reason: .noServiceBackend, direction: .ingress, point: .fromNetwork))
     }
 
-    /// Makes the next packet. It is a known one with some bytes exchanged, a header field at the edge of its range, or
-    /// its end cut or extended, or it is random bytes.
+    /// Makes the next packet. It is noise, or a known packet with some bytes changed, with a field of a header set to an
+    /// edge of its range, or with its end cut off or extended.
     private mutating func mutate() {
-        guard random() % 8 != 0, !seeds.isEmpty else {
+        guard random.next() % 8 != 0, !seeds.isEmpty else {
             packet.removeAll(keepingCapacity: true)
-            for _ in 0..<(34 + Int(random() % 200)) { packet.append(UInt8(truncatingIfNeeded: random())) }
+            for _ in 0..<(34 + Int(random.next() % 200)) { packet.append(UInt8(truncatingIfNeeded: random.next())) }
             return
         }
         packet.removeAll(keepingCapacity: true)
-        packet += seeds[Int(random() % UInt64(seeds.count))]
-        for _ in 0..<(random() % 4) {
-            packet[Int(random() % UInt64(packet.count))] = UInt8(truncatingIfNeeded: random())
+        packet += seeds[Int(random.next() % UInt64(seeds.count))]
+        for _ in 0..<(random.next() % 4) {
+            packet[Int(random.next() % UInt64(packet.count))] = UInt8(truncatingIfNeeded: random.next())
         }
-        if random() % 2 == 0 {
-            let field = Self.fields[Int(random() % UInt64(Self.fields.count))]
-            if field < packet.count { packet[field] = Self.edges[Int(random() % UInt64(Self.edges.count))] }
+        if random.next() % 2 == 0 {
+            let field = Self.fields[Int(random.next() % UInt64(Self.fields.count))]
+            if field < packet.count { packet[field] = Self.edges[Int(random.next() % UInt64(Self.edges.count))] }
         }
-        switch random() % 8 {
+        switch random.next() % 8 {
         case 0, 1:
             packet.removeLast(
-                packet.count - min(packet.count, max(Self.shortest, Int(random() % UInt64(packet.count)))))
+                packet.count - min(packet.count, max(Self.shortest, Int(random.next() % UInt64(packet.count)))))
         case 2:
-            for _ in 0..<(random() % 64) { packet.append(UInt8(truncatingIfNeeded: random())) }
+            for _ in 0..<(random.next() % 64) { packet.append(UInt8(truncatingIfNeeded: random.next())) }
         default: break
         }
     }
@@ -134,15 +135,6 @@ struct SelftestFuzz {
         0, 1, 2, 3, 4, 5, 6, 8, 0x0F, 0x11, 0x1F, 0x20, 0x3F, 0x40, 0x45, 0x4F, 0x7F, 0x80, 0xFE, 0xFF,
     ]
 
-    /// An Ethernet header and one byte. The kernel runs no shorter packet.
+    /// An Ethernet header and one byte. The kernel runs a program on nothing shorter.
     private static let shortest = 15
-
-    /// The generator is SplitMix64.
-    private mutating func random() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }

@@ -20,13 +20,13 @@ public enum AtomicFile {
         try write(text.utf8, to: path, mode: mode, flushed: flushed)
     }
 
-    /// Fills a new file beside the path and gives it the path as its name, which rename(2) does in one step. If anything
-    /// fails, the new file is removed and the old one stays as it was.
+    /// Fills a new file beside the path and gives it the path as its name, which rename(2) does in one step. If
+    /// anything fails, the new file is removed and the old one stays as it was.
     ///
     /// - Parameters:
     ///   - mode: The permissions of the new file, from which the process's mask is taken.
-    ///   - flushed: Whether the bytes must be on the disk before the name points at them, so that the file is whole after
-    ///     a power failure too. It makes no difference to a file in memory, such as one below `/run`.
+    ///   - flushed: Whether the bytes must be on the disk before the name points at them, so that the file is whole
+    ///     after a power failure too. It makes no difference to a file in memory, such as one below `/run`.
     ///   - fill: Writes the content.
     public static func write(
         to path: String, mode: UInt32 = 0o644, flushed: Bool = false,

@@ -12,14 +12,15 @@ import NIOHTTP1
     import Glibc
 #endif
 
-/// Asks the cloud's interface service over the node's own network. Every call blocks until the answer or the deadline.
+/// Asks the cloud's interface service over the node's own network. Every call blocks until the answer comes or the
+/// deadline is over.
 public struct CloudClient: Sendable {
-    /// Plugging a card waits for the hypervisor, pulling one for the node's kernel.
+    /// How long an answer may take. Attaching a card waits for the hypervisor, and detaching one for the node's kernel.
     private static let patience = Duration.seconds(40)
 
     public init() {}
 
-    /// The node as the cloud knows it.
+    /// Returns the node as the cloud knows it.
     public func describe() throws -> CloudInstance {
         guard let instance = try ask(CloudRequest(.describeInstance)).instance else {
             throw CloudFailure(.internalError, "the cloud did not say what instance this is")
@@ -27,7 +28,9 @@ public struct CloudClient: Sendable {
         return instance
     }
 
-    /// - Throws: `CloudFailure` as the cloud put it, `SystemError` when it cannot be reached.
+    /// Makes one request.
+    ///
+    /// - Throws: The cloud's `CloudFailure` if it refused the request, `SystemError` if the cloud cannot be reached.
     public func ask(_ request: CloudRequest) throws -> CloudReply {
         let body = Array(try JSONEncoder().encode(request))
         let head = HTTPRequestHead(

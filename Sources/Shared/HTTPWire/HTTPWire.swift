@@ -2,11 +2,12 @@ import NIOCore
 import NIOEmbedded
 public import NIOHTTP1
 
-/// HTTP/1.1 messages as bytes (RFC 9112), for programs that have a blocking or polled socket and no event loop of NIO's.
+/// HTTP/1.1 messages as bytes (RFC 9112), for programs that have a blocking or polled socket and no event loop of
+/// NIO's.
 ///
-/// NIO's own decoder and encoder do the work. Each call makes a channel that is connected to nothing, and ends it before it
-/// returns. The bytes come from strangers: they are bounded by `Limits`, and whatever they are, they end in a message, in
-/// nil or in a `Mistake`.
+/// NIO's own decoder and encoder do the work. Each call makes a channel that is connected to nothing, and ends it
+/// before it returns. The bytes come from strangers: they are bounded by `Limits`, and whatever they are, they end in a
+/// message, in nil or in a `Mistake`.
 public enum HTTPWire {
     /// How large a message may be.
     public struct Limits: Sendable {
@@ -20,7 +21,8 @@ public enum HTTPWire {
             self.body = body
         }
 
-        /// The limits of NIO's decoder that follow from these: a head has at most 100 fields, and a field at most 16 KiB.
+        /// The limits of NIO's decoder that follow from these: a head has at most 100 fields, and a field at most 16
+        /// KiB.
         public var decoder: NIOHTTPDecoderLimitConfiguration {
             var limits = NIOHTTPDecoderLimitConfiguration()
             limits.maxHeaderFieldSize = min(head, 16_384)
@@ -58,8 +60,8 @@ public enum HTTPWire {
             reading: HTTPServerRequestPart.self)
     }
 
-    /// Reads the first response among the bytes that have come so far, be it an informational one. Nil while its head has not
-    /// ended.
+    /// Reads the first response among the bytes that have come so far, be it an informational one. Nil while its head
+    /// has not ended.
     ///
     /// - Parameters:
     ///   - method: The request's method, on which it depends whether the response has a body.
@@ -105,7 +107,8 @@ public enum HTTPWire {
 // MARK: The channel
 
 extension HTTPWire {
-    /// Whether the empty line after the head is there. It saves the decoder from reading the same half head again and again.
+    /// Whether the empty line after the head is there. It saves the decoder from reading the same half head again and
+    /// again.
     private static func headHasEnded(_ bytes: [UInt8], limit: Int) throws(Mistake) -> Bool {
         var lineIsEmpty = false
         for byte in bytes.prefix(limit) {

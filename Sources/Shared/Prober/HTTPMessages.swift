@@ -58,7 +58,8 @@ enum HTTPProbe {
     }
 }
 
-/// How an echo receiver treats a connection that speaks HTTP: it answers 200 to every request, with the source that it saw.
+/// How an echo receiver treats a connection that speaks HTTP: it answers 200 to every request, with the source that it
+/// saw.
 enum HTTPReceiver {
     private static let methods = ["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "PATCH ", "OPTIONS "]
 
@@ -69,13 +70,13 @@ enum HTTPReceiver {
         }
     }
 
-    /// Whether they may become one.
+    /// Whether the first bytes of a connection may become a request's when more follow.
     static func mayBeRequest(_ bytes: [UInt8]) -> Bool {
         methods.contains { $0.utf8.prefix(bytes.count).elementsEqual(bytes) }
     }
 
-    /// The answer to a request whose head is whole, and 400 to what is no request. Nil while more is to come. The request's
-    /// body is not waited for.
+    /// The answer to a request whose head is whole, and 400 to what is no request. Nil while more is to come. The
+    /// request's body is not waited for.
     static func answer(_ bytes: [UInt8], peer: String) -> [UInt8]? {
         var headers: HTTPHeaders = ["Content-Type": "text/plain"]
         var status = HTTPResponseStatus.ok
@@ -100,7 +101,7 @@ enum HTTPReceiver {
 }
 
 extension SeenAddress {
-    /// `192.168.1.4:40112`; nil for any other text.
+    /// Reads a text such as `192.168.1.4:40112`.
     init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let address = IPv4Address(String(parts[0])), let port = UInt16(parts[1]) else {

@@ -1,6 +1,7 @@
 import AgentAPI
 import CNI
 import DatapathOptions
+import Hashing
 import Testing
 
 @testable import Datapath
@@ -174,7 +175,7 @@ import Testing
     }
 
     @Test func noConfigurationTraps() {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(seed: 11)
         let seed = Array(
             #"{"cniVersion":"1.0.0","name":"labrun","prevResult":{"ips":[{"address":"1.2.3.4/32","interface":1}]}}"#
                 .utf8)

@@ -1,4 +1,5 @@
 import DatapathOptions
+import Hashing
 import NetAddress
 import Netlink
 import Testing
@@ -108,7 +109,7 @@ import Testing
     /// The node asks until there is nothing left to ask for. For every type this comes to an end, within the type's
     /// limits.
     @Test func aNodeSettlesWithinItsLimits() {
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(seed: 7)
         for _ in 0..<500 {
             let limits = (Int.random(in: 1...8, using: &random), Int.random(in: 1...30, using: &random))
             let usesPrefixes = Bool.random(using: &random)
@@ -247,7 +248,7 @@ import Testing
 
     @Test func mutatedAnswersNeverTrap() {
         let whole = Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".utf8)
-        var random = SplitMix(state: 11)
+        var random = SplitMix64(seed: 11)
         for _ in 0..<20_000 {
             var bytes = Array(whole.prefix(Int.random(in: 0...whole.count, using: &random)))
             for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
@@ -255,17 +256,5 @@ import Testing
             }
             _ = try? HTTPAnswer(bytes)
         }
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -1,4 +1,5 @@
 import DatapathModel
+import Hashing
 import NetAddress
 import Policy
 import Testing
@@ -41,7 +42,7 @@ import Testing
 
     /// The entries decide every connection as the compiled policy does.
     @Test func lookupsAgreeWithThePolicy() throws {
-        var random = SeededRandom(state: 11)
+        var random = SplitMix64(seed: 11)
         var classes = PortClasses()
         let names = RuleNames()
         for _ in 0..<12 {
@@ -127,16 +128,5 @@ import Testing
         #expect(throws: DatapathError.localIdentitiesExhausted(limit: 65536)) {
             try LocalIdentities().changed(to: ranges)
         }
-    }
-}
-
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import BPF
 import Foundation
+import Hashing
 import NetAddress
 import Testing
 
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func noiseIsRefused() {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(seed: 11)
         for _ in 0..<2000 {
             let count = Int.random(in: 0...600, using: &generator)
             let noise = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }

@@ -1,3 +1,4 @@
+import Hashing
 import Testing
 
 @testable import Policy
@@ -41,7 +42,7 @@ import Testing
 
     /// Compares with the definition: two ports share a class exactly if the same ranges contain them.
     @Test func agreesWithTheDefinition() throws {
-        var random = SeededGenerator(state: 7)
+        var random = SplitMix64(seed: 7)
         var classes = PortClasses()
         for _ in 0..<40 {
             var ranges: Set<PortRange> = []
@@ -61,16 +62,5 @@ import Testing
                 for range in covering { #expect(classes.classes(in: range).contains(number)) }
             }
         }
-    }
-}
-
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

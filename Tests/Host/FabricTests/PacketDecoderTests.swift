@@ -1,3 +1,4 @@
+import Hashing
 import NetAddress
 import Testing
 
@@ -92,18 +93,5 @@ import Testing
             #expect(bytes.withUnsafeBytes { NetfilterLogEntry($0) } == nil)
         }
         #expect(packets > 1000 && inner > 1000, "\(packets) packets were read, \(inner) with one inside")
-    }
-}
-
-/// A seeded generator (Steele, Lea and Flood, 2014), which gives the same bytes in every run.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

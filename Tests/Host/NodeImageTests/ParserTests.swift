@@ -1,4 +1,5 @@
 import Foundation
+import Hashing
 import Testing
 
 @testable import NodeImage
@@ -100,7 +101,7 @@ import Testing
 
     /// Damaged kernels and indexes are refused or read as something else. They never cause a trap.
     @Test func damagedInput() {
-        var random = SeededGenerator(seed: 6)
+        var random = SplitMix64(seed: 6)
         var image = [UInt8](repeating: 0, count: 2048)
         image.replaceSubrange(0x202..<0x206, with: Array("HdrS".utf8))
         var elf: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2] + [UInt8](repeating: 0, count: 507)
@@ -128,20 +129,5 @@ import Testing
         }
         // Without the magic of a compression there is no payload, and without the note "Xen" no entry.
         #expect(kernels == 0 && entries == 0)
-    }
-}
-
-/// SplitMix64: the same sequence in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

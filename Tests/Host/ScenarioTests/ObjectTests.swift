@@ -1,3 +1,4 @@
+import Hashing
 import KubeObjects
 import Shapes
 import Testing
@@ -200,7 +201,7 @@ import Testing
     }
 
     @Test func damagedManifestsNeverTrap() {
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         var read = 0
         for _ in 0..<300 {
             var bytes = Array(service.utf8)

@@ -1,4 +1,5 @@
 import HTTPWire
+import Hashing
 import NIOHTTP1
 import Testing
 
@@ -83,7 +84,7 @@ import Testing
 
     /// Bytes that were changed or cut off end in a message, nil or a mistake, and a message keeps to its limits.
     @Test func `mutated messages never trap`() throws {
-        var random = Seeded(state: 7)
+        var random = SplitMix64(seed: 7)
         let messages = [
             "POST /a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
             "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nA: b\r\n\r\n",
@@ -118,18 +119,5 @@ import Testing
         // An answer to HEAD has the length of a body that does not come.
         #expect(try response("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", to: .HEAD)?.isWhole == true)
         #expect(try response("HTTP/1.1 100 Continue\r\n\r\n")?.head.status == .continue)
-    }
-}
-
-/// SplitMix64, which gives the same numbers for the same seed.
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

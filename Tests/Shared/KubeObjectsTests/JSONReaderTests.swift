@@ -1,4 +1,5 @@
 import Foundation
+import Hashing
 import Testing
 
 @testable import KubeObjects
@@ -131,7 +132,7 @@ import Testing
     /// What the reader takes, the decoder takes with the same result, or refuses (it may be the stricter one about
     /// values that nobody reads).
     private func compareDamaged<Object: KubeObject>(_ text: String, _ type: Object.Type, seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         let whole = Array(text.utf8)
         let fragments = [
             "null", "0", "-1", "65536", "\"\"", "{}", "[]", "\"\\u0000\"", ",", "1.0", "true", "\"name\":\"twice\",",
@@ -161,16 +162,5 @@ import Testing
             }
         }
         #expect(taken > 1000)
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
     }
 }

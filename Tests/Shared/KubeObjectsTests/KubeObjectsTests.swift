@@ -1,4 +1,5 @@
 import Foundation
+import Hashing
 import KubeObjects
 import Testing
 
@@ -137,7 +138,7 @@ import Testing
 
     /// Whatever bytes come in, decoding answers or throws.
     @Test func damagedObjectsNeverTrap() throws {
-        var generator = SeededGenerator(state: 42)
+        var generator = SplitMix64(seed: 42)
         let text =
             #"{"metadata":{"name":"p","labels":{"a":"b"}},"spec":{"ports":[{"port":80,"targetPort":"x"}],"#
             + #""ingress":[{"toPorts":[{"ports":[{"port":"80","endPort":90}]}]}],"podSelector":{"#
@@ -160,17 +161,5 @@ import Testing
             _ = try? JSONDecoder().decode(CiliumNetworkPolicy.self, from: data)
         }
         #expect((1..<3000).contains(read), "\(read) of 3000 are services")
-    }
-}
-
-/// SplitMix64, so that a failure can be repeated.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

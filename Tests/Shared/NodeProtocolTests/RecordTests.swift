@@ -1,3 +1,4 @@
+import Hashing
 import NodeProtocol
 import Testing
 
@@ -41,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [11, 12, 13]) func randomBytesNeverTrap(seed: UInt64) {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         let whole = ProbeResults.encode(Self.results)
         var read = 0
         for _ in 0..<3000 {

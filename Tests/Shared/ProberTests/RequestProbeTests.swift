@@ -1,3 +1,4 @@
+import Hashing
 import NodeProtocol
 import Testing
 
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func hostileAnswersEndInAReading() throws {
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         let whole = try answer(records: [record(1, [10, 0, 0, 2]), record(5, [0xC0, 12])])
         for _ in 0..<20_000 {
             var bytes = whole
@@ -109,18 +110,5 @@ import Testing
         #expect(
             HTTPProbe.read(answer, nonce: "5-1")
                 == .answer(status: 200, seen: SeenAddress(address: 0xC0A8_0104, port: 4000)))
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
