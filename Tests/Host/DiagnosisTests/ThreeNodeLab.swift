@@ -12,6 +12,7 @@ struct ThreeNodeLab {
     var rejects = true
     /// Whether the missing rule is one for egress. Otherwise it is one for ingress.
     var guardedEgress = false
+    var tunnelPort: UInt16 = 8472
     var rulesAllowTunnel = false
     var power: [String: NodeReading.Power] = [:]
     var carrier: [String: Bool] = [:]
@@ -25,7 +26,7 @@ struct ThreeNodeLab {
         evidence.nodes = nodes.map {
             NodeReading(
                 name: $0, address: address($0), podCIDR: "192.168.\($0.last.map(String.init) ?? "0").0/24",
-                tunnelPort: 8472, power: power[$0] ?? .running, answers: (power[$0] ?? .running) == .running,
+                tunnelPort: tunnelPort, power: power[$0] ?? .running, answers: (power[$0] ?? .running) == .running,
                 carrier: carrier[$0] ?? true, agentRunning: true, impairments: impairments[$0] ?? [])
         }
         evidence.endpoints = nodes.map {
@@ -73,7 +74,8 @@ struct ThreeNodeLab {
         evidence.datapath.append(
             PacketEvent(node: from, hook: .toOverlay, flow: inner, tunnelPeer: address(to)))
         let outer = FlowTuple(
-            protocol: 17, source: address(from), sourcePort: 51515, destination: address(to), destinationPort: 8472)
+            protocol: 17, source: address(from), sourcePort: 51515, destination: address(to),
+            destinationPort: tunnelPort)
         evidence.wire.append(TapPacket(node: from, fromNode: true, outer: outer, vni: 4711, inner: inner))
         guard tunnelPasses(from, to) else {
             if rejects {

@@ -32,7 +32,7 @@ public struct ImageVerify: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Fuzzed packets for each program.", valueName: "packets"))
     public var fuzz: Int = 2000
 
-    @Option(help: "Where the fuzzed packets begin; the self-test prints it.")
+    @Option(help: "Seed of the fuzzed packets; the self-test prints it.")
     public var seed: UInt64?
 
     @Option(help: "Seconds that a boot, and then the self-test, may take; the default grows with the packets.")
