@@ -149,36 +149,38 @@ static __always_inline int ipv6_from_container(struct __sk_buff *skb, struct pac
 
 SEC("tc")
 int from_container(struct __sk_buff *skb) {
-    struct packet packet;
 
-    packet_begin(&packet, skb, DP_POINT_FROM_ENDPOINT, DP_EGRESS);
+    struct packet *packet = packet_begin(skb, DP_POINT_FROM_ENDPOINT, DP_EGRESS);
+
+    if (!packet)
+        return TC_ACT_SHOT;
 
     const struct dp_config *config = config_lookup();
 
     if (!config)
-        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+        return DROP(skb, packet, DP_DROP_NOT_CONFIGURED);
 
     const struct dp_interface *interface = interface_lookup(skb->ifindex);
 
     if (!interface)
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_INTERFACE);
-    packet.event.endpoint_id = interface->endpoint_id;
-    packet.event.source_identity = interface->identity;
+        return DROP(skb, packet, DP_DROP_UNKNOWN_INTERFACE);
+    packet->event.endpoint_id = interface->endpoint_id;
+    packet->event.source_identity = interface->identity;
 
     struct ethhdr *eth = packet_header(skb, sizeof(*eth));
 
     if (!eth)
-        return DROP(skb, &packet, DP_DROP_TRUNCATED);
-    packet.event.ethertype = eth_protocol(skb, eth);
-    switch (packet.event.ethertype) {
+        return DROP(skb, packet, DP_DROP_TRUNCATED);
+    packet->event.ethertype = eth_protocol(skb, eth);
+    switch (packet->event.ethertype) {
     case ETH_P_IP:
-        return ipv4_from_container(skb, &packet, config, interface);
+        return ipv4_from_container(skb, packet, config, interface);
     case ETH_P_ARP:
-        return arp_from_container(skb, &packet, config, interface);
+        return arp_from_container(skb, packet, config, interface);
     case ETH_P_IPV6:
-        return ipv6_from_container(skb, &packet);
+        return ipv6_from_container(skb, packet);
     default:
-        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+        return DROP(skb, packet, DP_DROP_UNSUPPORTED_L3);
     }
 }
 
@@ -192,36 +194,38 @@ static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __b
 
 SEC("tc")
 int to_container(struct __sk_buff *skb) {
-    struct packet packet;
 
-    packet_begin(&packet, skb, DP_POINT_TO_ENDPOINT, DP_INGRESS);
+    struct packet *packet = packet_begin(skb, DP_POINT_TO_ENDPOINT, DP_INGRESS);
+
+    if (!packet)
+        return TC_ACT_SHOT;
 
     const struct dp_config *config = config_lookup();
 
     if (!config)
-        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+        return DROP(skb, packet, DP_DROP_NOT_CONFIGURED);
 
     const struct dp_interface *interface = interface_lookup(skb->ifindex);
 
     if (!interface)
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_INTERFACE);
-    packet.event.endpoint_id = interface->endpoint_id;
-    packet.event.destination_identity = interface->identity;
+        return DROP(skb, packet, DP_DROP_UNKNOWN_INTERFACE);
+    packet->event.endpoint_id = interface->endpoint_id;
+    packet->event.destination_identity = interface->identity;
 
     struct ethhdr *eth = packet_header(skb, sizeof(*eth));
 
     if (!eth)
-        return DROP(skb, &packet, DP_DROP_TRUNCATED);
-    packet.event.ethertype = eth_protocol(skb, eth);
+        return DROP(skb, packet, DP_DROP_TRUNCATED);
+    packet->event.ethertype = eth_protocol(skb, eth);
     // This is the answer to the pod's own request for the gateway.
-    if (packet.event.ethertype == ETH_P_ARP) {
-        trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
+    if (packet->event.ethertype == ETH_P_ARP) {
+        trace(skb, packet, config, DP_POINT_TO_ENDPOINT);
         return TC_ACT_OK;
     }
-    if (packet.event.ethertype != ETH_P_IP)
-        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+    if (packet->event.ethertype != ETH_P_IP)
+        return DROP(skb, packet, DP_DROP_UNSUPPORTED_L3);
 
-    eth = ipv4_validate(skb, &packet);
+    eth = ipv4_validate(skb, packet);
     if (!eth)
         return TC_ACT_SHOT;
 
@@ -229,23 +233,23 @@ int to_container(struct __sk_buff *skb) {
 
     int is_read = proxy_sent(skb);
 
-    packet.event.source_identity = identity_from_mark(skb, ip->saddr);
+    packet->event.source_identity = identity_from_mark(skb, ip->saddr);
     skb->mark = 0;
     // Only the endpoint itself may use the loopback address.
-    if (ip->saddr == DP_LOOPBACK_IPV4 && packet.event.source_identity != interface->identity)
-        return DROP(skb, &packet, DP_DROP_INVALID_SOURCE);
+    if (ip->saddr == DP_LOOPBACK_IPV4 && packet->event.source_identity != interface->identity)
+        return DROP(skb, packet, DP_DROP_INVALID_SOURCE);
     if (ip->daddr != interface->ipv4 && ip->daddr != DP_LOOPBACK_IPV4)
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+        return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
 
     struct flow *flow = flow_begin();
     int refused;
 
     if (!flow)
         return TC_ACT_SHOT;
-    refused = l4_parse(skb, &packet, flow);
+    refused = l4_parse(skb, packet, flow);
     if (refused)
-        return DROP(skb, &packet, refused);
-    return endpoint_receive(skb, &packet, flow, config, interface, ip->saddr, ip->daddr, is_read);
+        return DROP(skb, packet, refused);
+    return endpoint_receive(skb, packet, flow, config, interface, ip->saddr, ip->daddr, is_read);
 }
 
 const char datapath_license[] SEC("license") = "Dual BSD/GPL";

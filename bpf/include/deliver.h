@@ -153,6 +153,5 @@ static __always_inline int forward_to_delivery(
     if (!flow || !(endpoint->flags & DP_ENDPOINT_PEER))
         return forward_to_endpoint(skb, packet, eth, endpoint);
     eth_rewrite(eth, endpoint->pod_mac, endpoint->host_mac);
-    flow->packet = *packet;
     return deliver(skb, ifindex);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What a packet is part of: its tuple, and the connection that conntrack found. It does not fit on the stack beside the
-// packet's event.
+// The current packet, what it is part of (its tuple), and the connection that conntrack found.
+//
+// All of it is in per-CPU memory. It would not fit on the stack, and global functions, which take numbers alone, find it
+// there. The verifier also walks far fewer instructions, because it does not follow what values such memory holds.
 #pragma once
 
 #include <linux/bpf.h>
@@ -39,7 +41,6 @@ struct flow {
     // These two fields outlive the packet: see flow_now.
     __u64 clock_jiffies;
     __u32 clock_seconds;
-    // A packet on its way to `deliver` is described here: see deliver.h.
     struct packet packet;
 };
 
@@ -58,6 +59,24 @@ static __always_inline struct flow *flow_lookup(void) {
     __u32 zero = 0;
 
     return bpf_map_lookup_elem(&dp_flow, &zero);
+}
+
+// Begins the description of a new packet. Returns NULL only to the verifier. The flow is still that of an earlier packet:
+// see flow_begin.
+static __always_inline struct packet *packet_begin(
+    const struct __sk_buff *skb, enum dp_point point, enum dp_direction direction) {
+    struct flow *flow = flow_lookup();
+    struct packet *packet;
+
+    if (!flow)
+        return NULL;
+    packet = &flow->packet;
+    __builtin_memset(packet, 0, sizeof(*packet));
+    packet->event.point = point;
+    packet->event.direction = direction;
+    packet->event.ifindex = skb->ifindex;
+    packet->event.length = skb->len;
+    return packet;
 }
 
 // Returns the flow, emptied for a new packet.
