@@ -30,7 +30,6 @@
 // already taken the hop from the TTL.
 SEC("tc")
 int from_host(struct __sk_buff *skb) {
-
     struct packet *packet = packet_begin(skb, DP_POINT_FROM_HOST, DP_EGRESS);
 
     if (!packet)
@@ -177,7 +176,6 @@ static __always_inline void tunnel_describe(
 // backends. Everything else passes, so that the node keeps its network whatever arrives.
 SEC("tc")
 int from_netdev(struct __sk_buff *skb) {
-
     struct packet *packet = packet_begin(skb, DP_POINT_FROM_NETWORK, DP_INGRESS);
 
     if (!packet)
@@ -198,6 +196,7 @@ int from_netdev(struct __sk_buff *skb) {
         is_ipv4 = 0;
     if (ip)
         ipv4_describe(packet, ip, sizeof(*eth));
+    flow_cache_pass();
     if (is_ipv4) {
         __u32 l4_offset = packet->l4_offset;
 
@@ -231,7 +230,6 @@ int from_netdev(struct __sk_buff *skb) {
 // address, and answers to calls from outside take the frontend's.
 SEC("tc")
 int to_netdev(struct __sk_buff *skb) {
-
     struct packet *packet = packet_begin(skb, DP_POINT_TO_NETWORK, DP_EGRESS);
 
     if (!packet)

@@ -18,6 +18,7 @@
 #include "drop.h"
 #include "eth.h"
 #include "flow.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "l4.h"
@@ -119,6 +120,7 @@ static __always_inline int ipv4_from_container(
     refused = ct_admit(packet, flow, DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
+    flow_cache_judge(packet, flow);
     if (flow->connection.flags & DP_CT_PROXY)
         return flow->connection.is_reply ? proxy_from_endpoint(skb, packet, config, flow)
                                          : proxy_to_listener(skb, packet, config, flow);
@@ -134,7 +136,12 @@ static __always_inline int ipv4_from_container(
     ipv4_hop(ip);
     if (endpoint)
         return forward_to_delivery(skb, packet, flow, eth, endpoint);
-    return forward_to_overlay(skb, packet, config, entry);
+    refused = forward_to_overlay(skb, packet, config, entry);
+    if (refused == TC_ACT_REDIRECT)
+        flow_cache_store(
+            flow, FLOW_CACHE_TO_OVERLAY, config->overlay_ifindex, NULL, NULL, packet->event.tunnel_id,
+            bpf_ntohl(packet->event.tunnel_remote.word[0]));
+    return refused;
 }
 
 // Router solicitations, neighbour discovery and multicast listener reports go to multicast addresses, ff00::/8.
@@ -150,13 +157,19 @@ static __always_inline int ipv6_from_container(struct __sk_buff *skb, struct pac
 SEC("tc")
 int from_container(struct __sk_buff *skb) {
 
+    const struct dp_config *config = config_lookup();
+
+    if (config) {
+        int verdict = flow_cache_forward(skb, config, DP_EGRESS, DP_POINT_FROM_ENDPOINT, 0);
+
+        if (verdict != TC_ACT_UNSPEC)
+            return verdict;
+    }
+
     struct packet *packet = packet_begin(skb, DP_POINT_FROM_ENDPOINT, DP_EGRESS);
 
     if (!packet)
         return TC_ACT_SHOT;
-
-    const struct dp_config *config = config_lookup();
-
     if (!config)
         return DROP(skb, packet, DP_DROP_NOT_CONFIGURED);
 
@@ -194,7 +207,6 @@ static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __b
 
 SEC("tc")
 int to_container(struct __sk_buff *skb) {
-
     struct packet *packet = packet_begin(skb, DP_POINT_TO_ENDPOINT, DP_INGRESS);
 
     if (!packet)

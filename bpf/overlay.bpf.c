@@ -15,6 +15,7 @@
 #include "direct_return.h"
 #include "drop.h"
 #include "eth.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "lookup.h"
@@ -51,17 +52,26 @@ static __always_inline int overlay_to_host(
 SEC("tc")
 int from_overlay(struct __sk_buff *skb) {
     struct bpf_tunnel_key key = {};
+    const struct dp_config *config = config_lookup();
+    long no_key = bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0);
+
+    if (config && !no_key) {
+        // Only callers from outside arrive with the identity "world", and the frontend that they called with an option.
+        int verdict = config->flags & DP_CONFIG_DIRECT_RETURN && key.tunnel_id == DP_IDENTITY_WORLD
+                          ? flow_cache_pass()
+                          : flow_cache_forward(skb, config, DP_INGRESS, DP_POINT_FROM_OVERLAY, key.tunnel_id);
+
+        if (verdict != TC_ACT_UNSPEC)
+            return verdict;
+    }
 
     struct packet *packet = packet_begin(skb, DP_POINT_FROM_OVERLAY, DP_INGRESS);
 
     if (!packet)
         return TC_ACT_SHOT;
-
-    const struct dp_config *config = config_lookup();
-
     if (!config)
         return DROP(skb, packet, DP_DROP_NOT_CONFIGURED);
-    if (bpf_skb_get_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, 0))
+    if (no_key)
         return DROP(skb, packet, DP_DROP_NO_TUNNEL_KEY);
     packet->event.flags |= DP_EVENT_ENCAPSULATED;
     packet->event.tunnel_family = DP_FAMILY_IPV4;
@@ -135,7 +145,6 @@ int from_overlay(struct __sk_buff *skb) {
 SEC("tc")
 int to_overlay(struct __sk_buff *skb) {
     struct bpf_tunnel_key key = {};
-
     struct packet *packet = packet_begin(skb, DP_POINT_TO_OVERLAY, DP_EGRESS);
 
     if (!packet)

@@ -23,6 +23,7 @@
 #include "drop.h"
 #include "eth.h"
 #include "flow.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "l4.h"
@@ -136,6 +137,8 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     verdict = endpoint_receive(skb, packet, flow, config, interface, source, destination, 0);
     if (verdict != TC_ACT_OK)
         return verdict;
+    flow_cache_judge(packet, flow);
+    flow_cache_store(flow, FLOW_CACHE_TO_ENDPOINT, ifindex, interface->pod_mac, interface->host_mac, 0, 0);
     // The overlay device marked the packet as PACKET_OTHERHOST, because the inner MAC is not its own. After the
     // redirect nobody looks at the MAC again, so the type is set here.
     if (skb->pkt_type != PACKET_HOST)

@@ -32,6 +32,15 @@ struct flow_connection {
     __u8 pad[2];
 };
 
+// A packet as it arrives at a program. Two keys are compared as three numbers.
+struct flow_cache_key {
+    __u64 addresses;
+    // Source port, destination port, and the device.
+    __u64 ports;
+    // The tunnel's identifier, the protocol, and the revision of the maps.
+    __u64 scope;
+};
+
 struct flow {
     // The packet as it is now, after any translation so far. l4_parse fills it.
     struct dp_ct_key tuple;
@@ -42,6 +51,10 @@ struct flow {
     __u64 clock_jiffies;
     __u32 clock_seconds;
     struct packet packet;
+    // How the flow cache knows this packet's flow, as it arrived: see flow_cache.h. 0: it is not to know it.
+    struct flow_cache_key cache_key;
+    __u32 is_cacheable;
+    __u32 pad2;
 };
 
 #define FLOW_HEAD_BYTES offsetof(struct flow, clock_jiffies)

@@ -124,6 +124,10 @@ public enum DatapathSelftest {
             })
         results.append(
             result("traces leave room for drops, and are counted without") { try EventRoomTest.problems() })
+        results.append(
+            result("flow cache: known flows fare as by the long way, until something changes") {
+                try FlowCacheTest.problems()
+            })
         results.append(result("an agent that starts again") { try RestartCases.problems() })
         results.append(
             result("programs of an earlier agent: kept, or verified anew") { try KeptProgramsTest.problems() })

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+//
+// What was decided about the last packets of a flow, for the next ones: where they go, and under which addresses.
+//
+// An established flow's packet otherwise takes six lookups: its interface, the service that it might call, conntrack and
+// interface at both ends, and the receiver. Here it takes one, in an array of this processor, so that nothing is locked
+// and no entry is seen half written. An entry holds
+//
+// - while nothing that it was made of has changed: it carries the revision at which its flow was judged, and the agent
+//   raises the revision (dp_revision) after whatever it does to the maps;
+// - and for at most FLOW_CACHE_TICKS: then a packet takes the long way, which keeps the flow's conntrack entries alive
+//   and sees what the kernel's own tables say by now.
+//
+// Only packets that change nothing and of which nothing is reported come here: TCP without SYN, FIN and RST, and UDP, of
+// flows that are known at both ends and are neither translated by a service nor read by a proxy. All others take the
+// long way, and so does everything that is to be dropped.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/pkt_cls.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+#include "datapath_abi.h"
+#include "eth.h"
+#include "events.h"
+#include "flow.h"
+#include "ipv4.h"
+#include "metrics.h"
+#include "path_mtu.h"
+#include "tunnel_key.h"
+
+// Timer ticks of the kernel (jiffies): 25 to 250 ms, as the kernel's CONFIG_HZ is 1000 to 100.
+#define FLOW_CACHE_TICKS 25
+// The entries are in parts of 32 KiB, the most that the kernel allocates a processor at once. Two flows of one slot take
+// it from each other.
+#define FLOW_CACHE_PARTS 4
+#define FLOW_CACHE_PART 512
+
+enum flow_cache_way {
+    // To the pod's end of an endpoint's veth.
+    FLOW_CACHE_TO_ENDPOINT = 1,
+    FLOW_CACHE_TO_OVERLAY = 2,
+    // Out by a device of the node, to a neighbour.
+    FLOW_CACHE_TO_NETWORK = 3,
+};
+
+struct flow_cache_entry {
+    struct flow_cache_key key;
+    // The tick at which the flow was judged.
+    __u64 jiffies;
+    // enum flow_cache_way
+    __u32 way;
+    // The device to redirect to.
+    __u32 ifindex;
+    // The new Ethernet addresses: destination, source.
+    __u8 macs[2 * ETH_ALEN];
+    __u32 tunnel_id;
+    // In host byte order.
+    __u32 tunnel_remote;
+    __u32 pad;
+};
+
+struct flow_cache_part {
+    struct flow_cache_entry entry[FLOW_CACHE_PART];
+};
+
+// Every BPF object has its own.
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __type(key, __u32);
+    __type(value, struct flow_cache_part);
+    __uint(max_entries, FLOW_CACHE_PARTS);
+} dp_flow_cache SEC(".maps");
+
+// Returns the slot of the flow, whose entry may be another's. It is never NULL, but the verifier demands the check.
+static __always_inline struct flow_cache_entry *flow_cache_slot(const struct flow_cache_key *key) {
+    __u64 hash = key->addresses ^ key->ports * 0x9E3779B97F4A7C15ull;
+    struct flow_cache_part *part;
+    __u32 index;
+
+    hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15ull;
+    index = hash >> 62;
+    part = bpf_map_lookup_elem(&dp_flow_cache, &index);
+    return part ? &part->entry[hash >> 32 & (FLOW_CACHE_PART - 1)] : NULL;
+}
+
+_Static_assert(FLOW_CACHE_PARTS == 4, "two bits of the hash choose the part");
+
+// Says whether packets of this protocol are reported one by one.
+static __always_inline int flow_cache_is_traced(const struct dp_config *config, __u8 protocol) {
+    if (!(config->flags & DP_CONFIG_TRACE) || !config->trace_mask)
+        return 0;
+    return protocol != IPPROTO_TCP || !(config->flags & DP_CONFIG_TRACE_AGGREGATE);
+}
+
+// Fills the key of the packet at `eth`, of which FLOW_CACHE_BYTES are at hand. Returns 0 if the packet must take the long
+// way. `tunnel_id` tells flows apart that came under different identities.
+#define FLOW_CACHE_BYTES (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
+
+static __always_inline int flow_cache_read(
+    struct __sk_buff *skb, const struct dp_config *config, const struct ethhdr *eth, const void *end, __u32 tunnel_id,
+    struct flow_cache_key *key) {
+    const struct iphdr *ip = (const struct iphdr *)(eth + 1);
+    const struct udphdr *ports = (const struct udphdr *)(ip + 1);
+    __u32 header = sizeof(struct udphdr);
+    __u32 total = bpf_ntohs(ip->tot_len);
+    const __u32 zero = 0;
+    const __u32 *revision;
+
+    if (eth_protocol(skb, eth) != ETH_P_IP || *(const __u8 *)ip != (4 << 4 | sizeof(*ip) / 4))
+        return 0;
+    if (ip->frag_off & bpf_htons(IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS) || ip->ttl <= 1)
+        return 0;
+    if (ip->protocol == IPPROTO_TCP) {
+        const __u8 *tcp = (const __u8 *)ports;
+
+        if ((void *)(tcp + sizeof(struct tcphdr)) > end)
+            return 0;
+        if (tcp[TCP_FLAGS_OFFSET] & (TCP_SYN | TCP_FIN | TCP_RST))
+            return 0;
+        header = sizeof(struct tcphdr);
+    } else if (ip->protocol != IPPROTO_UDP) {
+        return 0;
+    }
+    if (total < sizeof(*ip) + header || total > skb->len - sizeof(*eth))
+        return 0;
+    if (!(config->flags & DP_CONFIG_SERVICES) || flow_cache_is_traced(config, ip->protocol))
+        return 0;
+    revision = bpf_map_lookup_elem(&dp_revision, &zero);
+    if (!revision)
+        return 0;
+    key->addresses = (__u64)ip->saddr << 32 | ip->daddr;
+    key->ports = (__u64)ports->source << 48 | (__u64)ports->dest << 32 | skb->ifindex;
+    key->scope = (__u64)tunnel_id << 40 | (__u64)ip->protocol << 32 | *revision;
+    return 1;
+}
+
+// Keeps the packet's flow out of the cache. Returns TC_ACT_UNSPEC.
+static __always_inline int flow_cache_pass(void) {
+    struct flow *flow = flow_lookup();
+
+    if (flow)
+        flow->is_cacheable = 0;
+    return TC_ACT_UNSPEC;
+}
+
+// Sends the packet the way of its flow, as the program of that `direction` and `point` does. Returns TC_ACT_UNSPEC, with
+// the packet untouched, if it must take the long way; flow_cache_store may then remember what becomes of it.
+static __always_inline int flow_cache_forward(
+    struct __sk_buff *skb, const struct dp_config *config, enum dp_direction direction, enum dp_point point,
+    __u32 tunnel_id) {
+    struct flow *flow = flow_lookup();
+    struct flow_cache_entry *entry;
+    struct flow_cache_key key;
+    struct ethhdr *eth = PACKET_POINTER(skb, data);
+    void *end = PACKET_POINTER(skb, data_end);
+    struct iphdr *ip = (struct iphdr *)(eth + 1);
+    __u32 length = skb->len;
+
+    if (!flow)
+        return TC_ACT_SHOT;
+    flow->is_cacheable = 0;
+    if ((void *)eth + FLOW_CACHE_BYTES > end || !flow_cache_read(skb, config, eth, end, tunnel_id, &key))
+        return TC_ACT_UNSPEC;
+    entry = flow_cache_slot(&key);
+    if (!entry)
+        return TC_ACT_UNSPEC;
+    if (entry->key.addresses != key.addresses || entry->key.ports != key.ports || entry->key.scope != key.scope ||
+        bpf_jiffies64() - entry->jiffies > FLOW_CACHE_TICKS) {
+        flow->cache_key = key;
+        flow->is_cacheable = 1;
+        return TC_ACT_UNSPEC;
+    }
+    // Between two pods of the node there is nothing to fit.
+    if ((entry->way != FLOW_CACHE_TO_ENDPOINT || direction == DP_INGRESS) && path_mtu_exceeded(skb, ip, config))
+        return TC_ACT_UNSPEC;
+    // If the kernel refuses the key, the long way reports it.
+    if (entry->way == FLOW_CACHE_TO_OVERLAY && tunnel_key_set(skb, entry->tunnel_remote, entry->tunnel_id))
+        return TC_ACT_UNSPEC;
+    metrics_forwarded(direction, point, length);
+    ipv4_hop(ip);
+    if (entry->way == FLOW_CACHE_TO_OVERLAY) {
+        metrics_forwarded(DP_EGRESS, DP_POINT_TO_OVERLAY, length);
+        return bpf_redirect(entry->ifindex, 0);
+    }
+    eth_rewrite(eth, entry->macs, entry->macs + ETH_ALEN);
+    if (entry->way == FLOW_CACHE_TO_NETWORK) {
+        metrics_forwarded(DP_EGRESS, DP_POINT_TO_NETWORK, length);
+        return bpf_redirect(entry->ifindex, 0);
+    }
+    metrics_forwarded(DP_INGRESS, DP_POINT_TO_ENDPOINT, length);
+    skb->mark = 0;
+    if (skb->pkt_type != PACKET_HOST)
+        bpf_skb_change_type(skb, PACKET_HOST);
+    return bpf_redirect_peer(entry->ifindex, 0);
+}
+
+// Has the packet's flow forgotten unless this end's conntrack knew it already and its packets pass as they are.
+static __always_inline void flow_cache_judge(const struct packet *packet, struct flow *flow) {
+    const struct flow_connection *connection = &flow->connection;
+    __u8 known = packet->event.connection;
+
+    if ((known != DP_CT_ESTABLISHED && known != DP_CT_REPLY) || connection->rev_nat ||
+        connection->flags & (DP_CT_PROXY | DP_CT_LOOPBACK))
+        flow->is_cacheable = 0;
+}
+
+// Remembers the way of the packet's flow, unless it is not to be remembered. `destination` and `source` are its new
+// Ethernet addresses, or NULL where it keeps its own.
+static __always_inline void flow_cache_store(
+    struct flow *flow, enum flow_cache_way way, __u32 ifindex, const __u8 *destination, const __u8 *source,
+    __u32 tunnel_id, __u32 tunnel_remote) {
+    struct flow_cache_entry *entry;
+
+    if (!flow->is_cacheable)
+        return;
+    flow->is_cacheable = 0;
+    entry = flow_cache_slot(&flow->cache_key);
+    if (!entry)
+        return;
+    entry->key = flow->cache_key;
+    entry->jiffies = bpf_jiffies64();
+    entry->way = way;
+    entry->ifindex = ifindex;
+    if (destination) {
+        __builtin_memcpy(entry->macs, destination, ETH_ALEN);
+        __builtin_memcpy(entry->macs + ETH_ALEN, source, ETH_ALEN);
+    }
+    entry->tunnel_id = tunnel_id;
+    entry->tunnel_remote = tunnel_remote;
+}
