@@ -16,6 +16,7 @@
 #include "direct_return.h"
 #include "drop.h"
 #include "eth.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "lookup.h"
@@ -176,14 +177,23 @@ static __always_inline void tunnel_describe(
 // backends. Everything else passes, so that the node keeps its network whatever arrives.
 SEC("tc")
 int from_netdev(struct __sk_buff *skb) {
+    const struct dp_config *config = config_lookup();
+    const struct dp_nat_config *nat = nat_config_lookup();
+
+    if (!config)
+        return TC_ACT_OK;
+
+    // A longer answer than pods may receive goes through the stack.
+    int is_answer = nat && nat->flags & DP_NAT_MASQUERADE && (skb->gso_segs || skb->len <= nat->pod_mtu + ETH_HLEN);
+    int verdict =
+        is_answer ? flow_cache_forward(skb, config, DP_INGRESS, DP_POINT_FROM_NETWORK, 0, 1) : flow_cache_pass();
+
+    if (verdict != TC_ACT_UNSPEC)
+        return verdict;
+
     struct packet *packet = packet_begin(skb, DP_POINT_FROM_NETWORK, DP_INGRESS);
 
     if (!packet)
-        return TC_ACT_OK;
-
-    const struct dp_config *config = config_lookup();
-
-    if (!config)
         return TC_ACT_OK;
 
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
@@ -196,7 +206,6 @@ int from_netdev(struct __sk_buff *skb) {
         is_ipv4 = 0;
     if (ip)
         ipv4_describe(packet, ip, sizeof(*eth));
-    flow_cache_pass();
     if (is_ipv4) {
         __u32 l4_offset = packet->l4_offset;
 
@@ -216,7 +225,7 @@ int from_netdev(struct __sk_buff *skb) {
                 return DROP(skb, packet, refused);
         }
 
-        int verdict = masquerade_ingress(skb, packet, config, identification);
+        verdict = masquerade_ingress(skb, packet, config, identification);
 
         if (verdict != TC_ACT_UNSPEC)
             return verdict;
@@ -230,16 +239,24 @@ int from_netdev(struct __sk_buff *skb) {
 // address, and answers to calls from outside take the frontend's.
 SEC("tc")
 int to_netdev(struct __sk_buff *skb) {
-    struct packet *packet = packet_begin(skb, DP_POINT_TO_NETWORK, DP_EGRESS);
-
-    if (!packet)
-        return TC_ACT_OK;
-
     const struct dp_config *config = config_lookup();
-    const struct dp_device *device = device_lookup(skb->ifindex);
     const struct dp_nat_config *nat = nat_config_lookup();
 
-    if (!config || !device || !nat)
+    if (!config || !nat)
+        return TC_ACT_OK;
+
+    // Only masquerade puts flows of this hook into the cache.
+    int verdict = nat->flags & DP_NAT_MASQUERADE && !config_paces_pods(config)
+                      ? flow_cache_forward(skb, config, DP_EGRESS, DP_POINT_TO_NETWORK, 0, 1)
+                      : flow_cache_pass();
+
+    if (verdict != TC_ACT_UNSPEC)
+        return verdict;
+
+    const struct dp_device *device = device_lookup(skb->ifindex);
+    struct packet *packet = packet_begin(skb, DP_POINT_TO_NETWORK, DP_EGRESS);
+
+    if (!device || !packet)
         return TC_ACT_OK;
 
     struct ethhdr *eth = packet_header(skb, IPV4_FRAME_BYTES);
@@ -265,7 +282,12 @@ int to_netdev(struct __sk_buff *skb) {
 
     if (known < 0)
         return DROP(skb, packet, known);
-    if (known == MASQUERADE_NOT_KNOWN) {
+    if (!known) {
+        struct flow *flow = flow_lookup();
+
+        if (flow)
+            flow_cache_store(flow, FLOW_CACHE_ON, 0, NULL, NULL, 0, 0);
+    } else {
         if (config->flags & DP_CONFIG_NODE_SERVICES && !is_node)
             way = node_service_egress(skb, packet);
         if (way < 0)

@@ -160,7 +160,7 @@ int from_container(struct __sk_buff *skb) {
     const struct dp_config *config = config_lookup();
 
     if (config) {
-        int verdict = flow_cache_forward(skb, config, DP_EGRESS, DP_POINT_FROM_ENDPOINT, 0);
+        int verdict = flow_cache_forward(skb, config, DP_EGRESS, DP_POINT_FROM_ENDPOINT, 0, 0);
 
         if (verdict != TC_ACT_UNSPEC)
             return verdict;

@@ -59,7 +59,7 @@ int from_overlay(struct __sk_buff *skb) {
         // Only callers from outside arrive with the identity "world", and the frontend that they called with an option.
         int verdict = config->flags & DP_CONFIG_DIRECT_RETURN && key.tunnel_id == DP_IDENTITY_WORLD
                           ? flow_cache_pass()
-                          : flow_cache_forward(skb, config, DP_INGRESS, DP_POINT_FROM_OVERLAY, key.tunnel_id);
+                          : flow_cache_forward(skb, config, DP_INGRESS, DP_POINT_FROM_OVERLAY, key.tunnel_id, 0);
 
         if (verdict != TC_ACT_UNSPEC)
             return verdict;

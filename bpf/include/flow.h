@@ -37,7 +37,7 @@ struct flow_cache_key {
     __u64 addresses;
     // Source port, destination port, and the device.
     __u64 ports;
-    // The tunnel's identifier, the protocol, and the revision of the maps.
+    // The tunnel's identifier, the direction and the protocol, and the revision of the maps.
     __u64 scope;
 };
 
@@ -54,7 +54,8 @@ struct flow {
     // How the flow cache knows this packet's flow, as it arrived: see flow_cache.h. 0: it is not to know it.
     struct flow_cache_key cache_key;
     __u32 is_cacheable;
-    __u32 pad2;
+    // The address that a masqueraded packet took; 0: none. Its port stayed.
+    __be32 cache_address;
 };
 
 #define FLOW_HEAD_BYTES offsetof(struct flow, clock_jiffies)

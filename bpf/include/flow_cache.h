@@ -12,8 +12,8 @@
 //   and sees what the kernel's own tables say by now.
 //
 // Only packets that change nothing and of which nothing is reported come here: TCP without SYN, FIN and RST, and UDP, of
-// flows that are known at both ends and are neither translated by a service nor read by a proxy. All others take the
-// long way, and so does everything that is to be dropped.
+// flows that are known at both ends and are neither translated by a service nor read by a proxy. Masquerade may give
+// them another address, but no other port. All others take the long way, and so does everything that is to be dropped.
 #pragma once
 
 #include <linux/bpf.h>
@@ -34,6 +34,7 @@
 #include "flow.h"
 #include "ipv4.h"
 #include "metrics.h"
+#include "nat_rewrite.h"
 #include "path_mtu.h"
 #include "tunnel_key.h"
 
@@ -50,6 +51,8 @@ enum flow_cache_way {
     FLOW_CACHE_TO_OVERLAY = 2,
     // Out by a device of the node, to a neighbour.
     FLOW_CACHE_TO_NETWORK = 3,
+    // Where the stack sends it.
+    FLOW_CACHE_ON = 4,
 };
 
 struct flow_cache_entry {
@@ -65,7 +68,9 @@ struct flow_cache_entry {
     __u32 tunnel_id;
     // In host byte order.
     __u32 tunnel_remote;
-    __u32 pad;
+    // The address that masquerade gives the packet: as its source when it leaves, as its destination when it answers.
+    // 0: it keeps its own.
+    __be32 address;
 };
 
 struct flow_cache_part {
@@ -106,8 +111,8 @@ static __always_inline int flow_cache_is_traced(const struct dp_config *config, 
 #define FLOW_CACHE_BYTES (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 
 static __always_inline int flow_cache_read(
-    struct __sk_buff *skb, const struct dp_config *config, const struct ethhdr *eth, const void *end, __u32 tunnel_id,
-    struct flow_cache_key *key) {
+    struct __sk_buff *skb, const struct dp_config *config, const struct ethhdr *eth, const void *end,
+    enum dp_direction direction, __u32 tunnel_id, struct flow_cache_key *key) {
     const struct iphdr *ip = (const struct iphdr *)(eth + 1);
     const struct udphdr *ports = (const struct udphdr *)(ip + 1);
     __u32 header = sizeof(struct udphdr);
@@ -139,7 +144,7 @@ static __always_inline int flow_cache_read(
         return 0;
     key->addresses = (__u64)ip->saddr << 32 | ip->daddr;
     key->ports = (__u64)ports->source << 48 | (__u64)ports->dest << 32 | skb->ifindex;
-    key->scope = (__u64)tunnel_id << 40 | (__u64)ip->protocol << 32 | *revision;
+    key->scope = (__u64)tunnel_id << 40 | (__u64)(direction << 6 | ip->protocol) << 32 | *revision;
     return 1;
 }
 
@@ -152,11 +157,48 @@ static __always_inline int flow_cache_pass(void) {
     return TC_ACT_UNSPEC;
 }
 
+// Notes what masquerade did to the packet. A flow that took another port as well is not remembered.
+static __always_inline void flow_cache_masqueraded(__be32 address, int keeps_port) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return;
+    flow->cache_address = address;
+    if (!keeps_port)
+        flow->is_cacheable = 0;
+}
+
+// Gives the packet the address that masquerade gives its flow. Returns 0, or an error with
+// the packet untouched. Packet pointers become invalid.
+static __always_inline int flow_cache_translate(
+    struct __sk_buff *skb, __u8 protocol, int is_source, __be32 old_address, __be32 new_address) {
+    __u32 checksum_offset = sizeof(struct ethhdr) + sizeof(struct iphdr) +
+                            (protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
+    __u64 flags = BPF_F_PSEUDO_HDR | sizeof(__be32) | (protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0);
+    struct ethhdr *eth;
+    struct iphdr *ip;
+
+    if (bpf_l4_csum_replace(skb, checksum_offset, old_address, new_address, flags))
+        return -1;
+    // The packet is as long as before, which the verifier does not know.
+    eth = PACKET_POINTER(skb, data);
+    ip = (struct iphdr *)(eth + 1);
+    if ((void *)(ip + 1) > PACKET_POINTER(skb, data_end))
+        return -1;
+    ip->check = checksum_replace4(ip->check, old_address, new_address);
+    if (is_source)
+        ip->saddr = new_address;
+    else
+        ip->daddr = new_address;
+    return 0;
+}
+
 // Sends the packet the way of its flow, as the program of that `direction` and `point` does. Returns TC_ACT_UNSPEC, with
 // the packet untouched, if it must take the long way; flow_cache_store may then remember what becomes of it.
+// `translates`, a constant, says whether the program masquerades.
 static __always_inline int flow_cache_forward(
     struct __sk_buff *skb, const struct dp_config *config, enum dp_direction direction, enum dp_point point,
-    __u32 tunnel_id) {
+    __u32 tunnel_id, int translates) {
     struct flow *flow = flow_lookup();
     struct flow_cache_entry *entry;
     struct flow_cache_key key;
@@ -168,7 +210,8 @@ static __always_inline int flow_cache_forward(
     if (!flow)
         return TC_ACT_SHOT;
     flow->is_cacheable = 0;
-    if ((void *)eth + FLOW_CACHE_BYTES > end || !flow_cache_read(skb, config, eth, end, tunnel_id, &key))
+    flow->cache_address = 0;
+    if ((void *)eth + FLOW_CACHE_BYTES > end || !flow_cache_read(skb, config, eth, end, direction, tunnel_id, &key))
         return TC_ACT_UNSPEC;
     entry = flow_cache_slot(&key);
     if (!entry)
@@ -179,13 +222,26 @@ static __always_inline int flow_cache_forward(
         flow->is_cacheable = 1;
         return TC_ACT_UNSPEC;
     }
-    // Between two pods of the node there is nothing to fit.
-    if ((entry->way != FLOW_CACHE_TO_ENDPOINT || direction == DP_INGRESS) && path_mtu_exceeded(skb, ip, config))
+    // Between two pods of the node there is nothing to fit, and at a device the stack has seen to it.
+    if (entry->way != FLOW_CACHE_ON && (entry->way != FLOW_CACHE_TO_ENDPOINT || direction == DP_INGRESS) &&
+        path_mtu_exceeded(skb, ip, config))
         return TC_ACT_UNSPEC;
     // If the kernel refuses the key, the long way reports it.
     if (entry->way == FLOW_CACHE_TO_OVERLAY && tunnel_key_set(skb, entry->tunnel_remote, entry->tunnel_id))
         return TC_ACT_UNSPEC;
+    if (translates && entry->address) {
+        int leaves = entry->way == FLOW_CACHE_ON;
+
+        if (flow_cache_translate(skb, ip->protocol, leaves, leaves ? ip->saddr : ip->daddr, entry->address))
+            return TC_ACT_UNSPEC;
+        eth = PACKET_POINTER(skb, data);
+        ip = (struct iphdr *)(eth + 1);
+        if ((void *)(ip + 1) > PACKET_POINTER(skb, data_end))
+            return TC_ACT_SHOT;
+    }
     metrics_forwarded(direction, point, length);
+    if (translates && entry->way == FLOW_CACHE_ON)
+        return TC_ACT_OK;
     ipv4_hop(ip);
     if (entry->way == FLOW_CACHE_TO_OVERLAY) {
         metrics_forwarded(DP_EGRESS, DP_POINT_TO_OVERLAY, length);
@@ -236,4 +292,5 @@ static __always_inline void flow_cache_store(
     }
     entry->tunnel_id = tunnel_id;
     entry->tunnel_remote = tunnel_remote;
+    entry->address = flow->cache_address;
 }

@@ -16,6 +16,7 @@
 #include "datapath_abi.h"
 #include "deliver.h"
 #include "drop.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "icmp.h"
 #include "ipv4.h"
@@ -208,6 +209,7 @@ SUBPROGRAM int masquerade_leave(
         if (rewrite_port(skb, key->protocol, l4.checksum_offset, l4.port_offset, &change) ||
             (source != address && rewrite_address(skb, &change)))
             return DP_DROP_NAT_REFUSED;
+        flow_cache_masqueraded(address, change.old_port == change.new_port);
         return 0;
     }
     // What cannot be translated would reveal a pod's address, so it is dropped. The node's own packet is right as it
@@ -384,6 +386,7 @@ SUBPROGRAM int masquerade_answer(
     if (rewrite_port(skb, key->protocol, l4.checksum_offset, l4.port_offset, &change) ||
         (change.old_address != change.new_address && rewrite_address(skb, &change)))
         return DP_DROP_NAT_REFUSED;
+    flow_cache_masqueraded(change.new_address, change.old_port == change.new_port);
     return 1;
 }
 
