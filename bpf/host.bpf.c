@@ -62,7 +62,7 @@ int from_host(struct __sk_buff *skb) {
     packet->event.destination_identity = endpoint ? endpoint->identity : entry ? entry->identity : DP_IDENTITY_WORLD;
     trace(skb, packet, config, DP_POINT_FROM_HOST);
     if (netfilter_serves(config))
-        netfilter_note(skb, packet, ip->saddr, endpoint, entry && entry->tunnel_family);
+        netfilter_note(skb, ip->saddr, endpoint, entry && entry->tunnel_family);
     eth = packet_header(skb, IPV4_FRAME_BYTES);
     if (!eth)
         return DROP(skb, packet, DP_DROP_TRUNCATED);
@@ -82,14 +82,14 @@ int from_host(struct __sk_buff *skb) {
         // This is a call from outside, to a service that has a backend there.
         if (config->flags & DP_CONFIG_NODE_SERVICES && packet->event.source_identity != DP_IDENTITY_HOST) {
             const struct dp_nat_config *nat = nat_config_lookup();
-            int way = nat ? node_service_egress(skb, packet) : NODE_SERVICE_NONE;
+            int way = nat ? node_service_egress(skb) : NODE_SERVICE_NONE;
 
             if (nat && way == NODE_SERVICE_CALL) {
-                way = masquerade_leave(skb, packet, nat, config->router_ipv4, DP_NAT_SERVICE);
+                way = masquerade_leave(skb, config->router_ipv4, DP_NAT_SERVICE);
                 if (!way)
                     packet->event.source.word[0] = config->router_ipv4;
             } else if (way == NODE_SERVICE_DIRECT) {
-                way = direct_announce(skb, packet);
+                way = direct_announce(skb);
             }
             if (way < 0)
                 return DROP(skb, packet, way);
@@ -229,7 +229,7 @@ int from_netdev(struct __sk_buff *skb) {
 
         if (verdict != TC_ACT_UNSPEC)
             return verdict;
-        return config->flags & DP_CONFIG_NODE_SERVICES ? node_service_ingress(skb, packet) : TC_ACT_OK;
+        return config->flags & DP_CONFIG_NODE_SERVICES ? node_service_ingress(skb) : TC_ACT_OK;
     }
     trace(skb, packet, config, DP_POINT_FROM_NETWORK);
     return TC_ACT_OK;
@@ -289,7 +289,7 @@ int to_netdev(struct __sk_buff *skb) {
             flow_cache_store(flow, FLOW_CACHE_ON, 0, NULL, NULL, 0, 0);
     } else {
         if (config->flags & DP_CONFIG_NODE_SERVICES && !is_node)
-            way = node_service_egress(skb, packet);
+            way = node_service_egress(skb);
         if (way < 0)
             return DROP(skb, packet, way);
         // Only a pod can answer directly. If there is an overlay, the pod is reached through that instead.
@@ -304,7 +304,7 @@ int to_netdev(struct __sk_buff *skb) {
         else if (way == NODE_SERVICE_NONE)
             leaves = masquerade_due(packet, config, nat, device);
         if (leaves != MASQUERADE_NONE && device->ipv4 &&
-            masquerade_egress(skb, packet, nat, device->ipv4, leaves) != TC_ACT_OK)
+            masquerade_egress(skb, packet, device->ipv4, leaves) != TC_ACT_OK)
             return TC_ACT_SHOT;
     }
     // The node's own packets, most of which are the overlay's, are neither counted nor reported here.

@@ -64,11 +64,11 @@ static __always_inline int ipv4_from_container(
 
     if (!flow)
         return TC_ACT_SHOT;
-    refused = l4_parse(skb, packet, flow);
+    refused = l4_parse(skb);
     if (refused)
         return DROP(skb, packet, refused);
     if (config->flags & DP_CONFIG_SERVICES) {
-        refused = service_translate(skb, packet, flow, 0);
+        refused = service_translate(skb, 0);
         if (refused == DP_DROP_NO_SERVICE_BACKEND) {
             trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
             DROP_RECORD(skb, packet, DP_DROP_NO_SERVICE_BACKEND);
@@ -81,7 +81,7 @@ static __always_inline int ipv4_from_container(
             return DROP(skb, packet, DP_DROP_TRUNCATED);
         ip = ipv4_header(eth);
     }
-    ct_lookup(packet, flow, DP_CT_EGRESS);
+    ct_lookup(DP_CT_EGRESS);
 
     // An answer to the address under which the endpoint called itself goes to that endpoint: no other uses it.
     __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4
@@ -117,7 +117,7 @@ static __always_inline int ipv4_from_container(
     if (destination != interface->ipv4 &&
         policy_enforce(skb, packet, flow, config, interface, DP_EGRESS, packet->event.destination_identity))
         return TC_ACT_SHOT;
-    refused = ct_admit(packet, flow, DP_CT_EGRESS);
+    refused = ct_admit(DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
     flow_cache_judge(packet, flow);
@@ -131,7 +131,7 @@ static __always_inline int ipv4_from_container(
         return forward_native(skb, packet, config, eth);
     if (!to_pod || too_long)
         return forward_to_stack(skb, packet, config);
-    if (endpoint && netfilter_serves(config) && netfilter_follow(packet, flow, 1))
+    if (endpoint && netfilter_serves(config) && netfilter_follow(1))
         return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)
@@ -258,7 +258,7 @@ int to_container(struct __sk_buff *skb) {
 
     if (!flow)
         return TC_ACT_SHOT;
-    refused = l4_parse(skb, packet, flow);
+    refused = l4_parse(skb);
     if (refused)
         return DROP(skb, packet, refused);
     return endpoint_receive(skb, packet, flow, config, interface, ip->saddr, ip->daddr, is_read);

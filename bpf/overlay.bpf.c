@@ -38,7 +38,7 @@ static __always_inline int overlay_to_host(
     const struct dp_nat_config *nat = nat_config_lookup();
 
     if (config->flags & DP_CONFIG_NODE_SERVICES && nat) {
-        int changed = masquerade_answer(skb, packet, nat, ipv4_header(eth)->id);
+        int changed = masquerade_answer(skb, ipv4_header(eth)->id);
 
         if (changed < 0)
             return DROP(skb, packet, changed);
@@ -105,7 +105,7 @@ int from_overlay(struct __sk_buff *skb) {
     packet->event.endpoint_id = endpoint->id;
     // Only callers from outside arrive with the identity "world".
     if (config->flags & DP_CONFIG_DIRECT_RETURN && key.tunnel_id == DP_IDENTITY_WORLD) {
-        int refused = direct_receive(skb, packet);
+        int refused = direct_receive(skb);
 
         if (refused)
             return DROP(skb, packet, refused);
@@ -124,7 +124,7 @@ int from_overlay(struct __sk_buff *skb) {
         return redirect_to_stack(config, eth);
     }
     if (netfilter_serves(config)) {
-        int answers = netfilter_answers(skb, packet);
+        int answers = netfilter_answers(skb);
 
         eth = packet_header(skb, IPV4_FRAME_BYTES);
         if (!eth)

@@ -54,12 +54,12 @@ static __always_inline int endpoint_receive(
     const struct dp_interface *interface, __be32 source, __be32 destination, int is_read) {
     int refused;
 
-    ct_lookup(packet, flow, DP_CT_INGRESS);
+    ct_lookup(DP_CT_INGRESS);
     if (destination == DP_LOOPBACK_IPV4 && !(flow->connection.flags & DP_CT_LOOPBACK))
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (source == DP_LOOPBACK_IPV4)
         flow->connection.flags |= DP_CT_LOOPBACK;
-    refused = service_reverse(skb, packet, flow, interface->ipv4);
+    refused = service_reverse(skb, interface->ipv4);
     if (refused)
         return DROP(skb, packet, refused);
     // No policy is applied when a pod reaches itself through its own service. What the proxy sends was checked before.
@@ -68,7 +68,7 @@ static __always_inline int endpoint_receive(
     else if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
         policy_enforce(skb, packet, flow, config, interface, DP_INGRESS, packet->event.source_identity))
         return TC_ACT_SHOT;
-    refused = ct_admit(packet, flow, DP_CT_INGRESS);
+    refused = ct_admit(DP_CT_INGRESS);
     if (refused)
         return DROP(skb, packet, refused);
     if (!is_read && flow->connection.flags & DP_CT_PROXY)
@@ -126,7 +126,7 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     if (destination != interface->ipv4 && destination != DP_LOOPBACK_IPV4)
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (!flow->tuple.family) {
-        int refused = l4_parse(skb, packet, flow);
+        int refused = l4_parse(skb);
 
         if (refused)
             return DROP(skb, packet, refused);
