@@ -32,6 +32,9 @@ struct flow_connection {
     __u8 pad[2];
 };
 
+// Flows in the cache of a processor.
+#define FLOW_CACHE_SLOTS 2048
+
 // A packet as it arrives at a program. Two keys are compared as three numbers.
 struct flow_cache_key {
     __u64 addresses;
@@ -53,9 +56,13 @@ struct flow {
     struct packet packet;
     // How the flow cache knows this packet's flow, as it arrived: see flow_cache.h. 0: it is not to know it.
     struct flow_cache_key cache_key;
+    __u64 cache_hash;
     __u32 is_cacheable;
     // The address that a masqueraded packet took; 0: none. Its port stayed.
     __be32 cache_address;
+    // Eight bits of the hash of each flow in the cache, by slot: a flow that is not there mostly ends here, and leaves the
+    // cache's memory alone.
+    __u8 cache_tags[FLOW_CACHE_SLOTS];
 };
 
 #define FLOW_HEAD_BYTES offsetof(struct flow, clock_jiffies)

@@ -42,7 +42,6 @@
 #define FLOW_CACHE_TICKS 25
 // The entries are in parts of 32 KiB, the most that the kernel allocates a processor at once. Two flows of one slot take
 // it from each other.
-#define FLOW_CACHE_PARTS 4
 #define FLOW_CACHE_PART 512
 
 enum flow_cache_way {
@@ -82,22 +81,31 @@ struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __type(key, __u32);
     __type(value, struct flow_cache_part);
-    __uint(max_entries, FLOW_CACHE_PARTS);
+    __uint(max_entries, FLOW_CACHE_SLOTS / FLOW_CACHE_PART);
 } dp_flow_cache SEC(".maps");
 
-// Returns the slot of the flow, whose entry may be another's. It is never NULL, but the verifier demands the check.
-static __always_inline struct flow_cache_entry *flow_cache_slot(const struct flow_cache_key *key) {
+static __always_inline __u64 flow_cache_hash(const struct flow_cache_key *key) {
     __u64 hash = key->addresses ^ key->ports * 0x9E3779B97F4A7C15ull;
-    struct flow_cache_part *part;
-    __u32 index;
 
-    hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15ull;
-    index = hash >> 62;
-    part = bpf_map_lookup_elem(&dp_flow_cache, &index);
-    return part ? &part->entry[hash >> 32 & (FLOW_CACHE_PART - 1)] : NULL;
+    return (hash ^ hash >> 32) * 0x9E3779B97F4A7C15ull;
 }
 
-_Static_assert(FLOW_CACHE_PARTS == 4, "two bits of the hash choose the part");
+static __always_inline __u32 flow_cache_slot(__u64 hash) {
+    return hash >> 32 & (FLOW_CACHE_SLOTS - 1);
+}
+
+static __always_inline __u8 flow_cache_tag(__u64 hash) {
+    return hash >> 56;
+}
+
+// Returns the entry in the flow's slot, which may be another flow's. It is never NULL, but the verifier demands the
+// check.
+static __always_inline struct flow_cache_entry *flow_cache_entry(__u64 hash) {
+    __u32 index = flow_cache_slot(hash) / FLOW_CACHE_PART;
+    struct flow_cache_part *part = bpf_map_lookup_elem(&dp_flow_cache, &index);
+
+    return part ? &part->entry[flow_cache_slot(hash) % FLOW_CACHE_PART] : NULL;
+}
 
 // Says whether packets of this protocol are reported one by one.
 static __always_inline int flow_cache_is_traced(const struct dp_config *config, __u8 protocol) {
@@ -213,15 +221,16 @@ static __always_inline int flow_cache_forward(
     flow->cache_address = 0;
     if ((void *)eth + FLOW_CACHE_BYTES > end || !flow_cache_read(skb, config, eth, end, direction, tunnel_id, &key))
         return TC_ACT_UNSPEC;
-    entry = flow_cache_slot(&key);
-    if (!entry)
+    flow->cache_key = key;
+    flow->cache_hash = flow_cache_hash(&key);
+    flow->is_cacheable = 1;
+    if (flow->cache_tags[flow_cache_slot(flow->cache_hash)] != flow_cache_tag(flow->cache_hash))
         return TC_ACT_UNSPEC;
-    if (entry->key.addresses != key.addresses || entry->key.ports != key.ports || entry->key.scope != key.scope ||
-        bpf_jiffies64() - entry->jiffies > FLOW_CACHE_TICKS) {
-        flow->cache_key = key;
-        flow->is_cacheable = 1;
+    entry = flow_cache_entry(flow->cache_hash);
+    if (!entry || entry->key.addresses != key.addresses || entry->key.ports != key.ports ||
+        entry->key.scope != key.scope || bpf_jiffies64() - entry->jiffies > FLOW_CACHE_TICKS)
         return TC_ACT_UNSPEC;
-    }
+    flow->is_cacheable = 0;
     // Between two pods of the node there is nothing to fit, and at a device the stack has seen to it.
     if (entry->way != FLOW_CACHE_ON && (entry->way != FLOW_CACHE_TO_ENDPOINT || direction == DP_INGRESS) &&
         path_mtu_exceeded(skb, ip, config))
@@ -279,9 +288,10 @@ static __always_inline void flow_cache_store(
     if (!flow->is_cacheable)
         return;
     flow->is_cacheable = 0;
-    entry = flow_cache_slot(&flow->cache_key);
+    entry = flow_cache_entry(flow->cache_hash);
     if (!entry)
         return;
+    flow->cache_tags[flow_cache_slot(flow->cache_hash)] = flow_cache_tag(flow->cache_hash);
     entry->key = flow->cache_key;
     entry->jiffies = bpf_jiffies64();
     entry->way = way;
