@@ -12,7 +12,7 @@ struct BenchRow: Codable, Sendable {
     /// `service among 10000 ÷ among 1`
     let name: String
     let value: Double
-    /// `ns`, `×`, `s`, `MiB`, `packets`
+    /// `ns`, `×`, `s`, `MiB`, `packets`, `instructions`
     let unit: String
     /// Most that the figure may be; nil: it is not held to any.
     var atMost: Double?

@@ -106,6 +106,11 @@ package struct SelftestBench: ~Copyable {
             verifiedInstructions: loaded.verifiedInstructions)
     }
 
+    /// The same of all programs of the loaded object.
+    package func facts(of embedded: EmbeddedObject) throws -> [ProgramFacts] {
+        try TestedProgram.allCases.filter { $0.object == embedded }.map { try facts(of: $0) }
+    }
+
     /// Packets per reason and direction, summed over CPUs.
     package func readMetrics() throws -> [MetricsKey: MetricsValue] {
         var sums: [MetricsKey: MetricsValue] = [:]
