@@ -2,8 +2,8 @@
 //
 // The current packet, what it is part of (its tuple), and the connection that conntrack found.
 //
-// All of it is in per-CPU memory. It would not fit on the stack, and global functions, which take numbers alone, find it
-// there. The verifier also walks far fewer instructions, because it does not follow what values such memory holds.
+// All of it is in per-CPU memory. It would not fit on the stack, and global functions, which take numbers alone, find
+// it there. The verifier also walks far fewer instructions, because it does not follow what values such memory holds.
 #pragma once
 
 #include <linux/bpf.h>
@@ -60,8 +60,8 @@ struct flow {
     __u32 is_cacheable;
     // The address that a masqueraded packet took; 0: none. Its port stayed.
     __be32 cache_address;
-    // Eight bits of the hash of each flow in the cache, by slot: a flow that is not there mostly ends here, and leaves the
-    // cache's memory alone.
+    // Eight bits of the hash of each flow in the cache, by slot: the search for a flow that is not there mostly ends
+    // here, and leaves the cache's memory alone.
     __u8 cache_tags[FLOW_CACHE_SLOTS];
 };
 
@@ -82,8 +82,8 @@ static __always_inline struct flow *flow_lookup(void) {
     return bpf_map_lookup_elem(&dp_flow, &zero);
 }
 
-// Begins the description of a new packet. Returns NULL only to the verifier. The flow is still that of an earlier packet:
-// see flow_begin.
+// Begins the description of a new packet. This is never NULL, but the verifier demands the check. The flow is still
+// that of an earlier packet: see flow_begin.
 static __always_inline struct packet *packet_begin(
     const struct __sk_buff *skb, enum dp_point point, enum dp_direction direction) {
     struct flow *flow = flow_lookup();

@@ -2,17 +2,17 @@
 //
 // What was decided about the last packets of a flow, for the next ones: where they go, and under which addresses.
 //
-// An established flow's packet otherwise takes six lookups: its interface, the service that it might call, conntrack and
-// interface at both ends, and the receiver. Here it takes one, in an array of this processor, so that nothing is locked
-// and no entry is seen half written. An entry holds
+// An established flow's packet otherwise takes six lookups: its interface, the service that it might call, conntrack
+// and interface at both ends, and the receiver. Here it takes one, in an array of this processor, so that nothing is
+// locked and no entry is seen half written. An entry holds
 //
 // - while nothing that it was made of has changed: it carries the revision at which its flow was judged, and the agent
 //   raises the revision (dp_revision) after whatever it does to the maps;
 // - and for at most FLOW_CACHE_TICKS: then a packet takes the long way, which keeps the flow's conntrack entries alive
 //   and sees what the kernel's own tables say by now.
 //
-// Only packets that change nothing and of which nothing is reported come here: TCP without SYN, FIN and RST, and UDP, of
-// flows that are known at both ends and are neither translated by a service nor read by a proxy. Masquerade may give
+// Only packets that change nothing and of which nothing is reported come here: TCP without SYN, FIN and RST, and UDP,
+// of flows that are known at both ends and are neither translated by a service nor read by a proxy. Masquerade may give
 // them another address, but no other port. All others take the long way, and so does everything that is to be dropped.
 #pragma once
 
@@ -40,8 +40,8 @@
 
 // Timer ticks of the kernel (jiffies): 25 to 250 ms, as the kernel's CONFIG_HZ is 1000 to 100.
 #define FLOW_CACHE_TICKS 25
-// The entries are in parts of 32 KiB, the most that the kernel allocates a processor at once. Two flows of one slot take
-// it from each other.
+// The entries are in parts of 32 KiB, the most that the kernel allocates a processor at once. Two flows of one slot
+// take it from each other.
 #define FLOW_CACHE_PART 512
 
 enum flow_cache_way {
@@ -114,10 +114,10 @@ static __always_inline int flow_cache_is_traced(const struct dp_config *config, 
     return protocol != IPPROTO_TCP || !(config->flags & DP_CONFIG_TRACE_AGGREGATE);
 }
 
-// Fills the key of the packet at `eth`, of which FLOW_CACHE_BYTES are at hand. Returns 0 if the packet must take the long
-// way. `tunnel_id` tells flows apart that came under different identities.
 #define FLOW_CACHE_BYTES (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 
+// Fills the key of the packet at `eth`, of which FLOW_CACHE_BYTES are at hand. Returns 0 if the packet must take the
+// long way. `tunnel_id` tells flows apart that came under different identities.
 static __always_inline int flow_cache_read(
     struct __sk_buff *skb, const struct dp_config *config, const struct ethhdr *eth, const void *end,
     enum dp_direction direction, __u32 tunnel_id, struct flow_cache_key *key) {
@@ -176,8 +176,8 @@ static __always_inline void flow_cache_masqueraded(__be32 address, int keeps_por
         flow->is_cacheable = 0;
 }
 
-// Gives the packet the address that masquerade gives its flow. Returns 0, or an error with
-// the packet untouched. Packet pointers become invalid.
+// Gives the packet the address that masquerade gives its flow. Returns 0, or an error with the packet untouched. Packet
+// pointers become invalid.
 static __always_inline int flow_cache_translate(
     struct __sk_buff *skb, __u8 protocol, int is_source, __be32 old_address, __be32 new_address) {
     __u32 checksum_offset = sizeof(struct ethhdr) + sizeof(struct iphdr) +
@@ -201,8 +201,8 @@ static __always_inline int flow_cache_translate(
     return 0;
 }
 
-// Sends the packet the way of its flow, as the program of that `direction` and `point` does. Returns TC_ACT_UNSPEC, with
-// the packet untouched, if it must take the long way; flow_cache_store may then remember what becomes of it.
+// Sends the packet the way of its flow, as the program of that `direction` and `point` does. Returns TC_ACT_UNSPEC,
+// with the packet untouched, if it must take the long way; flow_cache_store may then remember what becomes of it.
 // `translates`, a constant, says whether the program masquerades.
 static __always_inline int flow_cache_forward(
     struct __sk_buff *skb, const struct dp_config *config, enum dp_direction direction, enum dp_point point,

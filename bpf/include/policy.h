@@ -110,9 +110,9 @@ static __always_inline int policy_reason(const struct policy_decision *decision,
     return direction == DP_INGRESS ? DP_DROP_POLICY_DENIED_INGRESS : DP_DROP_POLICY_DENIED_EGRESS;
 }
 
-// Judges the packet's connection for the interface's endpoint, if a policy selects it. `peer` is the identity at the
-// other end, `direction` that of the packet. Returns 0 or a drop reason; `event.rule` and `connection` say what was
-// decided.
+// Judges the packet's connection for an endpoint, if a policy selects it. `flags` are those of its interface, `peer` is
+// the identity at the other end, `direction` that of the packet. Returns 0 or a drop reason; `event.rule` and
+// `connection` say what was decided.
 GLOBAL_SUBPROGRAM int policy_judge(__u32 endpoint_id, __u32 flags, enum dp_direction direction, __u32 peer) {
     struct flow *flow = flow_lookup();
 
