@@ -12,7 +12,7 @@ struct BenchRow: Codable, Sendable {
     /// For example `service among 10000 ÷ among 1`.
     let name: String
     let value: Double
-    /// The unit: `ns`, `×`, `s`, `MiB` or `packets`.
+    /// The unit: `ns`, `×`, `s`, `MiB`, `packets` or `instructions`.
     let unit: String
     /// The most that the figure may be, or nil without such a bound.
     var atMost: Double?

@@ -24,11 +24,13 @@ struct PacketBench {
     /// A loaded object, and the content of its maps.
     private final class Population {
         let name: String
+        let object: EmbeddedObject
         var bench: SelftestBench
         let steps: [BenchStep]
 
         init(_ name: String, _ object: EmbeddedObject, steps: [BenchStep]) throws {
             self.name = name
+            self.object = object
             bench = try SelftestBench(object)
             self.steps = steps
             guard var config = TestNode.config(.quiet) else { throw SelftestFailure(description: "no configuration") }
@@ -57,8 +59,22 @@ struct PacketBench {
                 }
             }
         }
-        return report()
+        return report() + (try populations.prefix(Self.objects).flatMap { try Self.verified($0) })
     }
+
+    /// How many instructions the kernel's verifier walked for each program. On one kernel this repeats exactly.
+    private static func verified(_ population: Population) throws -> [BenchRow] {
+        try population.bench.facts(of: population.object).compactMap { facts in
+            facts.verifiedInstructions.map {
+                BenchRow(
+                    name: "verified, \(facts.object)/\(facts.program)", value: Double($0), unit: "instructions",
+                    how: "walked by this kernel's verifier when it took the program's \(facts.instructions)")
+            }
+        }
+    }
+
+    /// The first populations are of one object each.
+    private static let objects = 3
 
     private static func populations() throws -> [Population] {
         let base = try Population(

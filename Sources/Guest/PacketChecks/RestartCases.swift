@@ -30,6 +30,10 @@ enum RestartCases {
         try change(agent, [service("web", address), service("old", IPv4Address(10, 100, 0, 11))])
         try change(agent, [slice("web", [1, 2]), slice("old", [9])])
         var problems = try expect("first", agent, ["web": [1, 2], "old": [9]], nil)
+        let before = try revision(agent)
+        try change(agent, [slice("web", [1, 2])])
+        // Flows in the programs' caches are judged anew after every change that the agent has answered for.
+        if try revision(agent) <= before { problems.append("the revision of the maps stays at \(before)") }
 
         try restart(agent) {}
         problems += try expect("restarted", agent, ["web": [1, 2], "old": [9]], "taken over as marked")
@@ -75,6 +79,14 @@ enum RestartCases {
         agent.kill()
         try agent.onItsNode(meanwhile)
         _ = try agent.start()
+    }
+
+    /// What is in `dp_revision`, by which flow caches know that something changed.
+    private static func revision(_ agent: TestAgent) throws -> UInt32 {
+        try agent.onItsNode {
+            let map: Map<UInt32, UInt32> = try Map(pinnedAt: "\(BPFFilesystem.pins)/\(MapName.revision)")
+            return try map.value(for: 0) ?? 0
+        }
     }
 
     private static func append(_ line: String, to path: String) throws {

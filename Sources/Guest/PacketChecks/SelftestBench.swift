@@ -12,6 +12,7 @@ package struct SelftestBench: ~Copyable {
     package let driver: Object
     package let config: Map<UInt32, ConfigEntry>
     package let interfaces: Map<UInt32, InterfaceEntry>
+    private let revision: Map<UInt32, UInt32>
     private let endpoints: Map<EndpointKey, EndpointEntry>
     private let metrics: PerCPUMap<MetricsKey, MetricsValue>
     private let forwarded: PerCPUMap<ForwardedKey, MetricsValue>
@@ -28,6 +29,7 @@ package struct SelftestBench: ~Copyable {
         let config: Map<UInt32, ConfigEntry> = try object.map(MapName.config)
         let interfaces: Map<UInt32, InterfaceEntry> = try object.map(MapName.interfaces)
         let endpoints: Map<EndpointKey, EndpointEntry> = try object.map(MapName.endpoints)
+        let revision: Map<UInt32, UInt32> = try object.map(MapName.revision)
         let ipcache: Map<IPCacheKey, IPCacheValue> = try object.map(MapName.ipcache)
         let metrics: PerCPUMap<MetricsKey, MetricsValue> = try object.perCPUMap(MapName.metrics)
         let forwarded: PerCPUMap<ForwardedKey, MetricsValue> = try object.perCPUMap(MapName.forwarded)
@@ -41,6 +43,7 @@ package struct SelftestBench: ~Copyable {
         self.config = config
         self.interfaces = interfaces
         self.endpoints = endpoints
+        self.revision = revision
         self.metrics = metrics
         self.forwarded = forwarded
         self.programUnderTest = programUnderTest
@@ -70,6 +73,7 @@ package struct SelftestBench: ~Copyable {
         try connections?.replace(with: test.connections)
         try TestServices.forgetClients(object)
         try NATSetup.apply(test.nat, to: object)
+        try raiseRevision()
         for step in test.prior { _ = try run(step.program, packet: step.packet) }
         _ = try drainEvents()
         let before = try readMetrics()
@@ -102,6 +106,11 @@ package struct SelftestBench: ~Copyable {
             verifiedInstructions: loaded.verifiedInstructions)
     }
 
+    /// The same of all programs of the loaded object.
+    package func facts(of embedded: EmbeddedObject) throws -> [ProgramFacts] {
+        try TestedProgram.allCases.filter { $0.object == embedded }.map { try facts(of: $0) }
+    }
+
     /// The packets for each reason and direction, summed over all CPUs.
     package func readMetrics() throws -> [MetricsKey: MetricsValue] {
         var sums: [MetricsKey: MetricsValue] = [:]
@@ -132,6 +141,9 @@ package struct SelftestBench: ~Copyable {
     }
 
     mutating func discardEvents() throws { try ring.consume { _ in } }
+
+    /// As the agent does after a change of the maps.
+    func raiseRevision() throws { try revision.raise() }
 
     package func apply(_ nat: NATSetup) throws { try NATSetup.apply(nat, to: object) }
 
