@@ -13,7 +13,7 @@ import Testing
         // A disk of its own in a mount namespace of its own; what came of it is copied out of it.
         let script = """
             mkdir "$DIR/small" && mount -t tmpfs -o size=192k small "$DIR/small" || exit 99
-            "$PROGRAM" scenario vxlan-blocked-8472 --report-dir "$DIR/small/report"
+            "$PROGRAM" scenario vxlan-blocked-8472 --nodes 2 --report-dir "$DIR/small/report"
             status=$?; cp "$DIR/small/report/journal.jsonl" "$DIR/"; exit $status
             """
         let asRoot = geteuid() == 0 ? [] : ["--user", "--map-root-user"]
