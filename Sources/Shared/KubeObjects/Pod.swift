@@ -51,7 +51,7 @@ public struct Pod: KubeObject {
                 "enableServiceLinks", "hostAliases", "hostname", "imagePullSecrets", "initContainers",
                 "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "securityContext",
                 "serviceAccount", "serviceAccountName", "setHostnameAsFQDN", "subdomain",
-                "terminationGracePeriodSeconds", "volumes"
+                "terminationGracePeriodSeconds", "volumes",
             ])
             // Kubernetes knows these, and they would change where the pod is or what its network is.
             try visitor.refused("hostNetwork", &hostNetwork)
@@ -99,7 +99,7 @@ public struct Pod: KubeObject {
             visitor.accepted([
                 "envFrom", "imagePullPolicy", "lifecycle", "livenessProbe", "readinessProbe", "resources",
                 "securityContext", "startupProbe", "stdin", "terminationMessagePath", "tty", "volumeMounts",
-                "workingDir"
+                "workingDir",
             ])
         }
     }

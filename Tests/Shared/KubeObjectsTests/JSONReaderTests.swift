@@ -62,7 +62,8 @@ import Testing
         ("0", 0), ("65535", 65535), ("65536", nil), ("-1", nil), ("1.0", nil), ("1e2", nil), ("00", nil), ("", nil),
     ])
     func readsPorts(json: String, port: Int?) {
-        let read = try? JSONReader.read(Array(json.utf8)) { reader throws(UnreadableValue) in try reader.integer() as UInt16
+        let read = try? JSONReader.read(Array(json.utf8)) { reader throws(UnreadableValue) in
+            try reader.integer() as UInt16
         }
         #expect(read.map(Int.init) == port)
     }
