@@ -25,7 +25,9 @@ public struct ClusterObjects: Sendable, Equatable {
     }
 
     /// Takes an object in, in place of one of the same key.
-    public mutating func insert(_ object: some KubeObject) { self[keyPath: type(of: object).table][object.key] = object }
+    public mutating func insert(_ object: some KubeObject) {
+        self[keyPath: type(of: object).table][object.key] = object
+    }
 
     public mutating func remove(_ kind: ObjectKind, _ key: ObjectKey) { remove(kind.type, key) }
 

@@ -51,7 +51,7 @@ public struct Pod: KubeObject {
                 "enableServiceLinks", "hostAliases", "hostname", "imagePullSecrets", "initContainers",
                 "preemptionPolicy", "priority", "priorityClassName", "readinessGates", "securityContext",
                 "serviceAccount", "serviceAccountName", "setHostnameAsFQDN", "subdomain",
-                "terminationGracePeriodSeconds", "volumes"
+                "terminationGracePeriodSeconds", "volumes",
             ])
             // Kubernetes knows these, and they would change where the pod is or what its network is.
             try visitor.refused("hostNetwork", &hostNetwork)
@@ -92,14 +92,14 @@ public struct Pod: KubeObject {
                 "A program's own; without a program, the first one answers echo, 8080 when none is given.")
             try visitor.field(
                 "image", &image, as: .text(.nonEmpty),
-                "Without a command, stands for one when its last part is IMAGES.")
+                "Without a command, stands for one if the lab knows the image.")
             try visitor.field("command", &command, "Program and first arguments, in place of the image's.")
             try visitor.field("args", &args, "Arguments.")
             try visitor.field("env", &env, "Environment.")
             visitor.accepted([
                 "envFrom", "imagePullPolicy", "lifecycle", "livenessProbe", "readinessProbe", "resources",
                 "securityContext", "startupProbe", "stdin", "terminationMessagePath", "tty", "volumeMounts",
-                "workingDir"
+                "workingDir",
             ])
         }
     }

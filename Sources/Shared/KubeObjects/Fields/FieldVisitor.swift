@@ -63,7 +63,8 @@ extension FieldVisitor {
 
     /// Describes a field that is read, and that manifests may not have.
     @inline(__always)
-    public mutating func refused<Value: FieldValue>(_ name: StaticString, _ value: inout Value) throws(UnreadableValue) {
+    public mutating func refused<Value: FieldValue>(_ name: StaticString, _ value: inout Value) throws(UnreadableValue)
+    {
         try visit(name, &value, isRequired: false) { .refused }
     }
 

@@ -46,7 +46,8 @@ extension JSONReader {
     }
 
     /// Four hexadecimal digits.
-    private static func unit(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int) throws(UnreadableValue) -> UInt32 {
+    private static func unit(_ bytes: UnsafeBufferPointer<UInt8>, _ index: inout Int) throws(UnreadableValue) -> UInt32
+    {
         guard bytes.count - index >= 4 else { throw UnreadableValue() }
         var value: UInt32 = 0
         for _ in 0..<4 {
