@@ -92,7 +92,7 @@ public struct Pod: KubeObject {
                 "A program's own; without a program, the first one answers echo, 8080 when none is given.")
             try visitor.field(
                 "image", &image, as: .text(.nonEmpty),
-                "Without a command, stands for one when its last part is IMAGES.")
+                "Without a command, stands for one if the lab knows the image.")
             try visitor.field("command", &command, "Program and first arguments, in place of the image's.")
             try visitor.field("args", &args, "Arguments.")
             try visitor.field("env", &env, "Environment.")

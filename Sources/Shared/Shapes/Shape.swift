@@ -39,7 +39,7 @@ public indirect enum Shape: Sendable {
     case timestamp
 }
 
-/// A rule for texts. It is given twice, as a regular expression for JSON Schemas and as code for parsers, and the two must
+/// A rule for texts. It is given twice, as a regular expression for JSON Schemas and as code for parsers. The two must
 /// agree.
 public struct TextRule: Sendable {
     /// A regular expression, of ECMA 262 and Swift alike, that the text must match. Nil accepts every text.

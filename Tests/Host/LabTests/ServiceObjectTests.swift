@@ -120,14 +120,14 @@ import Testing
 
     @Test func theStoreHasWhatFollowsFromObjects() throws {
         var store = ClusterStore(serviceRange: try range("10.100.0.0/16"))
-        try store.apply(.service(service("web")))
+        try store.apply(ClusterObject(service("web")))
         try store.apply(
-            .endpointSlice(
+            ClusterObject(
                 EndpointSlice(
                     metadata: ObjectMeta(
                         name: "by-hand", namespace: "d", labels: [EndpointSlice.serviceNameLabel: "manual"]),
                     endpoints: [.init(addresses: ["10.0.0.9"])])))
-        try store.apply(.namespace(Namespace(metadata: ObjectMeta(name: "d", labels: ["team": "a"]))))
+        try store.apply(ClusterObject(Namespace(metadata: ObjectMeta(name: "d", labels: ["team": "a"]))))
         let objects = store.objects(nodes: [], pods: [pod("a", "192.168.1.5")])
         #expect(objects.endpointSlices.count == 2)
         #expect(

@@ -118,10 +118,6 @@ import Testing
         #expect(try read(Array(JSONEncoder().encode(slice)), EndpointSlice.self) == slice)
     }
 
-    @Test func kindsOfWhichThereAreFewAreLeftToTheDecoder() {
-        #expect(throws: UnreadableValue.self) { try read(Array(#"{"metadata":{"name":"a"}}"#.utf8), Namespace.self) }
-    }
-
     @Test func damagedSlicesAreNeverReadDifferently() { compareDamaged(Self.slice, EndpointSlice.self, seed: 1) }
 
     @Test func damagedServicesAreNeverReadDifferently() { compareDamaged(Self.service, Service.self, seed: 2) }

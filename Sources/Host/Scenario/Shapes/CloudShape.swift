@@ -54,8 +54,8 @@ enum CloudShape {
         fields: [
             Field(
                 "records", .map(.nonEmpty, .oneOrMore(.text(address))),
-                "Addresses of names, *.NAME of all below; example.com, *.any.example.com, one.one.one.one when left out."
-            )
+                "Addresses of names, *.NAME of all below; example.com, *.any.example.com, one.one.one.one when "
+                    + "left out.")
         ])
 
     private static let interface = ObjectShape(

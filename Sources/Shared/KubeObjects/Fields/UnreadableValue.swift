@@ -1,8 +1,7 @@
 /// A value that could not be read, or written.
 ///
-/// `JSONReader` throws it for text that is no JSON, and for JSON that it leaves to `JSONDecoder`. It is one type for all
-/// sources and visitors, rather than a type of each, because the compiler does not specialise functions whose error
-/// type is generic.
+/// `JSONReader` throws it for text that is no JSON, and for JSON that it leaves to `JSONDecoder`. Visitors throw it,
+/// too, with the error that they met.
 public struct UnreadableValue: Error {
     /// What is wrong; nil from `JSONReader`, which leaves the words to `JSONDecoder`.
     public let reason: (any Error)?
