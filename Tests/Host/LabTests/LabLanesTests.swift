@@ -34,6 +34,29 @@ import Testing
         #expect(holders.counts.withLock { $0.order.count } == 50)
     }
 
+    /// A lab that waits for all lanes keeps nobody from a lane that is free.
+    @Test(.timeLimit(.minutes(1))) func labsThatNeedAllLanesComeLast() async {
+        let lanes = LabLanes(2)
+        let holders = Holders()
+        let first = await lanes.lane()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let lane = await lanes.lane(alone: true)
+                holders.enter("alone")
+                lane.end()
+            }
+            group.addTask {
+                for index in 0..<10 {
+                    let lane = await lanes.lane()
+                    holders.enter("\(index)")
+                    lane.end()
+                }
+                first.end()
+            }
+        }
+        #expect(holders.counts.withLock { $0.order } == (0..<10).map(String.init) + ["alone"])
+    }
+
     @Test func aLabThatIsAloneHasNobodyBesideIt() async {
         let lanes = LabLanes(2)
         let holders = Holders()

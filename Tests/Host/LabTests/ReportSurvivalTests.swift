@@ -13,7 +13,7 @@ import Testing
         // The disk is in a mount namespace of its own, from which the result is copied.
         let script = """
             mkdir "$DIR/small" && mount -t tmpfs -o size=192k small "$DIR/small" || exit 99
-            "$PROGRAM" scenario vxlan-blocked-8472 --report-dir "$DIR/small/report"
+            "$PROGRAM" scenario vxlan-blocked-8472 --nodes 2 --report-dir "$DIR/small/report"
             status=$?; cp "$DIR/small/report/journal.jsonl" "$DIR/"; exit $status
             """
         let asRoot = geteuid() == 0 ? [] : ["--user", "--map-root-user"]

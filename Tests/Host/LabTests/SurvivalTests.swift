@@ -7,8 +7,12 @@ import Testing
 /// Kills and interrupts at bad moments. Nothing may be left, and what still lives must report what happened.
 @Suite(.serialized) struct SurvivalTests {
     /// Watches a run through its event stream, so that it can be hit at a known moment.
+    ///
+    /// - Parameter scenario: The scenario to run. By default it has a single node without workloads, because what is
+    ///   killed is the same in a lab of any size.
     private func hit(
-        when reached: @escaping (RunEvent) -> Bool, thenWhen again: ((RunEvent) -> Bool)? = nil,
+        _ scenario: String = LabrunProgram.scenario("slow-node"), when reached: @escaping (RunEvent) -> Bool,
+        thenWhen again: ((RunEvent) -> Bool)? = nil,
         _ strike: (Process) throws -> Void
     ) async throws -> (status: Int32, folder: ScratchFolder) {
         let labrun = try LabrunProgram()
@@ -18,7 +22,7 @@ import Testing
         let process = Process()
         process.executableURL = URL(fileURLWithPath: labrun.path)
         process.arguments = [
-            "scenario", "vxlan-blocked-8472", "--report-dir", "\(folder.path)/report", "--output", "jsonl",
+            "scenario", scenario, "--report-dir", "\(folder.path)/report", "--output", "jsonl",
         ]
         process.environment = ProcessInfo.processInfo.environment.merging(
             ["LABRUN_TEST_FOLDER": folder.path]
@@ -143,7 +147,7 @@ import Testing
         let before = try HostState.read()
         let clock = ContinuousClock()
         var struck = clock.now
-        let (status, folder) = try await hit(when: Moment.fault.isReached) { process in
+        let (status, folder) = try await hit("vxlan-blocked-8472", when: Moment.fault.isReached) { process in
             struck = clock.now
             kill(try descendant(of: process, named: "qemu-system"), SIGKILL)
         }
