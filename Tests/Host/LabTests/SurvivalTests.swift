@@ -8,8 +8,8 @@ import Testing
 @Suite(.serialized) struct SurvivalTests {
     /// Watches a run through its event stream, so that it can be hit at a known moment.
     ///
-    /// - Parameter scenario: By default one of a single node without workloads, since what is killed is the same in a
-    ///   lab of any size.
+    /// - Parameter scenario: The scenario to run. By default it has a single node without workloads, because what is
+    ///   killed is the same in a lab of any size.
     private func hit(
         _ scenario: String = LabrunProgram.scenario("slow-node"), when reached: @escaping (RunEvent) -> Bool,
         thenWhen again: ((RunEvent) -> Bool)? = nil,
