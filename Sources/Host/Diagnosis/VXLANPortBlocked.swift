@@ -107,8 +107,8 @@ enum VXLANPortBlocked: RootCause {
         return Explanation(finding: finding, cells: affected(by: pairs, evidence, paths))
     }
 
-    /// The tunnel's name by its usual UDP ports (RFC 7348, RFC 8926, and Linux' own for VXLAN). Any other port may carry
-    /// either.
+    /// The tunnel's name by its usual UDP ports (RFC 7348, RFC 8926, and Linux' own for VXLAN). Any other port may
+    /// carry either.
     private static func tunnelName(_ port: UInt16) -> String {
         switch port {
         case 4789, 8472: "VXLAN"
