@@ -23,12 +23,14 @@ let shared: [Target] = [
     module("Readings"),
     module("Matrix"),
     module("NodeProtocol"),
+    module("Shapes"),
     module("KubeObjects"),
     module("DatapathOptions"),
     module("AgentAPI"),
     module("CNI"),
     module("CloudAPI"),
     module("DNSWire"),
+    module("HTTPWire"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -37,6 +39,7 @@ let shared: [Target] = [
 let kernel: [Target] = [
     cModule("CLinuxShim"),
     module("LinuxKernel"),
+    module("Files"),
     cModule("CNodeShim"),
     library("CLibnl", pkgConfig: "libnl-route-3.0", package: "libnl-route-3-dev"),
     module("Netlink"),
@@ -99,10 +102,11 @@ let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("Prober", running: ["prober-selftest"]),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
+        tests("Files"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
@@ -202,7 +206,7 @@ func package(of product: String) -> String? {
     switch product {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
-    case "NIOCore", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil

@@ -18,6 +18,7 @@
 #include "drop.h"
 #include "eth.h"
 #include "flow.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "l4.h"
@@ -63,11 +64,11 @@ static __always_inline int ipv4_from_container(
 
     if (!flow)
         return TC_ACT_SHOT;
-    refused = l4_parse(skb, packet, flow);
+    refused = l4_parse(skb);
     if (refused)
         return DROP(skb, packet, refused);
     if (config->flags & DP_CONFIG_SERVICES) {
-        refused = service_translate(skb, packet, flow, 0);
+        refused = service_translate(skb, 0);
         if (refused == DP_DROP_NO_SERVICE_BACKEND) {
             trace(skb, packet, config, DP_POINT_FROM_ENDPOINT);
             DROP_RECORD(skb, packet, DP_DROP_NO_SERVICE_BACKEND);
@@ -80,7 +81,7 @@ static __always_inline int ipv4_from_container(
             return DROP(skb, packet, DP_DROP_TRUNCATED);
         ip = ipv4_header(eth);
     }
-    ct_lookup(packet, flow, DP_CT_EGRESS);
+    ct_lookup(DP_CT_EGRESS);
 
     // An answer to the address under which the endpoint called itself goes to that endpoint: no other uses it.
     __be32 destination = ip->daddr == DP_LOOPBACK_IPV4 && flow->connection.flags & DP_CT_LOOPBACK ? interface->ipv4
@@ -116,9 +117,10 @@ static __always_inline int ipv4_from_container(
     if (destination != interface->ipv4 &&
         policy_enforce(skb, packet, flow, config, interface, DP_EGRESS, packet->event.destination_identity))
         return TC_ACT_SHOT;
-    refused = ct_admit(packet, flow, DP_CT_EGRESS);
+    refused = ct_admit(DP_CT_EGRESS);
     if (refused)
         return DROP(skb, packet, refused);
+    flow_cache_judge(packet, flow);
     if (flow->connection.flags & DP_CT_PROXY)
         return flow->connection.is_reply ? proxy_from_endpoint(skb, packet, config, flow)
                                          : proxy_to_listener(skb, packet, config, flow);
@@ -129,12 +131,17 @@ static __always_inline int ipv4_from_container(
         return forward_native(skb, packet, config, eth);
     if (!to_pod || too_long)
         return forward_to_stack(skb, packet, config);
-    if (endpoint && netfilter_serves(config) && netfilter_follow(packet, flow, 1))
+    if (endpoint && netfilter_serves(config) && netfilter_follow(1))
         return forward_to_stack(skb, packet, config);
     ipv4_hop(ip);
     if (endpoint)
         return forward_to_delivery(skb, packet, flow, eth, endpoint);
-    return forward_to_overlay(skb, packet, config, entry);
+    refused = forward_to_overlay(skb, packet, config, entry);
+    if (refused == TC_ACT_REDIRECT)
+        flow_cache_store(
+            flow, FLOW_CACHE_TO_OVERLAY, config->overlay_ifindex, NULL, NULL, packet->event.tunnel_id,
+            bpf_ntohl(packet->event.tunnel_remote.word[0]));
+    return refused;
 }
 
 // Router solicitations, neighbour discovery and multicast listener reports go to multicast addresses, ff00::/8.
@@ -149,36 +156,44 @@ static __always_inline int ipv6_from_container(struct __sk_buff *skb, struct pac
 
 SEC("tc")
 int from_container(struct __sk_buff *skb) {
-    struct packet packet;
-
-    packet_begin(&packet, skb, DP_POINT_FROM_ENDPOINT, DP_EGRESS);
 
     const struct dp_config *config = config_lookup();
 
+    if (config) {
+        int verdict = flow_cache_forward(skb, config, DP_EGRESS, DP_POINT_FROM_ENDPOINT, 0, 0);
+
+        if (verdict != TC_ACT_UNSPEC)
+            return verdict;
+    }
+
+    struct packet *packet = packet_begin(skb, DP_POINT_FROM_ENDPOINT, DP_EGRESS);
+
+    if (!packet)
+        return TC_ACT_SHOT;
     if (!config)
-        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+        return DROP(skb, packet, DP_DROP_NOT_CONFIGURED);
 
     const struct dp_interface *interface = interface_lookup(skb->ifindex);
 
     if (!interface)
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_INTERFACE);
-    packet.event.endpoint_id = interface->endpoint_id;
-    packet.event.source_identity = interface->identity;
+        return DROP(skb, packet, DP_DROP_UNKNOWN_INTERFACE);
+    packet->event.endpoint_id = interface->endpoint_id;
+    packet->event.source_identity = interface->identity;
 
     struct ethhdr *eth = packet_header(skb, sizeof(*eth));
 
     if (!eth)
-        return DROP(skb, &packet, DP_DROP_TRUNCATED);
-    packet.event.ethertype = eth_protocol(skb, eth);
-    switch (packet.event.ethertype) {
+        return DROP(skb, packet, DP_DROP_TRUNCATED);
+    packet->event.ethertype = eth_protocol(skb, eth);
+    switch (packet->event.ethertype) {
     case ETH_P_IP:
-        return ipv4_from_container(skb, &packet, config, interface);
+        return ipv4_from_container(skb, packet, config, interface);
     case ETH_P_ARP:
-        return arp_from_container(skb, &packet, config, interface);
+        return arp_from_container(skb, packet, config, interface);
     case ETH_P_IPV6:
-        return ipv6_from_container(skb, &packet);
+        return ipv6_from_container(skb, packet);
     default:
-        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+        return DROP(skb, packet, DP_DROP_UNSUPPORTED_L3);
     }
 }
 
@@ -192,36 +207,37 @@ static __always_inline __u32 identity_from_mark(const struct __sk_buff *skb, __b
 
 SEC("tc")
 int to_container(struct __sk_buff *skb) {
-    struct packet packet;
+    struct packet *packet = packet_begin(skb, DP_POINT_TO_ENDPOINT, DP_INGRESS);
 
-    packet_begin(&packet, skb, DP_POINT_TO_ENDPOINT, DP_INGRESS);
+    if (!packet)
+        return TC_ACT_SHOT;
 
     const struct dp_config *config = config_lookup();
 
     if (!config)
-        return DROP(skb, &packet, DP_DROP_NOT_CONFIGURED);
+        return DROP(skb, packet, DP_DROP_NOT_CONFIGURED);
 
     const struct dp_interface *interface = interface_lookup(skb->ifindex);
 
     if (!interface)
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_INTERFACE);
-    packet.event.endpoint_id = interface->endpoint_id;
-    packet.event.destination_identity = interface->identity;
+        return DROP(skb, packet, DP_DROP_UNKNOWN_INTERFACE);
+    packet->event.endpoint_id = interface->endpoint_id;
+    packet->event.destination_identity = interface->identity;
 
     struct ethhdr *eth = packet_header(skb, sizeof(*eth));
 
     if (!eth)
-        return DROP(skb, &packet, DP_DROP_TRUNCATED);
-    packet.event.ethertype = eth_protocol(skb, eth);
+        return DROP(skb, packet, DP_DROP_TRUNCATED);
+    packet->event.ethertype = eth_protocol(skb, eth);
     // This is the answer to the pod's own request for the gateway.
-    if (packet.event.ethertype == ETH_P_ARP) {
-        trace(skb, &packet, config, DP_POINT_TO_ENDPOINT);
+    if (packet->event.ethertype == ETH_P_ARP) {
+        trace(skb, packet, config, DP_POINT_TO_ENDPOINT);
         return TC_ACT_OK;
     }
-    if (packet.event.ethertype != ETH_P_IP)
-        return DROP(skb, &packet, DP_DROP_UNSUPPORTED_L3);
+    if (packet->event.ethertype != ETH_P_IP)
+        return DROP(skb, packet, DP_DROP_UNSUPPORTED_L3);
 
-    eth = ipv4_validate(skb, &packet);
+    eth = ipv4_validate(skb, packet);
     if (!eth)
         return TC_ACT_SHOT;
 
@@ -229,23 +245,23 @@ int to_container(struct __sk_buff *skb) {
 
     int is_read = proxy_sent(skb);
 
-    packet.event.source_identity = identity_from_mark(skb, ip->saddr);
+    packet->event.source_identity = identity_from_mark(skb, ip->saddr);
     skb->mark = 0;
     // Only the endpoint itself may use the loopback address.
-    if (ip->saddr == DP_LOOPBACK_IPV4 && packet.event.source_identity != interface->identity)
-        return DROP(skb, &packet, DP_DROP_INVALID_SOURCE);
+    if (ip->saddr == DP_LOOPBACK_IPV4 && packet->event.source_identity != interface->identity)
+        return DROP(skb, packet, DP_DROP_INVALID_SOURCE);
     if (ip->daddr != interface->ipv4 && ip->daddr != DP_LOOPBACK_IPV4)
-        return DROP(skb, &packet, DP_DROP_UNKNOWN_ENDPOINT);
+        return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
 
     struct flow *flow = flow_begin();
     int refused;
 
     if (!flow)
         return TC_ACT_SHOT;
-    refused = l4_parse(skb, &packet, flow);
+    refused = l4_parse(skb);
     if (refused)
-        return DROP(skb, &packet, refused);
-    return endpoint_receive(skb, &packet, flow, config, interface, ip->saddr, ip->daddr, is_read);
+        return DROP(skb, packet, refused);
+    return endpoint_receive(skb, packet, flow, config, interface, ip->saddr, ip->daddr, is_read);
 }
 
 const char datapath_license[] SEC("license") = "Dual BSD/GPL";

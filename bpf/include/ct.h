@@ -41,7 +41,14 @@ static __always_inline int ct_seems_reply(const struct dp_ct_key *key) {
 
 // Finds the packet's connection at an endpoint's interface. The verdict goes into the event, the rest into
 // `connection`. A SYN on a closed connection opens a new one, because its ports are in use again.
-SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
+GLOBAL_SUBPROGRAM int ct_lookup(enum dp_ct_direction direction) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return DP_CT_NEW;
+
+    struct packet *packet = &flow->packet;
+
     __u32 now = flow_now(flow);
     struct dp_ct_entry *entry;
     int is_reply = ct_seems_reply(&flow->tuple);
@@ -81,7 +88,14 @@ SUBPROGRAM int ct_lookup(struct packet *packet, struct flow *flow, enum dp_ct_di
 
 // Enters the packet's connection with the values in `connection`, if it is new. Returns 0 or a drop reason. An ICMP
 // error opens no connection.
-SUBPROGRAM int ct_admit(struct packet *packet, struct flow *flow, enum dp_ct_direction direction) {
+GLOBAL_SUBPROGRAM int ct_admit(enum dp_ct_direction direction) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return DP_DROP_CT_INSERTION_FAILED;
+
+    struct packet *packet = &flow->packet;
+
     const struct flow_connection *connection = &flow->connection;
 
     if (packet->event.connection != DP_CT_NEW || flow->flags & FLOW_ICMP_ERROR)

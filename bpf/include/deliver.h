@@ -23,6 +23,7 @@
 #include "drop.h"
 #include "eth.h"
 #include "flow.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "l4.h"
@@ -53,12 +54,12 @@ static __always_inline int endpoint_receive(
     const struct dp_interface *interface, __be32 source, __be32 destination, int is_read) {
     int refused;
 
-    ct_lookup(packet, flow, DP_CT_INGRESS);
+    ct_lookup(DP_CT_INGRESS);
     if (destination == DP_LOOPBACK_IPV4 && !(flow->connection.flags & DP_CT_LOOPBACK))
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (source == DP_LOOPBACK_IPV4)
         flow->connection.flags |= DP_CT_LOOPBACK;
-    refused = service_reverse(skb, packet, flow, interface->ipv4);
+    refused = service_reverse(skb, interface->ipv4);
     if (refused)
         return DROP(skb, packet, refused);
     // No policy is applied when a pod reaches itself through its own service. What the proxy sends was checked before.
@@ -67,7 +68,7 @@ static __always_inline int endpoint_receive(
     else if (!(flow->connection.flags & DP_CT_LOOPBACK) &&
         policy_enforce(skb, packet, flow, config, interface, DP_INGRESS, packet->event.source_identity))
         return TC_ACT_SHOT;
-    refused = ct_admit(packet, flow, DP_CT_INGRESS);
+    refused = ct_admit(DP_CT_INGRESS);
     if (refused)
         return DROP(skb, packet, refused);
     if (!is_read && flow->connection.flags & DP_CT_PROXY)
@@ -125,7 +126,7 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     if (destination != interface->ipv4 && destination != DP_LOOPBACK_IPV4)
         return DROP(skb, packet, DP_DROP_UNKNOWN_ENDPOINT);
     if (!flow->tuple.family) {
-        int refused = l4_parse(skb, packet, flow);
+        int refused = l4_parse(skb);
 
         if (refused)
             return DROP(skb, packet, refused);
@@ -136,6 +137,8 @@ GLOBAL_SUBPROGRAM int deliver(struct __sk_buff *skb, __u32 ifindex) {
     verdict = endpoint_receive(skb, packet, flow, config, interface, source, destination, 0);
     if (verdict != TC_ACT_OK)
         return verdict;
+    flow_cache_judge(packet, flow);
+    flow_cache_store(flow, FLOW_CACHE_TO_ENDPOINT, ifindex, interface->pod_mac, interface->host_mac, 0, 0);
     // The overlay device marked the packet as PACKET_OTHERHOST, because the inner MAC is not its own. After the
     // redirect nobody looks at the MAC again, so the type is set here.
     if (skb->pkt_type != PACKET_HOST)
@@ -153,6 +156,5 @@ static __always_inline int forward_to_delivery(
     if (!flow || !(endpoint->flags & DP_ENDPOINT_PEER))
         return forward_to_endpoint(skb, packet, eth, endpoint);
     eth_rewrite(eth, endpoint->pod_mac, endpoint->host_mac);
-    flow->packet = *packet;
     return deliver(skb, ifindex);
 }

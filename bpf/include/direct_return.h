@@ -67,14 +67,14 @@ static __always_inline int direct_is_announced(const struct packet *packet) {
 }
 
 // Adds the option to a call that node_service_egress found. Returns 0 or a drop reason.
-SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
-    const struct flow *flow = flow_lookup();
+GLOBAL_SUBPROGRAM int direct_announce(struct __sk_buff *skb) {
+    struct flow *flow = flow_lookup();
     const struct dp_revnat *frontend;
     struct dp_direct_option option;
     struct iphdr ip;
     __u32 index;
 
-    if (!flow || !direct_is_announced(packet))
+    if (!flow || !direct_is_announced(&flow->packet))
         return 0;
     index = flow->connection.rev_nat;
     frontend = bpf_map_lookup_elem(&dp_revnat, &index);
@@ -91,18 +91,23 @@ SUBPROGRAM int direct_announce(struct __sk_buff *skb, struct packet *packet) {
         bpf_skb_store_bytes(skb, DIRECT_OPTION_OFFSET, &option, sizeof(option), BPF_F_RECOMPUTE_CSUM) ||
         direct_write_header(skb, &ip, &option, 1))
         return DP_DROP_SERVICE_REFUSED;
-    packet->l4_offset += DIRECT_OPTION_BYTES;
+    flow->packet.l4_offset += DIRECT_OPTION_BYTES;
     return 0;
 }
 
 // Receives a packet of an outside caller that another node led here: removes the option and remembers the frontend.
 // Returns 0, also for a packet without the option, or a drop reason.
-SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
+GLOBAL_SUBPROGRAM int direct_receive(struct __sk_buff *skb) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return 0;
+
+    struct packet *packet = &flow->packet;
     struct dp_direct_option option;
     struct dp_service_key key = {};
     const struct dp_service *service;
     struct iphdr ip;
-    struct flow *flow;
     int refused;
 
     if (packet->event.protocol != IPPROTO_TCP && packet->event.protocol != IPPROTO_UDP)
@@ -127,7 +132,7 @@ SUBPROGRAM int direct_receive(struct __sk_buff *skb, struct packet *packet) {
     flow = flow_begin();
     if (!flow)
         return DP_DROP_SERVICE_REFUSED;
-    refused = l4_parse(skb, packet, flow);
+    refused = l4_parse(skb);
     if (refused)
         return refused;
     flow->connection.rev_nat = service->rev_nat;
@@ -151,7 +156,7 @@ static __always_inline int direct_announce_natively(
         return 0;
     if (config->route_mtu && skb->gso_segs <= 1 && skb->len > ETH_HLEN + config->route_mtu - DIRECT_OPTION_BYTES)
         return DP_DROP_FRAGMENTATION_NEEDED;
-    return direct_announce(skb, packet);
+    return direct_announce(skb);
 }
 
 // Receives a packet with IP options from a device of the node. Returns 0, also if it is no such call, or a drop reason.
@@ -165,5 +170,5 @@ static __always_inline int direct_receive_natively(struct __sk_buff *skb, struct
     if (source != DP_IDENTITY_WORLD && source < DP_IDENTITY_FIRST_LOCAL)
         return 0;
     packet->event.source_identity = DP_IDENTITY_WORLD;
-    return direct_receive(skb, packet);
+    return direct_receive(skb);
 }

@@ -9,8 +9,10 @@
 
 #include "datapath_abi.h"
 #include "events.h"
+#include "flow.h"
 #include "metrics.h"
 #include "packet.h"
+#include "subprogram.h"
 
 // The compiler folds this into a constant. A file that DP_SOURCE_FILES does not list is a compile error.
 #define DROP_FILE_CASE(name, number, file) !__builtin_strcmp(__FILE_NAME__, file) ? number:
@@ -19,21 +21,27 @@
 #define DROP_RECORD(skb, packet, reason) \
     ({ \
         _Static_assert(DROP_FILE != 0, "file is not listed in DP_SOURCE_FILES"); \
-        drop_record(skb, packet, reason, (__u32)DROP_FILE << 16 | __LINE__); \
+        (void)(packet); \
+        drop_record(skb, reason, (__u32)DROP_FILE << 16 | __LINE__); \
     })
 
 // Records the drop and evaluates to the verdict.
 #define DROP(skb, packet, reason) (DROP_RECORD(skb, packet, reason), TC_ACT_SHOT)
 
-static __noinline int drop_record(struct __sk_buff *skb, struct packet *packet, __s32 reason, __u32 site) {
-    struct dp_event *event = &packet->event;
+GLOBAL_SUBPROGRAM int drop_record(struct __sk_buff *skb, __s32 reason, __u32 site) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return 0;
+
+    struct dp_event *event = &flow->packet.event;
 
     metrics_count(reason, event->direction, event->point, event->length);
     event->type = DP_EVENT_DROP;
     event->reason = reason;
     event->file = site >> 16;
     event->line = site & 0xFFFF;
-    return event_write(skb, packet);
+    return event_write(skb);
 }
 
 // Drops what every pod's kernel sends unasked: it is counted, but not reported.

@@ -9,9 +9,11 @@
 #include <bpf/bpf_helpers.h>
 
 #include "datapath_abi.h"
+#include "flow.h"
 #include "maps.h"
 #include "metrics.h"
 #include "packet.h"
+#include "subprogram.h"
 
 // Offsets and bits of the TCP header (RFC 9293, section 3.1).
 #define TCP_FLAGS_OFFSET 13
@@ -82,7 +84,13 @@ static __always_inline __u64 event_wakeup(const struct dp_event *event, __u64 us
                                                                                                 : BPF_RB_FORCE_WAKEUP;
 }
 
-static __noinline int event_write(struct __sk_buff *skb, struct packet *packet) {
+GLOBAL_SUBPROGRAM int event_write(struct __sk_buff *skb) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return 0;
+
+    struct packet *packet = &flow->packet;
     struct dp_event *event = &packet->event;
     __u64 used;
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What a packet is part of: its tuple, and the connection that conntrack found. It does not fit on the stack beside the
-// packet's event.
+// The current packet, what it is part of (its tuple), and the connection that conntrack found.
+//
+// All of it is in per-CPU memory. It would not fit on the stack, and global functions, which take numbers alone, find
+// it there. The verifier also walks far fewer instructions, because it does not follow what values such memory holds.
 #pragma once
 
 #include <linux/bpf.h>
@@ -30,6 +32,18 @@ struct flow_connection {
     __u8 pad[2];
 };
 
+// Flows in the cache of a processor.
+#define FLOW_CACHE_SLOTS 2048
+
+// A packet as it arrives at a program. Two keys are compared as three numbers.
+struct flow_cache_key {
+    __u64 addresses;
+    // Source port, destination port, and the device.
+    __u64 ports;
+    // The tunnel's identifier, the direction and the protocol, and the revision of the maps.
+    __u64 scope;
+};
+
 struct flow {
     // The packet as it is now, after any translation so far. l4_parse fills it.
     struct dp_ct_key tuple;
@@ -39,8 +53,16 @@ struct flow {
     // These two fields outlive the packet: see flow_now.
     __u64 clock_jiffies;
     __u32 clock_seconds;
-    // A packet on its way to `deliver` is described here: see deliver.h.
     struct packet packet;
+    // How the flow cache knows this packet's flow, as it arrived: see flow_cache.h. 0: it is not to know it.
+    struct flow_cache_key cache_key;
+    __u64 cache_hash;
+    __u32 is_cacheable;
+    // The address that a masqueraded packet took; 0: none. Its port stayed.
+    __be32 cache_address;
+    // Eight bits of the hash of each flow in the cache, by slot: the search for a flow that is not there mostly ends
+    // here, and leaves the cache's memory alone.
+    __u8 cache_tags[FLOW_CACHE_SLOTS];
 };
 
 #define FLOW_HEAD_BYTES offsetof(struct flow, clock_jiffies)
@@ -58,6 +80,24 @@ static __always_inline struct flow *flow_lookup(void) {
     __u32 zero = 0;
 
     return bpf_map_lookup_elem(&dp_flow, &zero);
+}
+
+// Begins the description of a new packet. This is never NULL, but the verifier demands the check. The flow is still
+// that of an earlier packet: see flow_begin.
+static __always_inline struct packet *packet_begin(
+    const struct __sk_buff *skb, enum dp_point point, enum dp_direction direction) {
+    struct flow *flow = flow_lookup();
+    struct packet *packet;
+
+    if (!flow)
+        return NULL;
+    packet = &flow->packet;
+    __builtin_memset(packet, 0, sizeof(*packet));
+    packet->event.point = point;
+    packet->event.direction = direction;
+    packet->event.ifindex = skb->ifindex;
+    packet->event.length = skb->len;
+    return packet;
 }
 
 // Returns the flow, emptied for a new packet.

@@ -16,11 +16,7 @@
 #include "lookup.h"
 #include "packet.h"
 #include "trace.h"
-
-// The size of struct bpf_tunnel_key in Linux 5.10. Later kernels accept this length, too; 5.10 refuses longer ones.
-#define TUNNEL_KEY_SIZE offsetof(struct bpf_tunnel_key, local_ipv4)
-
-#define TUNNEL_TTL 64
+#include "tunnel_key.h"
 
 static __always_inline int forward_to_stack(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config) {
@@ -58,17 +54,10 @@ static __always_inline int forward_to_overlay(
     if (event->source_identity >= DP_IDENTITY_FIRST_LOCAL)
         event->source_identity = DP_IDENTITY_WORLD;
 
-    struct bpf_tunnel_key key = {
-        .tunnel_id = event->source_identity,
-        .remote_ipv4 = bpf_ntohl(entry->tunnel_endpoint.word[0]),
-        .tunnel_ttl = TUNNEL_TTL,
-    };
-
     event->tunnel_family = DP_FAMILY_IPV4;
     event->tunnel_remote.word[0] = entry->tunnel_endpoint.word[0];
-    event->tunnel_id = key.tunnel_id;
-    // IPv4 allows a zero outer checksum (RFC 7348, section 5); the inner ones still hold.
-    if (bpf_skb_set_tunnel_key(skb, &key, TUNNEL_KEY_SIZE, BPF_F_ZERO_CSUM_TX))
+    event->tunnel_id = event->source_identity;
+    if (tunnel_key_set(skb, bpf_ntohl(entry->tunnel_endpoint.word[0]), event->tunnel_id))
         return DROP(skb, packet, DP_DROP_TUNNEL_KEY_REFUSED);
     event->flags |= DP_EVENT_ENCAPSULATED;
     trace(skb, packet, config, DP_POINT_TO_OVERLAY);

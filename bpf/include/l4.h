@@ -141,7 +141,13 @@ static __always_inline int l4_parse_ports(
 #define TCP_HEADER_BYTES 20
 
 // Fills the flow's tuple. The IPv4 header must be valid and described in the event. Returns 0 or a drop reason.
-SUBPROGRAM int l4_parse(struct __sk_buff *skb, struct packet *packet, struct flow *flow) {
+GLOBAL_SUBPROGRAM int l4_parse(struct __sk_buff *skb) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return DP_DROP_TRUNCATED;
+
+    struct packet *packet = &flow->packet;
     struct dp_event *event = &packet->event;
     struct dp_ct_key *tuple = &flow->tuple;
     __u16 identification = 0;

@@ -59,6 +59,15 @@ struct {
     __uint(pinning, LIBBPF_PIN_BY_NAME);
 } dp_config SEC(".maps");
 
+// A number that the agent raises after every change that it makes to the maps: see flow_cache.h.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __type(key, __u32);
+    __type(value, __u32);
+    __uint(max_entries, 1);
+    __uint(pinning, LIBBPF_PIN_BY_NAME);
+} dp_revision SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, DP_EVENTS_BYTES);

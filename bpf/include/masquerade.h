@@ -16,6 +16,7 @@
 #include "datapath_abi.h"
 #include "deliver.h"
 #include "drop.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "icmp.h"
 #include "ipv4.h"
@@ -108,7 +109,7 @@ static __always_inline __u32 quoted_port_offset(const struct nat_quoted *quoted,
 
 // Translates an ICMP error that a pod sent, or that the node sent about a pod's flow: the packet it quotes must look as
 // the other side knows it. Returns 0 or a drop reason, which applies to a pod's errors only.
-SUBPROGRAM int masquerade_error_egress(
+GLOBAL_SUBPROGRAM int masquerade_error_egress(
     struct __sk_buff *skb, __u32 icmp_offset, __be32 source, __be32 address) {
     struct nat_scratch *scratch = nat_scratch_lookup();
     int known;
@@ -149,8 +150,14 @@ SUBPROGRAM int masquerade_error_egress(
 // Translates a packet that leaves under `address`. `flags` has DP_NAT_HOST if the packet is the node's own and
 // DP_NAT_SERVICE if it is an outside caller's; otherwise it is a pod's or has the router address. With NAT_ONLY_KNOWN
 // this may return MASQUERADE_NOT_KNOWN and leave the packet untouched. Returns 0 or the reason to drop it.
-SUBPROGRAM int masquerade_leave(
-    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
+GLOBAL_SUBPROGRAM int masquerade_leave(struct __sk_buff *skb, __be32 address, __u32 flags) {
+    const struct flow *flow = flow_lookup();
+    const struct dp_nat_config *nat = nat_config_lookup();
+
+    if (!flow || !nat)
+        return DP_DROP_NAT_REFUSED;
+
+    const struct packet *packet = &flow->packet;
     __u32 min_port = flags & DP_NAT_SERVICE ? DP_NAT_SERVICE_MIN_PORT : nat->min_port;
     __be32 source = packet->event.source.word[0];
     int is_pod = !(flags & DP_NAT_HOST);
@@ -208,6 +215,7 @@ SUBPROGRAM int masquerade_leave(
         if (rewrite_port(skb, key->protocol, l4.checksum_offset, l4.port_offset, &change) ||
             (source != address && rewrite_address(skb, &change)))
             return DP_DROP_NAT_REFUSED;
+        flow_cache_masqueraded(address, change.old_port == change.new_port);
         return 0;
     }
     // What cannot be translated would reveal a pod's address, so it is dropped. The node's own packet is right as it
@@ -253,13 +261,13 @@ static __always_inline int masquerade_continue(
         return MASQUERADE_NOT_KNOWN;
     if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
         return MASQUERADE_NOT_KNOWN;
-    return masquerade_leave(skb, packet, nat, address, NAT_ONLY_KNOWN);
+    return masquerade_leave(skb, address, NAT_ONLY_KNOWN);
 }
 
 // Does masquerade_leave, and returns TC_ACT_OK or the verdict of a recorded drop.
 static __always_inline int masquerade_egress(
-    struct __sk_buff *skb, struct packet *packet, const struct dp_nat_config *nat, __be32 address, __u32 flags) {
-    int reason = masquerade_leave(skb, packet, nat, address, flags);
+    struct __sk_buff *skb, struct packet *packet, __be32 address, __u32 flags) {
+    int reason = masquerade_leave(skb, address, flags);
 
     return reason ? DROP(skb, packet, reason) : TC_ACT_OK;
 }
@@ -294,7 +302,7 @@ static __always_inline int masquerade_deliver(
 // Translates an ICMP error about a flow that left: the packet it quotes must look as the pod knows it.
 //
 // - Returns: 0 if it is untouched, 1 if it was translated, or a drop reason.
-SUBPROGRAM int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset, __be32 destination) {
+GLOBAL_SUBPROGRAM int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset, __be32 destination) {
     struct nat_scratch *scratch = nat_scratch_lookup();
 
     if (!scratch)
@@ -328,8 +336,14 @@ SUBPROGRAM int masquerade_error_ingress(struct __sk_buff *skb, __u32 icmp_offset
 }
 
 // Translates an answer to a flow that left. Returns the same as masquerade_error_ingress.
-SUBPROGRAM int masquerade_answer(
-    struct __sk_buff *skb, const struct packet *packet, const struct dp_nat_config *nat, __be16 identification) {
+GLOBAL_SUBPROGRAM int masquerade_answer(struct __sk_buff *skb, __u32 identification) {
+    const struct flow *flow = flow_lookup();
+    const struct dp_nat_config *nat = nat_config_lookup();
+
+    if (!flow || !nat)
+        return 0;
+
+    const struct packet *packet = &flow->packet;
     const struct dp_event *event = &packet->event;
     struct nat_scratch *scratch = nat_scratch_lookup();
     struct nat_change change = {
@@ -384,6 +398,7 @@ SUBPROGRAM int masquerade_answer(
     if (rewrite_port(skb, key->protocol, l4.checksum_offset, l4.port_offset, &change) ||
         (change.old_address != change.new_address && rewrite_address(skb, &change)))
         return DP_DROP_NAT_REFUSED;
+    flow_cache_masqueraded(change.new_address, change.old_port == change.new_port);
     return 1;
 }
 
@@ -396,7 +411,7 @@ static __always_inline int masquerade_ingress(
     if (!nat || !(nat->flags & DP_NAT_MASQUERADE || config->flags & DP_CONFIG_NODE_SERVICES))
         return TC_ACT_UNSPEC;
 
-    int changed = masquerade_answer(skb, packet, nat, identification);
+    int changed = masquerade_answer(skb, identification);
 
     if (changed < 0)
         return DROP(skb, packet, changed);

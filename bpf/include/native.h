@@ -12,6 +12,8 @@
 
 #include "datapath_abi.h"
 #include "eth.h"
+#include "flow.h"
+#include "flow_cache.h"
 #include "forward.h"
 #include "ipv4.h"
 #include "packet.h"
@@ -25,6 +27,7 @@
 static __noinline int forward_native(
     struct __sk_buff *skb, struct packet *packet, const struct dp_config *config, struct ethhdr *eth) {
     struct iphdr *ip = ipv4_header(eth);
+    struct flow *flow = flow_lookup();
     struct bpf_fib_lookup route = {
         .family = NATIVE_FAMILY_IPV4,
         .l4_protocol = ip->protocol,
@@ -41,5 +44,7 @@ static __noinline int forward_native(
     ipv4_hop(ip);
     eth_rewrite(eth, route.dmac, route.smac);
     trace(skb, packet, config, DP_POINT_TO_NETWORK);
+    if (flow)
+        flow_cache_store(flow, FLOW_CACHE_TO_NETWORK, route.ifindex, route.dmac, route.smac, 0, 0);
     return bpf_redirect(route.ifindex, 0);
 }

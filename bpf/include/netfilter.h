@@ -21,7 +21,13 @@ static __always_inline int netfilter_serves(const struct dp_config *config) {
 }
 
 // Finds the flow and updates it. A packet that comes out of the stack opens it. Returns 1 if there is a flow.
-static __noinline int netfilter_follow(struct packet *packet, struct flow *flow, int is_reply) {
+GLOBAL_SUBPROGRAM int netfilter_follow(int is_reply) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return 0;
+
+    struct packet *packet = &flow->packet;
     __u32 now = flow_now(flow);
     struct dp_ct_entry *known;
 
@@ -54,7 +60,7 @@ static __noinline int netfilter_follow(struct packet *packet, struct flow *flow,
 // Remembers, for a packet that came out of the stack, that netfilter translates its flow. This concerns only packets
 // from a local pod to a pod.
 static __always_inline void netfilter_note(
-    struct __sk_buff *skb, struct packet *packet, __be32 source, const struct dp_endpoint *destination,
+    struct __sk_buff *skb, __be32 source, const struct dp_endpoint *destination,
     int to_overlay) {
     const struct dp_endpoint *sender = endpoint_lookup_ipv4(source);
 
@@ -65,13 +71,13 @@ static __always_inline void netfilter_note(
 
     struct flow *flow = flow_begin();
 
-    if (flow && !l4_parse(skb, packet, flow))
-        netfilter_follow(packet, flow, 0);
+    if (flow && !l4_parse(skb))
+        netfilter_follow(0);
 }
 
 // Says whether a packet that arrived for a local pod answers such a flow.
-static __always_inline int netfilter_answers(struct __sk_buff *skb, struct packet *packet) {
+static __always_inline int netfilter_answers(struct __sk_buff *skb) {
     struct flow *flow = flow_begin();
 
-    return flow && !l4_parse(skb, packet, flow) && netfilter_follow(packet, flow, 1);
+    return flow && !l4_parse(skb) && netfilter_follow(1);
 }

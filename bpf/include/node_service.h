@@ -65,18 +65,23 @@ static __always_inline int node_service_refuse(struct __sk_buff *skb) {
 }
 
 // At the ingress of a node device: sends a call to a backend, and passes everything else untouched.
-static __noinline int node_service_ingress(struct __sk_buff *skb, struct packet *packet) {
+GLOBAL_SUBPROGRAM int node_service_ingress(struct __sk_buff *skb) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return TC_ACT_OK;
+
+    struct packet *packet = &flow->packet;
     struct dp_service_key key = {};
-    struct flow *flow;
     int refused;
 
     if (!node_service_is_called(skb, packet, &key))
         return TC_ACT_OK;
     flow = flow_begin();
-    if (!flow || l4_parse(skb, packet, flow))
+    if (!flow || l4_parse(skb))
         return TC_ACT_OK;
     packet->event.source_identity = identity_of_ipv4(packet->event.source.word[0]);
-    refused = service_translate(skb, packet, flow, 1);
+    refused = service_translate(skb, 1);
     if (!refused && flow->connection.rev_nat && !(flow->flags & FLOW_ICMP_ERROR))
         refused = node_flow_remember(packet, flow);
     if (!refused)
@@ -119,16 +124,19 @@ static __noinline int node_service_find(struct packet *packet, struct flow *flow
 // left for masquerade_leave. The ports in the event are void after this.
 //
 // - Returns: enum node_service_way, or a drop reason.
-static __noinline int node_service_egress(struct __sk_buff *skb, struct packet *packet) {
+GLOBAL_SUBPROGRAM int node_service_egress(struct __sk_buff *skb) {
     struct flow *flow = flow_begin();
     int refused = 0;
     int way;
 
-    if (!flow || l4_parse(skb, packet, flow))
+    if (!flow || l4_parse(skb))
         return NODE_SERVICE_NONE;
+
+    struct packet *packet = &flow->packet;
+
     way = node_service_find(packet, flow);
     if (way == NODE_SERVICE_REPLY)
-        refused = service_reverse(skb, packet, flow, 0);
+        refused = service_reverse(skb, 0);
     if (way != NODE_SERVICE_NONE)
         packet->event.flags &= ~DP_EVENT_L4;
     return refused ? refused : way;

@@ -15,12 +15,3 @@ struct packet {
     __u32 l4_offset;
     __u32 trace_flags;
 };
-
-static __always_inline void packet_begin(
-    struct packet *packet, const struct __sk_buff *skb, enum dp_point point, enum dp_direction direction) {
-    __builtin_memset(packet, 0, sizeof(*packet));
-    packet->event.point = point;
-    packet->event.direction = direction;
-    packet->event.ifindex = skb->ifindex;
-    packet->event.length = skb->len;
-}

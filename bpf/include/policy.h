@@ -110,23 +110,27 @@ static __always_inline int policy_reason(const struct policy_decision *decision,
     return direction == DP_INGRESS ? DP_DROP_POLICY_DENIED_INGRESS : DP_DROP_POLICY_DENIED_EGRESS;
 }
 
-// Judges the packet's connection for the interface's endpoint, if a policy selects it. `peer` is the identity at the
-// other end, `direction` that of the packet. Returns 0 or a drop reason; `event.rule` and `connection` say what was
-// decided.
-static __noinline int policy_judge(
-    struct packet *packet, struct flow *flow, const struct dp_interface *interface, enum dp_direction direction,
-    __u32 peer) {
+// Judges the packet's connection for an endpoint, if a policy selects it. `flags` are those of its interface, `peer` is
+// the identity at the other end, `direction` that of the packet. Returns 0 or a drop reason; `event.rule` and
+// `connection` say what was decided.
+GLOBAL_SUBPROGRAM int policy_judge(__u32 endpoint_id, __u32 flags, enum dp_direction direction, __u32 peer) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return DP_DROP_POLICY_DENIED_INGRESS;
+
+    struct packet *packet = &flow->packet;
     struct flow_connection *connection = &flow->connection;
     int is_reply = packet->event.connection == DP_CT_REPLY;
 
     if (is_reply)
         direction = direction == DP_INGRESS ? DP_EGRESS : DP_INGRESS;
-    if (!(interface->flags & (direction == DP_INGRESS ? DP_INTERFACE_POLICY_INGRESS : DP_INTERFACE_POLICY_EGRESS)))
+    if (!(flags & (direction == DP_INGRESS ? DP_INTERFACE_POLICY_INGRESS : DP_INTERFACE_POLICY_EGRESS)))
         return 0;
 
     struct policy_decision decision = {};
     struct dp_policy_key key = {
-        .endpoint_id = interface->endpoint_id,
+        .endpoint_id = endpoint_id,
         .direction = direction,
         .identity = peer,
         .port_class = policy_port_class(packet->event.protocol, policy_called_port(packet, flow, is_reply)),
@@ -176,7 +180,7 @@ static __always_inline int policy_enforce(
         return TC_ACT_OK;
     connection->policy_revision = interface->policy_revision;
 
-    int refused = policy_judge(packet, flow, interface, direction, peer);
+    int refused = policy_judge(interface->endpoint_id, interface->flags, direction, peer);
 
     if (refused)
         return DROP(skb, packet, refused);

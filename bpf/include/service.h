@@ -108,8 +108,14 @@ static __always_inline const struct dp_backend *service_known_backend(
 // Turns the call of a service into one of a backend, and leaves other packets as they are. An endpoint that is its own
 // backend calls under DP_LOOPBACK_IPV4. `is_outside` says that the caller is outside of the cluster. Returns 0 or a
 // drop reason.
-SUBPROGRAM int service_translate(
-    struct __sk_buff *skb, struct packet *packet, struct flow *flow, int is_outside) {
+GLOBAL_SUBPROGRAM int service_translate(struct __sk_buff *skb, int is_outside) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return DP_DROP_SERVICE_REFUSED;
+
+    struct packet *packet = &flow->packet;
+
     struct dp_ct_key *tuple = &flow->tuple;
     __u8 protocol = packet->event.protocol;
     struct dp_service_key key = {
@@ -197,8 +203,14 @@ SUBPROGRAM int service_translate(
 // Gives a packet that the endpoint at `address` receives from a service it called, or an ICMP error about such a
 // packet, the frontend's address. Returns 0 or a drop reason. A frontend that is gone needs no translation: its callers
 // were cut off when it went.
-SUBPROGRAM int service_reverse(
-    struct __sk_buff *skb, struct packet *packet, struct flow *flow, __be32 address) {
+GLOBAL_SUBPROGRAM int service_reverse(struct __sk_buff *skb, __be32 address) {
+    struct flow *flow = flow_lookup();
+
+    if (!flow)
+        return DP_DROP_SERVICE_REFUSED;
+
+    struct packet *packet = &flow->packet;
+
     struct dp_ct_key *tuple = &flow->tuple;
     __u32 index = flow->connection.rev_nat;
     int is_loopback = flow->connection.flags & DP_CT_LOOPBACK;

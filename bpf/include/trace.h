@@ -28,6 +28,6 @@ static __always_inline void trace(
     packet->event.reason = DP_FORWARDED;
     packet->event.point = point;
     packet->trace_flags = config->flags;
-    event_write(skb, packet);
+    event_write(skb);
     packet->event.point = entered;
 }

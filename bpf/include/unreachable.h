@@ -49,7 +49,7 @@ static __always_inline __u16 checksum_fold(__u32 sum) {
 }
 
 // Turns the packet into the error, addressed to its sender. Returns 0, or -1 if that is not possible.
-SUBPROGRAM int unreachable_build(struct __sk_buff *skb) {
+GLOBAL_SUBPROGRAM int unreachable_build(struct __sk_buff *skb) {
     __u32 zero = 0;
     struct unreachable_quote *quote = bpf_map_lookup_elem(&dp_quote, &zero);
     struct unreachable_header header = {};

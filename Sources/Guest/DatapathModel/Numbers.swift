@@ -162,6 +162,7 @@ public enum MapName {
     public static let forwarded = DP_MAP_FORWARDED
     public static let config = DP_MAP_CONFIG
     public static let events = DP_MAP_EVENTS
+    public static let revision = DP_MAP_REVISION
     public static let tcpConnections = DP_MAP_CT_TCP
     public static let otherConnections = DP_MAP_CT_ANY
     public static let fragments = DP_MAP_FRAGMENTS

@@ -1,4 +1,5 @@
 import CNI
+import Files
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -11,15 +12,7 @@ struct Leases {
     let directory: String
 
     init(_ directory: String) throws(SystemError) {
-        var made = ""
-        for part in directory.split(separator: "/") {
-            made += "/" + part
-            do {
-                try check("mkdir", made) { mkdir(made, 0o755) }
-            } catch {
-                if error.code != EEXIST { throw error }
-            }
-        }
+        try Directories.make(directory)
         self.directory = directory
     }
 
@@ -47,20 +40,12 @@ struct Leases {
 
     /// The names that an owner has.
     func names(of owner: String) throws(SystemError) -> [String] {
-        guard let stream = opendir(directory) else { throw .last("opendir", directory) }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
+        try Directories.names(in: directory).filter { name in
             guard !name.hasPrefix("."),
-                let content = try? FileDescriptor.open("\(directory)/\(name)", O_RDONLY).readToEnd(),
-                content == Array(owner.utf8)
-            else { continue }
-            names.append(name)
+                let content = try? FileDescriptor.open("\(directory)/\(name)", O_RDONLY).readToEnd()
+            else { return false }
+            return content == Array(owner.utf8)
         }
-        return names.sorted()
     }
 
     func release(_ name: String) { unlink("\(directory)/\(name)") }

@@ -1,14 +1,15 @@
 import BPF
 import Datapath
 import DatapathModel
+import Files
 import LinuxKernel
 
 #if canImport(Glibc)
     import Glibc
 #endif
 
-/// Programs that an earlier agent had verified are taken when they are of the same build, all there, and on the maps
-/// that are pinned now; else they are verified anew, and the others' pins go.
+/// Programs that an earlier agent loaded are kept if they are of the same build, complete, and use the maps that are
+/// pinned now. Otherwise programs are loaded anew, and the pins of the old ones are removed.
 enum KeptProgramsTest {
     private static let object = EmbeddedObject.overlay
     private static let programs = ["from_overlay", "to_overlay"]
@@ -16,7 +17,7 @@ enum KeptProgramsTest {
     static func problems() throws -> [String] {
         try BPFFilesystem.ensure()
         let pins = "\(BPFFilesystem.mountPoint)/labrun-selftest-\(getpid())"
-        try AtomicFile.makeDirectories(pins, mode: 0o700)
+        try Directories.make(pins, mode: 0o700)
         defer { remove(pins) }
         let folder = "\(pins)/programs"
         let own = "\(folder)/\(object.rawValue)-\(object.digest)"

@@ -1,3 +1,4 @@
+import HTTPWire
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -34,13 +35,8 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
     /// How far the request that is being answered has come.
     private enum Request { case none, passing, refused, passed }
 
-    private static let limits: NIOHTTPDecoderLimitConfiguration = {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = 16 * 1024
-        limits.maxHeaderListSize = 64 * 1024
-        limits.maxHeaderFieldCount = 100
-        return limits
-    }()
+    /// Bodies pass through unread, and so are not limited.
+    private static let limits = HTTPWire.Limits(head: 65_536, body: .max)
 
     static func install(
         on channel: any Channel, _ settings: RequestProxy.Settings, _ judge: @escaping RequestProxy.Judge
@@ -51,7 +47,7 @@ final class ClientSide: ChannelInboundHandler, @unchecked Sendable {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(IdleStateHandler(allTimeout: settings.idleTimeout))
         try pipeline.addHandler(HTTPResponseEncoder(configuration: encoding))
-        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits)))
+        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits.decoder)))
         try pipeline.addHandler(HTTPServerPipelineHandler())
         try pipeline.addHandler(try ClientSide(settings, judge, ProxiedConnection(channel)))
     }

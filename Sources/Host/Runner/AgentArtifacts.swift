@@ -1,6 +1,7 @@
 import AgentAPI
 import Diagnosis
 import Fabric
+import Files
 import Foundation
 import Lab
 import Readings
@@ -59,9 +60,9 @@ struct AgentArtifacts: Sendable {
     /// Writes a file. A failure does not change the run's verdict.
     private func write(_ data: Data, _ name: String) {
         do {
-            try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)"), options: .atomic)
+            try AtomicFile.write(data, to: "\(folder)/\(name)")
         } catch {
-            emitter.log(.warning, "artifacts", "\(name) could not be written: \(error.localizedDescription)")
+            emitter.log(.warning, "artifacts", "\(name) could not be written: \(error)")
         }
     }
 }

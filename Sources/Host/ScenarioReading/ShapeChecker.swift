@@ -1,3 +1,5 @@
+import Shapes
+
 /// Checks values against shapes and collects every mistake with its place.
 package struct ShapeChecker {
     package let file: String

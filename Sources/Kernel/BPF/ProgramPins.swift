@@ -1,4 +1,5 @@
 import CLibbpf
+import Files
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -45,19 +46,12 @@ public struct ProgramPins: Sendable {
 
     /// Returns the names in a directory, or none if there is no such directory.
     public static func names(in folder: String) throws(SystemError) -> [String] {
-        guard let stream = opendir(folder) else {
-            if errno == ENOENT { return [] }
-            throw .last("opendir", folder)
+        do throws(SystemError) {
+            return try Directories.names(in: folder)
+        } catch {
+            if error.code == ENOENT { return [] }
+            throw error
         }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
     }
 
     /// Returns the kernel's number of a pinned map, or nil if there is none.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import LinuxKernel
 
@@ -67,7 +68,7 @@ public struct AccelerationProbe: Sendable {
         let lock = try FileLock(path: cacheDirectory + "/acceleration.lock")
         // Another lab may have proved it while this one waited.
         let answer = try kept() ?? prove(within: limit)
-        try JSONEncoder().encode(key(answer)).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try AtomicFile.write(try JSONEncoder().encode(key(answer)), to: path)
         _ = consume lock
         return answer
     }

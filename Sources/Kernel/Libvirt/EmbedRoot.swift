@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import LinuxKernel
 
@@ -50,7 +51,7 @@ public struct EmbedRoot: Sendable, Hashable {
             let lock = try FileLock(path: sharedCache + "/.lock")
             for name in fresh {
                 let content = try Data(contentsOf: URL(fileURLWithPath: capabilities + "/" + name))
-                try content.write(to: URL(fileURLWithPath: sharedCache + "/" + name), options: .atomic)
+                try AtomicFile.write(content, to: sharedCache + "/" + name)
             }
             _ = consume lock
         } catch {

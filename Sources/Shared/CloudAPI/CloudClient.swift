@@ -1,5 +1,7 @@
+import HTTPWire
 import LinuxKernel
 import NetAddress
+import NIOHTTP1
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -10,14 +12,15 @@ import NetAddress
     import Glibc
 #endif
 
-/// Asks the cloud's interface service over the node's own network. Every call blocks until the answer or the deadline.
+/// Asks the cloud's interface service over the node's own network. Every call blocks until the answer comes or the
+/// deadline is over.
 public struct CloudClient: Sendable {
-    /// Plugging a card waits for the hypervisor, pulling one for the node's kernel.
+    /// How long an answer may take. Attaching a card waits for the hypervisor, and detaching one for the node's kernel.
     private static let patience = Duration.seconds(40)
 
     public init() {}
 
-    /// The node as the cloud knows it.
+    /// Returns the node as the cloud knows it.
     public func describe() throws -> CloudInstance {
         guard let instance = try ask(CloudRequest(.describeInstance)).instance else {
             throw CloudFailure(.internalError, "the cloud did not say what instance this is")
@@ -25,13 +28,18 @@ public struct CloudClient: Sendable {
         return instance
     }
 
-    /// - Throws: `CloudFailure` as the cloud put it, `SystemError` when it cannot be reached.
+    /// Makes one request.
+    ///
+    /// - Throws: The cloud's `CloudFailure` if it refused the request, `SystemError` if the cloud cannot be reached.
     public func ask(_ request: CloudRequest) throws -> CloudReply {
         let body = Array(try JSONEncoder().encode(request))
-        let head =
-            "POST \(CloudService.path) HTTP/1.1\r\nHost: \(CloudService.address)\r\nConnection: close\r\n"
-            + "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n"
-        let answer = try HTTPAnswer(exchange(Array(head.utf8) + body))
+        let head = HTTPRequestHead(
+            version: .http1_1, method: .POST, uri: CloudService.path,
+            headers: [
+                "Host": CloudService.address, "Connection": "close", "Content-Type": "application/json",
+                "Content-Length": "\(body.count)",
+            ])
+        let answer = try HTTPAnswer(exchange(HTTPWire.bytes(of: head, body: body)))
         let data = Data(answer.body)
         guard answer.status == 200 else {
             guard let failure = try? JSONDecoder().decode(CloudFailure.self, from: data) else {
@@ -96,33 +104,20 @@ public struct CloudClient: Sendable {
     }
 }
 
-/// A whole HTTP/1.1 answer of a connection that ended with it; pure.
+/// A whole HTTP/1.1 answer to a POST, of a connection that ended with it.
 struct HTTPAnswer: Equatable {
     let status: Int
     let body: [UInt8]
 
     /// - Throws: `CloudFailure` for what is no such answer, or not all of one.
     init(_ bytes: [UInt8]) throws(CloudFailure) {
-        let malformed = CloudFailure(.internalError, "the cloud's answer is no HTTP")
-        let separator = Array("\r\n\r\n".utf8)
-        guard bytes.count >= separator.count,
-            let end = bytes.indices.dropLast(separator.count - 1).first(where: {
-                bytes[$0..<$0 + separator.count].elementsEqual(separator)
-            })
-        else { throw malformed }
-        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
-        let words = lines.first?.split(separator: " ") ?? []
-        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]), (100...599).contains(status)
-        else { throw malformed }
-        self.status = status
-        body = Array(bytes[(end + separator.count)...])
-        for line in lines.dropFirst() {
-            let parts = line.split(separator: ":", maxSplits: 1)
-            guard parts.count == 2, parts[0].lowercased() == "content-length" else { continue }
-            let length = Int(parts[1].split(separator: " ").first ?? "")
-            guard length == body.count else {
-                throw CloudFailure(.internalError, "the cloud's answer was cut off")
-            }
+        let limits = HTTPWire.Limits(head: CloudService.longestBody, body: CloudService.longestBody)
+        guard let answer = try? HTTPWire.response(in: bytes, to: .POST, ended: true, limits: limits),
+            (100...599).contains(answer.head.status.code)
+        else {
+            throw CloudFailure(.internalError, "the cloud's answer is not a whole one of HTTP")
         }
+        status = Int(answer.head.status.code)
+        body = answer.body
     }
 }

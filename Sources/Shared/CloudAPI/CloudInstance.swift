@@ -1,14 +1,14 @@
 /// A node as the cloud knows it.
 public struct CloudInstance: Codable, Sendable, Equatable {
-    /// `i-` and 17 hexadecimal digits.
+    /// The identifier: `i-` and 17 hexadecimal digits.
     public var instanceID: String
     /// The node's name.
     public var node: String
-    /// `t3.medium`
+    /// For example `t3.medium`.
     public var instanceType: String
     public var limits: InstanceLimits
     public var vpcCIDR: String
-    /// All attached interfaces by device index; the first one is the node's own.
+    /// All attached interfaces, ordered by device index. The first one is there from the node's start.
     public var interfaces: [CloudInterface]
 
     public init(
@@ -26,20 +26,20 @@ public struct CloudInstance: Codable, Sendable, Equatable {
 
 /// A network interface of the cloud (ENI).
 public struct CloudInterface: Codable, Sendable, Equatable {
-    /// `eni-` and 17 hexadecimal digits.
+    /// The identifier: `eni-` and 17 hexadecimal digits.
     public var id: String
-    /// Lower case; finds the card in the node.
+    /// The Ethernet address in lower case, by which the card is found in the node.
     public var mac: String
     public var subnetID: String
-    /// `10.0.0.0/24`
+    /// For example `10.0.0.0/24`.
     public var subnetCIDR: String
-    /// The subnet's router.
+    /// The address of the subnet's router.
     public var gateway: String
-    /// 0 is the node's first; nil while it is attached nowhere.
+    /// 0 for the node's first interface. Nil while the interface is not attached.
     public var deviceIndex: Int?
     public var primaryAddress: String
     public var secondaryAddresses: [String]
-    /// Delegated prefixes, /28 each.
+    /// The delegated prefixes, each of length 28.
     public var prefixes: [String]
     public var securityGroups: [String]
 
@@ -60,6 +60,7 @@ public struct CloudInterface: Codable, Sendable, Equatable {
     }
 }
 
+/// A subnet of the VPC.
 public struct CloudSubnet: Codable, Sendable, Equatable {
     public var id: String
     public var cidr: String
@@ -74,10 +75,11 @@ public struct CloudSubnet: Codable, Sendable, Equatable {
     }
 }
 
-/// What an instance type allows: "Maximum IP addresses per network interface", EC2 User Guide.
+/// How many interfaces and addresses an instance type allows (EC2 User Guide, "Maximum IP addresses per network
+/// interface").
 public struct InstanceLimits: Codable, Sendable, Hashable {
     public var interfaces: Int
-    /// Of one interface, its primary address included. A prefix takes the place of one secondary address.
+    /// The addresses of one interface, with its primary one. A prefix takes the place of one secondary address.
     public var addressesPerInterface: Int
 
     public init(interfaces: Int, addressesPerInterface: Int) {
@@ -85,7 +87,7 @@ public struct InstanceLimits: Codable, Sendable, Hashable {
         self.addressesPerInterface = addressesPerInterface
     }
 
-    /// Types that a lab profile may name.
+    /// The types that a lab profile may name.
     public static let byType: [String: InstanceLimits] = [
         "t3.nano": InstanceLimits(interfaces: 2, addressesPerInterface: 2),
         "t3.micro": InstanceLimits(interfaces: 2, addressesPerInterface: 2),

@@ -1,50 +1,52 @@
-/// Where a node finds the lab's cloud: HTTP/1.1 at the instance metadata address, reached over the node's own network.
+/// Where a node finds the lab's cloud. It speaks HTTP/1.1 at the address of the instance metadata, which a node reaches
+/// over its own network.
 ///
-/// `GET /latest/meta-data/…` answers in the paths of EC2's instance metadata. `POST` of a `CloudRequest` as JSON to
-/// `path` answers 200 with a `CloudReply`, or 400 with a `CloudFailure`. Who asks is known by the source address: a
-/// node sees and changes its own interfaces only. One request a connection; a body has at most `longestBody` bytes.
+/// `GET /latest/meta-data/…` is answered in the paths of EC2's instance metadata. A `POST` to `path` of a
+/// `CloudRequest` as JSON is answered by 200 with a `CloudReply`, or by 400 with a `CloudFailure`. The cloud knows by
+/// the source address who asks, and a node sees and changes only its own interfaces. A connection carries one request.
 public enum CloudService {
     public static let address = "169.254.169.254"
     public static let port: UInt16 = 80
     public static let path = "/cloud/v1"
-    /// Bytes of a request's or an answer's body.
+    /// The largest body of a request or an answer, in bytes.
     public static let longestBody = 65_536
 }
 
-/// What may be asked; the names are EC2's.
+/// What may be asked. The names are those of EC2's API.
 public enum CloudAction: String, Codable, Sendable, CaseIterable {
-    /// Who am I: type, limits, all attached interfaces.
+    /// Describes the node that asks: its type, its limits and its attached interfaces.
     case describeInstance = "DescribeInstance"
-    /// Subnets with their free addresses.
+    /// Describes the subnets and how many free addresses they have.
     case describeSubnets = "DescribeSubnets"
-    /// Makes an interface with a primary address, and `count` secondary addresses or `prefixCount` prefixes.
+    /// Creates an interface with a primary address, and `count` secondary addresses or `prefixCount` prefixes.
     case createNetworkInterface = "CreateNetworkInterface"
-    /// Plugs a made interface into the node: the card appears in it before the answer comes.
+    /// Attaches an interface to the node. The card is in the node before the answer comes.
     case attachNetworkInterface = "AttachNetworkInterface"
-    /// Unplugs it: the card is gone from the node before the answer comes.
+    /// Detaches an interface. The card is gone from the node before the answer comes.
     case detachNetworkInterface = "DetachNetworkInterface"
+    /// Deletes an interface that is not attached.
     case deleteNetworkInterface = "DeleteNetworkInterface"
     /// Assigns `count` secondary addresses, or `prefixCount` /28 prefixes, of the interface's subnet.
     case assignPrivateIpAddresses = "AssignPrivateIpAddresses"
-    /// Takes `addresses` and `prefixes` away.
+    /// Takes `addresses` and `prefixes` from the interface.
     case unassignPrivateIpAddresses = "UnassignPrivateIpAddresses"
 }
 
-/// One request; what an action does not need is left out.
+/// One request. What an action does not need is left out.
 public struct CloudRequest: Codable, Sendable, Equatable {
     public var action: CloudAction
     public var networkInterfaceID: String?
-    /// Creating: nil is the subnet of the node's first interface.
+    /// The subnet in which to create the interface. Nil means that of the node's first interface.
     public var subnetID: String?
-    /// Creating: nil are the groups of the node's first interface.
+    /// The security groups of the interface to create. Nil means those of the node's first interface.
     public var securityGroups: [String]?
-    /// Attaching: 1 and up; nil is the lowest free one.
+    /// Where to attach the interface, from 1. Nil means the lowest free index.
     public var deviceIndex: Int?
     public var count: Int?
     public var prefixCount: Int?
-    /// Dotted.
+    /// Dotted addresses to take away.
     public var addresses: [String]?
-    /// `10.0.0.32/28`
+    /// Prefixes to take away, such as `10.0.0.32/28`.
     public var prefixes: [String]?
 
     public init(
@@ -66,11 +68,11 @@ public struct CloudRequest: Codable, Sendable, Equatable {
 
 /// The answer to a request that was carried out.
 public struct CloudReply: Codable, Sendable, Equatable {
-    /// Of `DescribeInstance`.
+    /// Answers `DescribeInstance`.
     public var instance: CloudInstance?
-    /// Of `DescribeSubnets`.
+    /// Answers `DescribeSubnets`.
     public var subnets: [CloudSubnet]?
-    /// The interface as it is now, of every action on one.
+    /// The interface as it is after the action, for every action on an interface.
     public var interface: CloudInterface?
 
     public init(instance: CloudInstance? = nil, subnets: [CloudSubnet]? = nil, interface: CloudInterface? = nil) {
@@ -82,7 +84,7 @@ public struct CloudReply: Codable, Sendable, Equatable {
 
 /// Why a request was not carried out. Nothing was changed.
 public struct CloudFailure: Error, Codable, Sendable, Equatable, CustomStringConvertible {
-    /// EC2's error codes.
+    /// The error codes of EC2's API.
     public enum Code: String, Codable, Sendable, CaseIterable {
         case attachmentLimitExceeded = "AttachmentLimitExceeded"
         case privateIpAddressLimitExceeded = "PrivateIpAddressLimitExceeded"
@@ -94,7 +96,7 @@ public struct CloudFailure: Error, Codable, Sendable, Equatable, CustomStringCon
         case invalidGroupNotFound = "InvalidGroup.NotFound"
         case invalidParameterValue = "InvalidParameterValue"
         case operationNotPermitted = "OperationNotPermitted"
-        /// The cloud itself failed, for example plugging the card.
+        /// The cloud itself failed, for example to attach the card.
         case internalError = "InternalError"
     }
     public let code: Code

@@ -1,89 +1,30 @@
 /// An object of any kind, as a manifest gives it.
-public enum ClusterObject: Codable, Sendable, Hashable {
-    case node(Node)
-    case namespace(Namespace)
-    case pod(Pod)
-    case service(Service)
-    case endpointSlice(EndpointSlice)
-    case networkPolicy(NetworkPolicy)
-    case ciliumNetworkPolicy(CiliumNetworkPolicy)
+public struct ClusterObject: Codable, Sendable, Hashable {
+    public var object: any KubeObject
 
-    public var kind: ObjectKind {
-        switch self {
-        case .node: .nodes
-        case .namespace: .namespaces
-        case .pod: .pods
-        case .service: .services
-        case .endpointSlice: .endpointSlices
-        case .networkPolicy: .networkPolicies
-        case .ciliumNetworkPolicy: .ciliumNetworkPolicies
-        }
+    public init(_ object: any KubeObject) { self.object = object }
+
+    public var kind: ObjectKind { type(of: object).kind }
+    public var key: ObjectKey { object.key }
+
+    private enum CodingKeys: String, CodingKey { case kind, object }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        let kind = try fields.decode(ObjectKind.self, forKey: .kind)
+        object = try kind.type.init(from: fields.superDecoder(forKey: .object))
     }
 
-    public var key: ObjectKey {
-        switch self {
-        case .node(let object): object.key
-        case .namespace(let object): object.key
-        case .pod(let object): object.key
-        case .service(let object): object.key
-        case .endpointSlice(let object): object.key
-        case .networkPolicy(let object): object.key
-        case .ciliumNetworkPolicy(let object): object.key
-        }
-    }
-}
-
-extension ClusterObjects {
-    /// Takes an object in, in place of one of the same key.
-    public mutating func insert(_ object: ClusterObject) {
-        switch object {
-        case .node(let object): nodes[object.key] = object
-        case .namespace(let object): namespaces[object.key] = object
-        case .pod(let object): pods[object.key] = object
-        case .service(let object): services[object.key] = object
-        case .endpointSlice(let object): endpointSlices[object.key] = object
-        case .networkPolicy(let object): networkPolicies[object.key] = object
-        case .ciliumNetworkPolicy(let object): ciliumNetworkPolicies[object.key] = object
-        }
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(kind, forKey: .kind)
+        try fields.encode(object, forKey: .object)
     }
 
-    public mutating func remove(_ kind: ObjectKind, _ key: ObjectKey) {
-        switch kind {
-        case .nodes: nodes[key] = nil
-        case .namespaces: namespaces[key] = nil
-        case .pods: pods[key] = nil
-        case .services: services[key] = nil
-        case .endpointSlices: endpointSlices[key] = nil
-        case .networkPolicies: networkPolicies[key] = nil
-        case .ciliumNetworkPolicies: ciliumNetworkPolicies[key] = nil
-        }
-    }
-}
+    public static func == (one: ClusterObject, other: ClusterObject) -> Bool { one.object.isEqual(to: other.object) }
 
-extension ObjectKind {
-    /// `kind` of a manifest: `Service`.
-    public var manifestKind: String {
-        switch self {
-        case .nodes: "Node"
-        case .namespaces: "Namespace"
-        case .pods: "Pod"
-        case .services: "Service"
-        case .endpointSlices: "EndpointSlice"
-        case .networkPolicies: "NetworkPolicy"
-        case .ciliumNetworkPolicies: "CiliumNetworkPolicy"
-        }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        hasher.combine(key)
     }
-
-    /// `apiVersion` of a manifest.
-    public var apiVersion: String {
-        switch self {
-        case .nodes, .namespaces, .pods, .services: "v1"
-        case .endpointSlices: "discovery.k8s.io/v1"
-        case .networkPolicies: "networking.k8s.io/v1"
-        case .ciliumNetworkPolicies: "cilium.io/v2"
-        }
-    }
-
-    /// Whether its objects lie in namespaces.
-    public var isNamespaced: Bool { self != .nodes && self != .namespaces }
 }

@@ -10,34 +10,33 @@ public struct ClusterObjects: Sendable, Equatable {
 
     public init() {}
 
-    /// How many of a kind there are.
-    public func count(_ kind: ObjectKind) -> Int {
-        switch kind {
-        case .nodes: nodes.count
-        case .namespaces: namespaces.count
-        case .pods: pods.count
-        case .services: services.count
-        case .endpointSlices: endpointSlices.count
-        case .networkPolicies: networkPolicies.count
-        case .ciliumNetworkPolicies: ciliumNetworkPolicies.count
-        }
-    }
+    /// The number of objects of a kind.
+    public func count(_ kind: ObjectKind) -> Int { keys(kind.type).count }
 
-    /// Every object there is, as if all had just come.
+    /// Names every object there is, as if all had just come.
     public var everything: ObjectDelta {
         var delta = ObjectDelta()
-        delta[.nodes] = Set(nodes.keys)
-        delta[.namespaces] = Set(namespaces.keys)
-        delta[.pods] = Set(pods.keys)
-        delta[.services] = Set(services.keys)
-        delta[.endpointSlices] = Set(endpointSlices.keys)
-        delta[.networkPolicies] = Set(networkPolicies.keys)
-        delta[.ciliumNetworkPolicies] = Set(ciliumNetworkPolicies.keys)
+        for kind in ObjectKind.allCases { delta[kind] = Set(keys(kind.type)) }
         return delta
+    }
+
+    private func keys<Object: KubeObject>(_ type: Object.Type) -> [ObjectKey] {
+        Array(self[keyPath: Object.table].keys)
+    }
+
+    /// Takes an object in, in place of one of the same key.
+    public mutating func insert(_ object: some KubeObject) {
+        self[keyPath: type(of: object).table][object.key] = object
+    }
+
+    public mutating func remove(_ kind: ObjectKind, _ key: ObjectKey) { remove(kind.type, key) }
+
+    private mutating func remove<Object: KubeObject>(_ type: Object.Type, _ key: ObjectKey) {
+        self[keyPath: Object.table][key] = nil
     }
 }
 
-/// Which objects came, went or changed; what they are now is read from `ClusterObjects`.
+/// Names objects that came, went or changed. What they are now is in `ClusterObjects`.
 public struct ObjectDelta: Sendable, Equatable {
     private var changed: [ObjectKind: Set<ObjectKey>] = [:]
 
@@ -50,27 +49,32 @@ public struct ObjectDelta: Sendable, Equatable {
 
     public var isEmpty: Bool { changed.isEmpty }
 
-    /// Both together.
+    /// Answers the objects of both.
     public func union(_ other: ObjectDelta) -> ObjectDelta {
         var both = self
         both.changed.merge(other.changed) { $0.union($1) }
         return both
     }
 
-    /// Whether an object of one of these kinds is among them.
+    /// Answers whether an object of one of these kinds is among them.
     public func touches(_ kinds: Set<ObjectKind>) -> Bool { changed.keys.contains(where: kinds.contains) }
 }
 
-/// `objects.set`: all objects of a kind; others of the kind are gone.
-public struct ObjectSet<Object: KubeObject>: Codable, Sendable {
-    public let kind: ObjectKind
-    @OrEmpty public var items: [Object]
-    public init(_ items: [Object]) {
-        kind = Object.kind
-        _items = OrEmpty(wrappedValue: items)
+/// `objects.set`: all objects of a kind. Objects of the kind that are not among them are gone.
+public struct ObjectSet<Object: KubeObject>: FieldStruct {
+    public private(set) var kind = Object.kind
+    public private(set) var items: [Object] = []
+
+    public init() {}
+    public init(_ items: [Object]) { self.items = items }
+
+    public static var about: StructDescription { StructDescription("set of objects", "All objects of a kind.") }
+    public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+        try visitor.required("kind", &kind, "Kind.")
+        try visitor.field("items", &items, "The objects.")
     }
 
-    /// What must happen to what is known, for it to be this set.
+    /// Answers what must happen to the known objects for them to be this set.
     public func changes(from known: [ObjectKey: Object]) -> ObjectChanges<Object> {
         let keys = Set(items.map(\.key))
         return ObjectChanges(
@@ -78,20 +82,28 @@ public struct ObjectSet<Object: KubeObject>: Codable, Sendable {
     }
 }
 
-/// `objects.change`: objects of a kind that are new or different, and those that are gone; others stay.
-public struct ObjectChanges<Object: KubeObject>: Codable, Sendable {
-    public let kind: ObjectKind
-    @OrEmpty public var items: [Object]
-    @OrEmpty public var removed: [ObjectKey]
+/// `objects.change`: objects of a kind that are new or different, and those that are gone. Others stay.
+public struct ObjectChanges<Object: KubeObject>: FieldStruct {
+    public private(set) var kind = Object.kind
+    public private(set) var items: [Object] = []
+    public private(set) var removed: [ObjectKey] = []
+
+    public init() {}
     public init(_ items: [Object], removed: [ObjectKey]) {
-        kind = Object.kind
-        _items = OrEmpty(wrappedValue: items)
-        _removed = OrEmpty(wrappedValue: removed)
+        self.items = items
+        self.removed = removed
+    }
+
+    public static var about: StructDescription { StructDescription("changes of objects", "Changes of a kind.") }
+    public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+        try visitor.required("kind", &kind, "Kind.")
+        try visitor.field("items", &items, "Objects that are new or different.")
+        try visitor.field("removed", &removed, "Keys of those that are gone.")
     }
 
     public var isEmpty: Bool { items.isEmpty && removed.isEmpty }
 
-    /// Which keys would really be different.
+    /// Answers the keys of the objects that would really be different.
     public func effect(on known: [ObjectKey: Object]) -> Set<ObjectKey> {
         var changed: Set<ObjectKey> = []
         for key in removed where known[key] != nil { changed.insert(key) }
@@ -99,7 +111,7 @@ public struct ObjectChanges<Object: KubeObject>: Codable, Sendable {
         return changed
     }
 
-    /// Carries them out and answers which keys are really different now.
+    /// Carries the changes out and answers the keys of the objects that are really different now.
     @discardableResult
     public func apply(to known: inout [ObjectKey: Object]) -> Set<ObjectKey> {
         var changed: Set<ObjectKey> = []

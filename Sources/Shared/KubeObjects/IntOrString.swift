@@ -1,7 +1,15 @@
+import Shapes
+
 /// `intstr.IntOrString`: a port's number or its name. CiliumNetworkPolicy writes numbers as texts.
-public enum IntOrString: Codable, Sendable, Hashable, CustomStringConvertible {
+public enum IntOrString: FieldValue, CustomStringConvertible {
     case integer(Int)
     case text(String)
+
+    public static var shape: Shape { .portOrName }
+
+    public static func read(from source: inout JSONReader) throws(UnreadableValue) -> IntOrString {
+        source.isAtString ? .text(try source.string()) : .integer(try source.integer())
+    }
 
     public init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
@@ -43,9 +51,12 @@ public enum IntOrString: Codable, Sendable, Hashable, CustomStringConvertible {
 }
 
 /// `corev1.Protocol`, and CiliumNetworkPolicy's `ANY`.
-public enum TransportProtocol: String, Codable, Sendable, Hashable, CaseIterable {
+public enum TransportProtocol: String, FieldWord {
     case tcp = "TCP"
     case udp = "UDP"
     case sctp = "SCTP"
     case any = "ANY"
+
+    /// Manifests may name the protocols that probes use.
+    public static var shape: Shape { .choice([tcp.rawValue, udp.rawValue]) }
 }

@@ -1,23 +1,36 @@
+import Shapes
+
 /// `metav1.LabelSelector`. The empty selector selects everything.
-public struct LabelSelector: Codable, Sendable, Hashable {
-    public enum Operator: String, Codable, Sendable, Hashable, CaseIterable {
+public struct LabelSelector: FieldStruct {
+    public enum Operator: String, FieldWord {
         case `in` = "In"
         case notIn = "NotIn"
         case exists = "Exists"
         case doesNotExist = "DoesNotExist"
     }
 
-    public struct Requirement: Codable, Sendable, Hashable {
-        public var key: String
-        public var `operator`: Operator
-        @OrEmpty public var values: [String]
+    public struct Requirement: FieldStruct {
+        public var key = ""
+        public var `operator` = Operator.exists
+        public var values: [String] = []
+
+        public init() {}
         public init(key: String, operator: Operator, values: [String] = []) {
             self.key = key
             self.operator = `operator`
-            _values = OrEmpty(wrappedValue: values)
+            self.values = values
         }
 
-        /// As `labels.Requirement.Matches` of apimachinery: `NotIn` holds for a label that is not there.
+        public static var about: StructDescription {
+            StructDescription("label requirement", "A condition of a label.")
+        }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.required("key", &key, as: .text(.nonEmpty), "Label.")
+            try visitor.required("operator", &`operator`, "What must hold.")
+            try visitor.field("values", &values, "Values, of In and NotIn.")
+        }
+
+        /// Answers as `labels.Requirement.Matches` of apimachinery: `NotIn` holds for a label that is not there.
         public func matches(_ labels: [String: String]) -> Bool {
             switch `operator` {
             case .in: labels[key].map(values.contains) ?? false
@@ -28,17 +41,26 @@ public struct LabelSelector: Codable, Sendable, Hashable {
         }
     }
 
-    @OrEmpty public var matchLabels: [String: String]
-    @OrEmpty public var matchExpressions: [Requirement]
+    public var matchLabels: [String: String] = [:]
+    public var matchExpressions: [Requirement] = []
 
+    public init() {}
     public init(matchLabels: [String: String] = [:], matchExpressions: [Requirement] = []) {
-        _matchLabels = OrEmpty(wrappedValue: matchLabels)
-        _matchExpressions = OrEmpty(wrappedValue: matchExpressions)
+        self.matchLabels = matchLabels
+        self.matchExpressions = matchExpressions
+    }
+
+    public static var about: StructDescription {
+        StructDescription("label selector", "All of it must hold; the empty one selects everything.")
+    }
+    public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+        try visitor.field("matchLabels", &matchLabels, "Labels.")
+        try visitor.field("matchExpressions", &matchExpressions, "Conditions.")
     }
 
     public var isEmpty: Bool { matchLabels.isEmpty && matchExpressions.isEmpty }
 
-    /// Whether all of its requirements hold.
+    /// Answers whether all of its requirements hold.
     public func matches(_ labels: [String: String]) -> Bool {
         matchLabels.allSatisfy { labels[$0.key] == $0.value } && matchExpressions.allSatisfy { $0.matches(labels) }
     }

@@ -1,68 +1,114 @@
+import Shapes
+
 /// `networking.k8s.io/v1 NetworkPolicy`.
 public struct NetworkPolicy: KubeObject {
     public static let kind = ObjectKind.networkPolicies
-    public var metadata: ObjectMeta
-    public var spec: Spec
+    public static let apiVersion = "networking.k8s.io/v1"
+    public static var table: WritableKeyPath<ClusterObjects, [ObjectKey: NetworkPolicy]> { \.networkPolicies }
 
-    public enum PolicyType: String, Codable, Sendable, Hashable, CaseIterable {
+    public var metadata = ObjectMeta()
+    public var spec = Spec()
+
+    public init() {}
+    public init(metadata: ObjectMeta, spec: Spec) {
+        self.metadata = metadata
+        self.spec = spec
+    }
+
+    public static var about: StructDescription {
+        StructDescription("NetworkPolicy", "What may come to pods and go from them.")
+    }
+    public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+        try visitor.required("metadata", &metadata, "Object metadata.")
+        try visitor.required("spec", &spec, "Whom it isolates, and what is allowed.")
+    }
+
+    public enum PolicyType: String, FieldWord {
         case ingress = "Ingress"
         case egress = "Egress"
     }
 
-    public struct Spec: Codable, Sendable, Hashable {
-        public var podSelector: LabelSelector
-        @OrEmpty public var policyTypes: [PolicyType]
-        @OrEmpty public var ingress: [IngressRule]
-        @OrEmpty public var egress: [EgressRule]
+    public struct Spec: FieldStruct {
+        public var podSelector = LabelSelector()
+        public var policyTypes: [PolicyType] = []
+        public var ingress: [IngressRule] = []
+        public var egress: [EgressRule] = []
+
+        public init() {}
         public init(
             podSelector: LabelSelector = LabelSelector(), policyTypes: [PolicyType] = [],
             ingress: [IngressRule] = [], egress: [EgressRule] = []
         ) {
             self.podSelector = podSelector
-            _policyTypes = OrEmpty(wrappedValue: policyTypes)
-            _ingress = OrEmpty(wrappedValue: ingress)
-            _egress = OrEmpty(wrappedValue: egress)
+            self.policyTypes = policyTypes
+            self.ingress = ingress
+            self.egress = egress
         }
 
-        public init(from decoder: any Decoder) throws {
-            let fields = try decoder.container(keyedBy: CodingKeys.self)
-            podSelector = try fields.read(.podSelector, or: LabelSelector())
-            _policyTypes = try fields.decode(OrEmpty<[PolicyType]>.self, forKey: .policyTypes)
-            _ingress = try fields.decode(OrEmpty<[IngressRule]>.self, forKey: .ingress)
-            _egress = try fields.decode(OrEmpty<[EgressRule]>.self, forKey: .egress)
+        public static var about: StructDescription {
+            StructDescription("NetworkPolicy's spec", "Whom it isolates, and what is allowed.")
+        }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("podSelector", &podSelector, isNeeded: true, "Pods of its namespace.")
+            try visitor.field("policyTypes", &policyTypes, "Directions it isolates.")
+            try visitor.field("ingress", &ingress, "What may come.")
+            try visitor.field("egress", &egress, "What may go.")
         }
 
-        /// The directions it isolates. When left out: ingress always, egress when it has egress rules.
+        /// The directions that the policy isolates. When they are left out, ingress is always isolated, and egress if
+        /// the policy has egress rules.
         public var isolates: Set<PolicyType> {
             if !policyTypes.isEmpty { return Set(policyTypes) }
             return egress.isEmpty ? [.ingress] : [.ingress, .egress]
         }
     }
 
-    /// Peers and ports are both required; no peers: everybody, no ports: all.
-    public struct IngressRule: Codable, Sendable, Hashable {
-        @OrEmpty public var from: [Peer]
-        @OrEmpty public var ports: [Port]
+    /// A connection must match a peer and a port. No peers stand for everybody, no ports for all ports.
+    public struct IngressRule: FieldStruct {
+        public var from: [Peer] = []
+        public var ports: [Port] = []
+
+        public init() {}
         public init(from peers: [Peer] = [], ports: [Port] = []) {
-            _from = OrEmpty(wrappedValue: peers)
-            _ports = OrEmpty(wrappedValue: ports)
+            from = peers
+            self.ports = ports
+        }
+
+        public static var about: StructDescription {
+            StructDescription("NetworkPolicy rule (from)", "Peers and ports; everybody and all when left out.")
+        }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("from", &from, "Peers.")
+            try visitor.field("ports", &ports, "Ports.")
         }
     }
 
-    public struct EgressRule: Codable, Sendable, Hashable {
-        @OrEmpty public var to: [Peer]
-        @OrEmpty public var ports: [Port]
+    public struct EgressRule: FieldStruct {
+        public var to: [Peer] = []
+        public var ports: [Port] = []
+
+        public init() {}
         public init(to peers: [Peer] = [], ports: [Port] = []) {
-            _to = OrEmpty(wrappedValue: peers)
-            _ports = OrEmpty(wrappedValue: ports)
+            to = peers
+            self.ports = ports
+        }
+
+        public static var about: StructDescription {
+            StructDescription("NetworkPolicy rule (to)", "Peers and ports; everybody and all when left out.")
+        }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("to", &to, "Peers.")
+            try visitor.field("ports", &ports, "Ports.")
         }
     }
 
-    public struct Peer: Codable, Sendable, Hashable {
-        /// Pods of the policy's own namespace, or of those that `namespaceSelector` selects.
+    public struct Peer: FieldStruct {
+        /// Selects pods of the policy's own namespace, or of those that `namespaceSelector` selects.
         public var podSelector: LabelSelector?
         public var namespaceSelector: LabelSelector?
         public var ipBlock: IPBlock?
+
+        public init() {}
         public init(
             podSelector: LabelSelector? = nil, namespaceSelector: LabelSelector? = nil, ipBlock: IPBlock? = nil
         ) {
@@ -70,44 +116,55 @@ public struct NetworkPolicy: KubeObject {
             self.namespaceSelector = namespaceSelector
             self.ipBlock = ipBlock
         }
-    }
 
-    public struct IPBlock: Codable, Sendable, Hashable {
-        public var cidr: String
-        @OrEmpty public var except: [String]
-        public init(cidr: String, except: [String] = []) {
-            self.cidr = cidr
-            _except = OrEmpty(wrappedValue: except)
+        public static var about: StructDescription {
+            StructDescription(
+                "NetworkPolicy peer", "Pods, or a network.", oneOf: ["podSelector", "namespaceSelector", "ipBlock"])
+        }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("podSelector", &podSelector, "Pods.")
+            try visitor.field(
+                "namespaceSelector", &namespaceSelector, "Of these namespaces; its own when left out.")
+            try visitor.field("ipBlock", &ipBlock, "A network.")
         }
     }
 
-    public struct Port: Codable, Sendable, Hashable {
-        public var `protocol`: TransportProtocol
-        /// Number or a pod's port name; nil: all.
+    public struct IPBlock: FieldStruct {
+        public var cidr = ""
+        public var except: [String] = []
+
+        public init() {}
+        public init(cidr: String, except: [String] = []) {
+            self.cidr = cidr
+            self.except = except
+        }
+
+        public static var about: StructDescription { StructDescription("ipBlock", "A network.") }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.required("cidr", &cidr, as: .text(.cidr), "Network.")
+            try visitor.field("except", &except, as: .list(.text(.cidr)), "Parts that are not meant.")
+        }
+    }
+
+    public struct Port: FieldStruct {
+        public var `protocol` = TransportProtocol.tcp
+        /// The number, or the name of a pod's port. Nil stands for all ports.
         public var port: IntOrString?
-        /// Last port of a range that begins with `port`.
+        /// The last port of a range that begins with `port`.
         public var endPort: UInt16?
+
+        public init() {}
         public init(protocol: TransportProtocol = .tcp, port: IntOrString? = nil, endPort: UInt16? = nil) {
             self.protocol = `protocol`
             self.port = port
             self.endPort = endPort
         }
-        public init(from decoder: any Decoder) throws {
-            let fields = try decoder.container(keyedBy: CodingKeys.self)
-            `protocol` = try fields.read(.protocol, or: .tcp)
-            port = try fields.decodeIfPresent(IntOrString.self, forKey: .port)
-            endPort = try fields.decodeIfPresent(UInt16.self, forKey: .endPort)
+
+        public static var about: StructDescription { StructDescription("NetworkPolicy port", "A port or a range.") }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("protocol", &`protocol`, "TCP.")
+            try visitor.field("port", &port, "Number, or name of a pod's port; all when left out.")
+            try visitor.field("endPort", &endPort, "Last port of the range.")
         }
-    }
-
-    public init(metadata: ObjectMeta, spec: Spec) {
-        self.metadata = metadata
-        self.spec = spec
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: CodingKeys.self)
-        metadata = try fields.decode(ObjectMeta.self, forKey: .metadata)
-        spec = try fields.decode(Spec.self, forKey: .spec)
     }
 }

@@ -1,59 +1,83 @@
-/// `v1 Node`, as far as a datapath needs it.
+import Shapes
+
+/// `v1 Node`, as far as a datapath needs it. The lab makes its nodes, so manifests cannot give any.
 public struct Node: KubeObject {
     public static let kind = ObjectKind.nodes
-    public var metadata: ObjectMeta
-    public var spec: Spec
-    public var status: Status
+    public static let apiVersion = "v1"
+    public static let isNamespaced = false
+    public static var table: WritableKeyPath<ClusterObjects, [ObjectKey: Node]> { \.nodes }
 
-    public struct Spec: Codable, Sendable, Hashable {
-        /// `192.168.1.0/24`; nil until the cluster gives the node one.
-        public var podCIDR: String?
-        @OrEmpty public var podCIDRs: [String]
-        public var providerID: String?
-        public init(podCIDR: String? = nil, providerID: String? = nil) {
-            self.podCIDR = podCIDR
-            _podCIDRs = OrEmpty(wrappedValue: podCIDR.map { [$0] } ?? [])
-            self.providerID = providerID
-        }
-    }
+    public var metadata = ObjectMeta()
+    public var spec = Spec()
+    public var status = Status()
 
-    public struct Status: Codable, Sendable, Hashable {
-        @OrEmpty public var addresses: [Address]
-        public init(addresses: [Address] = []) { _addresses = OrEmpty(wrappedValue: addresses) }
-    }
-
-    public struct Address: Codable, Sendable, Hashable {
-        /// `InternalIP`, `ExternalIP`, `Hostname`, …
-        public var type: String
-        public var address: String
-        public init(type: String, address: String) {
-            self.type = type
-            self.address = address
-        }
-    }
-
+    public init() {}
     public init(metadata: ObjectMeta, spec: Spec = Spec(), status: Status = Status()) {
         self.metadata = metadata
         self.spec = spec
         self.status = status
     }
 
-    public init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: CodingKeys.self)
-        metadata = try fields.decode(ObjectMeta.self, forKey: .metadata)
-        spec = try fields.read(.spec, or: Spec())
-        status = try fields.read(.status, or: Status())
+    public static var about: StructDescription { StructDescription("Node", "A node.") }
+    public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+        try visitor.required("metadata", &metadata, "Object metadata.")
+        try visitor.field("spec", &spec, "What the cluster gives it.")
+        try visitor.field("status", &status, "What the node says of itself.")
     }
 
-    /// First address of type `InternalIP`.
-    public var internalIP: String? { status.addresses.first { $0.type == "InternalIP" }?.address }
-}
+    public struct Spec: FieldStruct {
+        /// `192.168.1.0/24`; nil until the cluster gives the node one.
+        public var podCIDR: String?
+        public var podCIDRs: [String] = []
+        public var providerID: String?
 
-/// `v1 Namespace`.
-public struct Namespace: KubeObject {
-    public static let kind = ObjectKind.namespaces
-    /// The API server gives every namespace this label with its name.
-    public static let nameLabel = "kubernetes.io/metadata.name"
-    public var metadata: ObjectMeta
-    public init(metadata: ObjectMeta) { self.metadata = metadata }
+        public init() {}
+        public init(podCIDR: String? = nil, providerID: String? = nil) {
+            self.podCIDR = podCIDR
+            podCIDRs = podCIDR.map { [$0] } ?? []
+            self.providerID = providerID
+        }
+
+        public static var about: StructDescription { StructDescription("Node's spec", "What the cluster gives it.") }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("podCIDR", &podCIDR, as: .text(.cidr), "Network of its pods.")
+            try visitor.field("podCIDRs", &podCIDRs, as: .list(.text(.cidr)), "The same; one network.")
+            try visitor.field("providerID", &providerID, "The machine's name in the cloud.")
+        }
+    }
+
+    public struct Status: FieldStruct {
+        public var addresses: [Address] = []
+
+        public init() {}
+        public init(addresses: [Address] = []) { self.addresses = addresses }
+
+        public static var about: StructDescription {
+            StructDescription("Node's status", "What the node says of itself.")
+        }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.field("addresses", &addresses, "Its addresses.")
+        }
+    }
+
+    public struct Address: FieldStruct {
+        /// `InternalIP`, `ExternalIP`, `Hostname`, …
+        public var type = ""
+        public var address = ""
+
+        public init() {}
+        public init(type: String, address: String) {
+            self.type = type
+            self.address = address
+        }
+
+        public static var about: StructDescription { StructDescription("Node's address", "An address.") }
+        public mutating func visitFields<Visitor: FieldVisitor>(_ visitor: inout Visitor) throws(UnreadableValue) {
+            try visitor.required("type", &type, "Type.")
+            try visitor.required("address", &address, "Address, or name.")
+        }
+    }
+
+    /// The first address of type `InternalIP`.
+    public var internalIP: String? { status.addresses.first { $0.type == "InternalIP" }?.address }
 }

@@ -1,18 +1,19 @@
 import DNSWire
 
-/// As much of a DNS message (RFC 1035, section 4) as a query for addresses and its answer need.
+/// A probe's DNS query for IPv4 addresses (RFC 1035, section 4), and what is read of the answer.
 struct DNSQuery: Sendable, Hashable {
     let identifier: UInt16
-    /// Without a dot at its end.
+    /// The name without a dot at its end.
     let name: String
 
     private static let typeA: UInt16 = 1
     private static let classInternet: UInt16 = 1
 
-    /// The query as it is sent; nil for a name that is none: an empty label, one over 63 bytes, or 253 in all.
+    /// The query as it is sent. Nil for a name that cannot be sent: one with an empty label or a label of more than 63
+    /// bytes, or one of more than 253 bytes.
     var bytes: [UInt8]? {
         guard let question else { return nil }
-        // Recursion desired, one question.
+        // The flags say that recursion is desired; of the four counts, there is one question.
         return big(identifier) + big(0x0100) + big(1) + big(0) + big(0) + big(0) + question
     }
 
@@ -27,9 +28,10 @@ struct DNSQuery: Sendable, Hashable {
         return bytes + [0] + big(Self.typeA) + big(Self.classInternet)
     }
 
-    /// What an answer says; nil when it is not one to this query.
+    /// Reads an answer.
     ///
-    /// - Returns: the response code and the IPv4 addresses, host byte order.
+    /// - Returns: The response code and the IPv4 addresses in host byte order, or nil if the message does not answer
+    ///   this query.
     func read(_ message: [UInt8]) -> (code: UInt8, addresses: [UInt32])? {
         guard question != nil, let answer = DNSAnswer(message), answer.id == identifier,
             answer.question.name == name.lowercased(), answer.question.type == Self.typeA,
@@ -38,5 +40,6 @@ struct DNSQuery: Sendable, Hashable {
         return (answer.code, answer.records.compactMap(\.address))
     }
 
+    /// The number in network byte order.
     private func big(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }
 }

@@ -1,58 +1,65 @@
+import HTTPWire
+import NIOHTTP1
 import NetAddress
 import NodeProtocol
 
-/// A request of HTTP/1.1 without a body, and what is read of its answer (RFC 9112).
+/// The request of a probe, which has no body, and what is read of the answer's head.
 enum HTTPProbe {
-    /// Names the probe in a request; a receiver of ours repeats it.
+    /// This header names the probe in its request. A receiver of ours repeats it in the answer.
     static let nonceHeader = "X-Labrun-Probe"
-    /// `address:port` that a receiver of ours saw.
+    /// The address and port that a receiver of ours saw the request come from, as `address:port`.
     static let seenHeader = "X-Labrun-Seen"
 
-    /// - Parameter nonce: of this one probe.
+    /// - Parameter nonce: A text that no other probe has.
     static func request(
         method: String, path: String, headers: [String: String], host: String, nonce: String
     ) -> [UInt8] {
-        var lines = ["\(method) \(path) HTTP/1.1"]
-        if !headers.keys.contains(where: { $0.lowercased() == "host" }) { lines.append("Host: \(host)") }
-        lines += headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-        lines += ["\(nonceHeader): \(nonce)", "Connection: close"]
-        if method != "GET", method != "HEAD" { lines.append("Content-Length: 0") }
-        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        var fields = HTTPHeaders()
+        if !headers.keys.contains(where: { $0.lowercased() == "host" }) { fields.add(name: "Host", value: host) }
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) { fields.add(name: name, value: value) }
+        fields.add(name: nonceHeader, value: nonce)
+        fields.add(name: "Connection", value: "close")
+        if method != "GET", method != "HEAD" { fields.add(name: "Content-Length", value: "0") }
+        return HTTPWire.bytes(
+            of: HTTPRequestHead(version: .http1_1, method: HTTPMethod(rawValue: method), uri: path, headers: fields))
     }
 
     enum Reading: Hashable {
         /// The head is not whole yet.
         case incomplete
-        /// Not HTTP.
+        /// The bytes are not HTTP.
         case broken
-        /// `seen` only with the nonce of the probe.
+        /// The head is whole. `seen` is there only when the answer has the nonce of the probe.
         case answer(status: UInt16, seen: SeenAddress?)
     }
 
-    /// Longest head that is waited for.
+    /// The longest head that is waited for, in bytes. Bodies are not looked at.
     static let headLimit = 16_384
 
     static func read(_ bytes: [UInt8], nonce: String) -> Reading {
-        let text = String(decoding: bytes.prefix(headLimit), as: UTF8.self)
-        guard text.hasPrefix("HTTP/1.") || "HTTP/1.".hasPrefix(text) else { return .broken }
-        let lines = text.split(separator: "\r\n", omittingEmptySubsequences: false)
-        guard let end = lines.firstIndex(of: ""), end + 1 < lines.count else {
-            return bytes.count >= headLimit ? .broken : .incomplete
+        // What does not begin like HTTP is broken now, and needs no empty line for that.
+        guard zip(bytes, "HTTP/1.".utf8).allSatisfy(==) else { return .broken }
+        let limits = HTTPWire.Limits(head: headLimit, body: .max)
+        do {
+            // Whether there is a body does not matter, so that the probe's own method does not either.
+            guard let answer = try HTTPWire.response(in: bytes, to: .GET, ended: false, limits: limits) else {
+                return .incomplete
+            }
+            let status = answer.head.status.code
+            guard (100...599).contains(status) else { return .broken }
+            let headers = answer.head.headers
+            let isOurs = headers.first(name: nonceHeader) == nonce
+            return .answer(
+                status: UInt16(status), seen: isOurs ? headers.first(name: seenHeader).flatMap { SeenAddress($0) } : nil
+            )
+        } catch {
+            return .broken
         }
-        let words = lines[0].split(separator: " ")
-        guard words.count >= 2, let status = UInt16(words[1]), (100...599).contains(status) else { return .broken }
-        var fields: [String: Substring] = [:]
-        for line in lines[1..<end] {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            fields[line[..<colon].lowercased()] = line[line.index(after: colon)...].drop { $0 == " " }
-        }
-        let isOurs = fields[nonceHeader.lowercased()].map { $0 == nonce } ?? false
-        return .answer(
-            status: status, seen: isOurs ? fields[seenHeader.lowercased()].flatMap { SeenAddress(String($0)) } : nil)
     }
 }
 
-/// What an echo receiver makes of a connection that speaks HTTP: 200 to every request, with the source that it saw.
+/// How an echo receiver treats a connection that speaks HTTP: it answers 200 to every request, with the source that it
+/// saw.
 enum HTTPReceiver {
     private static let methods = ["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "PATCH ", "OPTIONS "]
 
@@ -63,28 +70,38 @@ enum HTTPReceiver {
         }
     }
 
-    /// Whether they may become one.
+    /// Whether the first bytes of a connection may become a request's when more follow.
     static func mayBeRequest(_ bytes: [UInt8]) -> Bool {
         methods.contains { $0.utf8.prefix(bytes.count).elementsEqual(bytes) }
     }
 
-    /// The answer to a whole head; nil while more is to come. Bodies are not read.
+    /// The answer to a request whose head is whole, and 400 to what is no request. Nil while more is to come. The
+    /// request's body is not waited for.
     static func answer(_ bytes: [UInt8], peer: String) -> [UInt8]? {
-        let text = String(decoding: bytes.prefix(HTTPProbe.headLimit), as: UTF8.self)
-        let lines = text.split(separator: "\r\n", omittingEmptySubsequences: false)
-        guard let end = lines.firstIndex(of: ""), end + 1 < lines.count else { return nil }
-        let prefix = HTTPProbe.nonceHeader.lowercased() + ":"
-        let nonce = lines[1..<end].first { $0.lowercased().hasPrefix(prefix) }
-        let echoed = nonce.map { "\(HTTPProbe.nonceHeader):\($0.drop { $0 != ":" }.dropFirst())\r\n" } ?? ""
-        let body = lines[0].hasPrefix("HEAD ") ? "" : "\(lines[0])\n"
-        return Array(
-            ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: \(body.utf8.count)\r\n"
-                + "\(HTTPProbe.seenHeader): \(peer)\r\n\(echoed)Connection: close\r\n\r\n\(body)").utf8)
+        var headers: HTTPHeaders = ["Content-Type": "text/plain"]
+        var status = HTTPResponseStatus.ok
+        var body = ""
+        do {
+            let limits = HTTPWire.Limits(head: HTTPProbe.headLimit, body: .max)
+            guard let head = try HTTPWire.request(in: bytes, limits: limits)?.head else { return nil }
+            if head.method != .HEAD { body = "\(head.method) \(head.uri) \(head.version)\n" }
+            headers.add(name: "Content-Length", value: "\(body.utf8.count)")
+            headers.add(name: HTTPProbe.seenHeader, value: peer)
+            if let nonce = head.headers.first(name: HTTPProbe.nonceHeader) {
+                headers.add(name: HTTPProbe.nonceHeader, value: nonce)
+            }
+        } catch {
+            status = .badRequest
+            headers.add(name: "Content-Length", value: "0")
+        }
+        headers.add(name: "Connection", value: "close")
+        return HTTPWire.bytes(
+            of: HTTPResponseHead(version: .http1_1, status: status, headers: headers), body: Array(body.utf8))
     }
 }
 
 extension SeenAddress {
-    /// `192.168.1.4:40112`; nil for any other text.
+    /// Reads a text such as `192.168.1.4:40112`.
     init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let address = IPv4Address(String(parts[0])), let port = UInt16(parts[1]) else {

@@ -5,9 +5,9 @@ import LinuxKernel
 import NetAddress
 import NodeProtocol
 
-/// Where a sender's sockets are opened: a pod's network namespace, or the node's own.
+/// Moves a thread between the network namespaces in which sockets are opened: the pods' and the node's own.
 ///
-/// Belongs to one thread, which joins namespaces as it goes and must not be used for anything else afterwards.
+/// It belongs to one thread, which stays in the last namespace and must not be used for anything else afterwards.
 final class NamespaceThread {
     private static let cloneNewNet: Int32 = 0x4000_0000
     private let path: (PodReference) -> String
@@ -34,14 +34,14 @@ final class NamespaceThread {
     }
 }
 
-/// One sender's datagram and echo sockets, shared by all its targets.
+/// The UDP and ICMP sockets of one sender, which all its targets share.
 struct ProbeSockets {
     let datagrams: Int32
     let datagramPort: UInt16
     let echoes: Int32
     let echoIdentifier: UInt16
 
-    /// In the calling thread's namespace.
+    /// Opens the sockets in the calling thread's namespace.
     init(withDatagrams: Bool, withEchoes: Bool) throws(SystemError) {
         var opened: Int32 = -1
         if withDatagrams { opened = try check("socket", "udp") { node_udp_socket(0) } }
@@ -65,12 +65,12 @@ struct ProbeSockets {
         if echoes >= 0 { Glibc.close(echoes) }
     }
 
-    /// 0, or the `errno` with which the kernel refused to send.
+    /// Returns 0, or the `errno` with which the kernel refused to send.
     func send(_ packet: inout node_probe_packet, datagramTo target: node_endpoint) -> Int32 {
         node_send(datagrams, &packet, node_probe_packet.length, target) < 0 ? errno : 0
     }
 
-    /// 0, or the `errno` with which the kernel refused to send.
+    /// Returns 0, or the `errno` with which the kernel refused to send.
     func send(_ packet: inout node_probe_packet, echoTo target: node_endpoint, sequence: UInt16) -> Int32 {
         let length = 8 + node_probe_packet.length
         return withUnsafeTemporaryAllocation(byteCount: length, alignment: 8) { buffer in

@@ -4,24 +4,25 @@ import LinuxKernel
 import NodeProtocol
 
 extension ProbeOutcome {
-    /// Of a send or connect that the sender's own kernel refused.
+    /// The outcome of a send(2) or connect(2) that the sender's own kernel refused with this `errno`.
     init(sendError code: Int32) {
         switch code {
         case ENETUNREACH: self = .unreachable(code: 0)
         case EHOSTUNREACH: self = .unreachable(code: 1)
-        case EACCES: self = .unreachable(code: 13)  // a route of type prohibit
+        case EACCES: self = .unreachable(code: 13)  // A route of type `prohibit` refused it.
         case ECONNREFUSED: self = .refused
         case ECONNRESET: self = .reset
         case ETIMEDOUT: self = .timeout(error: 0)
-        case EPERM: self = .timeout(error: UInt16(EPERM))  // dropped on the way out of this very kernel
+        case EPERM: self = .timeout(error: UInt16(EPERM))  // A rule of this kernel dropped it on its way out.
         default: self = .notMeasured(error: UInt16(truncatingIfNeeded: code))
         }
     }
 
-    /// Of an ICMP message about a packet; nil for those that are no verdict (type 11 and the like).
+    /// The outcome that an ICMP message about a packet tells. Nil for messages that tell none, such as "time exceeded".
     init?(_ error: node_queued_error, target: node_endpoint, code: ProbeProtocolCode) {
         guard error.origin == 2, error.type == 3 else { return nil }
-        // Port unreachable from the target itself is UDP's way to refuse; from anybody else it is a filter's.
+        // "Port unreachable" from the target itself means that nobody listens. From anybody else it is a filter's
+        // answer.
         let isRefusal = code == .udp && error.icmp_code == 3 && error.offender == target.address
         self = isRefusal ? .refused : .unreachable(code: error.icmp_code)
     }
@@ -97,7 +98,7 @@ extension ProbeRun {
     private func receiveAnswer(_ index: Int) {
         let cell = cells[index]
         var packet = node_probe_packet()
-        // The answer may come in pieces: look, and take it when it is whole.
+        // The answer may come in pieces, so it is only peeked at until it is whole.
         let count = recv(cell.descriptor, &packet, node_probe_packet.length, Int32(MSG_PEEK))
         if count < 0 { return errno == EAGAIN ? () : finish(index, .reset) }
         if count == 0 { return finish(index, .reset) }
@@ -119,10 +120,10 @@ extension ProbeRun {
 
     private func receiveDatagrams(_ position: Int) {
         guard let socket = sockets[position] else { return }
-        receive(socket.datagrams) { bytes, from in
+        receivePackets(socket.datagrams) { bytes, from in
             guard let packet = node_probe_packet(bytes), isAnswer(packet, Int(packet.cell), .udp),
                 cells[Int(packet.cell)].socket == position,
-                // A client that is connected would not take an answer from elsewhere.
+                // A client with a connected socket would not take an answer from elsewhere either.
                 let target = targets[cells[Int(packet.cell)].target], target == from
             else { return }
             noteAnswer(Int(packet.cell), packet, seen: packet.seen)
@@ -131,7 +132,7 @@ extension ProbeRun {
 
     private func receiveEchoes(_ source: Int) {
         guard let socket = sockets[source] else { return }
-        receive(socket.echoes) { bytes, from in
+        receivePackets(socket.echoes) { bytes, from in
             guard let echo = EchoMessage(bytes), echo.type == 0, echo.identifier == socket.echoIdentifier,
                 isAnswer(echo.packet, Int(echo.packet.cell), .icmp), cells[Int(echo.packet.cell)].source == source,
                 let target = targets[cells[Int(echo.packet.cell)].target], target.address == from.address
@@ -140,21 +141,7 @@ extension ProbeRun {
         }
     }
 
-    private func receive(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer, node_endpoint) -> Void) {
-        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
-            var from = node_endpoint()
-            var local = node_endpoint()
-            while true {
-                let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &from, &local)
-                // A pending error is reported once by the read, too; what it is about is in the queue.
-                if count < 0 && errno != EAGAIN && errno != EINTR { continue }
-                guard count >= 0 else { return }
-                body(UnsafeRawBufferPointer(rebasing: buffer[..<count]), from)
-            }
-        }
-    }
-
-    /// Takes the ICMP messages about a socket's packets.
+    /// Takes the ICMP messages about a socket's packets out of its error queue.
     func drainErrors(_ position: Int) {
         guard let socket = sockets[position] else { return }
         var error = node_queued_error()
@@ -167,14 +154,14 @@ extension ProbeRun {
         }
         guard socket.echoes >= 0 else { return }
         while node_next_error(socket.echoes, &error) != 0 {
-            // The ICMP header is what every router quotes (RFC 792: eight bytes).
+            // Every router quotes at least eight bytes of the packet (RFC 792), which are the echo's ICMP header.
             let header = error.payload
             let identifier = UInt16(header.4) << 8 | UInt16(header.5)
             let sequence = UInt16(header.6) << 8 | UInt16(header.7)
             guard error.payload_length >= 8, header.0 == 8, identifier == socket.echoIdentifier,
-                // Sockets for echoes are the sources' own.
+                // Only the sources' own sockets send echoes, so the position is that of a source.
                 let cell = echoes[position].cell(of: sequence),
-                // The number may have been used again since; the destination tells.
+                // The number may have been used again since then. The destination tells whether it was.
                 targets[cells[cell].target]?.address == error.destination.address
             else { continue }
             noteError(cell, error, .icmp, position)
@@ -190,7 +177,23 @@ extension ProbeRun {
     }
 }
 
+/// Hands over all datagrams that have come on a socket, each with its sender.
+func receivePackets(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer, node_endpoint) -> Void) {
+    withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+        var from = node_endpoint()
+        var local = node_endpoint()
+        while true {
+            let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &from, &local)
+            // The read reports a pending error once too. What the error is about is in the error queue.
+            if count < 0 && errno != EAGAIN && errno != EINTR { continue }
+            guard count >= 0 else { return }
+            body(UnsafeRawBufferPointer(rebasing: buffer[..<count]), from)
+        }
+    }
+}
+
 extension node_probe_packet {
+    /// The source address and port that the receiver saw.
     var seen: SeenAddress { SeenAddress(address: seen_address, port: seen_port) }
 }
 

@@ -3,24 +3,27 @@ import Glibc
 import LinuxKernel
 import NodeProtocol
 
-/// One plan, measured by one thread with one epoll: every pair and protocol at once, as far as they answer.
+/// Measures one plan, with one thread and one epoll. All pairs and protocols are measured at the same time.
 ///
-/// What has just been sent and not yet answered is bounded (`window`), so that a burst does not overflow the queues of
-/// the path under test and read as loss; what has been waiting for longer than a few round trips no longer counts, so
-/// that blocked pairs hold up nobody. Every cell has the plan's deadline for itself, from its first packet on: a node
-/// that is slow to send a large plan does not read as a path that is slow to answer. Single packets that get no answer
-/// are sent again twice before that, as TCP does.
+/// The number of packets that were just sent and are not answered yet is bounded (`window`). Otherwise a burst would
+/// overflow the queues of the path under test, and that would look like loss. A packet that has waited for longer than
+/// a few round trips no longer counts, so that blocked pairs hold up nobody.
+///
+/// Every cell has the plan's deadline for itself, from its first packet on. Thus a node that is slow to send a large
+/// plan does not look like a path that is slow to answer. A single packet that gets no answer is sent again twice
+/// within the deadline, as TCP does.
 package final class ProbeRun {
-    /// Probes out at once that may still be answered promptly.
+    /// How many probes may wait for a prompt answer at the same time.
     static let window = 64
-    /// Microseconds after which an unanswered probe no longer counts: four round trips within these. A node whose
-    /// processor is busy answers after hundreds of milliseconds; sending on regardless then fills its memory with
-    /// packets.
+    /// The bounds, in microseconds, of the age at which an unanswered probe no longer counts in the window. Between
+    /// them, that age is four round trips. A node whose processor is busy answers only after hundreds of milliseconds,
+    /// and its memory would fill with packets if the sender went on regardless.
     static let ages: ClosedRange<Int64> = 10_000...1_000_000
-    /// Nothing is sent to a cell with less than this left, or half of the deadline if that is less, microseconds.
+    /// Nothing more is sent for a cell whose deadline is nearer than this, in microseconds. With a short deadline, half
+    /// of the deadline counts instead.
     static let patience: Int64 = 500_000
-    /// Beyond the deadline, the time in which first packets may still go out, microseconds. What has had no slot by
-    /// then is not measured.
+    /// For how long after the plan's deadline first packets may still be sent, in microseconds. A cell that had no turn
+    /// by then is not measured.
     static let launching: Int64 = 40_000_000
 
     let plan: ProbePlan
@@ -28,12 +31,13 @@ package final class ProbeRun {
     let targets: [node_endpoint?]
     let isTrain: Bool
     var cells: [ProbeCell] = []
-    /// By position in the plan's sources, then those for one target alone; nil before the first probe.
+    /// The sockets of the plan's sources, by position, and after them those for one target alone. Nil before the first
+    /// probe.
     var sockets: [ProbeSockets?]
-    /// By position in the plan's sources.
+    /// The echoes of the plan's sources, by position.
     var echoes: [EchoSequences]
     var timers = ProbeTimers()
-    /// Launched already, waiting for a descriptor or for room in a queue.
+    /// Cells that were begun and wait for a free descriptor or for room in a queue.
     private var deferred: [Int] = []
     private var young: [(time: Int64, cell: Int)] = []
     private var youngHead = 0
@@ -73,7 +77,7 @@ package final class ProbeRun {
         epoll = FileDescriptor(owning: try check("epoll_create1") { node_epoll_create() })
         namespaces = NamespaceThread(path: namespacePath)
         for (source, pairs) in plan.pairs.enumerated() {
-            // Every source begins elsewhere, or all nodes would burst at the same target.
+            // Every source begins with another target. Otherwise all nodes would send to the same one at once.
             let shift = pairs.isEmpty ? 0 : (plan.sources[source].index * 7) % pairs.count
             for target in pairs[shift...] + pairs[..<shift] {
                 for code in codes where plan.targets[target].takes(code.name) {
@@ -94,12 +98,12 @@ package final class ProbeRun {
         for cell in cells where cell.descriptor >= 0 { close(cell.descriptor) }
     }
 
-    /// Microseconds since the start.
+    /// The microseconds since the start.
     var now: Int64 { (MonotonicTime.now.nanoseconds - start.nanoseconds) / 1000 }
 
-    /// Measures. Leaves the calling thread in some network namespace: use a thread of its own.
+    /// Measures the plan. The calling thread is left in some network namespace, so it must be a thread of its own.
     package func run() -> (summary: ProbeSummary, results: [ProbeResult]) {
-        // Answering goes before asking: a node whose one processor is busy then sends less, instead of answering late.
+        // Answering goes before asking. A node whose only processor is busy then sends less, and does not answer late.
         yieldToOthers()
         var events = [epoll_event](repeating: epoll_event(), count: 256)
         var next = 0
@@ -135,12 +139,12 @@ package final class ProbeRun {
         return Int32(max(0, min(60_000, (next - time + 999) / 1000)))
     }
 
-    /// Gives up what has had the deadline for itself.
+    /// Gives up the cells whose deadline is over.
     private func expire(_ time: Int64) {
         while let index = expiries.takeDue(time) {
             let cell = cells[index]
             guard cell.outcome == nil else { continue }
-            // Deferred meanwhile, and sent later than it was begun or not yet.
+            // A cell that was deferred was sent later than it was begun, or not yet.
             let begun = cell.sent == 0 ? time : cell.firstSent
             if begun + deadline > time, cell.sent > 0 || time <= lastLaunch {
                 expiries.add(begun + deadline, index)
@@ -152,7 +156,7 @@ package final class ProbeRun {
 
     private var ageLimit: Int64 { min(max(4 * smoothedRoundTrip, Self.ages.lowerBound), Self.ages.upperBound) }
 
-    /// Lets go of what has waited too long to be a queue's delay.
+    /// Takes the probes out of the window that have waited for too long to be delayed by a queue.
     private func age(_ time: Int64) {
         while youngHead < young.count, young[youngHead].time + ageLimit <= time {
             let cell = young[youngHead].cell
@@ -222,7 +226,7 @@ package final class ProbeRun {
         }
     }
 
-    /// Sends a cell's next packet, and sets the time of the one after.
+    /// Sends a cell's next packet, and sets the time of the one after it.
     private func send(_ index: Int) {
         let cell = cells[index]
         guard let target = targets[cell.target] else { return }
@@ -230,13 +234,14 @@ package final class ProbeRun {
         var packet = makePacket(index, time)
         var failure = sendPacket(index, &packet, target)
         if failure != 0, failure != EAGAIN, failure != ENOBUFS {
-            // A pending ICMP error of another target of this socket: it is in the queue now, so send again.
+            // The failure may be an ICMP error about another target of this socket. It is in the socket's error queue
+            // now, so the packet is sent again.
             drainErrors(cell.socket)
             if cells[index].outcome != nil { return }
             failure = sendPacket(index, &packet, target)
         }
         if failure == EAGAIN || failure == ENOBUFS { return deferCell(index) }
-        // Before any answer a refusal is what the cell comes to; after one it is a packet that was lost.
+        // A refusal before any answer is the cell's outcome. After an answer, it is one packet that was lost.
         if failure != 0, cell.answered == 0 { return finish(index, ProbeOutcome(sendError: failure)) }
         if cell.sent == 0 { cells[index].firstSent = time }
         cells[index].lastSent = time
@@ -292,7 +297,7 @@ package final class ProbeRun {
         }
     }
 
-    /// Notes an answer to a packet; the cell ends when it was the last one.
+    /// Notes an answer to a packet. With the answer to its last packet, the cell ends.
     func noteAnswer(_ index: Int, _ packet: node_probe_packet, seen: SeenAddress?) {
         guard cells[index].outcome == nil,
             cells[index].answer(sequence: packet.sequence, isTrain: isTrain && cells[index].code != .tcp)

@@ -1,4 +1,5 @@
-/// When cells send again. All delays of a plan are the same, so entries are due in the order they came.
+/// When cells send again, or are given up. All delays of a plan are the same, so that entries are due in the order in
+/// which they were added, and a queue serves as a timer.
 struct ProbeTimers {
     private var entries: [(due: Int64, cell: Int)] = []
     private var head = 0
@@ -20,7 +21,7 @@ struct ProbeTimers {
     }
 }
 
-/// What an epoll event is about.
+/// Says which socket an epoll event is about. It is the number that epoll(7) keeps with a descriptor.
 struct ProbeTag {
     enum Kind: UInt64 {
         case connection = 0
@@ -29,7 +30,7 @@ struct ProbeTag {
     }
 
     let kind: Kind
-    /// Cell of a connection, source of the others.
+    /// The cell of a connection, or the position of the socket for the other kinds.
     let index: Int
 
     init(kind: Kind, index: Int) {

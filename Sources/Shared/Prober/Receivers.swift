@@ -4,10 +4,10 @@ import LinuxKernel
 import NodeProtocol
 import Synchronization
 
-/// The echo receivers of every pod and of the node itself: sockets opened inside each network namespace, served by one
-/// thread. Each answers with the source address and port that it saw, and notes a sighting.
+/// The echo receivers of every pod and of the node itself. Their sockets are opened inside each network namespace, and
+/// one thread serves them all. A receiver answers with the source address and port that it saw, and notes a sighting.
 ///
-/// ICMP echoes are answered by the kernel; the receiver only notes them.
+/// The kernel answers ICMP echoes. The receiver only notes them.
 package final class Receivers: Sendable {
     private enum Socket {
         case listener
@@ -18,11 +18,11 @@ package final class Receivers: Sendable {
 
     private struct Connection {
         let peer: node_endpoint
-        /// The receiver's own address.
+        /// The receiver's own address in host byte order.
         let local: UInt32
-        /// An unfinished packet.
+        /// The beginning of a packet or request that is not whole yet.
         var partial: [UInt8] = []
-        /// Answers that the kernel has no room for while the path is down; nothing more is read until they are gone.
+        /// Answers for which the kernel has no room while the path is down. Nothing more is read until they are gone.
         var unsent: [UInt8] = []
     }
 
@@ -45,7 +45,7 @@ package final class Receivers: Sendable {
         try add(sockets, owner: pod)
     }
 
-    /// Opens the node's own, in the calling thread's namespace; closes earlier ones.
+    /// Opens the node's own receivers in the calling thread's namespace, and closes earlier ones.
     public func openHost(port: UInt16) throws {
         close(nil)
         try add(try Self.openSockets(port), owner: nil)
@@ -106,7 +106,7 @@ package final class Receivers: Sendable {
     }
 
     private func handle(_ descriptor: Int32, _ table: inout Table) {
-        // Not there: closed since the event was queued.
+        // A socket that is not there was closed after the event was queued.
         guard let entry = table.sockets[descriptor] else { return }
         switch entry.socket {
         case .listener: accept(descriptor, entry.owner, &table)
@@ -142,7 +142,7 @@ package final class Receivers: Sendable {
         }
     }
 
-    /// In host byte order; 0 when the kernel does not say.
+    /// The connection's own address in host byte order, or 0 if the kernel does not say.
     private static func localAddress(_ descriptor: Int32) -> UInt32 {
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -187,7 +187,9 @@ package final class Receivers: Sendable {
         }
     }
 
-    /// Answers a whole request and ends the connection; the bytes of an unfinished one.
+    /// Answers a request and ends the connection.
+    ///
+    /// - Returns: The bytes to keep while the request is not whole, or nil when the connection is to be closed.
     private func answerRequest(_ descriptor: Int32, _ peer: node_endpoint, _ bytes: [UInt8]) -> [UInt8]? {
         let seen = SeenAddress(address: peer.address, port: peer.port)
         guard let answer = HTTPReceiver.answer(bytes, peer: seen.description) else {
@@ -198,7 +200,7 @@ package final class Receivers: Sendable {
         return nil
     }
 
-    /// Answers whole packets; false at the end of the connection.
+    /// Answers whole packets, or a request. Returns false at the end of the connection.
     private func answer(_ descriptor: Int32, _ connection: inout Connection, _ log: inout SightingLog) -> Bool {
         guard flush(descriptor, &connection.unsent) else { return false }
         guard connection.unsent.isEmpty else { return true }
@@ -226,7 +228,7 @@ package final class Receivers: Sendable {
         return flush(descriptor, &connection.unsent)
     }
 
-    /// Sends what the kernel takes; false when the connection is gone.
+    /// Sends as much as the kernel takes. Returns false if the connection is gone.
     private func flush(_ descriptor: Int32, _ bytes: inout [UInt8]) -> Bool {
         while !bytes.isEmpty {
             let count = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
@@ -238,13 +240,13 @@ package final class Receivers: Sendable {
     }
 }
 
-/// An ICMP echo or its answer, as a raw socket gives it: IP header, ICMP header, data.
+/// An ICMP echo or its answer as a raw socket gives it: the IP header, the ICMP header and the data.
 struct EchoMessage {
-    /// 8 request, 0 answer (RFC 792).
+    /// 8 for a request, 0 for an answer (RFC 792).
     let type: UInt8
     let identifier: UInt16
     let sequence: UInt16
-    /// Of the IP header, host byte order.
+    /// The destination in the IP header, in host byte order.
     let destination: UInt32
     let packet: node_probe_packet
 

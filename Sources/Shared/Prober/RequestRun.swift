@@ -3,9 +3,10 @@ import Glibc
 import LinuxKernel
 import NodeProtocol
 
-/// The requests of a plan, all at once, by one thread with one epoll. Each has the plan's deadline for itself.
+/// Makes all requests of a plan at the same time, with one thread and one epoll. Each has the plan's deadline for
+/// itself.
 package final class RequestRun {
-    /// Sends of a query that gets no answer.
+    /// How often a DNS query is sent that gets no answer.
     static let attempts: UInt16 = 3
 
     private struct Pending {
@@ -42,10 +43,10 @@ package final class RequestRun {
         for one in pending where one.descriptor >= 0 { close(one.descriptor) }
     }
 
-    /// Microseconds since the start.
+    /// The microseconds since the start.
     private var now: Int64 { (MonotonicTime.now.nanoseconds - start.nanoseconds) / 1000 }
 
-    /// Measures. Leaves the calling thread in some network namespace: use a thread of its own.
+    /// Makes the requests. The calling thread is left in some network namespace, so it must be a thread of its own.
     package func run() -> [ProbeResult] {
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         for index in pending.indices { begin(index) }
@@ -63,7 +64,7 @@ package final class RequestRun {
         return pending.map { result(of: $0) }
     }
 
-    /// When something is to be done next; nil when all have ended.
+    /// The time of the next query to repeat or request to give up. Nil when all requests have ended.
     private func due() -> Int64? {
         pending.lazy.filter { $0.outcome == nil }.map { one in
             one.query != nil && one.sent < Self.attempts
@@ -158,7 +159,7 @@ package final class RequestRun {
         pending[index].sent += 1
         guard node_send(one.descriptor, bytes, bytes.count, target) < 0 else { return }
         let code = errno
-        // A full queue empties again: the next attempt is due before the deadline.
+        // A full queue empties again, and the next attempt comes before the deadline.
         if code != EAGAIN, code != ENOBUFS { finish(index, ProbeOutcome(sendError: code)) }
     }
 

@@ -1,7 +1,7 @@
 import CNodeShim
 import NodeProtocol
 
-/// What the receivers saw, of the last plans.
+/// What the receivers saw of the last plans.
 struct SightingLog {
     static let plansKept = 4
     static let sightingsKept = 65_536
@@ -14,10 +14,12 @@ struct SightingLog {
         let receiver: UInt32
     }
 
-    /// Newest last.
+    /// The newest plan is last.
     private var plans: [(id: UInt64, keys: Set<Key>)] = []
 
-    /// `receiver`: the address, in host byte order, to which the packet came.
+    /// Notes that a packet came from an endpoint.
+    ///
+    /// - Parameter receiver: The address to which the packet came, in host byte order.
     mutating func record(_ packet: node_probe_packet, from: node_endpoint, receiver: UInt32) {
         let key = Key(
             source: packet.source, target: packet.target, code: packet.protocol,
@@ -30,7 +32,7 @@ struct SightingLog {
         plans.append((packet.plan, [key]))
     }
 
-    /// By source, target and protocol.
+    /// The sightings of a plan, ordered by source, target and protocol.
     func sightings(plan: UInt64) -> [Sighting] {
         guard let entry = plans.first(where: { $0.id == plan }) else { return [] }
         return entry.keys.compactMap { key in
@@ -51,7 +53,7 @@ struct SightingLog {
 extension node_probe_packet {
     static let length = MemoryLayout<node_probe_packet>.size
 
-    /// Reads a packet; nil when the bytes are none.
+    /// Reads a packet. Nil if the bytes are too few or do not begin like a probe's packet.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.length else { return nil }
         self = bytes.loadUnaligned(as: node_probe_packet.self)

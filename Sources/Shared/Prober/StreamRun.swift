@@ -4,8 +4,8 @@ import LinuxKernel
 import NodeProtocol
 import Synchronization
 
-/// One flow: a TCP connection that echoes, or a train of UDP or ICMP echoes. Times are microseconds since the run's
-/// start.
+/// One flow: a TCP connection on which packets are echoed, or a train of UDP or ICMP echoes. Times are in microseconds
+/// since the run's start.
 struct StreamFlow: Sendable {
     let source: Int
     let target: Int
@@ -14,23 +14,24 @@ struct StreamFlow: Sendable {
     var established = false
     var ended: String?
     var sent = 0
-    /// The end of a packet that the kernel took only the beginning of.
+    /// The rest of a packet of which the kernel took only the beginning.
     var unsent: [UInt8] = []
     var answered = 0
-    /// Of the last answer, or of the first packet before there was one.
+    /// The time of the last answer, or of the first packet as long as there was no answer.
     var lastAnswer: Int64 = 0
     var longestGap: Int64 = 0
 
-    /// Time without an answer beyond the interval, up to `now` while the flow runs.
+    /// The longest time without an answer, in milliseconds, less the interval at which packets are sent. While the flow
+    /// runs, the time since its last answer counts too.
     func gapMillis(now: Int64, interval: Int64) -> Int {
         let present = ended == nil && sent > 0 ? now - lastAnswer : 0
         return Int(max(0, max(longestGap, present) - interval) / 1000)
     }
 
-    /// Not ended, and connected or answered at least once.
+    /// Whether the flow has not ended, and was connected (TCP) or answered at least once.
     var isEstablished: Bool { ended == nil && (code == .tcp ? established : answered > 0) }
 
-    /// Time since the last answer, whether the flow has ended or not.
+    /// The time since the last answer in milliseconds, whether the flow has ended or not.
     func silentMillis(now: Int64) -> Int { Int(max(0, now - lastAnswer) / 1000) }
 
     mutating func noteAnswer(_ now: Int64) {
@@ -40,7 +41,7 @@ struct StreamFlow: Sendable {
     }
 }
 
-/// All flows of a plan, served by one thread until stopped.
+/// All flows of a plan, which one thread serves until `stop`.
 final class StreamRun: Sendable {
     private let plan: StreamPlan
     private let flows: Mutex<[StreamFlow]>
@@ -89,7 +90,8 @@ final class StreamRun: Sendable {
         }
     }
 
-    /// Serves until stopped. Uses up the calling thread: it stays in some network namespace.
+    /// Serves the flows until `stop`. The calling thread is left in some network namespace, so it must be a thread of
+    /// its own.
     func run(_ namespacePath: @escaping (PodReference) -> String) {
         let epoll = node_epoll_create()
         defer { close(epoll) }
@@ -180,11 +182,11 @@ final class StreamRun: Sendable {
         if flow.sent == 0 && flow.code != .tcp { flow.lastAnswer = time }
         switch flow.code {
         case .udp: _ = socket.send(&packet, datagramTo: target)
-        case .dns, .http: break  // refused by the initializer
+        case .dns, .http: break  // The initializer refuses plans with these.
         case .icmp: _ = socket.send(&packet, echoTo: target, sequence: packet.sequence)
         case .tcp:
             guard flow.established else { return }
-            // A full buffer while the path is down is no end: what is in it arrives later.
+            // While the path is down the socket's buffer may be full. That ends nothing: what is in it arrives later.
             let isFree = flow.unsent.isEmpty
             let bytes =
                 isFree ? withUnsafeBytes(of: packet) { Array($0.prefix(node_probe_packet.length)) } : flow.unsent
@@ -214,7 +216,7 @@ final class StreamRun: Sendable {
             let descriptor = isEcho ? socket.echoes : socket.datagrams
             var error = node_queued_error()
             while node_next_error(descriptor, &error) != 0 {}
-            receiveAll(descriptor) { bytes, from in
+            receivePackets(descriptor) { bytes, from in
                 let echo = isEcho ? EchoMessage(bytes) : nil
                 guard let packet = isEcho ? echo?.packet : node_probe_packet(bytes), packet.plan == plan.id,
                     isEcho ? echo?.type == 0 && echo?.identifier == socket.echoIdentifier : packet.answer == 1,
@@ -223,19 +225,6 @@ final class StreamRun: Sendable {
                 let flow = flows[Int(packet.cell)]
                 guard flow.source == tag.index, targets[flow.target]?.address == from.address else { return }
                 flows[Int(packet.cell)].noteAnswer(now)
-            }
-        }
-    }
-
-    private func receiveAll(_ descriptor: Int32, _ body: (UnsafeRawBufferPointer, node_endpoint) -> Void) {
-        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
-            var from = node_endpoint()
-            var local = node_endpoint()
-            while true {
-                let count = node_receive(descriptor, buffer.baseAddress, buffer.count, &from, &local)
-                if count < 0 && errno != EAGAIN && errno != EINTR { continue }
-                guard count >= 0 else { return }
-                body(UnsafeRawBufferPointer(rebasing: buffer[..<count]), from)
             }
         }
     }
@@ -251,7 +240,7 @@ final class StreamRun: Sendable {
         }
         var packet = node_probe_packet()
         while true {
-            // Whole packets only: what is left of one comes with the next event.
+            // Only whole packets are taken. The rest of a packet comes with the next event.
             let count = recv(flow.descriptor, &packet, node_probe_packet.length, Int32(MSG_PEEK))
             if count == 0 { return end(&flow, "closed by the peer") }
             if count < 0, errno != EAGAIN { return end(&flow, String(cString: strerror(errno))) }

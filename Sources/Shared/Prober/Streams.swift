@@ -2,7 +2,7 @@ import LinuxKernel
 import NodeProtocol
 import Synchronization
 
-/// The long-lived flows of this node, by plan.
+/// The long-lived flows that this node sends, by plan.
 package final class Streams: Sendable {
     static let maximumPlans = 16
 
@@ -10,7 +10,7 @@ package final class Streams: Sendable {
 
     package init() {}
 
-    /// Starts a plan's flows; they run until they are closed.
+    /// Starts a plan's flows, which run until `close`.
     package func open(_ plan: StreamPlan, namespacePath: @escaping @Sendable (PodReference) -> String) throws {
         let run = try StreamRun(plan)
         try running.withLock { running in
@@ -25,8 +25,10 @@ package final class Streams: Sendable {
         startThread("streams") { run.run(namespacePath) }
     }
 
+    /// How the flows of a plan are doing.
     package func read(_ id: UInt64) throws -> [StreamReading] { try find(id).readings }
 
+    /// Ends the flows of a plan.
     package func close(_ id: UInt64) throws {
         try find(id).stop()
         _ = running.withLock { $0.removeValue(forKey: id) }

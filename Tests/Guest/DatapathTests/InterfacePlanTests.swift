@@ -1,4 +1,5 @@
 import DatapathOptions
+import Hashing
 import NetAddress
 import Netlink
 import Testing
@@ -6,7 +7,7 @@ import Testing
 @testable import CloudAPI
 @testable import Datapath
 
-/// What a node asks the cloud for, and which addresses its pods get; no cloud takes part.
+/// What a node asks the cloud for, and which addresses its pods get. No cloud takes part.
 @Suite struct InterfacePlanTests {
     private func interface(_ number: Int, addresses: Int, prefixes: Int = 0) -> CloudInterface {
         CloudInterface(
@@ -105,9 +106,10 @@ import Testing
         #expect(next(prefixes, inUse: 10, prefixes: true, releases: true).step == .nothing)
     }
 
-    /// The question is asked until there is nothing left to ask; whatever the type, that ends, within its limits.
+    /// The node asks until there is nothing left to ask for. For every type this comes to an end, within the type's
+    /// limits.
     @Test func aNodeSettlesWithinItsLimits() {
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(seed: 7)
         for _ in 0..<500 {
             let limits = (Int.random(in: 1...8, using: &random), Int.random(in: 1...30, using: &random))
             let usesPrefixes = Bool.random(using: &random)
@@ -194,7 +196,7 @@ import Testing
         let isTaken = pool.withhold([given])
         #expect(!isTaken)
         #expect(throws: DatapathError.self) { try pool.allocate() }
-        // The cloud refused: it may be handed out again.
+        // The cloud refused, so the address may be handed out again.
         pool.endWithholding()
         pool.update(node, firstInterface: 0)
         #expect(try pool.allocate() == IPv4Address(10, 0, 0, 13))
@@ -246,7 +248,7 @@ import Testing
 
     @Test func mutatedAnswersNeverTrap() {
         let whole = Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".utf8)
-        var random = SplitMix(state: 11)
+        var random = SplitMix64(seed: 11)
         for _ in 0..<20_000 {
             var bytes = Array(whole.prefix(Int.random(in: 0...whole.count, using: &random)))
             for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
@@ -254,17 +256,5 @@ import Testing
             }
             _ = try? HTTPAnswer(bytes)
         }
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -35,7 +35,7 @@ import Testing
         "", "{}", #"{"params":{}}"#, #"{"method":1}"#, #"{"method":"status"}x"#, #"{"method":"a","params":[]}"#,
     ])
     func whatIsUnusualIsLeftToTheDecoder(text: String) {
-        #expect(throws: UnusualJSON.self) { try RequestOutline(Array(text.utf8)) }
+        #expect(throws: UnreadableValue.self) { try RequestOutline(Array(text.utf8)) }
     }
 
     @Test func objectsComeWithTheirTexts() throws {

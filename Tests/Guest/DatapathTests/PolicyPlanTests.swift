@@ -1,4 +1,5 @@
 import DatapathModel
+import Hashing
 import NetAddress
 import Policy
 import Testing
@@ -22,7 +23,7 @@ import Testing
 
     private static func range(_ number: UInt32) -> IPv4CIDR { IPv4CIDR(host: IPv4Address(rawValue: number)) }
 
-    /// What the datapath does with the entries: the four lookups of bpf/include/policy.h.
+    /// What the datapath decides with the entries, by the four lookups of bpf/include/policy.h.
     private func verdict(
         _ plan: PolicyPlan, identity: UInt32, port: UInt16, _ transport: PortProtocol
     ) -> PolicyMapValue.Verdict? {
@@ -39,9 +40,9 @@ import Testing
         return [.deny, .allow, .defaultDeny].first(where: found.contains)
     }
 
-    /// The entries say of every connection what the compiled policy says.
+    /// The entries decide every connection as the compiled policy does.
     @Test func lookupsAgreeWithThePolicy() throws {
-        var random = SeededRandom(state: 11)
+        var random = SplitMix64(seed: 11)
         var classes = PortClasses()
         let names = RuleNames()
         for _ in 0..<12 {
@@ -106,7 +107,7 @@ import Testing
         #expect(Set(first.numbers.values) == [0xFF0000, 0xFF0001])
         let second = try first.changed(to: [two, three])
         #expect(second.numbers[two] == first.numbers[two])
-        // Not the number that is given up in the same step.
+        // It must not get the number that is given up in the same step.
         #expect(second.numbers[three] == 0xFF0002)
         let third = try second.changed(to: [one])
         #expect(third.numbers == [one: 0xFF0000])
@@ -127,16 +128,5 @@ import Testing
         #expect(throws: DatapathError.localIdentitiesExhausted(limit: 65536)) {
             try LocalIdentities().changed(to: ranges)
         }
-    }
-}
-
-private struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

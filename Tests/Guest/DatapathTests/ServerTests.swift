@@ -1,5 +1,6 @@
 import AgentAPI
 import Foundation
+import Hashing
 import LinuxKernel
 import Testing
 
@@ -15,7 +16,7 @@ import Testing
     }
 
     @Test func anyCutGivesTheSameLines() {
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(seed: 3)
         let bytes = Array("one\ntwo\n\nthree3three3\nfour\n".utf8)
         for _ in 0..<500 {
             var buffer = LineBuffer(limit: 8)
@@ -184,7 +185,7 @@ import Testing
         let packet = reply(to: request)
         #expect(ICMPEcho.reply(in: []) == nil)
         for length in 0..<packet.count { #expect(ICMPEcho.reply(in: Array(packet.prefix(length))) == nil) }
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(seed: 5)
         for _ in 0..<5000 {
             var mutated = packet
             for _ in 0..<4 {

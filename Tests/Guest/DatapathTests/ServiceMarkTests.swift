@@ -1,5 +1,6 @@
 import BPF
 import Foundation
+import Hashing
 import NetAddress
 import Testing
 
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func noiseIsRefused() {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(seed: 11)
         for _ in 0..<2000 {
             let count = Int.random(in: 0...600, using: &generator)
             let noise = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -45,7 +46,7 @@ import Testing
         }
     }
 
-    /// Words with the digest that belongs to them.
+    /// The words of a mark, followed by their digest.
     private func sealed(_ change: (inout [UInt64]) -> Void) -> [UInt8] {
         var words = mark.bytes.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
         words.removeLast()
@@ -88,7 +89,7 @@ import Testing
         other.remove(UInt32(1), UInt64(11))
         other.insert(UInt32(1), UInt64(10))
         #expect(digest == other)
-        // Not the same two values at each other's keys.
+        // The same two values, each under the other's key, give another digest.
         var crossed = MapDigest()
         crossed.insert(UInt32(1), UInt64(20))
         crossed.insert(UInt32(2), UInt64(10))

@@ -1,3 +1,4 @@
+import Hashing
 import Testing
 
 @testable import Policy
@@ -33,15 +34,15 @@ import Testing
         let fresh = second.number(of: 150, .tcp)
         #expect(first.ports[fresh] == nil)
         #expect(second.number(of: 100, .tcp) == 0)
-        // The number that was given up in the step before is free again now.
+        // The number that was given up in the step before may be used again now.
         let third = try #require(second.changed(to: [web, range(.tcp, 1, 2), range(.tcp, 150, 200)]))
         #expect(third.number(of: 1, .tcp) == first.number(of: 150, .tcp))
         #expect(PortClasses(ports: third.ports) == third)
     }
 
-    /// Against the definition: two ports share a class exactly when the same ranges contain them.
+    /// Compares with the definition: two ports share a class exactly if the same ranges contain them.
     @Test func agreesWithTheDefinition() throws {
-        var random = SeededGenerator(state: 7)
+        var random = SplitMix64(seed: 7)
         var classes = PortClasses()
         for _ in 0..<40 {
             var ranges: Set<PortRange> = []
@@ -61,16 +62,5 @@ import Testing
                 for range in covering { #expect(classes.classes(in: range).contains(number)) }
             }
         }
-    }
-}
-
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

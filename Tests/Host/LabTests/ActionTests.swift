@@ -26,7 +26,7 @@ import Testing
         #expect(try await HostState.leftovers(of: folder, since: before) == [])
     }
 
-    /// Nothing is booted for a file with a mistake, and every one has its place.
+    /// Nothing is booted for a file with mistakes, and each mistake is reported with its place.
     @Test func `mistakes in actions are told at their places`() async throws {
         let folder = try ScratchFolder()
         let text = try String(contentsOfFile: LabrunProgram.scenario("actions"), encoding: .utf8)

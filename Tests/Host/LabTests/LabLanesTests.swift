@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 @Suite struct LabLanesTests {
-    /// Who holds lanes, and the most that ever did.
+    /// Counts who holds lanes, and the most that held one at the same time.
     private final class Holders: Sendable {
         let counts = Mutex((now: 0, most: 0, order: [String]()))
         func enter(_ name: String) {

@@ -4,7 +4,8 @@ import RunEvents
 import Testing
 
 extension LabrunProgram.Ended {
-    /// Records one issue when a run did not pass, whose first lines say what did not hold; everything printed follows.
+    /// Records one issue if a run did not pass. Its first lines say what did not hold, and everything that was printed
+    /// follows.
     func expectPass(_ report: RunReport?, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(
             status == 0 && report?.verdict == .pass && report?.stepsNotRun.isEmpty == true
@@ -12,7 +13,7 @@ extension LabrunProgram.Ended {
             "\(report?.shortfall ?? "no report")\n\(output)\n\(errors)", sourceLocation: sourceLocation)
     }
 
-    /// Reads the report of a run that must have passed.
+    /// Reads the report of a run, which must have passed.
     @discardableResult
     func passed(
         in folder: ScratchFolder, _ name: String = "report", sourceLocation: SourceLocation = #_sourceLocation
@@ -24,7 +25,7 @@ extension LabrunProgram.Ended {
 }
 
 extension RunReport {
-    /// What did not hold, a line each, the steps in their order.
+    /// What did not hold, in one line each, in the order of the steps.
     var shortfall: String {
         let unmet = steps.flatMap { step in
             (step.message.map { ["\(step.name): \($0)"] } ?? [])

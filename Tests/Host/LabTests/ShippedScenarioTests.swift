@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized) struct ShippedScenarioTests {
     private static let main = "vxlan-blocked-8472"
 
-    /// Scenarios whose expectations are of time, so that no other lab may run beside them.
+    /// Scenarios that make claims about time, so that no other lab may run beside them.
     static let timed: Set = ["agent-restart"]
 
     @Test(arguments: ShippedScenarios.names.filter { $0 != main && !timed.contains($0) })
@@ -16,7 +16,7 @@ import Testing
         _ = try await FinishedRun.passing(name)
     }
 
-    /// The main scenario comes to the same verdict every time, and says what the field report says, from evidence.
+    /// The main scenario has the same verdict every time, and its evidence shows what the field report says.
     @Test(arguments: 1...3)
     func `vxlan blocked names group, port and direction, and shows the wire`(run: Int) async throws {
         let report = try await FinishedRun.passing(Self.main, run == 1 ? ["--output", "json"] : [])

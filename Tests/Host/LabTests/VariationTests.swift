@@ -5,7 +5,7 @@ import Reports
 import RunEvents
 import Testing
 
-/// Labs of other sizes, several at once, other users, other faults: on real nodes.
+/// Labs of other sizes, several labs at once, other users and other faults, on real nodes.
 @Suite(.serialized) struct VariationTests {
     @Test func `two labs at the same time do not see each other`() async throws {
         async let first = FinishedRun("vxlan-blocked-8472", ["--nodes", "2"])
@@ -45,7 +45,7 @@ import Testing
         #expect(run.report.steps.first?.diagnosis?.found.first?.id == "cloud/security-group-rejected")
     }
 
-    /// Nobody injected anything here, so the diagnosis can only have looked at the evidence.
+    /// Nobody injected a fault here, so the diagnosis can only have looked at the evidence.
     @Test func `the cause is named without a fault to know of`() async throws {
         let run = try await FinishedRun(LabrunProgram.scenario("vxlan-never-allowed"))
         run.ended.expectPass(run.report)
@@ -67,11 +67,12 @@ import Testing
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
         #expect(run.report.verdict == .inconclusive)
         #expect(run.report.message.contains("not proven"))
-        // What was measured is fine, and still no pass.
+        // Every measured cell is as expected, and still the run does not pass.
         #expect(run.report.steps.first?.matrix?.cells.allSatisfy { $0.verdict != .fail } == true)
     }
 
-    /// A pod's own netfilter drops what it gets: as expected, and still no pass, however often it is measured.
+    /// A pod's own netfilter drops what the pod gets. That is as expected, but the run never passes, however often it
+    /// is measured.
     @Test func `silence that nothing on record explains is measured again, and inconclusive`() async throws {
         let run = try await FinishedRun(LabrunProgram.scenario("silence-without-a-cause"))
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
@@ -82,13 +83,14 @@ import Testing
         #expect(run.report.steps.first?.expectations.allSatisfy { $0.retries == 0 } == true)
     }
 
-    /// The way through the overlay is a step of kube-proxy-free.
+    /// The way through the overlay is a step of the scenario kube-proxy-free.
     @Test func `without an overlay, backends answer callers directly too`() async throws {
         let run = try await FinishedRun(LabrunProgram.scenario("direct-return-natively"))
         run.ended.expectPass(run.report)
     }
 
-    /// As `nobody`, with a home and a cache of its own; the image is a copy of ours, so that nothing is fetched.
+    /// The user is `nobody`, with a home and a cache of its own. The image is copied from ours, so that nothing is
+    /// downloaded.
     @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
     func `an ordinary user can do all of it`() async throws {
         let labrun = try LabrunProgram()

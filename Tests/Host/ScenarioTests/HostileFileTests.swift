@@ -1,3 +1,4 @@
+import Hashing
 import ScenarioReading
 import ShippedScenarios
 import Testing
@@ -9,7 +10,7 @@ import Testing
 
     @Test("500 mutated scenario files end in a verdict", arguments: 0..<10)
     func mutations(round: Int) throws {
-        var random = SeededGenerator(seed: 4711 + UInt64(round))
+        var random = SplitMix64(seed: 4711 + UInt64(round))
         for index in 0..<50 {
             let name = ShippedScenarios.names[index % ShippedScenarios.names.count]
             let bytes = try #require(ShippedScenarios.bytes(of: name))
@@ -99,7 +100,7 @@ import Testing
     }
 
     @Test func binary() {
-        var random = SeededGenerator(seed: 1)
+        var random = SplitMix64(seed: 1)
         for _ in 0..<20 {
             let bytes = (0..<4096).map { _ in UInt8.random(in: 0...255, using: &random) }
             #expect(!Self.parser.check(bytes, file: "x.yaml").isEmpty)
@@ -107,7 +108,7 @@ import Testing
         #expect(!Self.parser.check([0xC3, 0x28], file: "x.yaml").isEmpty)
     }
 
-    /// Many steps over many pods: bounded, not hung.
+    /// Many steps over many pods take a bounded time.
     @Test func largeTimeline() {
         let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
         let step = { (index: Int) in

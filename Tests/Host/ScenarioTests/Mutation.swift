@@ -1,25 +1,11 @@
+import Hashing
 import ScenarioReading
 
 @testable import Scenario
 
-/// SplitMix64: the same seed, the same mutations.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
-
 enum Mutation {
-    /// Some bytes changed, removed, doubled or moved.
-    static func bytes(_ original: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
+    /// Changes, removes, doubles or moves some bytes.
+    static func bytes(_ original: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         var bytes = original
         for _ in 0..<Int.random(in: 1...6, using: &random) where !bytes.isEmpty {
             let index = Int.random(in: bytes.indices, using: &random)
@@ -37,8 +23,8 @@ enum Mutation {
         return bytes
     }
 
-    /// One place of the tree changed; the text is flow style, so that it says exactly the tree.
-    static func tree(_ value: YAMLValue, _ random: inout SeededGenerator) -> YAMLValue {
+    /// Changes one place of the tree. The text is in flow style, so that it expresses exactly the tree.
+    static func tree(_ value: YAMLValue, _ random: inout SplitMix64) -> YAMLValue {
         var target = Int.random(in: 0..<size(value), using: &random)
         return change(value, &target, &random)
     }
@@ -48,7 +34,7 @@ enum Mutation {
     }
 
     private static func change(
-        _ value: YAMLValue, _ target: inout Int, _ random: inout SeededGenerator
+        _ value: YAMLValue, _ target: inout Int, _ random: inout SplitMix64
     ) -> YAMLValue {
         if target == 0 {
             target = -1
@@ -72,7 +58,7 @@ enum Mutation {
         }
     }
 
-    private static func changed(_ value: YAMLValue, _ random: inout SeededGenerator) -> YAMLValue {
+    private static func changed(_ value: YAMLValue, _ random: inout SplitMix64) -> YAMLValue {
         func scalar(_ text: String, plain: Bool = true) -> YAMLValue {
             YAMLValue(content: .scalar(text, plain: plain), place: value.place)
         }

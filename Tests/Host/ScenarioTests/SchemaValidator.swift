@@ -2,7 +2,7 @@ import ScenarioReading
 
 @testable import Scenario
 
-/// The subset of JSON Schema 2020-12 that the published schemas use; an unknown keyword is an error of the schema.
+/// The subset of JSON Schema 2020-12 that the published schemas use. An unknown keyword is an error of the schema.
 struct SchemaValidator {
     enum Failure: Error { case unknownKeyword(String), badReference(String) }
 
@@ -101,7 +101,7 @@ struct SchemaValidator {
 }
 
 extension YAMLValue {
-    /// As YAML's core schema reads it.
+    /// The value in JSON, read by YAML's core schema.
     var json: JSONText {
         switch content {
         case .list(let items): return .array(items.map(\.json))

@@ -1,4 +1,5 @@
 import DNSWire
+import Hashing
 import Testing
 
 @testable import VPCServices
@@ -70,7 +71,7 @@ import Testing
     }
 
     @Test func `a hundred thousand broken queries end in an answer or in none`() {
-        var random = Seeded(state: 7)
+        var random = SplitMix64(seed: 7)
         let whole = Self.query("s3.internal")
         for _ in 0..<100_000 {
             var bytes = whole
@@ -81,18 +82,5 @@ import Testing
             guard let question = try? DNSQuestion(bytes) else { continue }
             #expect(Self.zone.answer(question).message.count <= 512)
         }
-    }
-}
-
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    /// splitmix64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

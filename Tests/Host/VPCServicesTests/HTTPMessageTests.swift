@@ -1,3 +1,4 @@
+import Hashing
 import Testing
 
 @testable import VPCServices
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func `broken requests never trap`() {
-        var random = Seeded(state: 11)
+        var random = SplitMix64(seed: 11)
         let whole = Array("PUT /latest/api/token HTTP/1.1\r\nContent-Length: 2\r\nA: b\r\n\r\nxy".utf8)
         for _ in 0..<50_000 {
             var bytes = whole

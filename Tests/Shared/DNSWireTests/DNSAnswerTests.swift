@@ -1,4 +1,5 @@
 import DNSWire
+import Hashing
 import Testing
 
 @Suite struct DNSAnswerTests {
@@ -96,7 +97,7 @@ import Testing
     }
 
     @Test func `a hundred thousand broken answers trap nowhere`() {
-        var random = Seeded(state: 3)
+        var random = SplitMix64(seed: 3)
         let whole = Self.answer([
             Self.record(Self.own, 5, Self.name("a.net")), Self.record(Self.name("a.net"), 1, [1, 2, 3, 4]),
             Self.record(Self.own, 1, [4, 3, 2, 1]),
@@ -121,18 +122,5 @@ import Testing
         let reply = try DNSQuestion(query).reply(.refused)
         #expect(reply == [0x12, 0x34, 0x81, 0x85, 0, 1, 0, 0, 0, 0, 0, 0] + query[12...])
         #expect(DNSAnswer(reply)?.code == 5)
-    }
-}
-
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    /// splitmix64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

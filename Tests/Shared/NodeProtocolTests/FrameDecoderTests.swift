@@ -1,17 +1,6 @@
+import Hashing
 import NodeProtocol
 import Testing
-
-/// SplitMix64: the same bytes on every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 private func frame(_ id: UInt64, json: String = "{\"a\":1}", blob: [UInt8] = []) -> Frame {
     Frame(kind: .request, session: 7, request: id, json: Array(json.utf8), blob: blob)
@@ -112,7 +101,7 @@ private func decode(_ input: [UInt8], chunk: Int) -> (frames: [Frame], decoder: 
     }
 
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8]) func fuzz(seed: UInt64) {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         var stream: [UInt8] = []
         for id in 1...60 {
             var piece = bytes(

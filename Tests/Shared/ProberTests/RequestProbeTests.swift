@@ -1,3 +1,4 @@
+import Hashing
 import NodeProtocol
 import Testing
 
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func hostileAnswersEndInAReading() throws {
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         let whole = try answer(records: [record(1, [10, 0, 0, 2]), record(5, [0xC0, 12])])
         for _ in 0..<20_000 {
             var bytes = whole
@@ -71,7 +72,8 @@ import Testing
             method: "POST", path: "/x", headers: ["X-Token": "42"], host: "10.0.0.1:80", nonce: "7-3")
         #expect(
             String(decoding: bytes, as: UTF8.self)
-                == "POST /x HTTP/1.1\r\nHost: 10.0.0.1:80\r\nX-Token: 42\r\nX-Labrun-Probe: 7-3\r\nConnection: close\r\n"
+                == "POST /x HTTP/1.1\r\nHost: 10.0.0.1:80\r\nX-Token: 42\r\nX-Labrun-Probe: 7-3\r\n"
+                + "Connection: close\r\n"
                 + "Content-Length: 0\r\n\r\n")
         let named = HTTPProbe.request(method: "GET", path: "/", headers: ["host": "a"], host: "b", nonce: "n")
         #expect(!String(decoding: named, as: UTF8.self).contains("Host: b"))
@@ -108,18 +110,5 @@ import Testing
         #expect(
             HTTPProbe.read(answer, nonce: "5-1")
                 == .answer(status: 200, seen: SeenAddress(address: 0xC0A8_0104, port: 4000)))
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -46,6 +46,7 @@
 #define DP_MAP_FORWARDED "dp_forwarded"
 #define DP_MAP_CONFIG "dp_config"
 #define DP_MAP_EVENTS "dp_events"
+#define DP_MAP_REVISION "dp_revision"
 #define DP_MAP_POLICY "dp_policy"
 #define DP_MAP_PORT_CLASSES "dp_port_classes"
 #define DP_MAP_NAT "dp_nat"

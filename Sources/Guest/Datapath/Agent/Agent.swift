@@ -1,4 +1,5 @@
 import AgentAPI
+import Files
 import LinuxKernel
 import Synchronization
 
@@ -40,7 +41,19 @@ final class Agent: Sendable {
     func addressesChanged() { keeper.withLock { $0?.wake() } }
 
     func withCore<Result: Sendable>(_ body: (inout AgentCore) throws -> Result) throws -> Result {
-        try core.withLock { core throws -> Result in try body(&core) }
+        try core.withLock { core throws -> Result in
+            // Whatever the body changed in the maps, also if it failed in the middle, holds for the next packet.
+            defer { Self.raiseRevision(core) }
+            return try body(&core)
+        }
+    }
+
+    private static func raiseRevision(_ core: borrowing AgentCore) {
+        do {
+            try core.programs.maps.raiseRevision()
+        } catch {
+            Log.error("flows keep their verdicts for up to a quarter of a second", ["error": "\(error)"])
+        }
     }
 
     /// Checks whether the datapath is complete, and publishes or removes the conflist accordingly.
@@ -49,6 +62,7 @@ final class Agent: Sendable {
             let before = core.problems
             core.verify()
             core.collectConnections()
+            Self.raiseRevision(core)
             var conflist: String?
             do {
                 conflist = try Conflist.text(settings.config)
@@ -90,7 +104,7 @@ final class Agent: Sendable {
             return
         }
         if try AtomicFile.read(path) == Array(text.utf8) { return }
-        try AtomicFile.makeDirectories(AtomicFile.parent(of: path))
+        try Directories.make(Directories.parent(of: path))
         try AtomicFile.write(text, to: path)
     }
 }

@@ -1,5 +1,6 @@
 import AgentAPI
 import DatapathModel
+import Files
 import LinuxKernel
 import NetAddress
 import Netlink
@@ -122,7 +123,7 @@ extension AgentCore {
             try clearKernel(broken)
             try store.remove(broken)
         }
-        try AtomicFile.makeDirectories(AtomicFile.parent(of: Self.healthNamespace))
+        try Directories.make(Directories.parent(of: Self.healthNamespace))
         // A kill left this between the creation of the file and the mount on it, or the namespace has lost its
         // interface.
         try? unmountFilesystem(Self.healthNamespace, lazily: true)

@@ -1,3 +1,4 @@
+import Files
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -18,6 +19,6 @@ package enum BPFFilesystem {
             return fields.count > 2 && fields[1] == mountPoint && fields[2] == "bpf"
         }
         if !isMounted { try mountFilesystem("bpf", on: mountPoint, type: "bpf") }
-        try AtomicFile.makeDirectories(pins, mode: 0o700)
+        try Directories.make(pins, mode: 0o700)
     }
 }

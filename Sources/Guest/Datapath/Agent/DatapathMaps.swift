@@ -12,6 +12,7 @@ struct DatapathMaps: ~Copyable {
     private let metricsMap: PerCPUMap<MetricsKey, MetricsValue>
     private let forwardedMap: PerCPUMap<ForwardedKey, MetricsValue>
     private let configMap: Map<UInt32, ConfigEntry>
+    private let revisionMap: Map<UInt32, UInt32>
     let policy: PolicyMaps
 
     /// Opens the maps that `DatapathPrograms.load` pinned.
@@ -22,8 +23,13 @@ struct DatapathMaps: ~Copyable {
             ipcacheMap: try Map(pinnedAt: "\(pins)/\(MapName.ipcache)"),
             metricsMap: try PerCPUMap(pinnedAt: "\(pins)/\(MapName.metrics)"),
             forwardedMap: try PerCPUMap(pinnedAt: "\(pins)/\(MapName.forwarded)"),
-            configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"), policy: try PolicyMaps.open(pins: pins))
+            configMap: try Map(pinnedAt: "\(pins)/\(MapName.config)"),
+            revisionMap: try Map(pinnedAt: "\(pins)/\(MapName.revision)"), policy: try PolicyMaps.open(pins: pins))
     }
+
+    /// Makes the programs judge every flow anew that they have in their flow caches. This must follow every change of a
+    /// map, because what the caches hold was made from the maps as they were.
+    func raiseRevision() throws(SystemError) { try revisionMap.raise() }
 
     func configure(_ config: DatapathConfig) throws(SystemError) { try configMap.update(ConfigEntry(config), for: 0) }
 

@@ -1,5 +1,6 @@
 import AgentAPI
 import CNI
+import Files
 import JSON
 import LinuxKernel
 
@@ -23,7 +24,7 @@ public enum Conflist {
         guard config.options.cni.effectiveChainingMode == .genericVeth else {
             return text(socketPath: config.socketPath)
         }
-        let directory = AtomicFile.parent(of: config.conflistPath)
+        let directory = Directories.parent(of: config.conflistPath)
         return try chained(try network(named: target, in: directory, except: config.conflistPath), config.socketPath)
     }
 
@@ -49,7 +50,7 @@ public enum Conflist {
     private static func network(named name: String, in directory: String, except own: String) throws
         -> NetworkConfiguration
     {
-        for file in files(in: directory).sorted() where file != own {
+        for file in files(in: directory) where file != own {
             guard let contents = try AtomicFile.read(file),
                 let network = try? NetworkConfiguration(path: file, contents: contents), network.name == name
             else { continue }
@@ -60,16 +61,9 @@ public enum Conflist {
     }
 
     private static func files(in directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var files: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if [".conflist", ".conf", ".json"].contains(where: name.hasSuffix) { files.append("\(directory)/\(name)") }
-        }
-        return files
+        ((try? Directories.names(in: directory)) ?? [])
+            .filter { name in [".conflist", ".conf", ".json"].contains { name.hasSuffix($0) } }
+            .map { "\(directory)/\($0)" }
     }
 
     private static func encode(_ version: String, _ name: String, _ plugins: [[String: JSONValue]]) -> String {

@@ -37,7 +37,8 @@ extension Agent {
 
     private func kind(of request: ObjectRequest) throws -> ObjectKind {
         if let range = request.members?["kind"],
-            let kind = try? JSONReader.read(request.line[range], { reader throws(UnusualJSON) in try reader.string() }),
+            let kind = try? JSONReader.read(
+                request.line[range], { reader throws(UnreadableValue) in try reader.string() }),
             let known = ObjectKind(rawValue: kind)
         {
             return known

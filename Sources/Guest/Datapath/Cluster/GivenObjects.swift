@@ -8,14 +8,14 @@ struct GivenObjects<Object: KubeObject> {
     var removed: [ObjectKey] = []
 
     /// - Parameter members: The positions of `items` and `removed` in the line.
-    /// - Throws: `UnusualJSON` for text that is left to `JSONDecoder`.
-    init(_ line: [UInt8], _ members: [String: Range<Int>]) throws(UnusualJSON) {
+    /// - Throws: `UnreadableValue` for text that is left to `JSONDecoder`.
+    init(_ line: [UInt8], _ members: [String: Range<Int>]) throws(UnreadableValue) {
         if let range = members["items"] {
-            (items, texts) = try JSONReader.read(line[range]) { reader throws(UnusualJSON) in
+            (items, texts) = try JSONReader.read(line[range]) { reader throws(UnreadableValue) in
                 var items: [Object] = []
                 var texts: [ArraySlice<UInt8>] = []
-                _ = try reader.optional { reader throws(UnusualJSON) in
-                    try reader.array { reader throws(UnusualJSON) in
+                _ = try reader.optional { reader throws(UnreadableValue) in
+                    try reader.array { reader throws(UnreadableValue) in
                         let start = range.lowerBound + reader.offset
                         items.append(try Object.read(&reader))
                         texts.append(line[start..<range.lowerBound + reader.offset])
@@ -25,10 +25,10 @@ struct GivenObjects<Object: KubeObject> {
             }
         }
         if let range = members["removed"] {
-            removed = try JSONReader.read(line[range]) { reader throws(UnusualJSON) in
+            removed = try JSONReader.read(line[range]) { reader throws(UnreadableValue) in
                 var removed: [ObjectKey] = []
-                _ = try reader.optional { reader throws(UnusualJSON) in
-                    try reader.array { reader throws(UnusualJSON) in removed.append(try ObjectKey.read(&reader)) }
+                _ = try reader.optional { reader throws(UnreadableValue) in
+                    try reader.array { reader throws(UnreadableValue) in removed.append(try ObjectKey.read(&reader)) }
                 }
                 return removed
             }

@@ -1,4 +1,5 @@
 import CNI
+import Files
 import KubeObjects
 import LinuxKernel
 
@@ -27,7 +28,7 @@ struct ObjectStore: Sendable {
     /// - Parameter directory: Is created if it does not exist.
     init(directory: String) throws(SystemError) {
         self.directory = directory
-        try AtomicFile.makeDirectories(directory)
+        try Directories.make(directory)
     }
 
     /// Reads the stored objects of every kind, or of some.
@@ -82,10 +83,10 @@ struct ObjectStore: Sendable {
     }
 
     private static func line<Object: KubeObject>(_ bytes: ArraySlice<UInt8>) throws -> Line<Object> {
-        do throws(UnusualJSON) {
-            return try JSONReader.read(bytes) { reader throws(UnusualJSON) in
+        do throws(UnreadableValue) {
+            return try JSONReader.read(bytes) { reader throws(UnreadableValue) in
                 var line = Line<Object>()
-                try reader.object { key, reader throws(UnusualJSON) in
+                try reader.object { key, reader throws(UnreadableValue) in
                     switch key {
                     case "set": line.set = try Object.read(&reader)
                     case "removed": line.removed = try ObjectKey.read(&reader)

@@ -2,6 +2,7 @@ import AgentAPI
 import BPF
 import DatapathModel
 import DatapathOptions
+import Files
 import LinuxKernel
 
 #if canImport(FoundationEssentials)
@@ -34,7 +35,7 @@ enum AgentProcess {
         do {
             let config = try config(configPath)
             let signals = try SignalStream.descriptor(for: [SIGTERM, SIGINT])
-            try AtomicFile.makeDirectories(config.statePath)
+            try Directories.make(config.statePath)
             guard let lock = try FileLock.attempt(path: config.statePath + "/lock") else {
                 throw DatapathError.kernel("another datapathd runs with the state in \(config.statePath)")
             }

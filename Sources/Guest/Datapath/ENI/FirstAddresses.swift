@@ -1,6 +1,7 @@
 import AgentAPI
 import CloudAPI
 import CNI
+import Files
 import LinuxKernel
 import NetAddress
 

@@ -1,5 +1,6 @@
 import BPF
 import CBPFObjects
+import Files
 import Hashing
 import LinuxKernel
 
@@ -24,7 +25,7 @@ package enum KeptObject: ~Copyable {
         var object = try embedded.open()
         object.setPinDirectory(pins)
         try object.load()
-        try AtomicFile.makeDirectories(folder, mode: 0o700)
+        try Directories.make(folder, mode: 0o700)
         for other in try ProgramPins.names(in: folder) where other.hasPrefix("\(embedded.rawValue)-") {
             try ProgramPins(directory: "\(folder)/\(other)", mapDirectory: pins).remove()
         }

@@ -7,18 +7,18 @@ struct RequestOutline: Equatable {
     /// The positions in the line; nil if there are no parameters, or they are no object.
     var parameters: [String: Range<Int>]?
 
-    /// - Throws: `UnusualJSON` for text that is left to `JSONDecoder`.
-    init(_ line: [UInt8]) throws(UnusualJSON) {
-        (method, parameters) = try JSONReader.read(line) { reader throws(UnusualJSON) in
+    /// - Throws: `UnreadableValue` for text that is left to `JSONDecoder`.
+    init(_ line: [UInt8]) throws(UnreadableValue) {
+        (method, parameters) = try JSONReader.read(line) { reader throws(UnreadableValue) in
             var method: String?
             var parameters: [String: Range<Int>]?
-            try reader.object { key, reader throws(UnusualJSON) in
+            try reader.object { key, reader throws(UnreadableValue) in
                 switch key {
                 case "method": method = try reader.string()
                 case "params":
-                    parameters = try reader.optional { reader throws(UnusualJSON) in
+                    parameters = try reader.optional { reader throws(UnreadableValue) in
                         var members: [String: Range<Int>] = [:]
-                        try reader.object { key, reader throws(UnusualJSON) in
+                        try reader.object { key, reader throws(UnreadableValue) in
                             let start = reader.offset
                             // The members are checked where they are read.
                             switch key {
@@ -32,7 +32,7 @@ struct RequestOutline: Equatable {
                 default: try reader.skip()
                 }
             }
-            guard let method else { throw UnusualJSON() }
+            guard let method else { throw UnreadableValue() }
             return (method, parameters)
         }
     }

@@ -1,3 +1,4 @@
+import Files
 import LinuxKernel
 
 #if canImport(Glibc)
@@ -8,7 +9,7 @@ import LinuxKernel
 enum UnixSocket {
     /// Listens on a path, in place of an earlier agent's socket. Only the owner may connect.
     static func listen(on path: String) throws(SystemError) -> FileDescriptor {
-        try AtomicFile.makeDirectories(AtomicFile.parent(of: path))
+        try Directories.make(Directories.parent(of: path))
         let socket = try open()
         // The socket is bound to a path beside it and renamed, so that the path always has a listener.
         let temporary = path + ".new"

@@ -27,11 +27,8 @@ enum MaglevTable {
         }
     }
 
-    /// FNV-1a over the seed and the name, with the finish of SplitMix64.
+    /// FNV-1a over the seed and the name, mixed as SplitMix64 does at its end.
     private static func hash(_ name: String, seed: UInt64) -> UInt64 {
-        var hash = FNV1a64.hash(name.utf8, seed: seed)
-        hash = (hash ^ hash >> 30) &* 0xBF58_476D_1CE4_E5B9
-        hash = (hash ^ hash >> 27) &* 0x94D0_49BB_1331_11EB
-        return hash ^ hash >> 31
+        SplitMix64.mixed(FNV1a64.hash(name.utf8, seed: seed))
     }
 }

@@ -1,4 +1,5 @@
 import BPF
+import Files
 import Hashing
 import LinuxKernel
 import NetAddress

@@ -1,5 +1,6 @@
 import AgentAPI
 import CNI
+import Files
 import LinuxKernel
 
 #if canImport(FoundationEssentials)
@@ -29,12 +30,12 @@ struct StateStore: Sendable {
 
     init(directory: String) throws(SystemError) {
         self.directory = directory
-        try AtomicFile.makeDirectories(directory + "/endpoints")
+        try Directories.make(directory + "/endpoints")
     }
 
     /// All endpoints, in order of their ids.
     func loadEndpoints() throws -> [EndpointRecord] {
-        try fileNames(in: directory + "/endpoints").filter { $0.hasSuffix(".json") }
+        try Directories.names(in: directory + "/endpoints").filter { $0.hasSuffix(".json") }
             .compactMap { try load("endpoints/" + $0, as: EndpointRecord.self) }
             .sorted { $0.id < $1.id }
     }
@@ -100,17 +101,6 @@ struct StateStore: Sendable {
             throw DatapathError.invalidState(
                 path: path(name), reason: "not readable (\(error)); remove it and delete this node's pods")
         }
-    }
-
-    private func fileNames(in path: String) throws(SystemError) -> [String] {
-        guard let stream = opendir(path) else { throw .last("opendir", path) }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            names.append(
-                withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
-        }
-        return names
     }
 
     private func path(_ name: String) -> String { directory + "/" + name }

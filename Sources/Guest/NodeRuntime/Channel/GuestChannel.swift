@@ -1,4 +1,5 @@
 import CNodeShim
+import Files
 import Glibc
 import LinuxKernel
 import NodeProtocol
@@ -24,13 +25,15 @@ final class GuestChannel: Sendable {
     }
 
     /// Finds the port by its name.
+    ///
     /// - Throws: `SystemError` `ENODEV` when there is none.
     static func findPort(name: String) throws(SystemError) -> String {
-        for entry in directoryEntries(NodePaths.serialPorts) {
+        let ports = (try? Directories.names(in: NodePaths.serialPorts)) ?? []
+        for entry in ports {
             let found = (try? readTextFile("\(NodePaths.serialPorts)/\(entry)/name")).map { trimmed($0) }
             if found == name { return "/dev/\(entry)" }
         }
-        let seen = directoryEntries(NodePaths.serialPorts).joined(separator: " ")
+        let seen = ports.joined(separator: " ")
         throw SystemError(code: ENODEV, call: "find virtio-serial port", subject: "\(name) among: \(seen)")
     }
 

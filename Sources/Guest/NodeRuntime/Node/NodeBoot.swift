@@ -1,4 +1,5 @@
 import CNodeShim
+import Files
 import Glibc
 import LinuxKernel
 
@@ -28,7 +29,7 @@ enum NodeBoot {
 
     static func mountFilesystems() throws {
         for filesystem in filesystems {
-            makeDirectories(filesystem.path)
+            try? Directories.make(filesystem.path)
             do {
                 try mountFilesystem(
                     filesystem.type, on: filesystem.path, type: filesystem.type, options: filesystem.options)
@@ -39,7 +40,7 @@ enum NodeBoot {
                 Console.say("\(error)")
             }
         }
-        makeDirectories(NodePaths.networkNamespaces)
+        try? Directories.make(NodePaths.networkNamespaces)
     }
 
     /// Loads every listed module and answers what failed. A missing list is no failure: the kernel may have all of them

@@ -1,4 +1,5 @@
 import CNodeShim
+import Files
 import Glibc
 import LinuxKernel
 import NodeProtocol
@@ -141,7 +142,7 @@ public final class NodeRuntime: Sendable {
 
     private func writeAgentConfig(_ wanted: NodeConfiguration) throws {
         guard let slash = wanted.agentConfigPath.lastIndex(of: "/") else { return }
-        makeDirectories(String(wanted.agentConfigPath[..<slash]))
+        try? Directories.make(String(wanted.agentConfigPath[..<slash]))
         try writeTextFile(wanted.agentConfigPath, wanted.agentConfig)
     }
 
@@ -149,7 +150,7 @@ public final class NodeRuntime: Sendable {
     private func writeCloudConflist(_ wanted: NodeConfiguration) throws {
         guard let text = wanted.cloudConflist else { return }
         let path = "\(wanted.conflistDirectory)/\(NodeConfiguration.cloudConflistName)"
-        makeDirectories(wanted.conflistDirectory)
+        try? Directories.make(wanted.conflistDirectory)
         if (try? readTextFile(path)) != text { try writeTextFile(path, text) }
     }
 

@@ -1,4 +1,5 @@
 import CNI
+import Files
 import Glibc
 import LinuxKernel
 
@@ -10,7 +11,7 @@ struct ConflistDirectory: Sendable {
 
     /// Full paths of the candidates in lexical order.
     var files: [String] {
-        directoryEntries(path)
+        ((try? Directories.names(in: path)) ?? [])
             .filter { name in Self.suffixes.contains { name.hasSuffix($0) } }
             .map { "\(path)/\($0)" }
     }

@@ -1,4 +1,5 @@
 import CNodeShim
+import Files
 import Glibc
 import LinuxKernel
 
@@ -8,7 +9,7 @@ enum ConflistWatch {
     static func start(_ directory: ConflistDirectory, changed: @escaping @Sendable (String?) -> Void)
         throws(SystemError)
     {
-        makeDirectories(directory.path)
+        try? Directories.make(directory.path)
         let watch = FileDescriptor(owning: try check("inotify_init1") { inotify_init1(Int32(IN_CLOEXEC)) })
         let events = UInt32(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
         let number = watch.rawValue

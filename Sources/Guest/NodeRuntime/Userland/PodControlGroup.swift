@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import LinuxKernel
 import NodeProtocol
@@ -11,7 +12,7 @@ struct PodControlGroup: Sendable {
     init(_ pod: PodReference) { path = "\(Self.base)/\(pod.namespace)_\(pod.name)" }
 
     func make() throws(SystemError) {
-        makeDirectories(path)
+        try? Directories.make(path)
         guard access(path + "/cgroup.procs", F_OK) == 0 else { throw .last("mkdir", path) }
     }
 

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import LinuxKernel
 import NodeProtocol
@@ -21,10 +22,10 @@ struct PodRoot: Sendable {
     /// - Throws: `SystemError`; `NodeFailure` for a file's path that is not absolute or leaves the root.
     func make(_ spec: PodSpec, address: String) throws {
         remove()
-        makeDirectories(layer)
+        try Directories.make(layer)
         try mountFilesystem("tmpfs", on: layer, type: "tmpfs", options: "mode=0755,size=\(Self.size)")
-        for part in ["/upper", "/work"] { makeDirectories(layer + part) }
-        makeDirectories(path)
+        for part in ["/upper", "/work"] { try Directories.make(layer + part) }
+        try Directories.make(path)
         try mountFilesystem(
             "overlay", on: path, type: "overlay",
             options: "lowerdir=\(UserlandDisk.mountPoint),upperdir=\(layer)/upper,workdir=\(layer)/work")
@@ -33,7 +34,7 @@ struct PodRoot: Sendable {
             guard place.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), !parts.contains(".") else {
                 throw NodeFailure(code: "bad-request", message: "\(spec.namespace)/\(spec.name): file \(place)")
             }
-            makeDirectories(path + "/" + parts.dropLast().joined(separator: "/"))
+            try Directories.make(path + "/" + parts.dropLast().joined(separator: "/"))
             try writeTextFile(path + "/" + parts.joined(separator: "/"), text)
         }
     }

@@ -1,3 +1,4 @@
+import Files
 import Glibc
 import LinuxKernel
 import NodeProtocol
@@ -26,7 +27,7 @@ final class UserlandDisk: Sendable {
                 }
                 poll(nil, 0, 2)
             }
-            makeDirectories(Self.mountPoint)
+            try? Directories.make(Self.mountPoint)
             try mountFilesystem(
                 Self.device, on: Self.mountPoint, type: "squashfs", flags: UInt(MS_RDONLY | MS_NODEV))
             isMounted = true

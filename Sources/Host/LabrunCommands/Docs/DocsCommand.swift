@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import Foundation
 
 /// `labrun docs [FOLDER]`: writes what the documentation repeats of the program's own tables. It is for people who
@@ -19,7 +20,7 @@ struct DocsCommand: ParsableCommand {
                 throw ValidationError("\(file.path) is missing, or lacks the lines \(ReferenceDocuments.markers)")
             }
             guard new != old else { continue }
-            try Data(new.utf8).write(to: file, options: .atomic)
+            try AtomicFile.write(new, to: file.path)
             print(document.path)
         }
     }

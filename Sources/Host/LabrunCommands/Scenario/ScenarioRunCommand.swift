@@ -1,13 +1,14 @@
 import ArgumentParser
 import Diagnosis
 import Faults
+import Files
 import Foundation
 import Reports
 import RunEvents
 import Scenario
 import ScenarioReading
 
-/// `labrun scenario [run] PATH…`
+/// `labrun scenario [run] PATH…`: runs scenarios one after the other.
 struct ScenarioRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run scenarios: files, folders, or the names of shipped ones.")
@@ -84,8 +85,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that
-    /// comes again is numbered, so that no report replaces another.
+    /// Returns the names of the report folders of several scenarios, in their order. Files may share a `metadata.name`.
+    /// A name that occurs again gets a number, so that no report replaces another.
     static func folderNames(_ names: [String]) -> [String] {
         var taken = Set(names)
         var seen: Set<String> = []
@@ -97,11 +98,10 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
     }
 
-    /// Writes one file with a suite for every run. A file that cannot be written is a failure of the instrument.
+    /// Writes one file with a suite for every run. A file that cannot be written counts as a failure of the instrument.
     private func writeJUnit(of reports: [RunReport], to path: String) -> Verdict {
         do {
-            try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out")
-                .write(to: URL(fileURLWithPath: path), options: .atomic)
+            try AtomicFile.write(try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out"), to: path)
             return .pass
         } catch {
             FileOutput.standardError.write("labrun: cannot write \(path): \(error)")

@@ -1,12 +1,14 @@
+import Files
 import Foundation
+import LinuxKernel
 
 #if canImport(Glibc)
     import Glibc
 #endif
 
-/// The kernel's edge of the reports: `write(2)`, replaceable so that a full disk can be tested.
+/// The call of `write(2)`. Tests replace it to fill a disk.
 struct WriteCall: Sendable {
-    /// Bytes written, or -1 with `errno` as second part.
+    /// Returns the number of bytes written and 0, or -1 and `errno`.
     var run: @Sendable (Int32, UnsafeRawBufferPointer) -> (Int, Int32)
 
     static let kernel = WriteCall { descriptor, bytes in
@@ -14,8 +16,17 @@ struct WriteCall: Sendable {
         return (count, count < 0 ? errno : 0)
     }
 
-    /// Writes everything, or throws the kernel's reason with the file's name.
+    /// Writes everything, or throws the kernel's reason with the name of the file.
     func all(_ bytes: some ContiguousBytes, to descriptor: Int32, file: String) throws(ReportError) {
+        do throws(SystemError) {
+            try all(bytes, to: descriptor)
+        } catch {
+            throw .system(error.code, doing: error.call, file: file)
+        }
+    }
+
+    /// Writes everything, or throws the kernel's reason.
+    func all(_ bytes: some ContiguousBytes, to descriptor: Int32) throws(SystemError) {
         let failure: Int32 = bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
             while !rest.isEmpty {
@@ -31,10 +42,10 @@ struct WriteCall: Sendable {
             }
             return 0
         }
-        if failure != 0 { throw ReportError.system(failure, doing: "write", file: file) }
+        if failure != 0 { throw SystemError(code: failure, call: "write", subject: "descriptor \(descriptor)") }
     }
 
-    /// A pipe or terminal that is set non-blocking by whoever shares it: wait until it takes bytes again.
+    /// Waits until a pipe or terminal takes bytes again. Whoever shares it may have set it non-blocking.
     private func waitWritable(_ descriptor: Int32) {
         var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = Glibc.poll(&poll, 1, -1)
@@ -55,32 +66,26 @@ extension ReportError {
     }
 }
 
-/// A file that is there whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
-struct AtomicFile: Sendable {
+/// A file of a report, which is there whole or not at all.
+struct ReportFile: Sendable {
     let path: String
     var write = WriteCall.kernel
 
-    init(path: String, write: WriteCall = .kernel) {
-        self.path = path
-        self.write = write
-    }
-
+    /// Replaces the file, once the new bytes are on the disk.
     func replace(with bytes: some ContiguousBytes) throws(ReportError) {
-        let temporary = "\(path).\(getpid()).part"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
-        guard descriptor >= 0 else { throw .system(errno, doing: "create", file: path) }
-        do throws(ReportError) {
-            defer { close(descriptor) }
-            try write.all(bytes, to: descriptor, file: path)
-            if fsync(descriptor) != 0, errno != EINVAL { throw .system(errno, doing: "flush", file: path) }
+        do throws(SystemError) {
+            try AtomicFile.write(to: path, flushed: true) { file throws(SystemError) in
+                try write.all(bytes, to: file.rawValue)
+            }
         } catch {
-            unlink(temporary)
-            throw error
-        }
-        guard rename(temporary, path) == 0 else {
-            let code = errno
-            unlink(temporary)
-            throw .system(code, doing: "rename its temporary file", file: path)
+            let action =
+                switch error.call {
+                case "open": "create"
+                case "fsync": "flush"
+                case "rename": "rename its temporary file"
+                default: error.call
+                }
+            throw .system(error.code, doing: action, file: path)
         }
     }
 }

@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// A parameter as the parser, the schema and `explain` see it: without the Swift type of its values.
 public protocol FaultParameterDeclaration: Sendable {

@@ -2,6 +2,7 @@ import Foundation
 import KubeObjects
 import NetAddress
 import ScenarioReading
+import Shapes
 
 /// What a manifest stands for.
 enum Manifest {
@@ -25,17 +26,9 @@ extension ScenarioReader {
             let name = value["metadata"]?["name"]?.text, TextRule.dnsLabel.accepts(name)
         else { return nil }
         let before = checker.problems.count
-        let object: ClusterObject?
-        switch kind {
-        case .namespaces: object = decode(value, kind).map(ClusterObject.namespace)
-        case .services: object = decode(value, kind).map(ClusterObject.service)
-        case .endpointSlices: object = decode(value, kind).map(ClusterObject.endpointSlice)
-        case .networkPolicies: object = decode(value, kind).map(ClusterObject.networkPolicy)
-        case .ciliumNetworkPolicies: object = decode(value, kind).map(ClusterObject.ciliumNetworkPolicy)
-        case .nodes, .pods: object = nil
-        }
-        if case .service(let service) = object { check(service, value) }
-        if case .endpointSlice(let slice) = object, slice.service == nil {
+        let object = decode(value, kind.type).map(ClusterObject.init)
+        if let service = object?.object as? Service { check(service, value) }
+        if let slice = object?.object as? EndpointSlice, slice.service == nil {
             checker.report(
                 value["metadata"]?.place ?? value.place,
                 "EndpointSlice \(slice.key) has no label \(EndpointSlice.serviceNameLabel), so that it is no service's")
@@ -43,19 +36,19 @@ extension ScenarioReader {
         return checker.problems.count == before ? object : nil
     }
 
-    private mutating func decode<Object: KubeObject>(_ value: YAMLValue, _ kind: ObjectKind) -> Object? {
+    private mutating func decode<Object: KubeObject>(_ value: YAMLValue, _ type: Object.Type) -> (any KubeObject)? {
         do {
             var object = try JSONDecoder().decode(Object.self, from: Data(value.json.utf8))
-            if kind.isNamespaced, object.metadata.namespace.isEmpty { object.metadata.namespace = "default" }
+            if Object.isNamespaced, object.metadata.namespace.isEmpty { object.metadata.namespace = "default" }
             return object
         } catch let error as DecodingError {
             // Where the shapes found a mistake, it is reported already, in better words.
             if checker.problems.isEmpty {
                 let (path, message) = Self.describe(error)
-                checker.report(value.place(of: path), "\(kind.manifestKind): \(message)")
+                checker.report(value.place(of: path), "\(Object.manifestKind): \(message)")
             }
         } catch {
-            checker.report(value.place, "\(kind.manifestKind): \(error)")
+            checker.report(value.place, "\(Object.manifestKind): \(error)")
         }
         return nil
     }
@@ -111,7 +104,7 @@ extension ScenarioReader {
 extension ClusterObject {
     /// Whether it is a service that has this node port.
     fileprivate func uses(_ nodePort: UInt16, _ proto: TransportProtocol) -> Bool {
-        guard case .service(let service) = self else { return false }
+        guard let service = object as? Service else { return false }
         return service.spec.ports.contains { $0.nodePort == nodePort && $0.protocol == proto }
     }
 }

@@ -4,6 +4,7 @@ import Readings
 import DatapathOptions
 import KubeObjects
 import ScenarioReading
+import Shapes
 
 /// Reads `kind: Scenario`: structure by the shapes, then what only the whole file and its lab can tell.
 struct ScenarioReader {

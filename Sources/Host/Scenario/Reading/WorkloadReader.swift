@@ -1,5 +1,6 @@
 import KubeObjects
 import ScenarioReading
+import Shapes
 
 extension ScenarioReader {
     /// A manifest, or the file of several, into the workloads.

@@ -1,8 +1,9 @@
 import Expectations
 import Readings
 import ScenarioReading
+import Shapes
 
-/// Shape of `report.json`.
+/// The shape of `report.json`.
 enum ReportShape {
     static let schema = "labrun.dev/report/v1alpha1"
 

@@ -1,6 +1,7 @@
 import CloudAPI
 import NetAddress
 import ScenarioReading
+import Shapes
 
 /// Shapes of what a lab's cloud has besides nodes and their first subnet.
 enum CloudShape {
@@ -53,8 +54,8 @@ enum CloudShape {
         fields: [
             Field(
                 "records", .map(.nonEmpty, .oneOrMore(.text(address))),
-                "Addresses of names, *.NAME of all below; example.com, *.any.example.com, one.one.one.one when left out."
-            )
+                "Addresses of names, *.NAME of all below; example.com, *.any.example.com, one.one.one.one when "
+                    + "left out.")
         ])
 
     private static let interface = ObjectShape(

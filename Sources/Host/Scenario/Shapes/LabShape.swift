@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// Shapes of lab profiles: `kind: Lab`.
 enum LabShape {
@@ -51,7 +52,8 @@ enum LabShape {
         fields: [
             Field("cidr", .text(.cidr), required: true, "Addresses of all pods."),
             Field(
-                "maskSize", .integer(8...LabProfile.longestPodMask), required: true, "Prefix length of a node's share."),
+                "maskSize", .integer(8...LabProfile.longestPodMask), required: true,
+                "Prefix length of a node's share."),
             Field("writesPodCIDR", .flag, "Whether Node objects get their share as spec.podCIDR; true."),
         ])
 

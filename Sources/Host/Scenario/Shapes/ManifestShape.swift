@@ -1,4 +1,5 @@
 import ScenarioReading
+import Shapes
 
 /// Kubernetes manifests: what places, names and labels pods is read; the rest of the objects' fields is known by name
 /// and accepted; what would place pods differently is refused, because it is not acted on.

@@ -1,6 +1,7 @@
 import Expectations
 import NetAddress
 import ScenarioReading
+import Shapes
 
 /// Requests of a scenario's probes: what can be asked, and of whom.
 enum RequestShape {

@@ -1,6 +1,7 @@
 import Expectations
 import Readings
 import ScenarioReading
+import Shapes
 
 /// `apiVersion` of every file of this version.
 public let scenarioAPIVersion = "labrun.dev/v1alpha1"
@@ -91,7 +92,8 @@ struct ScenarioShape {
                 Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads and objects to delete."),
                 Field(
                     "set", .tree,
-                    "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, kubeProxy.enabled."),
+                    "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, "
+                        + "kubeProxy.enabled."),
                 Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
                 Field(

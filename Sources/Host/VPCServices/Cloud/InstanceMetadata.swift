@@ -1,8 +1,8 @@
 public import CloudAPI
 
-/// Instance metadata in EC2's paths, as `GET /latest/meta-data/…` answers it. Pure.
+/// The instance metadata that `GET /latest/meta-data/…` answers, in EC2's paths. It is pure.
 public enum InstanceMetadata {
-    /// The text at a path; nil where there is none. A path that has others below it lists them.
+    /// Returns the text at a path, or nil if there is none. A path that has others below it lists them.
     public static func text(_ target: String, instance: CloudInstance, publicAddress: String?) -> String? {
         let parts = target.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
         guard parts.count >= 2, parts[0] == "latest", parts[1] == "meta-data" else { return nil }

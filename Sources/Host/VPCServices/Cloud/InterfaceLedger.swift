@@ -1,18 +1,19 @@
 public import CloudAPI
 public import NetAddress
 
-/// Which interfaces and addresses there are in the VPC and whose they are: what the cloud's own records say. Pure; a
-/// request that is refused changes nothing.
+/// The cloud's records of the interfaces and addresses in the VPC and of the nodes that have them. A request that is
+/// refused changes nothing. It is pure.
 public struct InterfaceLedger: Sendable {
     public struct Subnet: Sendable, Hashable {
-        /// Its name in the lab profile.
+        /// The subnet's name in the lab profile.
         public let id: String
         public let cidr: IPv4CIDR
         public let gateway: IPv4Address
-        /// Addresses that are nobody's to assign.
+        /// The addresses that cannot be assigned.
         fileprivate var taken: Set<UInt32>
 
-        /// - Parameter reserved: of hosts. The first four addresses and the last one are the cloud's own, as in AWS.
+        /// - Parameter reserved: The addresses of hosts. The first four addresses and the last one are the cloud's own,
+        ///   as in AWS.
         public init(id: String, cidr: IPv4CIDR, gateway: IPv4Address, reserved: [IPv4Address]) {
             self.id = id
             self.cidr = cidr.network
@@ -84,14 +85,15 @@ public struct InterfaceLedger: Sendable {
             self.deviceIndex = deviceIndex
         }
 
-        /// Secondary addresses and those of the prefixes, one by one.
+        /// The secondary addresses and all addresses of the prefixes.
         public var secondaryAddresses: [IPv4Address] {
             secondary + prefixes.flatMap { prefix in (0..<16).compactMap { prefix.host($0) } }
         }
     }
 
-    /// Of a delegated prefix.
+    /// The length of a delegated prefix.
     public static let prefixLength = 28
+    /// How many interfaces a node may have created and not attached.
     static let mostUnattached = 16
 
     private var subnets: [String: Subnet]
@@ -102,8 +104,8 @@ public struct InterfaceLedger: Sendable {
     private var made: UInt32 = 0
 
     /// - Parameters:
-    ///   - interfaces: those that nodes are born with.
-    ///   - groups: security groups that there are.
+    ///   - interfaces: The interfaces that nodes have from their start.
+    ///   - groups: The names of all security groups.
     public init(vpc: IPv4CIDR, subnets: [Subnet], nodes: [Node], interfaces: [Interface], groups: Set<String>) {
         self.vpc = vpc
         self.subnets = Dictionary(subnets.map { ($0.id, $0) }) { first, _ in first }
@@ -115,7 +117,7 @@ public struct InterfaceLedger: Sendable {
         }
     }
 
-    /// Whose address it is, among attached interfaces; nil for nobody's.
+    /// Returns the node that has an address on one of its attached interfaces, or nil.
     public func node(at address: IPv4Address) -> Node? {
         let found = interfaces.values.first { interface in
             interface.deviceIndex != nil
@@ -124,7 +126,7 @@ public struct InterfaceLedger: Sendable {
         return found.flatMap { nodes[$0.node] }
     }
 
-    /// A node's attached interfaces by device index.
+    /// Returns a node's attached interfaces, ordered by device index.
     public func attached(to node: String) -> [Interface] {
         interfaces.values.filter { $0.node == node && $0.deviceIndex != nil }
             .sorted { ($0.deviceIndex ?? 0) < ($1.deviceIndex ?? 0) }
@@ -132,12 +134,14 @@ public struct InterfaceLedger: Sendable {
 
     // MARK: Describing
 
+    /// Returns a node in the form in which the cloud answers.
     public func describe(_ node: Node) -> CloudInstance {
         CloudInstance(
             instanceID: node.instanceID, node: node.name, instanceType: node.type, limits: node.limits,
             vpcCIDR: vpc.description, interfaces: attached(to: node.name).map(describe))
     }
 
+    /// Returns an interface in the form in which the cloud answers.
     public func describe(_ interface: Interface) -> CloudInterface {
         let subnet = subnets[interface.subnet]
         return CloudInterface(
@@ -148,6 +152,7 @@ public struct InterfaceLedger: Sendable {
             securityGroups: interface.groups)
     }
 
+    /// Returns all subnets, ordered by name.
     public func describeSubnets() -> [CloudSubnet] {
         subnets.values.sorted { $0.id < $1.id }.map {
             CloudSubnet(
@@ -157,7 +162,7 @@ public struct InterfaceLedger: Sendable {
 
     // MARK: Changing
 
-    /// Gives a node another type; its interfaces and addresses must fit.
+    /// Gives a node another type. Fails if its interfaces and addresses do not fit.
     public mutating func resize(_ name: String, to type: String, _ limits: InstanceLimits) throws(CloudFailure) {
         guard let node = nodes[name] else {
             throw CloudFailure(.invalidParameterValue, "there is no instance of \(name)")
@@ -172,7 +177,7 @@ public struct InterfaceLedger: Sendable {
         nodes[name] = Node(name: name, instanceID: node.instanceID, type: type, limits: limits)
     }
 
-    /// Makes an interface that is attached nowhere yet.
+    /// Creates an interface that is not attached yet.
     public mutating func create(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {
         guard let first = attached(to: node.name).first else {
             throw CloudFailure(.operationNotPermitted, "instance \(node.instanceID) has no interface")
@@ -200,7 +205,7 @@ public struct InterfaceLedger: Sendable {
         return interface
     }
 
-    /// Attaches an interface: at the index asked for, or the lowest free one.
+    /// Attaches an interface at this device index, or at the lowest free one.
     public mutating func attach(_ id: String?, at index: Int?, to node: Node) throws(CloudFailure) -> Interface {
         var interface = try interface(id, of: node)
         guard interface.deviceIndex == nil else {
@@ -221,7 +226,7 @@ public struct InterfaceLedger: Sendable {
         return interface
     }
 
-    /// Detaches an interface; it keeps its addresses.
+    /// Detaches an interface, which keeps its addresses.
     public mutating func detach(_ id: String?, from node: Node) throws(CloudFailure) -> Interface {
         var interface = try interface(id, of: node)
         guard interface.deviceIndex != 0 else {
@@ -246,6 +251,7 @@ public struct InterfaceLedger: Sendable {
         return interface
     }
 
+    /// Assigns secondary addresses or prefixes to an interface.
     public mutating func assign(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {
         var interface = try interface(request.networkInterfaceID, of: node)
         guard var subnet = subnets[interface.subnet] else {
@@ -261,6 +267,7 @@ public struct InterfaceLedger: Sendable {
         return interface
     }
 
+    /// Takes secondary addresses and prefixes from an interface.
     public mutating func unassign(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {
         var interface = try interface(request.networkInterfaceID, of: node)
         var freed: [IPv4Address] = []

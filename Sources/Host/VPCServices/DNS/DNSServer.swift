@@ -5,29 +5,29 @@ public import LinuxKernel
 import NetAddress
 import Synchronization
 
-/// A query that came to the resolver, with the source that it came from: what a test of source translation looks at.
+/// A query that came to the resolver. Its source is what a test of source translation looks at.
 public struct DNSQuery: Codable, Sendable, Hashable {
-    /// Nanoseconds on the clock of `MonotonicTime.now`.
+    /// When the query came, in nanoseconds on the clock of `MonotonicTime.now`.
     public var time: Int64
-    /// Dotted.
+    /// The dotted address from which the query came.
     public var source: String
     public var sourcePort: UInt16
-    /// `udp` or `tcp`
+    /// `udp` or `tcp`.
     public var transport: String
-    /// Without the last dot; `-` for a query that could not be read.
+    /// The name without its last dot, or `-` for a query that could not be read.
     public var name: String
-    /// 1 A, 28 AAAA.
+    /// The type of the records, for example 1 (A) or 28 (AAAA).
     public var type: UInt16
-    /// `NOERROR`, `NXDOMAIN`, …
+    /// The name of the response code, for example `NXDOMAIN`.
     public var code: String
 
-    /// For a log: `udp 10.0.0.11:40001 s3.internal type 1 NOERROR`.
+    /// The query as a line of a log, such as `udp 10.0.0.11:40001 s3.internal type 1 NOERROR`.
     public var line: String { "\(transport) \(source):\(sourcePort) \(name) type \(type) \(code)" }
 }
 
-/// The VPC's resolver: UDP and TCP on port 53 of one network namespace, served by one thread.
+/// The VPC's resolver. It listens on UDP and TCP port 53 of one network namespace, and one thread serves it.
 ///
-/// Bounded: 64 TCP connections, each ended after 10 seconds without a whole query; 4,096 queries remembered.
+/// It has at most 64 TCP connections, ends each after 10 seconds without a whole query, and remembers 4,096 queries.
 public final class DNSServer: Sendable {
     public static let port: UInt16 = 53
     static let mostConnections = 64
@@ -47,7 +47,7 @@ public final class DNSServer: Sendable {
 
     /// Opens the sockets in the namespace and starts to serve.
     ///
-    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    /// - Throws: `SystemError`, with `EADDRINUSE` if somebody has the port.
     public init(_ zone: DNSZone, in namespace: borrowing NetworkNamespace) throws {
         memory = Mutex(Memory(zone: zone))
         wake = try Pipe()
@@ -66,10 +66,11 @@ public final class DNSServer: Sendable {
     /// Ends the thread and closes the sockets.
     public func stop() { try? wake.writeEnd.writeAll([0]) }
 
-    /// What names stand for from now on.
+    /// Sets the names and addresses with which queries are answered from now on.
     public func set(_ zone: DNSZone) { memory.withLock { $0.zone = zone } }
 
-    /// Queries since a moment, oldest first; incomplete when older ones than the asked were forgotten since.
+    /// Returns the queries since a moment, oldest first. The answer is incomplete if some of them were forgotten
+    /// already.
     public func queries(since: MonotonicTime? = nil) -> (queries: [DNSQuery], isComplete: Bool) {
         let start = since?.nanoseconds ?? .min
         return memory.withLock { memory in
@@ -134,7 +135,9 @@ public final class DNSServer: Sendable {
         }
     }
 
-    /// Whether the connection goes on. Messages are preceded by their length (RFC 7766).
+    /// Answers the whole queries that have come on a connection, each preceded by its length (RFC 7766).
+    ///
+    /// - Returns: Whether the connection goes on.
     private func answer(_ client: inout Client, _ now: Int64) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = read(client.descriptor, &buffer, buffer.count)
@@ -153,7 +156,7 @@ public final class DNSServer: Sendable {
             }
             client.deadline = now + Self.patience
         }
-        // A query is a few hundred bytes: whoever sends more asks nothing.
+        // A query has a few hundred bytes. Whoever sends more than this sends no query.
         return client.bytes.count <= 4096
     }
 

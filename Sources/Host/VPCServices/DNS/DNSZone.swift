@@ -1,17 +1,18 @@
 public import DNSWire
 
-/// Names and their addresses.
+/// Names and their IPv4 addresses.
 public struct DNSZone: Sendable, Hashable {
-    /// Seconds that answers may be kept.
+    /// For how many seconds an answer may be kept.
     public static let timeToLive: UInt32 = 60
-    /// By name, lower case; addresses in host byte order.
+    /// The addresses in host byte order, by the name in lower case.
     private var records: [String: [UInt32]] = [:]
 
     public init(_ records: [String: [UInt32]]) {
         for (name, addresses) in records { self.records[name.lowercased()] = addresses }
     }
 
-    /// Of a name's own record, else of the nearest one with `*` as its first label (RFC 4592).
+    /// Returns the addresses of a name's own record, or else of the nearest record with `*` as its first label (RFC
+    /// 4592).
     public func addresses(of name: String) -> [UInt32]? {
         if let own = records[name] { return own }
         var rest = name[...]
@@ -22,9 +23,10 @@ public struct DNSZone: Sendable, Hashable {
         return nil
     }
 
-    /// The answer to a question: all of it, header to records.
+    /// Returns the whole message that answers a question.
     ///
-    /// - Parameter limit: bytes; a longer answer is cut and says so, for the client to ask again over TCP.
+    /// - Parameter limit: The largest message in bytes. A longer answer is cut, and says so, so that the client asks
+    ///   again over TCP.
     public func answer(_ question: DNSQuestion, limit: Int = 512) -> (message: [UInt8], code: DNSCode) {
         var found: [UInt32] = []
         let code: DNSCode
@@ -48,13 +50,14 @@ public struct DNSZone: Sendable, Hashable {
         _ question: DNSQuestion, _ code: DNSCode, _ addresses: [UInt32], isCut: Bool
     ) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(question.id >> 8), UInt8(question.id & 255)]
-        // Response, authoritative, cut, recursion desired as asked; recursion available.
+        // The flags say: a response, authoritative, whether it is cut, whether recursion was desired; recursion
+        // available.
         bytes.append(0x84 | question.opcode << 3 | (isCut ? 2 : 0) | (question.isRecursionDesired ? 1 : 0))
         bytes.append(0x80 | code.rawValue)
         bytes += [0, 1, UInt8(addresses.count >> 8), UInt8(addresses.count & 255), 0, 0, 0, 0]
         bytes += question.bytes
         for address in addresses {
-            // The name at offset 12, A, internet.
+            // A pointer to the name at offset 12, then the type A and the class internet.
             bytes += [0xC0, 12, 0, 1, 0, 1]
             bytes += octets(timeToLive) + [0, 4] + octets(address)
         }

@@ -5,9 +5,9 @@ public import LinuxKernel
 import NetAddress
 import Synchronization
 
-/// TCP connections to one port of a network namespace, each served by a thread of its own.
+/// Accepts TCP connections to one port of a network namespace, and serves each with a thread of its own.
 ///
-/// Bounded: what comes while `mostConnections` are served is closed at once, and each connection has 30 seconds.
+/// A connection that comes while `mostConnections` are served is closed at once. Each connection has 30 seconds.
 final class ConnectionServer: Sendable {
     static let mostConnections = 32
     static let patience: Duration = .seconds(30)
@@ -17,13 +17,13 @@ final class ConnectionServer: Sendable {
     private let served = Atomic<Int>(0)
     private let serve: @Sendable (Connection) -> Void
 
-    /// One accepted connection; blocking, with a deadline.
+    /// One accepted connection. Its calls block until its deadline.
     struct Connection {
         let descriptor: Int32
         let peer: String
         let deadline: Deadline
 
-        /// Empty at the end, or when the deadline passed.
+        /// Returns the next bytes. They are empty at the end, and when the deadline has passed.
         func read() -> [UInt8] {
             guard (try? waitUntilReady(descriptor, events: Int16(POLLIN), until: deadline)) == true else { return [] }
             var buffer = [UInt8](repeating: 0, count: 4096)
@@ -31,7 +31,7 @@ final class ConnectionServer: Sendable {
             return count > 0 ? Array(buffer[..<count]) : []
         }
 
-        /// Whether all of it went out.
+        /// Writes everything. Returns false if the connection or the deadline ended before.
         func write(_ bytes: [UInt8]) -> Bool {
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -50,7 +50,7 @@ final class ConnectionServer: Sendable {
         }
     }
 
-    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    /// - Throws: `SystemError`, with `EADDRINUSE` if somebody has the port.
     init(
         _ name: String, port: UInt16, in namespace: borrowing NetworkNamespace,
         serve: @escaping @Sendable (Connection) -> Void
@@ -88,12 +88,12 @@ final class ConnectionServer: Sendable {
     }
 }
 
-/// An HTTP/1.1 server on one port of a network namespace: one request a connection.
+/// An HTTP/1.1 server on one port of a network namespace. It answers one request on each connection.
 public final class HTTPServer: Sendable {
     private let connections: ConnectionServer
 
-    /// - Parameter answer: what a request is answered with; it may take its time within the connection's 30 seconds.
-    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    /// - Parameter answer: Makes the answer to a request. It has 25 of the connection's 30 seconds.
+    /// - Throws: `SystemError`, with `EADDRINUSE` if somebody has the port.
     public init(
         _ name: String, port: UInt16, in namespace: borrowing NetworkNamespace,
         answer: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
@@ -118,7 +118,7 @@ public final class HTTPServer: Sendable {
 
     public func stop() { connections.stop() }
 
-    /// On the connection's own thread, which may block.
+    /// Waits for the answer on the connection's own thread, which may block.
     private static func wait(
         for request: HTTPRequest, _ answer: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
     ) -> HTTPResponse {
@@ -138,11 +138,11 @@ private final class ResponseSlot: Sendable {
     let response = Mutex<HTTPResponse?>(nil)
 }
 
-/// Sends back what it gets (RFC 862), over TCP.
+/// Sends back over TCP what it gets (RFC 862).
 public final class EchoServer: Sendable {
     private let connections: ConnectionServer
 
-    /// - Throws: `SystemError`, `EADDRINUSE` when somebody has the port.
+    /// - Throws: `SystemError`, with `EADDRINUSE` if somebody has the port.
     public init(_ name: String, port: UInt16, in namespace: borrowing NetworkNamespace) throws {
         connections = try ConnectionServer(name, port: port, in: namespace) { connection in
             while true {

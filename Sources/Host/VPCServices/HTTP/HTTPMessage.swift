@@ -1,12 +1,15 @@
-/// A request of HTTP/1.1, as far as the lab's cloud is asked (RFC 9112). Untrusted bytes never trap.
+import HTTPWire
+import NIOHTTP1
+
+/// A request to one of the servers of the lab's cloud.
 public struct HTTPRequest: Sendable, Hashable {
     public var method: String
-    /// With the query, if there is one.
+    /// The path with the query, if there is one.
     public var target: String
-    /// By name in lower case; the last one wins.
+    /// Values by the header's name in lower case. Of several headers with one name, the last is here.
     public var headers: [String: String]
     public var body: [UInt8]
-    /// Dotted address of who asks.
+    /// The dotted address of who asks.
     public var peer: String
 
     public init(method: String, target: String, headers: [String: String], body: [UInt8], peer: String) {
@@ -17,64 +20,38 @@ public struct HTTPRequest: Sendable, Hashable {
         self.peer = peer
     }
 
-    static let longestHead = 8192
-    static let longestBody = 65_536
+    static let limits = HTTPWire.Limits(head: 8192, body: 65_536)
 
     enum Reading: Hashable {
         case needsMore
         case request(HTTPRequest)
-        /// Status with which it is refused.
+        /// The request is refused with a status.
         case refused(Int)
     }
 
     /// Reads what has come so far of one request.
     static func read(_ bytes: [UInt8], peer: String) -> Reading {
-        guard let end = headEnd(bytes) else { return bytes.count > longestHead ? .refused(431) : .needsMore }
-        guard end <= longestHead else { return .refused(431) }
-        let lines = bytes[..<end].split(separator: UInt8(ascii: "\n")).map { line in
-            String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
-        }
-        let words = (lines.first ?? "").split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        guard words.count == 3, words[2].hasPrefix("HTTP/1."), words[1].hasPrefix("/"), !words[0].isEmpty else {
-            return .refused(400)
-        }
-        var headers: [String: String] = [:]
-        for line in lines.dropFirst() where !line.isEmpty {
-            guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else { return .refused(400) }
-            let value = line[line.index(after: colon)...]
-            let trimmed = value.drop { $0 == " " || $0 == "\t" }
-            headers[line[..<colon].lowercased()] = String(trimmed)
-        }
-        if headers["transfer-encoding"] != nil { return .refused(501) }
-        var length = 0
-        if let text = headers["content-length"] {
-            guard text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text), number >= 0 else {
-                return .refused(400)
+        do {
+            guard let message = try HTTPWire.request(in: bytes, limits: limits) else { return .needsMore }
+            let head = message.head
+            guard head.uri.hasPrefix("/") else { return .refused(400) }
+            if head.headers.contains(name: "transfer-encoding") { return .refused(501) }
+            guard message.isWhole else { return .needsMore }
+            let headers = Dictionary(head.headers.map { ($0.name.lowercased(), $0.value) }) { _, last in last }
+            return .request(
+                HTTPRequest(
+                    method: head.method.rawValue, target: head.uri, headers: headers, body: message.body, peer: peer))
+        } catch {
+            switch error {
+            case .malformed: return .refused(400)
+            case .bodyTooLong: return .refused(413)
+            case .headTooLong: return .refused(431)
             }
-            guard number <= longestBody else { return .refused(413) }
-            length = number
         }
-        guard bytes.count - end >= length else { return .needsMore }
-        return .request(
-            HTTPRequest(
-                method: words[0], target: words[1], headers: headers, body: Array(bytes[end..<end + length]),
-                peer: peer))
-    }
-
-    /// The offset after the empty line; nil while there is none.
-    private static func headEnd(_ bytes: [UInt8]) -> Int? {
-        let feed = UInt8(ascii: "\n")
-        var index = 0
-        while let line = bytes[index...].firstIndex(of: feed) {
-            let next = line + 1
-            if next < bytes.count, bytes[next] == feed { return next + 1 }
-            if next + 1 < bytes.count, bytes[next] == UInt8(ascii: "\r"), bytes[next + 1] == feed { return next + 2 }
-            index = next
-        }
-        return nil
     }
 }
 
+/// What a server of the lab's cloud answers.
 public struct HTTPResponse: Sendable, Hashable {
     public var status: Int
     public var contentType: String
@@ -92,26 +69,13 @@ public struct HTTPResponse: Sendable, Hashable {
         self.init(status: status, body: Array(text.utf8))
     }
 
-    /// The whole message; the connection ends with it.
+    /// The whole message. The connection ends after it.
     var message: [UInt8] {
-        var head = "HTTP/1.1 \(status) \(Self.reason(status))\r\nContent-Type: \(contentType)\r\n"
-        for (name, value) in headers.sorted(by: { $0.key < $1.key }) { head += "\(name): \(value)\r\n" }
-        head += "Content-Length: \(body.count)\r\nConnection: close\r\n\r\n"
-        return Array(head.utf8) + body
-    }
-
-    private static func reason(_ status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 400: "Bad Request"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 413: "Content Too Large"
-        case 431: "Request Header Fields Too Large"
-        case 501: "Not Implemented"
-        case 503: "Service Unavailable"
-        default: "Status"
-        }
+        var fields: HTTPHeaders = ["Content-Type": contentType]
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) { fields.add(name: name, value: value) }
+        fields.add(name: "Content-Length", value: "\(body.count)")
+        fields.add(name: "Connection", value: "close")
+        let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: fields)
+        return HTTPWire.bytes(of: head, body: body)
     }
 }

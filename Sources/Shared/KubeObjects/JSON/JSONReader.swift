@@ -1,24 +1,19 @@
 import Hashing
 
-/// What `JSONReader` does not take: no JSON, or JSON that is left to the general decoder.
-public struct UnusualJSON: Error, Equatable {
-    public init() {}
-}
-
 /// Reads JSON (RFC 8259) front to back without building anything in between, for objects of which there are tens of
 /// thousands.
 ///
 /// It takes less than JSON allows: numbers that are read are whole, nesting is at most 64 deep, and text is valid
-/// UTF-8. What it takes it reads as `JSONDecoder` does; whatever else comes is `UnusualJSON`, and the caller asks
+/// UTF-8. What it takes it reads as `JSONDecoder` does; for everything else it throws, and the caller asks
 /// `JSONDecoder`, which also has the words for what is wrong. Values that nobody reads are checked all the same.
 public struct JSONReader {
     private let bytes: UnsafeBufferPointer<UInt8>
-    /// Of the next octet.
+    /// The position of the next octet.
     public private(set) var offset: Int
     private var depth = 0
     private static let deepest = 64
 
-    /// - Parameter bytes: stay where they are as long as the reader.
+    /// - Parameter bytes: The text. It must stay where it is as long as the reader is used.
     public init(_ bytes: UnsafeBufferPointer<UInt8>, at offset: Int = 0) {
         self.bytes = bytes
         self.offset = offset
@@ -26,23 +21,23 @@ public struct JSONReader {
 
     /// Reads one value that is all there is in the bytes.
     public static func read<Value>(
-        _ bytes: some Collection<UInt8>, _ body: (inout JSONReader) throws(UnusualJSON) -> Value
-    ) throws(UnusualJSON) -> Value {
-        let outcome = bytes.withContiguousStorageIfAvailable { buffer -> Result<Value, UnusualJSON> in
+        _ bytes: some Collection<UInt8>, _ body: (inout JSONReader) throws(UnreadableValue) -> Value
+    ) throws(UnreadableValue) -> Value {
+        let outcome = bytes.withContiguousStorageIfAvailable { buffer -> Result<Value, UnreadableValue> in
             var reader = JSONReader(buffer)
-            do throws(UnusualJSON) {
+            do throws(UnreadableValue) {
                 let value = try body(&reader)
-                guard reader.isAtEnd else { throw UnusualJSON() }
+                guard reader.isAtEnd else { throw UnreadableValue() }
                 return .success(value)
             } catch {
                 return .failure(error)
             }
         }
-        guard let outcome else { throw UnusualJSON() }
+        guard let outcome else { throw UnreadableValue() }
         return try outcome.get()
     }
 
-    /// Only space is left.
+    /// Whether only white space is left.
     public var isAtEnd: Bool {
         mutating get {
             skipSpace()
@@ -52,28 +47,29 @@ public struct JSONReader {
 
     // MARK: Values
 
-    /// Calls `member` with each key, when its value is next; it must read the value. A key that comes twice is unusual,
-    /// and so are more keys than are watched for that.
+    /// Calls `member` with each key when the key's value is next. It must read the value. A key that comes twice is
+    /// unusual, and so is an object of more than 32 keys, which are not compared any more.
     @inline(__always)
     public mutating func object(
-        _ member: (JSONKey, inout JSONReader) throws(UnusualJSON) -> Void
-    ) throws(UnusualJSON) {
+        _ member: (JSONKey, inout JSONReader) throws(UnreadableValue) -> Void
+    ) throws(UnreadableValue) {
         var signatures = InlineArray<32, UInt64>(repeating: 0)
         var count = 0
-        try members { key, reader throws(UnusualJSON) in
+        try members { key, reader throws(UnreadableValue) in
             let signature = key.signature
-            guard count < 32 else { throw UnusualJSON() }
-            for index in 0..<count where signatures[index] == signature { throw UnusualJSON() }
+            guard count < 32 else { throw UnreadableValue() }
+            for index in 0..<count where signatures[index] == signature { throw UnreadableValue() }
             signatures[count] = signature
             count += 1
             try member(key, &reader)
         }
     }
 
+    /// Calls `member` with each key when the key's value is next. It must read the value. Keys may repeat.
     @inline(__always)
-    private mutating func members(
-        _ member: (JSONKey, inout JSONReader) throws(UnusualJSON) -> Void
-    ) throws(UnusualJSON) {
+    public mutating func members(
+        _ member: (JSONKey, inout JSONReader) throws(UnreadableValue) -> Void
+    ) throws(UnreadableValue) {
         try enter(UInt8(ascii: "{"))
         if take(UInt8(ascii: "}")) { return depth -= 1 }
         repeat {
@@ -85,9 +81,9 @@ public struct JSONReader {
         depth -= 1
     }
 
-    /// Calls `element` when an element is next; it must read it.
+    /// Calls `element` when an element is next. It must read the element.
     @inline(__always)
-    public mutating func array(_ element: (inout JSONReader) throws(UnusualJSON) -> Void) throws(UnusualJSON) {
+    public mutating func array(_ element: (inout JSONReader) throws(UnreadableValue) -> Void) throws(UnreadableValue) {
         try enter(UInt8(ascii: "["))
         if take(UInt8(ascii: "]")) { return depth -= 1 }
         repeat { try element(&self) } while take(UInt8(ascii: ","))
@@ -95,21 +91,21 @@ public struct JSONReader {
         depth -= 1
     }
 
-    public mutating func string() throws(UnusualJSON) -> String {
+    public mutating func string() throws(UnreadableValue) -> String {
         let text = try text()
-        // Without escapes it is known to be valid.
+        // Text without escapes is known to be valid UTF-8 already.
         return try text.hasEscapes ? Self.unescaped(text.bytes) : String(decoding: text.bytes, as: UTF8.self)
     }
 
-    public mutating func bool() throws(UnusualJSON) -> Bool {
+    public mutating func bool() throws(UnreadableValue) -> Bool {
         skipSpace()
         if literal("true") { return true }
         if literal("false") { return false }
-        throw UnusualJSON()
+        throw UnreadableValue()
     }
 
-    /// A number without fraction and exponent.
-    public mutating func integer<Number: FixedWidthInteger>() throws(UnusualJSON) -> Number {
+    /// Reads a number without fraction and exponent.
+    public mutating func integer<Number: FixedWidthInteger>() throws(UnreadableValue) -> Number {
         skipSpace()
         let start = offset
         let isNegative = offset < bytes.count && bytes[offset] == UInt8(ascii: "-")
@@ -120,25 +116,25 @@ public struct JSONReader {
             value = value &* 10 &+ Int(digit)
             offset += 1
         }
-        // 18 digits fit; a leading zero and a lone sign are no JSON.
+        // Numbers of 18 digits fit into 64 bits. JSON allows neither leading zeros nor a sign alone.
         guard (1...18).contains(offset - digits), offset - digits == 1 || bytes[digits] != UInt8(ascii: "0"),
             offset == bytes.count || !Self.continuesNumber(bytes[offset]),
             let number = Number(exactly: isNegative ? -value : value)
         else {
             offset = start
-            throw UnusualJSON()
+            throw UnreadableValue()
         }
         return number
     }
 
-    /// Nil for `null`.
+    /// Reads a value that may be `null`, for which it is nil.
     @inline(__always)
     public mutating func optional<Value>(
-        _ body: (inout JSONReader) throws(UnusualJSON) -> Value
-    ) throws(UnusualJSON) -> Value? {
+        _ body: (inout JSONReader) throws(UnreadableValue) -> Value
+    ) throws(UnreadableValue) -> Value? {
         skipSpace()
         if offset < bytes.count, bytes[offset] == UInt8(ascii: "n") {
-            guard literal("null") else { throw UnusualJSON() }
+            guard literal("null") else { throw UnreadableValue() }
             return nil
         }
         return try body(&self)
@@ -153,24 +149,25 @@ public struct JSONReader {
     }
 
     /// Passes over any value.
-    public mutating func skip() throws(UnusualJSON) {
+    public mutating func skip() throws(UnreadableValue) {
         skipSpace()
-        guard offset < bytes.count else { throw UnusualJSON() }
+        guard offset < bytes.count else { throw UnreadableValue() }
         switch bytes[offset] {
-        case UInt8(ascii: "{"): try members { _, reader throws(UnusualJSON) in try reader.skip() }
-        case UInt8(ascii: "["): try array { reader throws(UnusualJSON) in try reader.skip() }
+        case UInt8(ascii: "{"): try members { _, reader throws(UnreadableValue) in try reader.skip() }
+        case UInt8(ascii: "["): try array { reader throws(UnreadableValue) in try reader.skip() }
         case UInt8(ascii: "\""):
             let text = try text()
-            // Escapes may be malformed.
+            // The escapes may be malformed.
             if text.hasEscapes { _ = try Self.unescaped(text.bytes) }
         case UInt8(ascii: "t"), UInt8(ascii: "f"): _ = try bool()
-        case UInt8(ascii: "n"): guard literal("null") else { throw UnusualJSON() }
+        case UInt8(ascii: "n"): guard literal("null") else { throw UnreadableValue() }
         default: try skipNumber()
         }
     }
 
-    /// Passes over a value by its brackets and quotes alone: for what is read, and then checked, afterwards.
-    public mutating func skipUnchecked() throws(UnusualJSON) {
+    /// Passes over a value by its brackets and quotes alone, without checking it. It is meant for values that are read
+    /// later, and checked then.
+    public mutating func skipUnchecked() throws(UnreadableValue) {
         skipSpace()
         guard offset < bytes.count, bytes[offset] == UInt8(ascii: "[") || bytes[offset] == UInt8(ascii: "{") else {
             return try skip()
@@ -188,26 +185,26 @@ public struct JSONReader {
             default: break
             }
         }
-        throw UnusualJSON()
+        throw UnreadableValue()
     }
 
-    /// From behind a quote to behind the one that ends it.
-    private mutating func skipText() throws(UnusualJSON) {
+    /// Passes over a text whose first quote has been read, and over its last quote.
+    private mutating func skipText() throws(UnreadableValue) {
         while offset < bytes.count {
             let octet = bytes[offset]
             offset += 1
             if octet == UInt8(ascii: "\"") { return }
             if octet == UInt8(ascii: "\\") { offset += 1 }
         }
-        throw UnusualJSON()
+        throw UnreadableValue()
     }
 
     // MARK: Parts
 
-    private mutating func enter(_ bracket: UInt8) throws(UnusualJSON) {
+    private mutating func enter(_ bracket: UInt8) throws(UnreadableValue) {
         try expect(bracket)
         depth += 1
-        guard depth <= Self.deepest else { throw UnusualJSON() }
+        guard depth <= Self.deepest else { throw UnreadableValue() }
     }
 
     private mutating func skipSpace() {
@@ -226,8 +223,8 @@ public struct JSONReader {
         return true
     }
 
-    private mutating func expect(_ octet: UInt8) throws(UnusualJSON) {
-        guard take(octet) else { throw UnusualJSON() }
+    private mutating func expect(_ octet: UInt8) throws(UnreadableValue) {
+        guard take(octet) else { throw UnreadableValue() }
     }
 
     private mutating func literal(_ word: StaticString) -> Bool {
@@ -238,14 +235,14 @@ public struct JSONReader {
         return true
     }
 
-    private mutating func key() throws(UnusualJSON) -> JSONKey {
+    private mutating func key() throws(UnreadableValue) -> JSONKey {
         let text = try text()
         if text.hasEscapes { _ = try Self.unescaped(text.bytes) }
         return JSONKey(bytes: text.bytes, hasEscapes: text.hasEscapes)
     }
 
-    /// What is between the quotes, valid UTF-8.
-    private mutating func text() throws(UnusualJSON) -> (bytes: UnsafeBufferPointer<UInt8>, hasEscapes: Bool) {
+    /// Reads a text and answers what is between its quotes, which is valid UTF-8.
+    private mutating func text() throws(UnreadableValue) -> (bytes: UnsafeBufferPointer<UInt8>, hasEscapes: Bool) {
         try expect(UInt8(ascii: "\""))
         let start = offset
         var hasEscapes = false
@@ -263,15 +260,15 @@ public struct JSONReader {
                 hasEscapes = true
                 offset += 1
             } else if octet < 0x20 {
-                throw UnusualJSON()
+                throw UnreadableValue()
             }
             offset += 1
         }
-        throw UnusualJSON()
+        throw UnreadableValue()
     }
 
-    static func plain(_ bytes: UnsafeBufferPointer<UInt8>) throws(UnusualJSON) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw UnusualJSON() }
+    static func plain(_ bytes: UnsafeBufferPointer<UInt8>) throws(UnreadableValue) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw UnreadableValue() }
         return text
     }
 
@@ -284,12 +281,12 @@ public struct JSONReader {
         }
     }
 
-    /// `-? int frac? exp?`
-    private mutating func skipNumber() throws(UnusualJSON) {
+    /// Passes over a number: `-? int frac? exp?` (RFC 8259, section 6).
+    private mutating func skipNumber() throws(UnreadableValue) {
         if offset < bytes.count, bytes[offset] == UInt8(ascii: "-") { offset += 1 }
         let first = offset
         try skipDigits()
-        if offset - first > 1, bytes[first] == UInt8(ascii: "0") { throw UnusualJSON() }
+        if offset - first > 1, bytes[first] == UInt8(ascii: "0") { throw UnreadableValue() }
         if offset < bytes.count, bytes[offset] == UInt8(ascii: ".") {
             offset += 1
             try skipDigits()
@@ -303,17 +300,17 @@ public struct JSONReader {
         }
     }
 
-    private mutating func skipDigits() throws(UnusualJSON) {
+    private mutating func skipDigits() throws(UnreadableValue) {
         let start = offset
         while offset < bytes.count, bytes[offset] &- UInt8(ascii: "0") < 10 { offset += 1 }
-        guard offset > start else { throw UnusualJSON() }
+        guard offset > start else { throw UnreadableValue() }
     }
 }
 
-/// A key of an object, as long as the bytes are there.
+/// A key of an object. It is valid only as long as the text that it points into.
 public struct JSONKey {
     let bytes: UnsafeBufferPointer<UInt8>
-    /// Some encoders write a label's name as `kubernetes.io\/service-name`.
+    /// Whether the key has escapes. Some encoders write a label's name as `kubernetes.io\/service-name`.
     let hasEscapes: Bool
 
     public static func ~= (word: StaticString, key: JSONKey) -> Bool {
@@ -323,7 +320,7 @@ public struct JSONKey {
         return true
     }
 
-    public func text() throws(UnusualJSON) -> String {
+    public func text() throws(UnreadableValue) -> String {
         try hasEscapes ? JSONReader.unescaped(bytes) : String(decoding: bytes, as: UTF8.self)
     }
 
