@@ -42,7 +42,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
 build: bpf
-	$(SWIFT) $(RELEASE)
+	LABRUN_SHIPS_ONLY=1 $(SWIFT) $(RELEASE)
 	@$(PLACE_GUEST)
 	@git describe --always --dirty --abbrev=12 > $(REVISION).new 2>/dev/null || echo unknown > $(REVISION).new; \
 	cmp -s $(REVISION).new $(REVISION) && rm $(REVISION).new || mv $(REVISION).new $(REVISION)

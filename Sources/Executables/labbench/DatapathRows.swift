@@ -1,19 +1,19 @@
 import Foundation
 import KubeProxy
 
-/// What is being measured, for whoever waits.
+/// Prints on standard error what is being measured.
 func say(_ text: String) { FileHandle.standardError.write(Data("labbench: \(text)\n".utf8)) }
 
-/// What was measured, and what could not be on this machine, with the reason.
+/// What was measured, and what could not be measured on this machine, with the reason.
 struct Measured {
     var rows: [Row]
     var lacks: [String] = []
 }
 
-/// Rows that other programs measure, with the bounds that they hold them to. Those programs say themselves, on standard
-/// error, which part they are at.
+/// The rows that other programs measure, with the bounds that they apply. Those programs print the part that they are
+/// at on standard error.
 enum DatapathRows {
-    /// Nanoseconds a packet and an agent with many services, in a node of its own.
+    /// Nanoseconds a packet, and an agent with many services, in a node of its own.
     static func inNode(labrun: String) throws -> Measured { try rows(of: labrun, ["image", "bench", "--json"]) }
 
     /// All that `labverify bench` measures, in namespaces of this machine.

@@ -1,11 +1,12 @@
 import Foundation
 
-/// Highest memory seen: proportional of labrun's processes together, resident of one QEMU.
+/// The highest memory seen: the proportional set size of labrun's processes together, and the resident set size of one
+/// QEMU.
 struct PeakMemory {
     private(set) var labrunMiB = 0.0
     private(set) var nodeMiB = 0.0
 
-    /// Reads every process below `root`, then waits a tenth of a second: sampling must not become load.
+    /// Reads every process below `root`, and then waits a tenth of a second so that the sampling is no load.
     mutating func sample(below root: Int32) {
         var parents: [Int32: Int32] = [:]
         var readings: [Int32: (name: String, kiB: Double)] = [:]
@@ -33,7 +34,7 @@ struct PeakMemory {
         Thread.sleep(forTimeInterval: 0.1)
     }
 
-    /// Proportional set size: the four processes are one program, and its pages are not four times there.
+    /// The proportional set size. The four processes are one program, whose shared pages must not count four times.
     private static func proportionalMiB(_ pid: Int32) -> Double? {
         guard let text = try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8) else { return nil }
         let line = text.split(separator: "\n").first { $0.hasPrefix("Pss:") }

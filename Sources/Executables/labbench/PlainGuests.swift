@@ -1,6 +1,6 @@
 import Foundation
 
-/// The floor: QEMU with the same kernel and nothing but busybox, started side by side.
+/// The floor: QEMU guests with the same kernel and only busybox, started side by side.
 struct PlainGuests {
     private let kernel: String
     private let initrd: String
@@ -25,7 +25,7 @@ struct PlainGuests {
         guard pack.terminationStatus == 0 else { throw BenchError("cpio failed") }
     }
 
-    /// Seconds from the start of the first until the last has printed from user space.
+    /// Returns the seconds from the start of the first guest until the last one has printed from user space.
     func secondsToUserSpace(count: Int) throws -> Double {
         let started = ContinuousClock.now
         let guests = try (1...count).map { _ in try start() }

@@ -6,7 +6,7 @@ import Runner
     import Glibc
 #endif
 
-// A reader of our output that goes away is told by the failed write.
+// If the reader of our output goes away, a failed write says so.
 signal(SIGPIPE, SIG_IGN)
 
 // A lab host enters its namespaces before anything can start a thread.

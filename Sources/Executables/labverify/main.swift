@@ -7,11 +7,12 @@ import PacketChecks
     import Glibc
 #endif
 
-// Checks and measures the datapath: in nodes of `labrun image verify` and `labrun image bench`, and on any other
-// machine as root, there in namespaces made for it. The bench starts agents, which are this program by the agent's
-// name.
+// Checks and measures the datapath. `labrun image verify` and `labrun image bench` run it in nodes. On any other
+// machine it needs root and makes namespaces for itself. The bench starts agents, which are this program under the
+// agent's name.
 //
-// Exit status: 0 passed, or every bound holds; 1 not; 2 wrong usage; 3 this machine lacks what it takes.
+// Exit status: 0 if all checks passed or every bound holds, 1 if not, 2 for wrong usage, 3 if this machine lacks what
+// is needed.
 let usage = """
     usage: labverify selftest [--json] [--fuzz N] [--seed N]       run the BPF programs on prepared packets
            labverify bench [--json] [--rounds N] [--only PART]     measure the datapath

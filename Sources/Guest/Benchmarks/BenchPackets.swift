@@ -3,7 +3,7 @@ import DatapathModel
 import NetAddress
 import PacketChecks
 
-/// The packets of the paths that are measured: 64-octet frames of connections that are known, unless a step says
+/// The packets of the paths that are measured. They are 64-octet frames of known connections, unless a step says
 /// otherwise.
 enum BenchPackets {
     private static let payload = [UInt8](repeating: 0x4C, count: 64 - 14 - 20 - 8)
@@ -18,13 +18,13 @@ enum BenchPackets {
                 Frame.udp(from: source, sourcePort, to: destination, port, payload)))
     }
 
-    /// From the pod, to wherever.
+    /// A packet from the pod to any destination.
     static func leaving(to destination: IPv4Address, _ verdict: Verdict, port: UInt16 = 8080) -> BenchStep {
         BenchStep(
             program: .fromContainer, frame: frame(from: TestNode.pod, 40_000, to: destination, port), verdict: verdict)
     }
 
-    /// Delivered as well.
+    /// A packet to a pod of the same node, including its delivery.
     static let sameNode = leaving(to: TestNode.neighbour, .redirect)
 
     static let toOverlay = [
@@ -38,7 +38,7 @@ enum BenchPackets {
         program: .fromOverlay, frame: frame(from: TestNode.remotePod, 40_001, to: TestNode.pod, 8080),
         tunnelIdentifier: TestNode.remoteIdentity.rawValue, verdict: .redirect)
 
-    /// Out to the world under the node's address.
+    /// A packet to the world under the node's address.
     static let masquerade = [
         leaving(to: TestNode.world, .pass, port: NATCases.dns),
         BenchStep(
@@ -46,14 +46,14 @@ enum BenchPackets {
             verdict: .pass),
     ]
 
-    /// And the answer.
+    /// The answer to it.
     static let answer = BenchStep(
         program: .fromNetdev, frame: frame(from: TestNode.world, NATCases.dns, to: TestNode.node, 40_000),
         verdict: .redirect)
 
     static let service = leaving(to: TestServices.remote, .redirect, port: TestServices.port)
 
-    /// Each packet is the first of a connection, so that policy is asked about it.
+    /// Every packet is the first of a connection, so that policy is asked about it.
     static func opening(allowed: Bool) -> BenchStep {
         var step = leaving(to: allowed ? TestNode.remotePod : TestNode.neighbour, allowed ? .redirect : .drop)
         step.variesSourcePort = true

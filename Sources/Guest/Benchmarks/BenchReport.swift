@@ -9,16 +9,16 @@ import PacketChecks
 
 /// One measured figure, and the bound that it is held to.
 struct BenchRow: Codable, Sendable {
-    /// `service among 10000 ÷ among 1`
+    /// For example `service among 10000 ÷ among 1`.
     let name: String
     let value: Double
-    /// `ns`, `×`, `s`, `MiB`, `packets`, `instructions`
+    /// The unit: `ns`, `×`, `s`, `MiB`, `packets` or `instructions`.
     let unit: String
-    /// Most that the figure may be; nil: it is not held to any.
+    /// The most that the figure may be, or nil without such a bound.
     var atMost: Double?
-    /// Least that it may be.
+    /// The least that the figure may be, or nil without such a bound.
     var atLeast: Double?
-    /// How it was measured: what the floor was, how many rounds.
+    /// How it was measured: what the floor is, and how many rounds there were.
     let how: String
 
     var holds: Bool { value <= atMost ?? .infinity && value >= atLeast ?? -.infinity }
@@ -29,7 +29,7 @@ struct BenchRow: Codable, Sendable {
         return "\(holds ? "ok  " : "OVER") \(name): \(Self.number(value)) \(unit)\(bound)  (\(how))"
     }
 
-    /// With two decimals.
+    /// Formats a number with two decimals.
     static func number(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
         let hundredths = Int((abs(value) * 100).rounded())
@@ -40,14 +40,14 @@ struct BenchRow: Codable, Sendable {
 
 /// What `labverify bench` prints.
 struct BenchReport: Codable, Sendable {
-    /// `uname -r`
+    /// The kernel's release, as `uname -r` prints it.
     let kernel: String
     var rows: [BenchRow]
-    /// What could not be measured on this machine, and why.
+    /// What could not be measured on this machine, with the reason.
     var lacks: [String] = []
 
     var holds: Bool { rows.allSatisfy(\.holds) }
-    /// The exit status: 0 every bound holds, 1 one does not, 3 nothing was measured.
+    /// The exit status: 0 if every bound holds, 1 if one does not, 3 if nothing was measured.
     var status: Int32 { rows.isEmpty ? 3 : holds ? 0 : 1 }
 
     /// One JSON object on one line.
@@ -62,12 +62,12 @@ struct BenchReport: Codable, Sendable {
     }
 }
 
-/// What this machine lacks, so that something cannot be measured.
+/// Something that this machine lacks and without which something cannot be measured.
 struct BenchLack: Error, CustomStringConvertible {
     let description: String
 }
 
-/// The middle one; of an even number, the mean of the two in the middle.
+/// Returns the middle value. For an even number of values it is the mean of the two in the middle.
 func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     guard !sorted.isEmpty else { return .nan }

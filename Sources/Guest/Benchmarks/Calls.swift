@@ -7,13 +7,13 @@ import PacketChecks
     import Glibc
 #endif
 
-/// A client and a server of this program, each on a processor of its own where there are two, that exchange one octet
-/// over TCP: as netperf's TCP_RR and TCP_CRR do.
+/// A client and a server of this program that exchange one octet over TCP, like netperf's TCP_RR and TCP_CRR. Each has
+/// a processor of its own if there are two.
 final class Calls {
     enum Kind {
-        /// One connection; counted are questions that were answered.
+        /// All questions use one connection, and answered questions are counted.
         case requests
-        /// Each question has a connection of its own, which ends when it is answered; counted are connections.
+        /// Each question has a connection of its own, which ends when it is answered. Connections are counted.
         case connections
     }
 
@@ -22,7 +22,7 @@ final class Calls {
     private let port: UInt16
     private let listener: Int32
 
-    /// Starts the server. What it accepts it serves one after the other.
+    /// Starts the server, which serves one connection after the other.
     init(_ kind: Kind, on path: ThroughputPath, port: UInt16 = 5202) throws {
         self.kind = kind
         self.path = path
@@ -35,12 +35,12 @@ final class Calls {
         }
     }
 
-    // The server's thread closes it.
+    // The server's thread closes the listener.
     deinit { shutdown(listener, Int32(SHUT_RDWR)) }
 
     /// Calls for a while.
     ///
-    /// - Returns: answers, or connections, a second.
+    /// - Returns: The answers, or connections, a second.
     func run(milliseconds: Int) throws -> Double {
         let (kind, address, port) = (kind, path.address, port)
         return try NetworkNamespace(path: path.client).run {
@@ -93,7 +93,7 @@ final class Calls {
         close(listener)
     }
 
-    /// It ends by a reset, so that no port waits (TIME-WAIT) and none run out.
+    /// The connection ends by a reset, so that no port stays in TIME-WAIT and none run out.
     private static func connect(to address: IPv4Address, _ port: UInt16) throws -> Int32 {
         let client = try check("socket") { socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
         var reset = linger(l_onoff: 1, l_linger: 0)
@@ -132,7 +132,7 @@ final class Calls {
         }
     }
 
-    /// The calling thread, where there is such a processor.
+    /// Binds the calling thread to a processor, if that exists.
     private static func pin(to processor: Int) {
         if sysconf(Int32(_SC_NPROCESSORS_ONLN)) > processor { linux_run_on(UInt32(processor)) }
     }

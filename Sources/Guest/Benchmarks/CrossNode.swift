@@ -5,8 +5,8 @@ import NetAddress
 import Netlink
 import PacketChecks
 
-/// A pod of one node and a pod of another, each node with an agent, over VXLAN; against two nodes with the kernel's own
-/// VXLAN device and a bridge. Neither masquerades: netfilter has nothing to do in either.
+/// Compares a pod of one node and a pod of another, each node with an agent, over VXLAN, with two nodes that have the
+/// kernel's own VXLAN device and a bridge. Neither masquerades, so netfilter has nothing to do.
 enum CrossNode {
     static func rows(_ iperf: Iperf) throws -> [BenchRow] {
         try Throughput.require(.vxlan)
@@ -43,10 +43,10 @@ enum CrossNode {
             atLeast: Throughput.Bounds(stream: 1, datagrams: 1), "without traces", iperf)
     }
 
-    /// Of VXLAN over IPv4 in octets: outer IP, UDP, VXLAN, inner Ethernet.
+    /// The overhead of VXLAN over IPv4 in octets: outer IP, UDP, VXLAN and inner Ethernet headers.
     private static let overhead = 50
 
-    /// Two nodes that are bridges with a VXLAN device each.
+    /// Two nodes, each a bridge with a VXLAN device.
     private static func floor() throws -> ThroughputPath {
         let nodes = try ["vxlan-a", "vxlan-b"].map { try TestNamespaces.namespace($0) }
         let pods = try ["vxlan-pod-a", "vxlan-pod-b"].map { try TestNamespaces.namespace($0) }

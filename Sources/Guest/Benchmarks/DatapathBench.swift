@@ -14,7 +14,7 @@ public enum DatapathBench {
     private static let paths = Throughput.Part.allCases.map(\.rawValue).joined(separator: "|")
 
     private enum Part {
-        /// Nanoseconds by `BPF_PROG_TEST_RUN`.
+        /// Nanoseconds a packet by `BPF_PROG_TEST_RUN`.
         case packets
         /// An agent with many services.
         case services
@@ -43,10 +43,10 @@ public enum DatapathBench {
         }
     }
 
-    /// Prints the report, and to standard error a line for each part as it begins.
+    /// Measures, and prints the report. As each part begins, it prints a line to standard error.
     ///
-    /// - Parameter lack: why nothing can be measured on this machine; nil: it can.
-    /// - Returns: the exit code: 0 every bound holds, 1 one does not or a measurement failed, 2 wrong usage, 3 nothing
+    /// - Parameter lack: Why nothing can be measured on this machine, or nil if something can.
+    /// - Returns: The exit code: 0 every bound holds, 1 one does not or a measurement failed, 2 wrong usage, 3 nothing
     ///   could be measured.
     public static func main(arguments: [String], lack: String? = nil) -> Int32 {
         var json = false

@@ -12,7 +12,7 @@ import PacketChecks
     import Glibc
 #endif
 
-/// iperf3 of this machine.
+/// The iperf3 of this machine.
 struct Iperf {
     static let port = "5201"
     private static let program = "/usr/bin/iperf3"
@@ -20,10 +20,10 @@ struct Iperf {
     enum Traffic {
         /// One TCP stream.
         case stream
-        /// UDP in frames of 64 octets, as fast as they go.
+        /// UDP in frames of 64 octets, as many as possible.
         case datagrams
 
-        /// Octets of a datagram's payload.
+        /// The octets of a datagram's payload.
         static let payload = 22
 
         var arguments: [String] {
@@ -34,15 +34,15 @@ struct Iperf {
         }
     }
 
-    /// - Throws: ``BenchLack`` when it is not installed.
+    /// - Throws: ``BenchLack`` if it is not installed.
     init() throws {
         guard access(Self.program, X_OK) == 0 else { throw BenchLack(description: "no \(Self.program): make deps") }
         try AtomicFile.makeDirectories(TestAgent.directory)
     }
 
-    /// What arrived, in bits per second of payload.
+    /// Returns what arrived, in bits per second of payload.
     ///
-    /// - Parameter rate: sent at this rate, nil: as fast as it goes.
+    /// - Parameter rate: The rate at which to send, or nil to send as much as possible.
     func bitsPerSecond(_ traffic: Traffic, on path: ThroughputPath, seconds: Int) throws -> Double {
         let serverLog = "/run/labrun-bench/iperf-server.log"
         let clientLog = "/run/labrun-bench/iperf-client.json"
@@ -96,7 +96,8 @@ struct Iperf {
     }
 }
 
-/// The exit status of a child, or minus the signal that ended it; at the deadline it is killed.
+/// Returns the exit status of a child, or the negative number of the signal that ended it. At the deadline the child is
+/// killed.
 func waitForEnd(of child: pid_t, within patience: Duration) throws(SystemError) -> Int32 {
     let deadline = Deadline.after(patience)
     var status: Int32 = 0

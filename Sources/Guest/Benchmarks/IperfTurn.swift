@@ -7,8 +7,8 @@ import PacketChecks
     import Glibc
 #endif
 
-/// iperf3 at both ends of a path, stopped (SIGSTOP) except when it is its turn: two of them share a machine in short
-/// turns, so that whatever else slows the machine down slows both.
+/// iperf3 at both ends of a path. It is stopped (SIGSTOP) except in its turn. Two of them share a machine in short
+/// turns, so that whatever slows the machine down slows both.
 final class IperfTurn {
     private let traffic: Iperf.Traffic
     private let path: ThroughputPath
@@ -28,7 +28,7 @@ final class IperfTurn {
                 try iperf.start(client + traffic.arguments, in: path.client, output: log + "-client"))
             let before = try arrived()
             let deadline = Deadline.after(.seconds(20))
-            // More than what opens the connection.
+            // This is more than what opens the connection.
             while try arrived() - before < 100_000 {
                 guard !deadline.hasPassed else {
                     let words = String(decoding: try AtomicFile.read(log + "-client")?.suffix(400) ?? [], as: UTF8.self)
@@ -47,8 +47,8 @@ final class IperfTurn {
 
     /// Lets it run for a while.
     ///
-    /// - Returns: what arrived, in bits per second: of payload, of a stream with its headers, of which large sends have
-    ///   few.
+    /// - Returns: What arrived, in bits per second of payload. For a stream its headers are included, which are few in
+    ///   large sends.
     func run(milliseconds: Int) throws -> Double {
         let clock = ContinuousClock()
         let before = try arrived()
@@ -61,7 +61,7 @@ final class IperfTurn {
         return bits / elapsed
     }
 
-    /// Each end has a processor of its own, where the node has two.
+    /// Gives each end a processor of its own, if the node has two.
     private static func affinity(_ processor: Int) -> [String] {
         sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 ? ["-A", "\(processor)"] : []
     }
@@ -77,7 +77,7 @@ final class IperfTurn {
         processes = []
     }
 
-    /// Bits that the server's namespace has received: of datagrams those that a socket took.
+    /// The bits that the server's namespace has received. For datagrams these are the ones that a socket took.
     private func arrived() throws -> Double {
         let (file, group, name, size) =
             switch traffic {
@@ -87,7 +87,7 @@ final class IperfTurn {
         let bytes = try NetworkNamespace(path: path.server).run {
             try FileDescriptor.open("/proc/thread-self/net/\(file)", O_RDONLY).readToEnd()
         }
-        // Names and values in lines that follow each other.
+        // A line of names is followed by a line of values.
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix(group) }
         guard lines.count == 2 else { throw SelftestFailure(description: "\(file) has no \(group)") }
         let columns = lines.map { $0.split(separator: " ") }

@@ -5,11 +5,11 @@ import NetAddress
 import PacketChecks
 import Policy
 
-/// Nanoseconds a packet by `BPF_PROG_TEST_RUN`, the programs' own share of it: what the driver takes is measured in the
-/// same round and taken off. Every round measures every step once; figures are medians over the rounds, ratios the
-/// median of the rounds' own ratios, so that a busy moment of the machine does not decide.
+/// Measures nanoseconds a packet by `BPF_PROG_TEST_RUN`. Only the programs' own share counts: the driver's time is
+/// measured in the same round and subtracted. Every round measures every step once. Figures are medians over the rounds
+/// and ratios are medians of the rounds' own ratios, so that a busy moment of the machine does not decide.
 struct PacketBench {
-    /// Most that a path may cost with many entries, as a multiple of what it costs with few.
+    /// What a path may cost at most with many entries, as a multiple of its cost with few.
     static let flatness = 1.1
 
     private let rounds: Int
@@ -21,7 +21,7 @@ struct PacketBench {
         self.runs = runs
     }
 
-    /// A loaded object and what its maps hold.
+    /// A loaded object, and the content of its maps.
     private final class Population {
         let name: String
         let object: EmbeddedObject
@@ -51,7 +51,7 @@ struct PacketBench {
                     if step.program == .fromNetdev {
                         _ = try population.bench.nanoseconds(BenchPackets.masquerade[1], repeating: 1)
                     }
-                    // The first runs find caches cold, and open the connection.
+                    // The first runs find cold caches, and open the connection.
                     if round == 0 { _ = try population.bench.nanoseconds(step, repeating: 10) }
                     let whole = try population.bench.nanoseconds(step, repeating: runs)
                     let driver = try population.bench.driverNanoseconds(step, repeating: runs)
@@ -113,7 +113,7 @@ struct PacketBench {
         return population
     }
 
-    /// The pod's egress: one peer is allowed at the port, and so many others; who is not named is denied.
+    /// The pod's egress policy: one peer and this number of others are allowed at the port. Nobody else is.
     private static func policies(_ count: Int) throws -> Population {
         let population = try Population(
             "policy-\(count)", .lxc,

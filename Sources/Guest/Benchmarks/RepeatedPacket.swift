@@ -3,7 +3,7 @@ import Datapath
 import DatapathModel
 import PacketChecks
 
-/// `struct repeated` of `selftest.bpf.c`: what the driver brings back before each run of a repeated test run.
+/// `struct repeated` of `selftest.bpf.c`: the state that the driver restores before each run of a repeated test run.
 struct RepeatedPacket: BitwiseCopyable {
     static let length = 64
 
@@ -16,7 +16,7 @@ struct RepeatedPacket: BitwiseCopyable {
     private let sourcePort: UInt16 = 0
     private let pad: UInt32 = 0
 
-    /// Nil unless the frame has exactly 64 octets.
+    /// The result is nil unless the frame has exactly 64 octets.
     init?(_ frame: [UInt8], mark: UInt32, tunnelIdentifier: UInt32, variesSourcePort: Bool) {
         guard frame.count == Self.length else { return nil }
         self.mark = mark
@@ -26,7 +26,7 @@ struct RepeatedPacket: BitwiseCopyable {
     }
 }
 
-/// A packet at one program, as often as it is to run.
+/// A packet for one program, which runs it many times.
 struct BenchStep: Sendable {
     let program: TestedProgram
     let frame: [UInt8]
@@ -37,9 +37,9 @@ struct BenchStep: Sendable {
 }
 
 extension SelftestBench {
-    /// Mean nanoseconds of one run, the driver's own share included.
+    /// Returns the mean nanoseconds of one run, including the driver's own share.
     ///
-    /// - Throws: `SelftestFailure` when the program did not do with the packets what the step says.
+    /// - Throws: `SelftestFailure` if the program did not do with the packets what the step says.
     mutating func nanoseconds(_ step: BenchStep, repeating count: Int) throws -> Double {
         let before = try readMetrics()
         let run = try repeated(step, program: step.program.rawValue, count)
@@ -59,7 +59,7 @@ extension SelftestBench {
         return Double(run.durationNanoseconds)
     }
 
-    /// The same with a program that does nothing: what the driver costs.
+    /// Returns the driver's own share: the time of a run with a program that does nothing.
     func driverNanoseconds(_ step: BenchStep, repeating count: Int) throws -> Double {
         Double(try repeated(step, program: nil, count).durationNanoseconds)
     }

@@ -14,20 +14,20 @@ import PacketChecks
     import Glibc
 #endif
 
-/// Connections a second to one service among many: by this datapath, and by the rules that kube-proxy lays out for as
-/// many. A connection's first packet is the one that asks for its service.
+/// Measures connections a second to one service among many, by this datapath and by kube-proxy's rules for as many
+/// services. A connection's first packet is the one for which the service is looked up.
 enum ServiceCalls {
     private static let few = 1000
     private static let many = 10_000
-    /// Objects in a request.
+    /// The number of objects in a request.
     private static let batch = 250
-    /// The called one's port, address and, behind the rules, endpoint: those of the rules.
+    /// The called service's port, address and, behind the rules, endpoint. They are those of the rules.
     private static let port: UInt16 = 5201
     private static let called = IPv4Address(10, 100, 200, 2)
     private static let endpoint = IPv4Address(172, 22, 0, 2)
     private static let restore = "/usr/sbin/xtables-nft-multi"
 
-    /// - Parameter rules: the path of the rules of a kube-proxy with a thousand services; nil: there are none.
+    /// - Parameter rules: The path of the rules of a kube-proxy with a thousand services, or nil if there are none.
     static func rows(rules: String?) throws -> [BenchRow] {
         let agents = [TestAgent.Place.node, .peer]
         let started = try agents.map { try TestAgent($0, in: try TestAgent.nodeAndWorld($0).node) }
@@ -54,7 +54,7 @@ enum ServiceCalls {
         return rows
     }
 
-    /// Two pods of an agent that knows so many services, and the address of one that the second pod serves.
+    /// Two pods of an agent that knows this number of services, and the address of the one that the second pod serves.
     private static func path(of agent: TestAgent, among count: Int) throws -> ThroughputPath {
         _ = try agent.start()
         let server = try agent.connectPod("server")
@@ -91,7 +91,7 @@ enum ServiceCalls {
             ports: [EndpointSlice.Port(port: port)])
     }
 
-    /// A namespace behind a router that has the rules; pod and endpoint as in a node, each by a veth.
+    /// A namespace behind a router that has the rules. Pod and endpoint are connected by a veth each, as in a node.
     private static func proxied(by rules: String) throws -> ThroughputPath {
         guard access(rules, R_OK) == 0 else { throw BenchLack(description: "no file \(rules)") }
         guard access(restore, X_OK) == 0 else { throw BenchLack(description: "no \(restore): make deps") }

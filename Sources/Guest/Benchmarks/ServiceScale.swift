@@ -17,12 +17,12 @@ import Synchronization
     import Glibc
 #endif
 
-/// An agent with 5,000 services and 50,000 backends: how long until the kernel has them, how long until an agent that
-/// was killed is back, what its flows notice of that, and its memory.
+/// Measures an agent with 5,000 services and 50,000 backends: how long it takes until the kernel has them, how long a
+/// killed agent takes to be back, how its flows notice that, and its memory.
 enum ServiceScale {
     private static let services = 5000
     private static let backendsEach = 10
-    /// Objects in a request, as a watch's events come in batches.
+    /// The number of objects in a request, since a watch's events also come in batches.
     private static let batch = 250
     private static let echoService = IPv4Address(10, 100, 200, 1)
     private static let port: UInt16 = 80
@@ -91,7 +91,7 @@ enum ServiceScale {
         ]
     }
 
-    /// A restart without the mark that says that the maps are right.
+    /// Restarts the agent without the mark that says that the maps are right.
     private static func planAnew(_ agent: TestAgent) throws -> Double {
         agent.kill()
         let mark = ServiceMark.path(in: agent.statePath)
@@ -101,7 +101,7 @@ enum ServiceScale {
         return seconds
     }
 
-    /// What the kernel has, not what the agent says.
+    /// Compares what the kernel has, whatever the agent reports.
     private static func requireBackends(_ agent: TestAgent) throws {
         let backends: Map<UInt32, BackendEntry> = try Map(pinnedAt: "\(agent.pins)/\(MapName.backends)")
         let count = try backends.keys().count
@@ -160,11 +160,11 @@ enum ServiceScale {
     }
 }
 
-/// A UDP flow of a pod through a service, a datagram every few milliseconds, each answered by the server.
+/// A UDP flow of a pod through a service: a datagram every few milliseconds, each of which the server answers.
 private final class EchoFlow: Sendable {
     private let ended = Atomic(false)
     private let counts = Mutex((sent: 0, answered: 0))
-    /// Milliseconds between datagrams.
+    /// The milliseconds between datagrams.
     private static let pause: Int32 = 5
 
     init(client: ConnectedPod, server: ConnectedPod, to service: IPv4Address, _ port: UInt16) throws {
@@ -189,12 +189,12 @@ private final class EchoFlow: Sendable {
     }
 
     var sent: Int { counts.withLock { $0.sent } }
-    /// The datagram that is under way when the flow is looked at is none that was lost.
+    /// The number of lost datagrams. The one that is under way at the time of the reading does not count.
     var lost: Int { counts.withLock { max(0, $0.sent - $0.answered - 1) } }
 
     func end() { ended.store(true, ordering: .relaxed) }
 
-    /// Whether so many more answers came within ten seconds.
+    /// Whether this number of further answers came within ten seconds.
     func waitForAnswers(_ count: Int) -> Bool {
         let goal = counts.withLock { $0.answered } + count
         let deadline = Deadline.after(.seconds(10))
@@ -212,7 +212,7 @@ private final class HeldSocket: Sendable {
 }
 
 extension TestAgent {
-    /// What the agent logged at its start, each with the seconds since the line before.
+    /// What the agent logged at its start, each line with the seconds since the line before.
     func startPhases() throws -> String {
         let lines = String(decoding: try AtomicFile.read(directory + "/agent.log") ?? [], as: UTF8.self)
             .split(separator: "\n")

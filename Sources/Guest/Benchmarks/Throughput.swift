@@ -6,12 +6,12 @@ import LinuxKernel
 import NetAddress
 import PacketChecks
 
-/// Traffic between two pods of an agent, and through the kernel's own ways, in turns: iperf3, and short calls.
+/// Compares traffic between two pods of an agent with the kernel's own ways, in turns: iperf3, and short calls.
 enum Throughput {
-    /// Of the pod with a rate.
+    /// The rate of the pod that has one, in bits per second.
     private static let rate = 20e6
 
-    /// What can be measured alone.
+    /// A part that can be measured alone.
     enum Part: String, CaseIterable {
         case sameNode = "same-node"
         case masquerade
@@ -20,15 +20,15 @@ enum Throughput {
         case serviceCalls = "service-calls"
     }
 
-    /// The least that the rates of a path may be, as multiples of its floor's.
+    /// The least rates of a path, as multiples of its floor's.
     struct Bounds {
         let stream: Double
-        /// Of datagrams in frames of 64 octets.
+        /// The bound for datagrams in frames of 64 octets.
         let datagrams: Double
     }
 
-    /// - Parameter rules: the path of kube-proxy's rules, text for `iptables-restore`.
-    /// - Throws: ``BenchLack`` when this machine lacks what the part needs.
+    /// - Parameter rules: The path of kube-proxy's rules, in the form for `iptables-restore`.
+    /// - Throws: ``BenchLack`` if this machine lacks what the part needs.
     static func rows(_ part: Part, rules: String?) throws -> [BenchRow] {
         switch part {
         case .sameNode: try sameNode(try Iperf())
@@ -76,8 +76,8 @@ enum Throughput {
         }
     }
 
-    /// A path against its floor; and, where the path has bounds, the least that any path between namespaces costs
-    /// against the same floor, which no datapath exceeds; and calls a second.
+    /// Compares a path with its floor. If the path has bounds, the least that any path between namespaces costs is
+    /// compared with the same floor, because no datapath exceeds that. Calls a second are compared as well.
     static func compare(
         _ name: String, _ path: ThroughputPath, _ floorName: String, _ floor: ThroughputPath, atLeast bounds: Bounds?,
         _ how: String, _ iperf: Iperf
@@ -132,7 +132,7 @@ enum Throughput {
         if let lack = part.lack() { throw BenchLack(description: lack) }
     }
 
-    /// A pod with the annotation, to the world: what arrives is what the rate says.
+    /// A pod with the annotation sends to the world. The rate of what arrives is compared with the annotation.
     private static func paced(_ iperf: Iperf) throws -> [BenchRow] {
         try require(.fairQueue)
         let (node, beyond) = try TestAgent.nodeAndWorld()

@@ -8,10 +8,10 @@ import PacketChecks
     import Glibc
 #endif
 
-/// What the kernel does without this datapath, between namespaces of the same node: the floors that throughput is held
-/// to.
+/// What the kernel does without this datapath, between namespaces of the same node. These are the floors that
+/// throughput is compared with.
 enum ThroughputFloors {
-    /// Two namespaces on a bridge, each by a veth.
+    /// Two namespaces on a bridge, each connected by a veth.
     static func bridge() throws -> ThroughputPath {
         let first = try TestNamespaces.namespace("bridge-a")
         let second = try TestNamespaces.namespace("bridge-b")
@@ -49,8 +49,9 @@ enum ThroughputFloors {
     /// A namespace that forwards between two others.
     ///
     /// - Parameters:
-    ///   - pod: its namespace, the router's address there, its own; all that it sends goes to the router.
-    ///   - world: likewise.
+    ///   - pod: The pod's namespace, the router's address there, and the pod's own. All that the pod sends goes to the
+    ///     router.
+    ///   - world: The same for the other side.
     static func router(
         _ path: String, _ pod: (path: String, router: IPv4Address, own: IPv4Address),
         _ world: (path: String, router: IPv4Address, own: IPv4Address)
@@ -76,7 +77,7 @@ enum ThroughputFloors {
         }
     }
 
-    /// Two namespaces with nothing but a veth between them: the least that any datapath between namespaces passes.
+    /// Two namespaces with nothing but a veth between them: the least that any datapath between namespaces does.
     static func veth() throws -> ThroughputPath {
         let first = try TestNamespaces.namespace("veth-a")
         let second = try TestNamespaces.namespace("veth-b")

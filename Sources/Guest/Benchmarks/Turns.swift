@@ -1,11 +1,11 @@
 import PacketChecks
 
-/// Two or three ways in turns on the same machine, so that whatever else slows it down slows all of them.
+/// Runs two or three ways in turns on the same machine, so that whatever slows the machine down slows all of them.
 enum Turns {
     static let count = 24
     static let milliseconds = 250
 
-    /// What each way reached in each turn.
+    /// Returns what each way reached in each turn.
     static func rates(_ ways: [(Int) throws -> Double]) throws -> [[Double]] {
         var rates = ways.map { _ in [Double]() }
         for _ in 0..<count {
@@ -14,6 +14,6 @@ enum Turns {
         return rates
     }
 
-    /// The median of the turns' own ratios.
+    /// Returns the median of the turns' own ratios.
     static func ratio(_ ours: [Double], _ floors: [Double]) -> Double { median(zip(ours, floors).map { $0 / $1 }) }
 }

@@ -11,10 +11,10 @@ import NetAddress
 /// The egress rate of the self-test's pod.
 struct TestBandwidth: Sendable {
     let bytesPerSecond: UInt64
-    /// How far ahead its queue reaches, nanoseconds.
+    /// How far ahead the rate's queue reaches, in nanoseconds.
     var queue: Int64 = 0
 
-    /// Nothing happens for an object without rates. Nil: the pod has none.
+    /// Writes the rate to an object's maps, if it has any. Nil means that the pod has no rate.
     static func apply(_ limit: TestBandwidth?, to object: borrowing Object) throws {
         guard object.mapNames.contains(MapName.bandwidth) else { return }
         let rates: Map<BandwidthKey, BandwidthEntry> = try object.map(MapName.bandwidth)
@@ -25,7 +25,7 @@ struct TestBandwidth: Sendable {
             BandwidthEntry(bytesPerSecond: limit.bytesPerSecond, next: UInt64(Int64(now()) + limit.queue)), for: key)
     }
 
-    /// CLOCK_MONOTONIC, nanoseconds.
+    /// The time of CLOCK_MONOTONIC in nanoseconds.
     static func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -33,7 +33,7 @@ struct TestBandwidth: Sendable {
     }
 }
 
-/// A pod's egress rate, where its packets leave the node: through the overlay, and under the node's address.
+/// Checks of a pod's egress rate where its packets leave the node: through the overlay, and under the node's address.
 enum BandwidthCases {
     private static let second: Int64 = 1_000_000_000
 
@@ -83,7 +83,8 @@ enum BandwidthCases {
         return test
     }
 
-    /// The departure time of packets that follow each other: as far apart as the rate says, and noted in the map.
+    /// Checks the departure times of packets that follow each other. They must be as far apart as the rate says, and
+    /// the map must have the last one.
     static func departures() throws -> [String] {
         let rate: UInt64 = 1_000_000
         let bench = try SelftestBench(.overlay)

@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Connection tracking at the pod's interface: every verdict, every change of state, in both directions.
+/// Checks of connection tracking at the pod's interface: every verdict and every change of state, in both directions.
 enum ConnectionCases {
     static let all = opened + followed + answered + errors + fragments
 
@@ -19,7 +19,7 @@ enum ConnectionCases {
         static let ack: UInt8 = 16
     }
 
-    /// What the pod sends to the peer, and what it receives from there.
+    /// The direction: what the pod sends to the peer, or receives from it.
     private enum Way {
         case sent, received
 
@@ -65,7 +65,7 @@ enum ConnectionCases {
         ]
     }
 
-    /// A packet between the pod (port 40000 when it calls, 8080 when it is called) and its peer.
+    /// A packet between the pod and its peer. The pod's port is 40000 if it calls and 8080 if it is called.
     private static func check(
         _ name: String, _ way: Way, protocol number: UInt8, _ payload: [UInt8], _ transport: EventRecord.Transport?,
         _ verdict: ConnectionVerdict, fragment: UInt16 = 0, before: [TestConnection] = [], after: [TestConnection]
@@ -78,7 +78,7 @@ enum ConnectionCases {
             events: events(way, verdict, transport), connections: before, connectionsAfter: after)
     }
 
-    /// The pod's call of the peer, or the peer's call of the pod, as the table holds it.
+    /// The table's entry for the pod's call of the peer, or the peer's call of the pod.
     private static func entry(
         _ direction: ConnectionDirection, protocol number: UInt8 = tcp, source: UInt16 = 40_000,
         destination: UInt16 = 8080, _ state: ConnectionState = .opening, _ flags: ConnectionEntry.Flags = [],
@@ -187,7 +187,7 @@ enum ConnectionCases {
             ]),
     ]
 
-    /// An ICMP error about a packet of the given ends.
+    /// An ICMP error about a packet with the given ends.
     private static func quoting(
         _ source: IPv4Address, to destination: IPv4Address, protocol number: UInt8, type: UInt8 = 3, code: UInt8 = 3,
         _ payload: [UInt8]
@@ -246,7 +246,7 @@ enum ConnectionCases {
 
     private static let moreFragments: UInt16 = 0x2000
 
-    /// One after the other: the second finds what the first one left.
+    /// These run one after the other. The second finds what the first one left.
     private static let fragments: [SelftestCase] = [
         SelftestCase(
             name: "later fragment before the first", program: .fromContainer,

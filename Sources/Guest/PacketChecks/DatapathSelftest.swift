@@ -7,9 +7,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Runs the embedded programs in this node's kernel by `BPF_PROG_TEST_RUN`: packet in, exact packet, verdict, events
-/// and metrics out; then once over interfaces in a network namespace of its own. Touches no interface of the node, pins
-/// nothing. Needs root.
+/// Runs the embedded programs in this kernel by `BPF_PROG_TEST_RUN`: a packet goes in, and the exact packet, verdict,
+/// events and metrics come out. Afterwards it runs them once over interfaces in a network namespace of its own. It
+/// touches no interface of the node and pins nothing. It needs root.
 public enum DatapathSelftest {
     static let cases =
         LXCCases.all + ConnectionCases.all + ServiceCases.all + PolicyCases.all + ProxyCases.all + OverlayCases.all
@@ -17,18 +17,18 @@ public enum DatapathSelftest {
         + RoutingCases.all + BandwidthCases.all + NetfilterCases.all + NodeServiceCases.all
         + DirectReturnCases.all + DeliveryCases.all
 
-    /// Reasons that no packet can provoke: the kernel refuses a tunnel key only for a wrong length or flag, to write a
-    /// packet or a mapping only for want of memory, and an LRU table gives up an old entry for a new one unless
+    /// Reasons that no packet can provoke. The kernel refuses a tunnel key only for a wrong length or flag, and refuses
+    /// to write a packet or a mapping only if it lacks memory. An LRU table gives up an old entry for a new one unless
     /// processors contend for the last free ones. Requests are denied by the proxy, not by a program.
     static let unreachable: Set<Reason> = [
         .policyDeniedRequest, .policyDeniedName, .tunnelKeyRefused, .connectionInsertionFailed, .serviceRefused,
         .natRefused,
     ]
 
-    /// `labverify selftest [--json] [--fuzz N] [--seed N]`: prints the report.
+    /// Runs `labverify selftest [--json] [--fuzz N] [--seed N]` and prints the report.
     ///
-    /// - Parameter lack: why no check can run on this machine; nil: they run.
-    /// - Returns: the exit code: 0 passed, 1 failed, 2 wrong usage, 3 nothing could run.
+    /// - Parameter lack: Why no check can run on this machine, or nil if they can.
+    /// - Returns: The exit code: 0 passed, 1 failed, 2 wrong usage, 3 nothing could run.
     public static func main(arguments: [String], lack: String? = nil) -> Int32 {
         var json = false
         var fuzz = SelftestFuzz.Plan()
@@ -63,7 +63,7 @@ public enum DatapathSelftest {
         return 2
     }
 
-    /// In a network namespace without routes, so that what the kernel's tables say is the same everywhere.
+    /// Runs in a network namespace without routes, so that the kernel's tables say the same everywhere.
     private static func isolatedRun(_ fuzz: SelftestFuzz.Plan) -> SelftestReport {
         do {
             return try NetworkNamespace.create().run { run(fuzz) }
@@ -73,7 +73,7 @@ public enum DatapathSelftest {
         }
     }
 
-    /// Every check. An object that cannot be loaded is a failed check that carries the verifier's complaint.
+    /// Runs every check. An object that cannot be loaded is a failed check with the verifier's message.
     static func run(_ fuzz: SelftestFuzz.Plan = SelftestFuzz.Plan()) -> SelftestReport {
         var programs: [ProgramFacts] = []
         var results: [SelftestResult] = []
@@ -175,7 +175,7 @@ public enum DatapathSelftest {
         }
     }
 
-    /// The judge must object to each kind of wrong expectation, else its silence means nothing.
+    /// Checks that the judge objects to each kind of wrong expectation. Otherwise its silence would mean nothing.
     private static func noticesMistakes(
         in test: SelftestCase, _ observation: SelftestBench.Observation
     ) -> SelftestResult {
@@ -193,8 +193,8 @@ public enum DatapathSelftest {
         }
     }
 
-    /// - Parameter part: what the kernel must have, else the check does not run; nil: nothing that a machine with BPF
-    ///   lacks.
+    /// - Parameter part: The part of the kernel without which the check does not run, or nil if it needs none that a
+    ///   machine with BPF lacks.
     private static func result(
         _ name: String, needing part: KernelPart? = nil, _ check: () throws -> [String]
     ) -> SelftestResult {

@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Pods that are reached at their own end of the veth: the program that receives a packet for one judges it as the
-/// program at the pod's interface would.
+/// Checks of pods that are reached at their own end of the veth. The program that receives a packet for such a pod
+/// judges it as the program at the pod's interface would.
 enum DeliveryCases {
     static let all = sameNode + judged + arrived
 
@@ -34,7 +34,7 @@ enum DeliveryCases {
             transport: transport, connection: connection)
     }
 
-    /// At the neighbour's interface.
+    /// The packet as the neighbour's interface receives it.
     private static func received(
         _ connection: ConnectionVerdict? = .new, transport: EventRecord.Transport? = ports,
         _ reason: Reason = .forwarded
@@ -65,7 +65,7 @@ enum DeliveryCases {
             state: state, flags: flags, seconds: seconds, identity: TestNode.podIdentity)
     }
 
-    /// The neighbour calls, the pod answers.
+    /// The neighbour calls and the pod answers.
     private static func call(
         _ direction: ConnectionDirection, _ flags: ConnectionEntry.Flags = []
     ) -> TestConnection {

@@ -2,7 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Direct server return: what the called node tells the backend's, and what that one makes of it, byte by byte.
+/// Checks of direct server return, byte by byte: what the called node tells the backend's node, and what that one does
+/// with it.
 enum DirectReturnCases {
     static let all =
         called + announced + received + refused + answered + announcedNatively + receivedNatively + refusedNatively
@@ -19,7 +20,7 @@ enum DirectReturnCases {
     private static let following = Transport.tcp(flags: 0x10)
     private static let ttl: UInt8 = 63
 
-    /// Type 0x9A, 8 octets, port, address.
+    /// The IP option: type 0x9A, length 8, port and address.
     private static func option(_ port: UInt16 = Services.direct.port, length: UInt8 = 8) -> [UInt8] {
         [0x9A, length, UInt8(port >> 8), UInt8(port & 0xFF)] + node.octets
     }
@@ -38,7 +39,7 @@ enum DirectReturnCases {
         if case .tcp = transport { 6 } else { 17 }
     }
 
-    /// What a node remembers of a call.
+    /// The entry by which a node remembers a call.
     private static func known(
         _ transport: Transport, to backend: IPv4Address, state: ConnectionState = .opening, seconds: Int = 60
     ) -> TestConnection {
@@ -143,7 +144,7 @@ enum DirectReturnCases {
             after: [known(.udp, to: TestNode.pod)]),
         arrives("other options alone", .udp, options: [1, 1, 1, 0], left: [1, 1, 1, 0], after: []),
         arrives("another length", .udp, options: option(length: 7), left: option(length: 7), after: []),
-        // A pod may write the option, too.
+        // A pod may write the option as well.
         arrives(
             "of a pod", .udp, options: option(), left: option(), identity: TestNode.remoteIdentity, after: []),
     ]
@@ -199,7 +200,7 @@ enum DirectReturnCases {
             events: [sent()], connections: [known(transport, to: TestNode.remotePod)])
     }
 
-    /// A packet to the remote pod of so many octets.
+    /// A packet to the remote pod with this number of octets.
     private static func packet(_ transport: Transport, octets: Int) -> [UInt8] {
         let headers = Cases.packet(transport, from: world, client, to: TestNode.remotePod, backendPort, payload: [])
             .count
@@ -208,9 +209,9 @@ enum DirectReturnCases {
             payload: Array(repeating: 0x4C, count: octets - headers))
     }
 
-    /// As long as it may be.
+    /// A segment of the greatest length allowed.
     private static let longSegment = packet(following, octets: TestNode.narrowMTU)
-    /// Fits, and no longer does with the option.
+    /// A datagram that fits, but not with the option added.
     private static let longDatagram = packet(.udp, octets: TestNode.narrowMTU - 7)
 
     private static let announcedNatively: [SelftestCase] = [

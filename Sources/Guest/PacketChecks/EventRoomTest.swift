@@ -1,9 +1,10 @@
 import Datapath
 import DatapathModel
 
-/// Traces that nobody reads leave room for drops in the ring buffer, and each that finds none is counted.
+/// Checks that traces that nobody reads leave room for drops in the ring buffer, and that each trace without room is
+/// counted.
 enum EventRoomTest {
-    /// Runs of one packet between two looks at the counts.
+    /// The number of runs of one packet between two readings of the counts.
     private static let portion: Int32 = 2048
 
     static func problems() throws -> [String] {
@@ -26,7 +27,7 @@ enum EventRoomTest {
         var problems: [String] = []
         if lost == 0 { problems.append("\(runs) packets were traced, and no event is counted as lost") }
         let traces = events.count { $0.kind == .trace }
-        // Of the packet that is dropped a trace is due as well, of the others two.
+        // The dropped packet has one trace besides its drop, the others have two.
         let told = traces + Int(EventLog.lost(try bench.readMetrics()))
         if told != 2 * runs + 1 { problems.append("\(told) traces told or lost of \(2 * runs + 1)") }
         let drops = events.filter { $0.kind == .drop }.map(\.reason)

@@ -2,7 +2,7 @@ import Datapath
 import NetAddress
 
 extension Frame {
-    /// A UDP datagram (RFC 768) with its checksum; one that comes out as zero is all ones.
+    /// A UDP datagram (RFC 768) with its checksum. A checksum of zero is sent as all ones.
     package static func udp(
         from source: IPv4Address, _ sourcePort: UInt16, to destination: IPv4Address, _ destinationPort: UInt16,
         _ payload: [UInt8] = Array("labrun".utf8)
@@ -24,14 +24,14 @@ extension Frame {
         return segment
     }
 
-    /// Any ICMP message (RFC 792) with its checksum: `rest` is what follows type, code and checksum.
+    /// An ICMP message (RFC 792) with its checksum. `rest` follows type, code and checksum.
     static func icmp(type: UInt8, code: UInt8 = 0, rest: [UInt8]) -> [UInt8] {
         var message: [UInt8] = [type, code, 0, 0] + rest
         setChecksum(checksum(message), at: 2, in: &message)
         return message
     }
 
-    /// An ICMP error that quotes a packet: of its transport header, as much as `quoted` says.
+    /// An ICMP error that quotes a packet, with the first `quoted` octets of its transport header.
     static func icmpError(type: UInt8, code: UInt8, word: UInt32 = 0, about packet: [UInt8], quoted: Int) -> [UInt8] {
         let octets = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
         return icmp(type: type, code: code, rest: octets + packet.prefix(20 + quoted))

@@ -8,14 +8,14 @@ package struct Frame {
     static let vlan: UInt16 = 0x8100
     static let ipv6: UInt16 = 0x86DD
 
-    /// Ethernet header, then the payload.
+    /// An Ethernet header, followed by the payload.
     package static func ethernet(
         to destination: MACAddress, from source: MACAddress, type: UInt16, _ payload: [UInt8]
     ) -> [UInt8] {
         destination.octets + source.octets + big(type) + payload
     }
 
-    /// A whole IPv4 packet (RFC 791) with a right checksum.
+    /// A whole IPv4 packet (RFC 791) with a correct checksum.
     package static func ipv4Packet(
         from source: IPv4Address, to destination: IPv4Address, protocol number: UInt8, ttl: UInt8 = 64,
         fragment: UInt16 = 0, options: [UInt8] = [], _ payload: [UInt8]
@@ -30,7 +30,7 @@ package struct Frame {
         return header + payload
     }
 
-    /// RFC 768; checksum zero: not computed.
+    /// A UDP datagram (RFC 768). Its checksum is zero, which means that it was not computed.
     static func udp(_ source: UInt16, _ destination: UInt16, _ payload: [UInt8] = Array("labrun".utf8)) -> [UInt8] {
         big(source) + big(destination) + big(UInt16(8 + payload.count)) + big(0) + payload
     }
@@ -40,25 +40,25 @@ package struct Frame {
         big(source) + big(destination) + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags] + big(1024) + big(0) + big(0)
     }
 
-    /// An ICMP echo request (RFC 792), or with type 0 the reply.
+    /// An ICMP echo request (RFC 792), or the reply with type 0.
     static func icmpEcho(type: UInt8 = 8, identifier: UInt16, sequence: UInt16) -> [UInt8] {
         icmp([type, 0, 0, 0] + big(identifier) + big(sequence) + Array("labrun".utf8))
     }
 
-    /// An ICMP error (RFC 792) that quotes a packet: its IP header and 8 bytes.
+    /// An ICMP error (RFC 792) that quotes a packet's IP header and 8 bytes.
     ///
-    /// - Parameter nextHopMTU: of fragmentation needed (RFC 1191).
+    /// - Parameter nextHopMTU: The MTU of "fragmentation needed" (RFC 1191).
     static func icmpError(type: UInt8, code: UInt8, nextHopMTU: UInt16 = 0, _ packet: [UInt8]) -> [UInt8] {
         icmp([type, code, 0, 0, 0, 0] + big(nextHopMTU) + packet.prefix(Int(packet[0] & 15) * 4 + 8))
     }
 
-    /// With its checksum.
+    /// Inserts the checksum of an ICMP message.
     private static func icmp(_ message: [UInt8]) -> [UInt8] {
         let sum = checksum(message)
         return message[..<2] + [UInt8(sum >> 8), UInt8(sum & 0xFF)] + message[4...]
     }
 
-    /// An ARP packet (RFC 826) for Ethernet and IPv4; operation 1 asks, 2 answers.
+    /// An ARP packet (RFC 826) for Ethernet and IPv4. Operation 1 is a request, 2 is a reply.
     static func arpPacket(
         operation: UInt16, senderMAC: MACAddress, sender: IPv4Address, targetMAC: MACAddress, target: IPv4Address
     ) -> [UInt8] {
@@ -66,12 +66,12 @@ package struct Frame {
             + target.octets
     }
 
-    /// VXLAN header (RFC 7348), then the inner frame.
+    /// A VXLAN header (RFC 7348), followed by the inner frame.
     static func vxlan(identifier: UInt32, _ inner: [UInt8]) -> [UInt8] {
         tunnel(.vxlan, identifier: identifier, inner)
     }
 
-    /// Header of VXLAN (RFC 7348) or Geneve without options (RFC 8926), then the inner frame.
+    /// A header of VXLAN (RFC 7348) or of Geneve without options (RFC 8926), followed by the inner frame.
     static func tunnel(_ tunnel: TunnelProtocol, identifier: UInt32, _ inner: [UInt8]) -> [UInt8] {
         (tunnel == .vxlan ? [8, 0, 0, 0] : [0, 0, 0x65, 0x58])
             + [UInt8(identifier >> 16 & 0xFF), UInt8(identifier >> 8 & 0xFF), UInt8(identifier & 0xFF), 0] + inner
@@ -88,7 +88,7 @@ package struct Frame {
         return ~UInt16(sum)
     }
 
-    /// Whether the frame ends inside the IP header: newer kernels refuse to run a program on it (`EINVAL`).
+    /// Whether the frame ends inside the IP header. Newer kernels refuse to run a program on such a frame (`EINVAL`).
     static func isCutShort(_ frame: [UInt8]) -> Bool {
         guard frame.count > 14 else { return true }
         switch UInt16(frame[12]) << 8 | UInt16(frame[13]) {

@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// What the node's stack sends towards pods, and what its network device receives.
+/// Checks of what the node's stack sends towards pods, and of what its network device receives.
 enum HostCases {
     static let all = sent + refused + observed
 
@@ -83,7 +83,7 @@ enum HostCases {
             verdict: .drop, events: [ExpectedEvent(reason: .notConfigured, point: .fromHost, file: "host.bpf.c")]),
     ]
 
-    /// As the other node's VXLAN device sends it.
+    /// The packet as the other node's VXLAN device sends it.
     private static func encapsulated(port: UInt16) -> [UInt8] {
         let inner = Frame.ipv4Packet(from: TestNode.remotePod, to: TestNode.pod, protocol: 17, payload)
         let frame = Frame.ethernet(to: TestNode.podHostMAC, from: TestNode.foreignMAC, type: Frame.ipv4, inner)

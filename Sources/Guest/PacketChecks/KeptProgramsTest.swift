@@ -7,8 +7,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Programs that an earlier agent had verified are taken when they are of the same build, all there, and on the maps
-/// that are pinned now; else they are verified anew, and the others' pins go.
+/// Programs that an earlier agent loaded are kept if they are of the same build, complete, and use the maps that are
+/// pinned now. Otherwise programs are loaded anew, and the pins of the old ones are removed.
 enum KeptProgramsTest {
     private static let object = EmbeddedObject.overlay
     private static let programs = ["from_overlay", "to_overlay"]

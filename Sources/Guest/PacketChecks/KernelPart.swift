@@ -11,14 +11,14 @@ import Netlink
 package enum KernelPart: String, CaseIterable {
     case vxlan
     case geneve
-    /// Source NAT of nf_tables.
+    /// Source NAT by nf_tables.
     case masquerade
     /// The control group hierarchy of version 2.
     case controlGroups
     /// The queueing discipline that holds packets until their departure time.
     case fairQueue
 
-    /// The device that a tunnel's wire tests make.
+    /// The part that makes the device of a tunnel's wire tests.
     init(_ tunnel: TunnelProtocol) {
         switch tunnel {
         case .vxlan: self = .vxlan
@@ -26,10 +26,10 @@ package enum KernelPart: String, CaseIterable {
         }
     }
 
-    /// What to say of it when the kernel lacks it; nil when the kernel has it.
+    /// Returns a sentence if the kernel lacks the part, or nil if it has it.
     ///
-    /// It is asked for in a network namespace made for the question. Only the answers that mean "no such thing" count:
-    /// with any other error the check runs, and fails with what it meets.
+    /// The kernel is asked in a network namespace made for the question. Only errors that mean "no such thing" count.
+    /// With any other error the check runs and fails with what it finds.
     package func lack() -> String? {
         do {
             try NetworkNamespace.create().run { try ask() }
@@ -54,7 +54,7 @@ package enum KernelPart: String, CaseIterable {
             try netlink.createVeth("asked", peer: "other")
             try netlink.replaceFairQueue(linkIndex: try netlink.link(named: "asked").index)
         case .controlGroups:
-            // A superblock of its own, without a place in the tree: mounted, and unmounted at once.
+            // The superblock is the question's own and has no place in the tree, because it is unmounted at once.
             let place = "/run/labrun-asked"
             try AtomicFile.makeDirectories(place)
             defer { rmdir(place) }
@@ -72,7 +72,7 @@ package enum KernelPart: String, CaseIterable {
         }
     }
 
-    /// Whether an error says that the kernel has no such thing, and not that it could not be had now.
+    /// Whether an error says that the kernel has no such thing, and not only that it is unavailable at the moment.
     static func means(nothing code: Int32) -> Bool {
         [EOPNOTSUPP, ENODEV, ENOENT, EPROTONOSUPPORT, ENOSYS].contains(code)
     }

@@ -2,14 +2,14 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// What a pod sends and receives.
+/// Checks of what a pod sends and receives.
 enum LXCCases {
     static let all = sent + refused + neighbourDiscovery + received + beforeReady
 
     private static let udpPayload = Frame.udp(40_000, 8080)
     private static let ports = EventRecord.Transport.ports(source: 40_000, destination: 8080)
 
-    /// A frame from the pod to its gateway's MAC.
+    /// A frame from the pod to its gateway's MAC address.
     private static func fromPod(
         to destination: IPv4Address, from source: IPv4Address = TestNode.pod, ttl: UInt8 = 64,
         protocol number: UInt8 = 17,
@@ -125,7 +125,7 @@ enum LXCCases {
 
     private static func cut(_ packet: [UInt8], to length: Int) -> [UInt8] { Array(packet.prefix(length)) }
 
-    /// A packet whose IPv4 header has a byte exchanged.
+    /// A packet with one changed byte in its IPv4 header.
     private static func broken(_ offset: Int, _ value: UInt8) -> [UInt8] {
         var packet = fromPod(to: TestNode.neighbour)
         packet[14 + offset] = value

@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// What comes back to a masqueraded flow, and what only looks like it.
+/// Checks of what comes back to a masqueraded flow, and of what only looks like an answer.
 enum MasqueradeAnswerCases {
     static let all = answers + others + fragments + errors
 
@@ -10,7 +10,7 @@ enum MasqueradeAnswerCases {
     private static let world = TestNode.world
     private static let node = TestNode.node
     private static let pod = TestNode.pod
-    /// "world" in the mark.
+    /// The mark of packets with the identity "world".
     private static let worldMark: UInt32 = 0x1D00_0002
 
     private static func asked(_ transport: NATCases.Transport, from source: IPv4Address = pod) -> [SelftestCase.Prior] {
@@ -121,7 +121,7 @@ enum MasqueradeAnswerCases {
             verdict: .pass, events: [Cases.received(from: TestNode.otherNode, nil)]),
     ]
 
-    /// From a router on the way, about the packet that left.
+    /// An ICMP error of a router on the way, about the packet that left.
     private static func error(
         _ name: String, _ transport: NATCases.Transport, type: UInt8, code: UInt8, word: UInt32 = 0, quoted: Int
     ) -> SelftestCase {

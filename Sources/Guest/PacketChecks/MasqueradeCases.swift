@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// What leaves by a node device, and under which address.
+/// Checks of what leaves by a node device, and under which address.
 enum MasqueradeCases {
     static let all = translated + ports + kept + fragments + errors
 
@@ -19,7 +19,7 @@ enum MasqueradeCases {
             events: [Cases.sent(transport: Cases.shown(transport, Cases.port, Cases.dns))])
     }
 
-    /// A datagram whose checksum comes out as zero once it is the node's.
+    /// A datagram whose checksum becomes zero with the node's address.
     private static var zeroSum: (before: [UInt8], after: [UInt8]) {
         let plain = Frame.udp(from: node, Cases.port, to: world, Cases.dns, [0, 0])
         let payload = Array(plain[6...7])
@@ -67,7 +67,7 @@ enum MasqueradeCases {
         Cases.packet(.udp, from: source, 40_853, to: TestNode.otherNode, 8472)
     }
 
-    /// `others` have sent; the pod's packet then leaves with `port`.
+    /// After the packets of `others`, the pod's packet leaves with `port`.
     private static func port(
         _ name: String, of range: ClosedRange<UInt16>, after others: [[UInt8]] = [], from source: IPv4Address = pod,
         _ sourcePort: UInt16 = 40_853, becomes port: UInt16
@@ -98,7 +98,7 @@ enum MasqueradeCases {
             after: [Cases.question(.tcp(flags: 2), from: TestNode.neighbour)], becomes: 40_853),
     ]
 
-    /// Passes as it is, and is reported as it is.
+    /// A packet that passes and is reported unchanged.
     private static func untouched(
         _ name: String, _ packet: [UInt8], _ setup: NATSetup? = NATSetup(), events: [ExpectedEvent] = []
     ) -> SelftestCase {
@@ -111,7 +111,7 @@ enum MasqueradeCases {
         Cases.packet(.udp, from: pod, Cases.port, to: destination, Cases.dns)
     }
 
-    /// The world has called the pod.
+    /// The connection of a call from the world to the pod.
     private static func called(seconds: Int) -> TestConnection {
         TestConnection(
             key: ConnectionKey(from: world, Cases.dns, to: pod, Cases.port, protocol: 6, .ingress), seconds: seconds,
@@ -177,7 +177,7 @@ enum MasqueradeCases {
         part("the second", Array(repeating: 9, count: 16), field: 0x0004, nil),
     ]
 
-    /// The error is about the answer that the world sent to the port.
+    /// An error about the answer that the world sent to the port.
     private static func error(
         _ name: String, _ transport: NATCases.Transport, quoted: Int, from source: IPv4Address = pod,
         events: [ExpectedEvent]

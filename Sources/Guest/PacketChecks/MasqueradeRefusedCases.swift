@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// What does not leave, and why.
+/// Checks of packets that do not leave, with the reason.
 enum MasqueradeRefusedCases {
     private typealias Cases = NATCases
     private static let pod = TestNode.pod

@@ -13,7 +13,7 @@ enum MasqueradeWireTest {
     private static let patience: Int32 = 2000
     private static let table = "labrun_selftest"
 
-    /// The problems found.
+    /// Returns the problems found.
     static func problems() throws -> [String] {
         try NetworkNamespace.create().run { try runInNamespace() }
     }
@@ -73,7 +73,8 @@ enum MasqueradeWireTest {
             problems += try exchange(bench, transport, as: TestNode.node, 40_003).map { "by nf_tables: \($0)" }
         }
         func keeps(_ port: UInt16, _ why: String) throws {
-            // Installed over the one before; a flow of its own, for connection tracking keeps what it decided.
+            // Each table replaces the one before. Each has a flow of its own, because connection tracking keeps what it
+            // decided for a flow.
             try table.install()
             if try !send(bench, .udp, port, as: TestNode.pod) { problems.append("nf_tables: masqueraded, but \(why)") }
         }
@@ -92,7 +93,7 @@ enum MasqueradeWireTest {
 
     // MARK: Packets
 
-    /// The question on the wire under `address`, and the answer at the pod.
+    /// Sends the question, which must be on the wire under `address`, and the answer, which must reach the pod.
     private static func exchange(
         _ bench: borrowing Bench, _ transport: NATCases.Transport, as address: IPv4Address, _ port: UInt16
     ) throws -> [String] {
@@ -108,7 +109,7 @@ enum MasqueradeWireTest {
         return seen == nil ? ["\(transport): the answer did not come to the pod within \(patience) ms"] : []
     }
 
-    /// Whether the pod's packet comes out on the wire, byte by byte, with this source.
+    /// Whether the pod's packet is on the wire with this source, byte by byte.
     private static func send(
         _ bench: borrowing Bench, _ transport: NATCases.Transport, _ port: UInt16, as address: IPv4Address
     ) throws -> Bool {
@@ -124,7 +125,7 @@ enum MasqueradeWireTest {
 
     // MARK: The node
 
-    /// - Returns: the indices of the pod's interface and of the node's device.
+    /// - Returns: The indices of the pod's interface and of the node's device.
     private static func makeLinks(_ netlink: borrowing NetlinkSocket) throws -> (pod: Int32, device: Int32) {
         try netlink.createVeth("pod", mac: TestNode.podHostMAC, peer: "podpeer", peerMAC: TestNode.podMAC)
         try netlink.createVeth("eth0", mac: TestNode.hostMAC, peer: "wire", peerMAC: TestNode.foreignMAC)

@@ -3,7 +3,7 @@ import DatapathModel
 import NetAddress
 
 /// Packets and expectations that the cases of both directions share. `Flow` is a packet of a pod (or of the node) to
-/// the world; its answer is the same with the ends exchanged.
+/// the world. Its answer has the ends exchanged.
 package enum NATCases {
     static let all = MasqueradeCases.all + MasqueradeRefusedCases.all + MasqueradeAnswerCases.all
 
@@ -17,7 +17,7 @@ package enum NATCases {
         case echo
     }
 
-    /// An IPv4 packet; of an echo, the port of the near side is the identifier.
+    /// An IPv4 packet. For an echo, the near side's port is the identifier.
     static func packet(
         _ transport: Transport, from source: IPv4Address, _ sourcePort: UInt16, to destination: IPv4Address,
         _ destinationPort: UInt16, ttl: UInt8 = 64, isAnswer: Bool = false, payload: [UInt8] = Array("labrun!".utf8)
@@ -39,17 +39,17 @@ package enum NATCases {
         }
     }
 
-    /// As the node sends it on its network.
+    /// The packet as the node sends it on its network.
     static func leaving(_ packet: [UInt8]) -> [UInt8] {
         Frame.ethernet(to: TestNode.foreignMAC, from: TestNode.hostMAC, type: Frame.ipv4, packet)
     }
 
-    /// As the node receives it.
+    /// The packet as the node receives it.
     static func arriving(_ packet: [UInt8]) -> [UInt8] {
         Frame.ethernet(to: TestNode.hostMAC, from: TestNode.foreignMAC, type: Frame.ipv4, packet)
     }
 
-    /// As it goes to the pod.
+    /// The packet as it goes to the pod.
     static func delivered(_ packet: [UInt8]) -> [UInt8] {
         Frame.ethernet(to: TestNode.podMAC, from: TestNode.podHostMAC, type: Frame.ipv4, packet)
     }
@@ -70,7 +70,7 @@ package enum NATCases {
             payload: payload)
     }
 
-    /// What an event shows of the ports.
+    /// The ports as an event shows them.
     static func shown(_ transport: Transport, _ source: UInt16, _ destination: UInt16, isAnswer: Bool = false)
         -> EventRecord.Transport
     {

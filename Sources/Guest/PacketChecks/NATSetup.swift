@@ -3,7 +3,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// The state of address translation before a case: an empty map of flows, and what the agent would have written.
+/// The state of address translation before a case: the flows, and what the agent would have written.
 package struct NATSetup: Sendable {
     var masquerades = true
     var remoteNodes = false
@@ -11,16 +11,16 @@ package struct NATSetup: Sendable {
     var podMTU: UInt32 = 1450
     /// Whether the interface of the test is one of the node's devices.
     var hasDevice = true
-    /// The flows that are known before.
+    /// The flows that are known before the run.
     var flows: [(key: NATKey, entry: NATEntry)] = []
 
-    /// Masquerades what leaves through the device of the test; no flow is known.
+    /// The setup masquerades what leaves through the device of the test, and knows no flow.
     package static let masquerading = NATSetup()
 
     /// Pods keep their addresses towards this range.
     static let excluded = IPv4CIDR(IPv4Address(198, 51, 100, 0), prefixLength: 24)
 
-    /// Writes it into an object's maps; one without such maps is left as it is.
+    /// Writes the setup into an object's maps, if it has any.
     static func apply(_ setup: NATSetup?, to object: borrowing Object) throws {
         guard object.mapNames.contains(MapName.nat) else { return }
         let flows: Map<NATKey, NATEntry> = try object.map(MapName.nat)

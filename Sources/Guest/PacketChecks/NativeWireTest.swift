@@ -3,7 +3,7 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// Native routing on real (virtual) interfaces: the kernel's tables decide, so a test run cannot show it.
+/// Checks native routing on virtual interfaces. The kernel's tables decide there, so a test run cannot show it.
 enum NativeWireTest {
     private static let payload = Frame.udp(40_000, 8080)
 
@@ -14,7 +14,7 @@ enum NativeWireTest {
         }
     }
 
-    /// To the other node's address of the wire, without encapsulation, a hop less.
+    /// A packet goes to the other node's address on the wire without encapsulation, with a TTL lower by one.
     private static func send(_ node: borrowing WireNode) throws -> [String] {
         try node.podSocket.send(WireTest.fromPod(ttl: 64, payload))
         var expected = WireTest.fromPod(ttl: 63, payload)
@@ -28,7 +28,7 @@ enum NativeWireTest {
             ? [] : ["the pod did not receive the packet of another node within \(WireTest.patience) ms"]
     }
 
-    /// A router of the network says that the path is narrower (RFC 1191): the pod gets to know.
+    /// A router of the network reports a narrower path (RFC 1191). The pod must get the report.
     private static func receiveError(_ node: borrowing WireNode) throws -> [String] {
         let about = Array(WireTest.fromPod(ttl: 60, payload).dropFirst(14))
         func error(ttl: UInt8) -> [UInt8] {

@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Flows that netfilter translates where kube-proxy serves: a pod's packet that comes out of the stack opens one, and
-/// what answers it goes to the stack again.
+/// Checks of flows that netfilter translates where kube-proxy serves. A pod's packet that comes out of the stack opens
+/// one, and its answer goes to the stack again.
 enum NetfilterCases {
     static let all = [opened, openedToRemote, answeredHere, answeredFromOverlay, answeredByNobody]
 
@@ -57,7 +57,7 @@ enum NetfilterCases {
                 tunnelRemote: TestNode.otherNode, tunnelIdentifier: TestNode.podIdentity.rawValue),
         ], connectionsAfter: [flow(to: TestNode.remotePod)])
 
-    /// Seen from the answering pod, which is `pod`; the caller is its neighbour.
+    /// The flow as seen from the answering pod, which is `pod`. The caller is its neighbour.
     private static let answeredHere = SelftestCase(
         name: "the answer to a translated call by a pod of the node goes to the stack", program: .fromContainer,
         packet: packet(from: TestNode.pod, to: TestNode.neighbour, TestNode.podHostMAC, TestNode.podMAC),

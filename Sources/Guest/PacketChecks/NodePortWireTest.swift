@@ -17,12 +17,12 @@ import Netlink
 enum NodePortWireTest {
     private static let secondAddress = IPv4Address(10, 1, 0, 11)
 
-    /// The problems found.
+    /// Returns the problems found.
     static func problems() throws -> [String] {
         try NetworkNamespace.create().run { try runInNamespace() }
     }
 
-    /// Sockets leave the namespace's thread only as a whole.
+    /// A socket that can be passed from the namespace's thread to another one.
     private final class Held: Sendable {
         let socket: TestSocket
         init(_ socket: consuming TestSocket) { self.socket = socket }
@@ -63,7 +63,7 @@ enum NodePortWireTest {
         return problems
     }
 
-    /// A question and its answer, as datagrams and as a stream.
+    /// Sends a question and its answer, as datagrams and as a stream.
     private static func exchange(
         _ port: UInt16, _ caller: borrowing NetworkNamespace, _ server: borrowing NetworkNamespace,
         _ address: IPv4Address, expecting seen: IPv4Address
@@ -134,7 +134,7 @@ enum NodePortWireTest {
         }
     }
 
-    /// The stack's way to the node's pods.
+    /// Makes the device by which the stack reaches the node's pods.
     private static func makeHost(_ host: borrowing Object, _ netlink: borrowing NetlinkSocket) throws {
         try netlink.createVeth("host", mac: WireNode.hostDeviceMAC, peer: "hostpeer", peerMAC: TestNode.neighbourMAC)
         for name in ["host", "hostpeer"] { try netlink.setUp(name) }

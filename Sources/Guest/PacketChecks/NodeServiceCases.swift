@@ -2,8 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Calls of services from outside of the cluster, on the node's devices and on the ways between: every byte, and what
-/// the node remembers of them.
+/// Checks of calls of services from outside of the cluster, on the node's devices and on the ways between: every byte,
+/// and what the node remembers.
 enum NodeServiceCases {
     static let all = called + refused + answered + throughOverlay + natively + errors + fragments
 
@@ -11,7 +11,7 @@ enum NodeServiceCases {
     private typealias Cases = NATCases
     typealias Transport = NATCases.Transport
 
-    /// Of the range that callers keep their port in.
+    /// A port of the range in which callers keep their port.
     private static let client: UInt16 = 61_500
     private static let world = TestNode.world
     private static let node = TestNode.node
@@ -100,7 +100,7 @@ enum NodeServiceCases {
         return event
     }
 
-    /// Refused as by kube-proxy's REJECT: port unreachable, by the device that the call came by.
+    /// The call is refused as by kube-proxy's REJECT: with "port unreachable", by the device on which it came.
     private static func refusal(_ transport: Transport, quoted: Int) -> SelftestCase {
         let packet = call(transport, to: node, Services.withoutBackend.port)
         let message = Frame.icmp(type: 3, code: 3, rest: [0, 0, 0, 0] + packet.prefix(quoted))
@@ -193,7 +193,7 @@ enum NodeServiceCases {
             ])
     }
 
-    /// A flow that the node leads to the other node's pod, as the answers find it.
+    /// A flow that the node passes to the other node's pod, in the form in which answers find it.
     private static func flow(_ number: UInt8) -> (key: NATKey, entry: NATEntry) {
         (
             NATKey(
@@ -327,7 +327,7 @@ enum NodeServiceCases {
 
     private static let first = Frame.udp(client, Services.toPod.port, Array(repeating: 5, count: 24))
     private static let second = [UInt8](repeating: 6, count: 16)
-    /// Whose fragments no other case left behind.
+    /// An address whose fragments no other case left behind.
     private static let cutting = IPv4Address(203, 0, 113, 77)
 
     private static func part(_ payload: [UInt8], to address: IPv4Address, field: UInt16) -> [UInt8] {

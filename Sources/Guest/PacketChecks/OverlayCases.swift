@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// What comes out of the VXLAN device, and what goes in.
+/// Checks of what leaves through the VXLAN device and of what arrives by it.
 enum OverlayCases {
     static let all = delivered + refused + sent
 
@@ -24,7 +24,7 @@ enum OverlayCases {
         return Frame.ethernet(to: mac, from: source, type: Frame.ipv4, packet)
     }
 
-    /// The remote address is 0.0.0.0: the kernel tells it only of packets that a device received.
+    /// The remote address is 0.0.0.0, because the kernel reports it only for packets that a device received.
     private static func event(
         _ point: TracePoint = .fromOverlay, _ reason: Reason = .forwarded, to destination: IPv4Address?,
         _ identity: Identity, source: Identity = TestNode.remoteIdentity, file: String? = nil

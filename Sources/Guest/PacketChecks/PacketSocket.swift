@@ -5,9 +5,9 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Whole frames on one interface (packet(7)), for the self-test's own virtual devices.
+/// Sends and receives whole frames on one interface (packet(7)). It is for the self-test's own virtual devices.
 struct PacketSocket: ~Copyable {
-    /// `ETH_P_ALL`
+    /// `ETH_P_ALL` of `linux/if_ether.h`.
     private static let everyProtocol: UInt16 = 3
 
     private let file: FileDescriptor
@@ -16,12 +16,12 @@ struct PacketSocket: ~Copyable {
         file = FileDescriptor(owning: try Self.open(interface: interface))
     }
 
-    /// Takes over what `open` answered.
+    /// Takes over the descriptor that `open` returned.
     init(owning descriptor: Int32) {
         file = FileDescriptor(owning: descriptor)
     }
 
-    /// A descriptor that outlives the thread which is in the interface's network namespace.
+    /// Returns a descriptor that can be used outside of the thread that is in the interface's network namespace.
     static func open(interface: Int32) throws(SystemError) -> Int32 {
         let number = try check("socket", "AF_PACKET") {
             socket(AF_PACKET, Int32(SOCK_RAW.rawValue), Int32(Self.everyProtocol.bigEndian))
@@ -48,7 +48,7 @@ struct PacketSocket: ~Copyable {
         try check("send", "packet socket") { Glibc.send(number, frame, frame.count, 0) }
     }
 
-    /// The first frame that fits; nil when none came in time.
+    /// Returns the first frame that fits, or nil if none came in time.
     func receive(within milliseconds: Int32, where fits: ([UInt8]) -> Bool) throws(SystemError) -> [UInt8]? {
         let number = file.rawValue
         let deadline = Deadline.after(.milliseconds(Int64(milliseconds)))

@@ -3,7 +3,8 @@ import DatapathModel
 import NetAddress
 import Policy
 
-/// Policy at the pod's interface: what decides, in both directions, and for connections that are there already.
+/// Checks of policy at the pod's interface: which entry decides, in both directions, and for connections that exist
+/// already.
 enum PolicyCases {
     static let all = verdicts + strength + ports + peers + established + exempt
 
@@ -11,7 +12,7 @@ enum PolicyCases {
     private static let remote = TestNode.remoteIdentity
     private static let revision: UInt32 = 70
 
-    /// The pod calls, or is called.
+    /// Whether the pod calls or is called.
     private enum Way: CaseIterable {
         case calls, called
 
@@ -22,9 +23,9 @@ enum PolicyCases {
         var tracked: ConnectionDirection { self == .calls ? .egress : .ingress }
     }
 
-    /// What shall come of a packet.
+    /// The expected fate of a packet.
     private enum Fate {
-        /// Passes by a rule; 0: without being judged.
+        /// It passes by this rule. 0 means that it was not judged.
         case allowed(UInt32)
         case denied(UInt32)
         case forbidden(UInt32)
@@ -48,7 +49,7 @@ enum PolicyCases {
         return Frame.ethernet(to: to, from: from, type: Frame.ipv4, bytes)
     }
 
-    /// A packet that the pod sends (`way` is `.calls`) or receives.
+    /// A packet that the pod sends (if `way` is `.calls`) or receives.
     private static func check(
         _ name: String, _ way: Way, of packet: Packet = Packet(), _ entries: [TestPolicy.Entry],
         enforced: Set<TrafficDirection>? = nil, _ fate: Fate, _ connection: ConnectionVerdict = .new,
@@ -117,7 +118,7 @@ enum PolicyCases {
 
     private static func isolated(_ way: Way) -> TestPolicy.Entry { entry(way, nil, nil, .defaultDeny, rule: 9) }
 
-    /// The connection of the packet, as the table holds it.
+    /// The table's entry for the packet's connection.
     private static func known(
         _ way: Way, _ state: ConnectionState = .established, _ flags: ConnectionEntry.Flags = [.replied],
         seconds: Int = Int(ConnectionLifetime.establishedTCP), revision: UInt32 = revision
@@ -154,7 +155,7 @@ enum PolicyCases {
         ]
     }
 
-    /// Each of the four entries that cover a connection, denying, over the other three that allow.
+    /// Each of the four entries that cover a connection denies, while the other three allow.
     private static let strength = Way.allCases.flatMap { way -> [SelftestCase] in
         let covers: [(Identity?, PortRange?)] = [
             (remote, TestPolicy.tcp), (nil, TestPolicy.tcp), (remote, nil), (nil, nil),
@@ -252,7 +253,7 @@ enum PolicyCases {
         payload: Frame.tcp(8080, 40_000, flags: 0x10), transport: .ports(source: 8080, destination: 40_000))
 
     private static let established = Way.allCases.flatMap { way -> [SelftestCase] in
-        // An answer goes the other way than its connection was made.
+        // An answer goes in the opposite direction of its connection.
         let connection = way.other
         return [
             check(
@@ -284,7 +285,7 @@ enum PolicyCases {
         ]
     }
 
-    /// An ICMP error about a packet that the pod sent, from a router on its way.
+    /// An ICMP error of a router on the way, about a packet that the pod sent.
     private static let error: Packet = {
         let sent = Frame.ipv4Packet(
             from: pod, to: TestNode.remotePod, protocol: 6, Frame.tcp(40_000, 8080, flags: 0x10))

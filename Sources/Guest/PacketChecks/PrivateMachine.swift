@@ -7,8 +7,8 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Namespaces that stand for a machine of the program's own, outside of lab nodes: network, mounts and processes. What
-/// checks make and start is in them, and goes with them, even when the program is killed.
+/// Network, mount and process namespaces that make a machine of the program's own outside of lab nodes. What the checks
+/// make and start is in them, and ends with them, even if the program is killed.
 public enum PrivateMachine {
     /// Why nothing can run on this machine.
     public struct Lack: Error, CustomStringConvertible {
@@ -24,9 +24,9 @@ public enum PrivateMachine {
     /// Whether the program runs in a node of a lab, which is all its own already.
     public static var isNode: Bool { access(nodeFile, F_OK) == 0 }
 
-    /// Runs this program again with the same arguments as the first process of new namespaces, and waits for its end.
+    /// Runs this program again, with the same arguments, as the first process of new namespaces, and waits for its end.
     ///
-    /// - Returns: its exit status; nil in a node and in the program that runs again: the caller goes on.
+    /// - Returns: The exit status. It is nil in a node and in the program that runs again, where the caller goes on.
     /// - Throws: ``Lack`` without root, or on a kernel that lacks namespaces or BPF.
     public static func enter() throws -> Int32? {
         if isNode { return nil }
@@ -49,7 +49,7 @@ public enum PrivateMachine {
         try mountFilesystem("", on: "/", flags: UInt(MS_REC | MS_PRIVATE))
         try mountFilesystem("proc", on: "/proc", type: "proc")
         try mountFilesystem("tmpfs", on: "/run", type: "tmpfs")
-        // Of this network namespace, whose devices it then shows.
+        // sysfs shows the devices of the network namespace in which it was mounted.
         try mountFilesystem("sysfs", on: "/sys", type: "sysfs")
         do {
             try mountFilesystem("bpf", on: BPFFilesystem.mountPoint, type: "bpf")
@@ -78,7 +78,7 @@ public enum PrivateMachine {
         }
         switch ExitStatus(waitStatus: status) {
         case .exited(let code): return code
-        // As a shell says it.
+        // A shell reports a signal in the same way.
         case .signalled(let number): return 128 + number
         }
     }

@@ -3,7 +3,8 @@ import DatapathModel
 import NetAddress
 import Policy
 
-/// The way through the proxy at the pod's interface, and its end at the host device as far as a test run can go.
+/// Checks of the way through the proxy at the pod's interface, and of its end at the host device as far as a test run
+/// can show it.
 enum ProxyCases {
     static let all = called + answered + sent + received + calling
 

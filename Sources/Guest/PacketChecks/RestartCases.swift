@@ -16,12 +16,12 @@ import NetAddress
     import Glibc
 #endif
 
-/// A real agent that is killed, and what a kill or somebody else may leave behind: the next one's services must be
-/// right at once, and it must say how it came to them.
+/// Kills a real agent, with various leftovers of the kill or of somebody else. The next agent's services must be right
+/// at once, and it must report how it came to them.
 enum RestartCases {
     private static let address = IPv4Address(10, 100, 0, 10)
 
-    /// The problems found.
+    /// Returns the problems found.
     static func problems() throws -> [String] {
         let agent = try TestAgent(in: try TestAgent.nodeAndWorld().node)
         defer { agent.kill() }
@@ -36,7 +36,7 @@ enum RestartCases {
 
         try restart(agent) {}
         problems += try expect("restarted", agent, ["web": [1, 2], "old": [9]], "taken over as marked")
-        // Nothing was asked for between the start and this change.
+        // The agent was asked for nothing between its start and this change.
         try restart(agent) {}
         try change(agent, [slice("web", [2, 3])])
         problems += try expect("changed right after a restart", agent, ["web": [2, 3], "old": [9]], nil)
@@ -96,8 +96,8 @@ enum RestartCases {
         let _: Acknowledgement = try agent.call(.changeObjects, ObjectChanges(objects, removed: []))
     }
 
-    /// What the agent, and what the kernel has, by service and last octet of its backends; and how the agent came to
-    /// it.
+    /// Compares what the agent and the kernel have, by service and by last octet of its backends, and how the agent
+    /// came to it.
     private static func expect(
         _ name: String, _ agent: TestAgent, _ wanted: [String: [UInt8]], _ start: String?
     ) throws -> [String] {
@@ -118,7 +118,7 @@ enum RestartCases {
             let found = samples.map { ($0.name ?? $0.frontend, $0.backends.map(\.address)) }
             if Dictionary(found, uniquingKeysWith: +) != backends { problems.append("\(name): \(whose) has \(found)") }
         }
-        // Without connections, but for those that left since the last collection.
+        // Backends without connections are left out, except those that left since the last collection.
         let used = Set(backends.values.joined())
         for left in kernel.draining where used.contains(left.address) {
             problems.append("\(name): \(left.address) is draining")

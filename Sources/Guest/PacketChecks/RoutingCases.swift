@@ -2,11 +2,11 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Ways to other nodes besides the overlay's common one: native routing, and packets that are too long.
+/// Checks of ways to other nodes apart from the overlay's usual one: native routing, and packets that are too long.
 enum RoutingCases {
     static let all = tooLong + native
 
-    /// Don't fragment (RFC 791).
+    /// The flag "don't fragment" (RFC 791).
     private static let whole: UInt16 = 0x4000
     private static let ports = EventRecord.Transport.ports(source: 40_000, destination: 8080)
     private static let long = Frame.udp(40_000, 8080, Array(repeating: 0x4C, count: TestNode.narrowMTU))
@@ -66,7 +66,7 @@ enum RoutingCases {
             output: overlayPacket(fragment: 0, to: TestNode.hostMAC, from: TestNode.hostMAC), events: [received()]),
     ]
 
-    /// The namespace of the self-test has no routes: the kernel's tables settle nothing.
+    /// The namespace of the self-test has no routes, so the kernel's tables decide nothing.
     private static let native: [SelftestCase] = [
         SelftestCase(
             name: "native routing without a route is left to the stack", program: .fromContainer, setup: .native,

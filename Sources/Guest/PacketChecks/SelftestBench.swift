@@ -5,8 +5,8 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// One loaded object with maps of its own, filled as `TestNode` has it. Nothing is pinned: an agent that runs on the
-/// same node is not touched.
+/// One loaded object with maps of its own, filled as `TestNode` describes. Nothing is pinned, so an agent that runs on
+/// the same node is not touched.
 package struct SelftestBench: ~Copyable {
     package let object: Object
     package let driver: Object
@@ -17,7 +17,7 @@ package struct SelftestBench: ~Copyable {
     private let metrics: PerCPUMap<MetricsKey, MetricsValue>
     private let forwarded: PerCPUMap<ForwardedKey, MetricsValue>
     package let programUnderTest: Map<UInt32, UInt32>
-    /// Nil where the object tracks no connections.
+    /// It is nil if the object tracks no connections.
     package let connections: TestConnections?
     private var ring: RingBuffer
 
@@ -92,13 +92,13 @@ package struct SelftestBench: ~Copyable {
         guard let tunnelIdentifier else {
             return try tested.testRun(packet: packet, mark: mark, interface: TestNode.podInterface)
         }
-        // A packet gets its tunnel key from a device; the driver stands in for it and tail-calls the real program.
+        // A device gives a packet its tunnel key. The driver does so in its place, and tail-calls the real program.
         try programUnderTest.update(UInt32(tested.descriptor), for: 0)
         return try driver.program("with_tunnel_key")
             .testRun(packet: packet, mark: tunnelIdentifier, interface: TestNode.podInterface)
     }
 
-    /// What the kernel said of each program.
+    /// What the kernel reported about a program.
     func facts(of program: TestedProgram) throws -> ProgramFacts {
         let loaded = try object.program(program.rawValue)
         return ProgramFacts(
@@ -111,7 +111,7 @@ package struct SelftestBench: ~Copyable {
         try TestedProgram.allCases.filter { $0.object == embedded }.map { try facts(of: $0) }
     }
 
-    /// Packets per reason and direction, summed over CPUs.
+    /// The packets for each reason and direction, summed over all CPUs.
     package func readMetrics() throws -> [MetricsKey: MetricsValue] {
         var sums: [MetricsKey: MetricsValue] = [:]
         for entry in try metrics.entries() {
@@ -123,7 +123,7 @@ package struct SelftestBench: ~Copyable {
         return sums
     }
 
-    /// Packets of one series.
+    /// The packets of one series.
     func packets(_ key: MetricsKey) throws -> UInt64 {
         try metrics.values(for: key)?.reduce(0) { $0 + $1.packets } ?? 0
     }
@@ -166,7 +166,7 @@ package struct SelftestBench: ~Copyable {
         }
     }
 
-    /// Whether what arrives for the two pods is delivered by the program that receives it.
+    /// Sets whether the program that receives a packet for one of the two pods delivers it.
     package func reachPods(atPeer: Bool) throws {
         try Self.fill(endpoints, atPeer: atPeer)
         guard atPeer else { return }
@@ -216,7 +216,7 @@ package struct SelftestBench: ~Copyable {
     }
 }
 
-/// The self-test itself could not go on.
+/// The self-test itself could not continue.
 package struct SelftestFailure: Error, CustomStringConvertible {
     package let description: String
 

@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// A program by the object that holds it.
+/// A program, named after the object that holds it and its section.
 package enum TestedProgram: String, CaseIterable, Sendable {
     case fromContainer = "from_container"
     case toContainer = "to_container"
@@ -21,7 +21,7 @@ package enum TestedProgram: String, CaseIterable, Sendable {
         }
     }
 
-    /// Where it is entered, and the direction that it counts.
+    /// The trace point at which packets enter the program, and the direction under which it counts them.
     var entry: (point: TracePoint, direction: TrafficDirection) {
         switch self {
         case .fromContainer: (.fromEndpoint, .egress)
@@ -36,46 +36,45 @@ package enum TestedProgram: String, CaseIterable, Sendable {
     }
 }
 
-/// Verdicts of tc programs, `linux/pkt_cls.h`.
+/// The verdicts of tc programs, from `linux/pkt_cls.h`.
 package enum Verdict: Int32, Sendable {
     case pass = 0
     case drop = 2
     case redirect = 7
 }
 
-/// What a packet must meet: the program, the state of the maps, the packet; and what must come of it, all of it
-/// exactly.
+/// One check: a program, the state of the maps and a packet, with everything that must result, exactly.
 package struct SelftestCase: Sendable {
     let name: String
     let program: TestedProgram
     var setup = Setup.complete
-    /// What a program receives for a pod it delivers itself.
+    /// Whether the program that receives a packet for the pod delivers it itself.
     var isDelivered = false
-    /// State of address translation; nil: off.
+    /// The state of address translation, or nil if it is off.
     var nat: NATSetup?
     var policy = TestPolicy()
-    /// The pod's egress rate; nil: none.
+    /// The pod's egress rate, or nil without one.
     var bandwidth: TestBandwidth?
-    /// Packets that went before, in the same state.
+    /// The packets that went before, in the same state.
     var prior: [Prior] = []
     let packet: [UInt8]
     var mark: UInt32 = 0
-    /// The VNI with which the VXLAN device would hand the packet over; nil: it comes without a tunnel key.
+    /// The VNI with which the VXLAN device would hand the packet over, or nil for a packet without a tunnel key.
     var tunnelIdentifier: UInt32?
     let verdict: Verdict
-    /// The packet afterwards; nil: unchanged.
+    /// The packet after the run, or nil if it must be unchanged.
     var output: [UInt8]?
-    /// `skb->mark` afterwards.
+    /// `skb->mark` after the run.
     var outputMark: UInt32 = 0
-    /// The events, in order; each is counted as a metric as well.
+    /// The events in order. Each is also counted as a metric.
     var events: [ExpectedEvent] = []
-    /// Whether the setup leaves only drops to be reported.
+    /// Whether the setup reports drops only.
     var isUntraced: Bool { setup == .quiet || setup == .aggregating }
-    /// Counted without an event.
+    /// The reason that is counted without an event.
     var silent: Reason?
-    /// The connections that are known before; everything else is forgotten.
+    /// The connections that are known before the run. All others are forgotten.
     var connections: [TestConnection] = []
-    /// The connections that are known afterwards; nil: not looked at.
+    /// The connections that are known after the run, or nil if they are not compared.
     var connectionsAfter: [TestConnection]?
 
     struct Prior: Sendable {
@@ -94,21 +93,21 @@ package struct SelftestCase: Sendable {
         case unconfigured
         /// The interface has no entry.
         case unknownInterface
-        /// The configuration asks for no traces: metrics only.
+        /// The configuration asks for no traces, only for metrics.
         case quiet
         /// Services are translated.
         case services
-        /// Calls of services from outside are translated too.
+        /// Calls of services from outside are also translated.
         case nodeServices
-        /// The same without an overlay, where packets may have `TestNode.narrowMTU` octets at most.
+        /// As `nodeServices`, but without an overlay, where packets may have at most `TestNode.narrowMTU` octets.
         case nativeNodeServices
-        /// Of TCP, it asks for the segments that open and close connections only.
+        /// Of TCP, the configuration asks only for traces of the segments that open and close connections.
         case aggregating
-        /// Packets of pods may have `TestNode.narrowMTU` octets at most.
+        /// Packets of pods may have at most `TestNode.narrowMTU` octets.
         case narrow
-        /// kube-proxy serves, so that flows pass netfilter in both directions.
+        /// kube-proxy serves, so flows pass netfilter in both directions.
         case forwarded
-        /// Without an overlay.
+        /// There is no overlay.
         case native
         /// Another plugin made the pods' interfaces.
         case chained
@@ -117,7 +116,7 @@ package struct SelftestCase: Sendable {
     }
 }
 
-/// The fields of an event that a case decides; the rest (time, line) is checked to be present.
+/// The fields of an event that a case determines. The others, time and line, only have to be present.
 struct ExpectedEvent: Sendable, Equatable {
     var reason = Reason.forwarded
     var point: TracePoint
@@ -128,24 +127,24 @@ struct ExpectedEvent: Sendable, Equatable {
     var transport: EventRecord.Transport?
     var tunnelRemote: IPv4Address?
     var tunnelIdentifier: UInt32?
-    /// What conntrack says of the packet.
+    /// The verdict of conntrack on the packet.
     var connection: ConnectionVerdict?
-    /// File of the drop.
+    /// The source file that reports the drop.
     var file: String?
-    /// Number of the policy rule that decided.
+    /// The number of the policy rule that decided.
     var rule: UInt32 = 0
-    /// Where it was seen; the programs run on the pod's.
+    /// The interface on which it was seen. The programs run on the pod's.
     var interface = TestNode.podInterface
-    /// Which it counts under; nil: the program's own.
+    /// The direction under which it is counted, or nil for the program's own.
     var direction: TrafficDirection?
 }
 
-/// An entry of the conntrack tables, with the time it has left instead of the time at which it ends.
+/// An entry of the conntrack tables, with the time that it has left in place of the time at which it ends.
 package struct TestConnection: Sendable, Hashable {
     let key: ConnectionKey
     var state = ConnectionState.opening
     var flags: ConnectionEntry.Flags = []
-    /// Seconds; negative: expired, and not collected yet.
+    /// The seconds that are left. A negative number is an entry that has expired and was not collected yet.
     var seconds: Int
     var identity: Identity
     var reverseIndex: UInt16 = 0
@@ -158,7 +157,7 @@ package struct TestConnection: Sendable, Hashable {
             reverseIndex: reverseIndex, backend: backend, policyRevision: policyRevision)
     }
 
-    /// Nil when it is in a state that this build does not know.
+    /// The result is nil for an entry in a state that this build does not know.
     init?(key: ConnectionKey, _ entry: ConnectionEntry, now: Int) {
         guard let state = entry.state else { return nil }
         self.init(
@@ -183,7 +182,7 @@ package struct TestConnection: Sendable, Hashable {
 }
 
 extension ExpectedEvent {
-    /// What an event that was read says of the same fields.
+    /// Takes the same fields from an event that was read.
     init(_ event: EventRecord) {
         reason = event.reason
         point = event.point ?? .toEndpoint

@@ -7,19 +7,20 @@ import LinuxKernel
     import Glibc
 #endif
 
-/// Packets that nobody would build: a program must end in a verdict, and every drop must have its reason counted.
+/// Runs packets that nobody would build. A program must end in a verdict for each, and the reason of every drop must be
+/// counted.
 struct SelftestFuzz {
-    /// How much, and from where on.
+    /// How many packets to run, and with which seed.
     struct Plan: Sendable {
         var packets = 2000
-        /// Given again, the same packets come.
+        /// The same seed gives the same packets.
         var seed: UInt64 = 0x6C61_6272_756E
     }
 
-    /// Not the system's generator: a failure must be repeatable.
+    /// The system's generator is not used, because a failure must be repeatable.
     private var state: UInt64
     private let seeds: [[UInt8]]
-    /// What the packets' flows need to be known.
+    /// The packets that went before, by which the flows are known.
     private let priors: [SelftestCase.Prior]
     private var packet: [UInt8] = []
 
@@ -29,7 +30,7 @@ struct SelftestFuzz {
         priors = cases.flatMap(\.prior)
     }
 
-    /// Runs `count` packets through the program; the problems found.
+    /// Runs `count` packets through the program, and returns the problems found.
     mutating func problems(
         _ program: TestedProgram, count: Int, on bench: inout SelftestBench
     ) throws -> [String] {
@@ -39,7 +40,7 @@ struct SelftestFuzz {
         for step in priors { _ = try bench.run(step.program, packet: step.packet) }
         let before = try dropCount(bench)
         let tested = try bench.object.program(program.rawValue)
-        // A packet gets its tunnel key from a device; the driver stands in for it.
+        // A device gives a packet its tunnel key. The driver does so in its place.
         let tunnelled = try bench.driver.program("with_tunnel_key")
         try bench.programUnderTest.update(UInt32(tested.descriptor), for: 0)
         let runner = PacketRunner(interface: TestNode.podInterface)
@@ -78,8 +79,9 @@ struct SelftestFuzz {
         return []
     }
 
-    /// Three kinds do not count: an expired packet or one that is too long is recorded as a drop and left to the stack,
-    /// for its ICMP error; and calls of services without backends, which are counted packet by packet.
+    /// The number of counted drops. Two kinds are left out. A packet that has expired or is too long is recorded as a
+    /// drop but left to the stack, which answers with an ICMP error. Calls of services without backends are counted
+    /// packet by packet.
     private func dropCount(_ bench: borrowing SelftestBench) throws -> UInt64 {
         let answered: Set<Reason> = [.ttlExceeded, .fragmentationNeeded, .noServiceBackend]
         return try bench.readMetrics().reduce(0) { sum, metric in
@@ -88,15 +90,15 @@ struct SelftestFuzz {
         }
     }
 
-    /// Calls of services without backends so far. Such a call becomes an ICMP error where one can be built (not of a
-    /// later fragment, or of a header that is cut short), and else is dropped: its record stands for either.
+    /// The number of calls so far of services without backends. Such a call is answered by an ICMP error or, if none
+    /// can be built (for a later fragment, or a header that is cut short), dropped. Its record stands for both.
     private static func unservedCalls(_ bench: borrowing SelftestBench) throws -> UInt64 {
         try bench.packets(MetricsKey(reason: .noServiceBackend, direction: .egress, point: .fromEndpoint))
             + bench.packets(MetricsKey(reason: .noServiceBackend, direction: .ingress, point: .fromNetwork))
     }
 
-    /// The next packet: a known one with some bytes exchanged, a field of a header at its edge, its end cut or grown;
-    /// or nothing but noise.
+    /// Makes the next packet. It is a known one with some bytes exchanged, a header field at the edge of its range, or
+    /// its end cut or extended, or it is random bytes.
     private mutating func mutate() {
         guard random() % 8 != 0, !seeds.isEmpty else {
             packet.removeAll(keepingCapacity: true)
@@ -122,8 +124,9 @@ struct SelftestFuzz {
         }
     }
 
-    /// Offsets of what decides how a frame is read: ethertype; IPv4 version and length, total length, fragment, TTL,
-    /// protocol; ports, ICMP type, TCP data offset and flags; and of a quoted packet version, fragment and protocol.
+    /// The offsets of what decides how a frame is read: the ethertype, IPv4's version and length, total length,
+    /// fragment, TTL and protocol, the ports, ICMP's type, TCP's data offset and flags, and a quoted packet's version,
+    /// fragment and protocol.
     private static let fields = [
         12, 13, 14, 16, 17, 20, 21, 22, 23, 34, 35, 36, 37, 38, 39, 40, 41, 42, 46, 47, 48, 49, 51, 54, 55, 62, 63,
     ]
@@ -131,10 +134,10 @@ struct SelftestFuzz {
         0, 1, 2, 3, 4, 5, 6, 8, 0x0F, 0x11, 0x1F, 0x20, 0x3F, 0x40, 0x45, 0x4F, 0x7F, 0x80, 0xFE, 0xFF,
     ]
 
-    /// An Ethernet header and one byte: the kernel runs nothing shorter.
+    /// An Ethernet header and one byte. The kernel runs no shorter packet.
     private static let shortest = 15
 
-    /// SplitMix64.
+    /// The generator is SplitMix64.
     private mutating func random() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state

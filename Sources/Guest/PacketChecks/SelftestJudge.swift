@@ -2,15 +2,15 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Compares what came with what was expected; pure.
+/// Compares the results of a run with what was expected. It has no side effects.
 enum SelftestJudge {
-    /// Every difference in words, empty when there is none.
+    /// Returns every difference in words.
     static func problems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {
         verdictProblems(test, seen) + packetProblems(test, seen) + eventProblems(test, seen)
             + metricProblems(test, seen) + connectionProblems(test, seen)
     }
 
-    /// Times may be one second apart: the clock goes on between the program and the reading.
+    /// Times may differ by one second, because the clock goes on between the program and the reading.
     private static func connectionProblems(_ test: SelftestCase, _ seen: SelftestBench.Observation) -> [String] {
         guard let expected = test.connectionsAfter else { return [] }
         var rest = seen.connections

@@ -6,13 +6,13 @@ import Datapath
     import Foundation
 #endif
 
-/// What the kernel said of a program when it accepted it.
+/// What the kernel reported about a program when it accepted it.
 public struct ProgramFacts: Codable, Sendable, Hashable {
     public let program: String
     public let object: String
-    /// After translation by the kernel.
+    /// The number of instructions after translation by the kernel.
     public let instructions: Int
-    /// Walked by the verifier; nil when the kernel did not tell.
+    /// The number of instructions that the verifier walked, or nil if the kernel did not report it.
     public let verifiedInstructions: UInt32?
 }
 
@@ -21,27 +21,27 @@ public struct SelftestResult: Codable, Sendable, Hashable {
     /// For example `from_container: same node`.
     public let name: String
     public let passed: Bool
-    /// What was expected and what came; empty when it passed.
+    /// The differences between what was expected and what came. It is empty if the check passed.
     public let problems: [String]
-    /// Why the check did not run; nil: it did. A check that did not run did not fail either.
+    /// Why the check did not run, or nil if it ran. A check that did not run did not fail either.
     public let skipped: String?
 }
 
-/// A whole run.
+/// The results of a whole run.
 public struct SelftestReport: Codable, Sendable {
     /// `uname -r`
     public let kernel: String
     public let programs: [ProgramFacts]
     public let results: [SelftestResult]
-    /// Why no check could run on this machine; nil: they ran.
+    /// Why no check could run on this machine, or nil if they ran.
     public var lack: String?
 
-    /// What came of a run. Its number is the exit status.
+    /// The outcome of a run. Its number is the exit status.
     public enum Outcome: Int32, Sendable {
         /// Something ran, and nothing failed.
         case passed = 0
         case failed = 1
-        /// Not one check ran: neither passed nor failed.
+        /// Not one check ran, so nothing passed or failed.
         case nothingRan = 3
     }
 
@@ -50,7 +50,7 @@ public struct SelftestReport: Codable, Sendable {
         return counts.passed > 0 ? .passed : .nothingRan
     }
 
-    /// A check that did not run counts as skipped only.
+    /// The numbers of checks. One that did not run counts only as skipped.
     public var counts: (passed: Int, failed: Int, skipped: Int) {
         let failed = results.count { !$0.passed }
         let skipped = results.count { $0.passed && $0.skipped != nil }
@@ -64,7 +64,7 @@ public struct SelftestReport: Codable, Sendable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    /// Failures in full, what did not run by name, the rest in numbers.
+    /// Failures in full, the names of checks that did not run, and the numbers of the others.
     public var text: String {
         var lines = ["kernel \(kernel)"]
         for facts in programs {

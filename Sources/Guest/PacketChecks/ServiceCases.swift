@@ -2,7 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Services at the pod's interface, forward and back: every byte, checksums included, and what conntrack remembers.
+/// Checks of services at the pod's interface, in both directions: every byte, including checksums, and what conntrack
+/// remembers.
 enum ServiceCases {
     static let all = called + kept + answered + itself + refused + errors + switchedOff
 
@@ -72,7 +73,7 @@ enum ServiceCases {
             state: state, flags: flags, seconds: seconds, identity: identity, reverseIndex: index, backend: backend)
     }
 
-    /// The pod calls a service and the packet leaves for the remote pod.
+    /// The pod calls a service, and the packet leaves for the remote pod.
     private static func toRemote(
         _ name: String, _ number: UInt8, _ service: IPv4Address, flags: UInt8 = syn, to backend: End = remoteEnd,
         verdict: ConnectionVerdict = .new, before: [TestConnection] = [], after: [TestConnection]
@@ -188,7 +189,7 @@ enum ServiceCases {
             ]),
     ]
 
-    /// The pod receives what a backend answered, as from the service.
+    /// The pod receives a backend's answer as one of the service.
     private static func answer(
         _ name: String, _ number: UInt8, _ service: IPv4Address, from backend: End, _ identity: Identity,
         after: TestConnection
@@ -229,7 +230,7 @@ enum ServiceCases {
             index: direction == .egress ? 3 : 0)
     }
 
-    /// There and back: the pod's call, as the pod receives it, its answer, as the pod receives that.
+    /// The pod calls itself: its call, the call as it receives it, its answer, and the answer as it receives it.
     private static let itself: [SelftestCase] = [
         SelftestCase(
             name: "a pod calls itself", program: .fromContainer, setup: .services,
@@ -300,7 +301,7 @@ enum ServiceCases {
             output: received(answerHeader(message) + message), events: [trace, drop], connectionsAfter: [])
     }
 
-    /// The header of the error, which has neither identification nor anything but the addresses.
+    /// The header of the error. It has no identification, and nothing else but the addresses.
     private static func answerHeader(_ message: [UInt8]) -> [UInt8] {
         let total = 20 + message.count
         var header: [UInt8] = [0x45, 0, UInt8(total >> 8), UInt8(total & 0xFF), 0, 0, 0, 0, 64, icmp, 0, 0]

@@ -9,9 +9,9 @@ import Netlink
     import Glibc
 #endif
 
-/// Services between real sockets: two pods made as the agent makes them, in a namespace that stands for the node. Shows
-/// what prepared packets cannot: that kernels on both sides take the packets, whose checksums are then still to be
-/// computed.
+/// Calls services with real sockets of two pods, which are made as the agent makes them, in a namespace that stands for
+/// the node. It shows what prepared packets cannot: that the kernels on both sides accept the packets, whose checksums
+/// have not been computed yet.
 enum ServiceWireTest {
     private static let mtu = 1450
     static let pods = [
@@ -35,7 +35,7 @@ enum ServiceWireTest {
         }
     }
 
-    /// The problems found.
+    /// Returns the problems found.
     static func problems(isDelivered: Bool) throws -> [String] {
         try NetworkNamespace.create().run { try runInNamespace(isDelivered) }
     }
@@ -58,7 +58,7 @@ enum ServiceWireTest {
         return problems
     }
 
-    /// A pod as the agent connects it, the maps written by hand.
+    /// Connects a pod as the agent does, with maps written by the test.
     static func connect(
         _ pod: Pod, _ namespace: borrowing NetworkNamespace, _ lxc: borrowing Object, isDelivered: Bool = true
     ) throws {
@@ -102,7 +102,7 @@ enum ServiceWireTest {
         return problems
     }
 
-    /// Sockets leave the namespace's thread only as a whole.
+    /// A socket that can be passed from the namespace's thread to another one.
     private final class Bound: Sendable {
         let socket: TestSocket
         init(_ address: IPv4Address) throws {
@@ -123,7 +123,8 @@ enum ServiceWireTest {
         }
     }
 
-    /// No backend, and backends that do not listen: refused at once, not after a timeout.
+    /// Calls of a service without backends, or with backends that do not listen, must be refused at once and not run
+    /// into a timeout.
     private static func refusals(_ one: borrowing NetworkNamespace) throws -> [String] {
         var problems: [String] = []
         for service in [TestServices.empty, TestServices.local, TestServices.own] {
@@ -163,7 +164,7 @@ enum ServiceWireTest {
         if try established.socket.peer().address != TestServices.local { problems.append("TCP: another peer") }
         problems += try exchange("TCP", established.socket, server)
 
-        // The backend leaves: its connection goes on, the next one finds its successor.
+        // The backend leaves. Its connection must go on, and the next one must reach its successor.
         let backends: Map<UInt32, BackendEntry> = try lxc.map(MapName.backends)
         let services: Map<ServiceKey, ServiceEntry> = try lxc.map(MapName.services)
         try services.update(

@@ -2,7 +2,7 @@ import BPF
 import Datapath
 
 extension SocketPrograms {
-    /// What the kernel says of them, loaded without anything pinned.
+    /// What the kernel reports about the programs, which are loaded without being pinned.
     static func facts() throws -> [ProgramFacts] {
         var object = try EmbeddedObject.sock.open()
         try object.load()

@@ -9,7 +9,7 @@ import Netlink
     import Glibc
 #endif
 
-/// Services at the socket, in a control group made for it: the program talks to a backend and sees the frontend.
+/// Checks services at the socket, in a control group made for it: the program talks to a backend and sees the frontend.
 enum SocketWireTest {
     private static let mountPoint = "/run/labrun-selftest-cgroup"
     private static let group = mountPoint + "/labrun-selftest"
@@ -19,7 +19,7 @@ enum SocketWireTest {
     private static let servicePort: UInt16 = 53
     private static let backendPort: UInt16 = 10_053
 
-    /// The problems found.
+    /// Returns the problems found.
     static func problems() throws -> [String] {
         try NetworkNamespace.create().run {
             try NetlinkSocket().setUp("lo")
@@ -29,7 +29,7 @@ enum SocketWireTest {
 
     private static func runInNamespace() throws -> [String] {
         try AtomicFile.makeDirectories(mountPoint)
-        // A mount of its own: the same hierarchy wherever the node has it, or has not.
+        // A mount of the test's own shows the same hierarchy, whether or not the node has mounted it.
         try mountFilesystem("cgroup2", on: mountPoint, type: "cgroup2")
         defer {
             try? unmountFilesystem(mountPoint, lazily: true)
@@ -55,7 +55,7 @@ enum SocketWireTest {
         return after == ENETUNREACH ? found : found + ["still translated after detaching: error \(after)"]
     }
 
-    /// The process's own group below the mount, as `/proc/self/cgroup` tells it.
+    /// Returns the process's own group below the mount, from `/proc/self/cgroup`.
     private static func ownGroup() throws -> String {
         let text = String(decoding: try AtomicFile.read("/proc/self/cgroup") ?? [], as: UTF8.self)
         let path = text.split(separator: "\n").first { $0.hasPrefix("0::") }?.dropFirst(3) ?? "/"
@@ -110,10 +110,11 @@ enum SocketWireTest {
 
         for isStream in [true, false] {
             let refusal = code { try TestSocket(stream: isStream).connect(to: empty, servicePort) }
-            // In a pod's namespace the call goes out as it is, to the pod's programs; here is no route for it.
+            // In a pod's namespace the call leaves untranslated, for the pod's programs to translate. There is no route
+            // for it here.
             if refusal != ENETUNREACH { problems.append("without backends: error \(refusal)") }
         }
-        // What is no service's is left alone.
+        // A call that is not for a service is left alone.
         let direct = try TestSocket(stream: true)
         try direct.connect(to: backend, backendPort)
         if try direct.peer() != (backend, backendPort) { problems.append("a direct connection was translated") }

@@ -13,19 +13,19 @@ import Netlink
     import Glibc
 #endif
 
-/// A real agent as a process of its own, on a node made for it: a network namespace with a device, mounts of its own
+/// A real agent in a process of its own, on a node made for it: a network namespace with a device, mounts of its own
 /// (sysfs shows that namespace, and bpffs is empty), and a directory.
 package final class TestAgent {
     package static let directory = "/run/labrun-bench"
-    /// Holds its state, log and socket.
+    /// The directory that holds its state, log and socket.
     package let directory: String
     private let config: AgentConfig
-    /// Path of the node's network namespace, in every mount namespace.
+    /// The path of the node's network namespace, which is valid in every mount namespace.
     private let network: String
     private let mounts: MountNamespace
     package private(set) var processIdentifier: pid_t = 0
 
-    /// Which of the bench's nodes it is.
+    /// Which one of the bench's nodes this is.
     package enum Place: String, Sendable {
         case node, peer
 
@@ -35,16 +35,16 @@ package final class TestAgent {
 
     /// How it masquerades what its pods send to the world.
     package enum Masquerade {
-        /// By nf_tables, as `bpf.masquerade: false` has it.
+        /// nf_tables masquerades, as with `bpf.masquerade: false`.
         case netfilter
         case programs
-        /// `enableIPv4Masquerade: false`
+        /// Nobody masquerades, as with `enableIPv4Masquerade: false`.
         case none
     }
 
     /// - Parameters:
-    ///   - place: gives it its name, its address and its pods' range.
-    ///   - namespace: of the node, where `eth0` is up and has the address.
+    ///   - place: The node, which determines its name, its address and its pods' range.
+    ///   - namespace: The node's namespace, in which `eth0` is up and has the address.
     package init(
         _ place: Place = .node, in namespace: String, masquerade: Masquerade = .netfilter, pacesPods: Bool = false,
         hasOverlay: Bool = false
@@ -56,7 +56,7 @@ package final class TestAgent {
             clusterPodCIDRs: ["192.168.0.0/16"], socketPath: directory + "/datapath.sock",
             conflistPath: directory + "/05-labrun.conflist", statePath: directory + "/state")
         config.options.kubeProxyReplacement = .true
-        // The per-packet path is what is measured; and no socket of this node is touched.
+        // The path of each packet is what is measured. Besides, no socket of this node is touched.
         config.options.socketLB.enabled = false
         config.options.enableIPv4Masquerade = masquerade != .none
         config.options.bpf.masquerade = masquerade == .programs
@@ -73,14 +73,14 @@ package final class TestAgent {
             try NetworkNamespace(path: network).run { try mountFilesystem("sysfs", on: "/sys", type: "sysfs") }
             try mountFilesystem("bpf", on: BPFFilesystem.mountPoint, type: "bpf")
             try mountFilesystem("tmpfs", on: "/run/netns", type: "tmpfs")
-            // State of an agent that was on this node before is none of this one's.
+            // The state of an agent that was on this node before does not concern this one.
             try mountFilesystem("tmpfs", on: state, type: "tmpfs")
         }
         let text = String(decoding: try JSONEncoder().encode(config), as: UTF8.self)
         try AtomicFile.write(text, to: directory + "/datapathd.json")
     }
 
-    /// A node with the device `eth0`, and beyond it a namespace that knows no pods.
+    /// Makes a node with the device `eth0`, and beyond it a namespace that knows no pods.
     package static func nodeAndWorld(
         _ place: Place = .node
     ) throws -> (node: String, world: ThroughputPath) {
@@ -90,17 +90,17 @@ package final class TestAgent {
         return (node, ThroughputPath(client: node, server: world, address: worldAddress))
     }
 
-    /// A path of this process's mounts.
+    /// A path of this process's mounts in a form that every process can open.
     private static func seenFromAnywhere(_ path: String) -> String { "/proc/\(getpid())/root\(path)" }
 
     private static let worldAddress = IPv4Address(10, 0, 0, 1)
 
-    /// Where the agent's maps are pinned, seen from here; as long as it runs.
+    /// Where the agent's maps are pinned, as this process sees it while the agent runs.
     package var pins: String { "/proc/\(processIdentifier)/root\(BPFFilesystem.pins)" }
 
-    /// Starts it, and waits until it is ready.
+    /// Starts the agent and waits until it is ready.
     ///
-    /// - Returns: seconds until then.
+    /// - Returns: The seconds until it is ready.
     package func start() throws -> Double {
         let clock = ContinuousClock()
         let started = clock.now
@@ -126,15 +126,15 @@ package final class TestAgent {
         throw SelftestFailure(description: "the agent is not ready after 120 s: \(last); \(words ?? "")")
     }
 
-    /// Where its state is, on its node.
+    /// The path of its state on its node.
     package var statePath: String { config.statePath }
 
-    /// Runs something where the agent runs, or ran: with its mounts.
+    /// Runs the body with the mounts of the agent's node.
     package func onItsNode<Result: Sendable>(_ body: @Sendable () throws -> Result) throws -> Result {
         try mounts.run(body)
     }
 
-    /// As a crash.
+    /// Ends the agent like a crash.
     package func kill() {
         guard processIdentifier > 0 else { return }
         Glibc.kill(processIdentifier, SIGKILL)
@@ -150,7 +150,7 @@ package final class TestAgent {
         return try client.call(method, parameters, deadline: .after(.seconds(120)))
     }
 
-    /// A request that is encoded already, so that only the agent's own time passes.
+    /// Sends a request that is encoded already, so that only the agent's own time is measured.
     package func exchange(_ line: [UInt8]) throws {
         var client = try AgentClient(socketPath: config.socketPath)
         let reply = try client.exchange(line, deadline: .after(.seconds(300)))
@@ -159,7 +159,7 @@ package final class TestAgent {
         }
     }
 
-    /// Memory that is in RAM, MiB: now (`VmRSS`), or at most so far (`VmHWM`).
+    /// The agent's memory in RAM, in MiB: the current one (`VmRSS`) or the highest so far (`VmHWM`).
     package func residentMiB(_ field: String = "VmRSS") throws -> Double {
         let bytes = try FileDescriptor.open("/proc/\(processIdentifier)/status", O_RDONLY).readToEnd()
         let line = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("\(field):") }
@@ -169,7 +169,7 @@ package final class TestAgent {
         return kiB / 1024
     }
 
-    /// A pod in a namespace of its own, by CNI.
+    /// Connects a pod in a namespace of its own through CNI.
     package func connectPod(_ name: String) throws -> ConnectedPod {
         try AtomicFile.makeDirectories("/run/netns")
         let path = try TestNamespaces.namespace("\(config.nodeName)-\(name)")
@@ -195,13 +195,13 @@ package final class TestAgent {
 
 /// A pod that the agent connected.
 package struct ConnectedPod: Sendable {
-    /// Of its network namespace.
+    /// The path of its network namespace.
     package let path: String
     package let address: IPv4Address
     package let identity: UInt32
 }
 
-/// Starts a program with its outputs in a file, in the calling thread's network namespace.
+/// Starts a program in the calling thread's network namespace, with its outputs in a file.
 package func spawn(_ program: String, _ arguments: [String], output: String) throws(SystemError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

@@ -9,7 +9,7 @@ package struct TestConnections: ~Copyable {
     private let tcpMap: Map<ConnectionKey, ConnectionEntry>
     private let otherMap: Map<ConnectionKey, ConnectionEntry>
 
-    /// Nil when the object has none.
+    /// The result is nil if the object has none.
     static func open(_ object: borrowing Object) throws -> TestConnections? {
         guard object.mapNames.contains(MapName.tcpConnections) else { return nil }
         return TestConnections(

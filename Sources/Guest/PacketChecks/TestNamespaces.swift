@@ -20,13 +20,13 @@ package struct ThroughputPath: Sendable {
     }
 }
 
-/// Network namespaces that checks and measurements make, and the interfaces between them.
+/// Makes network namespaces for checks and measurements, and the interfaces between them.
 package enum TestNamespaces {
-    /// A namespace bound to a path, so that programs can be started in it.
+    /// Makes a namespace that is bound to a path, so that programs can be started in it.
     package static func namespace(_ name: String) throws -> String {
         try AtomicFile.makeDirectories("/run/netns")
         let path = "/run/netns/bench-\(name)"
-        // Of a part of the bench that is over.
+        // An earlier part of the bench may have left one.
         try? unmountFilesystem(path, lazily: true)
         unlink(path)
         try NetworkNamespace.create().bind(to: path)
@@ -34,7 +34,7 @@ package enum TestNamespaces {
         return path
     }
 
-    /// A veth whose far end becomes `eth0` of the other namespace, with an address of a /24.
+    /// Makes a veth whose far end becomes `eth0` of the other namespace, with an address of a /24.
     package static func connect(
         _ name: String, to path: String, _ address: IPv4Address, mtu: Int? = nil, _ netlink: borrowing NetlinkSocket
     ) throws {
@@ -42,7 +42,7 @@ package enum TestNamespaces {
         try move("\(name)peer", to: path, address, netlink)
     }
 
-    /// `eth0` of two namespaces, connected.
+    /// Connects two namespaces by their `eth0`.
     package static func wire(_ first: String, _ one: IPv4Address, _ second: String, _ other: IPv4Address) throws {
         let netlink = try NetlinkSocket()
         try netlink.createVeth("wire0", peer: "wire1")

@@ -2,7 +2,7 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// The node that the self-test pretends to be. The program runs on interface 1, which exists everywhere.
+/// The node that the self-test simulates. The programs run on interface 1, which exists everywhere.
 package enum TestNode {
     package static let node = IPv4Address(10, 0, 0, 11)
     package static let otherNode = IPv4Address(10, 0, 0, 12)
@@ -13,7 +13,7 @@ package enum TestNode {
     package static let remotePod = IPv4Address(192, 168, 2, 20)
     package static let unknownRemotePod = IPv4Address(192, 168, 3, 30)
     package static let world = IPv4Address(203, 0, 113, 9)
-    /// Of the world, and named by a policy.
+    /// An address of the world that a policy names.
     package static let namedWorld = IPv4Address(100, 64, 9, 7)
 
     package static let podIdentity = Identity(rawValue: 256)
@@ -41,7 +41,7 @@ package enum TestNode {
     package static let broadcastMAC = MACAddress(rawValue: 0xFF_FF_FF_FF_FF_FF)
     package static let noMAC = MACAddress(rawValue: 0)
 
-    /// With every trace point on unless the setup is quiet.
+    /// The node's configuration. Every trace point is on unless the setup is quiet.
     package static func config(_ setup: SelftestCase.Setup) -> DatapathConfig? {
         guard let podRange = IPv4CIDR(router, prefixLength: 24), let clusterRange = IPv4CIDR(router, prefixLength: 16)
         else { return nil }

@@ -10,8 +10,8 @@ package struct TestPolicy: Sendable {
         let value: PolicyMapValue
 
         /// - Parameters:
-        ///   - identity: nil: anybody.
-        ///   - ports: nil: every protocol and port; else one of `TestPolicy.classes`.
+        ///   - identity: The other side's identity, or nil for anybody.
+        ///   - ports: One of `TestPolicy.classes`, or nil for every protocol and port.
         package init(
             _ direction: TrafficDirection, _ identity: Identity?, _ ports: PortRange?,
             _ verdict: PolicyMapValue.Verdict,
@@ -37,7 +37,7 @@ package struct TestPolicy: Sendable {
     package static let tcp = PortRange(.tcp, 8080...8080)
     package static let udp = PortRange(.udp, 8080...8080)
     static let echo = PortRange(.icmp, 8...8)
-    /// More than a chunk of the map.
+    /// More ports than a chunk of the map has.
     static let highPorts = PortRange(.tcp, 30_000...40_100)
 
     /// Every set of ports that has a class.
@@ -47,7 +47,7 @@ package struct TestPolicy: Sendable {
 
     package var enforcement: PolicyEnforcement { PolicyEnforcement(directions: directions, revision: revision) }
 
-    /// Nothing happens for an object without policy.
+    /// Writes the policy to the object's maps, if it has any.
     package func write(to object: borrowing Object) throws {
         guard object.mapNames.contains(MapName.policy) else { return }
         let map: Map<PolicyMapKey, PolicyMapValue> = try object.map(MapName.policy)

@@ -10,28 +10,28 @@ package enum TestServices {
     package static let port: UInt16 = 80
     static let backendPort: UInt16 = 8080
 
-    /// One backend: a pod of another node.
+    /// A service with one backend, a pod of another node.
     package static let remote = IPv4Address(10, 100, 0, 10)
-    /// One backend: the neighbour.
+    /// A service with one backend, the neighbour.
     static let local = IPv4Address(10, 100, 0, 11)
-    /// One backend: the pod itself.
+    /// A service with one backend, the pod itself.
     static let own = IPv4Address(10, 100, 0, 12)
-    /// None.
+    /// A service without backends.
     static let empty = IPv4Address(10, 100, 0, 13)
-    /// One backend that is there, one that has left; the slots name the first.
+    /// A service with one backend that is there and one that has left. Its slots name the first.
     static let draining = IPv4Address(10, 100, 0, 14)
-    /// With affinity: both the remote pod and the neighbour.
+    /// A service with affinity and two backends, the remote pod and the neighbour.
     static let sticky = IPv4Address(10, 100, 0, 15)
 
     static let remoteBackend: UInt32 = 1
     static let localBackend: UInt32 = 2
     static let ownBackend: UInt32 = 3
-    /// The remote pod at another port, left.
+    /// A backend that has left: the remote pod at another port.
     static let leavingBackend: UInt32 = 4
     static let leavingPort: UInt16 = 9090
     static let affinitySeconds: UInt32 = 600
 
-    /// Frontend, index of its way back, numbers of its backends.
+    /// The frontends, each with the index of its entry in the reverse table and the numbers of its backends.
     static let frontends: [(address: IPv4Address, index: UInt16, backends: [UInt32])] = [
         (remote, 1, [remoteBackend]), (local, 2, [localBackend]), (own, 3, [ownBackend]), (empty, 4, []),
         (draining, 5, [remoteBackend]), (sticky, 6, [remoteBackend, localBackend]),
@@ -47,17 +47,18 @@ package enum TestServices {
         var maglevSize = 0
     }
 
-    /// One backend: the pod.
+    /// A service with one backend, the pod.
     static let toPod = NodePort(port: 30_080, index: 10, backends: [ownBackend])
-    /// One backend: a pod of another node.
+    /// A service with one backend, a pod of another node.
     static let toRemote = NodePort(port: 30_081, index: 11, backends: [remoteBackend])
-    /// `externalTrafficPolicy: Local`: the pod for callers from outside, another node's pod for those of the cluster.
+    /// A service with `externalTrafficPolicy: Local`: callers from outside get the pod, those of the cluster get
+    /// another node's pod.
     static let toOwn = NodePort(port: 30_082, index: 13, backends: [ownBackend], flags: [], scope: .outside)
-    /// The same without a pod on this node.
+    /// A service with `externalTrafficPolicy: Local` and no pod on this node.
     static let toNobody = NodePort(port: 30_083, index: 15, backends: [], flags: [], scope: .outside)
-    /// Two backends, and a Maglev table in which every entry is the pod.
+    /// A service with two backends and a Maglev table in which every entry is the pod.
     static let hashed = NodePort(port: 30_085, index: 17, backends: [remoteBackend, ownBackend], maglevSize: 251)
-    /// Another node's pod answers callers directly.
+    /// A service whose backend is another node's pod that answers callers directly.
     static let direct = NodePort(port: 30_086, index: 18, backends: [remoteBackend], flags: [.outside, .direct])
     static let withoutBackend = NodePort(port: 30_084, index: 16, backends: [])
 
@@ -71,7 +72,7 @@ package enum TestServices {
         frontends.first { $0.address == address }?.index ?? 0
     }
 
-    /// Leaves an object without service maps as it is.
+    /// Fills the service maps of an object, if it has any.
     static func fill(_ object: borrowing Object) throws {
         guard object.mapNames.contains(MapName.services) else { return }
         let services: Map<ServiceKey, ServiceEntry> = try object.map(MapName.services)
@@ -125,7 +126,7 @@ package enum TestServices {
         }
     }
 
-    /// All clients but one: the pod was last served by the neighbour.
+    /// Forgets all clients but one: the neighbour served the pod last.
     static func forgetClients(_ object: borrowing Object) throws {
         guard object.mapNames.contains(MapName.affinity) else { return }
         let affinity: Map<AffinityKey, AffinityEntry> = try object.map(MapName.affinity)

@@ -13,7 +13,7 @@ package struct TestSocket: ~Copyable, Sendable {
 
     private init(_ file: consuming FileDescriptor) { self.file = file }
 
-    /// - Parameter stream: TCP, else UDP.
+    /// - Parameter stream: Whether it is a TCP socket. Otherwise it is a UDP socket.
     package init(stream: Bool) throws(SystemError) {
         let kind = Int32((stream ? SOCK_STREAM : SOCK_DGRAM).rawValue | SOCK_CLOEXEC.rawValue)
         let file = FileDescriptor(owning: try check("socket") { Glibc.socket(AF_INET, kind, 0) })
@@ -77,7 +77,7 @@ package struct TestSocket: ~Copyable, Sendable {
         }.require("sendto")
     }
 
-    /// Where the next datagram is from.
+    /// Receives a datagram and returns its source.
     func receiveFrom() throws(SystemError) -> (address: IPv4Address, port: UInt16) {
         let number = file.rawValue
         var buffer = [UInt8](repeating: 0, count: 256)
@@ -100,7 +100,7 @@ package struct TestSocket: ~Copyable, Sendable {
         return String(decoding: buffer.prefix(count), as: UTF8.self)
     }
 
-    /// What came, and from where; an answer goes back there.
+    /// Sends back what came, and returns its source.
     package func echo() throws(SystemError) -> (address: IPv4Address, port: UInt16) {
         let number = file.rawValue
         var buffer = [UInt8](repeating: 0, count: 256)

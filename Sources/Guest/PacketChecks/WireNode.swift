@@ -13,19 +13,20 @@ import Netlink
 struct WireNode: ~Copyable {
     static let hostDeviceMAC = TestNode.neighbourHostMAC
 
-    /// What the pod sends and receives.
+    /// The pod's end, for what the pod sends and receives.
     let podSocket: PacketSocket
-    /// The network.
+    /// The network's end.
     let wireSocket: PacketSocket
     let podInterface: UInt32
     /// What is wrong with the attachments.
     let problems: [String]
 
-    /// What is attached stays loaded without its objects.
+    /// Attached programs stay loaded without their objects.
     ///
     /// - Parameters:
-    ///   - tunnel: nil: native routing.
-    ///   - isDelivered: what programs receive for the pod goes to its end of the veth, in a namespace of its own.
+    ///   - tunnel: The tunnel, or nil for native routing.
+    ///   - isDelivered: Whether programs that receive packets for the pod pass them to the pod's end of the veth, which
+    ///     is then in a namespace of its own.
     static func make(_ tunnel: TunnelProtocol?, isDelivered: Bool = false) throws -> WireNode {
         let links = try Links(tunnel)
         var lxc = try EmbeddedObject.lxc.open()
@@ -96,8 +97,8 @@ struct WireNode: ~Copyable {
             overlay = tunnel == nil ? nil : try netlink.link(named: "overlay").index
         }
 
-        /// As on a node: the router address and the cluster's pods are the host device's; natively the node's own pods
-        /// only, and the other node's have a route by its address.
+        /// Makes the routes that a node has. The router address and the cluster's pods are behind the host device. With
+        /// native routing only the node's own pods are, and the other node's pods have a route by that node's address.
         private static func routePods(
             host: Int32, node: Int32, _ tunnel: TunnelProtocol?, _ netlink: borrowing NetlinkSocket
         ) throws {
@@ -119,7 +120,7 @@ struct WireNode: ~Copyable {
         }
     }
 
-    /// Lets another object use the maps that the three share.
+    /// Lets another object use the maps that all three share.
     static func share(_ object: borrowing Object, with other: inout Object) throws {
         let own = Set(other.mapNames)
         for name in object.mapNames where own.contains(name) && !name.contains(".") {
@@ -159,7 +160,7 @@ struct WireNode: ~Copyable {
             for: IPCacheKey(IPv4CIDR(host: TestNode.remotePod)))
     }
 
-    /// Twice, as a restarted agent does: the second time replaces the first.
+    /// Attaches the programs twice, as a restarted agent does. The second time replaces the first.
     private static func attach(
         _ program: borrowing Program, _ link: Int32, _ direction: TrafficControl.Direction
     ) throws -> [String] {

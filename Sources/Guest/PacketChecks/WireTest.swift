@@ -4,15 +4,15 @@ import DatapathModel
 import LinuxKernel
 import NetAddress
 
-/// What a test run cannot show: the filters on real (virtual) interfaces of a network namespace made for it, the frame
-/// that leaves encapsulated, the one that arrives so, and the stack's ICMP errors.
+/// Shows what a test run cannot: the filters on virtual interfaces in a network namespace made for it, the frames that
+/// leave and arrive encapsulated, and the stack's ICMP errors.
 enum WireTest {
     static let patience: Int32 = 2000
     private static let payload = Frame.udp(40_000, 8080)
     /// Ethernet, IPv4, UDP, VXLAN or Geneve: then the frame inside.
     private static let tunnelHeaders = 14 + 20 + 8 + 8
 
-    /// The problems found.
+    /// Returns the problems found.
     static func problems(_ tunnel: TunnelProtocol, isDelivered: Bool = false) throws -> [String] {
         try NetworkNamespace.create().run {
             let node = try WireNode.make(tunnel, isDelivered: isDelivered)
@@ -27,7 +27,7 @@ enum WireTest {
         }
     }
 
-    /// From the pod to a pod of another node: the frame on the wire.
+    /// The pod sends to a pod of another node. The frame on the wire is compared.
     private static func send(_ node: borrowing WireNode, _ tunnel: TunnelProtocol) throws -> [String] {
         try node.podSocket.send(fromPod(ttl: 64, payload))
         guard let seen = try node.wireSocket.receive(within: patience, where: { inner($0, tunnel) != nil }) else {
@@ -41,7 +41,7 @@ enum WireTest {
         return problems
     }
 
-    /// From a pod of another node: the frame that the pod receives.
+    /// A pod of another node sends. The frame that the pod receives is compared.
     private static func receive(_ node: borrowing WireNode, _ tunnel: TunnelProtocol) throws -> [String] {
         try node.wireSocket.send(encapsulated(toPod(ttl: 63, payload), tunnel))
         let expected = Frame.ethernet(
@@ -112,7 +112,7 @@ enum WireTest {
         return Frame.ethernet(to: TestNode.hostMAC, from: TestNode.foreignMAC, type: Frame.ipv4, outer)
     }
 
-    /// The frame inside of one that this node sent through the tunnel; nil for every other.
+    /// The frame inside one that this node sent through the tunnel. It is nil for every other frame.
     private static func inner(_ frame: [UInt8], _ tunnel: TunnelProtocol) -> [UInt8]? {
         guard frame.count > tunnelHeaders, frame[23] == 17, Array(frame[26..<30]) == TestNode.node.octets,
             UInt16(frame[36]) << 8 | UInt16(frame[37]) == tunnel.standardPort,
@@ -122,11 +122,11 @@ enum WireTest {
     }
 }
 
-/// What an ICMP error of the node's router says (RFC 792, RFC 1191).
+/// The content of an ICMP error of the node's router (RFC 792, RFC 1191).
 struct ICMPError: Equatable {
     let type: UInt8
     let code: UInt8
-    /// 0 but for fragmentation needed.
+    /// The MTU of "fragmentation needed", and 0 for other errors.
     let nextHopMTU: Int
     let destination: IPv4Address
 
@@ -137,7 +137,7 @@ struct ICMPError: Equatable {
         self.destination = destination
     }
 
-    /// Nil when the Ethernet frame is no ICMP message from the router.
+    /// The result is nil unless the Ethernet frame is an ICMP message from the router.
     init?(_ frame: [UInt8]) {
         guard frame.count >= 42, frame[14] == 0x45, frame[23] == 1, Array(frame[26..<30]) == TestNode.router.octets
         else { return nil }

@@ -22,10 +22,11 @@ enum RequestHeadCheck {
         return pathMistake(Array(head.uri.utf8))
     }
 
-    /// Checks the path. A server may read `/a/../b` as `/b`, and a policy that allows `/a/.*` must not let that through.
+    /// Checks the path. A server may read `/a/../b` as `/b`, and a policy that allows `/a/.*` must not let that
+    /// through.
     ///
-    /// Some servers cut a segment's parameters first (`/a/..;x/b`, RFC 3986 section 3.3), and some decode the path twice
-    /// (`/a/%252e%252e/b`).
+    /// Some servers cut a segment's parameters first (`/a/..;x/b`, RFC 3986 section 3.3), and some decode the path
+    /// twice (`/a/%252e%252e/b`).
     private static func pathMistake(_ target: [UInt8]) -> String? {
         guard target.first == UInt8(ascii: "/") else { return "the target is no path" }
         guard target.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") })
@@ -59,8 +60,8 @@ enum RequestHeadCheck {
             ? "the target has dot segments" : nil
     }
 
-    /// Whether a second decoding would bring out an octet that decides which path it is: a dot, a separator, the start of
-    /// parameters, a control character, or a percent sign for a third decoding.
+    /// Whether a second decoding would bring out an octet that decides which path it is: a dot, a separator, the start
+    /// of parameters, a control character, or a percent sign for a third decoding.
     private static func changesWhenDecodedAgain(_ path: [UInt8]) -> Bool {
         path.indices.dropLast(2).contains { index in
             guard path[index] == UInt8(ascii: "%"), let octet = hex(path[index + 1], path[index + 2]) else {

@@ -1,12 +1,12 @@
 import Readings
 
-/// The agent ended by itself and said why: its configuration asks for what this node cannot give. What it left in the
-/// kernel goes on forwarding, so no failing cell is put down to it.
+/// The agent ended by itself and said why: its configuration asks for what this node cannot do. What it left in the
+/// kernel goes on forwarding, so no failing cell is explained by it.
 enum AgentRefused: RootCause {
-    /// What agents say, and what it means.
+    /// A message of agents, and its meaning.
     private struct Reason {
         let id: String
-        /// Part of the line that the agent ends with.
+        /// The part of the agent's last line by which it is recognized.
         let phrase: String
         let summary: String
         let fix: String

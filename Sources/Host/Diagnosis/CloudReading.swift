@@ -1,14 +1,14 @@
 import Readings
 
-/// What was seen of the cloud's own parts: router, internet gateway, resolver and other hosts. Readings only.
+/// What was seen of the cloud's own parts: the router, the internet gateway, the resolver and other hosts.
 public struct CloudReading: Codable, Sendable {
-    /// Packets at the places of the cloud, `node` being the place: `vpc-router`, `internet-gateway`, a host's name.
+    /// Packets at the places of the cloud. `node` names the place: `vpc-router`, `internet-gateway`, or a host's name.
     public var wire: [TapPacket]
     /// What the router and the internet gateway discarded.
     public var discards: [DiscardReading]
     /// Queries that came to the VPC's resolver.
     public var queries: [ResolverReading]
-    /// Discards and queries are all there.
+    /// Whether all discards and queries are there.
     public var isComplete: Bool
 
     public init(
@@ -24,7 +24,7 @@ public struct CloudReading: Codable, Sendable {
 
 /// A packet that the VPC's router or internet gateway discarded.
 public struct DiscardReading: Codable, Sendable, Hashable {
-    /// `source-unknown`, `destination-unknown`, `no-public-address`, `public-address-unknown`.
+    /// The reason: `source-unknown`, `destination-unknown`, `no-public-address` or `public-address-unknown`.
     public var reason: String
     public var flow: FlowTuple
 
@@ -54,8 +54,8 @@ public struct ResolverReading: Codable, Sendable, Hashable {
 }
 
 extension PathIndex {
-    /// Where a probe's packets to a host of the cloud were seen. Source translation changes their source on the way, so
-    /// they are followed by protocol and destination, and each place says which sources it saw.
+    /// Where a probe's packets to a host of the cloud were seen. Translation changes their source on the way, so they
+    /// are followed by protocol and destination, and each place lists the sources that it saw.
     func cloudLeg(_ flow: FlowTuple, from: Endpoint, to: Endpoint) -> [WhyEntry] {
         guard to.kind.isCloudHost else { return [] }
         var entries: [WhyEntry] = []

@@ -1,6 +1,6 @@
 import Readings
 
-/// The agent's programs dropped the packets and said why; policies' drops are `PolicyDenied`'s.
+/// The agent's programs dropped the packets and reported why. `PolicyDenied` has the drops of policies.
 enum DatapathDrop: RootCause {
     static let ids = ["datapath/drop"]
 

@@ -1,8 +1,8 @@
 import Readings
 
-/// Evidence → named root causes. Pure: the same readings give the same findings.
+/// Finds named root causes in the evidence. It has no side effects: the same readings give the same findings.
 public enum Diagnosis {
-    /// Every cause that is known, most specific first. A new one is a file and a line here.
+    /// Every known cause, the most specific ones first. A new one is a file and a line here.
     public static let causes: [any RootCause.Type] = [
         NodeDown.self, AgentRefused.self, LinkDown.self, VXLANPortBlocked.self, PolicyDenied.self, DatapathDrop.self,
         EndpointWithoutVeth.self,
@@ -10,23 +10,23 @@ public enum Diagnosis {
         SecurityGroupRejected.self, DestinationUnknown.self, PacketLoss.self,
     ]
 
-    /// Names that a scenario may expect.
+    /// The ids that a scenario may expect.
     public static var ids: [String] { causes.flatMap { $0.ids } + ["unknown", "none"] }
 
-    /// What a round's evidence says.
+    /// The result of a round's evidence.
     public struct Account: Sendable {
-        /// The cause that accounts for most failing probes first. What none accounts for is `unknown`, with the last
-        /// hop that saw the packets. Without a failing probe only what is evident by itself is here.
+        /// The findings. The cause that explains most failing probes comes first. What none explains is `unknown`, with
+        /// the last hop that saw the packets. Without a failing probe, only what is evident by itself is listed.
         public let findings: [Finding]
-        /// The cells of failing probes for which no cause has anything on record.
+        /// The cells of failing probes for which no record supports any cause.
         public let unexplained: Set<CellKey>
-        /// The evidence, indexed, for whoever asks for more of it: it is made once a round.
+        /// The indexed evidence, for callers that need more of it. It is made once a round.
         public let paths: PathIndex
     }
 
     public static func examine(_ evidence: Evidence) -> [Finding] { account(for: evidence).findings }
 
-    /// - Parameter causes: most specific first.
+    /// - Parameter causes: The causes, the most specific ones first.
     public static func account(for evidence: Evidence, causes: [any RootCause.Type] = causes) -> Account {
         let paths = PathIndex(evidence)
         let failing = Set(paths.failing)

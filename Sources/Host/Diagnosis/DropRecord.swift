@@ -3,14 +3,14 @@ import Readings
 /// The drop events of one reason that failing probes' packets ran into.
 struct DropRecord {
     let reason: DropReason
-    /// Indices of the probes.
+    /// The indices of the probes.
     var cells: Set<Int> = []
-    /// `node1 policy.h:180`
+    /// Where the packets were dropped, such as `node1 policy.h:180`.
     var places: Set<String> = []
     /// The policies and rules that decided, as the events name them.
     var rules: Set<String> = []
 
-    /// - Returns: one for each reason that is wanted, sorted by name.
+    /// - Returns: One record for each wanted reason, sorted by name.
     static func all(
         _ evidence: Evidence, _ paths: PathIndex, where isWanted: (DropReason) -> Bool
     ) -> [DropRecord] {

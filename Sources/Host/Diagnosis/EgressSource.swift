@@ -3,10 +3,10 @@ import Readings
 
 /// Pods' packets that left a node for somebody outside the cluster under the pod's own address, and were not answered.
 ///
-/// Nothing here knows how masquerade was configured: that the source on the wire is an address of the pods' range, that
-/// no answer came to the tap, and that the same host answers others, is what speaks.
+/// Nothing here knows how masquerade was configured. The evidence is that the source on the wire is an address of the
+/// pods' range, that no answer came to the tap, and that the same host answers others.
 struct EgressSource {
-    /// A node's interface on the wire; nil when captures do not tell interfaces apart.
+    /// A node's interface on the wire. The interface is nil if captures do not tell interfaces apart.
     struct Place: Hashable {
         let node: String
         let interface: String?
@@ -46,13 +46,14 @@ struct EgressSource {
         target.kind == .node ? target.node != node : target.node == nil
     }
 
-    /// `192.168.1.10 → 10.0.0.2`, a few of them.
+    /// Some of the packets, as `192.168.1.10 → 10.0.0.2`.
     func sources(_ some: [Unanswered]) -> String {
         let lines = Set(some.map { "\($0.flow.source) → \($0.target.address)" }).sorted()
         return lines.prefix(4).joined(separator: ", ") + (lines.count > 4 ? " and \(lines.count - 4) more" : "")
     }
 
-    /// Whether one of the targets answers somebody under a node's address: the host and the way to it are fine.
+    /// Returns the targets that answer somebody under a node's address, which shows that the host and the way to it
+    /// work.
     func answeredOthers(_ some: [Unanswered], _ evidence: Evidence, _ paths: PathIndex) -> [String] {
         let targets = Set(some.map(\.target.id))
         return evidence.probes.compactMap { probe in

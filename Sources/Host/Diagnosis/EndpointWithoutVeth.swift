@@ -1,8 +1,9 @@
 import Readings
 
-/// Pods whose interface is no veth: the agent lists them with `ifindex=0`, and in their network namespace is a card. No
-/// program is on their way, so nobody translates their calls of services, and no policy holds for them. Both must say
-/// so, the agent and the pod's own list of interfaces; of a failing call no program may have seen anything.
+/// Pods whose interface is no veth: the agent lists them with `ifindex=0`, and in their network namespace is a network
+/// card. No program is on their way, so nobody translates their calls of services, and no policy applies to them. Both
+/// the agent and the pod's own list of interfaces must show it, and no program may have seen a packet of a failing
+/// call.
 enum EndpointWithoutVeth: RootCause {
     static let ids = ["datapath/endpoint-without-veth"]
 

@@ -1,31 +1,31 @@
 import Readings
 
-/// What was observed of a lab while a matrix was measured. Holds readings only: no fault, no scenario, no expectation
-/// can be expressed in it, so a diagnosis cannot know what was done.
+/// What was observed of a lab while a matrix was measured. It holds only readings and cannot express a fault, a
+/// scenario or an expectation, so a diagnosis cannot know what was done.
 public struct Evidence: Codable, Sendable {
     public var nodes: [NodeReading]
     public var endpoints: [Endpoint]
     public var probes: [ProbeReading]
     /// Packets seen on the nodes' taps.
     public var wire: [TapPacket]
-    /// Traces and drops of the agents. Empty where an agent has no such feed, or could not be asked: see
-    /// `datapathGaps`.
+    /// The traces and drops that the agents reported. It is empty if an agent has no such feed, or could not be asked
+    /// (see `datapathGaps`).
     public var datapath: [PacketEvent]
     public var flowLog: [FlowLogReading]
     public var securityGroups: [SecurityGroupReading]
-    /// Whether captures and flow log missed nothing. Otherwise a packet that was not seen proves nothing.
+    /// Whether captures and flow log missed nothing. If they did, a packet that was not seen proves nothing.
     public var recordingIsComplete: Bool
-    /// Why a node's events since the round's start could not all be had, by node. A drop there may have happened
-    /// although it is not among `datapath`.
+    /// The reason why a node's events since the start of the round could not all be read, by node. A drop there may
+    /// have happened although it is not in `datapath`.
     public var datapathGaps: [String: String]
     public var cloud = CloudReading()
     /// The addresses in a service's endpoint slices, by the service's `namespace/name`. A service without an entry was
     /// not read.
     public var serviceBackends: [String: Set<String>] = [:]
-    /// The addresses of a service's backends, by the service's endpoint id. Once a packet is translated, one of them
-    /// stands in it in place of the service's own.
+    /// The addresses of a service's backends, by the service's endpoint id. A translated packet has one of them in
+    /// place of the service's own.
     public var backends: [String: [String]] = [:]
-    /// Every pod that the scenario wants, whether or not it runs.
+    /// Every pod that the scenario asks for, whether or not it runs.
     public var pods: [PodReading] = []
 
     public init(
@@ -49,62 +49,64 @@ public struct Evidence: Codable, Sendable {
 public struct NodeReading: Codable, Sendable, Hashable {
     public enum Power: String, Codable, Sendable {
         case running, paused, stopped
-        /// The hypervisor could not be asked: proves nothing.
+        /// The hypervisor could not be asked, which proves nothing.
         case unknown
     }
     public var name: String
-    /// Underlay address, dotted.
+    /// The dotted underlay address.
     public var address: String
-    /// Range of its pods' addresses, `192.168.1.0/24`; empty when it has none.
+    /// The range of its pods' addresses, `192.168.1.0/24`. It is empty if the node has none.
     public var podCIDR: String
-    /// UDP port of the node's tunnel; nil where packets between nodes are not encapsulated.
+    /// The UDP port of the node's tunnel, or nil if packets between nodes are not encapsulated.
     public var tunnelPort: UInt16?
     public var power: Power
     /// Whether the node's runtime answers over its out-of-band channel.
     public var answers: Bool
-    /// Carrier of the underlay interface as the node sees it; nil when the node could not be asked.
+    /// Whether the underlay interface has a carrier, as the node sees it. It is nil if the node could not be asked.
     public var carrier: Bool?
-    /// Nil when the node could not be asked.
+    /// Whether the agent runs. It is nil if the node could not be asked.
     public var agentRunning: Bool?
-    /// Whether the agent's conflist is there, without which a kubelet takes the node's network for not ready. Nil when
-    /// the node could not be asked.
+    /// Whether the agent's conflist is there. Without it, a kubelet considers the node's network not ready. It is nil
+    /// if the node could not be asked.
     public var hasConflist: Bool?
-    /// How the agent ended, `exit 1`; nil while it runs or when that is not known.
+    /// How the agent ended, such as `exit 1`. It is nil while it runs or if that is not known.
     public var agentEnded: String?
-    /// The agent's last lines of output, oldest first; empty while it runs.
+    /// The agent's last lines of output, the oldest first. It is empty while the agent runs.
     public var agentLog: [String]
-    /// Queueing disciplines that delay or lose packets, in `tc` words.
+    /// The queueing disciplines that delay or lose packets, in the words of `tc`.
     public var impairments: [String]
-    /// Interfaces that have the datapath's program at their egress, as read back from the kernel; nil when the agent
-    /// could not be asked.
-    public var datapathDevices: [String]?
-    /// kube-proxy's rules as read from the node's kernel; nil when they were not read.
-    public var kubeProxyRules: [NetfilterRuleReading]?
-    /// Whether a kube-proxy runs and keeps these rules up to date; nil when they were not read.
-    public var kubeProxyRuns: Bool?
-    /// What the agent's status says that it does without, a sentence each; nil when it could not be asked.
-    public var fallbacks: [String]?
-    /// The node's address in the pods' range, which is the source of its own packets to pods; nil when the agent could
-    /// not be asked.
-    public var routerAddress: String?
-    /// Addresses of the cloud's network interfaces, as the agent tells; nil where pods get theirs from elsewhere.
-    public var interfaceAddresses: InterfaceAddresses?
-    /// Endpoints that the agent lists without an interface, with the interfaces that their pods have; nil when the
+    /// The interfaces that have the datapath's program at their egress, as read back from the kernel. It is nil if the
     /// agent could not be asked.
+    public var datapathDevices: [String]?
+    /// kube-proxy's rules as read from the node's kernel, or nil if they were not read.
+    public var kubeProxyRules: [NetfilterRuleReading]?
+    /// Whether a kube-proxy runs and keeps these rules up to date, or nil if they were not read.
+    public var kubeProxyRuns: Bool?
+    /// What the agent's status says that it does without, in one sentence each. It is nil if the agent could not be
+    /// asked.
+    public var fallbacks: [String]?
+    /// The node's address in the pods' range, which is the source of its own packets to pods. It is nil if the agent
+    /// could not be asked.
+    public var routerAddress: String?
+    /// The addresses of the cloud's network interfaces, as the agent reports them. It is nil if pods get theirs from
+    /// elsewhere.
+    public var interfaceAddresses: InterfaceAddresses?
+    /// The endpoints that the agent lists without an interface, with the interfaces that their pods have. It is nil if
+    /// the agent could not be asked.
     public var unseenEndpoints: [UnseenEndpoint]?
 
-    /// An endpoint without an end on the node: what the agent says, and what the node's kernel says.
+    /// An endpoint without an end on the node, as the agent and the node's kernel report it.
     public struct UnseenEndpoint: Codable, Sendable, Hashable {
-        /// `namespace/name` of the pod.
+        /// The pod, as `namespace/name`.
         public var pod: String
         public var endpointID: UInt16
         public var address: String
-        /// As the agent lists them.
+        /// The interface's index as the agent lists it.
         public var ifindex: Int
         public var mac: String
-        /// The pod's interface by its own network namespace; nil when it could not be read.
+        /// The pod's interface in its own network namespace, or nil if it could not be read.
         public var interface: String?
-        /// `veth`, `ipvlan`, …; nil for a card.
+        /// The kind of interface: `veth`, `ipvlan`, …, or nil for a network card.
         public var kind: String?
         public var interfaceMAC: String?
 
@@ -123,14 +125,14 @@ public struct NodeReading: Codable, Sendable, Hashable {
         }
     }
 
-    /// Addresses of the cloud's network interfaces of a node, as its agent counts them.
+    /// The addresses of the cloud's network interfaces of a node, as its agent counts them.
     public struct InterfaceAddresses: Codable, Sendable, Hashable {
         public var instanceType: String
-        /// How many interfaces are attached.
+        /// The number of attached interfaces.
         public var interfaces: Int
         public var inUse: Int
         public var total: Int
-        /// Why there are no more; nil while more can be had.
+        /// The reason why there are no more, or nil if more can be had.
         public var limit: String?
 
         public init(instanceType: String, interfaces: Int, inUse: Int, total: Int, limit: String?) {
@@ -163,13 +165,13 @@ public struct NodeReading: Codable, Sendable, Hashable {
     }
 }
 
-/// A security group as the fabric has it in force for a node.
+/// A rule of a security group that the fabric has in force for a node.
 public struct SecurityGroupReading: Codable, Sendable, Hashable {
     public struct Rule: Codable, Sendable, Hashable {
         public var name: String
-        /// `ingress` or `egress`
+        /// The direction, `ingress` or `egress`.
         public var direction: String
-        /// `tcp`, `udp`, `icmp` or `all`
+        /// The protocol: `tcp`, `udp`, `icmp` or `all`.
         public var `protocol`: String
         public var ports: ClosedRange<UInt16>?
         public var peer: String

@@ -1,15 +1,15 @@
 import Readings
 
-/// DNS queries that a pod took and could not answer, because what it asked a server outside left its node under the
-/// pod's own address and was not answered.
+/// DNS queries that a pod received and could not answer, because its own question to a server outside left the node
+/// under the pod's own address and was not answered.
 ///
-/// Which pod took a query is what packets of the query's own flow say: the one that it was addressed to, or the one
-/// that a service's address was translated to.
+/// Packets of the query's own flow show which pod received it: the one that it was addressed to, or the one to which a
+/// service's address was translated.
 struct ForwardedNames {
     struct Unanswered: Hashable {
         let probe: Int
         let node: String
-        /// The pod that took the query, and its own question on the wire.
+        /// The pod that received the query, and its own question on the wire.
         let server: String
         let question: FlowTuple
         var upstream: String { question.destination }
@@ -43,8 +43,8 @@ struct ForwardedNames {
         Set(unanswered.map { "\($0.server) took queries and asked \($0.question), which nobody answered" }).sorted()
     }
 
-    /// By pod, one of its questions to a server that is no pod and no node, which left under the pod's address and got
-    /// no answer; a pod that got any answer is not here.
+    /// Returns, for each pod, one of its questions that left under the pod's address, got no answer, and went to a
+    /// server that is no pod and no node. A pod that got any answer is left out.
     private static func questions(
         _ evidence: Evidence, _ paths: PathIndex, _ pods: [String: Endpoint]
     ) -> [String: FlowTuple] {
@@ -63,7 +63,7 @@ struct ForwardedNames {
         return asked.filter { !answered.contains($0.key) }
     }
 
-    /// The pod that a query came to.
+    /// The pod that a query reached.
     private static func server(of flow: FlowTuple, _ evidence: Evidence, _ pods: [String: Endpoint]) -> Endpoint? {
         if let pod = pods[flow.destination] { return pod }
         func isSame(_ other: FlowTuple) -> Bool {

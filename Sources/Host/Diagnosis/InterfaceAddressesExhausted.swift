@@ -1,7 +1,7 @@
 import Readings
 
 /// Pods wait because their node's network interfaces have no address left and its instance type allows no more. Both
-/// must say so: the plugin that refused the pod, and the agent that counts the addresses.
+/// the plugin that refused the pod and the agent that counts the addresses must say so.
 enum InterfaceAddressesExhausted: RootCause {
     private static let id = "ipam/eni-addresses-exhausted"
     static let ids = [id]

@@ -5,12 +5,12 @@ public struct NetfilterRuleReading: Codable, Sendable, Hashable {
     public var chain: String
     /// `-A KUBE-SEP-… -j DNAT --to-destination 192.168.1.10:8080`
     public var rule: String
-    /// `DROP`, `DNAT`, a chain.
+    /// The target: `DROP`, `DNAT` or a chain.
     public var target: String?
-    /// `address:port` of a DNAT rule.
+    /// The `address:port` of a DNAT rule.
     public var destination: String?
     public var comment: String?
-    /// Matched in the round; nil when it was not read before it.
+    /// How many packets it matched during the round, or nil if it was not read before the round.
     public var grew: UInt64?
     public init(
         table: String, chain: String, rule: String, target: String?, destination: String?, comment: String?,

@@ -1,6 +1,6 @@
 import Readings
 
-/// A node is not running, or stands still: nothing to or from it is answered.
+/// A node does not run, or its processors are stopped, so nothing to or from it is answered.
 enum NodeDown: RootCause {
     static let ids = ["node/crashed", "node/paused"]
 

@@ -9,10 +9,10 @@ enum PacketLoss: RootCause {
             let key = evidence.probes[index].key
             return Set([key.from, key.to].compactMap { paths.node(ofEndpoint: $0) })
         }
-        // What stays on one node does not cross the underlay.
+        // Packets that stay on one node do not cross the underlay.
         let partial = paths.failing.filter { evidence.probes[$0].observed.name == "loss" && nodes($0).count == 2 }
         let impaired = Set(evidence.nodes.filter(\.losesPackets).map(\.name))
-        // Silence between two nodes one of which loses packets by its own word.
+        // Silence between two nodes, one of which loses packets according to its own kernel.
         let silent = paths.failing.filter { index in
             evidence.probes[index].observed == .timeout && nodes(index).count == 2
                 && !nodes(index).isDisjoint(with: impaired)

@@ -2,11 +2,11 @@ import Readings
 
 /// The evidence, indexed by flow, so that every probe's packets can be followed hop by hop.
 ///
-/// It is made once a round. What the agents reported of the failing probes is gathered then, and causes, judges and why
-/// chains read it from here.
+/// It is made once a round. It collects what the agents reported of the failing probes, for causes, judges and why
+/// chains.
 public struct PathIndex: Sendable {
     public let evidence: Evidence
-    /// Indices of probes that were sent, or should have been, and did not come back as they should.
+    /// The indices of probes that were sent, or should have been, and that were not answered as they should be.
     public let failing: [Int]
     let endpoints: [String: Endpoint]
     let nodes: [String: NodeReading]
@@ -14,7 +14,7 @@ public struct PathIndex: Sendable {
     private let wireByInner: [FlowTuple: [TapPacket]]
     private let datapathByFlow: [FlowTuple: [PacketEvent]]
     private let datapathByPort: [SenderPort: [PacketEvent]]
-    /// Records of the flow log that say REJECT.
+    /// The records of the flow log with the action REJECT.
     let rejects: [FlowLogReading]
     /// What the agents reported of each failing probe's own packets, by the probe's cell.
     private var failed: [CellKey: [PacketEvent]] = [:]
@@ -49,8 +49,8 @@ public struct PathIndex: Sendable {
         (datapathByFlow[flow] ?? []).filter { $0.node == node }
     }
 
-    /// What the agents reported of a probe's packets, in both directions, also where they bear another address than the
-    /// endpoint's: that of a service's backend, or of a node in the pods' range.
+    /// What the agents reported of a probe's packets, in both directions. Packets also count if they have another
+    /// address than the endpoint's: that of a service's backend, or of a node in the pods' range.
     public func events(of probe: ProbeReading) -> [PacketEvent] {
         (failed[probe.key] ?? ownEvents(of: probe)) + (forwarded[probe.key] ?? [])
     }
@@ -70,11 +70,10 @@ public struct PathIndex: Sendable {
 
     /// The drops of packets that a node forwarded for a failing probe by kube-proxy's rules.
     ///
-    /// Such packets bear an address and a port of the node, so that nothing but the backend links them to their probe.
-    /// What a node sends itself keeps its port only while no forwarded connection to the same pod has that port:
-    /// netfilter gives every connection a tuple of its own (`nf_nat_core.c`). So each dropped flow that belongs to no
-    /// failing probe as it was sent is counted for one failing probe of that node to that backend or pod, and for no
-    /// other.
+    /// Such packets have an address and a port of the node, so only the backend links them to their probe. What a node
+    /// sends itself keeps its port only while no forwarded connection to the same pod has that port, because netfilter
+    /// gives every connection a tuple of its own (`nf_nat_core.c`). So if a dropped flow is not the original flow of
+    /// any failing probe, it is assigned to one failing probe of that node to that backend or pod, and to no other.
     private func forwardedDrops() -> [CellKey: [PacketEvent]] {
         let sent = failing.map { index in
             let probe = evidence.probes[index]
@@ -99,8 +98,8 @@ public struct PathIndex: Sendable {
         return result
     }
 
-    /// The addresses and the port that a node's netfilter may write into a probe's packets; nil where the node has no
-    /// rules of kube-proxy's. The port is nil where it may be any.
+    /// The addresses and the port that a node's netfilter may write into a probe's packets. It is nil if the node has
+    /// no rules of kube-proxy's. The port is nil if it may be any.
     private func translation(of probe: ProbeReading) -> (sources: [String], destinations: [String], port: UInt16?)? {
         guard let flow = probe.flow, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to],
             from.kind == .node || to.kind == .service,
@@ -112,7 +111,7 @@ public struct PathIndex: Sendable {
         return (sources, otherAddresses(of: probe.key.to), nil)
     }
 
-    /// Addresses that may stand in an endpoint's packets in place of its own.
+    /// Addresses that an endpoint's packets may have in place of its own.
     private func otherAddresses(of id: String) -> [String] {
         guard let endpoint = endpoints[id] else { return [] }
         switch endpoint.kind {
@@ -124,8 +123,8 @@ public struct PathIndex: Sendable {
 
     /// Where a probe's packets were seen, in the order of its path: the request, then the answer.
     ///
-    /// - Parameter observed: what the cell is judged as, where a rule of its own expects another source; nil: the
-    /// reading.
+    /// - Parameter observed: The outcome that the cell is judged by, if a rule expects another source than usual. If it
+    ///   is nil, the reading's outcome is taken.
     public func why(_ probe: ProbeReading, as observed: Outcome? = nil) -> [WhyEntry] {
         guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return [] }
         var entries = [
@@ -156,7 +155,7 @@ public struct PathIndex: Sendable {
         guard let sender = from.node, let receiver = to.node else { return entries }
         let there = events(of: flow, node: sender)
         guard sender != receiver else {
-            // The programs of both ends are on one node: those towards an endpoint are the receiver's.
+            // The programs of both ends are on one node. Those towards an endpoint are the receiver's.
             return datapathEntries(there.filter { $0.direction != .ingress }, hop: "sender-datapath", word: word)
                 + datapathEntries(there.filter { $0.direction == .ingress }, hop: "receiver-datapath", word: word)
         }
@@ -204,7 +203,7 @@ public struct PathIndex: Sendable {
         return WhyEntry(hop: hop, node: event.node, detail: "\(word) dropped: \(reason)\(place)", seen: true)
     }
 
-    /// The REJECT record of exactly this flow, or of its addresses, protocol and destination port.
+    /// Returns the REJECT record of exactly this flow, or of its addresses, protocol and destination port.
     func reject(of flow: FlowTuple) -> FlowLogReading? {
         rejects.first { $0.flow == flow }
             ?? rejects.first {

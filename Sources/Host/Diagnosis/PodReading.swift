@@ -1,10 +1,10 @@
-/// A pod that there should be, and whether it is.
+/// A pod that should exist, and whether it runs.
 public struct PodReading: Codable, Sendable, Hashable {
     /// `namespace/name`
     public var id: String
     public var node: String
     public var labels: [String: String]
-    /// Why it waits, in the words of the node's network plugin; nil when it runs.
+    /// Why it waits, in the words of the node's network plugin. It is nil if the pod runs.
     public var reason: String?
 
     public var isRunning: Bool { reason == nil }

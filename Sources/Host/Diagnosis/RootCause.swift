@@ -1,18 +1,19 @@
 import Readings
 
-/// Explains part of the evidence, or says nothing. One file each; listed in `Diagnosis.causes`.
+/// A root cause that explains part of the evidence, or finds nothing. Each is one file and is listed in
+/// `Diagnosis.causes`.
 public protocol RootCause: Sendable {
-    /// Names under which it reports.
+    /// The ids under which it reports.
     static var ids: [String] { get }
-    /// Findings, each with the probes that it accounts for.
+    /// Returns findings, each with the probes that it explains.
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation]
 }
 
-/// A finding and the cells whose failure it accounts for.
+/// A finding, and the cells whose failure it explains.
 public struct Explanation: Sendable {
     public let finding: Finding
     public let cells: Set<Int>
-    /// Wrong by itself, whether or not a cell fails of it: something said so.
+    /// Whether it is wrong by itself, even if no cell fails because of it.
     public let isEvident: Bool
     public init(finding: Finding, cells: Set<Int>, isEvident: Bool = false) {
         self.finding = finding

@@ -1,10 +1,9 @@
 import Readings
 
-/// Calls of services meet rules of kube-proxy's that do them no good: one that sends them to a backend that is not
-/// there any more, or the one that drops what the kernel's conntrack takes for invalid, because it saw half of the
-/// connection.
+/// Calls of services that fail because of rules of kube-proxy's: one that sends them to a backend that is gone, or the
+/// one that drops what the kernel's conntrack takes for invalid because it saw only half of the connection.
 ///
-/// What speaks is the rule, read from the sender's node, and its counter, which grew while the calls failed.
+/// The evidence is the rule, read from the sender's node, and its counter, which grew while the calls failed.
 enum StaleKubeProxyRules: RootCause {
     static let ids = ["services/stale-kube-proxy-rules"]
 
@@ -56,7 +55,7 @@ enum StaleKubeProxyRules: RootCause {
         ]
     }
 
-    /// A DNAT of this service to an address that its endpoint slices do not have.
+    /// Whether it is a DNAT of this service to an address that the service's endpoint slices do not have.
     private static func isStale(
         _ rule: NetfilterRuleReading, of target: Endpoint, _ backends: [String: Set<String>]
     ) -> Bool {
@@ -68,8 +67,8 @@ enum StaleKubeProxyRules: RootCause {
         return !known.contains(String(address))
     }
 
-    /// `KUBE-FORWARD`'s drop of what conntrack takes for invalid: a segment of a connection whose SYN ACK it has not
-    /// seen.
+    /// Whether it is `KUBE-FORWARD`'s drop of what conntrack takes for invalid, such as a segment of a connection whose
+    /// SYN ACK it has not seen.
     private static func dropsInvalid(_ rule: NetfilterRuleReading, _ from: Endpoint, _ probe: ProbeReading) -> Bool {
         rule.chain == "KUBE-FORWARD" && rule.target == "DROP" && rule.rule.contains("INVALID")
             && probe.key.protocol.transport == .tcp && from.kind == .pod

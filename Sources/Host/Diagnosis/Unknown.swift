@@ -1,6 +1,6 @@
 import Readings
 
-/// What no known cause accounts for: said so, with the last place that saw the packets.
+/// The finding for what no known cause explains, with the last place that saw the packets.
 enum Unknown {
     static func explanation(of cells: Set<Int>, _ paths: PathIndex) -> Explanation {
         var lastHops: [String: Int] = [:]

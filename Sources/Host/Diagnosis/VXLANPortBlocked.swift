@@ -59,10 +59,11 @@ enum VXLANPortBlocked: RootCause {
         let guarded = Set(pairs.map { direction == "ingress" ? $0.to : $0.from })
         let groups = closedGroups(of: guarded, port: port, direction: direction, evidence)
         let all = Set(evidence.nodes.filter { $0.power == .running }.map(\.name))
-        let whose = guarded == all ? "every node" : "only \(list(guarded))"
+        let whose = guarded == all ? "every node" : "only \(list(guarded))" + peers(of: guarded, pairs, all)
+        let tunnel = tunnelName(port)
         let sent = blocks.reduce(0) { $0 + $1.value.left }
         var lines = [
-            "VXLAN leaves the taps of \(list(Set(pairs.map(\.from)))): \(sent) packets to UDP \(port)",
+            "\(tunnel) leaves the taps of \(list(Set(pairs.map(\.from)))): \(sent) packets to UDP \(port)",
             "none of them arrives at the tap of \(list(Set(pairs.map(\.to)))) from there",
         ]
         let overlay = evidence.datapath.filter { reading in
@@ -84,7 +85,16 @@ enum VXLANPortBlocked: RootCause {
             lines.append(
                 "security group \(group) of \(list(nodes)) has no \(direction) rule in force that allows UDP \(port)")
         }
-        let name = groups.first.map { "security group \($0.key)" } ?? "something between the nodes"
+        let group = groups.first?.key
+        let name = group.map { "security group \($0)" } ?? "something between the nodes"
+        let place = guarded == all ? "" : " at \(list(guarded))"
+        let fix =
+            if let group {
+                "allow UDP \(port) \(direction) in security group \(group)\(place), source: the group itself"
+            } else {
+                "let UDP \(port) pass between the nodes\(place): their security groups allow it, so look at what else "
+                    + "filters there"
+            }
         if !evidence.recordingIsComplete {
             lines.append("the captures missed packets, so that absence on a tap is weak evidence")
         }
@@ -92,11 +102,27 @@ enum VXLANPortBlocked: RootCause {
             (evidence.recordingIsComplete ? 0.5 : 0.2) + (rejected.isEmpty ? 0 : 0.25) + (underlay.isEmpty ? 0 : 0.15)
             + (groups.isEmpty ? 0 : 0.09)
         let finding = Finding(
-            id: ids[0], summary: "\(name) blocks UDP \(port) (VXLAN) \(direction) at \(whose)", evidence: lines,
-            fix: "allow UDP \(port) \(direction) in \(name)\(guarded == all ? "" : " at \(list(guarded))"), source: "
-                + "the group itself",
-            confidence: confidence)
+            id: ids[0], summary: "\(name) blocks UDP \(port) (\(tunnel)) \(direction) at \(whose)", evidence: lines,
+            fix: fix, confidence: confidence)
         return Explanation(finding: finding, cells: affected(by: pairs, evidence, paths))
+    }
+
+    /// The tunnel's name by its usual UDP ports (RFC 7348, RFC 8926, and Linux' own for VXLAN). Any other port may
+    /// carry either.
+    private static func tunnelName(_ port: UInt16) -> String {
+        switch port {
+        case 4789, 8472: "VXLAN"
+        case 6081: "Geneve"
+        default: "the tunnel"
+        }
+    }
+
+    /// Names the nodes at the other ends of the blocked pairs. It is empty if these are all other nodes.
+    private static func peers(of guarded: Set<String>, _ pairs: Set<Pair>, _ all: Set<String>) -> String {
+        let senders = Set(pairs.map(\.from)).subtracting(guarded)
+        let receivers = Set(pairs.map(\.to)).subtracting(guarded)
+        let (others, word) = senders.isEmpty ? (receivers, "to") : (senders, "from")
+        return others.isEmpty || others == all.subtracting(guarded) ? "" : " \(word) \(list(others))"
     }
 
     /// Probes between the same nodes' own addresses that were answered.

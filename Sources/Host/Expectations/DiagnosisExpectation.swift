@@ -6,7 +6,7 @@ import ScenarioReading
 
 /// The root cause that the evidence must lead to.
 package struct DiagnosisExpectation: Codable, Sendable {
-    /// Id of a root cause, such as `underlay/vxlan-port-blocked`; or `unknown`; or `none` when nothing may be found.
+    /// The id of a root cause, such as `underlay/vxlan-port-blocked`, or `unknown`, or `none` if nothing may be found.
     package var id: String
     /// Texts that the finding's summary or evidence must name, such as a group, a port, a direction or a node.
     package var mentions: [String]
@@ -30,7 +30,7 @@ extension DiagnosisExpectation: Expectation {
 }
 
 extension TextRule {
-    /// What is expected of a diagnosis, in scenario files and in reports.
+    /// The ids that a diagnosis may have, in scenario files and in reports.
     package static let diagnosis = TextRule(
         pattern: "^(none|unknown|[a-z0-9-]+/[a-z0-9-]+)$",
         expected: "none, unknown or a root cause such as underlay/vxlan-port-blocked"
@@ -64,7 +64,7 @@ extension DiagnosisExpectation {
 // MARK: Words
 
 extension DiagnosisExpectation {
-    /// `diagnosis: underlay/vxlan-port-blocked, naming nodes, 8472, ingress`
+    /// For example `diagnosis: underlay/vxlan-port-blocked, naming nodes, 8472, ingress`.
     package var words: String {
         let root = id == "none" ? "diagnosis: no root cause" : "diagnosis: \(id)"
         return mentions.isEmpty ? root : root + ", naming " + mentions.joined(separator: ", ")
@@ -80,7 +80,7 @@ extension DiagnosisExpectation {
         expected.map { $0.judge(observation.findings) }
     }
 
-    /// - Parameter found: the causes, the one that explains most failing cells first.
+    /// - Parameter found: The causes. The one that explains most failing cells comes first.
     private func judge(_ found: [Finding]) -> ExpectationResult {
         let title = "diagnosis is \(id)"
         let names = found.map(\.id).joined(separator: ", ")

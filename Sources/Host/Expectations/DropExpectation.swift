@@ -4,12 +4,12 @@ import Readings
 import RunEvents
 import ScenarioReading
 
-/// Denied cells, each of which must have a drop event of the agents that says why.
+/// Denied cells, for each of which the agents must report a drop event with the reason.
 package struct DropExpectation: Codable, Sendable {
     package var cells: CellSelection
     /// Name of the drop reason.
     package var reason: String
-    /// Part of the name of the policy or rule that decided; nil for any, or none.
+    /// A part of the name of the policy or rule that decided. It is nil if any will do, or none.
     package var rule: String?
 }
 
@@ -47,7 +47,7 @@ extension DropExpectation {
 // MARK: Words
 
 extension DropExpectation {
-    /// `drops pod → pod, tcp: policy-denied-ingress by NetworkPolicy default/web`
+    /// For example `drops pod → pod, tcp: policy-denied-ingress by NetworkPolicy default/web`.
     package var words: String { "drops \(cells.words): \(reason)" + (rule.map { " by \($0)" } ?? "") }
 }
 
@@ -69,7 +69,7 @@ extension DropExpectation {
         }
         guard !denied.isEmpty else { return ExpectationResult(words, .unmet, "none of these cells was denied") }
         var unexplained: [String] = []
-        // Cells whose event may have been among those that could not be had, and of which agents these were.
+        // Cells whose event may be among those that could not be read, and the agents that these come from.
         var doubtful: [String] = []
         var gaps: [String: String] = [:]
         for probe in denied {
@@ -104,8 +104,9 @@ extension DropExpectation {
         event.drop?.reason.rawValue == reason && (rule.map { event.rule?.contains($0) ?? false } ?? true)
     }
 
-    /// Why not all events could be had of agents that may have dropped a probe's packets, by node. A service may have
-    /// chosen a backend on any node, and packets from or to a host of the cloud may pass through any.
+    /// Returns why the events of agents that may have dropped a probe's packets could not all be read, by node. A
+    /// service may have chosen a backend on any node, and packets from or to a host of the cloud may pass through any
+    /// node.
     private static func gaps(
         of probe: ProbeReading, _ observation: Observation, _ endpoints: [String: Endpoint]
     ) -> [String: String] {
@@ -117,8 +118,8 @@ extension DropExpectation {
 }
 
 extension Outcome {
-    /// Whether it came to no answer, or to another one than it asked for. An answer from another address is one all the
-    /// same.
+    /// Whether there was no answer, or another answer than the probe asked for. An answer from another address still is
+    /// an answer.
     fileprivate var isDenial: Bool {
         switch self {
         case .wrongSource, .notMeasured: false

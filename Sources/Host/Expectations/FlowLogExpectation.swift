@@ -5,14 +5,14 @@ import ScenarioReading
 
 /// A record that must be, or must not be, in the VPC flow logs of the time in which the matrix is measured.
 package struct FlowLogExpectation: Codable, Sendable {
-    /// `ACCEPT` or `REJECT`
+    /// The action, `ACCEPT` or `REJECT`.
     package var action: String
     package var `protocol`: String
-    /// Destination port; nil for any.
+    /// The destination port, or nil for any.
     package var port: UInt16?
-    /// Nodes whose interface is meant; all nodes when it is empty.
+    /// The nodes whose interfaces are meant, or all nodes if it is empty.
     package var nodes: [String]
-    /// Whether there must be such a record; else there must be none.
+    /// Whether there must be such a record. Otherwise there must be none.
     package var present: Bool
 }
 
@@ -53,7 +53,7 @@ extension FlowLogExpectation {
 // MARK: Words
 
 extension FlowLogExpectation {
-    /// `flow log: REJECT udp/8472 at every node`
+    /// For example `flow log: REJECT udp/8472 at every node`.
     package var words: String {
         let traffic = port.map { "\(`protocol`)/\($0)" } ?? `protocol`
         let at = present ? nodes.places() : nodes.places(else: "any node")

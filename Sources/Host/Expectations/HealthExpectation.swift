@@ -2,14 +2,14 @@ import Observations
 import RunEvents
 import ScenarioReading
 
-/// How many nodes the agents of some nodes report as reachable, each itself included.
+/// How many nodes the agents of some nodes report as reachable. Each agent counts its own node.
 package struct HealthExpectation: Codable, Sendable {
-    /// Nodes whose agents report; all nodes when it is empty.
+    /// The nodes whose agents report, or all nodes if it is empty.
     package var nodes: [String]
     package var reachable: Int
-    /// Of how many; nil for the lab's number of nodes, which the file calls `N`.
+    /// The total that must be reported, or nil for the lab's number of nodes, which the file calls `N`.
     package var total: Int?
-    /// Whether `N` was written for reachable: all of them.
+    /// Whether `N` was written for the reachable nodes, that is, all of them.
     package var allReachable: Bool
 }
 
@@ -59,11 +59,11 @@ extension HealthExpectation {
 
 /// The text form of a share of the nodes: `1/3`, `1/N`, `N-1/N`, `N/N`.
 struct ReachableShare {
-    /// nil when it is counted down from `N`.
+    /// It is nil if it is counted down from `N`.
     let reachable: Int?
-    /// How many `N` is counted down by: 1 in `N-1`.
+    /// The number that is subtracted from `N`, such as 1 in `N-1`.
     let missing: Int
-    /// nil for `N`.
+    /// It is nil for `N`.
     let total: Int?
 
     init?(_ text: String) {
@@ -87,7 +87,7 @@ struct ReachableShare {
 // MARK: Words
 
 extension HealthExpectation {
-    /// `health from every node: 1 of all nodes reachable`
+    /// For example `health from every node: 1 of all nodes reachable`.
     package var words: String {
         let count = allReachable ? "all" : "\(reachable)"
         return "health from \(nodes.places()): \(count) of \(total.map(String.init) ?? "all nodes") reachable"
@@ -121,7 +121,7 @@ extension HealthExpectation {
         }
         let detail = bad.isEmpty ? seen : "\(seen): \(bad.joined(separator: ", "))"
         let met = record.reachable == reachable && record.total == total
-        // Agents wait for their probes' answers by the clock, as the matrix's probes do.
+        // Agents wait for answers to their probes by the clock, as the matrix's probes do.
         if !met, record.reachable < reachable, let doubt = observation.healthSilence.reason {
             return ExpectationResult(title, .inconclusive, "\(detail); \(doubt)")
         }

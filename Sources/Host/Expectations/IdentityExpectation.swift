@@ -4,12 +4,12 @@ import Readings
 import RunEvents
 import ScenarioReading
 
-/// Pods that share one identity by the agents of all of their nodes, and whose endpoint ids are all different.
+/// Pods that share one identity according to the agents of all of their nodes, and whose endpoint ids all differ.
 package struct IdentityExpectation: Codable, Sendable {
     package var pods: EndpointSelector
     /// Pods that must have other identities.
     package var apartFrom: EndpointSelector?
-    /// Name of an earlier step. The identity must be the one from then, and no endpoint of then may be left.
+    /// The name of an earlier step. The identity must be the same as then, and no endpoint of that step may be left.
     package var replacedSince: String?
 }
 
@@ -42,7 +42,7 @@ extension IdentityExpectation {
     ) -> [IdentityExpectation] {
         entry.value.items.map { item in
             let since = item["replacedSince"]
-            // Only of steps that expect something of identities is it known what they were.
+            // What the identities were is known only for steps that expect something of identities.
             let steps = reader.earlierSteps[key] ?? []
             if let since, let name = since.text, !steps.contains(name) {
                 reader.checker.report(
@@ -59,7 +59,8 @@ extension IdentityExpectation {
 // MARK: Words
 
 extension IdentityExpectation {
-    /// `identity of pod with app=web: one, apart from pod with app=api, with other endpoints than in baseline`
+    /// For example `identity of pod with app=web: one, apart from pod with app=api, with other endpoints than in
+    /// baseline`.
     package var words: String {
         var text = "identity of \(pods.words): one"
         if let apartFrom { text += ", apart from \(apartFrom.words)" }
@@ -122,7 +123,7 @@ extension IdentityExpectation {
         }
     }
 
-    /// Why pods are not those of an earlier step made anew; nil when they are.
+    /// Returns why pods are not new pods with the identity of an earlier step, or nil if they are.
     private static func notReplaced(
         _ pods: [IdentityReading], _ identity: UInt32, since step: String, _ all: [IdentityReading]
     ) -> String? {

@@ -4,22 +4,22 @@ import Readings
 import RunEvents
 import ScenarioReading
 
-/// What is expected of a set of cells. Of several rules that cover a cell, the last one decides it.
+/// What is expected of a set of cells. If several rules cover a cell, the last one decides.
 package struct MatrixExpectation: Codable, Sendable, Hashable {
     package var from: EndpointSelector
     package var to: EndpointSelector
-    /// All protocols when it is empty.
+    /// The protocols, or all of them if it is empty.
     package var protocols: [ProbeProtocol]
     package var port: UInt16?
     package var `where`: Placement?
-    /// Outcomes, any of which is right.
+    /// The outcomes, any of which is right.
     package var outcomes: [OutcomePattern]
-    /// The source that the receiver must have seen; nil for the usual one.
+    /// The source that the receiver must have seen, or nil for the usual one.
     package var source: SourceExpectation?
-    /// Names of requests whose cells are meant; nil for any cell.
+    /// The names of the requests whose cells are meant, or nil for any cell.
     package var requests: [String]?
 
-    /// - Parameter request: name of the request that the cell is measured with; nil for an echo.
+    /// - Parameter request: The name of the request with which the cell is measured, or nil for an echo.
     package func covers(
         _ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, _ port: UInt16, request: String? = nil
     ) -> Bool {
@@ -32,7 +32,7 @@ package struct MatrixExpectation: Codable, Sendable, Hashable {
 }
 
 extension [MatrixExpectation] {
-    /// The last rule that covers a cell; nil when none does.
+    /// Returns the last rule that covers a cell, or nil if none does.
     package func deciding(
         from: Endpoint, to: Endpoint, protocol proto: ProbeProtocol, port: UInt16, request: String? = nil
     ) -> MatrixExpectation? {
@@ -107,7 +107,7 @@ extension MatrixExpectation {
 // MARK: Words
 
 extension MatrixExpectation {
-    /// `pod → pod, cross-node: timeout`
+    /// For example `pod → pod, cross-node: timeout`.
     package var words: String {
         var parts = ["\(from.words) → \(to.words)"]
         if let placement = self.where { parts.append(placement.rawValue) }
@@ -117,10 +117,10 @@ extension MatrixExpectation {
         return parts.joined(separator: ", ") + ": " + wanted
     }
 
-    /// `timeout or unreachable`
+    /// For example `timeout or unreachable`.
     private var wanted: String { outcomes.map(\.text).joined(separator: " or ") }
 
-    /// `pod → pod cross-node tcp is open`, in the name of a result.
+    /// For example `pod → pod cross-node tcp is open`. It is part of a result's name.
     private var title: String {
         var parts = ["\(from.title) → \(to.title)"]
         if let place = `where` { parts.append(place.rawValue) }
@@ -136,7 +136,8 @@ extension MatrixExpectation {
 // MARK: Judgement
 
 extension MatrixExpectation {
-    /// One result a rule, about the cells that it decides; and one about cells that no rule covers, if there are any.
+    /// Returns one result for each rule, about the cells that it decides, and one about cells that no rule covers, if
+    /// there are any.
     package static func judge(
         _ expected: [MatrixExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
@@ -196,20 +197,21 @@ extension MatrixExpectation {
             return ExpectationResult(
                 name, .inconclusive, "all \(cells.count) cells are \(wanted), but \(doubt.words)", why: doubt.why)
         }
-        // An answer to a packet that was sent again does not show that the first one arrived, so it is said.
+        // An answer to a packet that was sent again does not show that the first one arrived, so the result mentions
+        // it.
         let again = cells.count { $0.attempts > observation.measurement.packets && $0.latencyMicros != nil }
         let words = again == 0 ? "" : ", \(again) of them after a packet was sent again"
         return ExpectationResult(name, .met, "all \(cells.count) cells are \(wanted)\(words)")
     }
 
-    /// Whether the rule says that its cells are denied. A rule that takes an answer as well as silence says no such
-    /// thing, and silence needs no proof for it.
+    /// Whether the rule says that its cells are denied. A rule that accepts an answer as well as silence does not say
+    /// so, and silence needs no proof for it.
     private var claimsDenial: Bool {
         !outcomes.contains { Outcome($0.text)?.isServed ?? $0.matches(.http(200)) }
     }
 
-    /// Why silent cells, although expected, show no denial: nobody ever reached the receiver, or nothing on record says
-    /// what became of the packets. It is nil when there is no doubt.
+    /// Why the silence of cells, although it is expected, does not show a denial: nobody ever reached the receiver, or
+    /// no record says what became of the packets. It is nil if there is no doubt.
     private func doubt(
         about cells: [Cell], _ control: PositiveControl, _ observation: Observation
     ) -> (words: String, why: [WhyEntry])? {

@@ -3,22 +3,24 @@ import Observations
 import RunEvents
 import ScenarioReading
 
-/// The state of nodes, and what their agents and kernels say.
+/// The state of nodes, and what their agents and kernels report.
 package struct NodeExpectation: Codable, Sendable {
-    /// All nodes when it is empty.
+    /// The nodes, or all nodes if it is empty.
     package var nodes: [String]
     package var state: String
-    /// Part of what the agent's status says it gave up because the kernel lacks it; nil when it does not matter.
+    /// A part of what the agent's status names as given up because the kernel lacks it. It is nil if it does not
+    /// matter.
     package var says: String?
-    /// Addresses for pods that the cloud's interfaces have, in use or not; nil when it does not matter.
+    /// The number of addresses for pods that the cloud's interfaces have, in use or not. It is nil if it does not
+    /// matter.
     package var interfaceAddresses: Int?
-    /// What there is of kube-proxy; nil when it does not matter.
+    /// What there must be of kube-proxy. It is nil if it does not matter.
     package var kubeProxy: KubeProxy?
 
     package enum KubeProxy: String, Codable, Sendable, CaseIterable {
-        /// Neither a chain or rule of its own in iptables, nor a process of its name.
+        /// iptables has no chain or rule of kube-proxy's, and no process has its name.
         case absent = "none"
-        /// Rules of its own, whoever keeps them.
+        /// There are rules of kube-proxy's, whoever keeps them up to date.
         case rules
     }
 }
@@ -67,7 +69,7 @@ extension NodeExpectation {
 // MARK: Words
 
 extension NodeExpectation {
-    /// `node2 is crashed`
+    /// For example `node2 is crashed`.
     package var words: String {
         let text =
             "\(nodes.places()) is \(state)"
@@ -83,7 +85,7 @@ extension NodeExpectation {
 // MARK: Judgement
 
 extension NodeExpectation {
-    /// A result a node for each part that is given.
+    /// Returns a result for each node and each part that is given.
     package static func judge(
         _ expected: [NodeExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
@@ -101,7 +103,7 @@ extension NodeExpectation {
             + (interfaceAddresses.map { [judgeAddresses(name, node, $0)] } ?? [])
     }
 
-    /// - Parameter starts: how often the node's agent started in this step.
+    /// - Parameter starts: How often the node's agent started in this step.
     private func judgeState(_ name: String, _ node: NodeReading?, starts: Int) -> ExpectationResult {
         let title = "node \(name) is \(state)"
         guard let node else { return ExpectationResult(title, .inconclusive, "\(name) was not observed") }
@@ -158,7 +160,7 @@ extension NodeExpectation {
             return ExpectationResult(title, .inconclusive, "\(name) could not be read: \(error)")
         case nil: return ExpectationResult(title, .inconclusive, "\(name) was not read")
         }
-        // Where not even the process that read them is listed, nothing was read.
+        // If not even the process that read them is listed, nothing was read.
         guard !reading.processes.isEmpty else {
             return ExpectationResult(title, .inconclusive, "the processes of \(name) could not be listed")
         }

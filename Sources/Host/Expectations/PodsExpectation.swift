@@ -7,13 +7,13 @@ import ScenarioReading
 package struct PodsExpectation: Codable, Sendable, Hashable {
     package enum State: String, Codable, Sendable, CaseIterable {
         case running
-        /// `ContainerCreating` in Kubernetes' words.
+        /// Kubernetes calls this `ContainerCreating`.
         case waiting
     }
 
     package var state: State
     package var count: Int
-    /// Nodes that the pods are on; all nodes when it is empty.
+    /// The nodes of the pods, or all nodes if it is empty.
     package var nodes: [String] = []
     package var labels: [String: String] = [:]
     /// Texts that the reason of each waiting pod must name.
@@ -61,7 +61,7 @@ extension PodsExpectation {
 // MARK: Words
 
 extension PodsExpectation {
-    /// `pods app=web on node1: 2 waiting, naming t3.small`
+    /// For example `pods app=web on node1: 2 waiting, naming t3.small`.
     package var words: String {
         var text = "pods"
         if !labels.isEmpty {
@@ -76,8 +76,8 @@ extension PodsExpectation {
 // MARK: Judgement
 
 extension PodsExpectation {
-    /// A step that expects nothing of pods expects all of them to run: the matrix has no row for pods that wait, so
-    /// that nobody would see that they are missing.
+    /// A step that expects nothing of pods expects all of them to run. The matrix has no row for a pod that waits, so
+    /// nobody would notice that it is missing.
     package static func judge(
         _ expected: [PodsExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {

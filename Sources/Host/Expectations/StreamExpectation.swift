@@ -8,7 +8,7 @@ package struct StreamExpectation: Codable, Sendable {
     package var cells: CellSelection
     /// Whether the flows must still be answered at the end of the step, over every protocol.
     package var survive: Bool
-    /// The longest time without an answer that is accepted, in milliseconds; nil when it is only reported.
+    /// The longest time without an answer that is accepted, in milliseconds. It is nil if the time is only reported.
     package var maxGapMillis: Int?
 }
 
@@ -51,7 +51,7 @@ extension StreamExpectation {
 // MARK: Words
 
 extension StreamExpectation {
-    /// `streams pod → pod, cross-node, tcp: connections survive, longest gap 500ms`
+    /// For example `streams pod → pod, cross-node, tcp: connections survive, longest gap 500ms`.
     package var words: String {
         let text = "streams \(cells.words)" + (survive ? ": connections survive" : ": measured")
         return text + (maxGapMillis.map { ", longest gap \(Units.text(seconds: Double($0) / 1000))" } ?? "")

@@ -8,7 +8,7 @@ package struct WireExpectation: Codable, Sendable {
     package enum Direction: String, Codable, Sendable, CaseIterable {
         case leaves, arrives
     }
-    /// The end of a flow whose port is meant.
+    /// The end of a flow whose port is given.
     package enum Side: String, Codable, Sendable, CaseIterable {
         case destination, source
     }
@@ -16,9 +16,9 @@ package struct WireExpectation: Codable, Sendable {
     package var port: UInt16
     package var side: Side = .destination
     package var direction: Direction
-    /// Nodes whose tap is meant; all nodes when it is empty.
+    /// The nodes whose taps are looked at, or all nodes if it is empty.
     package var nodes: [String]
-    /// Whether there must be such packets; else there must be none.
+    /// Whether there must be such packets. Otherwise there must be none.
     package var present: Bool
 }
 
@@ -65,7 +65,7 @@ extension WireExpectation {
 // MARK: Words
 
 extension WireExpectation {
-    /// `wire: udp/8472 leaves every node`, `wire: no udp/8472 arrives at any node`
+    /// For example `wire: udp/8472 leaves every node` or `wire: no udp/8472 arrives at any node`.
     package var words: String {
         let at = present ? nodes.places() : nodes.places(else: "any node")
         let verb = direction == .leaves ? "leaves" : "arrives at"

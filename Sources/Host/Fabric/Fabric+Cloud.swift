@@ -143,32 +143,6 @@ extension Fabric {
         for address in addresses { try netlink.deleteNeighbour(address, linkIndex: bridge) }
     }
 
-    // MARK: Route table
-
-    /// The VPC's route table, without the routes of its subnets and the one to the internet gateway.
-    public var routes: [RouteSpec] { router?.routes ?? [] }
-
-    /// Adds a route to a node's interface.
-    ///
-    /// - Throws: `FabricError`: `exists` when there is a route to the destination, `unsupported` without a router.
-    public func addRoute(_ route: RouteSpec) throws {
-        guard let router, let cloud = spec.cloud else {
-            throw FabricError(.unsupported, "this VPC has no router")
-        }
-        try route.validate(vpc: cloud.vpc)
-        try router.add(route, nic: interfaces[route.interfaceID]?.nic)
-    }
-
-    /// Removes the route to a destination.
-    ///
-    /// - Returns: The route that was removed.
-    /// - Throws: `FabricError`: `unknown` when there is none, `unsupported` without a router.
-    @discardableResult
-    public func removeRoute(_ destination: IPv4CIDR) throws -> RouteSpec {
-        guard let router else { throw FabricError(.unsupported, "this VPC has no router") }
-        return try router.remove(destination.network)
-    }
-
     // MARK: Discarded packets
 
     func discardCounters() throws -> [String: UInt64] {

@@ -135,17 +135,6 @@ public actor Fabric {
         try netlink.changeLink(index: try attached(interfaceID).linkIndex, LinkChange(isUp: up))
     }
 
-    /// Turns an interface's source/destination check on or off.
-    public func setSourceDestinationCheck(_ interfaceID: String, enabled: Bool) throws {
-        let interface = try attached(interfaceID)
-        guard interface.nic.sourceDestinationCheck != enabled else { return }
-        try nftables.run(ruleset.sourceDestinationCheck(interface.nic, enabled: enabled))
-        var nic = interface.nic
-        nic.sourceDestinationCheck = enabled
-        interfaces[interfaceID]?.nic = nic
-        observation.update(nic)
-    }
-
     /// Ends captures and flow log, after writing what is still to be written.
     ///
     /// - Parameter removing: Whether tables and interfaces are removed, too. Otherwise they end with the network

@@ -42,7 +42,8 @@ struct NetemFault: Fault {
     }
 
     private static func checkImpairment(_ check: inout FaultCheck) {
-        /// Whether a parameter is above 0. One that cannot be read counts as such, for its form is reported already.
+        /// Whether a parameter is above 0. A parameter that cannot be read counts as such, because its form has been
+        /// reported already.
         func acts(_ parameter: FaultParameter<Double>) -> Bool {
             check.call[parameter].map { $0 > 0 } ?? check.isGiven(parameter)
         }
@@ -72,7 +73,7 @@ struct NetemFault: Fault {
         wanted = Self.parameters(of: call)
     }
 
-    /// What the kernel is asked for.
+    /// The parameters that the kernel is asked for.
     static func parameters(of call: FaultCall) -> NetemParameters {
         NetemParameters(
             delayMillis: (call[delay] ?? 0) * 1000, jitterMillis: (call[jitter] ?? 0) * 1000,
@@ -86,7 +87,7 @@ struct NetemFault: Fault {
         for node in nodes { try await node.operate(.setNetem(wanted, interface: interface)) }
     }
 
-    /// Holds when the kernel has a netem with the parameters that were asked for. Another netem proves nothing.
+    /// Holds if the kernel has a netem with the parameters that were asked for. A netem with others proves nothing.
     func effect() async throws -> Proof {
         await rootQdiscs { $0.netem?.isClose(to: wanted) == true }
     }

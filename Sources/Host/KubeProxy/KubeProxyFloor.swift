@@ -3,17 +3,17 @@ import KubeObjects
 /// The rules of a kube-proxy with a thousand services, one of which `labverify bench` calls.
 public enum KubeProxyFloor {
     private static let services = 1000
-    /// What the bench calls, and who answers there (`ServiceCalls`).
+    /// The address that the bench calls, and the one that answers there (`ServiceCalls`).
     private static let called = "10.100.200.2"
     private static let endpoint = "172.22.0.2"
     private static let port: UInt16 = 5201
     private static let node = "node"
     private static let pods = "172.21.0.0/24"
 
-    /// For `iptables-restore`.
+    /// The rules in the form for `iptables-restore`.
     public static var rules: String {
         let ports = [TransportProtocol.tcp, .udp]
-        // In the order of names, which the rules have, half of the others come before the one that is called.
+        // The rules are in the order of the services' names, so half of the others come before the one that is called.
         let names = (0..<services - 1).map { "\($0 % 2 == 0 ? "a" : "z")-\($0)" }
         var objects = names.enumerated().map { number, name in
             service(name, "10.100.\(number / 250).\(number % 250 + 1)", [Service.Port(port: 80)])

@@ -9,16 +9,16 @@ public struct SavedRules: Sendable, Hashable {
         public let text: String
         public let packets: UInt64
 
-        /// Where matching packets go: `DROP`, `DNAT`, a chain; nil when the rule goes nowhere.
+        /// Where matching packets go: `DROP`, `DNAT` or a chain. It is nil if the rule has no target.
         public var target: String? { argument("-j") }
-        /// `address:port` of a DNAT rule.
+        /// The `address:port` of a DNAT rule.
         public var destination: String? { argument("--to-destination") }
         /// The rule's comment, without quotes.
         public var comment: String? { argument("--comment") }
         /// Whether the rule is in one of kube-proxy's chains, or jumps into one.
         public var isKubeProxys: Bool { chain.hasPrefix("KUBE-") || target?.hasPrefix("KUBE-") == true }
 
-        /// The word behind an option; a quoted one may have spaces.
+        /// Returns the word after an option. A quoted word may have spaces.
         func argument(_ option: String) -> String? {
             let words = Self.words(text)
             guard let place = words.firstIndex(of: option), place + 1 < words.count else { return nil }
@@ -54,7 +54,7 @@ public struct SavedRules: Sendable, Hashable {
     }
 
     public var rules: [Rule] = []
-    /// Chains by table, in the order in which they were listed.
+    /// The chains by table, in the order in which they were listed.
     public var chains: [String: [String]] = [:]
 
     /// Reads the output. Lines of another form are skipped, because warnings about other tables may stand between the
@@ -90,8 +90,8 @@ public struct SavedRules: Sendable, Hashable {
             })
     }
 
-    /// The text for `iptables-restore --noflush` that removes everything of kube-proxy's, as `kube-proxy --cleanup`
-    /// does; empty when there is nothing to remove.
+    /// The text for `iptables-restore --noflush` that removes everything that belongs to kube-proxy, as `kube-proxy
+    /// --cleanup` does. It is empty if there is nothing to remove.
     public var cleanup: String {
         ["filter", "nat"].map { table -> String in
             let own = (chains[table] ?? []).filter { $0.hasPrefix("KUBE-") }

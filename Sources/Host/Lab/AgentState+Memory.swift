@@ -1,7 +1,7 @@
 import NodeProtocol
 
 extension AgentState {
-    /// How an agent is said to have ended when its node ran out of memory. No fault means that, so no fault excuses it.
+    /// The end of an agent whose node ran out of memory. No fault intends that, so no fault excuses it.
     static let outOfMemory = "the node is out of memory, and its kernel killed it"
 
     var isOutOfMemory: Bool { ended?.hasSuffix(Self.outOfMemory) == true }

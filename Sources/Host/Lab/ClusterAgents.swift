@@ -14,8 +14,8 @@ extension Cluster {
         try await node.wait(for: "ready", within: deadline) { $0.isReady }
     }
 
-    /// Starts the agent as `startAgent` does. An agent that ends by itself has refused the new values; a scenario may
-    /// want to see that, so it is no failure of the lab.
+    /// Starts the agent as `startAgent` does. An agent that ends by itself has refused the new values. A scenario may
+    /// expect that, so it is no failure of the lab.
     func startAgentOrLetItRefuse(of node: ClusterNode) async throws {
         do {
             // On an emulated node of a busy host the verifier alone has taken 15 s.

@@ -2,8 +2,8 @@ import DatapathOptions
 import NetAddress
 import Scenario
 
-/// What Cilium's operator does with `ipam.mode: cluster-pool`: it deals out shares of a list of ranges, one to each
-/// node, in order.
+/// The pool of `ipam.mode: cluster-pool`. Like Cilium's operator, it gives each node, in order, a share of a list of
+/// ranges.
 struct ClusterPool: Sendable, Equatable {
     /// The ranges, in the order in which they are used up.
     let ranges: [IPv4CIDR]
@@ -45,7 +45,7 @@ struct ClusterPool: Sendable, Equatable {
     /// The number of shares of all ranges together.
     var count: Int { ranges.reduce(0) { $0 + 1 << (maskSize - $1.prefixLength) } }
 
-    /// The share at a position of the pool; nil when the pool is used up.
+    /// Returns the share at a position of the pool, or nil if the pool is used up.
     func share(_ place: Int) -> IPv4CIDR? {
         guard place >= 0 else { return nil }
         var rest = place

@@ -1,7 +1,7 @@
 import NodeProtocol
 import Readings
 
-/// A long-lived flow and what became of it.
+/// A long-lived flow, with its state at the end.
 public struct StreamMeasurement: Sendable {
     public let from: Endpoint
     public let to: Endpoint
@@ -10,15 +10,16 @@ public struct StreamMeasurement: Sendable {
     public let sent: Int
     public let answered: Int
     public let longestGapMillis: Int
-    /// Milliseconds since the last answer, or since the flow began if there was none; nil when the flow was not read.
+    /// The milliseconds since the last answer, or since the start of the flow if there was none. It is nil if the flow
+    /// was not read.
     public let silentMillis: Int?
-    /// Why the flow ended, or `not read` and why its sender could not be asked; nil while the flow lives.
+    /// Why the flow ended, or `not read` and why its sender could not be asked. It is nil while the flow lives.
     public let ended: String?
 }
 
 extension Cluster {
     /// Opens a stream for each pair and protocol and waits until each was answered once.
-    /// - Returns: its identifier; nil when the plan has no pairs.
+    /// - Returns: The identifier of the streams, or nil if the plan has no pairs.
     public func openStreams(
         _ plan: MeasurementPlan, intervalMillis: Int, within deadline: Duration
     ) async throws -> UInt64? {
@@ -53,7 +54,7 @@ extension Cluster {
     }
 
     /// Reads the streams a last time and ends them.
-    /// - Returns: one for every pair and protocol of the plan; what could not be read is not established.
+    /// - Returns: One measurement for every pair and protocol of the plan. What could not be read is not established.
     public func closeStreams(_ identifier: UInt64, plan: MeasurementPlan) async throws -> [StreamMeasurement] {
         let layout = StreamLayout(plan)
         let (readings, unread) = await readStreams(identifier, layout: layout)
@@ -142,13 +143,13 @@ struct StreamLayout: Sendable {
         }
     }
 
-    /// Those of a node's readings whose flows the node itself sends: it was asked for no others.
+    /// Returns those of a node's readings whose flows the node itself sends, because it was asked for no others.
     func own(_ readings: [StreamReading], of node: String) -> [StreamReading] {
         readings.filter { endpoints.indices.contains($0.source) && endpoints[$0.source].node == node }
     }
 
-    /// A measurement for every pair and protocol: what is not among the readings is not established.
-    /// - Parameter unread: why a sender could not be asked, by node.
+    /// Returns a measurement for every pair and protocol. A flow that is not among the readings is not established.
+    /// - Parameter unread: The reason why a sender could not be asked, by node.
     func measurements(_ readings: [StreamReading], unread: [String: String]) -> [StreamMeasurement] {
         struct Slot: Hashable {
             let from: Int

@@ -1,6 +1,6 @@
 import NodeProtocol
 
-/// Runs one program in a freshly booted node without a network. Kernels and images are tried out so.
+/// Runs one program in a freshly booted node without a network, to try out kernels and images.
 public enum NodeTrial {
     public struct Request: Codable, Sendable {
         /// The node's name in messages.
@@ -35,19 +35,19 @@ public enum NodeTrial {
     }
 
     public struct Outcome: Codable, Sendable {
-        /// `uname -r` in the node.
+        /// The kernel's release, as `uname -r` prints it in the node.
         public let kernel: String
         /// The time from power-on until the runtime answered.
         public let bootSeconds: Double
-        /// Of the program alone.
+        /// The time that the program alone took.
         public let runSeconds: Double
         public let executed: Executed
     }
 
-    /// Boots the node, runs the program, cuts the power. Call it in a lab's namespaces.
+    /// Boots the node, runs the program and cuts the power. It must be called in a lab's namespaces.
     ///
-    /// - Parameter directory: the lab's own, for libvirt's state, the channel's socket and the console.
-    /// - Throws: `LabError` with the last lines of the console when the node did not boot or ended early.
+    /// - Parameter directory: The lab's own directory, for libvirt's state, the channel's socket and the console.
+    /// - Throws: `LabError` with the last lines of the console if the node did not boot or ended early.
     public static func run(_ request: Request, directory: String) async throws -> Outcome {
         let hypervisor = try await LibvirtHypervisor.open(
             directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: directory,

@@ -18,7 +18,7 @@ actor Observed<Value: Sendable> {
         }
     }
 
-    /// Whether the condition came to hold before the deadline; the value says how far it got.
+    /// Whether the condition became true before the deadline. If not, the value shows how far things got.
     func wait(within deadline: Duration, until condition: @escaping @Sendable (Value) -> Bool) async -> Bool {
         if condition(value) { return true }
         let id = nextWaiter

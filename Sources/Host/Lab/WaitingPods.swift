@@ -1,7 +1,7 @@
 import CloudAPI
 public import Scenario
 
-/// A pod that its node's network plugin refused, and that is to be asked for again, as a kubelet does.
+/// A pod that its node's network plugin refused. Like a kubelet, the cluster asks for it again.
 public struct WaitingPod: Sendable, Hashable {
     public let planned: PlannedPod
     /// The plugin's error, in its own words.
@@ -32,7 +32,7 @@ extension Cluster {
     /// Gives every node another instance type, as a cloud does: the machine is stopped, changed, and started again with
     /// the interfaces that it had. Its pods are made anew.
     ///
-    /// - Throws: `LabError` when the machines have no room for the type's interfaces.
+    /// - Throws: `LabError` if the machines have no room for the type's interfaces.
     func resize(to type: String) async throws {
         guard let cloud, let limits = InstanceLimits.byType[type] else {
             throw LabError(.plan, "unknown instance type \(type)")

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Lines on standard output or standard error.
+/// Writes lines to standard output or standard error.
 struct FileOutput: Sendable {
     static let standardError = FileOutput(descriptor: 2)
     static let standardOutput = FileOutput(descriptor: 1)
@@ -9,7 +9,7 @@ struct FileOutput: Sendable {
 
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
-    /// Writes the text and a line feed; a closed pipe is no error.
+    /// Writes the text and a line feed. A closed pipe is no error.
     func write(_ text: String) {
         let bytes = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)
         var start = 0

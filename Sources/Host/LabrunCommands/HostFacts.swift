@@ -1,7 +1,7 @@
 import Foundation
 import NodeImage
 
-/// Facts of the host that a report names.
+/// Facts about the host that a report names.
 enum HostKernel {
     static var release: String {
         var name = utsname()
@@ -11,7 +11,7 @@ enum HostKernel {
 }
 
 extension LabrunVersion {
-    /// Revision of the sources: `make build` writes it beside the guest binaries; `unknown` in other builds.
+    /// The revision of the sources. `make build` writes it beside the guest binaries. In other builds it is `unknown`.
     static var revision: String {
         for directory in ImageStore.standardGuestDirectories {
             if let text = try? String(contentsOfFile: directory + "/revision", encoding: .utf8) {

@@ -16,8 +16,8 @@ public struct LabrunCommand: AsyncParsableCommand {
 
     public init() {}
 
-    /// Parses the command line and runs the command. Bad usage ends with exit code 2, as documented; the parser's own
-    /// code for it is 64.
+    /// Parses the command line and runs the command. Bad usage ends with exit code 2, as documented, where the parser
+    /// itself would use 64.
     public static func start() async -> Never {
         do {
             var command = try parseAsRoot()
@@ -36,7 +36,7 @@ public struct LabrunCommand: AsyncParsableCommand {
     }
 }
 
-/// What this build is.
+/// The version of this build.
 enum LabrunVersion {
     static let text = "0.1.0"
 }

@@ -1,18 +1,18 @@
 import Foundation
 import Subprocess
 
-/// Runs one program of the build to its end, in the C locale, with its output collected.
+/// Runs one program of the build to its end, in the C locale, and collects its output.
 enum BuildTool {
-    /// Debian package that brings a program, for the mend of a missing one.
+    /// The Debian package that brings each program, for the advice when a program is missing.
     private static let packages = [
         "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "depmod": "kmod", "xz": "xz-utils", "lz4": "lz4",
         "zstd": "zstd", "gzip": "gzip", "mksquashfs": "squashfs-tools",
     ]
 
-    /// Standard output of `tool`.
+    /// Runs `tool` and returns its standard output.
     ///
-    /// - Throws: ``ImageError``: `toolMissing`, `diskFull` when the tool says so, else `toolFailed` with the last lines
-    ///   of its standard error.
+    /// - Throws: ``ImageError``: `toolMissing`, `diskFull` when the tool reports a full disk, else `toolFailed` with
+    ///   the last lines of its standard error.
     @discardableResult
     static func run(_ tool: String, _ arguments: [String], in directory: String? = nil) async throws -> String {
         let path = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin") + ":/usr/sbin:/sbin"
@@ -21,7 +21,7 @@ enum BuildTool {
             let package = packages[tool] ?? tool
             throw ImageError(.toolMissing, "\(tool) is not installed", mend: "apt-get install \(package)")
         }
-        // env(1) changes the directory: apt-get download puts files into the one it runs in.
+        // apt-get download writes files into its current directory, which env(1) sets.
         let words = directory.map { ["-C", $0, tool] + arguments } ?? [tool] + arguments
         let result: ExecutionResult<Void, StringOutput<UTF8>, StringOutput<UTF8>>
         do {

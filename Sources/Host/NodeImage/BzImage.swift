@@ -8,7 +8,7 @@ struct BzImage {
         case lz4
         case zstd = "zst"
 
-        /// The command that turns `from` into `to`.
+        /// Returns the command that decompresses the file `from` into `to`.
         func command(from: String, to: String) -> (tool: String, arguments: [String]) {
             switch self {
             case .gzip: ("gzip", ["-d", "-f", from])
@@ -22,10 +22,10 @@ struct BzImage {
     let compression: Compression
     let payload: Data
 
-    /// Nil for what is no bzImage with a payload in a known compression.
+    /// The result is nil unless the image is a bzImage with a payload in a known compression.
     init?(_ image: Data) {
         guard image.count > 0x250, image.bytes(at: 0x202, 4) == Array("HdrS".utf8) else { return nil }
-        // Offset and length of the payload; the last four bytes are its uncompressed size.
+        // The header gives the payload's offset and length. The payload's last four bytes are its uncompressed size.
         let setupSectors = Int(image[image.startIndex + 0x1f1])
         let start = ((setupSectors == 0 ? 4 : setupSectors) + 1) * 512 + Int(image.littleEndian32(at: 0x248))
         let length = Int(image.littleEndian32(at: 0x24c)) - 4
@@ -40,8 +40,8 @@ struct BzImage {
         }
     }
 
-    /// Whether an ELF kernel can be entered directly by QEMU: it carries the note `Xen`, `XEN_ELFNOTE_PHYS32_ENTRY`
-    /// (type 18) that the PVH boot protocol asks for.
+    /// Whether QEMU can enter an ELF kernel directly. Such a kernel carries the note `Xen` of type 18,
+    /// `XEN_ELFNOTE_PHYS32_ENTRY`, which the PVH boot protocol asks for.
     static func hasPVHEntry(_ kernel: Data) -> Bool {
         guard kernel.count > 64, kernel.bytes(at: 0, 5) == [0x7f, 0x45, 0x4c, 0x46, 2] else { return false }
         let table = Int(truncatingIfNeeded: kernel.littleEndian64(at: 32))

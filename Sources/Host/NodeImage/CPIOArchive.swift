@@ -1,6 +1,7 @@
 /// Writes a `newc` cpio archive (Linux `Documentation/driver-api/early-userspace/buffer-format.rst`).
 ///
-/// Deterministic: entries in the order given, modification time 0, owner 0:0, inode numbers counted up.
+/// The output is deterministic: entries are in the order given, modification times are 0, the owner is 0:0, and inode
+/// numbers count up.
 struct CPIOArchive {
     enum Content {
         case directory(mode: UInt32 = 0o755)
@@ -17,7 +18,7 @@ struct CPIOArchive {
 
     init(to sink: any ByteSink) { self.sink = sink }
 
-    /// Adds an entry; `path` has no leading slash. Parents come before children.
+    /// Adds an entry. Its `path` has no leading slash, and its parents were added before.
     mutating func add(_ path: String, _ content: Content) throws {
         inode += 1
         switch content {
@@ -47,7 +48,7 @@ struct CPIOArchive {
         }
     }
 
-    /// Ends the archive and pads it to a block of 512 bytes. The sink is left to its owner.
+    /// Ends the archive and pads it to a block of 512 bytes. The sink's owner finishes the sink.
     mutating func finish() throws {
         inode = 0
         try header("TRAILER!!!", mode: 0, size: 0)

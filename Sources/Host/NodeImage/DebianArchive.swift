@@ -1,10 +1,12 @@
 import Foundation
 
-/// Debian's package archive, asked through `apt` with a state of its own: no root, nothing of the host's apt changes.
+/// Debian's package archive, asked through `apt` with a state of its own. It needs no root, and nothing of the host's
+/// apt changes.
 ///
-/// The index is signed by Debian's archive keyring, packages are checked against the index, both by apt.
+/// apt checks the index against the signature of Debian's archive keyring, and the packages against the index.
 struct DebianArchive: DebianPackageSource {
-    /// For example `http://deb.debian.org/debian`; nil: the host's own Debian mirror, or that one.
+    /// For example `http://deb.debian.org/debian`. If it is nil, the host's own Debian mirror is taken, or else that
+    /// one.
     let mirror: String?
     private static let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     private static let standardMirror = "http://deb.debian.org/debian"
@@ -22,7 +24,7 @@ struct DebianArchive: DebianPackageSource {
                 mend: "use another --kernel")
         }
         let top = try await show(image, scratch)
-        // Since 7.2 the kernel, its modules and their lists are packages of their own.
+        // Since 7.2 the kernel, its modules and the modules' lists are packages of their own.
         let parts = ["linux-base-", "linux-binary-", "linux-modules-"].map { $0 + release }
             .filter(top.dependencies.contains)
         var packages = [try top.package()]
@@ -34,7 +36,7 @@ struct DebianArchive: DebianPackageSource {
         try await refreshIndex(of: userland.suite, scratch: scratch)
         let plan: String
         do {
-            // With nothing installed (Dir::State::status), the plan is the whole closure.
+            // With nothing installed (Dir::State::status), the plan lists all packages that are needed.
             let words = ["-c", scratch + "/apt.conf", "-s", "--no-install-recommends", "install"]
             plan = try await BuildTool.run("apt-get", words + userland.packages)
         } catch let error as ImageError where error.code == .toolFailed {
@@ -58,7 +60,7 @@ struct DebianArchive: DebianPackageSource {
         return ResolvedUserland(recipe: userland, packages: packages.sorted { $0.name < $1.name })
     }
 
-    /// The packages of a simulated installation, `Inst NAME (VERSION …`, in its order.
+    /// Reads the packages of a simulated installation from its lines `Inst NAME (VERSION …`, in their order.
     static func planned(_ output: String) -> [(name: String, version: String)] {
         output.split(whereSeparator: \.isNewline).compactMap { line in
             let words = line.split(separator: " ")
@@ -123,8 +125,8 @@ struct DebianArchive: DebianPackageSource {
         return PackageStanza(text)
     }
 
-    /// A configuration read after the host's own, so that a proxy set there still counts, but none of its sources,
-    /// pins, hooks and extra indexes do.
+    /// Writes a configuration that apt reads after the host's own. A proxy that the host sets still counts, but none of
+    /// its sources, pins, hooks and extra indexes do.
     private func writeConfiguration(_ scratch: String, mirror: String, suite: String) throws {
         for directory in ["lists/partial", "archives/partial"] {
             try ImageCache.makeDirectory("\(scratch)/apt/\(directory)")
@@ -137,7 +139,7 @@ struct DebianArchive: DebianPackageSource {
         }
     }
 
-    /// The text of our `apt.conf`, for lists and archives below a folder.
+    /// The text of this `apt.conf`, with the lists and archives below a folder.
     static func configuration(_ scratch: String) -> String {
         """
         Dir::State "\(scratch)/apt";
@@ -170,14 +172,14 @@ struct DebianArchive: DebianPackageSource {
         "Acquire::AllowWeakRepositories \"false\";", "Acquire::AllowDowngradeToInsecureRepositories \"false\";",
     ]
 
-    /// The mirror that the host itself takes Debian's main archive from.
+    /// Returns the mirror from which the host itself takes Debian's main archive.
     private static func hostMirror() async -> String {
         let words = ["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
         let listed = (try? await BuildTool.run("apt-get", words)) ?? ""
         return mirror(in: listed) ?? standardMirror
     }
 
-    /// First line `URI suite component` of a Debian main suite; updates and security are other archives.
+    /// Finds the first line `URI suite component` of a Debian main suite. Updates and security are other archives.
     static func mirror(in targets: String) -> String? {
         let suites: Set<Substring> = [
             "bullseye", "bookworm", "trixie", "forky", "sid", "stable", "oldstable", "testing", "unstable",

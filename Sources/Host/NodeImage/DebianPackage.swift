@@ -5,29 +5,30 @@ import Foundation
 struct DebianPackage: Sendable, Codable, Equatable {
     let name: String
     let version: String
-    /// Of the `.deb`, lower-case hexadecimal.
+    /// The SHA-256 of the `.deb`, in lower-case hexadecimal.
     let sha256: String
     let bytes: Int
 }
 
-/// The packages that a series stands for at one moment, kept in the cache so that no later run needs the network.
+/// The packages that a series stands for at one moment. They are kept in the cache, so that no later run needs the
+/// network.
 struct ResolvedKernel: Sendable, Codable, Equatable {
     let series: KernelSeries
     /// For example `6.1.0-50-cloud-amd64`.
     let release: String
-    /// Version of the package with the kernel.
+    /// The version of the package that holds the kernel.
     let version: String
     let packages: [DebianPackage]
 }
 
 /// Where packages come from.
 protocol DebianPackageSource: Sendable {
-    /// What the archive has for a series now. `scratch` is an empty directory for the source's own state, the same one
-    /// that `download` then gets.
+    /// Returns what the archive has for a series now. `scratch` is an empty directory for the source's own state. The
+    /// same directory is passed to `download` afterwards.
     func resolve(_ series: KernelSeries, scratch: String) async throws -> ResolvedKernel
-    /// The packages that a userland recipe stands for now, with all that they depend on.
+    /// Returns the packages that a userland recipe stands for now, including all that they depend on.
     func resolve(_ userland: UserlandRecipe, scratch: String) async throws -> ResolvedUserland
-    /// Puts the packages into `scratch`; the paths are in the order of the packages.
+    /// Downloads the packages into `scratch` and returns their paths in the order of the packages.
     func download(_ packages: [DebianPackage], scratch: String) async throws -> [String]
 }
 

@@ -2,14 +2,14 @@ import Digest
 import Glibc
 import LinuxKernel
 
-/// Where the bytes of a new file go. Injected, so that a full disk can be tested at every byte.
+/// Where the bytes of a new file go. Tests inject one that fails, so that a full disk is tested at every byte.
 protocol ByteSink: AnyObject {
     func write(_ bytes: UnsafeRawBufferPointer) throws
-    /// Flushes to stable storage and closes. A sink that is not finished leaves a file that must not be used.
+    /// Flushes to stable storage and closes. The file of a sink that was not finished must not be used.
     func finish() throws
 }
 
-/// A new file, buffered; `finish` syncs it.
+/// A new file with a buffer. `finish` syncs it.
 final class FileSink: ByteSink {
     private let path: String
     private var descriptor: Int32
@@ -72,7 +72,7 @@ extension ByteSink {
 
 /// Reads a file in pieces of 1 MiB.
 enum FileSource {
-    /// Size and SHA-256, lower-case hexadecimal.
+    /// Returns the file's size, and its SHA-256 in lower-case hexadecimal.
     static func measure(_ path: String) throws -> (bytes: Int, sha256: String) {
         var digest = SHA256Digest()
         var bytes = 0
@@ -96,7 +96,7 @@ enum FileSource {
     }
 }
 
-/// Hashes and counts what passes through.
+/// Passes bytes on to another sink, and hashes and counts them.
 final class DigestingSink: ByteSink {
     private let sink: any ByteSink
     private var digest: SHA256Digest? = SHA256Digest()

@@ -12,11 +12,11 @@ struct GuestBinaries: Sendable {
 
     let labnode: Binary
     let datapathd: Binary
-    /// Checks and measures the datapath; nil in the images of labs.
+    /// The program that checks and measures the datapath. It is nil in the images of labs.
     var labverify: Binary?
 
-    /// Directories that are searched, first match wins: `$LABRUN_GUEST_DIR`, `guest/` next to the real executable, and
-    /// `../libexec/labrun/` as an installation has it.
+    /// The directories that are searched in this order: `$LABRUN_GUEST_DIR`, `guest/` next to the real executable, and
+    /// `../libexec/labrun/`, where an installation has them.
     static func searchPath(environment: [String: String], executable: String?) -> [String] {
         if let named = environment["LABRUN_GUEST_DIR"], !named.isEmpty { return [named] }
         guard let executable else { return [] }

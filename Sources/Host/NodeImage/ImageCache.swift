@@ -35,22 +35,22 @@ struct ImageCache: Sendable {
         }
     }
 
-    /// A new empty directory on the same file system, so that its content can be published by a rename.
+    /// Makes a new empty directory on the same file system, so that its content can be published by a rename.
     func makeScratch() throws -> String {
         let path = "\(scratch)/\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try Self.makeDirectory(path)
         return path
     }
 
-    /// Removes what killed builds left. The caller holds the lock.
+    /// Removes what killed builds left behind. The caller holds the lock.
     func clearScratch() throws {
         for name in try Self.names(in: scratch) { try Self.remove("\(scratch)/\(name)") }
     }
 
     /// Moves a finished directory or file of the scratch area to its place, atomically and durably.
     ///
-    /// Files are synced by whoever wrote them; here the directories are. A directory that is already in place (of an
-    /// unusable earlier build) is moved out of the way first.
+    /// Whoever wrote the files has synced them, and this function syncs the directories. If the place holds a directory
+    /// of an earlier, unusable build, that one is moved away first.
     func publish(_ finished: String, as path: String) throws {
         let parent = (path as NSString).deletingLastPathComponent
         var isDirectory: ObjCBool = false
@@ -64,7 +64,7 @@ struct ImageCache: Sendable {
         try Self.sync(parent)
     }
 
-    /// Writes a small file in one step: either the old content or the new one is there, whole.
+    /// Writes a small file in one step. At any moment either the old or the new content is there as a whole.
     func writeAtomically(_ data: Data, to path: String, makeSink: SinkFactory) throws {
         let temporary = "\(scratch)/\(getpid())-\(UInt32.random(in: 0 ... .max)).json"
         do {
@@ -91,7 +91,7 @@ struct ImageCache: Sendable {
         }
     }
 
-    /// Names in a directory, sorted; none if it is missing.
+    /// Returns the names in a directory, sorted. A missing directory has none.
     static func names(in directory: String) throws -> [String] {
         guard FileManager.default.fileExists(atPath: directory) else { return [] }
         return try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
@@ -125,7 +125,7 @@ struct ImageCache: Sendable {
         }
     }
 
-    /// Size in bytes, nil if there is no such file.
+    /// Returns the size in bytes, or nil if there is no such file.
     static func size(of path: String) -> Int? {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : nil

@@ -1,7 +1,7 @@
 import Glibc
 import LinuxKernel
 
-/// Why a node image could not be had: what kind of failure, of which object, and the command that mends it.
+/// Why there is no node image: the kind of failure, the object, and the command that mends it.
 public struct ImageError: Error, CustomStringConvertible, Sendable {
     public enum Code: String, Sendable, CaseIterable {
         /// The kernel series is none of ``KernelSeries``.
@@ -29,7 +29,7 @@ public struct ImageError: Error, CustomStringConvertible, Sendable {
     public let code: Code
     /// What failed on which object, without the mend.
     public let message: String
-    /// What to do about it, usually a command line.
+    /// What the user can do about it, usually a command line.
     public let mend: String?
     /// The error underneath, where there is one.
     public let cause: (any Error)?
@@ -50,7 +50,7 @@ public struct ImageError: Error, CustomStringConvertible, Sendable {
 }
 
 extension ImageError {
-    /// A failed system call on the cache, sorted into full disk and everything else.
+    /// Turns a failed system call on the cache into `diskFull` or `cacheUnusable`.
     static func cache(_ error: SystemError, _ doing: String) -> ImageError {
         switch error.code {
         case ENOSPC, EDQUOT, EFBIG:

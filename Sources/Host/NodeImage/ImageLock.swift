@@ -4,10 +4,10 @@ import LinuxKernel
 
 /// The exclusive right to change the cache, among all processes of a host and all tasks of a process.
 ///
-/// A `flock(2)` on a file: the kernel gives it back when its holder ends, however it ends.
+/// It is a `flock(2)` on a file, which the kernel releases when its holder ends, however that happens.
 enum ImageLock {
-    /// Runs `body` with the lock held; `waiting` is called first if another build holds it. The wait has a thread of
-    /// its own. Cancellation takes effect when the lock arrives.
+    /// Runs `body` with the lock held. If another build holds it, `waiting` is called first. A thread of its own waits.
+    /// A cancellation takes effect only when the lock has been obtained.
     static func hold<Value>(_ path: String, waiting: () -> Void, _ body: () async throws -> Value) async throws -> Value
     {
         let descriptor: Int32

@@ -1,19 +1,20 @@
 import Foundation
 
-/// What an image was made of and what must be there, next to its files as `manifest.json`.
+/// What an image was made of and what files it must have. It lies next to them as `manifest.json`.
 struct ImageManifest: Sendable, Codable, Equatable {
     let digest: String
     let recipe: ImageRecipe
     let kernel: ResolvedKernel
     let labnodeSHA256: String
     let datapathdSHA256: String
-    /// Nil in the images of labs.
+    /// It is nil in the images of labs.
     let labverifySHA256: String?
     let kernelBytes: Int
     let initrdBytes: Int
     let initrdSHA256: String
 
-    /// The image in `directory`, nil unless it is complete: manifest readable, both files there with their sizes.
+    /// Reads the manifest in `directory`. The result is nil unless the image is complete, that is, the manifest can be
+    /// read and both files have their sizes.
     static func load(_ directory: String) -> ImageManifest? {
         guard let data = FileManager.default.contents(atPath: directory + "/manifest.json"),
             let manifest = try? JSONDecoder().decode(ImageManifest.self, from: data),

@@ -7,11 +7,11 @@ extension ImageStore {
         public let images: [String]
         /// Digests of removed userland disks.
         public let userlands: [String]
-        /// Space given back, in bytes, kernels and packages included.
+        /// The bytes that were freed, including those of kernels and packages.
         public let bytes: Int
     }
 
-    /// Complete images in the cache, by series, newest first.
+    /// Returns the complete images in the cache, by series, and the newest first within a series.
     public func list() throws -> [NodeImageArtifact] {
         let found = try ImageCache.names(in: cache.images).compactMap { name -> (NodeImageArtifact, Date)? in
             let place = cache.image(name)
@@ -25,8 +25,8 @@ extension ImageStore {
         }.map(\.0)
     }
 
-    /// Digests that `ensure` would answer with now, without building: the images of today's guest binaries, those that
-    /// check the datapath too.
+    /// Returns the digests that `ensure` would answer with now without building: the images of today's guest binaries,
+    /// including those with the checks of the datapath.
     public func current() -> Set<String> {
         let digests = [false, true].flatMap { hasChecks -> [String] in
             guard let guest = try? GuestBinaries.locate(in: guestDirectories, withChecks: hasChecks) else { return [] }
@@ -37,11 +37,11 @@ extension ImageStore {
         return Set(digests)
     }
 
-    /// Removes every image whose digest is not in `keeping`, userland disks that are not the current one, incomplete
-    /// ones, leftovers of killed builds, and the kernels and packages that no kept image and, unless `everything`, no
-    /// known series needs.
+    /// Removes what is not needed any more: images whose digest is not in `keeping`, userland disks other than the
+    /// current one, incomplete ones, and what killed builds left behind. Kernels and packages go, too, unless a kept
+    /// image needs them or, without `everything`, a known series does.
     ///
-    /// A running lab has its image open already, but cannot boot further nodes from a removed one.
+    /// A running lab has opened its image already, but it cannot boot further nodes from a removed one.
     @discardableResult
     public func prune(
         keeping: Set<String>, everything: Bool = false, progress: Progress? = nil
@@ -61,7 +61,8 @@ extension ImageStore {
                     kernels.insert(KernelTree.digest(of: manifest.recipe, manifest.kernel))
                     packages.formUnion(manifest.kernel.packages.map(\.sha256))
                 } else {
-                    // Renamed first: an image is whole or gone, also if this is killed.
+                    // It is renamed first, so that an image is there as a whole or not at all, even if this process is
+                    // killed.
                     let doomed = "\(cache.scratch)/\(name)"
                     try ImageCache.rename(cache.image(name), doomed)
                     try ImageCache.remove(doomed)
@@ -90,8 +91,8 @@ extension ImageStore {
         }
     }
 
-    /// Removes the disks that `ensureUserland` would not answer with; `everything`: all. Answers the digests of removed
-    /// ones and adds the packages that stay needed.
+    /// Removes the disks that `ensureUserland` would not answer with, or all of them with `everything`. Returns the
+    /// digests of the removed ones, and adds the packages that are still needed to `packages`.
     private func pruneUserlands(everything: Bool, packages: inout Set<String>) throws -> [String] {
         let kept = everything ? nil : resolvedUserland()
         if let kept { packages.formUnion(kept.packages.map(\.sha256)) }
@@ -106,7 +107,7 @@ extension ImageStore {
         return removed
     }
 
-    /// Bytes on disk below a directory; a file with several names counts once.
+    /// Returns the bytes on disk below a directory. A file with several names counts once.
     static func diskUsage(_ root: String) -> Int {
         guard let walk = FileManager.default.enumerator(atPath: root) else { return 0 }
         var seen: Set<UInt64> = []

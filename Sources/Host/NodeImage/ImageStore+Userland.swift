@@ -1,10 +1,10 @@
 import Foundation
 
 extension ImageStore {
-    /// The userland disk: from the cache if it is there (no network, no lock), else built.
+    /// Returns the userland disk, from the cache if it is there (without network and lock), else built now.
     ///
-    /// - Parameter refresh: ask the archive for newer packages first.
-    /// - Throws: ``ImageError``; the cache then is as it was before.
+    /// - Parameter refresh: Whether the archive is asked for newer packages first.
+    /// - Throws: ``ImageError``. The cache is then as it was before.
     public func ensureUserland(
         _ recipe: UserlandRecipe = .standard, refresh: Bool = false, progress: Progress? = nil
     ) async throws -> UserlandArtifact {
@@ -20,14 +20,14 @@ extension ImageStore {
         }
     }
 
-    /// Complete userland disks in the cache, by digest.
+    /// Returns the complete userland disks in the cache, sorted by digest.
     public func userlands() throws -> [UserlandArtifact] {
         try ImageCache.names(in: cache.userlands).compactMap { name in
             UserlandManifest.load(cache.userland(name))?.artifact(in: cache.userland(name))
         }
     }
 
-    /// The disk that `ensureUserland` would answer with now, without building.
+    /// Returns the disk that `ensureUserland` would return now without building one, or nil.
     public func cachedUserland(_ recipe: UserlandRecipe = .standard) -> UserlandArtifact? {
         guard let resolved = resolvedUserland(), resolved.recipe == recipe else { return nil }
         let place = cache.userland(resolved.digest)

@@ -2,13 +2,13 @@ import Digest
 import Foundation
 import LinuxKernel
 
-/// Node images, built once per set of inputs and kept in a cache directory.
+/// Node images, built once for each set of inputs and kept in a cache directory.
 ///
-/// An image is named by a digest of its inputs: kernel packages with their SHA-256, guest binaries, module list and
-/// version of the recipe. What is in the cache under a digest is complete; it got there by a rename. Builds of several
-/// processes wait for each other.
+/// An image is named by a digest of its inputs: the kernel packages with their SHA-256, the guest binaries, the list of
+/// modules and the version of the recipe. An image in the cache is always complete, because it gets there by a rename.
+/// Builds of several processes wait for each other.
 public struct ImageStore: Sendable {
-    /// Reports steps of a build, from whatever thread it runs on.
+    /// A function that is told the steps of a build. It is called on whatever thread the build runs on.
     public typealias Progress = @Sendable (ImageProgress) -> Void
 
     let cache: ImageCache
@@ -17,9 +17,9 @@ public struct ImageStore: Sendable {
     let makeSink: SinkFactory
 
     /// - Parameters:
-    ///   - cacheDirectory: nil: `$XDG_CACHE_HOME/labrun`, else `~/.cache/labrun`.
-    ///   - guestDirectory: holds `labnode` and `datapathd`, stripped; nil: `$LABRUN_GUEST_DIR`, `guest/` next to the
-    ///     running executable, or `../libexec/labrun/` from it.
+    ///   - cacheDirectory: The cache. If it is nil: `$XDG_CACHE_HOME/labrun`, else `~/.cache/labrun`.
+    ///   - guestDirectory: The directory with the stripped `labnode` and `datapathd`. If it is nil:
+    ///     `$LABRUN_GUEST_DIR`, `guest/` next to the running executable, or `../libexec/labrun/` from it.
     public init(cacheDirectory: String? = nil, guestDirectory: String? = nil) {
         let environment = ProcessInfo.processInfo.environment
         let mirror = environment["LABRUN_DEBIAN_MIRROR"].flatMap { $0.isEmpty ? nil : $0 }
@@ -42,7 +42,7 @@ public struct ImageStore: Sendable {
     /// The directory of the cache.
     public var cacheDirectory: String { cache.root }
 
-    /// Where `labnode` and `datapathd` are looked for when no directory is named, first match wins.
+    /// The directories that are searched for `labnode` and `datapathd` when none is named. The first match wins.
     public static var standardGuestDirectories: [String] {
         let executable = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return GuestBinaries.searchPath(environment: ProcessInfo.processInfo.environment, executable: executable)
@@ -54,20 +54,20 @@ public struct ImageStore: Sendable {
         return (environment["HOME"] ?? NSHomeDirectory()) + "/.cache/labrun"
     }
 
-    /// The image of a kernel series and the guest binaries at hand: from the cache if it is there (no network, no lock,
-    /// milliseconds), else built.
+    /// Returns the image of a kernel series and the guest binaries at hand. It comes from the cache if it is there
+    /// (without network and lock, in milliseconds), else it is built now.
     ///
     /// - Parameters:
     ///   - kernel: `5.10`, `6.1`, `6.12` or `7.2`.
-    ///   - refresh: ask the archive for a newer kernel of the series first.
-    /// - Throws: ``ImageError``; the cache then is as it was before.
+    ///   - refresh: Whether the archive is asked for a newer kernel of the series first.
+    /// - Throws: ``ImageError``. The cache is then as it was before.
     public func ensure(
         kernel: String = KernelSeries.standard.rawValue, refresh: Bool = false, progress: Progress? = nil
     ) async throws -> NodeImageArtifact {
         try await ensure(ImageRecipe(series: try KernelSeries(parsing: kernel)), refresh: refresh, progress: progress)
     }
 
-    /// The same for a recipe of one's own.
+    /// Returns the image of a recipe of the caller's own, in the same way.
     public func ensure(
         _ recipe: ImageRecipe, refresh: Bool = false, progress: Progress? = nil
     ) async throws -> NodeImageArtifact {
@@ -77,7 +77,7 @@ public struct ImageStore: Sendable {
         try cache.makeDirectories()
         return try await ImageLock.hold(cache.lockFile, waiting: { progress?(.waitingForOtherBuild) }) {
             if !refresh, let artifact = cached(recipe, guest) { return artifact }
-            // With the lock held, whatever is in progress belongs to a build that was killed.
+            // Whoever holds the lock is the only builder, so work in progress belongs to a build that was killed.
             try cache.clearScratch()
             defer { try? cache.clearScratch() }
             let artifact = try await build(recipe, guest, refresh: refresh, progress)
@@ -116,7 +116,7 @@ public struct ImageStore: Sendable {
         let sink = DigestingSink(try makeSink(output + "/initrd.cpio"))
         try initramfs.write(to: sink)
         try sink.finish()
-        // The kernel is shared by all images that have it.
+        // All images with the same kernel share it.
         do throws(SystemError) {
             try check("link", output + "/kernel") { link(treePlace + "/kernel", output + "/kernel") }
         } catch {
@@ -134,7 +134,8 @@ public struct ImageStore: Sendable {
         return manifest.artifact(in: place)
     }
 
-    /// The kernel of a recipe, ready for nodes: from the cache, from cached packages, or from the archive.
+    /// Returns the kernel of a recipe, ready for nodes. It comes from the cache, from cached packages, or from the
+    /// archive.
     private func kernelTree(
         _ recipe: ImageRecipe, refresh: Bool, _ progress: Progress?
     ) async throws -> (ResolvedKernel, KernelTree) {

@@ -1,27 +1,28 @@
 import Digest
 import Foundation
 
-/// The node's root file system: `labnode` as `/init`, the datapath agent, which is the CNI plugin too, and the modules.
+/// The node's root file system: `labnode` as `/init`, the datapath agent, which is also the CNI plugin, and the kernel
+/// modules.
 struct Initramfs {
     let release: String
-    /// Loaded at boot, in this order.
+    /// The modules that the node loads at boot, in this order.
     let modules: [KernelTree.Module]
-    /// There, and loaded when asked for.
+    /// The modules that are in the node and are loaded when the kernel asks for them.
     var modulesOnDemand: [KernelTree.Module] = []
-    /// Content of `etc/labrun/modules.demand`.
+    /// The content of `etc/labrun/modules.demand`.
     var demandIndex = ""
-    /// Holds the modules by their paths.
+    /// The host directory that holds the modules by their paths.
     let modulesDirectory: String
     let guest: GuestBinaries
-    /// Told in the node as `/etc/labrun/image`.
+    /// The image's digest. The node has it as `/etc/labrun/image`.
     let imageDigest: String
 
-    /// Directories besides the parents of files: mount points, and places that programs write to.
+    /// Directories that are not the parent of a file: mount points, and places that programs write to.
     private static let directories = [
         "dev", "etc/cni/net.d", "proc", "root", "run/labrun", "sys", "usr/sbin", "var/lib/labrun", "var/log",
     ]
 
-    /// Writes the archive; same input, same bytes. The sink is not finished.
+    /// Writes the archive. The same input gives the same bytes. The caller finishes the sink.
     func write(to sink: any ByteSink) throws {
         var archive = CPIOArchive(to: sink)
         let entries = try self.entries()
@@ -31,17 +32,18 @@ struct Initramfs {
         try archive.finish()
     }
 
-    /// Every entry by its path, parents included: sorted, a parent comes before its children.
+    /// Returns every entry by its path, including parent directories. Sorted by path, a parent comes before its
+    /// children.
     func entries() throws -> [String: CPIOArchive.Content] {
         let base = "lib/modules/\(release)/"
         var entries: [String: CPIOArchive.Content] = [
             "init": copy(of: guest.labnode),
-            // The same file when one binary is both: then it lies in the node's memory once.
+            // When one binary is both programs, this is a link, so that the node's memory holds it once.
             "usr/bin/datapathd": guest.datapathd.sha256 == guest.labnode.sha256
                 ? .symbolicLink(to: "/init") : copy(of: guest.datapathd),
             "usr/bin/labnode": .symbolicLink(to: "/init"),
             "usr/bin/labrun-container": .symbolicLink(to: "/init"),
-            // The kernel's request_module(9) runs it by this name.
+            // The kernel runs it by this name, see request_module in the kernel's `kernel/module/kmod.c`.
             "usr/sbin/modprobe": .symbolicLink(to: "/init"),
             "opt/cni/bin/labrun-cni": .symbolicLink(to: "/usr/bin/datapathd"),
             // Plugins that a cloud brings along (`NodePlugins`).
@@ -50,8 +52,8 @@ struct Initramfs {
             "bin": .symbolicLink(to: "usr/bin"),
             "sbin": .symbolicLink(to: "usr/sbin"),
             "var/run": .symbolicLink(to: "/run"),
-            // A static Swift binary asks for its own path before main, and aborts without an answer. This is the
-            // answer until /proc is mounted over it.
+            // A static Swift binary asks for its own path before main, and aborts without an answer. This link answers
+            // until /proc is mounted over it.
             "proc/self/exe": .symbolicLink(to: "/init"),
             "tmp": .directory(mode: 0o1777),
             "dev/console": .characterDevice(major: 5, minor: 1, mode: 0o600),
@@ -77,7 +79,7 @@ struct Initramfs {
         return entries
     }
 
-    /// The content of a host file, which must still be what was hashed for the digest of the image.
+    /// The content of a host file. It must still be what was hashed for the digest of the image.
     private func copy(of file: GuestBinaries.Binary, mode: UInt32 = 0o755) -> CPIOArchive.Content {
         .file(bytes: file.bytes, mode: mode) { sink in
             var digest = SHA256Digest()

@@ -7,7 +7,7 @@ public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
     case trixie = "6.12"
     case sid = "7.2"
 
-    /// The series of a node whose lab file names none.
+    /// The series of a node whose lab file does not name one.
     public static let standard = KernelSeries.bookworm
 
     /// The Debian release whose main archive has this series.
@@ -31,10 +31,11 @@ public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
         self < .trixie ? ["no_timer_check"] : ["no_timer_check", "clearcpuid=cx16"]
     }
 
-    /// Memory in MiB below which a node of this series cannot unpack its initramfs, which is there twice while it does.
+    /// The memory in MiB below which a node of this series cannot unpack its initramfs, which is in memory twice while
+    /// it does.
     ///
-    /// 7.2's kernel is 62 MB (6.1: 53 MB). With an initramfs of 32 MB, 128 MiB are enough for 6.1 and 7.2 panics with
-    /// "System is deadlocked on memory"; with one of 38 MB (modules on demand), 6.1 does.
+    /// 7.2's kernel has 62 MB, 6.1's has 53 MB. With an initramfs of 32 MB, 128 MiB are enough for 6.1, while 7.2
+    /// panics with "System is deadlocked on memory". With one of 38 MB (modules on demand), 6.1 panics, too.
     public var minimumMemoryMiB: Int {
         self < .sid ? 144 : 176
     }
@@ -54,7 +55,7 @@ public enum KernelSeries: String, Sendable, Codable, CaseIterable, Comparable {
         (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
     }
 
-    /// Whether a kernel release as `uname -r` tells it, for example `6.1.0-50-cloud-amd64`, is of this series.
+    /// Whether a kernel release in the form of `uname -r`, for example `6.1.0-50-cloud-amd64`, belongs to this series.
     func covers(release: some StringProtocol) -> Bool {
         release.hasPrefix(rawValue + ".")
     }

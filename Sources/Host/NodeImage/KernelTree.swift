@@ -1,10 +1,11 @@
 import Digest
 import Foundation
 
-/// A kernel made ready for nodes: the bootable file and the modules, decompressed, in load order.
+/// A kernel that is ready for nodes: the bootable file, and the decompressed modules in the order in which they are
+/// loaded.
 struct KernelTree: Sendable, Codable, Equatable {
     struct Module: Sendable, Codable, Equatable {
-        /// Below `/lib/modules/<release>/`, without the suffix of a compression.
+        /// The path below `/lib/modules/<release>/`, without the suffix of a compression.
         let path: String
         let bytes: Int
         let sha256: String
@@ -13,9 +14,9 @@ struct KernelTree: Sendable, Codable, Equatable {
     let release: String
     let kernelBytes: Int
     let kernelSHA256: String
-    /// Loaded at boot, in this order.
+    /// The modules that are loaded at boot, in this order.
     let modules: [Module]
-    /// Loaded when asked for.
+    /// The modules that are loaded when the kernel asks for them.
     let modulesOnDemand: [Module]
     /// The node's `etc/labrun/modules.demand`: which module stands for which name, and what each needs.
     let demandIndex: String
@@ -28,7 +29,7 @@ struct KernelTree: Sendable, Codable, Equatable {
         return SHA256Digest.hex(of: Array(lines.joined(separator: "\n").utf8))
     }
 
-    /// The tree in `directory`, nil unless it is there and every file has its size.
+    /// Reads the tree in `directory`. The result is nil if it is missing or a file does not have its recorded size.
     static func load(_ directory: String) -> KernelTree? {
         guard let data = FileManager.default.contents(atPath: directory + "/manifest.json"),
             let tree = try? JSONDecoder().decode(KernelTree.self, from: data),
@@ -77,11 +78,12 @@ struct KernelTreeBuilder {
         try sink.finish()
     }
 
-    /// `lib/modules/<release>` with `modules.dep`, which Debian leaves to the installation to make.
+    /// Returns the directory `lib/modules/<release>` with `modules.dep`, which Debian's packages make only when they
+    /// are installed.
     private func modulesDirectory(_ root: String) async throws -> String {
         let link = root + "/lib"
         if !FileManager.default.fileExists(atPath: link + "/modules") {
-            // Merged /usr, as of Debian 13; depmod looks below lib/.
+            // Debian 13's packages have /usr/lib/modules only, while depmod looks below lib/.
             try? FileManager.default.removeItem(atPath: link)
             try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "usr/lib")
         }
@@ -97,8 +99,8 @@ struct KernelTreeBuilder {
         return directory
     }
 
-    /// The kernel that boots fastest: QEMU enters an uncompressed kernel with a PVH note directly, which saves its
-    /// decompression (0.2 s of 2.0 s under software emulation).
+    /// Returns the kernel file that boots fastest. QEMU enters an uncompressed kernel with a PVH note directly, which
+    /// saves the decompression (0.2 s of 2.0 s under software emulation).
     private func bootable(_ root: String, modules: String, scratch: String) async throws -> String {
         let candidates = ["\(root)/boot/vmlinuz-\(kernel.release)", modules + "/vmlinuz"]
         guard let compressed = candidates.first(where: FileManager.default.fileExists) else {
@@ -144,7 +146,7 @@ struct KernelTreeBuilder {
 }
 
 extension JSONEncoder {
-    /// Same value, same bytes.
+    /// An encoder that gives the same bytes for the same value.
     static var stable: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

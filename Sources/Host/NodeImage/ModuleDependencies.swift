@@ -2,11 +2,11 @@
 struct ModuleDependencies: Sendable {
     /// Module name → path below the modules directory, for example `kernel/drivers/net/veth.ko.xz`.
     private var paths: [String: String] = [:]
-    /// Path → the paths that it needs.
+    /// The paths that each path needs.
     private var needs: [String: [String]] = [:]
     private var builtin: Set<String> = []
 
-    /// Lines that are not `path: path…` are skipped: kmod does the same.
+    /// Lines that are not of the form `path: path…` are skipped, as kmod does.
     init(dep: String, builtin list: String) {
         for line in dep.split(whereSeparator: \.isNewline) {
             guard let colon = line.firstIndex(of: ":") else { continue }
@@ -17,7 +17,8 @@ struct ModuleDependencies: Sendable {
         builtin = Set(list.split(whereSeparator: \.isNewline).map { Self.name(of: String($0)) })
     }
 
-    /// Paths of the named modules and of all that they need, each once, every one after its needs.
+    /// Returns the paths of the named modules and of all that they need. Each is listed once, after everything that it
+    /// needs.
     ///
     /// - Throws: ``ImageError`` with ``ImageError/Code/kernelPackageUnusable`` for a name that the kernel does not
     ///   have.
@@ -34,9 +35,9 @@ struct ModuleDependencies: Sendable {
         return order
     }
 
-    /// What a node's `modprobe` reads: a line `module NAME PATH NEED…` for each of `order`, paths uncompressed and
-    /// needs first to be loaded first, and a line `alias PATTERN NAME` for each of `modules.alias` that stands for one
-    /// of them.
+    /// Returns what a node's `modprobe` reads. It has a line `module NAME PATH NEED…` for each module of `order`, with
+    /// uncompressed paths, and the needs in the order in which they are loaded. It also has a line `alias PATTERN NAME`
+    /// for each line of `modules.alias` that stands for one of them.
     func demandIndex(of order: [String], aliases: String) -> String {
         let names = Set(order.map(Self.name))
         var lines = order.map { path -> String in
@@ -51,7 +52,7 @@ struct ModuleDependencies: Sendable {
             guard words.count == 3, words[0] == "alias", names.contains(Self.name(of: String(words[2]))) else {
                 continue
             }
-            // Buses are enumerated at boot, by the list of modules.
+            // The devices of these buses are found at boot, by the list of modules.
             guard !["pci:", "virtio:", "acpi", "of:", "platform:"].contains(where: words[1].hasPrefix) else { continue }
             lines.append("alias \(words[1]) \(Self.name(of: String(words[2])))")
         }
@@ -64,14 +65,15 @@ struct ModuleDependencies: Sendable {
         order.append(path)
     }
 
-    /// `kernel/net/sched/sch-netem.ko.xz` → `sch_netem`: the kernel takes hyphen and underscore for the same.
+    /// Returns a module's name: `kernel/net/sched/sch-netem.ko.xz` → `sch_netem`. The kernel treats hyphen and
+    /// underscore alike.
     static func name(of path: String) -> String {
         let file = path.split(separator: "/").last.map(String.init) ?? path
         let stem = file.split(separator: ".").first.map(String.init) ?? file
         return stem.replacing("-", with: "_")
     }
 
-    /// The path in the node: without the suffix of a compression.
+    /// The path that the module has in the node, without the suffix of a compression.
     static func uncompressed(_ path: String) -> String {
         for suffix in [".xz", ".zst", ".gz"] where path.hasSuffix(suffix) {
             return String(path.dropLast(suffix.count))

@@ -6,7 +6,7 @@ public struct NodeImageArtifact: Sendable, Equatable {
     public let kernelPath: String
     /// The initramfs for QEMU's `-initrd`.
     public let initrdPath: String
-    /// As `uname -r` in the node tells it, for example `6.1.0-50-cloud-amd64`.
+    /// The release as `uname -r` in the node prints it, for example `6.1.0-50-cloud-amd64`.
     public let kernelRelease: String
     public let series: KernelSeries
     /// Version of the kernel package, for example `6.1.176-1`.
@@ -22,7 +22,7 @@ public struct NodeImageArtifact: Sendable, Equatable {
 public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
     case waitingForOtherBuild
     case resolving(KernelSeries)
-    /// Sizes are of the packages as downloaded, in bytes.
+    /// The size is that of the packages as downloaded, in bytes.
     case downloading(packages: [String], bytes: Int)
     case unpackingKernel(release: String)
     case writingInitramfs

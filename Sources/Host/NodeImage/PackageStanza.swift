@@ -2,7 +2,7 @@
 struct PackageStanza: Sendable, Equatable {
     private(set) var fields: [String: String] = [:]
 
-    /// Reads up to the first empty line; lines without a colon are skipped.
+    /// Reads the text up to the first empty line. Lines without a colon are skipped.
     init(_ text: String) {
         var current: String?
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -20,7 +20,7 @@ struct PackageStanza: Sendable, Equatable {
         }
     }
 
-    /// Every stanza of an index; empty lines stand between them.
+    /// Returns every stanza of an index. Empty lines separate them.
     static func all(in text: String) -> [PackageStanza] {
         var stanzas: [PackageStanza] = []
         var lines: [Substring] = []
@@ -35,7 +35,7 @@ struct PackageStanza: Sendable, Equatable {
         return stanzas
     }
 
-    /// Names of the packages it depends on; of alternatives the first.
+    /// The names of the packages that this one depends on. Where there are alternatives, the first is taken.
     var dependencies: [String] {
         (fields["Depends"] ?? "").split(separator: ",").compactMap { clause in
             clause.split(whereSeparator: { " (|\n:".contains($0) }).first.map(String.init)

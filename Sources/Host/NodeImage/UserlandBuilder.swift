@@ -2,7 +2,8 @@ import Foundation
 import Glibc
 import LinuxKernel
 
-/// Makes the disk out of Debian packages: unpacked without root, packed with everything owned by root and dated 1970.
+/// Makes the disk from Debian packages. It unpacks them without root, and packs everything as owned by root and dated
+/// 1970.
 struct UserlandBuilder {
     let userland: ResolvedUserland
 
@@ -17,7 +18,7 @@ struct UserlandBuilder {
             try write(text, to: "\(root)/\(place)")
         }
         try addLinks(root)
-        // The defaults make the same bytes whenever and however often; lz4 decompresses fastest, and an emulated node
+        // With mksquashfs's defaults the bytes are the same every time. lz4 decompresses fastest, and an emulated node
         // decompresses what it runs.
         try await BuildTool.run(
             "mksquashfs",
@@ -74,7 +75,7 @@ struct UserlandBuilder {
         try sink.finish()
     }
 
-    /// Also a link whose target is elsewhere.
+    /// Whether there is something at the path, even a link whose target is missing.
     private func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0

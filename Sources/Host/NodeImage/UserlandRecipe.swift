@@ -1,23 +1,23 @@
 import Digest
 import Foundation
 
-/// What goes into the read-only userland disk: Debian packages, without what only an installed system needs.
+/// What goes into the read-only userland disk: Debian packages, without the parts that only an installed system needs.
 /// Equal recipes and equal packages give equal disks, byte for byte.
 public struct UserlandRecipe: Sendable, Codable, Equatable {
-    /// The Debian release whose main archive the packages are of.
+    /// The Debian release from whose main archive the packages come.
     public let suite: String
-    /// Packages by name; what they depend on comes along, recommendations do not.
+    /// The packages' names. Their dependencies are added, recommended packages are not.
     public let packages: [String]
-    /// Name prefixes of dependencies that no program on the disk runs: what maintainer scripts need, and Perl.
+    /// Prefixes of the names of dependencies that no program on the disk runs: those of maintainer scripts, and Perl.
     public let leftOut: [String]
-    /// Places that are removed, below the root.
+    /// Paths below the root that are removed.
     public let removed: [String]
     /// busybox applets that get a name of their own in `usr/bin`, unless a package brings a program of that name.
     public let applets: [String]
-    /// Symbolic links that Debian's alternatives would make: path → target.
+    /// The symbolic links that Debian's alternatives would make, as path → target.
     public let links: [String: String]
 
-    /// Counts up with every change to how a disk is made.
+    /// The version counts up with every change to how a disk is made.
     static let version = 1
 
     /// The disk that `labrun` attaches.
@@ -61,13 +61,13 @@ public struct UserlandRecipe: Sendable, Codable, Equatable {
 
     func leavesOut(_ package: String) -> Bool { leftOut.contains(where: package.hasPrefix) }
 
-    /// Directories that programs and mounts expect, beside those of packages.
+    /// Directories that programs and mounts expect and that no package brings.
     static let directories: [String: mode_t] = [
         "dev": 0o755, "proc": 0o755, "sys": 0o755, "run": 0o755, "root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777,
         "var/log": 0o755, "var/lib/misc": 0o755, "etc": 0o755, "bin": 0o755, "usr/bin": 0o755, "usr/sbin": 0o755,
     ]
 
-    /// Small files of the disk's own.
+    /// Small files that no package brings.
     static let files = [
         "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
         "etc/group": "root:x:0:\nnogroup:x:65534:\n",
@@ -76,10 +76,10 @@ public struct UserlandRecipe: Sendable, Codable, Equatable {
     ]
 }
 
-/// The packages that a userland recipe stood for when it was last looked up.
+/// The packages that a userland recipe stood for when the archive was last asked.
 struct ResolvedUserland: Sendable, Codable, Equatable {
     let recipe: UserlandRecipe
-    /// Sorted by name.
+    /// The packages, sorted by name.
     let packages: [DebianPackage]
 
     /// SHA-256 over every input, 64 hexadecimal characters: the disk's name.
@@ -99,17 +99,17 @@ struct ResolvedUserland: Sendable, Codable, Equatable {
 public struct UserlandArtifact: Sendable, Equatable, Codable {
     /// SHA-256 over every input, 64 hexadecimal characters: the disk's name.
     public let digest: String
-    /// The squashfs file, whose size is a multiple of 4096: attached as it is, raw and read-only.
+    /// The squashfs file. Its size is a multiple of 4096, so it can be attached as a raw, read-only disk.
     public let path: String
     public let bytes: Int
-    /// `name version` of the packages that were asked for, in the recipe's order.
+    /// `name version` of each package that the recipe names, in the recipe's order.
     public let packages: [String]
 
     /// The first twelve characters of ``digest``, for people.
     public var shortDigest: String { String(digest.prefix(12)) }
 }
 
-/// What lies next to a disk as `manifest.json`.
+/// What `manifest.json` beside a disk holds.
 struct UserlandManifest: Sendable, Codable, Equatable {
     let digest: String
     let userland: ResolvedUserland
@@ -118,7 +118,7 @@ struct UserlandManifest: Sendable, Codable, Equatable {
 
     static let disk = "userland.squashfs"
 
-    /// The disk in `directory`, nil unless it is complete.
+    /// Reads the manifest in `directory`. The result is nil unless the disk is complete.
     static func load(_ directory: String) -> UserlandManifest? {
         guard let data = FileManager.default.contents(atPath: directory + "/manifest.json"),
             let manifest = try? JSONDecoder().decode(UserlandManifest.self, from: data),

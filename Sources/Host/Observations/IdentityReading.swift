@@ -1,7 +1,7 @@
 /// A pod as its own node's agent knows it.
 public struct IdentityReading: Sendable, Hashable {
     public let node: String
-    /// `default/web-1`
+    /// The pod, as `default/web-1`.
     public let pod: String
     public let identity: UInt32
     public let endpointID: UInt16

@@ -1,10 +1,10 @@
-/// What a node's kernel and its processes say of kube-proxy.
+/// What a node's kernel and processes show of kube-proxy.
 public struct KubeProxyReading: Sendable, Hashable {
-    /// Chains named `KUBE-…`, of all tables.
+    /// The chains named `KUBE-…`, of all tables.
     public var chains: [String]
-    /// Rules in these chains, and rules that jump to them.
+    /// The rules in these chains, and the rules that jump to them.
     public var rules: [String]
-    /// Names of all processes of the node.
+    /// The names of all processes of the node.
     public var processes: [String]
 
     public init(chains: [String], rules: [String], processes: [String]) {
@@ -13,7 +13,7 @@ public struct KubeProxyReading: Sendable, Hashable {
         self.processes = processes
     }
 
-    /// What was found of kube-proxy, with an example of each; empty when there is nothing.
+    /// The traces of kube-proxy, with an example of each kind. It is empty if there are none.
     package var traces: [String] {
         var found: [String] = []
         if let chain = chains.first { found.append("\(chains.count) chains, for example \(chain)") }

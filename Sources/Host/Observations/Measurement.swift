@@ -3,17 +3,17 @@ import Readings
 /// One measured cell, before anybody judges it.
 public struct ProbeMeasurement: Sendable, Hashable {
     public let key: CellKey
-    /// The outcome where the usual source is expected (`SourceExpectation`).
+    /// The outcome if the usual source is expected (`SourceExpectation`).
     public let observed: Outcome
     /// The outcome regardless of the source that the receiver saw.
     public let reached: Outcome
     /// The sources that the receiver saw, as `ADDRESS:PORT`.
     public let sources: [String]
-    /// The round trip in microseconds; nil without an answer.
+    /// The round trip in microseconds, or nil without an answer.
     public let latencyMicros: Int?
-    /// The sender's own port or ICMP identifier; nil when it never sent.
+    /// The sender's own port or ICMP identifier, or nil if it never sent.
     public let localPort: UInt16?
-    /// Whether the receiver confirmed the nonce; nil when the receiver's node could not be asked.
+    /// Whether the receiver confirmed the nonce, or nil if the receiver's node could not be asked.
     public let requestArrived: Bool?
     public let sent: Int
     public let answered: Int
@@ -33,9 +33,9 @@ public struct ProbeMeasurement: Sendable, Hashable {
         self.answered = answered
     }
 
-    /// The outcome where the receiver must have seen one of these source addresses and no other.
+    /// Returns the outcome if the receiver must have seen one of these source addresses and no other.
     public func outcome(expecting addresses: [String]) -> Outcome {
-        // Where no receiver confirms the request there is no source to compare.
+        // If no receiver confirmed the request, there is no source to compare.
         guard answered > 0, !sources.isEmpty, reached != .notMeasured else { return observed }
         let wrong = sources.first { source in !addresses.contains(String(source.prefix { $0 != ":" })) }
         return wrong.map { .wrongSource($0) } ?? reached
@@ -48,9 +48,9 @@ public struct Measurement: Sendable {
     public let probes: [ProbeMeasurement]
     public let seconds: Double
     public let longestRoundTripMicros: Int
-    /// How many packets a UDP or ICMP cell is measured with. Where one was sent again, more were sent.
+    /// How many packets a UDP or ICMP cell is measured with. If one was sent again, more were sent.
     public let packets: Int
-    /// Why nodes could not be asked, by node.
+    /// The reason why a node could not be asked, by node.
     public let missing: [String: String]
     /// The source addresses of packets of a node's endpoints, by node.
     public let senders: [String: SenderAddresses]

@@ -2,45 +2,45 @@ import Diagnosis
 import Readings
 import RunEvents
 
-/// Everything that was observed in one round of a step. Expectations are judged by it, and by nothing else.
+/// Everything that was observed in one round of a step. Expectations are judged by nothing else.
 public struct Observation: Sendable {
     public var endpoints: [Endpoint]
     public var measurement: Measurement
     public var health: [HealthRecord]
-    /// Why a node's health could not be asked, by node.
+    /// The reason why a node's health could not be asked, by node.
     public var healthMissing: [String: String]
     public var flowLog: [FlowLogReading]
     public var wire: [TapPacket]
-    /// Whether captures and flow log missed nothing. When they did, a packet that was not seen may still have been
-    /// there.
+    /// Whether captures and flow log missed nothing. If they missed something, a packet that they do not have may still
+    /// have been there.
     public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
     public var pods: [PodReading] = []
-    /// What there is of kube-proxy, by node, or why it could not be read; empty in steps that do not ask
+    /// What there is of kube-proxy, by node, or why it could not be read. It is empty in steps that do not need it
     /// (`ObservationNeed`).
     public var kubeProxies: [String: Result<KubeProxyReading, any Error>] = [:]
-    /// Agent starts since the step began, by node.
+    /// The number of the agent's starts since the step began, by node.
     public var agentRestarts: [String: Int]
     public var streams: [StreamObservation]
     /// How long the host kept the nodes from running while the step's streams ran.
     public var starvation = Starvation()
     /// How far the silence of this round's probes can be believed.
     public var silence = SilenceDoubt()
-    /// How far the silence of the agents' health probes can be believed; they wait for a second, or longer on a busy
+    /// How far the silence of the agents' health probes can be believed. They wait for a second, or longer on a busy
     /// host.
     public var healthSilence = SilenceDoubt()
-    /// What agents say of their endpoints; empty in steps that do not ask (`ObservationNeed`).
+    /// What agents report of their endpoints. It is empty in steps that do not need it (`ObservationNeed`).
     public var identities: [IdentityReading]
-    /// Why a node's agent could not be asked for its endpoints, by node.
+    /// The reason why a node's agent could not be asked for its endpoints, by node.
     public var identitiesMissing: [String: String]
     public var findings: [Finding]
-    /// Cells of failing probes for which nothing on record gives a cause; nil before the evidence was read.
+    /// The cells of failing probes for which no record gives a cause. It is nil before the evidence was read.
     public var unexplained: Set<CellKey>?
-    /// Why not all events of a node's agent could be had, by node. A drop that is not on record there may have
+    /// The reason why not all events of a node's agent could be read, by node. A drop that is missing there may have
     /// happened.
     public var datapathGaps: [String: String]
-    /// The evidence of the round that is judged, indexed: each probe's flow, and what the agents reported of those that
-    /// failed. Nil before it was read.
+    /// The indexed evidence of the round that is judged: the flow of each probe, and what the agents reported of those
+    /// that failed. It is nil before the evidence was read.
     public var paths: PathIndex?
 
     public init(endpoints: [Endpoint], measurement: Measurement) {
@@ -60,6 +60,6 @@ public struct Observation: Sendable {
         unexplained = nil
         datapathGaps = [:]
     }
-    /// The nodes that an expectation names; all of the lab's when it names none.
+    /// The nodes that an expectation names, or all nodes of the lab if it names none.
     package func names(of named: [String]) -> [String] { named.isEmpty ? nodes.map(\.name) : named }
 }

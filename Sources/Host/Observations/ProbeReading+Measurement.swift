@@ -1,16 +1,16 @@
 import Readings
 
 extension ProbeReading {
-    /// A measured cell as the diagnosis reads it, with the flow that its packets belong to.
+    /// Makes the reading of a measured cell for the diagnosis, with the flow that its packets belong to.
     ///
     /// Whether the source that the receiver saw is right depends on what the step expects, which a diagnosis must not
     /// know. So a source is no failure here if it is an address of the sender's node and the receiver is a host of the
     /// cloud or another node, or if it is the address in the pods' range by which a node calls pods.
     ///
     /// - Parameters:
-    ///   - endpoints: by their ids.
-    ///   - senders: addresses that a node's packets come from, by node.
-    ///   - routers: a node's address in the pods' range, by node.
+    ///   - endpoints: The endpoints by their ids.
+    ///   - senders: The addresses that a node's packets come from, by node.
+    ///   - routers: A node's address in the pods' range, by node.
     package init(
         _ probe: ProbeMeasurement, endpoints: [String: Endpoint], senders: [String: SenderAddresses] = [:],
         routers: [String: String?] = [:]
@@ -26,7 +26,7 @@ extension ProbeReading {
         {
             observed = probe.outcome(expecting: [from.address, router])
         }
-        // Who serves may masquerade: kube-proxy does it for what does not come from pods.
+        // Whoever serves a service may masquerade. kube-proxy does so for calls that do not come from pods.
         if endpoints[probe.key.to]?.kind == .service, case .wrongSource = observed { observed = .open }
         var flow: FlowTuple?
         if let port = probe.localPort, let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] {

@@ -9,9 +9,9 @@ public struct StreamObservation: Sendable, Hashable {
     public var sent: Int
     public var answered: Int
     public var longestGapMillis: Int
-    /// Between its messages.
+    /// The time between two of its messages, in milliseconds.
     public var intervalMillis: Int
-    /// Since the last answer; nil when the flow could not be read.
+    /// The time since the last answer, in milliseconds. It is nil if the flow could not be read.
     public var silentMillis: Int?
     public var ended: String?
 
@@ -31,16 +31,16 @@ public struct StreamObservation: Sendable, Hashable {
         self.ended = ended
     }
 
-    /// From here on a silence is the end of the flow, in milliseconds: a second, or ten intervals.
+    /// A silence of this many milliseconds is the end of the flow: a second, or ten intervals if that is longer.
     private var mostSilentMillis: Int { max(1000, 10 * intervalMillis) }
 
-    /// Answered, not ended, and not silent for longer than a second or ten intervals.
+    /// Whether the flow is answered, has not ended, and has not been silent for longer than `mostSilentMillis`.
     public var isLive: Bool {
         guard established, answered > 0, let silentMillis else { return false }
         return silentMillis < mostSilentMillis
     }
 
-    /// Whether nothing but a silence speaks against the flow, and the host can be the reason for it.
+    /// Whether only a silence indicates that the flow has ended, and the host can be the reason for the silence.
     package func isStarved(_ starvation: Starvation) -> Bool {
         guard established, answered > 0, ended == nil, let silentMillis, !isLive else { return false }
         let took = Double(silentMillis) / 1000
@@ -48,7 +48,7 @@ public struct StreamObservation: Sendable, Hashable {
             took: took, limit: Double(mostSilentMillis - 1) / 1000, starved: starvation.most(within: took))
     }
 
-    /// Why it is not live, in words.
+    /// The reason why the flow is not live, in words.
     public var silence: String {
         if let ended { return "ended: \(ended)" }
         if answered == 0 { return "was never answered" }

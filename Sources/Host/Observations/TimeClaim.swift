@@ -2,11 +2,11 @@ import RunEvents
 
 /// How long the host kept the nodes from running, moment by moment.
 ///
-/// A packet passes through the emulators of two nodes, one thread after the other, so the waits of all threads count,
-/// but never for more than the time that passed. That is the most that the host can be blamed for, not what it is to
-/// blame for.
+/// A packet passes through the emulators of two nodes, one thread after the other, so the waits of all threads are
+/// added up, but never to more than the time that passed. The sum is the most that the host can be blamed for, which
+/// may be more than it caused.
 public struct Starvation: Sendable, Equatable {
-    /// A stretch of time between two readings of the host's counters.
+    /// The time between two readings of the host's counters.
     public struct Interval: Sendable, Equatable {
         /// How long it was, in seconds.
         public var seconds: Double
@@ -23,15 +23,15 @@ public struct Starvation: Sendable, Equatable {
 
     public init(_ intervals: [Interval] = []) { self.intervals = intervals }
 
-    /// Seconds that the nodes may have stood still in all.
+    /// The seconds that the nodes may have stood still in total.
     public var total: Double { intervals.reduce(0) { $0 + $1.starved } }
 
-    /// Seconds that it covers.
+    /// The seconds that the intervals cover.
     public var seconds: Double { intervals.reduce(0) { $0 + $1.seconds } }
 
     /// The most that the nodes may have stood still within any span of this length, in seconds.
     ///
-    /// A span begins and ends within intervals, so those at its ends count whole.
+    /// A span may begin and end within an interval, so the intervals at its ends count as a whole.
     public func most(within span: Double) -> Double {
         var most = 0.0
         for first in intervals.indices {
@@ -49,49 +49,51 @@ public struct Starvation: Sendable, Equatable {
     }
 }
 
-/// Whether a claim about time tells of the lab, or only of a host that had no processor free for it. Times in seconds.
+/// Decides whether a claim about time says something about the lab, or only that the host had no processor free for it.
+/// Times are in seconds.
 public enum TimeClaim {
-    /// Nodes that take this many times as long as on a host with time to spare are not believed when they are silent.
+    /// If nodes take this many times as long as on a host with time to spare, their silence is not believed.
     package static let busy = 2.0
 
-    /// How often the time that a step was given is waited for at most while the host keeps the nodes from running.
+    /// While the host keeps the nodes from running, a step lasts at most this many times as long as it was given.
     package static let mostExtension = 4.0
 
-    /// Between the end of a round and the start of the next one, in seconds: the step's time may run out there.
+    /// The time between the end of a round and the start of the next one, in seconds. A step's time may run out in it.
     package static let betweenRounds = 0.1
 
-    /// Something took longer than it was allowed, and would not have on a host with time to spare.
+    /// Whether something took longer than it was allowed, and would not have on a host with time to spare.
     ///
     /// - Parameters:
-    ///   - took: how long it took by the clock.
-    ///   - limit: how long it was allowed to take.
-    ///   - starved: how much of that time the nodes may have stood still for want of a processor.
+    ///   - took: How long it took by the clock.
+    ///   - limit: How long it was allowed to take.
+    ///   - starved: How much of that time the nodes may have stood still for want of a processor.
     public static func isExplained(took: Double, limit: Double, starved: Double) -> Bool {
         took > limit && took - starved <= limit
     }
 
-    /// A silence says nothing, since the nodes had less than half of the time to answer in that they were to have.
+    /// Whether a silence says nothing, because the nodes had less than half of the time in which they were to answer.
     ///
     /// - Parameters:
-    ///   - waited: how long an answer was waited for.
-    ///   - asked: how long the scenario waits for answers.
-    ///   - starved: how much of that time the nodes may have stood still for want of a processor.
+    ///   - waited: How long an answer was waited for.
+    ///   - asked: How long the scenario waits for answers.
+    ///   - starved: How much of that time the nodes may have stood still for want of a processor.
     public static func isDoubtful(silence waited: Double, asked: Double, starved: Double) -> Bool {
         starved > 0 && waited - starved < asked / busy
     }
 
-    /// Whether a step's time is over: the nodes had what the step gives them, or the host will not let them have it.
+    /// Whether a step's time is over: either the nodes had the time that the step gives them, or the host will not let
+    /// them have it.
     ///
     /// - Parameters:
-    ///   - elapsed: time since the step's last action.
-    ///   - within: time that the step gives.
-    ///   - starved: how much of the elapsed time the nodes may have stood still for want of a processor.
+    ///   - elapsed: The time since the step's last action.
+    ///   - within: The time that the step gives.
+    ///   - starved: How much of the elapsed time the nodes may have stood still for want of a processor.
     public static func isOver(elapsed: Double, within: Double, starved: Double) -> Bool {
         elapsed - starved >= within || elapsed >= within * mostExtension
     }
 }
 
-/// What a round's unanswered probes are worth on the host that they were sent on. Times in seconds.
+/// How far a round's unanswered probes can be believed on the host on which they were sent. Times are in seconds.
 public struct SilenceDoubt: Sendable, Equatable {
     /// How long the scenario lets probes wait.
     public var asked: Double
@@ -100,14 +102,14 @@ public struct SilenceDoubt: Sendable, Equatable {
     /// The most of that time that the nodes may have stood still for want of a processor.
     public var starved: Double
 
-    /// Of a host with time to spare, unless said otherwise.
+    /// The defaults are those of a host with time to spare.
     public init(asked: Double = 1, waited: Double = 1, starved: Double = 0) {
         self.asked = asked
         self.waited = waited
         self.starved = starved
     }
 
-    /// Why silence says nothing of the lab; nil when it does.
+    /// Why a silence says nothing about the lab, or nil if it does say something.
     public var reason: String? {
         guard TimeClaim.isDoubtful(silence: waited, asked: asked, starved: starved) else { return nil }
         return "the host was too busy to tell silence from slowness: its nodes may have stood still for "
@@ -116,15 +118,16 @@ public struct SilenceDoubt: Sendable, Equatable {
 }
 
 extension TimeClaim {
-    /// `340 ms`
+    /// Formats seconds as `340 ms`.
     package static func millis(_ seconds: Double) -> String { "\(Int((max(0, seconds) * 1000).rounded())) ms" }
 
-    /// The first gap that is longer than was accepted, judged by the most that the host can be blamed for.
+    /// Judges gaps that are longer than was accepted by the most that the host can be blamed for.
     ///
     /// - Parameters:
-    ///   - gaps: of the streams, in milliseconds.
-    ///   - limit: the longest that is accepted, in milliseconds.
-    /// - Returns: nil when no gap is too long; else whether all that are can be the host's, and in words why.
+    ///   - gaps: The gaps of the streams, in milliseconds.
+    ///   - limit: The longest gap that is accepted, in milliseconds.
+    /// - Returns: nil if no gap is too long. Otherwise whether the host explains all gaps that are, and a sentence with
+    ///   the reason.
     package static func gaps(
         _ gaps: [Int], limit: Int, starvation: Starvation
     ) -> (explained: Bool, words: String)? {
@@ -146,15 +149,15 @@ extension TimeClaim {
         )
     }
 
-    /// What a step's results are once it is known how much time the host left to the nodes.
+    /// Returns a step's results once it is known how much time the host left to the nodes.
     ///
     /// - Parameters:
-    ///   - results: of the round that is judged.
-    ///   - agreedAfter: when the first of the rounds that agree began, in seconds since the step's last action; nil
-    ///     when the last round does not agree.
-    ///   - elapsed: seconds since the step's last action.
-    ///   - within: the seconds that the step gives.
-    ///   - starved: how much of the elapsed time the nodes may have stood still for want of a processor, in seconds.
+    ///   - results: The results of the round that is judged.
+    ///   - agreedAfter: When the first of the rounds that agree began, in seconds since the step's last action. It is
+    ///     nil if the last round does not agree.
+    ///   - elapsed: The seconds since the step's last action.
+    ///   - within: The seconds that the step gives.
+    ///   - starved: How much of the elapsed time the nodes may have stood still for want of a processor, in seconds.
     package static func judged(
         _ results: [ExpectationResult], agreedAfter: Double?, elapsed: Double, within: Double, starved: Double
     ) -> [ExpectationResult] {

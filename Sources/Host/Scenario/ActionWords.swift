@@ -1,5 +1,5 @@
 extension Action {
-    /// What the action does, in one sentence's words: a fault's summary with its parameters filled in.
+    /// Describes the action in the words of one sentence. For a fault it is the summary with its parameters filled in.
     public func words(_ faults: [FaultDescriptor]) -> String {
         switch self {
         case .inject(let call):
@@ -20,7 +20,8 @@ extension Action {
 }
 
 extension FaultDescriptor {
-    /// The summary with `{parameter}` places filled; a parameter that was not given and is about nodes means all.
+    /// Returns the summary with its `{parameter}` places filled. If a parameter about nodes was not given, it means all
+    /// nodes.
     public func words(_ call: FaultCall) -> String {
         var text = summary
         for parameter in parameters {
@@ -33,7 +34,7 @@ extension FaultDescriptor {
 }
 
 extension ParameterValue {
-    /// As an engineer would write it: `200ms`, `8472`, `node1, node2`.
+    /// The value as an engineer would write it: `200ms`, `8472`, `node1, node2`.
     public var words: String {
         switch self {
         case .text(let text): text

@@ -2,12 +2,12 @@ import NetAddress
 import Readings
 import ScenarioReading
 
-/// What the lab's cloud has besides the nodes' first subnet: of a lab profile's `vpc` and `nodes`.
+/// What the lab's cloud has besides the nodes' first subnet, from a lab profile's `vpc` and `nodes`.
 public struct CloudLayout: Codable, Sendable, Equatable {
     public struct Subnet: Codable, Sendable, Equatable {
         public var name: String
         public var cidr: String
-        /// Whether the VPC's router has a leg in it.
+        /// Whether the VPC's router has an interface in the subnet.
         public var routed: Bool
     }
     public struct Host: Codable, Sendable, Equatable {
@@ -17,54 +17,54 @@ public struct CloudLayout: Codable, Sendable, Equatable {
     }
     public struct Route: Codable, Sendable, Equatable {
         public var destination: String
-        /// `node1`, or `node1/eth1`.
+        /// The target, `node1` or `node1/eth1`.
         public var target: String
     }
     public struct Interface: Codable, Sendable, Equatable {
-        /// `eth1`
+        /// The interface's name, such as `eth1`.
         public var name: String
         public var subnet: String
         public var securityGroups: [String]
         public var sourceDestinationCheck: Bool
     }
 
-    /// Besides the nodes' first one, which is named `nodes`.
+    /// The subnets besides the nodes' first one, which is named `nodes`.
     public var subnets: [Subnet] = []
     public var hosts: [Host] = []
     public var routes: [Route] = []
-    /// Names of the VPC's resolver and their addresses, besides those of nodes and hosts.
+    /// The names that the VPC's resolver knows, with their addresses, besides those of nodes and hosts.
     public var records: [String: [String]] = CloudLayout.usualRecords
     public var internetGateway = true
-    /// Further interfaces of every node.
+    /// The further interfaces of every node.
     public var interfaces: [Interface] = []
-    /// Of every node.
+    /// The instance type of every node.
     public var instanceType = "m5.large"
 
     public init() {}
 
     /// The name of the nodes' first subnet.
     public static let firstSubnet = "nodes"
-    /// Where hosts of the cloud answer probes: the port of echo (RFC 862).
+    /// The port at which hosts of the cloud answer probes, which is that of echo (RFC 862).
     public static let echoPort: UInt16 = 7
     public static let internetAddresses = ["203.0.113.10", "1.1.1.1"]
     static let usualRecords = [
         "example.com": ["203.0.113.10"], "*.any.example.com": ["203.0.113.10"], "one.one.one.one": ["1.1.1.1"],
     ]
 
-    /// The network namespace of the resolver, of the internet host.
+    /// The names of the network namespaces of the resolver and of the internet host.
     public static let resolverHost = "vpc-dns"
     public static let internetHost = "internet"
 }
 
 extension LabProfile {
-    /// The VPC's resolver: the second address of the VPC, as in AWS, where that is in the nodes' subnet, else of that
-    /// one.
+    /// The address of the VPC's resolver. It is the second address of the VPC, as in AWS, if that is in the nodes'
+    /// subnet, and otherwise the second address of that subnet.
     public var resolverAddress: String {
         guard let subnet = IPv4CIDR(network: subnetCIDR) else { return "" }
         return IPv4Address(rawValue: subnet.address.rawValue &+ 2).description
     }
 
-    /// Endpoints of the matrix that are hosts of the cloud.
+    /// The endpoints of the matrix that are hosts of the cloud.
     public var cloudEndpoints: [Endpoint] {
         func endpoint(_ id: String, _ kind: EndpointKind, _ address: String) -> Endpoint {
             Endpoint(
@@ -77,7 +77,7 @@ extension LabProfile {
                 ? CloudLayout.internetAddresses.map { endpoint("internet/\($0)", .internet, $0) } : [])
     }
 
-    /// The cloud's host that an endpoint is; nil for every other endpoint.
+    /// Returns the name of the cloud's host that an endpoint stands for, or nil for every other endpoint.
     public static func cloudHost(of endpoint: Endpoint) -> String? {
         switch endpoint.kind {
         case .vpcDNS: CloudLayout.resolverHost

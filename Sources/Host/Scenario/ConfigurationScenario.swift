@@ -1,19 +1,19 @@
 import Matrix
 import ScenarioReading
 
-/// The scenario that holds datapath configurations against their model: a step for each, in one lab whose agents are
-/// started again with the next one's values, and in every step every class of cells with the outcome and the source
-/// that `DatapathConfiguration.expectation` says, and for everything denied the drop event with its rule.
+/// The scenario that compares datapath configurations with their model. It has a step for each, in one lab whose agents
+/// are started again with the next step's values. Every step expects, for every class of cells, the outcome and the
+/// source that `DatapathConfiguration.expectation` gives, and for every denied class the drop event with its rule.
 public struct ConfigurationScenario: Sendable {
     public let rows: [DatapathConfiguration]
-    /// The scenario's name; its file is called so too.
+    /// The scenario's name, which is also the name of its file.
     public let name: String
-    /// Names of the lab's nodes: `node1`, …
+    /// The names of the lab's nodes: `node1`, …
     private let nodes: [String]
 
     /// - Parameters:
-    ///   - rows: of one routing mode, the first one being what the lab starts with.
-    ///   - nodes: how many, 2 … 9.
+    ///   - rows: Configurations of one routing mode. The lab starts with the first one.
+    ///   - nodes: The number of nodes, 2 … 9.
     public init(rows: [DatapathConfiguration], name: String? = nil, nodes: Int = 2) {
         self.rows = rows
         self.name = name ?? "matrix-\(rows.first?.routing.rawValue ?? "")"
@@ -29,7 +29,7 @@ public struct ConfigurationScenario: Sendable {
 
     /// The lab's file: a cloud as the routing mode needs it (`DatapathConfiguration.expectation`).
     public var lab: String {
-        // Pods' addresses are carried, with routes back to them.
+        // The VPC carries pods' addresses and has routes back to them.
         let isNative = routing == .native
         let routes = nodes.indices.map { "{destination: 192.168.\($0 + 1).0/24, target: \(nodes[$0])}" }
         let values = rows.first?.values.sorted { $0.key < $1.key }.map { "      \($0.key): \($0.value)" } ?? []
@@ -67,7 +67,7 @@ public struct ConfigurationScenario: Sendable {
 
     // MARK: Scenario
 
-    /// The scenario's file. Whether the lab does all that it asks for, its parser says.
+    /// The scenario's file. Its parser checks whether the lab does all that it asks for.
     public var text: String {
         let pairs = ["pod", "node"].flatMap { from in
             ["pod", "node", "service", "vpc-host", "vpc-dns", "internet"].map {
@@ -153,16 +153,16 @@ public struct ConfigurationScenario: Sendable {
 
     // MARK: Rules
 
-    /// Cells of one class from one node.
+    /// The expectation for the cells of one class from one node.
     private struct Rule {
         let traffic: TrafficClass
-        /// Number of the sender's node, from 0.
+        /// The number of the sender's node, from 0.
         let node: Int
         let from: String
         let to: String
     }
 
-    /// In the order of a file, where later rules go over earlier ones.
+    /// The rules in the order of a file, where a later rule takes precedence over earlier ones.
     private var rules: [Rule] {
         nodes.indices.flatMap { node in
             TrafficClass.all.map { traffic in
@@ -191,7 +191,7 @@ public struct ConfigurationScenario: Sendable {
 
     private func service(_ front: TrafficClass.Front, _ backend: TrafficClass.Backend, from node: Int) -> String {
         let place: TrafficClass.Place = if case .pod(let place) = backend { place } else { .sameNode }
-        // With two nodes there is one other.
+        // With two nodes there is only one other.
         let behind = place == .sameNode ? nodes[node] : nodes[(node + 1) % nodes.count]
         switch front {
         case .clusterIP:
@@ -216,7 +216,7 @@ public struct ConfigurationScenario: Sendable {
             case .pod: rest = "outcome: open, source: pod"
             case .node: rest = "outcome: open, source: node"
             case .router: rest = "outcome: open, source: 192.168.\(rule.node + 1).1"
-            // Any source of the cluster's.
+            // The source may be any address of the cluster.
             case nil: rest = "outcome: [open, wrong-source]"
             }
         case .denied: rest = "outcome: timeout"

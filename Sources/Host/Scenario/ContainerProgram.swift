@@ -1,10 +1,10 @@
-/// What a container of a manifest runs.
+/// The program that a container of a manifest runs.
 public struct ContainerProgram: Codable, Sendable, Hashable {
     /// The container's name.
     public var name: String
-    /// Program and arguments.
+    /// The program and its arguments.
     public var command: [String]
-    /// `NAME=value`
+    /// The environment, each entry as `NAME=value`.
     public var environment: [String]
     public init(name: String, command: [String], environment: [String] = []) {
         self.name = name
@@ -13,22 +13,22 @@ public struct ContainerProgram: Codable, Sendable, Hashable {
     }
 }
 
-/// Images whose programs the userland disk has: what they run without a command, and whether `args` are given to it.
+/// The images whose programs the userland disk has, with what they run without a command, and whether they get `args`.
 ///
-/// Any other image is a name only: its container runs its `command`, or nothing and answers probes.
+/// Any other image is only a name: its container runs its `command`, or runs nothing and answers probes.
 public enum ContainerImages {
     public struct Image: Sendable {
-        /// The image's last path component without its tag: `docker.io/library/busybox:1.35` is `busybox`.
+        /// The last path component of the image without its tag: `docker.io/library/busybox:1.35` is `busybox`.
         public let name: String
-        /// Program that `args` are given to; empty: none without a `command`.
+        /// The program that gets `args`. It is empty if the image runs nothing without a `command`.
         public let entrypoint: [String]
-        /// Arguments when the manifest has none.
+        /// The arguments if the manifest has none.
         public let arguments: [String]
-        /// What it is in the node, one line.
+        /// What the image is in the node, in one line.
         public let help: String
     }
 
-    /// Where the cluster's DNS server finds what the lab gives it.
+    /// The file in which the cluster's DNS server finds the lab's names.
     public static let dnsConfiguration = "/etc/coredns/dnsmasq.conf"
     public static let dnsCommand = ["dnsmasq", "--keep-in-foreground", "--conf-file=" + dnsConfiguration]
 
@@ -50,15 +50,15 @@ public enum ContainerImages {
             help: "busybox httpd"),
     ]
 
-    /// `registry.k8s.io/coredns/coredns:v1.11.1` → `coredns`
+    /// Returns the name of an image: `registry.k8s.io/coredns/coredns:v1.11.1` → `coredns`.
     public static func name(of image: String) -> String {
         let path = image.split(separator: "@", maxSplits: 1).first.map(String.init) ?? image
         let last = path.split(separator: "/").last.map(String.init) ?? path
         return last.split(separator: ":", maxSplits: 1).first.map(String.init) ?? last
     }
 
-    /// What a container runs, as Kubernetes has it: `command` replaces the image's entry point, `args` its arguments.
-    /// nil: it only answers probes.
+    /// Returns what a container runs. As in Kubernetes, `command` replaces the image's entry point, and `args` replaces
+    /// its arguments. The result is nil if the container only answers probes.
     public static func command(image: String?, command: [String], arguments: [String]) -> [String]? {
         if !command.isEmpty { return command + arguments }
         guard let image, let known = table.first(where: { $0.name == name(of: image) }) else { return nil }

@@ -9,14 +9,14 @@ public struct LabProfile: Codable, Sendable {
         }
     }
     public struct Rule: Codable, Sendable {
-        /// Name by which a fault removes it.
+        /// The rule's name, by which a fault removes it.
         public var name: String
-        /// `ingress` or `egress`
+        /// The direction, `ingress` or `egress`.
         public var direction: String
-        /// `tcp`, `udp`, `icmp` or `all`
+        /// The protocol: `tcp`, `udp`, `icmp` or `all`.
         public var `protocol`: String
         public var ports: ClosedRange<UInt16>?
-        /// `self`, `any`, the name of a group, or a CIDR.
+        /// The other side: `self`, `any`, the name of a group, or a CIDR.
         public var peer: String
         public init(
             name: String, direction: String, protocol: String, ports: ClosedRange<UInt16>?, peer: String
@@ -29,52 +29,52 @@ public struct LabProfile: Codable, Sendable {
         }
     }
 
-    /// kube-proxy in the cluster.
+    /// The cluster's kube-proxy.
     public struct KubeProxy: Codable, Sendable, Hashable {
-        /// The only one: `ipvs` and `nftables` are refused.
+        /// The supported modes. `ipvs` and `nftables` are refused.
         public static let modes = ["iptables"]
         /// Whether it runs on every node.
         public var enabled: Bool
         public init(enabled: Bool = false) { self.enabled = enabled }
     }
 
-    /// The CNI plugin that the cloud brings along, as network `cloud`.
+    /// The CNI plugin that the cloud brings along. Its network is called `cloud`.
     public enum CloudPlugin: String, Codable, Sendable, Hashable, CaseIterable {
         case none
-        /// A veth and an address of the upper half of the node's share.
+        /// The pod gets a veth and an address of the upper half of the node's share.
         case ptp
-        /// A network interface of the cloud, moved into the pod: no veth.
+        /// A network interface of the cloud is moved into the pod, which has no veth.
         case networkInterface = "network-interface"
     }
 
-    /// Addresses, taps and MACs are laid out for no more.
+    /// The most nodes that a lab may have, for which addresses, taps and MACs are laid out.
     public static let mostNodes = 64
-    /// A node's share needs room for its router, its health endpoint and pods.
+    /// The longest mask of a node's share, which needs room for its router, its health endpoint and pods.
     public static let longestPodMask = 28
 
-    /// What EKS takes when the VPC is in 10.0.0.0/16.
+    /// The range that EKS takes if the VPC is in 10.0.0.0/16.
     public static let usualServiceCIDR = "10.100.0.0/16"
 
     public var name: String
     public var title: String
-    /// `10.0.0.0/16`
+    /// The VPC's range, such as `10.0.0.0/16`.
     public var vpcCIDR: String
-    /// Nodes' subnet, `10.0.0.0/24`; its first address is the gateway.
+    /// The nodes' subnet, such as `10.0.0.0/24`. Its first address is the gateway.
     public var subnetCIDR: String
     public var nodeCount: Int
-    /// Nodes are named by it and a number: `node1`.
+    /// The beginning of the nodes' names, which a number follows: `node1`.
     public var nodePrefix: String
     public var kernel: String
     public var memoryMiB: Int
-    /// Cluster's pod range and the mask length of a node's share.
+    /// The cluster's pod range, and the mask length of a node's share.
     public var podCIDR: String
     public var podMaskSize: Int
-    /// Addresses of services, `10.100.0.0/16`.
+    /// The range of services' addresses, such as `10.100.0.0/16`.
     public var serviceCIDR: String
     /// Whether the cloud writes each node's share into its Node object (`spec.podCIDR`).
     public var writesPodCIDR = true
     public var securityGroups: [SecurityGroup]
-    /// Groups of the nodes' interfaces.
+    /// The security groups of the nodes' interfaces.
     public var nodeSecurityGroups: [String]
     public var sourceDestinationCheck: Bool
     public var datapathValues: [String: String]
@@ -105,7 +105,7 @@ public struct LabProfile: Codable, Sendable {
         self.datapathValues = datapathValues
     }
 
-    /// The profile with a file's or the command line's changes.
+    /// Returns the profile with the changes of a file or of the command line.
     public func applying(_ overrides: LabOverrides) -> LabProfile {
         var result = self
         if let nodeCount = overrides.nodeCount { result.nodeCount = nodeCount }
@@ -118,6 +118,6 @@ public struct LabProfile: Codable, Sendable {
         return result
     }
 
-    /// `node1` … `nodeN`
+    /// The names `node1` … `nodeN`.
     public var nodeNames: [String] { (1...max(1, nodeCount)).map { "\(nodePrefix)\($0)" } }
 }

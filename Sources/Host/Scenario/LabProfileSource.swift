@@ -1,15 +1,15 @@
 import ScenarioReading
 
-/// Where the lab profiles are that scenario files name.
+/// Finds the lab profiles that scenario files name.
 public struct LabProfileSource: Sendable {
     public enum Answer: Sendable {
         case profile(LabProfile)
         /// The profile's own file has these mistakes.
         case faulty([Problem])
-        /// There is none of this name, but these.
+        /// There is no profile of this name. These are the names that exist.
         case unknown(names: [String])
     }
-    /// Looks up `spec.lab` of a scenario whose file is given (as the user named it).
+    /// Looks up the `spec.lab` of a scenario, whose file is given as the user named it.
     public let find: @Sendable (_ reference: String, _ scenarioFile: String) -> Answer
 
     public init(_ find: @escaping @Sendable (_ reference: String, _ scenarioFile: String) -> Answer) {
@@ -27,7 +27,7 @@ public struct Setting: Sendable, Hashable {
         self.value = value
     }
 
-    /// nil unless the text is `path=value`.
+    /// The result is nil unless the text is `path=value`.
     public init?(_ text: String) {
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { return nil }
         path = String(text[..<equals])

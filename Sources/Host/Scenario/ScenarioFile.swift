@@ -3,8 +3,8 @@ import KubeObjects
 import Matrix
 import Readings
 
-/// A scenario as its file says it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. Parsed, checked, and without
-/// anything left to look up but the lab profile it names.
+/// A scenario as its file describes it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. It is parsed and checked,
+/// and only the lab profile that it names has to be looked up.
 public struct ScenarioFile: Codable, Sendable {
     public var metadata: Metadata
     public var spec: Spec
@@ -23,13 +23,13 @@ public struct ScenarioFile: Codable, Sendable {
     }
 
     public struct Spec: Codable, Sendable {
-        /// Name of a lab profile.
+        /// The name of a lab profile.
         public var lab: String
         public var overrides: LabOverrides
         public var workloads: [Workload]
-        /// Services, policies and what else the agents are told of from the start.
+        /// Services, policies and other objects that the agents know from the start.
         public var objects: [ClusterObject]
-        /// Which pairs are measured.
+        /// The pairs that are measured.
         public var probes: ProbePlanSpec
         public var timeline: [Step]
         public init(
@@ -50,7 +50,7 @@ public struct ScenarioFile: Codable, Sendable {
         self.spec = spec
     }
 
-    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node: then the nodes get the
+    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node. The nodes then get the
     /// userland disk.
     public func needsUserland(in profile: LabProfile, faults: [FaultDescriptor]) -> Bool {
         let injected = spec.timeline.flatMap(\.actions).compactMap { action in
@@ -73,8 +73,8 @@ public struct ScenarioFile: Codable, Sendable {
     }
 }
 
-/// A pod, or what makes pods, in Kubernetes' shape (`v1 Pod`, `apps/v1 Deployment`, `apps/v1 DaemonSet`), reduced to
-/// what places and names them.
+/// A pod, or a workload that makes pods, in Kubernetes' form (`v1 Pod`, `apps/v1 Deployment`, `apps/v1 DaemonSet`),
+/// reduced to what places and names them.
 public struct Workload: Codable, Sendable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
         case pod = "Pod"
@@ -85,17 +85,18 @@ public struct Workload: Codable, Sendable {
     public var namespace: String
     public var name: String
     public var labels: [String: String]
-    /// Deployments only.
+    /// The number of replicas, for Deployments only.
     public var replicas: Int
-    /// Pods only: `spec.nodeName`.
+    /// The node that `spec.nodeName` names, for Pods only.
     public var nodeName: String?
-    /// Answers TCP and UDP echo: the first `containerPort` that no program has for itself, 8080 when none is given.
+    /// The port that answers TCP and UDP echo: the first `containerPort` that no program uses, or 8080 if none is
+    /// given.
     public var port: UInt16
     /// All ports of all containers.
     public var ports: [Pod.Port]
-    /// Containers that run something; the others only answer probes.
+    /// The containers that run a program. The others only answer probes.
     public var programs: [ContainerProgram]
-    /// `Always`, `OnFailure` or `Never`.
+    /// The restart policy: `Always`, `OnFailure` or `Never`.
     public var restartPolicy: String
     public init(
         kind: Kind, namespace: String, name: String, labels: [String: String], replicas: Int, nodeName: String?,
@@ -114,7 +115,7 @@ public struct Workload: Codable, Sendable {
     }
 }
 
-/// Changes to the lab profile, from the file or from `--set path=value`, `--nodes`, `--kernel`.
+/// Changes to the lab profile, from the file or from `--set path=value`, `--nodes` and `--kernel`.
 public struct LabOverrides: Codable, Sendable {
     public var nodeCount: Int?
     public var kernel: String?
@@ -122,7 +123,7 @@ public struct LabOverrides: Codable, Sendable {
     public var datapathValues: [String: String]
     /// Whether kube-proxy runs.
     public var kubeProxy: Bool?
-    /// Machine type of the nodes; one of `InstanceLimits.byType`.
+    /// The machine type of the nodes, one of `InstanceLimits.byType`.
     public var instanceType: String?
     public var cloudPlugin: LabProfile.CloudPlugin?
     public init(
@@ -135,7 +136,7 @@ public struct LabOverrides: Codable, Sendable {
     }
 }
 
-/// A step of the timeline: actions in the order given, then what is expected.
+/// A step of the timeline: actions in the order given, and then expectations.
 public struct Step: Codable, Sendable {
     public var name: String
     public var title: String
@@ -150,22 +151,22 @@ public struct Step: Codable, Sendable {
 }
 
 public enum Action: Codable, Sendable {
-    /// Path of `set` for the instance type of all nodes.
+    /// The path in `set` for the instance type of all nodes.
     public static let instanceType = "nodes.instanceType"
-    /// Path of `set` for whether kube-proxy runs on the nodes; its rules leave with it.
+    /// The path in `set` for whether kube-proxy runs on the nodes. If it does not, its rules are removed.
     public static let kubeProxy = "kubeProxy.enabled"
 
-    /// Starts a fault; its id is the one that `heal` names (default: its kind).
+    /// Starts a fault. Its id is the one that `heal` names, by default its kind.
     case inject(FaultCall)
     case heal(id: String)
     case apply(Workload)
     case delete(kind: Workload.Kind, namespace: String, name: String)
     case applyObject(ClusterObject)
     case deleteObject(ObjectKind, ObjectKey)
-    /// Values by their paths, `datapath.values.NAME`, all at once.
+    /// Sets values by their paths, `datapath.values.NAME`, all at once.
     case set([String: String])
     case scale(namespace: String, name: String, replicas: Int)
-    /// Waits until a node or pod condition holds: never a time alone.
+    /// Waits until a condition of a node or pod holds. It never waits for a fixed time.
     case wait(WaitCondition)
 }
 

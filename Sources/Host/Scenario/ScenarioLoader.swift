@@ -7,17 +7,17 @@ import ShippedScenarios
 /// A scenario that can be run.
 public struct LoadedScenario: Sendable {
     public let scenario: ScenarioFile
-    /// With the file's and the command line's overrides applied.
+    /// The lab profile, with the overrides of the file and of the command line.
     public let profile: LabProfile
-    /// The path as given, or `NAME.yaml` of a shipped scenario.
+    /// The path as it was given, or `NAME.yaml` for a shipped scenario.
     public let file: String
     public let bytes: [UInt8]
-    /// SHA-256 of the bytes, hexadecimal.
+    /// The SHA-256 of the file's bytes, in hexadecimal.
     public let sha256: String
     public let warnings: [Problem]
 }
 
-/// Finds scenarios and labs: files, folders, and those that are embedded.
+/// Finds scenarios and labs in files and folders, and those that are embedded.
 public enum ScenarioLoader {
     /// Reads and checks a scenario.
     /// - Parameters:
@@ -57,7 +57,7 @@ public enum ScenarioLoader {
         }
     }
 
-    /// The paths, with every folder replaced by its `*.yaml` and `*.yml` files, by name.
+    /// Returns the paths, with every folder replaced by its `*.yaml` and `*.yml` files, sorted by name.
     public static func files(in references: [String]) throws(ProblemReport) -> [String] {
         var files: [String] = []
         for reference in references {
@@ -77,8 +77,8 @@ public enum ScenarioLoader {
         return files
     }
 
-    /// Labs: a path ending in `.yaml` (relative to the scenario's folder), else `lab/NAME.yaml` or
-    /// `lab/profiles/NAME.yaml` beside the scenario, else the embedded one.
+    /// Finds labs. A reference that ends in `.yaml` is a path, relative to the scenario's folder. Any other is a name:
+    /// `lab/NAME.yaml` or `lab/profiles/NAME.yaml` beside the scenario, else the embedded lab.
     public static let labProfiles = LabProfileSource { reference, scenarioFile in
         let folder = SourceFile.folder(of: scenarioFile)
         if reference.hasSuffix(".yaml") || reference.hasSuffix(".yml") {

@@ -1,18 +1,18 @@
 import Expectations
 import ScenarioReading
 
-/// Reads scenario and lab files from bytes. Pure but for the manifest files that `file:` names.
+/// Reads scenario and lab files from bytes. Apart from manifests that `file:` names, it reads nothing else.
 public struct ScenarioParser: Sendable {
     public struct Parsed: Sendable {
-        /// nil when there is an error.
+        /// The scenario, or nil if there is an error.
         public let scenario: ScenarioFile?
-        /// The lab with the file's and the command line's overrides; nil when there is an error.
+        /// The lab with the overrides of the file and of the command line, or nil if there is an error.
         public let profile: LabProfile?
         /// Errors and warnings, sorted by place.
         public let problems: [Problem]
     }
 
-    /// More are not listed, only counted.
+    /// Further problems are only counted.
     public static let problemLimit = ShapeChecker.problemLimit
 
     public let faults: [FaultDescriptor]
@@ -40,10 +40,10 @@ public struct ScenarioParser: Sendable {
         self.profiles = profiles
     }
 
-    /// Every mistake of a scenario, or the scenario.
+    /// Reads a scenario, or reports all its mistakes.
     /// - Parameters:
-    ///   - file: As it is to be called in messages; manifests are looked for beside it.
-    ///   - settings: Overrides of the command line; their mistakes are in the file `--set`.
+    ///   - file: The file's name in messages. Manifests are looked for beside it.
+    ///   - settings: The overrides of the command line. Their mistakes are reported in the file `--set`.
     public func parse(_ bytes: [UInt8], file: String, settings: [Setting] = []) -> Parsed {
         var reader = ScenarioReader(
             file: file, faults: faults, expectations: expectations, diagnoses: diagnoses, profiles: profiles,
@@ -56,13 +56,13 @@ public struct ScenarioParser: Sendable {
             scenario: valid ? scenario : nil, profile: valid ? reader.profile : nil, problems: problems)
     }
 
-    /// Every mistake of a lab profile, or the profile.
+    /// Reads a lab profile, or reports all its mistakes.
     public static func parseLab(_ bytes: [UInt8], file: String) -> (profile: LabProfile?, problems: [Problem]) {
         let (profile, problems) = LabProfileReader.read(bytes, file: file)
         return (profile, limited(problems, file: file))
     }
 
-    /// Every mistake of a scenario or lab file, whichever its `kind` says.
+    /// Reports every mistake of a scenario or lab file, whichever its `kind` is.
     public func check(_ bytes: [UInt8], file: String, settings: [Setting] = []) -> [Problem] {
         if YAMLReading(bytes, file: file).documents.first?["kind"]?.text == "Lab" {
             return Self.parseLab(bytes, file: file).problems
@@ -71,7 +71,7 @@ public struct ScenarioParser: Sendable {
     }
 
     private static func limited(_ problems: [Problem], file: String) -> [Problem] {
-        // A mistaken node that is aliased or read twice is one mistake.
+        // A mistake in a node that is aliased or read twice is reported once.
         let sorted = Array(Set(problems)).sorted()
         guard sorted.count > problemLimit, let last = sorted.prefix(problemLimit).last else { return sorted }
         let more = Problem(

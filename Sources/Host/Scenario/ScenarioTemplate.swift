@@ -1,9 +1,9 @@
 import ScenarioReading
 
-/// The file that `labrun scenario new` writes: valid, commented, and a start.
+/// The file that `labrun scenario new` writes: a valid scenario with comments, to start from.
 public enum ScenarioTemplate {
-    /// - Parameter name: A DNS label; the file is called so too.
-    /// - Returns: nil when the name is none.
+    /// - Parameter name: A DNS label, which is also the name of the file.
+    /// - Returns: The text, or nil if the name is not a DNS label.
     public static func text(name: String) -> String? {
         guard TextRule.dnsLabel.accepts(name) else { return nil }
         return template.replacing("NAME", with: name)

@@ -1,10 +1,10 @@
 import KubeObjects
 import Readings
 
-/// Where services can be reached, as endpoints of the matrix: pure, so that a file can be checked, explained and run by
-/// the same rule.
+/// Where services can be reached, as endpoints of the matrix. It has no side effects, so that a file is checked,
+/// explained and run by the same rule.
 public enum ServiceEndpoints {
-    /// Label of a service's endpoints with its name.
+    /// The label that holds the service's name on the service's endpoints.
     public static let nameLabel = EndpointSlice.serviceNameLabel
     /// Label that says which of its addresses it is: `cluster-ip`, `node-port`, `external-ip`.
     public static let viaLabel = "labrun.dev/via"

@@ -1,9 +1,9 @@
 import Foundation
 import ScenarioReading
 
-/// Files as scenarios name them.
+/// Reads files by the names that scenarios use.
 enum SourceFile {
-    /// The bytes of a regular file of at most the reading's limit and one.
+    /// Reads a regular file, up to one byte more than the limit of a reading.
     static func read(_ path: String) -> Result<[UInt8], ScenarioReader.ManifestError> {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -26,7 +26,7 @@ enum SourceFile {
         }
     }
 
-    /// A manifest's bytes; its path is relative to the scenario's folder and stays below it.
+    /// Reads a manifest. Its path is relative to the scenario's folder and must not leave it.
     static func manifest(_ path: String, beside file: String) -> Result<[UInt8], ScenarioReader.ManifestError> {
         guard !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
             return .failure(.init(message: "\(path) is not below the scenario's folder"))
@@ -34,7 +34,7 @@ enum SourceFile {
         return read(folder(of: file) + path)
     }
 
-    /// `scenarios/` of `scenarios/x.yaml`; empty for a bare name.
+    /// Returns the folder of a file: `scenarios/` for `scenarios/x.yaml`, or the empty text for a bare name.
     static func folder(of file: String) -> String {
         file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
     }

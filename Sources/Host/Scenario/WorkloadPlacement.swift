@@ -1,19 +1,19 @@
 import KubeObjects
 import Readings
 
-/// A pod that a workload stands for: its name and its node.
+/// A pod that a workload stands for, with its name and its node.
 public struct PlannedPod: Sendable, Hashable {
     public var namespace: String
     public var name: String
     public var labels: [String: String]
     public var node: String
-    /// Answers TCP and UDP echo.
+    /// The port that answers TCP and UDP echo.
     public var port: UInt16
-    /// Ports by which services and policies call it.
+    /// The ports by which services and policies refer to it.
     public var ports: [Pod.Port]
-    /// What runs in it besides.
+    /// The programs that run in it.
     public var programs: [ContainerProgram]
-    /// `Always`, `OnFailure` or `Never`.
+    /// The restart policy: `Always`, `OnFailure` or `Never`.
     public var restartPolicy: String
 
     public init(
@@ -30,22 +30,23 @@ public struct PlannedPod: Sendable, Hashable {
         self.ports = ports
     }
 
-    /// `default/web-1`: its endpoint's id in the matrix.
+    /// The endpoint's id in the matrix, `default/web-1`.
     public var endpointID: String { "\(namespace)/\(name)" }
 }
 
-/// Which pods there are and where: a pure function of workloads and nodes, so that a file can be checked, explained and
-/// run by the same rule.
+/// Decides which pods there are and where. It depends only on workloads and nodes, so that a file is checked, explained
+/// and run by the same rule.
 public enum WorkloadPlacement {
-    /// Port that answers TCP and UDP echo on every node: within the NodePort range that security groups open.
+    /// The port that answers TCP and UDP echo on every node. It is in the NodePort range, which security groups open.
     public static let nodePort: UInt16 = 30080
 
-    /// `node/node1`: a node's endpoint id.
+    /// The id of a node's endpoint, `node/node1`.
     public static func nodeEndpointID(_ node: String) -> String { "node/\(node)" }
 
-    /// The pods of workloads in their order. A DaemonSet's are named `NAME-NODE`; a Deployment's `NAME-1` … `NAME-N`,
-    /// dealt out to the nodes in turn, from the first; a Pod is on its `nodeName`, else on the node with the fewest
-    /// pods so far, the first of several such. Without nodes there are none.
+    /// Returns the pods of workloads in their order. A DaemonSet's pods are named `NAME-NODE`. A Deployment's pods are
+    /// named `NAME-1` … `NAME-N` and are dealt out to the nodes in turn, from the first node on. A Pod is on its
+    /// `nodeName`, or else on the node with the fewest pods so far, and on the first of several such nodes. Without
+    /// nodes there are no pods.
     public static func pods(for workloads: [Workload], nodes: [String]) -> [PlannedPod] {
         guard !nodes.isEmpty else { return [] }
         var planned: [PlannedPod] = []
@@ -74,8 +75,8 @@ public enum WorkloadPlacement {
         return planned
     }
 
-    /// The matrix's endpoints, those of nodes, pods and services without their addresses: nodes first, then pods, then
-    /// services, then the cloud's.
+    /// Returns the matrix's endpoints: nodes first, then pods, then services, then the cloud's. Those of nodes, pods
+    /// and services have no addresses yet.
     static func endpoints(
         for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String], cloud: [Endpoint] = []
     ) -> [Endpoint] {

@@ -3,8 +3,8 @@ import Yams
 
 /// Reads a file's bytes into values, with the place of every mistake.
 ///
-/// A hostile file cannot exhaust it: a file has at most 1 MiB, 64 levels, 16 aliases, and 100 000 nodes after the aliases
-/// are expanded.
+/// A hostile file cannot exhaust it: a file has at most 1 MiB, 64 levels, 16 aliases, and 100 000 nodes after the
+/// aliases are expanded.
 package struct YAMLReading {
     package static let byteLimit = 1 << 20
     package static let depthLimit = 64

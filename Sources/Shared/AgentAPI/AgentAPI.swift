@@ -10,23 +10,23 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case status
     /// `HealthRequest` → `HealthReport`
     case health
-    /// `NodeSet` → `Acknowledgement`; replaces what is known of the cluster's nodes.
+    /// `NodeSet` → `Acknowledgement`. Replaces what the agent knows of the cluster's nodes.
     case setNodes = "nodes.set"
-    /// `IPCacheSet` → `Acknowledgement`; replaces the /32 entries of remote endpoints.
+    /// `IPCacheSet` → `Acknowledgement`. Replaces the /32 entries of remote endpoints.
     case setIPCache = "ipcache.set"
-    /// `ObjectSet` of a kind (`{kind, items}`) → `Acknowledgement`; replaces all objects of the kind.
+    /// `ObjectSet` of a kind (`{kind, items}`) → `Acknowledgement`. Replaces all objects of the kind.
     case setObjects = "objects.set"
-    /// `ObjectChanges` of a kind (`{kind, items, removed}`) → `Acknowledgement`; objects that are not named stay.
+    /// `ObjectChanges` of a kind (`{kind, items, removed}`) → `Acknowledgement`. Objects that are not named stay.
     case changeObjects = "objects.change"
-    /// → `[IPCacheEntry]`, read back from the kernel's map
+    /// → `[IPCacheEntry]`, read back from the kernel's map.
     case ipcache = "ipcache.list"
     /// → `[AgentEndpoint]`
     case endpoints = "endpoint.list"
-    /// → `[AgentIdentity]`, all that the node knows
+    /// → `[AgentIdentity]`, all identities that the node knows.
     case identities = "identity.list"
-    /// → `[PolicySample]`, read back from the kernel's map
+    /// → `[PolicySample]`, read back from the kernel's map.
     case policies = "policy.list"
-    /// → `[NameSample]`: what DNS answered the node's pods
+    /// → `[NameSample]`, what DNS answered to the node's pods.
     case names = "fqdn.list"
     /// `EventRequest` → `EventBatch`
     case events = "events"
@@ -34,17 +34,17 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case setTracing = "tracing.set"
     /// → `[MetricSample]`
     case metrics = "metrics.list"
-    /// → `[ConnectionSample]`, read from the kernel's conntrack tables
+    /// → `[ConnectionSample]`, read from the kernel's conntrack tables.
     case connections = "ct.list"
-    /// → `[ServiceSample]`: the services that this node translates
+    /// → `[ServiceSample]`, the services that this node translates.
     case services = "service.list"
-    /// → `LoadBalancingSample`, read from the kernel's maps
+    /// → `LoadBalancingSample`, read from the kernel's maps.
     case loadBalancing = "lb.list"
-    /// → `NATListing`, the flows that masquerade keeps, read from the kernel's map
+    /// → `NATListing`, the flows that masquerade keeps, read from the kernel's map.
     case nat = "nat.list"
-    /// `CNIRequest` → `CNIReply`; used by the CNI plugin.
+    /// `CNIRequest` → `CNIReply`. The CNI plugin calls it.
     case cni
-    /// → `String`, the text an engineer reads (`datapathd status`, `datapathd health`)
+    /// → `String`, the text for people that `datapathd status` and `datapathd health` print.
     case statusText = "status.text"
     case healthText = "health.text"
 }
@@ -83,23 +83,23 @@ public struct AgentReply<Result: Codable & Sendable>: Codable, Sendable {
 
 public struct Acknowledgement: Codable, Sendable { public init() {} }
 
-/// What the agent is started with: the file `/run/labrun/datapathd.json`.
+/// The configuration that the agent is started with, in the file `/run/labrun/datapathd.json`.
 public struct AgentConfig: Codable, Sendable, Equatable {
     public var nodeName: String
-    /// Address of the node on the underlay, dotted.
+    /// The dotted address of the node on the underlay.
     public var nodeAddress: String
-    /// Interface of that address, `eth0`.
+    /// The interface that has this address, `eth0`.
     public var device: String
-    /// Pool the node takes its pod addresses from, `192.168.1.0/24`.
+    /// The pool from which the node takes its pods' addresses, `192.168.1.0/24`.
     public var podCIDR: String
-    /// Ranges of the whole cluster's pods, `192.168.0.0/16`; routed to the overlay on every node.
+    /// The ranges of the whole cluster's pods, `192.168.0.0/16`. Every node routes them to the overlay.
     public var clusterPodCIDRs: [String]
     public var socketPath: String
     public var conflistPath: String
     public var statePath: String
-    /// Options by their Helm names as they were given, for example `["routingMode": "tunnel"]`.
+    /// The options by their Helm names, as they were given, for example `["routingMode": "tunnel"]`.
     public var values: [String: String]
-    /// The same, typed, over the defaults: what the agent acts on.
+    /// The same options, typed and with defaults. The agent acts on these.
     public var options: DatapathOptions
 
     public init(
@@ -126,9 +126,9 @@ public struct NodeEntry: Codable, Sendable, Hashable {
     public let name: String
     public let address: String
     public let podCIDR: String
-    /// Address of the node's router (`labrun_host`) in its pod CIDR.
+    /// The address of the node's router (`labrun_host`) in its pod CIDR.
     public let routerAddress: String
-    /// Address of the node's health endpoint.
+    /// The address of the node's health endpoint.
     public let healthAddress: String
     public init(name: String, address: String, podCIDR: String, routerAddress: String, healthAddress: String) {
         self.name = name
@@ -144,15 +144,15 @@ public struct NodeSet: Codable, Sendable {
     public init(nodes: [NodeEntry]) { self.nodes = nodes }
 }
 
-/// Address → identity and the node that holds it. `prefix` 32 for a pod.
+/// An address with its identity and the node that holds it. `prefix` is 32 for a pod.
 public struct IPCacheEntry: Codable, Sendable, Hashable {
     public let address: String
     public let prefix: Int
     public let identity: UInt32
-    /// Underlay address of the node to encapsulate to; nil when the address is reached without the tunnel.
+    /// The underlay address of the node to encapsulate to. It is nil if the address is reached without the tunnel.
     public let tunnelEndpoint: String?
-    /// The labels that the identity stands for, as `AgentEndpoint.identityLabels`; nil when they are not known: then no
-    /// policy can select the address by labels.
+    /// The labels that the identity stands for, in the form of `AgentEndpoint.identityLabels`. If they are not known,
+    /// it is nil, and no policy can select the address by labels.
     public let labels: [String]?
     public init(address: String, prefix: Int, identity: UInt32, tunnelEndpoint: String?, labels: [String]? = nil) {
         self.address = address
@@ -179,11 +179,11 @@ public struct AgentEndpoint: Codable, Sendable, Hashable {
     public let interface: String
     public let ifindex: Int
     public let mac: String
-    /// `ready`, `restoring`, `disconnecting`
+    /// The state: `ready`, `restoring` or `disconnecting`.
     public let state: String
-    /// What the identity was derived from: `k8s:app=web`, `k8s:io.kubernetes.pod.namespace=default`, …
+    /// The labels that the identity was derived from: `k8s:app=web`, `k8s:io.kubernetes.pod.namespace=default`, …
     public let identityLabels: [String]
-    /// The directions in which policies decide: `ingress`, `egress`.
+    /// The directions in which policies decide: `ingress`, `egress` or both.
     public let policyEnforcement: [String]
     public init(
         id: UInt16, identity: UInt32, labels: [String: String], namespace: String, name: String, address: String,
@@ -208,14 +208,14 @@ public struct AgentEndpoint: Codable, Sendable, Hashable {
 /// An entry of the policy map.
 public struct PolicySample: Codable, Sendable, Hashable {
     public let endpointID: UInt16
-    /// `ingress` or `egress`
+    /// The direction, `ingress` or `egress`.
     public let direction: String
-    /// `allow`, `deny`, `redirect`, or `default-deny`: what holds when no other entry covers a connection.
+    /// The verdict: `allow`, `deny`, `redirect`, or `default-deny`, which holds if no other entry covers a connection.
     public let verdict: String
-    /// 0: anybody.
+    /// The identity of the other side. 0 means anybody.
     public let identity: UInt32
     public let labels: [String]
-    /// `ANY`, or `80/TCP 8000-8010/TCP 8/ICMP`
+    /// The ports: `ANY`, or for example `80/TCP 8000-8010/TCP 8/ICMP`.
     public let ports: String
     public let rule: String?
     public let proxyPort: UInt16?
@@ -237,9 +237,9 @@ public struct PolicySample: Codable, Sendable, Hashable {
 /// A security identity that a node knows.
 public struct AgentIdentity: Codable, Sendable, Hashable {
     public let id: UInt32
-    /// `reserved:world`, `k8s:app=web`, `cidr:10.1.0.0/16`; in order.
+    /// The labels in order: `reserved:world`, `k8s:app=web`, `cidr:10.1.0.0/16`.
     public let labels: [String]
-    /// Endpoints of this node that have it.
+    /// The number of this node's endpoints that have the identity.
     public let localEndpoints: Int
     public init(id: UInt32, labels: [String], localEndpoints: Int) {
         self.id = id
@@ -248,15 +248,15 @@ public struct AgentIdentity: Codable, Sendable, Hashable {
     }
 }
 
-/// What the CNI plugin hands to the agent: the environment and standard input of the specification.
+/// What the CNI plugin passes to the agent: the environment and standard input that the specification defines.
 public struct CNIRequest: Codable, Sendable {
     public let command: String
     public let containerID: String
     public let netns: String
     public let interface: String
-    /// `CNI_ARGS`, for example `K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0`.
+    /// The value of `CNI_ARGS`, for example `K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0`.
     public let arguments: String
-    /// The network configuration as it came on standard input.
+    /// The network configuration as it was read from standard input.
     public let configuration: String
     public init(
         command: String, containerID: String, netns: String, interface: String, arguments: String,
@@ -271,7 +271,7 @@ public struct CNIRequest: Codable, Sendable {
     }
 }
 
-/// What the plugin prints, and how it ends.
+/// What the plugin prints, and its exit status.
 public struct CNIReply: Codable, Sendable {
     public let output: String
     public let exitStatus: Int32

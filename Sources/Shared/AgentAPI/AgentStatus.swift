@@ -1,9 +1,9 @@
 public struct AgentStatus: Codable, Sendable {
     public let nodeName: String
     public let version: String
-    /// Ready to connect pods: the conflist is in place.
+    /// Whether the agent is ready to connect pods, that is, the conflist is in place.
     public let ready: Bool
-    /// Why not, one line each.
+    /// Why the agent is not ready, in one line for each reason.
     public let problems: [String]
     public let kernel: String
     public let node: NodeEntry
@@ -12,33 +12,34 @@ public struct AgentStatus: Codable, Sendable {
     public let addressesInUse: Int
     public let addressesTotal: Int
     public let values: [String: String]
-    /// `Tunnel [vxlan]`, `Native`.
+    /// The routing mode as the agent prints it: `Tunnel [vxlan]` or `Native`.
     public let routing: String
-    /// Longest IPv4 packet of pods, octets.
+    /// The length of the longest IPv4 packet of pods, in octets.
     public let podMTU: Int
-    /// Kernel features that programs may need, by name: `available`, `missing` or `masked`.
+    /// The kernel features that programs may need, by name. A value is `available`, `missing` or `masked`.
     public let kernelFeatures: [String: String]
-    /// What the options ask for and the kernel cannot, a sentence each.
+    /// What the options ask for and the kernel cannot do, in one sentence each.
     public let fallbacks: [String]
-    /// Program attached to each hook: `eth0 ingress: from_netdev id 12 tag …`.
+    /// The program attached to each hook: `eth0 ingress: from_netdev id 12 tag …`.
     public let programs: [String]
-    /// Times this agent was started since the node booted.
+    /// How often this agent was started since the node booted.
     public let starts: Int
-    /// Number of the cluster's objects that the agent knows, by kind; kinds without any are left out.
+    /// The number of the cluster's objects that the agent knows, by kind. Kinds without any are left out.
     public let objects: [String: Int]
-    /// Parts of the datapath that could not follow the cluster's objects, and why, one line each.
+    /// The parts of the datapath that could not follow the cluster's objects, each with the reason in one line.
     public let objectProblems: [String]
-    /// Tables whose filling is watched, as of the last collection; nil: not counted yet.
+    /// The tables whose filling is watched, as of the last collection. It is nil if nothing has been counted yet.
     public var maps: [MapGauge]?
-    /// The cloud's network interfaces, with `ipam.mode: eni`; nil in other modes.
+    /// The cloud's network interfaces with `ipam.mode: eni`. It is nil in other modes.
     public var cloudInterfaces: InterfaceStatus?
-    /// By whom pods that leave are masqueraded: `BPF [eth0] 192.168.0.0/16 …`, `IPTables …`, `Disabled`; nil: not told.
+    /// Who masquerades pods that leave the cluster: `BPF [eth0] 192.168.0.0/16 …`, `IPTables …` or `Disabled`. It is
+    /// nil if the agent does not report it.
     public var masquerading: String?
-    /// How the agent's start came to the content of the service maps: `taken over as marked`, `planned anew: REASON`;
-    /// nil: not told.
+    /// How the agent got the content of the service maps when it started: `taken over as marked` or `planned anew:
+    /// REASON`. It is nil if the agent does not report it.
     public var services: String?
-    /// `namespace/name` of pods that the datapath cannot see, because another plugin gave them an interface that is no
-    /// veth.
+    /// The pods, as `namespace/name`, that the datapath cannot see because another plugin gave them an interface that
+    /// is no veth.
     public var endpointsWithoutVeth: [String]?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,

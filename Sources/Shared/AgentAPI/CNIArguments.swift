@@ -34,7 +34,7 @@ public struct CNIArguments: Sendable, Equatable {
         labels = try Self.labels(values["LABRUN_LABELS"] ?? "")
     }
 
-    /// The value of `CNI_ARGS`, labels in order of their keys.
+    /// The value of `CNI_ARGS`, with the labels in the order of their keys.
     public var text: String {
         var parts = ["IgnoreUnknown=1", "K8S_POD_NAMESPACE=\(namespace)", "K8S_POD_NAME=\(name)"]
         if !labels.isEmpty {
@@ -79,7 +79,8 @@ public struct CNIArguments: Sendable, Equatable {
         return encoded
     }
 
-    /// Nil for a `%` that two hexadecimal digits do not follow, or bytes that are no UTF-8.
+    /// Decodes percent escapes. The result is nil if two hexadecimal digits do not follow a `%`, or if the bytes are no
+    /// UTF-8.
     static func percentDecoded(_ text: String) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]

@@ -1,12 +1,12 @@
-/// A connection as the datapath tracks it: the packet that opened it, and how far it is.
+/// A connection as the datapath tracks it, given by the packet that opened it, with its state.
 public struct ConnectionSample: Codable, Sendable, Hashable, Comparable {
     /// The IP protocol number.
     public let `protocol`: UInt8
-    /// `egress`, `ingress`: tracked by the endpoint that called, or was called; `service`, `node`: before a
-    /// translation.
+    /// Which entry this is: `egress` was made for the calling endpoint, `ingress` for the called one, and `service` and
+    /// `node` hold a connection before its translation.
     public let direction: String
     public let source: String
-    /// Of an ICMP echo request its identifier, with 0 as destination port.
+    /// The source port. For an ICMP echo it is the identifier, and the destination port is 0.
     public let sourcePort: UInt16
     public let destination: String
     public let destinationPort: UInt16
@@ -14,14 +14,14 @@ public struct ConnectionSample: Codable, Sendable, Hashable, Comparable {
     public let state: String
     /// `replied`, `fin-forward`, `fin-reply`, `proxy`, `loopback`
     public let flags: [String]
-    /// Until it is void if no packet comes.
+    /// The seconds until the entry is void if no further packet comes.
     public let secondsLeft: Int
     public let sourceIdentity: UInt32
-    /// Replies are translated back by this entry of the reverse table; 0: they are not.
+    /// The entry of the reverse table by which replies are translated back, or 0 if they are not translated.
     public let reverseIndex: UInt16
-    /// Of service entries, the backend that was chosen.
+    /// For entries of a service, the backend that was chosen.
     public let backend: UInt32
-    /// 0: it does not go through a proxy.
+    /// The port of the proxy that the connection goes through, or 0.
     public let proxyPort: UInt16
 
     public init(
@@ -55,7 +55,7 @@ public struct ConnectionSample: Codable, Sendable, Hashable, Comparable {
 
 /// How full a map is.
 public struct MapGauge: Codable, Sendable, Hashable {
-    /// As pinned, `dp_ct_tcp`.
+    /// The name under which the map is pinned, such as `dp_ct_tcp`.
     public let name: String
     public let entries: Int
     public let capacity: Int

@@ -2,14 +2,15 @@ import Readings
 
 /// Asks for events of the datapath: drops, and traces of the hooks that are switched on.
 public struct EventRequest: Codable, Sendable {
-    /// Sequence number after which to answer; 0 for all that is kept.
+    /// The sequence number after which events are wanted. With 0, all events that are kept are.
     public let since: UInt64
     public let limit: Int
-    /// Only events whose inner source or destination is one of these addresses; nil: all.
+    /// If it is given, only events are wanted whose inner source or destination is one of these addresses.
     public let addresses: [String]?
-    /// Only drops; nil: traces, too.
+    /// Whether only drops are wanted. If it is nil, traces are wanted, too.
     public let dropsOnly: Bool?
-    /// Wait so long for an event after `since` before answering with none; nil: answer at once.
+    /// How many milliseconds to wait for an event after `since` before the answer is empty. If it is nil, the agent
+    /// answers at once.
     public let waitMillis: Int?
     public init(
         since: UInt64, limit: Int, addresses: [String]? = nil, dropsOnly: Bool? = nil, waitMillis: Int? = nil
@@ -22,13 +23,13 @@ public struct EventRequest: Codable, Sendable {
     }
 }
 
-/// Events after the sequence number that was asked for, oldest first.
+/// The events after the sequence number that was asked for, the oldest first.
 public struct EventBatch: Codable, Sendable {
     public let events: [PacketEvent]
-    /// Pass it as `since` to go on.
+    /// The value of `since` that continues after this batch.
     public let next: UInt64
     /// How many events were overwritten before anybody read them, or found the kernel's buffer full, since the agent's
-    /// maps were made. Only its growth from one reply to the next says something.
+    /// maps were made. Only the difference between two replies has a meaning.
     public let lost: UInt64
     public init(events: [PacketEvent], next: UInt64, lost: UInt64) {
         self.events = events
@@ -38,7 +39,7 @@ public struct EventBatch: Codable, Sendable {
 }
 
 public struct TracingRequest: Codable, Sendable {
-    /// Trace points to emit besides drops; empty switches traces off.
+    /// The trace points to emit besides drops. An empty list switches traces off.
     public let points: [String]
     public init(points: [String]) { self.points = points }
 }

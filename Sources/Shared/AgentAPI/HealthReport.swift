@@ -1,5 +1,5 @@
 public struct HealthRequest: Codable, Sendable {
-    /// How long each probe may take, milliseconds.
+    /// How long each probe may take, in milliseconds.
     public let deadlineMillis: Int
     public init(deadlineMillis: Int) { self.deadlineMillis = deadlineMillis }
 }
@@ -27,7 +27,8 @@ public struct HealthPeer: Codable, Sendable, Hashable {
     }
 }
 
-/// In the manner of `cilium-health status`: `reachable/total` counts nodes reachable in both ways, itself included.
+/// The health of all nodes, similar to `cilium-health status`: `reachable/total` counts the nodes that are reachable in
+/// both ways, and this node is one of them.
 public struct HealthReport: Codable, Sendable {
     public let nodeName: String
     public let reachable: Int

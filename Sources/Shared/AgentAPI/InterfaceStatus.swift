@@ -1,13 +1,13 @@
-/// What an agent with `ipam.mode: eni` says of the cloud's network interfaces.
+/// What an agent with `ipam.mode: eni` reports of the cloud's network interfaces.
 public struct InterfaceStatus: Codable, Sendable, Hashable {
     public struct Interface: Codable, Sendable, Hashable {
-        /// `eni-…`
+        /// The interface's id, `eni-…`.
         public let id: String
-        /// The cloud's device number; 0 is the node's first one.
+        /// The cloud's device number. The node's first interface has 0.
         public let number: Int
-        /// Its routing table.
+        /// The interface's routing table.
         public let table: Int
-        /// Of the addresses for pods, the router's and the health endpoint's among them.
+        /// The number of the interface's addresses in use. The router's and the health endpoint's are among them.
         public let addressesInUse: Int
         public let addressesTotal: Int
 
@@ -20,12 +20,12 @@ public struct InterfaceStatus: Codable, Sendable, Hashable {
         }
     }
 
-    /// `t3.medium`
+    /// The type of the node's machine, such as `t3.medium`.
     public let instanceType: String
     public let interfaces: [Interface]
-    /// Why there are no more, when fewer are free than there should be.
+    /// The reason why there are no more addresses, if fewer are free than there should be.
     public let limit: String?
-    /// What the cloud refused last.
+    /// The last refusal of the cloud.
     public let failure: String?
 
     public init(instanceType: String, interfaces: [Interface], limit: String?, failure: String?) {

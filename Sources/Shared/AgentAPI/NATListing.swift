@@ -1,25 +1,25 @@
-/// An entry of the masquerade's map: a packet of a flow, and what becomes of it.
+/// An entry of the masquerade's map: a packet of a flow, and its translation.
 public struct NATMapping: Codable, Sendable, Hashable {
-    /// `egress`: the packet as the pod sends it, the translation is its new source; `ingress`: the answer as it
-    /// arrives, the translation is its new destination.
+    /// `egress` is the packet as the pod sends it, with its new source as translation. `ingress` is the answer as it
+    /// arrives, with its new destination as translation.
     public let direction: String
-    /// 1 ICMP, 6 TCP, 17 UDP.
+    /// The IP protocol: 1 ICMP, 6 TCP, 17 UDP.
     public let `protocol`: UInt8
     public let source: String
-    /// Port; of an ICMP echo that leaves, its identifier.
+    /// The source port. For an ICMP echo that leaves, it is the identifier.
     public let sourcePort: UInt16
     public let destination: String
-    /// Port; of an answer to an ICMP echo, its identifier.
+    /// The destination port. For the answer to an ICMP echo, it is the identifier.
     public let destinationPort: UInt16
     public let translatedAddress: String
     public let translatedPort: UInt16
-    /// A flow of the node itself, kept so that no pod takes its port.
+    /// Whether this is a flow of the node itself. Such flows are kept so that no pod gets their ports.
     public let isHost: Bool
     public let isAnswered: Bool
-    /// TCP: FIN or RST was seen.
+    /// Whether FIN or RST was seen on a TCP flow.
     public let isClosing: Bool
     public let ageSeconds: Int
-    /// Since its last packet, a second coarse.
+    /// The seconds since the flow's last packet. They may be off by one.
     public let idleSeconds: Int
 
     public init(
@@ -43,7 +43,7 @@ public struct NATMapping: Codable, Sendable, Hashable {
     }
 }
 
-/// All of them, and how many the map can hold: two a flow.
+/// All entries, and how many the map can hold. A flow takes two.
 public struct NATListing: Codable, Sendable {
     public let mappings: [NATMapping]
     public let maximum: Int

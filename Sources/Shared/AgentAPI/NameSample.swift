@@ -1,16 +1,16 @@
 /// A name and one of its addresses, as the node's DNS proxy saw it.
 public struct NameSample: Codable, Sendable, Hashable {
-    /// Lower case, without the last dot.
+    /// The name in lower case, without a final dot.
     public let name: String
-    /// Dotted.
+    /// The dotted address.
     public let address: String
-    /// Seconds, as answered last.
+    /// The time to live of the last answer, in seconds.
     public let timeToLive: UInt32
-    /// Until it is forgotten, unless a connection uses it; 0: its time is over.
+    /// The seconds until the address is forgotten unless a connection uses it. 0 means that its time is over.
     public let secondsLeft: Int
-    /// The endpoint that asked last; 0: one that is gone.
+    /// The endpoint that asked last. 0 means that this endpoint is gone.
     public let endpointID: UInt16
-    /// Of the address, when a policy names the name or the address.
+    /// The identity of the address, if a policy names the name or the address.
     public let identity: UInt32?
 
     public init(

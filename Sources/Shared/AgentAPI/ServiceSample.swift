@@ -1,9 +1,9 @@
 /// A frontend of a service as the datapath has it.
 public struct ServiceSample: Codable, Sendable, Hashable {
     public struct Backend: Codable, Sendable, Hashable {
-        /// The datapath's number of it.
+        /// The datapath's number for the backend.
         public let number: UInt32
-        /// `192.168.1.3:8080/TCP`
+        /// The backend's address, `192.168.1.3:8080/TCP`.
         public let address: String
         public init(number: UInt32, address: String) {
             self.number = number
@@ -11,17 +11,17 @@ public struct ServiceSample: Codable, Sendable, Hashable {
         }
     }
 
-    /// Index of its entry in the reverse table.
+    /// The index of the frontend's entry in the reverse table.
     public let index: UInt16
-    /// `10.100.0.1:443/TCP`
+    /// The frontend's address, `10.100.0.1:443/TCP`.
     public let frontend: String
-    /// `ClusterIP`, `NodePort`, `ExternalIP`, `LoadBalancer`; nil when no known service has it.
+    /// `ClusterIP`, `NodePort`, `ExternalIP` or `LoadBalancer`. It is nil if no known service has this frontend.
     public let type: String?
     public let namespace: String?
     public let name: String?
-    /// How long a client stays with its backend; 0: no affinity.
+    /// How many seconds a client stays with its backend, or 0 without affinity.
     public let affinitySeconds: UInt32
-    /// By slot.
+    /// The backends in the order of their slots.
     public let backends: [Backend]
 
     public init(
@@ -38,10 +38,10 @@ public struct ServiceSample: Codable, Sendable, Hashable {
     }
 }
 
-/// Load-balancing maps, read from the kernel.
+/// The content of the load-balancing maps, read from the kernel.
 public struct LoadBalancingSample: Codable, Sendable {
     public let frontends: [ServiceSample]
-    /// Take no new connections; there for those that they have.
+    /// The backends that take no new connections and are kept for those that they have.
     public let draining: [ServiceSample.Backend]
     public init(frontends: [ServiceSample], draining: [ServiceSample.Backend]) {
         self.frontends = frontends

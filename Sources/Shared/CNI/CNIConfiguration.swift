@@ -15,9 +15,9 @@ public enum CNIVersion: String, Sendable, CaseIterable {
 /// The network configuration that a runtime writes to the plugin's standard input (CNI specification, section 2).
 public struct CNIConfiguration: Sendable {
     public let version: CNIVersion
-    /// Name of the network, `labrun`.
+    /// The name of the network, `labrun`.
     public let name: String
-    /// Unix socket of the agent.
+    /// The path of the agent's unix socket.
     public let socketPath: String?
     /// The result of the previous plugin or, for CHECK and DEL, of ADD.
     public let previousResult: CNIResult?
@@ -113,7 +113,8 @@ public struct CNIEnvironment: Sendable, Equatable {
             || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
     }
 
-    /// As the kernel's `dev_valid_name`: at most 15 octets, no `/`, `:` or white space, not `.` or `..`.
+    /// Whether the text is an interface's name by the kernel's `dev_valid_name`: it has at most 15 octets, no `/`, `:`
+    /// or white space, and is not `.` or `..`.
     public static func isInterfaceName(_ text: String) -> Bool {
         (1...15).contains(text.utf8.count) && text != "." && text != ".."
             && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }

@@ -1,17 +1,18 @@
-/// The options of the datapath by the names of Cilium's Helm values, nested as there; what is not given has Cilium's
-/// default. `OptionCatalogue` says of each which values act.
+/// The options of the datapath under the names of Cilium's Helm values, nested in the same way. An option that is not
+/// given has Cilium's default. `OptionCatalogue` says which values of each option have an effect.
 public struct DatapathOptions: Codable, Sendable, Hashable {
     // MARK: Routing
     public var routingMode = RoutingMode.tunnel
     public var tunnelProtocol = TunnelProtocol.vxlan
-    /// UDP port of the tunnel; 0: 8472 for VXLAN, 6081 for Geneve.
+    /// The UDP port of the tunnel. 0 means 8472 for VXLAN and 6081 for Geneve.
     public var tunnelPort: UInt16 = 0
-    /// MTU of the underlay; 0: read from the device.
+    /// The MTU of the underlay. 0 means that it is read from the device.
     public var MTU = 0
     public var autoDirectNodeRoutes = false
-    /// Range that is reached without masquerade under native routing; empty: none.
+    /// The range that is reached without masquerade under native routing. It may be empty.
     public var ipv4NativeRoutingCIDR = ""
-    /// Interfaces that carry traffic from and to the outside; empty: the one of the node's address.
+    /// The interfaces that carry traffic from and to the outside. If the list is empty, it is the interface with the
+    /// node's address.
     public var devices: [String] = []
     public var ipv4 = Family(enabled: true)
     public var ipv6 = Family(enabled: false)
@@ -19,7 +20,8 @@ public struct DatapathOptions: Codable, Sendable, Hashable {
     // MARK: Masquerade
     public var enableIPv4Masquerade = true
     public var enableIPv6Masquerade = true
-    /// Interfaces whose egress is masqueraded by iptables; a trailing `+` matches any suffix. Empty: all.
+    /// The interfaces whose egress iptables masquerades. A trailing `+` matches any suffix. An empty list means all
+    /// interfaces.
     public var egressMasqueradeInterfaces: [String] = []
     public var ipMasqAgent = IPMasqAgent()
 
@@ -31,7 +33,7 @@ public struct DatapathOptions: Codable, Sendable, Hashable {
     public var externalIPs = Switch()
     public var loadBalancer = LoadBalancer()
     public var maglev = Maglev()
-    /// Time that a backend which is going away keeps its established connections.
+    /// Whether a backend that is terminating keeps its established connections.
     public var enableK8sTerminatingEndpoint = true
 
     // MARK: BPF
@@ -55,7 +57,7 @@ public struct DatapathOptions: Codable, Sendable, Hashable {
     public var prometheus = Prometheus()
     public var installIptablesRules = true
     public var installNoConntrackIptablesRules = false
-    /// What no chart has: the lab's own.
+    /// Options that no chart has, for the lab only.
     public var labrun = Labrun()
 
     public init() {}
@@ -67,18 +69,19 @@ extension DatapathOptions {
     public enum TunnelProtocol: String, Codable, Sendable, Hashable, CaseIterable {
         case vxlan, geneve
 
-        /// UDP destination port unless configured otherwise: Linux' own for VXLAN, IANA's for Geneve (RFC 8926).
+        /// The UDP destination port unless another one is configured: Linux' own for VXLAN, and IANA's for Geneve (RFC
+        /// 8926).
         public var standardPort: UInt16 { self == .vxlan ? 8472 : 6081 }
     }
 
-    /// `true` and `false` of today, `strict`, `probe`, `partial` and `disabled` of the versions before 1.16.
+    /// Today's values are `true` and `false`. Versions before 1.16 had `strict`, `probe`, `partial` and `disabled`.
     public enum KubeProxyReplacement: String, Codable, Sendable, Hashable, CaseIterable {
         case `true`, `false`, strict, probe, partial, disabled
 
-        /// Services of every type are the datapath's. With `probe` as far as the kernel can, with `partial` only the
-        /// types that are switched on each.
+        /// Whether the datapath handles services of every type. With `probe` it handles what the kernel can do, and
+        /// with `partial` only the types that are switched on one by one.
         public var isComplete: Bool { self == .true || self == .strict }
-        /// The datapath handles no service but ClusterIP for pods.
+        /// Whether the datapath handles no service except ClusterIP for pods.
         public var isOff: Bool { self == .false || self == .disabled }
     }
 
@@ -92,13 +95,13 @@ extension DatapathOptions {
 
     public struct SocketLB: Codable, Sendable, Hashable {
         public var enabled = false
-        /// Only for processes of the node itself; pods are served packet by packet.
+        /// Whether it is only for processes of the node itself, while pods are served packet by packet.
         public var hostNamespaceOnly = false
     }
 
     public struct NodePort: Codable, Sendable, Hashable {
         public var enabled = false
-        /// First and last port, `30000,32767`.
+        /// The first and the last port, `30000,32767`.
         public var range = "30000,32767"
         public var bindProtection = true
         public var enableHealthCheck = true
@@ -119,9 +122,9 @@ extension DatapathOptions {
     }
 
     public struct Maglev: Codable, Sendable, Hashable {
-        /// A prime number of those that Cilium takes.
+        /// The size of a table: one of the prime numbers that Cilium accepts.
         public var tableSize = 16381
-        /// 12 octets in base64; empty: Cilium's own.
+        /// The seed, 12 octets in base64. If it is empty, Cilium's own is used.
         public var hashSeed = ""
     }
 
@@ -153,7 +156,7 @@ extension DatapathOptions {
     }
 
     public struct Labrun: Codable, Sendable, Hashable {
-        /// Names of features (`KernelFeature`) that the agent takes for missing, on any kernel.
+        /// The names of features (`KernelFeature`) that the agent treats as missing on any kernel.
         public var maskedKernelFeatures: [String] = []
     }
 
@@ -168,7 +171,7 @@ extension DatapathOptions {
             case clusterPool = "cluster-pool"
         }
         public struct Operator: Codable, Sendable, Hashable {
-            /// Empty: the lab's pod range.
+            /// The pools of pods' addresses. If the list is empty, the lab's pod range is used.
             public var clusterPoolIPv4PodCIDRList: [String] = []
             public var clusterPoolIPv4MaskSize = 24
         }
@@ -178,7 +181,7 @@ extension DatapathOptions {
 
     public struct ENI: Codable, Sendable, Hashable {
         public struct NodeSpec: Codable, Sendable, Hashable {
-            /// First interface whose addresses pods get.
+            /// The number of the first interface whose addresses are given to pods.
             public var firstInterfaceIndex = 0
         }
         public var enabled = false
@@ -186,7 +189,7 @@ extension DatapathOptions {
         public var awsReleaseExcessIPs = false
         public var updateEC2AdapterLimitViaAPI = true
         public var nodeSpec = NodeSpec()
-        /// Free addresses that a node keeps; the cloud's own default.
+        /// How many free addresses a node keeps. The default is the cloud's own.
         public var preAllocate = 8
         public var minAllocate = 0
         public var maxAboveWatermark = 0
@@ -196,7 +199,7 @@ extension DatapathOptions {
         public enum RejectResponseCode: String, Codable, Sendable, Hashable, CaseIterable {
             case refused, nameError
         }
-        /// What a pod is answered that asks for a name that it may not know.
+        /// The answer to a pod that asks for a name that its policy does not allow.
         public var dnsRejectResponseCode = RejectResponseCode.refused
         public var enableTransparentMode = true
         public var minTtl = 0
@@ -210,9 +213,9 @@ extension DatapathOptions {
             case genericVeth = "generic-veth"
         }
         public var chainingMode = ChainingMode.none
-        /// Name of the CNI network whose plugins come before this one; empty: none.
+        /// The name of the CNI network whose plugins come before this one. It may be empty.
         public var chainingTarget = ""
-        /// The mode that is meant: a target alone means generic-veth, as in the chart.
+        /// The mode that is meant. As in the chart, a target without a mode means generic-veth.
         public var effectiveChainingMode: ChainingMode {
             chainingMode == .none && !chainingTarget.isEmpty ? .genericVeth : chainingMode
         }

@@ -1,16 +1,16 @@
-/// What the datapath may need of a kernel beyond what every node's has, by the names under which it is listed and
-/// masked.
+/// What the datapath may need of a kernel beyond what every node's kernel has. The raw values are the names by which
+/// features are listed and masked.
 public enum KernelFeature: String, Codable, Sendable, Hashable, CaseIterable {
-    /// Programs at connect(2) of a cgroup's sockets, and at sendmsg(2), recvmsg(2), getpeername(2).
+    /// The kernel runs programs at connect(2), sendmsg(2), recvmsg(2) and getpeername(2) of a cgroup's sockets.
     case cgroupConnect4 = "cgroup-inet4-connect"
     case cgroupSendmsg4 = "cgroup-udp4-sendmsg"
     case cgroupRecvmsg4 = "cgroup-udp4-recvmsg"
     case cgroupGetpeername4 = "cgroup-inet4-getpeername"
-    /// Which network namespace a socket is of.
+    /// A program can ask for the network namespace of a socket.
     case netnsCookie = "helper-get-netns-cookie"
-    /// The kernel's routes and neighbours, for packets.
+    /// A program can look a packet up in the kernel's routes and neighbours.
     case fibLookup = "helper-fib-lookup"
-    /// Hands a packet to a local socket.
+    /// A program can hand a packet to a local socket.
     case skAssign = "helper-sk-assign"
     case lruHash = "map-lru-hash"
     case lpmTrie = "map-lpm-trie"

@@ -1,14 +1,14 @@
-/// Every option that is known, and which of its values act. A slice that completes a feature widens its entry here;
-/// profile reader, command line and agent all ask this list.
+/// An option, and which of its values have an effect. A change that completes a feature widens the option's entry here.
+/// The reader of profiles, the command line and the agent all use this list.
 public struct OptionKey: Sendable {
     public enum Support: Sendable {
-        /// All values of the type.
+        /// All values of the type have an effect.
         case acts
-        /// These values only; the others are refused with the reason.
+        /// Only these values have an effect. Others are refused with the reason.
         case only([String], because: String)
     }
 
-    /// `ipam.operator.clusterPoolIPv4PodCIDRList`
+    /// The dotted name, `ipam.operator.clusterPoolIPv4PodCIDRList`.
     public let name: String
     public let type: OptionType
     public let support: Support
@@ -28,7 +28,7 @@ public enum OptionCatalogue {
     public static subscript(name: String) -> OptionKey? { byName[name] }
     private static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
 
-    /// The keys of `DatapathOptions`; a test holds the two against each other.
+    /// The keys of `DatapathOptions`. A test compares the two.
     public static let keys: [OptionKey] = routing + masquerade + services + programs + addresses + policy + surroundings
 
     private static let entries = OptionType.integer(1...16_777_216)

@@ -4,26 +4,26 @@
     import Foundation
 #endif
 
-/// Why a value cannot be taken.
+/// Why a value cannot be accepted.
 public struct OptionMistake: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Reason: Sendable, Hashable {
         /// No option has this name.
         case unknown
-        /// The option is known and the lab does not do what the value asks for.
+        /// The option is known, but the lab does not do what the value asks for.
         case unsupported
-        /// The value is none of this option.
+        /// The value does not have the option's form.
         case malformed
     }
     public let name: String
     public let reason: Reason
-    /// A sentence that names the option.
+    /// A sentence that names the option and says what is wrong.
     public let description: String
     /// What the value may be, for `malformed` and `unsupported`.
     public let expected: String?
 }
 
 extension OptionCatalogue {
-    /// What is wrong with an option's value; nil when nothing is.
+    /// Returns what is wrong with an option's value, or nil if nothing is.
     public static func mistake(name: String, value: String) -> OptionMistake? {
         let key: OptionKey
         switch find(name) {
@@ -54,25 +54,25 @@ extension OptionCatalogue {
                 expected: nil))
     }
 
-    /// All names that are known, for suggestions.
+    /// All known names, for suggestions.
     public static let names = keys.map(\.name) + aliases.keys.sorted() + Surroundings.groups.map(\.prefix)
 
-    /// Other names that act: the short one of the exclusions.
+    /// Other names that are accepted: the short name of the exclusions.
     static let aliases = ["nonMasqueradeCIDRs": "ipMasqAgent.config.nonMasqueradeCIDRs"]
 }
 
 extension DatapathOptions {
-    /// Options from values by their dotted names, over the defaults.
-    /// - Throws: `OptionMistake` for the first (by name) that cannot be taken.
+    /// Reads options from values by their dotted names. All others have their defaults.
+    /// - Throws: `OptionMistake` for the first value, by name, that cannot be accepted.
     public init(values: [String: String]) throws {
         var tree = try OptionTree(of: DatapathOptions())
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             if let mistake = OptionCatalogue.mistake(name: name, value: value) { throw mistake }
-            // Names of Cilium's surroundings that ask for nothing have no property.
+            // Accepted keys of Cilium's surroundings have no property.
             guard let key = OptionCatalogue[OptionCatalogue.aliases[name] ?? name], let read = key.type.read(value)
             else { continue }
             let path = key.name.split(separator: ".")
-            // Choices of numbers (maglev.tableSize) stay numbers.
+            // A choice among numbers (maglev.tableSize) stays a number.
             if case .number = tree[path], case .text(let text) = read, let number = Int(text) {
                 tree[path] = .number(number)
             } else {
@@ -84,7 +84,7 @@ extension DatapathOptions {
 }
 
 extension OptionTree {
-    /// A value as the tree that its JSON is.
+    /// Makes the tree of a value's JSON.
     init(of value: some Encodable) throws {
         self = try JSONDecoder().decode(OptionTree.self, from: try JSONEncoder().encode(value))
     }

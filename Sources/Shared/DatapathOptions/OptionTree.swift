@@ -1,4 +1,4 @@
-/// Options as a tree of JSON, which is what lies between values by name and `DatapathOptions`.
+/// Options as a tree of JSON, which is the form between values by name and `DatapathOptions`.
 public enum OptionTree: Codable, Sendable, Hashable {
     case flag(Bool)
     case number(Int)
@@ -32,7 +32,7 @@ public enum OptionTree: Codable, Sendable, Hashable {
         }
     }
 
-    /// What lies at a dotted path; nil when there is nothing.
+    /// The value at a dotted path, or nil if there is none.
     public subscript(path: some Collection<Substring>) -> OptionTree? {
         get {
             guard let first = path.first else { return self }
@@ -55,7 +55,7 @@ public enum OptionTree: Codable, Sendable, Hashable {
         }
     }
 
-    /// Everything in it by its dotted path.
+    /// All values, by their dotted paths.
     public var leaves: [String: OptionTree] {
         guard case .map(let map) = self else { return ["": self] }
         return map.reduce(into: [:]) { result, entry in

@@ -1,6 +1,6 @@
 import NetAddress
 
-/// What an option's value must look like, and how its text is read.
+/// The form of an option's value, and how its text is read.
 public enum OptionType: Sendable, Hashable {
     case flag
     case integer(ClosedRange<Int>)
@@ -13,8 +13,8 @@ public enum OptionType: Sendable, Hashable {
     case networks
     case interfaces
 
-    /// Reads a value as a file or a command line gives it. The items of a list are separated by commas, and may stand in
-    /// braces as Helm writes them: `{a,b}`.
+    /// Reads a value as a file or a command line gives it. The items of a list are separated by commas, and may stand
+    /// in braces as Helm writes them: `{a,b}`.
     ///
     /// - Returns: Nil when the text is not of this type.
     public func read(_ text: String) -> OptionTree? {
@@ -30,7 +30,7 @@ public enum OptionType: Sendable, Hashable {
         }
     }
 
-    /// What is expected, in words that follow `must be` in a message.
+    /// The expected form, in words that follow `must be` in a message.
     public var expected: String {
         switch self {
         case .flag: "true or false"
@@ -51,8 +51,8 @@ public enum OptionType: Sendable, Hashable {
         return items.allSatisfy(isItem) ? .list(items) : nil
     }
 
-    /// Whether the text could be an interface's name: IFNAMSIZ is 16 with the final zero (linux/if.h). A trailing `+`, which
-    /// stands for any suffix, is among the characters allowed.
+    /// Whether the text could be an interface's name: IFNAMSIZ is 16 with the final zero (linux/if.h). A trailing `+`,
+    /// which stands for any suffix, is among the characters allowed.
     private static func isInterface(_ text: String) -> Bool {
         (1...15).contains(text.utf8.count)
             && text.utf8.allSatisfy { (33...126).contains($0) && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }

@@ -1,8 +1,8 @@
-/// Keys of the same chart that are about what surrounds the datapath. Values that ask for nothing are taken; what the
-/// lab does not have is refused with the reason.
+/// Keys of the same chart that concern what surrounds the datapath. Values that ask for nothing are accepted. A value
+/// that asks for something that the lab lacks is refused with the reason.
 enum Surroundings {
     struct Group: Sendable {
-        /// `hubble`: the key itself and all below it.
+        /// The prefix of the keys, such as `hubble`: the key itself and all below it.
         let prefix: String
         let reason: String
     }
@@ -46,7 +46,7 @@ enum Surroundings {
         Group(prefix: "gke", reason: "the lab's cloud is another one"),
     ]
 
-    /// The key as an option with one value that acts: the one that asks for nothing.
+    /// Returns the key as an option with one accepted value, which asks for nothing.
     static func entry(for name: String) -> OptionKey? {
         guard let group = groups.first(where: { name == $0.prefix || name.hasPrefix($0.prefix + ".") }) else {
             return nil

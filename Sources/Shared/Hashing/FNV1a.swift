@@ -1,7 +1,7 @@
 /// The hash of Fowler, Noll and Vo in its variant FNV-1a, with 64 bits (http://www.isthe.com/chongo/tech/comp/fnv).
 ///
-/// It gives the same number on every machine and in every run, which Swift's `Hasher` does not. It tells apart what differs
-/// by chance; it does not protect from somebody who looks for two inputs with one hash.
+/// It gives the same number on every machine and in every run, which Swift's `Hasher` does not. It tells apart what
+/// differs by chance; it does not protect from somebody who looks for two inputs with one hash.
 @frozen public struct FNV1a64: Sendable, Equatable {
     /// The hash of what was combined so far.
     public var value: UInt64
@@ -24,7 +24,8 @@
 
     /// Combines eight bytes in one step. The result is not that of the eight single bytes.
     ///
-    /// A multiplication carries upwards only, so that without the shift the word's high bits would never reach the low ones.
+    /// A multiplication carries upwards only, so that without the shift the word's high bits would never reach the low
+    /// ones.
     @inlinable public mutating func combine(word: UInt64) {
         value = (value ^ word) &* 0x100_0000_01B3
         value ^= value >> 29

@@ -7,8 +7,9 @@
 /// A JSON value of any shape (RFC 8259), for documents whose keys belong to somebody else, such as a CNI plugin's
 /// configuration or nftables' listings.
 ///
-/// A whole number that fits into 64 bits with a sign is an `.integer`, also when it was written as `1.0`. Every other number
-/// is a `.number`, and keeps the 15 digits that JSON's readers agree on (RFC 8259, section 6) but not always more.
+/// A whole number that fits into 64 bits with a sign is an `.integer`, also when it was written as `1.0`. Every other
+/// number is a `.number`, and keeps the 15 digits that JSON's readers agree on (RFC 8259, section 6) but not always
+/// more.
 public indirect enum JSONValue: Codable, Sendable, Equatable {
     case null
     case bool(Bool)

@@ -12,13 +12,14 @@ public struct ProbePlanSpec: Codable, Sendable {
     }
     public var pairs: [Pair]
     public var protocols: [ProbeProtocol]
-    /// How long an answer may take, seconds.
+    /// How long an answer may take, in seconds.
     public var deadline: Double
-    /// Packets of UDP and ICMP a cell.
+    /// The number of UDP and ICMP packets for a cell.
     public var count: Int
-    /// Queries, requests and connections that are measured besides.
+    /// Queries, requests and connections that are measured as well.
     public var requests: [ProbeRequest]
-    /// pods → pods and nodes → nodes, all protocols, one second, one packet.
+    /// By default pods are probed from pods and nodes from nodes, over all protocols, with one packet and a deadline of
+    /// one second.
     public init(
         pairs: [Pair] = [
             Pair(from: EndpointSelector(kind: .pod), to: EndpointSelector(kind: .pod)),
@@ -36,8 +37,9 @@ public struct ProbePlanSpec: Codable, Sendable {
 }
 
 extension ProbePlanSpec {
-    /// The cells that are measured: every ordered pair of two endpoints that a probe pair selects, over every protocol,
-    /// at the destination's port (ICMP: 0), each once; by source, then destination, then protocol.
+    /// Returns the cells that are measured: every ordered pair of endpoints that a probe pair selects, over every
+    /// protocol, at the destination's port (0 for ICMP). Each is listed once, sorted by source, then destination, then
+    /// protocol.
     public func cells(among endpoints: [Endpoint]) -> [(from: Endpoint, to: Endpoint, key: CellKey)] {
         measuredPairs(among: endpoints).flatMap { from, to in
             endpoints[to].answered(of: protocols).map { proto in

@@ -26,13 +26,20 @@ import Testing
     @Test func noTextTraps() {
         var generator = SeededGenerator(seed: 7)
         let alphabet = Array("AK8S_POD_NAME=;,%0fé\n\u{0}LABRUN_LABELS=")
+        var (read, refused) = (0, 0)
         for _ in 0..<5000 {
             let text = String(
                 (0..<Int.random(in: 0..<60, using: &generator)).map { _ in
                     alphabet[Int.random(in: 0..<alphabet.count, using: &generator)]
                 })
-            _ = try? CNIArguments(parsing: text)
+            guard let arguments = try? CNIArguments(parsing: text) else {
+                refused += 1
+                continue
+            }
+            read += 1
+            #expect(!arguments.labels.keys.contains(""), "\(text)")
         }
+        #expect(read > 50 && refused > 1000, "\(read) read, \(refused) refused")
     }
 }
 

@@ -178,12 +178,14 @@ import Testing
         let seed = Array(
             #"{"cniVersion":"1.0.0","name":"labrun","prevResult":{"ips":[{"address":"1.2.3.4/32","interface":1}]}}"#
                 .utf8)
+        var read = 0
         for _ in 0..<2000 {
             var bytes = seed
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
                 bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             }
-            _ = try? CNIConfiguration(parsing: String(decoding: bytes, as: UTF8.self))
+            if (try? CNIConfiguration(parsing: String(decoding: bytes, as: UTF8.self))) != nil { read += 1 }
         }
+        #expect((50..<1950).contains(read), "\(read) of 2000 were read")
     }
 }

@@ -42,10 +42,10 @@ import Testing
             own: node(1), nodes: [node(1), node(2)], remote: [], endpoints: [endpoint("192.168.1.5")],
             ranges: [
                 try range("1.1.1.0/24"): 0xFF0000, try range("0.0.0.0/0"): 0xFF0001,
-                // Inside of pods' ranges; a node; another node's whole range.
+                // These are inside of pods' ranges: a node, and another node's whole range.
                 try range("192.168.1.128/25"): 0xFF0002, try range("192.168.2.128/25"): 0xFF0003,
                 try range("10.0.0.12/32"): 0xFF0004, try range("192.168.2.0/24"): 0xFF0005,
-                // Around them.
+                // These contain pods' ranges.
                 try range("192.168.0.0/16"): 0xFF0006,
             ])
         #expect(
@@ -63,7 +63,7 @@ import Testing
             apiServers: [IPv4Address(10, 0, 0, 12), IPv4Address(10, 0, 0, 11), IPv4Address(172, 16, 0, 1)])
         #expect(
             described(content).filter { !$0.hasPrefix("192.168") } == [
-                // The node itself stays the host.
+                // The node itself keeps the identity "host".
                 "10.0.0.11/32 1", "10.0.0.12/32 7", "172.16.0.1/32 7",
             ])
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import CloudAPI
 @testable import Datapath
 
-/// What a node asks the cloud for, and which addresses its pods get; no cloud takes part.
+/// What a node asks the cloud for, and which addresses its pods get. No cloud takes part.
 @Suite struct InterfacePlanTests {
     private func interface(_ number: Int, addresses: Int, prefixes: Int = 0) -> CloudInterface {
         CloudInterface(
@@ -105,7 +105,8 @@ import Testing
         #expect(next(prefixes, inUse: 10, prefixes: true, releases: true).step == .nothing)
     }
 
-    /// The question is asked until there is nothing left to ask; whatever the type, that ends, within its limits.
+    /// The node asks until there is nothing left to ask for. For every type this comes to an end, within the type's
+    /// limits.
     @Test func aNodeSettlesWithinItsLimits() {
         var random = SplitMix(state: 7)
         for _ in 0..<500 {
@@ -194,7 +195,7 @@ import Testing
         let isTaken = pool.withhold([given])
         #expect(!isTaken)
         #expect(throws: DatapathError.self) { try pool.allocate() }
-        // The cloud refused: it may be handed out again.
+        // The cloud refused, so the address may be handed out again.
         pool.endWithholding()
         pool.update(node, firstInterface: 0)
         #expect(try pool.allocate() == IPv4Address(10, 0, 0, 13))

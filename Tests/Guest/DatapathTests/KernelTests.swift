@@ -2,8 +2,8 @@ import Foundation
 import NamespaceHarness
 import Testing
 
-/// Every BPF program in every kernel that `labrun image` offers, by `labrun image verify`: one real node each, two at a
-/// time.
+/// Runs every BPF program in every kernel that `labrun image` offers, by `labrun image verify`: one real node for each
+/// kernel, two at a time.
 @Suite(.serialized) struct KernelTests {
     private struct Verification: Decodable {
         struct Counts: Decodable { let checks, passed, failed, skipped: Int }
@@ -23,8 +23,8 @@ import Testing
         let skips: [Skip]
     }
 
-    /// Of a series: the release, how many checks passed and how many did not run there, and verified instructions by
-    /// program.
+    /// The recorded figures of a series: the release, how many checks passed and how many did not run, and the verified
+    /// instructions of each program.
     private struct Recorded: Codable {
         var release: String
         var passed, skipped: Int
@@ -35,9 +35,9 @@ import Testing
     private static let snapshot = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "Snapshots/verified-instructions.json")
 
-    /// A missing image, a program that does not load, a failed check: all fail here; nothing is skipped in silence.
+    /// A missing image, a program that does not load and a failed check all fail here. Nothing is skipped silently.
     @Test func `every program loads and passes its checks on every kernel`() async throws {
-        // It boots two nodes at a time by itself.
+        // The command itself boots two nodes at a time.
         let lane = await LabLanes.shared.lane(alone: true)
         defer { lane.end() }
         let ended = try await BuiltLabrun.run(["image", "verify", "--kernel", "all", "--fuzz", "20000", "--json"])
@@ -51,14 +51,16 @@ import Testing
                 Issue.record("\(one.release): \(failure.check): \(failure.problems.joined(separator: "; "))")
             }
             #expect(one.release.hasPrefix(one.kernel + "."))
-            // Only packets cut inside their IP header, which newer kernels refuse to run a program on.
+            // The only checks that may be skipped have packets cut inside their IP header, on which newer kernels
+            // refuse to run a program.
             #expect(one.skips.allSatisfy { $0.check.contains("cut short") }, "\(one.skips)")
         }
         try compare(found)
     }
 
-    /// The same numbers of checks as recorded, so that a check that gets lost is noticed. Verified instructions: equal
-    /// on the kernel that was recorded; within a quarter on a newer one of the series. `LABRUN_RECORD=1` records.
+    /// Compares the numbers of checks with the recorded ones, so that a check that gets lost is noticed. Verified
+    /// instructions must be equal on the recorded kernel, and within a quarter on a newer one of the series.
+    /// `LABRUN_RECORD=1` records the figures.
     private func compare(_ found: [Verification]) throws {
         var now: [String: Recorded] = [:]
         for one in found {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Datapath
 
-/// What the paper promises of its tables.
+/// The properties that the paper promises for its tables.
 @Suite struct MaglevTableTests {
     private static let size = 16_381
 

@@ -38,7 +38,7 @@ import Testing
         #expect(plan.exclusions.count == MasqueradePlan.defaultNonMasquerade.count)
     }
 
-    /// Without the switch the agent's configuration is not read, as with the chart.
+    /// As with the chart, the agent's configuration is not read without the switch.
     @Test func rangesWithoutTheSwitchExcludeNothing() throws {
         let plan = try Self.plan([
             "bpf.masquerade": "true", "ipMasqAgent.config.nonMasqueradeCIDRs": "203.0.113.0/24",
@@ -66,7 +66,7 @@ import Testing
         #expect(
             native.exclusions.map(\.description) == ["192.168.0.0/16", "10.1.0.0/16", "10.0.0.11/32", "10.0.0.12/32"])
         #expect(native.interfaces == [.named("eth0"), .prefix("ens")])
-        // Other nodes are reached outside of the tunnel, where pods' addresses are not carried.
+        // Other nodes are reached outside of the tunnel, which does not carry pods' addresses there.
         let tunnel = try #require(try table(values))
         #expect(tunnel.exclusions.map(\.description) == ["192.168.0.0/16", "10.1.0.0/16", "10.0.0.11/32"])
         #expect(try table(["bpf.masquerade": "true"]) == nil)
@@ -122,7 +122,7 @@ import Testing
     private static let second: UInt64 = 1_000_000_000
     private static let now = 100_000 * second
 
-    /// Both entries of a flow, last used so many seconds ago.
+    /// Both entries of a flow, with the seconds since they were last used.
     private static func flow(
         _ number: UInt8, flags: NATEntry.Flags = [], answer: NATEntry.Flags = [], idle: UInt64,
         answerIdle: UInt64? = nil
@@ -171,7 +171,7 @@ import Testing
         #expect(Self.expired(Self.flow(6, answer: .replied, idle: 0), pods: [Self.node]) == 2)
     }
 
-    /// The clock of the programs may be a moment ahead.
+    /// The programs' clock may be a moment ahead.
     @Test func theFutureIsNoReason() {
         let entries = Self.flow(17, idle: 0).mapValues {
             NATEntry(address: $0.address, port: $0.port, used: Self.now + 5)

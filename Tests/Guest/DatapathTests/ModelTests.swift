@@ -4,7 +4,7 @@ import Testing
 
 @testable import DatapathModel
 
-/// The layouts that the kernel and the agent must share to the byte.
+/// The layouts that the kernel and the agent must share byte by byte.
 struct ModelLayoutTests {
     @Test func sizesAreThoseOfTheABI() {
         #expect(MemoryLayout<EndpointKey>.size == MemoryLayout<dp_endpoint_key>.size)
@@ -90,7 +90,7 @@ struct ModelLayoutTests {
     }
 }
 
-/// Published numbers: a change here breaks recorded events.
+/// Published numbers. Changing one breaks recorded events.
 struct ModelNumberTests {
     @Test func dropReasonsAreAppendOnly() {
         let published = [

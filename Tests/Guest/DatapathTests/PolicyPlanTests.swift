@@ -22,7 +22,7 @@ import Testing
 
     private static func range(_ number: UInt32) -> IPv4CIDR { IPv4CIDR(host: IPv4Address(rawValue: number)) }
 
-    /// What the datapath does with the entries: the four lookups of bpf/include/policy.h.
+    /// What the datapath decides with the entries, by the four lookups of bpf/include/policy.h.
     private func verdict(
         _ plan: PolicyPlan, identity: UInt32, port: UInt16, _ transport: PortProtocol
     ) -> PolicyMapValue.Verdict? {
@@ -39,7 +39,7 @@ import Testing
         return [.deny, .allow, .defaultDeny].first(where: found.contains)
     }
 
-    /// The entries say of every connection what the compiled policy says.
+    /// The entries decide every connection as the compiled policy does.
     @Test func lookupsAgreeWithThePolicy() throws {
         var random = SeededRandom(state: 11)
         var classes = PortClasses()
@@ -106,7 +106,7 @@ import Testing
         #expect(Set(first.numbers.values) == [0xFF0000, 0xFF0001])
         let second = try first.changed(to: [two, three])
         #expect(second.numbers[two] == first.numbers[two])
-        // Not the number that is given up in the same step.
+        // It must not get the number that is given up in the same step.
         #expect(second.numbers[three] == 0xFF0002)
         let third = try second.changed(to: [one])
         #expect(third.numbers == [one: 0xFF0000])

@@ -12,7 +12,7 @@ import Testing
                 "k8s:app=web", "k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=default",
                 "k8s:io.kubernetes.pod.namespace=default", "k8s:tier=front",
             ])
-        // The number is part of the contract between nodes of different builds.
+        // The number is part of the contract between nodes with different builds.
         #expect(SecurityIdentity.derive(from: labels) == SecurityIdentity.derive(from: labels.map { $0 }))
         #expect(SecurityIdentity.derive(from: ["k8s:app=db", "k8s:io.kubernetes.pod.namespace=default"]) == 6_746_229)
     }
@@ -37,7 +37,7 @@ import Testing
         let team = SecurityIdentity.securityLabels(namespace: "a", labels: [:], namespaceLabels: ["team": "x"])
         #expect(team.contains("k8s:io.cilium.k8s.namespace.labels.team=x"))
         #expect(SecurityIdentity.derive(from: plain) != SecurityIdentity.derive(from: team))
-        // The name is not the object's to decide.
+        // An object cannot choose this name.
         let renamed = SecurityIdentity.securityLabels(
             namespace: "a", labels: [:], namespaceLabels: ["kubernetes.io/metadata.name": "b"])
         #expect(renamed == plain)
@@ -55,11 +55,11 @@ import Testing
             #expect(Identity.labelRange.contains(identity))
             seen.insert(identity)
         }
-        // 2,000 of 16.8 million: 0.12 collisions expected.
+        // For 2,000 of 16.8 million numbers, 0.12 collisions are expected.
         #expect(seen.count >= 1998)
     }
 
-    /// Two label sets of one number.
+    /// Two sets of labels with the same number.
     private func collidingPair() throws -> (first: [String], second: [String]) {
         var byIdentity: [UInt32: [String]] = [:]
         for number in 0..<100_000 {
@@ -98,7 +98,7 @@ import Testing
         #expect(throws: DatapathError.self) {
             try IdentityRegistry().remoteIdentities(in: [entry("192.168.2.2", first), entry("192.168.3.2", second)])
         }
-        // The other way round: announced first, then asked for here.
+        // Now in the other order: announced first, then asked for here.
         var other = IdentityRegistry()
         other.remote = try other.remoteIdentities(in: [entry("192.168.2.2", second), entry("192.168.2.3", second)])
         #expect(throws: DatapathError.identityCollision(identity: identity, labels: first[0], other: second[0])) {

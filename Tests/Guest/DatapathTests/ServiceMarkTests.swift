@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    /// Words with the digest that belongs to them.
+    /// The words of a mark, followed by their digest.
     private func sealed(_ change: (inout [UInt64]) -> Void) -> [UInt8] {
         var words = mark.bytes.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
         words.removeLast()
@@ -88,7 +88,7 @@ import Testing
         other.remove(UInt32(1), UInt64(11))
         other.insert(UInt32(1), UInt64(10))
         #expect(digest == other)
-        // Not the same two values at each other's keys.
+        // The same two values, each under the other's key, give another digest.
         var crossed = MapDigest()
         crossed.insert(UInt32(1), UInt64(20))
         crossed.insert(UInt32(2), UInt64(10))

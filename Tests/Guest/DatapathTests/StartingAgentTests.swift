@@ -32,11 +32,11 @@ import Testing
         let agent = try starting()
         #expect(
             try push([node("node1", "192.168.7.0/24"), node("node2", "192.168.8.0/24")], to: agent).contains("result"))
-        // Nobody writes into it: no signal comes.
+        // Nobody writes into the pipe, so no signal comes.
         let signals = try LinuxKernel.Pipe()
         #expect(
             try agent.waitForPodCIDR(until: .after(.seconds(5)), signals: signals.readEnd.rawValue) == "192.168.7.0/24")
-        // Written down: an agent that starts again knows it at once.
+        // The refusal is written down, so an agent that starts again knows it at once.
         #expect(
             try starting().waitForPodCIDR(until: .after(.zero), signals: signals.readEnd.rawValue) == "192.168.7.0/24")
     }
@@ -45,7 +45,7 @@ import Testing
     func withoutARangeTheWaitEndsWithTheReason(_ isKnown: Bool) throws {
         let agent = try starting()
         if isKnown { _ = try push([node("node1", nil), node("node2", "192.168.8.0/24")], to: agent) }
-        // Nobody writes into it: no signal comes.
+        // Nobody writes into the pipe, so no signal comes.
         let signals = try LinuxKernel.Pipe()
         let error = #expect(throws: DatapathError.self) {
             try agent.waitForPodCIDR(until: .after(.milliseconds(50)), signals: signals.readEnd.rawValue)

@@ -5,9 +5,9 @@ import Testing
 
 @testable import NodeRuntime
 
-/// The runtime hands the agent's bytes on as they are.
+/// The runtime passes the agent's bytes on unchanged.
 @Suite struct AgentSocketTests {
-    /// Listens on a socket of its own, takes one request line and sends these chunks, then hangs up.
+    /// Listens on a socket, reads one request line, sends these chunks and hangs up.
     private func withAgent<Result>(
         sending chunks: [[UInt8]], _ body: (_ path: String) throws -> Result
     ) throws -> Result {
@@ -51,7 +51,7 @@ import Testing
             try AgentSocket.call("{\"method\":\"status\"}", path: $0, within: .seconds(10))
         }
         #expect(reply == chunks.flatMap { $0 }.dropLast())
-        // Neither text nor escapes: the frame carries the same bytes.
+        // The bytes are neither text nor escaped. The frame carries the same bytes.
         let frame = try Frame.reply(.agentReply, blob: reply, session: 1, id: 2)
         var decoder = FrameDecoder()
         decoder.append(try #require(frame.encoded))

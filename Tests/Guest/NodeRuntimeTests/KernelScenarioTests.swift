@@ -9,7 +9,8 @@ import Testing
         let lane = await LabLanes.shared.lane()
         defer { lane.end() }
         let ended = try await BuiltLabrun.run([
-            "scenario", "vxlan-blocked-8472", "--kernel", kernel, "--no-color", "--report-dir", folder.path,
+            "scenario", "vxlan-blocked-8472", "--nodes", "2", "--kernel", kernel, "--no-color", "--report-dir",
+            folder.path,
         ])
         #expect(ended.status == 0, "\(ended.output)\n\(ended.errors)")
         #expect(ended.output.contains("kernel \(kernel)."))

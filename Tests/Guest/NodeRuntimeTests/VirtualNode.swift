@@ -5,9 +5,9 @@ import NodeImage
 import NodeLink
 import NodeProtocol
 
-/// A node of its own for one test: QEMU under software emulation, the cached node image with a small userland on top.
+/// A node of its own for one test: QEMU under software emulation with the cached node image and a small userland.
 ///
-/// `make test` leaves kernel package and guest binaries where they are looked for; without them the test fails with the
+/// `make test` puts kernel package and guest binaries where they are looked for. Without them the test fails with the
 /// command that mends it.
 final class VirtualNode: @unchecked Sendable {  // the process and paths are set once
     static let mac = "52:54:00:00:00:01"
@@ -16,14 +16,15 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
     let directory: String
     private let qemu = Process()
 
-    /// - Parameter restarts: whether the machine boots again when the guest reboots; else it ends.
+    /// - Parameter restarts: Whether the machine boots again when the guest reboots. Otherwise it ends.
     init(restarts: Bool = false) async throws {
         directory = FileManager.default.temporaryDirectory.path + "/labrun-vm-\(UInt32.random(in: 0...UInt32.max))"
         let image = try await Self.image()
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try Self.run([
             "/bin/bash", "-c",
-            #""$1"/Tests/Programs/VirtualNodeImage/make-userland.sh "$2/userland" && cat "$3" "$2/userland" > "$2/initramfs""#,
+            #""$1"/Tests/Programs/VirtualNodeImage/make-userland.sh "$2/userland" && cat "$3" "$2/userland" > "#
+                + #""$2/initramfs""#,
             "userland", BuiltLabrun.root.path, directory, image.initrdPath,
         ])
         let parameters = ["console=ttyS0", "panic=-1", "loglevel=4", "tsc=reliable", "rdinit=/init"]
@@ -43,7 +44,7 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
         link = NodeLink(node: "node1", path: "\(directory)/link")
     }
 
-    /// The standard image with what a bridge plugin needs besides.
+    /// The standard image, with what a bridge plugin needs as well.
     private static func image() async throws -> NodeImageArtifact {
         let environment = ProcessInfo.processInfo.environment["LABRUN_GUEST_DIR"]
         let guest = environment ?? BuiltLabrun.root.appending(path: ".build/release/guest").path
@@ -54,8 +55,8 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
     var console: String { (try? String(contentsOfFile: "\(directory)/console", encoding: .utf8)) ?? "" }
     var socketPath: String { "\(directory)/link" }
 
-    /// Waits for QEMU's own end.
-    /// - Returns: whether it came in time.
+    /// Waits for QEMU to end by itself.
+    /// - Returns: Whether it ended in time.
     func hasEnded(within seconds: Double) async throws -> Bool {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while qemu.isRunning, .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
@@ -63,7 +64,7 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
     }
 
     /// Waits for a text on the console.
-    /// - Returns: whether it came in time.
+    /// - Returns: Whether it came in time.
     func says(_ text: String, within seconds: Double) async throws -> Bool {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while !console.contains(text), .now < deadline { try await Task.sleep(for: .milliseconds(20)) }
@@ -72,8 +73,8 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
 
     func end() {
         link.close()
-        // Not SIGTERM: QEMU inherits the signal mask of the thread that started it, where that is blocked, and would
-        // live.
+        // SIGTERM is not enough: QEMU inherits the signal mask of the thread that started it, which may block that
+        // signal.
         if qemu.isRunning { kill(qemu.processIdentifier, SIGKILL) }
         qemu.waitUntilExit()
         try? FileManager.default.removeItem(atPath: directory)
@@ -115,7 +116,7 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
     }
 }
 
-/// The first event that the body takes, or nil at the deadline.
+/// Returns the first event that the body accepts, or nil at the deadline.
 func first<Value: Sendable>(
     of events: AsyncStream<NodeEvent>, within seconds: Double, _ take: @escaping @Sendable (NodeEvent) -> Value?
 ) async -> Value? {
@@ -133,7 +134,7 @@ func first<Value: Sendable>(
     }
 }
 
-/// A folder of a test's own, removed with it.
+/// A folder for one test. It is removed together with the object.
 final class TestFolder: Sendable {
     let path: String
     init() throws {

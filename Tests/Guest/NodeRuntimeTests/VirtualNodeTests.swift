@@ -4,7 +4,7 @@ import NodeLink
 import NodeProtocol
 import Testing
 
-/// The runtime as PID 1 of a virtual machine, with a CNI plugin and an agent that are not this project's.
+/// The runtime as PID 1 of a virtual machine, with a CNI plugin and an agent that are not part of this project.
 @Suite(.serialized) struct VirtualNodeTests {
     private static let conflist = #"{"cniVersion":"1.0.0","name":"test","plugins":[{"type":"test-bridge"}]}"#
 
@@ -79,7 +79,7 @@ import Testing
         #expect(try await node.shell("ls /run/netns").output == "")
         let after = try await node.snapshot()
         #expect(after.pods == [])
-        // Without the carrier's state: that of eth0 comes some time after the boot.
+        // The carrier's state is left out, because eth0 gets its carrier some time after the boot.
         func settled(_ links: [String]) -> [String] {
             links.filter { !$0.hasPrefix("cni0") }.map { $0.replacing(" running", with: "") }
         }
@@ -179,7 +179,7 @@ import Testing
         let removed = try await operate(.removeNetem(interface: "eth0"))
         #expect(removed != nil && removed?.netem == nil)
         #expect(try await node.snapshot().qdiscs == before.qdiscs)
-        // There is none any more, and that is no error.
+        // To remove a discipline that is gone already is no error.
         #expect(try await operate(.removeNetem(interface: "eth0")) == removed)
         let wrong: [NodeOperation] = [
             .setNetem(NetemParameters(lossPercent: 101), interface: "eth0"),
@@ -192,8 +192,8 @@ import Testing
         #expect(try await node.snapshot().qdiscs == before.qdiscs)
     }
 
-    /// The host goes away in the middle of a frame and comes back: the node finds the next frame, keeps its state, and
-    /// tells what happened meanwhile.
+    /// The host goes away in the middle of a frame and comes back. The node finds the next frame, keeps its state, and
+    /// reports what happened in between.
     @Test func theHostComesBack() async throws {
         let node = try await booted()
         defer { node.end() }
@@ -208,14 +208,14 @@ import Testing
         let pid = agent.pid ?? 0
         // The runtime has seen the agent's end when the kernel no longer lists the process.
         try await node.shell(
-            "(sleep 1; kill -9 \(pid); while [ -d /proc/\(pid) ]; do sleep 0.1; done; echo agent-is-gone >/dev/console) "
-                + ">/dev/null 2>&1 &")
+            "(sleep 1; kill -9 \(pid); while [ -d /proc/\(pid) ]; do sleep 0.1; done; "
+                + "echo agent-is-gone >/dev/console) >/dev/null 2>&1 &")
         node.link.close()
         await #expect(throws: NodeLinkError.self) {
             try await node.link.call(.snapshot, deadline: .seconds(1))
         }
         try await sendHalfAFrame(to: node.socketPath)
-        // The agent's end happens while nobody listens.
+        // The agent ends while nobody listens.
         #expect(try await node.says("agent-is-gone", within: 20))
 
         let again = NodeLink(node: "node1", path: node.socketPath)
@@ -232,7 +232,7 @@ import Testing
         #expect(after.pods == before.pods && after.routes == before.routes && after.conflists == before.conflists)
     }
 
-    /// A frame's beginning from a host that then hangs up (see `Frame`: a length that is never fulfilled).
+    /// Sends the beginning of a frame from a host that then hangs up (see `Frame`: its length is never reached).
     private func sendHalfAFrame(to path: String) async throws {
         let frame = try Frame.request(.snapshot, session: 77, id: 5).encoded ?? []
         #expect(frame.count > 8)
@@ -241,7 +241,7 @@ import Testing
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        // QEMU serves one client at a time: the link's own connection has to be gone.
+        // QEMU serves one client at a time, so the link's own connection has to be gone.
         let connected = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -249,7 +249,16 @@ import Testing
         }
         #expect(connected == 0)
         #expect(write(socket, frame, frame.count / 2) == frame.count / 2)
-        try await Task.sleep(for: .milliseconds(300))
+        // QEMU takes only what the guest's port has room for, so the guest has the half once QEMU has read all of it.
+        let deadline = ContinuousClock.now + .seconds(10)
+        while unread(socket) > 0, .now < deadline { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(unread(socket) == 0)
+    }
+
+    /// The bytes that were written to a unix socket and that its peer has not read yet (SIOCOUTQ, unix(7)).
+    private func unread(_ socket: Int32) -> Int32 {
+        var bytes: Int32 = -1
+        return ioctl(socket, UInt(TIOCOUTQ), &bytes) == 0 ? bytes : -1
     }
 
     @Test func aRebootIsToldFromAReconnect() async throws {
@@ -275,6 +284,50 @@ import Testing
         #expect(after.bootID == told)
         #expect(!after.configured)
         #expect(try await node.snapshot().pods == [])
+    }
+
+    /// Times are read from monotonic clocks. A date that is set forward while flows run makes no gap in them, and no
+    /// probe slow or late.
+    @Test func aDateSetForwardChangesNoTime() async throws {
+        let node = try await booted()
+        defer { node.end() }
+        try await node.shell("echo '\(Self.conflist)' > /etc/cni/net.d/10-test.conflist")
+        _ = try await create(node, pod(1))
+        let called = try #require(try await create(node, pod(2)).address)
+        let sources = [ProbeSource(index: 0, pod: PodReference(namespace: "default", name: "web-1"))]
+        let targets = [ProbeTarget(index: 1, address: called, port: 8080)]
+        let protocols = ["tcp", "udp", "icmp"]
+        _ = try await node.link.call(
+            .openStreams(
+                StreamPlan(
+                    id: 7, intervalMillis: 20, protocols: protocols, sources: sources, targets: targets, pairs: [[0]])),
+            deadline: .seconds(10))
+        _ = try await readings(of: 7, at: node, answered: 10)
+        #expect(try await node.shell("date -s '2030-01-01 00:00:00' >/dev/null && date +%Y").output == "2030\n")
+        let after = try await readings(of: 7, at: node, answered: 20)
+        #expect(after.count == protocols.count)
+        for reading in after {
+            #expect(reading.established && reading.ended == nil, "\(reading)")
+            #expect(reading.longestGapMillis < 10_000 && reading.silentMillis < 10_000, "\(reading)")
+        }
+        let (_, results) = try await node.link.probe(
+            ProbePlan(
+                id: 8, deadlineMillis: 3000, protocols: protocols, sources: sources, targets: targets, pairs: [[0]]))
+        #expect(results.count == protocols.count)
+        for result in results {
+            #expect(result.outcome == .open && result.roundTripMicros < 3_000_000, "\(result)")
+        }
+    }
+
+    /// Waits until every stream of a plan was answered this often, and returns the node's readings.
+    private func readings(of plan: UInt64, at node: VirtualNode, answered: Int) async throws -> [StreamReading] {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            let reply = try await node.link.call(.readStreams(id: plan), deadline: .seconds(10)).reply
+            guard case .streams(let readings) = reply else { throw CocoaError(.coderInvalidValue) }
+            if readings.allSatisfy({ $0.answered >= answered }) || .now > deadline { return readings }
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 
     @Test func roundTrips() async throws {

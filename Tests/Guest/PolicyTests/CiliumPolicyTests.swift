@@ -14,7 +14,8 @@ import Testing
         Case(
             name: "the field report's manifest",
             spec: web(
-                #""ingress":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}],"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}]}]}]"#
+                #""ingress":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}],"toPorts":[{"ports":[{"#
+                    + #""port":"80","protocol":"TCP"}]}]}]"#
             ),
             expect: [
                 "web < client tcp 80 allow", "web < client udp 80 deny", "web < client tcp 81 deny",
@@ -48,13 +49,15 @@ import Testing
         Case(
             name: "another namespace by its label",
             spec: web(
-                #""ingress":[{"fromEndpoints":[{"matchLabels":{"app":"client","k8s:io.kubernetes.pod.namespace":"prod"}}]}]"#
+                #""ingress":[{"fromEndpoints":[{"matchLabels":{"app":"client","#
+                    + #""k8s:io.kubernetes.pod.namespace":"prod"}}]}]"#
             ),
             expect: ["web < prod-client tcp 80 allow", "web < client tcp 80 deny"]),
         Case(
             name: "every namespace by an expression",
             spec: web(
-                #""ingress":[{"fromEndpoints":[{"matchExpressions":[{"key":"k8s:io.kubernetes.pod.namespace","operator":"Exists"}]}]}]"#
+                #""ingress":[{"fromEndpoints":[{"matchExpressions":[{"key":"k8s:io.kubernetes.pod.namespace","#
+                    + #""operator":"Exists"}]}]}]"#
             ),
             expect: ["web < prod-client tcp 80 allow", "web < client tcp 80 allow", "web < world tcp 80 deny"]),
         Case(
@@ -69,7 +72,8 @@ import Testing
         Case(
             name: "sources of labels: any and k8s",
             spec: web(
-                #""ingress":[{"fromEndpoints":[{"matchLabels":{"any:app":"client"}},{"matchLabels":{"k8s:app":"other"}}]}]"#
+                #""ingress":[{"fromEndpoints":[{"matchLabels":{"any:app":"client"}},{"matchLabels":{"#
+                    + #""k8s:app":"other"}}]}]"#
             ),
             expect: ["web < client tcp 80 allow", "web < other tcp 80 allow", "web < web tcp 80 deny"]),
         Case(
@@ -85,7 +89,8 @@ import Testing
         Case(
             name: "entities: world includes ranges that other rules name",
             spec: web(
-                #""egress":[{"toEntities":["world"]},{"toCIDR":["1.1.1.1/32"],"toPorts":[{"ports":[{"port":"53"}]}]}]"#),
+                #""egress":[{"toEntities":["world"]},{"toCIDR":["1.1.1.1/32"],"toPorts":[{"ports":[{"#
+                    + #""port":"53"}]}]}]"#),
             expect: ["web > 1.1.1.1 tcp 80 allow", "web > 1.1.1.2 tcp 80 allow"]),
         Case(
             name: "entities: cluster", spec: web(#""ingress":[{"fromEntities":["cluster"]}]"#),
@@ -143,7 +148,8 @@ import Testing
         Case(
             name: "several toPorts",
             spec: web(
-                #""ingress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}]},{"ports":[{"port":"53","protocol":"UDP"}]}]}]"#
+                #""ingress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}]},{"ports":[{"port":"53","#
+                    + #""protocol":"UDP"}]}]}]"#
             ),
             expect: ["web < client tcp 80 allow", "web < client udp 53 allow", "web < client tcp 53 deny"]),
         Case(
@@ -156,19 +162,22 @@ import Testing
         Case(
             name: "a deny rule over an allow rule",
             spec: web(
-                #""ingress":[{"fromEntities":["all"]}],"ingressDeny":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}]}]"#
+                #""ingress":[{"fromEntities":["all"]}],"ingressDeny":[{"fromEndpoints":[{"matchLabels":{"#
+                    + #""app":"client"}}]}]"#
             ),
             expect: ["web < client tcp 80 forbidden", "web < other tcp 80 allow", "web < world tcp 80 allow"]),
         Case(
             name: "a wide deny rule over a narrow allow rule",
             spec: web(
-                #""ingress":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}],"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}]}]}],"ingressDeny":[{"fromEntities":["all"]}]"#
+                #""ingress":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}],"toPorts":[{"ports":[{"#
+                    + #""port":"80","protocol":"TCP"}]}]}],"ingressDeny":[{"fromEntities":["all"]}]"#
             ),
             expect: ["web < client tcp 80 forbidden", "web < other tcp 80 forbidden"]),
         Case(
             name: "a deny rule for ports over an allow rule for everything of a peer",
             spec: web(
-                #""ingress":[{"fromEndpoints":[{}]}],"ingressDeny":[{"toPorts":[{"ports":[{"port":"20","endPort":30,"protocol":"TCP"}]}]}]"#
+                #""ingress":[{"fromEndpoints":[{}]}],"ingressDeny":[{"toPorts":[{"ports":[{"port":"20","#
+                    + #""endPort":30,"protocol":"TCP"}]}]}]"#
             ),
             expect: [
                 "web < client tcp 22 forbidden", "web < client tcp 31 allow", "web < client udp 22 allow",
@@ -177,7 +186,8 @@ import Testing
         Case(
             name: "a deny rule for a range within an allowed one",
             spec: web(
-                #""egress":[{"toCIDR":["1.0.0.0/8"]}],"egressDeny":[{"toCIDRSet":[{"cidr":"1.1.0.0/16","except":["1.1.1.1/32"]}]}]"#
+                #""egress":[{"toCIDR":["1.0.0.0/8"]}],"egressDeny":[{"toCIDRSet":[{"cidr":"1.1.0.0/16","#
+                    + #""except":["1.1.1.1/32"]}]}]"#
             ),
             expect: [
                 "web > 1.2.0.1 tcp 80 allow", "web > 1.1.0.1 tcp 80 forbidden", "web > 1.1.1.1 tcp 80 allow",
@@ -189,7 +199,8 @@ import Testing
         Case(
             name: "deny rules without default deny",
             spec: web(
-                #""enableDefaultDeny":{"ingress":false},"ingressDeny":[{"fromEndpoints":[{"matchLabels":{"app":"client"}}]}]"#
+                #""enableDefaultDeny":{"ingress":false},"ingressDeny":[{"fromEndpoints":[{"matchLabels":{"#
+                    + #""app":"client"}}]}]"#
             ),
             expect: ["web < client tcp 80 forbidden", "web < other tcp 80 allow", "web < world udp 1 allow"]),
         Case(
@@ -214,7 +225,9 @@ import Testing
     @Test func theDecidingRuleIsNamed() throws {
         let units = try TestCluster.ciliumPolicy(
             Self.web(
-                #""ingress":[{"fromEntities":["cluster"]},{"fromEndpoints":[{"matchLabels":{"app":"client"}}],"toPorts":[{"ports":[{"port":"80"}]}]}],"ingressDeny":[{"toPorts":[{"ports":[{"port":"22"}]}]}]"#
+                #""ingress":[{"fromEntities":["cluster"]},{"fromEndpoints":[{"matchLabels":{"app":"client"}}],"#
+                    + #""toPorts":[{"ports":[{"port":"80"}]}]}],"ingressDeny":[{"toPorts":[{"ports":[{"#
+                    + #""port":"22"}]}]}]"#
             ), name: "rules")
         let ingress = try #require(TestCluster.compile(units, for: TestCluster.web).ingress)
         func rule(_ identity: UInt32, _ port: UInt16) -> String? {

@@ -141,15 +141,18 @@ import Testing
         ),
         (#""egress":[{"toPorts":[{"rules":{"dns":[{"matchPattern":"*"}]}}]}]"#, "needs ports"),
         (
-            #""egress":[{"toPorts":[{"ports":[{"port":"53"}],"rules":{"dns":[{"matchName":"a"}],"http":[{"path":"/"}]}}]}]"#,
+            #""egress":[{"toPorts":[{"ports":[{"port":"53"}],"rules":{"dns":[{"matchName":"a"}],"http":[{"#
+                + #""path":"/"}]}}]}]"#,
             "cannot be combined"
         ),
         (
-            #""egress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}],"rules":{"http":[{"headerMatches":[{"name":"A","mismatch":"LOG"}]}]}}]}]"#,
+            #""egress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}],"rules":{"http":[{"#
+                + #""headerMatches":[{"name":"A","mismatch":"LOG"}]}]}}]}]"#,
             "headerMatches[0].mismatch: LOG is not supported"
         ),
         (
-            #""egress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}],"rules":{"http":[{"headerMatches":[{"name":"A","secret":{}}]}]}}]}]"#,
+            #""egress":[{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}],"rules":{"http":[{"#
+                + #""headerMatches":[{"name":"A","secret":{}}]}]}}]}]"#,
             "headerMatches[0].secret"
         ),
     ])

@@ -33,13 +33,13 @@ import Testing
         let fresh = second.number(of: 150, .tcp)
         #expect(first.ports[fresh] == nil)
         #expect(second.number(of: 100, .tcp) == 0)
-        // The number that was given up in the step before is free again now.
+        // The number that was given up in the step before may be used again now.
         let third = try #require(second.changed(to: [web, range(.tcp, 1, 2), range(.tcp, 150, 200)]))
         #expect(third.number(of: 1, .tcp) == first.number(of: 150, .tcp))
         #expect(PortClasses(ports: third.ports) == third)
     }
 
-    /// Against the definition: two ports share a class exactly when the same ranges contain them.
+    /// Compares with the definition: two ports share a class exactly if the same ranges contain them.
     @Test func agreesWithTheDefinition() throws {
         var random = SeededGenerator(state: 7)
         var classes = PortClasses()

@@ -22,7 +22,7 @@ import Testing
         #expect(!match.matches(request("GET", "/a/b", host: nil, headers)))
         #expect(!match.matches(request("GET", "/a/b", host: "web", [headers[0]])))
         #expect(!match.matches(request("GET", "/a/b", host: "web", [(name: "X-Token", value: "no"), headers[1]])))
-        // Of two values the server may take the other one.
+        // If a header has two values, the server may take the other one.
         #expect(!match.matches(request("GET", "/a/b", host: "web", headers + [(name: "X-Token", value: "no")])))
         #expect(try RequestMatch(HTTPMatch()).matches(request("DELETE", "/x?y")))
     }

@@ -39,7 +39,7 @@ enum TestCluster {
         NamedPort(name: "http", protocol: .tcp, number: 80), NamedPort(name: "dns", protocol: .udp, number: 53),
         NamedPort(name: "dns", protocol: .tcp, number: 5353),
     ]
-    /// The web of `prod` calls another port "http".
+    /// The pod "web" of `prod` calls another port "http".
     static let prodWebPorts = [NamedPort(name: "http", protocol: .tcp, number: 8080)]
 
     static func identities(_ units: [PolicyUnit]) -> [PeerIdentity] {
@@ -53,7 +53,7 @@ enum TestCluster {
         } + ranges
     }
 
-    /// The identity that an address outside of the cluster has: that of the longest range.
+    /// The identity of an address outside of the cluster, which is that of the longest range that contains it.
     static func identity(of address: String, _ units: [PolicyUnit]) -> UInt32 {
         guard let address = IPv4Address(address) else { return 0 }
         return identities(units).filter { $0.range?.contains(address) == true }
@@ -77,8 +77,9 @@ enum TestCluster {
     }
 }
 
-/// A connection and what must be decided about it: `web < client tcp 80 allow`; `<` from, `>` to the peer, which is a
-/// name or an address; decisions: open (no policy), allow, deny (by default), forbidden (by a deny rule), redirect.
+/// A connection and the expected decision: `web < client tcp 80 allow`. `<` means from, `>` means to the peer, which is
+/// a name or an address. Decisions are open (no policy), allow, deny (by default), forbidden (by a deny rule) and
+/// redirect.
 struct Expectation: CustomStringConvertible {
     let text: String
     init(_ text: String) { self.text = text }

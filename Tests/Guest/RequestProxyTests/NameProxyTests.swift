@@ -11,8 +11,7 @@ import Testing
     import Glibc
 #endif
 
-/// Questions and answers over real sockets of the loopback interface, with a DNS server that answers 9.9.9.9 to
-/// everything.
+/// Questions and answers over real sockets of the loopback interface. A DNS server answers 9.9.9.9 to every question.
 @Suite(.serialized) struct NameProxyTests {
     private final class Record: Sendable {
         private let calls = Mutex<[ProxiedConnection]>([])
@@ -30,7 +29,7 @@ import Testing
         }
     }
 
-    /// Answers on a thread until it is told to stop; `bend` changes answers.
+    /// Answers on a thread until it is told to stop. `bend` changes the answers.
     private final class Server: Sendable {
         let socket: DatagramSocket
         let port: UInt16
@@ -93,7 +92,7 @@ import Testing
         let learned = try #require(record.learned.first)
         #expect(learned.name == "www.example.com")
         #expect(learned.addresses == [.init(IPv4Address(9, 9, 9, 9), timeToLive: 60)])
-        // The server was called from the port that was told before.
+        // The server was called from the port that had been announced.
         #expect(server.sources == record.opened.map(\.clientPort))
     }
 
@@ -151,7 +150,7 @@ import Testing
         #expect(DNSAnswer(answer[2..<2 + first])?.code == 5)
         #expect(DNSAnswer(answer[(4 + first)...])?.id == 2)
         #expect(server.seen.isEmpty)
-        // An allowed one reaches the server under a port that was told before.
+        // An allowed question reaches the server from a port that was announced before.
         _ = try LoopbackClient.octets(framed(Self.query("www.example.com")), port: proxy.port, patience: 500)
         #expect(server.seen.contains("www"))
         #expect(record.opened.count == 1 && record.opened.first?.clientPort != 0)

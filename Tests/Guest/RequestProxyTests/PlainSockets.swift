@@ -20,7 +20,7 @@ private func withAddress<Result>(_ port: UInt16, _ body: (UnsafePointer<sockaddr
     }
 }
 
-/// Sends, and reads until the other side ends the connection or is silent for `patience` milliseconds.
+/// Sends, and reads until the other side ends the connection or sends nothing for `patience` milliseconds.
 enum LoopbackClient {
     static func exchange(_ text: String, port: UInt16) throws -> String {
         try exchange(Array(text.utf8), port: port, patience: 3000)
@@ -57,7 +57,7 @@ enum LoopbackClient {
     }
 }
 
-/// Answers every head with 200 and a body, and remembers all octets that came.
+/// Answers every head with status 200 and a body, and records all octets that came.
 final class PlainServer: Sendable {
     private let content = Mutex<[UInt8]>([])
     private let listener = Mutex<Int32>(-1)

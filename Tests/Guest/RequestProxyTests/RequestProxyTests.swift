@@ -10,11 +10,11 @@ import Testing
     import Glibc
 #endif
 
-/// Octets in, octets out, over real sockets of the loopback interface.
+/// Octets go in and come out over real sockets of the loopback interface.
 @Suite(.serialized) struct RequestProxyTests {
     private static let get = "GET / HTTP/1.1\r\nHost: web\r\n\r\n"
 
-    /// - Parameter text: what the client sends before it waits for the connection's end.
+    /// - Parameter text: What the client sends before it waits for the end of the connection.
     private func exchange(
         _ text: String, server: PlainServer = PlainServer(),
         allows: @escaping RequestProxy.Judge = { request, _ in
@@ -59,7 +59,7 @@ import Testing
         #expect(!seen.contains("secret") && !seen.contains("POST"))
     }
 
-    /// RFC 9112, sections 6.3 and 11.2; what servers are known to understand differently.
+    /// Requests that servers are known to understand in different ways, see RFC 9112, sections 6.3 and 11.2.
     @Test(arguments: [
         "GET / HTTP/1.1\r\nHost: web\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
@@ -125,7 +125,8 @@ import Testing
         #expect(try LoopbackClient.exchange(Self.get, port: proxy.port).hasPrefix("HTTP/1.1 503"))
     }
 
-    /// Mutated requests: an answer or an end, never a trap, and the server sees what was allowed only.
+    /// A mutated request gets an answer or the end of its connection and never causes a trap, and the server sees only
+    /// what was allowed.
     @Test func `survives noise`() throws {
         let server = PlainServer()
         let port = try server.start()
@@ -144,7 +145,8 @@ import Testing
         }
         let seeds = [
             "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n",
-            "POST /x HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nGET \r\n0\r\n\r\nGET /secret HTTP/1.1\r\nHost: web\r\n\r\n",
+            "POST /x HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nGET \r\n0\r\n\r\nGET "
+                + "/secret HTTP/1.1\r\nHost: web\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: web\r\nContent-Length: 5\r\n\r\nhelloGET /secret HTTP/1.1\r\nHost: web\r\n\r\n",
         ]
         for _ in 0..<300 {
@@ -158,7 +160,7 @@ import Testing
             }
             _ = try LoopbackClient.exchange(bytes, port: proxy.port, patience: 30)
         }
-        // No length that comes about here makes a body of them.
+        // No length that can occur here makes the second request part of a body.
         #expect(!server.seen.contains("/secret HTTP") && !server.seen.contains("POST "))
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Diagnosis
 
-/// A cause as one adds it: a type with its ids and its findings, and a place in the list of causes.
+/// A cause as a contributor adds it: a type with its ids and its findings, and a place in the list of causes.
 private enum NoRouteTemplate: RootCause {
     static let ids = ["template/no-route"]
 
@@ -22,7 +22,7 @@ private enum NoRouteTemplate: RootCause {
     }
 }
 
-/// A cause that nothing but a line in the list makes known.
+/// Shows that a cause needs nothing but a line in the list.
 @Suite struct AddedCauseTests {
     private func evidence(_ outcome: Outcome) throws -> (Evidence, CellKey) {
         var evidence = ThreeNodeLab().evidence()
@@ -52,7 +52,7 @@ private enum NoRouteTemplate: RootCause {
         #expect(account.unexplained == [key])
     }
 
-    /// Scenarios are checked against this list, so that each id is known once.
+    /// Scenarios are checked against this list, so each id may be in it only once.
     @Test func `ids are told once`() {
         #expect(Set(Diagnosis.ids).count == Diagnosis.ids.count)
         #expect(Diagnosis.ids.contains("datapath/drop") && Diagnosis.ids.contains("none"))

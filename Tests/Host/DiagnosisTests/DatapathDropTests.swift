@@ -3,7 +3,7 @@ import Readings
 import Testing
 
 @Suite struct DatapathDropTests {
-    /// A probe from node1's pod to node3's that timed out, with a drop of its answer on node3.
+    /// A probe from the pod on node1 to the one on node3 timed out, and node3 dropped the answer.
     private func evidence(dropped: Bool, reason: String = "no-tunnel-endpoint") throws -> (Evidence, CellKey) {
         var evidence = ThreeNodeLab().evidence()
         let index = try #require(

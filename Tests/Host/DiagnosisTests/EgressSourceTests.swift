@@ -4,7 +4,7 @@ import Testing
 
 /// Evidence of a node with two interfaces, a pod, and a host outside the cluster.
 private struct EgressLab {
-    /// Source of the pod's packets on the wire; nil: none leaves.
+    /// The source of the pod's packets on the wire, or nil if none leaves.
     var wireSource: String? = "192.168.1.10"
     var interface: String?
     var devices: [String]? = ["eth0"]

@@ -2,10 +2,10 @@ import Diagnosis
 import Readings
 import Testing
 
-/// A client on one node, a DNS server's pod on another, a service before it, and the VPC's resolver.
+/// A client on one node, a DNS server's pod on another behind a service, and the VPC's resolver.
 private struct NameLab {
     enum Link { case none, datapath, tunnel }
-    /// What tells which pod took the query.
+    /// The evidence that shows which pod received the query.
     var link = Link.datapath
     var serverSource = "192.168.2.20"
     var serverIsAnswered = false

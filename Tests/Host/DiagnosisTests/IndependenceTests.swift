@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A diagnosis must not be able to know which fault was injected, nor what was expected.
+/// Shows that a diagnosis cannot know which fault was injected, nor what was expected.
 @Suite struct IndependenceTests {
     private var root: URL {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    /// Modules that a source imports, attributes and access levels aside.
+    /// The modules that a source imports, without attributes and access levels.
     private func imports(of text: String) -> [String] {
         text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// Names in a source's code that stand for an injected fault or for what a step expects; comments do not count.
+    /// The names in a source's code that stand for an injected fault or for what a step expects. Comments do not count.
     private func forbiddenNames(in text: String) -> [String] {
         let code = text.split(separator: "\n").map { line in
             line.range(of: "//").map { line[..<$0.lowerBound] } ?? line

@@ -2,9 +2,10 @@ import Diagnosis
 import Readings
 import Testing
 
-/// Whose rule is missing follows from the node of the flow log's record.
+/// The node of the flow log's record shows in which direction a rule is missing.
 @Suite struct RejectedDirectionTests {
-    /// A connection of node1's pod to a host outside, or of the host to the pod, that node1's interface rejected.
+    /// A connection of the pod on node1 to a host outside, or of that host to the pod, which node1's interface
+    /// rejected.
     private func finding(from: String, to: String) throws -> Finding {
         let addresses = ["default/a": "192.168.1.2", "db": "10.0.0.5"]
         let flow = FlowTuple(

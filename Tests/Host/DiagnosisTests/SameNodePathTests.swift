@@ -3,7 +3,7 @@ import Testing
 
 @testable import Diagnosis
 
-/// Both ends on one node: which end's program dropped follows from the event's direction.
+/// Both ends are on one node. The event's direction shows which end's program dropped the packet.
 @Suite struct SameNodePathTests {
     private let flow = FlowTuple(
         protocol: 6, source: "192.168.1.2", sourcePort: 40_000, destination: "192.168.1.3", destinationPort: 8080)

@@ -2,8 +2,8 @@ import Diagnosis
 import Readings
 import Testing
 
-/// Calls of services: their packets carry a backend's address once they are translated, and a node's calls its address
-/// in the pods' range.
+/// Calls of services. Translated packets have a backend's address, and a node's own calls have its address in the pods'
+/// range.
 @Suite struct ServicePathTests {
     private static let call = FlowTuple(
         protocol: 6, source: "10.0.0.11", sourcePort: 40_000, destination: "10.100.0.16", destinationPort: 80)
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// kube-proxy forwards under the node's address and any port. One such drop answers for one call.
+    /// kube-proxy forwards under the node's address and any port. One such drop explains one call.
     @Test func `a drop of what kube-proxy forwarded is one call's`() {
         let forwarded = flow("192.168.1.1", 61_000, "192.168.2.5", 8080)
         var evidence = evidence(forwarded)
@@ -83,7 +83,7 @@ import Testing
         twice.probes.append(evidence.probes[0])
         twice.probes[1].key = CellKey(from: "node/node1", to: "service/default/web:80", protocol: .tcp, port: 81)
         #expect(Diagnosis.account(for: twice).unexplained.count == 1)
-        // Not what another node forwarded, to another backend, or of another protocol.
+        // It must not be one that another node forwarded, or one to another backend or of another protocol.
         for other in [
             flow("192.168.2.1", 61_000, "192.168.2.5", 8080), flow("192.168.1.1", 61_000, "192.168.2.6", 8080),
         ] {
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    /// Two connections of a node to a pod cannot leave it by one port: netfilter gives the later one another.
+    /// Two connections of a node to a pod cannot use the same port. netfilter gives another port to the later one.
     @Test func `a drop of what a node sent by another port is one probe's`() {
         var evidence = evidence(flow("192.168.1.1", 1_025, "192.168.2.5", 8080))
         let pod = Endpoint(
@@ -108,14 +108,14 @@ import Testing
         #expect(Diagnosis.account(for: evidence).unexplained.count == 2)
         evidence.nodes[0].kubeProxyRules = [Self.rule]
         #expect(Diagnosis.account(for: evidence).unexplained == [evidence.probes[1].key])
-        // Not of a pod: what it sends to pods does not come by the node's netfilter.
+        // Packets that a pod sends to pods do not pass the node's netfilter.
         evidence.endpoints[0] = Endpoint(
             id: "node/node1", kind: .pod, node: "node1", namespace: "default", address: "10.0.0.11", port: 30_080,
             labels: [:])
         #expect(Diagnosis.account(for: evidence).unexplained.count == 2)
     }
 
-    /// That some probe's own port was drawn for a forwarded call hides neither.
+    /// A forwarded call may get the port of another probe. That hides neither of them.
     @Test func `a forwarded drop may have the port of another probe`() {
         var evidence = evidence(flow("192.168.1.1", 50_000, "192.168.2.5", 8080))
         evidence.nodes[0].kubeProxyRules = [Self.rule]
@@ -131,7 +131,7 @@ import Testing
         #expect(account.findings.map(\.id) == ["underlay/destination-unknown"])
         #expect(account.unexplained.isEmpty)
         #expect(account.findings.first?.evidence.joined().contains("service/default/web:80") == true)
-        // Of another port, another sender, or another reason it says nothing.
+        // A discard of another port, another sender or with another reason says nothing.
         for discard in [flow("10.0.0.11", 40_000, "10.100.0.16", 81), flow("10.0.0.12", 40_000, "10.100.0.16", 80)] {
             #expect(Diagnosis.account(for: evidence(nil, discard: discard)).findings.map(\.id) == ["unknown"])
         }

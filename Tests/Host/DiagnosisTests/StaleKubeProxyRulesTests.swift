@@ -11,7 +11,7 @@ import Testing
         rule: "-A KUBE-SEP-SXIVWICOYRO3J4NJ -p tcp -j DNAT --to-destination 192.168.1.99:8080", target: "DNAT",
         destination: "192.168.1.99:8080", comment: "default/web:http", grew: 1)
 
-    /// node2's pod calls the service and gets no answer.
+    /// The pod on node2 calls the service and gets no answer.
     private func evidence(
         _ rules: [NetfilterRuleReading]?, runs: Bool? = false, backends: Set<String>? = ["192.168.1.10"],
         protocol proto: ProbeProtocol = .tcp

@@ -1,8 +1,8 @@
 import Diagnosis
 import Readings
 
-/// Evidence of a three-node lab with one pod a node, built packet by packet: what crosses the wire is decided by
-/// `passes`, and everything else follows from it.
+/// Evidence of a lab with three nodes and one pod on each, built packet by packet. The closures decide what passes, and
+/// everything else follows from it.
 struct ThreeNodeLab {
     var nodes = ["node1", "node2", "node3"]
     /// Whether a tunnel packet from one node reaches another.
@@ -10,8 +10,9 @@ struct ThreeNodeLab {
     var underlayPasses: (_ from: String, _ to: String) -> Bool = { _, _ in true }
     /// Whether the flow log records what did not pass.
     var rejects = true
-    /// Direction whose rule is missing.
+    /// Whether the missing rule is one for egress. Otherwise it is one for ingress.
     var guardedEgress = false
+    var tunnelPort: UInt16 = 8472
     var rulesAllowTunnel = false
     var power: [String: NodeReading.Power] = [:]
     var carrier: [String: Bool] = [:]
@@ -25,7 +26,7 @@ struct ThreeNodeLab {
         evidence.nodes = nodes.map {
             NodeReading(
                 name: $0, address: address($0), podCIDR: "192.168.\($0.last.map(String.init) ?? "0").0/24",
-                tunnelPort: 8472, power: power[$0] ?? .running, answers: (power[$0] ?? .running) == .running,
+                tunnelPort: tunnelPort, power: power[$0] ?? .running, answers: (power[$0] ?? .running) == .running,
                 carrier: carrier[$0] ?? true, agentRunning: true, impairments: impairments[$0] ?? [])
         }
         evidence.endpoints = nodes.map {
@@ -73,7 +74,8 @@ struct ThreeNodeLab {
         evidence.datapath.append(
             PacketEvent(node: from, hook: .toOverlay, flow: inner, tunnelPeer: address(to)))
         let outer = FlowTuple(
-            protocol: 17, source: address(from), sourcePort: 51515, destination: address(to), destinationPort: 8472)
+            protocol: 17, source: address(from), sourcePort: 51515, destination: address(to),
+            destinationPort: tunnelPort)
         evidence.wire.append(TapPacket(node: from, fromNode: true, outer: outer, vni: 4711, inner: inner))
         guard tunnelPasses(from, to) else {
             if rejects {

@@ -25,6 +25,32 @@ import Testing
         #expect(try #require(findings.first).summary.hasSuffix("ingress at only node2"))
     }
 
+    @Test func `blocked from one node to another names both`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { from, to in from != "node1" || to != "node2" }
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.summary.hasSuffix("ingress at only node2 from node1"))
+    }
+
+    @Test func `a Geneve tunnel is called so`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        lab.tunnelPort = 6081
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.summary == "security group nodes blocks UDP 6081 (Geneve) ingress at every node")
+        #expect(finding.evidence.first?.hasPrefix("Geneve leaves the taps of") == true)
+    }
+
+    @Test func `groups that allow the port are not told to allow it`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        lab.rejects = false
+        lab.rulesAllowTunnel = true
+        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        #expect(finding.summary.hasPrefix("something between the nodes blocks UDP 8472"))
+        #expect(finding.fix.hasPrefix("let UDP 8472 pass between the nodes: their security groups allow it"))
+    }
+
     @Test func `blocked on the way out is egress`() throws {
         var lab = ThreeNodeLab()
         lab.tunnelPasses = { from, _ in from != "node3" }

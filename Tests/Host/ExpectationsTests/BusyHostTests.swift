@@ -27,7 +27,7 @@ import Testing
         #expect(result?.message.contains("900 ms of the 1000 ms") == true)
         #expect(cells.count { $0.verdict == .notMeasured } == 3)
         #expect(!cells.contains { $0.verdict == .fail })
-        // An answer is one, however busy the host is.
+        // An answer counts, however busy the host is.
         let refused = ObservationFixture(outcomes: ["default/web-node1>default/web-node2": .refused])
         #expect(judge(refused, busy).1?.state == .unmet)
         #expect(judge(ObservationFixture(), busy).1?.state == .met)

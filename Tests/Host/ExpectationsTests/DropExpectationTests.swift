@@ -53,16 +53,16 @@ import Testing
     @Test func `an event that could not be had is not missing`() {
         let gaps = ["node2": "12 events gave way unread"]
         #expect(state(.timeout, [], gaps: gaps) == .inconclusive)
-        // Another node's events say nothing of these packets.
+        // Another node's events say nothing about these packets.
         #expect(state(.timeout, [], gaps: ["node3": "the agent could not be asked"]) == .unmet)
-        // What is on record is another reason.
+        // The recorded event has another reason.
         let other = drop("policy-deny-rule", rule: "NetworkPolicy default/p")
         #expect(state(.timeout, [other], gaps: gaps) == .unmet)
         let right = drop("policy-denied-ingress", rule: "NetworkPolicy default/p")
         #expect(state(.timeout, [right], gaps: gaps) == .met)
     }
 
-    /// It was answered, by way of another address: nobody dropped it.
+    /// The cell was answered through another address, so nobody dropped it.
     @Test func `an answered cell needs no event`() {
         #expect(state(.wrongSource("10.0.0.11:1"), []) == .unmet)
         #expect(state(.refused, []) == .unmet)

@@ -23,7 +23,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// No key of an expectation may be read and then not be judged.
+/// Shows that no key of an expectation is read without being judged.
 @Suite struct FieldTests {
     static let matrix = [
         ChangedField(
@@ -185,7 +185,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
 
     // MARK: Reading
 
-    /// The shape of a kind's entries.
+    /// Returns the shape of a kind's entries.
     private static func object(_ kind: any Expectation.Type) -> ObjectShape {
         switch kind.field.shape {
         case .object(let object), .list(.object(let object), _): object
@@ -201,7 +201,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
         return try #require(reading.documents.first)
     }
 
-    /// The entry's keys, with their values in words.
+    /// Returns the entry's keys, with their values in words.
     private func entries(_ row: ChangedField, _ entry: String) throws -> [String: String] {
         let value = try #require(try value(row, entry)[row.kind])
         return Dictionary(
@@ -228,7 +228,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             plan: ProbePlanSpec(requests: requests), diagnoses: [], earlierSteps: ["identities": ["before", "now"]],
             endpoints: { ObservationFixture.endpoints })
         let expectations = Expectations(value, kinds: ExpectationCatalogue.kinds, by: &reader)
-        // One rule alone does not cover the matrix.
+        // This rule does not cover the matrix by itself.
         #expect(
             reader.checker.problems.filter { !$0.message.hasPrefix("no rule covers") && $0.severity == .error } == [])
         let judge = Judge(
@@ -237,7 +237,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
         let observation = Self.observation
         let cells = judge.cells(observation)
         let all = judge.rounds(observation, cells: cells) + judge.final(observation)
-        // Pods that wait are unmet by themselves in a step that expects nothing of them.
+        // In a step that expects nothing of pods, waiting pods are unmet by themselves.
         return all.filter { row.kind == "pods" || $0.name != "pods: all running" }
     }
 
@@ -276,7 +276,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             longestGapMillis: 400, intervalMillis: 20, silentMillis: 10, ended: ended)
     }
 
-    /// Of one pod everything is denied; of some cells the agents' drop is on record.
+    /// Everything is denied for one pod, and for some of its cells the agents reported the drop.
     private static func denied(
         _ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, source port: UInt16, request: String? = nil
     ) -> ProbeReading {

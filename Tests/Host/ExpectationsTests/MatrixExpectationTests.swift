@@ -19,7 +19,7 @@ import Testing
             ProbeProtocol.echoed.map { Receiver(endpoint: end.id, protocol: $0) }
         })
 
-    /// Every cell is open, but those from one pod to the other are silent, as expected.
+    /// Every cell is open except those from one pod to the other, which are silent as expected.
     private static let rules = [
         ObservationFixture.rule(nil, nil, "open"),
         MatrixExpectation(
@@ -73,7 +73,7 @@ import Testing
         var observation = Self.silent.observation
         // Nobody ever reached the receiver.
         #expect(Judge.results(rules, observation).map(\.state) == [.met, state])
-        // Nothing on record says what became of the packets.
+        // No record says what became of the packets.
         observation.unexplained = Set(observation.measurement.probes.map(\.key))
         let results = Judge.results(rules, observation, answeredBefore: Self.everybody)
         #expect(results.map(\.state) == [.met, state])

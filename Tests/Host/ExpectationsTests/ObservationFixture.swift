@@ -7,7 +7,7 @@ import RunEvents
 
 @testable import Expectations
 
-/// Two nodes with a pod each; every cell open unless said otherwise.
+/// Two nodes with a pod each. Every cell is open unless a test says otherwise.
 struct ObservationFixture {
     var outcomes: [String: Outcome] = [:]
 
@@ -24,7 +24,7 @@ struct ObservationFixture {
                 labels: [:])
         }
 
-    /// `outcomes` are by `from>to`, for all protocols.
+    /// `outcomes` are given by `from>to` and hold for all protocols.
     var observation: Observation {
         var probes: [ProbeMeasurement] = []
         for from in Self.endpoints {
@@ -63,7 +63,7 @@ struct ObservationFixture {
 }
 
 extension Judge {
-    /// The results of one kind, of an observation whose cells are judged too.
+    /// Returns the results of one kind for an observation whose cells are judged as well.
     static func results<Kind: Expectation>(
         _ expected: [Kind], _ observation: Observation, answeredBefore: Set<Receiver> = [],
         identitiesBefore: [String: [IdentityReading]] = [:]

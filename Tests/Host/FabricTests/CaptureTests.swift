@@ -61,7 +61,8 @@ import Testing
 
     @Test func nftablesAnswersAreRead() throws {
         let json = """
-            {"nftables": [{"metainfo": {"version": "1.0.6"}}, {"table": {"family": "ip", "name": "labrun", "handle": 1}},
+            {"nftables": [{"metainfo": {"version": "1.0.6"}}, {"table": {"family": "ip", "name": "labrun", "handle": \
+            1}},
             {"set": {"name": "members-sg", "type": "ipv4_addr", "elem": ["10.0.0.12", "10.0.0.11"]}},
             {"map": {"name": "ingress_chains", "type": "mark", "map": "verdict"}},
             {"rule": {"chain": "nic1-ingress", "handle": 9, "comment": "sg/vxlan", "expr": [

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Fabric
 
-/// A packet's absence proves something only when nothing can have been missed.
+/// The absence of a packet proves something only if nothing can have been missed.
 @Suite struct CompletenessTests {
     private static let nic = NICSpec(
         interfaceID: "eni-1", node: "node1", tap: "tap1", mac: MACAddress(rawValue: 0x0200_0000_0001),
@@ -33,7 +33,7 @@ import Testing
             (openings: [], missed: false),
             (openings: [.interfaceDown, .interfaceDown], missed: false),
             (openings: [.opened], missed: true),
-            // It came up between two attempts.
+            // The interface came up between two attempts.
             (openings: [.interfaceDown, .opened], missed: true),
             (openings: [.failed("No buffer space available")], missed: true),
             (openings: [.failed("tap1: No such device exists"), .interfaceDown], missed: true),
@@ -64,7 +64,7 @@ import Testing
         #expect(takeMissed())
         continuity.counted(dropped: 3)
         #expect(!takeMissed())
-        // What is only found as the handle is closed counts too.
+        // A loss that is found only when the handle is closed counts as well.
         continuity.counted(dropped: 4)
         continuity.closed()
         #expect(takeMissed())
@@ -109,7 +109,7 @@ import Testing
         #expect(isComplete(traffic, since: 0) == (true, true))
         #expect(compare(denied: 3, at: 10) == 2)
         #expect(isComplete(traffic, since: 10) == (true, false))
-        // The same two are not lost again.
+        // The same two records are not counted as lost again.
         traffic.reject(Self.reject(12), interfaceID: "eni-1")
         #expect(compare(denied: 4, at: 20) == 2)
         #expect(isComplete(traffic, since: 11) == (true, true))

@@ -1,13 +1,13 @@
 import NamespaceHarness
 import Testing
 
-// One after the other: some of them measure.
+// They run one after the other, because some of them measure.
 @Suite(.serialized) struct FabricNamespaceTests {
     @Test(arguments: [
         "fabric-default-deny", "fabric-vxlan-removed", "fabric-one-way", "fabric-rule-standing", "fabric-established",
-        "fabric-egress",
-        "fabric-icmp-error", "fabric-source-check", "fabric-change-latency", "fabric-tap", "fabric-capture-sides",
-        "fabric-flow-log", "fabric-capture-files", "fabric-capture-ring", "fabric-link-flap", "fabric-detach",
+        "fabric-egress", "fabric-icmp-error", "fabric-source-check", "fabric-no-source-check", "fabric-change-latency",
+        "fabric-tap", "fabric-capture-sides", "fabric-flow-log", "fabric-capture-files", "fabric-capture-ring",
+        "fabric-link-flap", "fabric-detach",
         "fabric-load", "router-subnets", "router-discards", "router-internet", "router-routes", "router-secondary",
         "cloud-services", "cloud-interfaces",
     ])

@@ -46,7 +46,7 @@ import Testing
         for _ in 0..<2 {
             aggregate.add(Self.header(1), interfaceID: "eni-1", direction: .fromNode, action: .reject, at: 0)
         }
-        // Ingress is refused ahead of the tap, so both counts stand there.
+        // Ingress is rejected before the tap, so both packets are counted.
         aggregate.add(Self.header(2), interfaceID: "eni-2", direction: .toNode, action: .accept, at: 0)
         aggregate.add(Self.header(2), interfaceID: "eni-2", direction: .toNode, action: .reject, at: 0)
         let records = aggregate.records(accountID: "1", nodes: [:])

@@ -95,7 +95,7 @@ import Testing
             #expect(left.subtracting(right).contains(node) == (left.contains(node) && !right.contains(node)))
             #expect(left.union(right).contains(node) == (left.contains(node) || right.contains(node)))
         }
-        // What a fault takes away and its repair gives back is what was there.
+        // A repair gives back exactly what the fault took away.
         let after = left.subtracting(right)
         #expect(after.union(left.subtracting(after)) == left)
     }

@@ -3,7 +3,7 @@ import Lab
 import Scenario
 import Testing
 
-/// A fault that ships nowhere: what a new fault's file has, and all that it has.
+/// A fault that does not ship. It has everything that the file of a new fault needs.
 private struct ClockSkewFault: Fault {
     private static let ahead = FaultParameter.duration("ahead", required: true, help: "how far its clock is set ahead")
 
@@ -28,7 +28,7 @@ private struct ClockSkewFault: Fault {
     func gone() async throws -> Proof { Proof(false, ["nobody looked"]) }
 }
 
-/// Holds "a fault is a file and a line" to the truth: the fault above is in a list, and in nothing else.
+/// Shows that a fault is a file and a line: the fault above is in a list, and nowhere else.
 @Suite struct AddedFaultTests {
     private static let catalogue = FaultCatalogue(FaultCatalogue.kinds + [ClockSkewFault.self])
 

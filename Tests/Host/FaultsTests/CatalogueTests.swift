@@ -58,7 +58,7 @@ import Testing
         try expectSameConflict(try Self.call(first, id: "a"), try Self.call(second, id: "b"), contains: words)
     }
 
-    /// Tells the file with both faults, and a run that gets them one after the other as their calls stand in it.
+    /// Both the reading of a file and a run must refuse the two faults, in the same words.
     private func expectSameConflict(_ first: String, _ second: String, contains words: String) throws {
         let holder = InjectionFile(first)
         let wanted = InjectionFile("", second)

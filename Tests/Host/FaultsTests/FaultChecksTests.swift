@@ -3,8 +3,8 @@ import Testing
 
 @testable import Faults
 
-/// What the faults that ship check of a call, and which of them conflict, told with the place of the mistake before any
-/// lab is booted.
+/// What the shipped faults check in a call, and which of them conflict. Both are reported with the place of the mistake
+/// before a lab is booted.
 @Suite struct FaultChecksTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let faults: [String]
@@ -77,11 +77,13 @@ import Testing
         Case(netem("interface: labrun_vxlan, duplicate: 1")), Case(netem("interface: labrun_host, corrupt: 1")),
         Case(
             netem("interface: eth0"),
-            "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one of them above 0"
+            "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one "
+                + "of them above 0"
         ),
         Case(
             netem("loss: 0%, delay: 0ms"),
-            "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one of them above 0"
+            "x.yaml:11:11: netem without delay, loss, corrupt, duplicate or reorder does nothing; expected one "
+                + "of them above 0"
         ),
         Case(netem("delay: 274s, jitter: 274s")),
         Case(
@@ -96,7 +98,8 @@ import Testing
             "x.yaml:11:51: nodes have no interface \"eth1\" that a file can name; did you mean \"eth0\"?"),
         Case(
             netem("jitter: 2ms, delay: 5"),
-            "x.yaml:11:60: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+            "x.yaml:11:60: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number "
+                + "5 is given"
         ),
     ]
 
@@ -122,17 +125,20 @@ import Testing
             "x.yaml:12:19: the power of node2 is already held by fault \"node-crash\" of line 11; heal it first"),
         Case(
             both("netem, nodes: node2, loss: 1%", "netem, id: b, nodes: all, delay: 5ms"),
-            "x.yaml:12:30: the queueing discipline of node2's eth0 is already held by fault \"netem\" of line 11; heal it first"
+            "x.yaml:12:30: the queueing discipline of node2's eth0 is already held by fault \"netem\" of line "
+                + "11; heal it first"
         ),
         Case(
             both(
                 "security-group-rule, id: a, action: remove, group: nodes, rule: vxlan, nodes: node1",
                 "security-group-rule, id: b, action: remove, group: nodes, rule: vxlan"),
-            "x.yaml:12:44: security group rule nodes/vxlan at node1 is already held by fault \"a\" of line 11; heal it first"
+            "x.yaml:12:44: security group rule nodes/vxlan at node1 is already held by fault \"a\" of line 11; "
+                + "heal it first"
         ),
         Case(
             both("node-crash, nodes: node2", "netem, nodes: node2, delay: 30ms"),
-            "x.yaml:12:19: warning: node2 does not run because of fault \"node-crash\" of line 11, and the run will refuse it"
+            "x.yaml:12:19: warning: node2 does not run because of fault \"node-crash\" of line 11, and the run "
+                + "will refuse it"
         ),
     ]
 

@@ -1,7 +1,7 @@
 import Faults
 import Scenario
 
-/// A scenario file whose first step injects faults, one a line from line 11 on.
+/// A scenario file whose first step injects faults, one in each line from line 11 on.
 struct InjectionFile {
     let parsed: ScenarioParser.Parsed
 

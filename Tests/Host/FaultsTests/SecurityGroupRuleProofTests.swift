@@ -3,7 +3,7 @@ import Testing
 
 @testable import Faults
 
-/// When what the kernel has of a security group's rule proves a fault.
+/// Whether the kernel's state of a security group's rule proves a fault.
 @Suite struct SecurityGroupRuleProofTests {
     private func holds(
         _ states: [RuleStanding.State], _ wanted: RuleStanding.State, mustCarryGroup: Bool = true
@@ -24,11 +24,11 @@ import Testing
         #expect(!holds([.different], .inForce))
     }
 
-    /// It lacks the rule as well, but for another reason.
+    /// Such a node lacks the rule as well, but for another reason.
     @Test func `a node that carries the group nowhere does not prove that its rule was removed`() {
         #expect(!holds([], .absent))
         #expect(!holds([], .inForce))
-        // That an added rule is gone again is true of such a node.
+        // On such a node an added rule is gone indeed.
         #expect(holds([], .absent, mustCarryGroup: false))
         #expect(!holds([], .inForce, mustCarryGroup: false))
     }

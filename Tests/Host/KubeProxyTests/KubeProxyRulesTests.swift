@@ -3,8 +3,8 @@ import Testing
 
 @testable import KubeProxy
 
-/// Objects and names of kube-proxy's own tests (`pkg/proxy/iptables/proxier_test.go`), so that hashes can be held
-/// against those of a real kube-proxy.
+/// Objects and names of kube-proxy's own tests (`pkg/proxy/iptables/proxier_test.go`), so that hashes can be compared
+/// with those of a real kube-proxy.
 @Suite struct KubeProxyRulesTests {
     private func service(
         _ name: String, _ address: String, node: UInt16? = nil, type: Service.ServiceType = .clusterIP,
@@ -60,10 +60,13 @@ import Testing
                 :KUBE-FIREWALL - [0:0]
                 :KUBE-FORWARD - [0:0]
                 :KUBE-PROXY-FIREWALL - [0:0]
-                -A KUBE-FIREWALL -m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
+                -A KUBE-FIREWALL -m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s \
+                127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
                 -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
-                -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT
-                -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+                -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j \
+                ACCEPT
+                -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate \
+                RELATED,ESTABLISHED -j ACCEPT
                 COMMIT
                 *nat
                 :KUBE-NODEPORTS - [0:0]
@@ -72,16 +75,22 @@ import Testing
                 :KUBE-POSTROUTING - [0:0]
                 :KUBE-SVC-XPGD46QRK7WJZT7O - [0:0]
                 :KUBE-SEP-SXIVWICOYRO3J4NJ - [0:0]
-                -A KUBE-SERVICES -m comment --comment "ns1/svc1:p80 cluster IP" -m tcp -p tcp -d 172.30.0.41 --dport 80 -j KUBE-SVC-XPGD46QRK7WJZT7O
-                -A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+                -A KUBE-SERVICES -m comment --comment "ns1/svc1:p80 cluster IP" -m tcp -p tcp -d 172.30.0.41 --dport \
+                80 -j KUBE-SVC-XPGD46QRK7WJZT7O
+                -A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last \
+                rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
                 -A KUBE-MARK-MASQ -j MARK --or-mark 0x4000
                 -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
                 -A KUBE-POSTROUTING -j MARK --xor-mark 0x4000
-                -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully
-                -A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment "ns1/svc1:p80 cluster IP" -m tcp -p tcp -d 172.30.0.41 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ
-                -A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment "ns1/svc1:p80 -> 10.180.0.1:80" -j KUBE-SEP-SXIVWICOYRO3J4NJ
+                -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE \
+                --random-fully
+                -A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment "ns1/svc1:p80 cluster IP" -m tcp -p tcp -d \
+                172.30.0.41 --dport 80 ! -s 10.0.0.0/8 -j KUBE-MARK-MASQ
+                -A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment "ns1/svc1:p80 -> 10.180.0.1:80" -j \
+                KUBE-SEP-SXIVWICOYRO3J4NJ
                 -A KUBE-SEP-SXIVWICOYRO3J4NJ -m comment --comment ns1/svc1:p80 -s 10.180.0.1 -j KUBE-MARK-MASQ
-                -A KUBE-SEP-SXIVWICOYRO3J4NJ -m comment --comment ns1/svc1:p80 -m tcp -p tcp -j DNAT --to-destination 10.180.0.1:80
+                -A KUBE-SEP-SXIVWICOYRO3J4NJ -m comment --comment ns1/svc1:p80 -m tcp -p tcp -j DNAT \
+                --to-destination 10.180.0.1:80
                 COMMIT
                 """.split(separator: "\n").map(String.init))
     }
@@ -90,11 +99,13 @@ import Testing
         let text = lines([service("1", "172.30.0.41", node: 3001, type: .nodePort)], [])
         #expect(
             text.contains(
-                "-A KUBE-SERVICES -m comment --comment \"ns1/svc1:p80 has no endpoints\" -m tcp -p tcp -d 172.30.0.41 --dport 80 -j REJECT"
+                "-A KUBE-SERVICES -m comment --comment \"ns1/svc1:p80 has no endpoints\" -m tcp -p tcp -d "
+                    + "172.30.0.41 --dport 80 -j REJECT"
             ))
         #expect(
             text.contains(
-                "-A KUBE-EXTERNAL-SERVICES -m comment --comment \"ns1/svc1:p80 has no endpoints\" -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 3001 -j REJECT"
+                "-A KUBE-EXTERNAL-SERVICES -m comment --comment \"ns1/svc1:p80 has no endpoints\" -m addrtype "
+                    + "--dst-type LOCAL -m tcp -p tcp --dport 3001 -j REJECT"
             ))
         #expect(!text.contains { $0.contains("KUBE-SVC-") || $0.contains("KUBE-EXT-") })
     }
@@ -116,11 +127,13 @@ import Testing
         let text = lines([service("1", "172.30.0.41", affinity: .clientIP)], [slice("1", [("10.180.0.1", "node1")])])
         #expect(
             text.contains(
-                "-A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment \"ns1/svc1:p80 -> 10.180.0.1:80\" -m recent --name KUBE-SEP-SXIVWICOYRO3J4NJ --rcheck --seconds 10800 --reap -j KUBE-SEP-SXIVWICOYRO3J4NJ"
+                "-A KUBE-SVC-XPGD46QRK7WJZT7O -m comment --comment \"ns1/svc1:p80 -> 10.180.0.1:80\" -m recent "
+                    + "--name KUBE-SEP-SXIVWICOYRO3J4NJ --rcheck --seconds 10800 --reap -j KUBE-SEP-SXIVWICOYRO3J4NJ"
             ))
         #expect(
             text.contains(
-                "-A KUBE-SEP-SXIVWICOYRO3J4NJ -m comment --comment ns1/svc1:p80 -m recent --name KUBE-SEP-SXIVWICOYRO3J4NJ --set -m tcp -p tcp -j DNAT --to-destination 10.180.0.1:80"
+                "-A KUBE-SEP-SXIVWICOYRO3J4NJ -m comment --comment ns1/svc1:p80 -m recent --name "
+                    + "KUBE-SEP-SXIVWICOYRO3J4NJ --set -m tcp -p tcp -j DNAT --to-destination 10.180.0.1:80"
             ))
     }
 
@@ -129,11 +142,13 @@ import Testing
             [service("3", "172.30.0.43", node: 3003, type: .nodePort)], [slice("3", [("10.180.0.3", "node2")])])
         #expect(
             spread.contains(
-                "-A KUBE-NODEPORTS -m comment --comment ns3/svc3:p80 -m tcp -p tcp --dport 3003 -j KUBE-EXT-X27LE4BHSL4DOUIK"
+                "-A KUBE-NODEPORTS -m comment --comment ns3/svc3:p80 -m tcp -p tcp --dport 3003 -j "
+                    + "KUBE-EXT-X27LE4BHSL4DOUIK"
             ))
         #expect(
             spread.contains(
-                "-A KUBE-EXT-X27LE4BHSL4DOUIK -m comment --comment \"masquerade traffic for ns3/svc3:p80 external destinations\" -j KUBE-MARK-MASQ"
+                "-A KUBE-EXT-X27LE4BHSL4DOUIK -m comment --comment \"masquerade traffic for ns3/svc3:p80 "
+                    + "external destinations\" -j KUBE-MARK-MASQ"
             ))
         #expect(spread.contains("-A KUBE-EXT-X27LE4BHSL4DOUIK -j KUBE-SVC-X27LE4BHSL4DOUIK"))
 
@@ -149,7 +164,8 @@ import Testing
             [slice("3", [("10.180.0.7", "node2")])])
         #expect(
             elsewhere.contains(
-                "-A KUBE-EXTERNAL-SERVICES -m comment --comment \"ns3/svc3:p80 has no local endpoints\" -m addrtype --dst-type LOCAL -m tcp -p tcp --dport 3003 -j DROP"
+                "-A KUBE-EXTERNAL-SERVICES -m comment --comment \"ns3/svc3:p80 has no local endpoints\" -m "
+                    + "addrtype --dst-type LOCAL -m tcp -p tcp --dport 3003 -j DROP"
             ))
     }
 
@@ -158,7 +174,7 @@ import Testing
         ending.endpoints[0].conditions = .init(ready: false, serving: true, terminating: true)
         #expect(!lines([service("1", "172.30.0.41")], [ending]).contains { $0.contains("10.180.0.1:80") })
         ending.endpoints[1].conditions = .init(ready: false)
-        // None is ready: those that still serve while they end.
+        // None is ready, so those that still serve while they terminate are taken.
         let text = lines([service("1", "172.30.0.41")], [ending])
         #expect(text.contains { $0.contains("--to-destination 10.180.0.1:80") })
         #expect(!text.contains { $0.contains("10.180.0.2:80") })
@@ -174,7 +190,8 @@ import Testing
                 "-I PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"))
         #expect(
             lines.contains(
-                "-I FORWARD -m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"
+                "-I FORWARD -m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j "
+                    + "KUBE-SERVICES"
             ))
     }
 
@@ -195,7 +212,7 @@ import Testing
         }
     }
 
-    /// What a node saves after `iptables-restore` are the chains that its text made and did not delete.
+    /// After `iptables-restore`, a node saves the chains that the text made and did not delete.
     @Test func chainsAreThoseThatTheTextLeaves() {
         let before = KubeProxyRules(
             services: [service("1", "172.30.0.41")], slices: [slice("1", [("10.180.0.1", "node1")])], nodeName: "node1",

@@ -18,7 +18,8 @@ import Testing
         :KUBE-SERVICES - [0:0]
         :KUBE-SEP-SXIVWICOYRO3J4NJ - [0:0]
         [9:1] -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
-        [2:120] -A KUBE-SEP-SXIVWICOYRO3J4NJ -p tcp -m comment --comment "ns1/svc1:p80" -m tcp -j DNAT --to-destination 10.180.0.1:80
+        [2:120] -A KUBE-SEP-SXIVWICOYRO3J4NJ -p tcp -m comment --comment "ns1/svc1:p80" -m tcp -j DNAT \
+        --to-destination 10.180.0.1:80
         COMMIT
         # Table `labrun_masquerade' is incompatible, use 'nft' tool.
         """
@@ -60,7 +61,7 @@ import Testing
                 == ["filter KUBE-FORWARD", "nat KUBE-SERVICES", "nat KUBE-SEP-SXIVWICOYRO3J4NJ"])
     }
 
-    /// Cut short and with bytes changed, it is read without a trap, and nothing is a rule that has no chain.
+    /// Text that was cut or has changed bytes never causes a trap, and nothing without a chain is read as a rule.
     @Test func whateverIsSaved() {
         var state: UInt64 = 0x5EED
         func next(_ bound: Int) -> Int {

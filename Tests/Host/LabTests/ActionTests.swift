@@ -26,7 +26,7 @@ import Testing
         #expect(try await HostState.leftovers(of: folder, since: before) == [])
     }
 
-    /// Nothing is booted for a file with a mistake, and every one has its place.
+    /// Nothing is booted for a file with mistakes, and each mistake is reported with its place.
     @Test func `mistakes in actions are told at their places`() async throws {
         let folder = try ScratchFolder()
         let text = try String(contentsOfFile: LabrunProgram.scenario("actions"), encoding: .utf8)
@@ -44,7 +44,8 @@ import Testing
         ].reduce(text) { text, change in text.replacing(change.0, with: change.1) }
         let file = "\(folder.path)/actions.yaml"
         try wrong.write(toFile: file, atomically: true, encoding: .utf8)
-        let ended = try await LabrunProgram().run(scenario: file, in: folder)
+        // Without a lane: it ends before there is a lab.
+        let ended = try await LabrunProgram().run(["scenario", file, "--report-dir", "\(folder.path)/report"])
         #expect(ended.status == 2)
         let said = ended.output + ended.errors
         func place(_ part: String, _ offset: Int) throws -> String {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Lab
 
-/// An agent that the kernel killed for want of memory is told from one that a fault killed.
+/// An agent that the kernel killed for want of memory is distinguished from one that a fault killed.
 @Suite struct AgentMemoryTests {
     private func state(_ ended: String?, pid: Int32? = nil) -> AgentState {
         AgentState(running: ended == nil, pid: pid, ended: ended, lastLines: ["last"], starts: 2)

@@ -5,8 +5,9 @@ import RunEvents
 import Scenario
 import Testing
 
-/// Every row of {vxlan, geneve, native, eni} × {bpf, iptables} × {kube-proxy replacement on, off} × {no policy, default
-/// deny}, on real nodes: a lab for each routing mode, whose agents are started again with the next row's values.
+/// Runs every row of {vxlan, geneve, native, eni} × {bpf, iptables} × {kube-proxy replacement on, off} × {no policy,
+/// default deny} on real nodes. There is a lab for each routing mode, whose agents are started again with the next
+/// row's values.
 @Suite(.serialized) struct ConfigurationMatrixTests {
     @Test(arguments: DatapathConfiguration.Routing.allCases)
     func `every row fares as its model says`(_ routing: DatapathConfiguration.Routing) async throws {
@@ -35,16 +36,16 @@ import Testing
     private func check(_ row: DatapathConfiguration, _ step: RunReport.Step) {
         #expect(step.verdict == .pass, "\(row)")
         let cells = step.matrix?.cells ?? []
-        // Four pods and two nodes to each other, to three hosts of the cloud, to two services of three addresses.
+        // Four pods and two nodes call each other, three hosts of the cloud, and two services with three addresses.
         #expect(Set(cells.filter { $0.verdict == .pass }.map(\.key)).count == cells.count && !cells.isEmpty, "\(row)")
-        // All of them were expected something of, and every class of the model is there.
+        // Something is expected of every cell, and every class of the model occurs.
         let kinds = Set(cells.map { $0.to.prefix { $0 != "/" } })
         #expect(kinds == ["default", "node", "service", "nodeport", "vpc", "internet"], "\(row)")
         let denials = step.expectations.filter { $0.name.hasPrefix("drops") }
         let denied = TrafficClass.all.filter {
             if case .denied = row.expectation(of: $0).result { true } else { false }
         }
-        // Per node a rule for each class; each names its denied cells' drop events.
+        // There is a rule for each node and class, and each names the drop events of its denied cells.
         #expect(denials.count == 2 * denied.count && denials.allSatisfy { $0.state == .met }, "\(row)")
     }
 }

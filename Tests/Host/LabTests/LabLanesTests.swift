@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 @Suite struct LabLanesTests {
-    /// Who holds lanes, and the most that ever did.
+    /// Counts who holds lanes, and the most that held one at the same time.
     private final class Holders: Sendable {
         let counts = Mutex((now: 0, most: 0, order: [String]()))
         func enter(_ name: String) {
@@ -32,6 +32,29 @@ import Testing
         }
         #expect(holders.counts.withLock { $0.most } <= 2)
         #expect(holders.counts.withLock { $0.order.count } == 50)
+    }
+
+    /// A lab that waits for all lanes keeps nobody from a lane that is free.
+    @Test(.timeLimit(.minutes(1))) func labsThatNeedAllLanesComeLast() async {
+        let lanes = LabLanes(2)
+        let holders = Holders()
+        let first = await lanes.lane()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let lane = await lanes.lane(alone: true)
+                holders.enter("alone")
+                lane.end()
+            }
+            group.addTask {
+                for index in 0..<10 {
+                    let lane = await lanes.lane()
+                    holders.enter("\(index)")
+                    lane.end()
+                }
+                first.end()
+            }
+        }
+        #expect(holders.counts.withLock { $0.order } == (0..<10).map(String.init) + ["alone"])
     }
 
     @Test func aLabThatIsAloneHasNobodyBesideIt() async {

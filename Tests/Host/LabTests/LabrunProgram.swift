@@ -7,7 +7,7 @@ import Subprocess
 import SystemPackage
 import Testing
 
-/// The built `labrun`, run as its users run it. `LABRUN` names it; `make test` sets that.
+/// The built `labrun`, run as users run it. `make test` sets `LABRUN` to its path.
 struct LabrunProgram {
     struct Missing: Error, CustomStringConvertible {
         let description: String
@@ -19,7 +19,7 @@ struct LabrunProgram {
         let named = ProcessInfo.processInfo.environment["LABRUN"]
         let built = Self.root.appendingPathComponent(".build/release/labrun").path
         path = named ?? built
-        // Never a skip: a VM test that did not run would read as green.
+        // The test is never skipped, because a test in a virtual machine that did not run would look green.
         guard FileManager.default.isExecutableFile(atPath: path) else {
             throw Missing(description: "no labrun at \(path); run `make build` first")
         }
@@ -37,7 +37,7 @@ struct LabrunProgram {
         let errors: String
     }
 
-    /// Runs a scenario with its report in `report` of the folder, which its processes can be told by.
+    /// Runs a scenario with its report in `report` of the folder, by which its processes can be recognized.
     ///
     /// - Parameter alone: Whether no other lab may run beside it, because it makes a claim about time or needs the
     ///   memory.
@@ -51,13 +51,13 @@ struct LabrunProgram {
             environment: ["LABRUN_TEST_FOLDER": folder.path])
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     func run(_ arguments: [String], environment: [String: String] = [:], directory: String? = nil) async throws -> Ended
     {
         try await Self.run(path, arguments, environment: environment, directory: directory)
     }
 
-    /// A scenario of these tests.
+    /// The path of a scenario of these tests.
     static func scenario(_ name: String) -> String { root.path + "/Tests/Host/LabTests/Scenarios/\(name).yaml" }
 
     /// Runs any program to its end.
@@ -81,7 +81,7 @@ struct LabrunProgram {
     }
 }
 
-/// A folder of a test's own, removed with it.
+/// A folder for one test. It is removed together with the object.
 final class ScratchFolder: Sendable {
     let path: String
     init() throws {
@@ -100,7 +100,7 @@ final class ScratchFolder: Sendable {
 struct HostState {
     let interfaces: Set<String>
     let mounts: Set<String>
-    /// Entries of the directory on which every lab of this user mounts its own.
+    /// The entries of the directory in which every lab of this user mounts its own file system.
     let files: Set<String>
 
     private static var mountPoint: String {
@@ -118,8 +118,8 @@ struct HostState {
             files: Set((try? files.contentsOfDirectory(atPath: mountPoint)) ?? []))
     }
 
-    /// Processes of one run: those that carry its folder in their environment or, as QEMU, in their arguments. Other
-    /// labs on this host are not looked at.
+    /// Returns the processes of one run: those that have its folder in their environment or, like QEMU, in their
+    /// arguments. Other labs on this host are ignored.
     static func processes(of folder: ScratchFolder) throws -> [String] {
         let name = Data(folder.path.utf8)
         return try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }.compactMap {
@@ -131,7 +131,7 @@ struct HostState {
         }
     }
 
-    /// What a run left behind, once the kernel has had time to take a killed namespace away.
+    /// Returns what a run left behind, after the kernel has had time to remove a killed namespace.
     static func leftovers(
         of folder: ScratchFolder, since before: HostState, within seconds: Double = 5
     ) async throws -> [String] {

@@ -4,7 +4,8 @@ import RunEvents
 import Testing
 
 extension LabrunProgram.Ended {
-    /// Records one issue when a run did not pass, whose first lines say what did not hold; everything printed follows.
+    /// Records one issue if a run did not pass. Its first lines say what did not hold, and everything that was printed
+    /// follows.
     func expectPass(_ report: RunReport?, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(
             status == 0 && report?.verdict == .pass && report?.stepsNotRun.isEmpty == true
@@ -12,7 +13,7 @@ extension LabrunProgram.Ended {
             "\(report?.shortfall ?? "no report")\n\(output)\n\(errors)", sourceLocation: sourceLocation)
     }
 
-    /// Reads the report of a run that must have passed.
+    /// Reads the report of a run, which must have passed.
     @discardableResult
     func passed(
         in folder: ScratchFolder, _ name: String = "report", sourceLocation: SourceLocation = #_sourceLocation
@@ -24,7 +25,7 @@ extension LabrunProgram.Ended {
 }
 
 extension RunReport {
-    /// What did not hold, a line each, the steps in their order.
+    /// What did not hold, in one line each, in the order of the steps.
     var shortfall: String {
         let unmet = steps.flatMap { step in
             (step.message.map { ["\(step.name): \($0)"] } ?? [])
@@ -33,5 +34,46 @@ extension RunReport {
                 }
         }
         return (["\(scenario.name): \(verdict), \(message)"] + unmet.prefix(8)).joined(separator: "\n")
+    }
+}
+
+/// A run that has ended, with its report.
+struct FinishedRun {
+    let ended: LabrunProgram.Ended
+    let report: RunReport
+
+    /// Runs a scenario; nothing of it may be left when it has ended.
+    init(_ scenario: String, alone: Bool = false, _ options: [String] = []) async throws {
+        let folder = try ScratchFolder()
+        let before = try HostState.read()
+        ended = try await LabrunProgram().run(scenario: scenario, in: folder, alone: alone, options)
+        let left = try await HostState.leftovers(of: folder, since: before)
+        #expect(left.isEmpty)
+        do {
+            report = try folder.report()
+        } catch {
+            Issue.record("no report: \(error)\n\(ended.output)\n\(ended.errors)")
+            throw error
+        }
+    }
+
+    /// Runs a scenario that must pass and measure something.
+    static func passing(
+        _ scenario: String, alone: Bool = false, _ options: [String] = [],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> RunReport {
+        let run = try await FinishedRun(scenario, alone: alone, options)
+        run.ended.expectPass(run.report, sourceLocation: sourceLocation)
+        #expect(run.report.steps.contains { $0.matrix?.cells.isEmpty == false }, sourceLocation: sourceLocation)
+        return run.report
+    }
+
+    /// Expects all ordered pairs of two pods a node, and of the nodes, over three protocols.
+    func expectAllPairs(nodes: Int) {
+        ended.expectPass(report)
+        #expect(report.lab?.nodes.count == nodes)
+        let pods = 2 * nodes
+        let pairs = pods * (pods - 1) + nodes * (nodes - 1)
+        #expect(report.steps.first?.matrix?.cells.count == 3 * pairs)
     }
 }

@@ -5,15 +5,15 @@ import Reports
 import RunEvents
 import Testing
 
-/// Reports when the disk is full, and when a node prints what it likes.
+/// Reports on a full disk, and reports of a node that prints anything it likes.
 @Suite(.serialized) struct ReportSurvivalTests {
     @Test func `a full disk is told, and the journal stays whole`() async throws {
         let labrun = try LabrunProgram()
         let folder = try ScratchFolder()
-        // A disk of its own in a mount namespace of its own; what came of it is copied out of it.
+        // The disk is in a mount namespace of its own, from which the result is copied.
         let script = """
             mkdir "$DIR/small" && mount -t tmpfs -o size=192k small "$DIR/small" || exit 99
-            "$PROGRAM" scenario vxlan-blocked-8472 --report-dir "$DIR/small/report"
+            "$PROGRAM" scenario vxlan-blocked-8472 --nodes 2 --report-dir "$DIR/small/report"
             status=$?; cp "$DIR/small/report/journal.jsonl" "$DIR/"; exit $status
             """
         let asRoot = geteuid() == 0 ? [] : ["--user", "--map-root-user"]

@@ -33,9 +33,9 @@ import Testing
         let c = try allocation.complete(service("c", .loadBalancer, ip: "10.100.0.1"), replacing: nil)
         #expect([a, b, c].map(\.spec.clusterIP) == ["10.100.0.16", "10.100.0.17", "10.100.0.1"])
         #expect([a, b, c].map { $0.spec.ports[0].nodePort } == [nil, 30_086, 30_087])
-        // Applied again, it keeps what it had.
+        // A service that is applied again keeps what it had.
         #expect(try allocation.complete(service("b", .nodePort), replacing: b) == b)
-        // A headless service and one of another name have none.
+        // A headless service and one of type ExternalName have no address.
         #expect(try allocation.complete(service("h", ip: "None"), replacing: nil).clusterAddresses.isEmpty)
         #expect(throws: LabError.self) { try allocation.complete(service("x", ip: "10.100.0.17"), replacing: nil) }
         #expect(throws: LabError.self) { try allocation.complete(service("x", ip: "10.1.0.17"), replacing: nil) }
@@ -53,7 +53,7 @@ import Testing
         #expect(made.spec.ports.map(\.nodePort) == [30_086, 30_087, 30_086])
     }
 
-    /// TCP and UDP may have one number, and a port that asks for none gets none that another one asks for.
+    /// TCP and UDP may share a number, and a port that asks for none does not get one that another port asks for.
     @Test func portsOfOneServiceAreItsOwn() throws {
         var allocation = ServiceAllocation(range: try range("10.100.0.0/16"))
         let ports = [
@@ -112,7 +112,7 @@ import Testing
         let pods = (0..<250).map { pod("p\(1000 + $0)", "192.168.\($0 / 200).\($0 % 200)") }
         let slices = EndpointSliceController.slices(services: [service("web")], pods: pods)
         #expect(slices.map(\.endpoints.count) == [100, 100, 50])
-        // One pod more changes one slice.
+        // One more pod changes one slice.
         let more = EndpointSliceController.slices(
             services: [service("web")], pods: pods + [pod("p9999", "192.168.9.9")])
         #expect(zip(slices, more).filter { $0 != $1 }.count == 1)

@@ -4,11 +4,15 @@ import NamespaceHarness
 import RunEvents
 import Testing
 
-/// Kills and interrupts at bad moments. Nothing may stay, and what still lives must say what happened.
+/// Kills and interrupts at bad moments. Nothing may be left, and what still lives must report what happened.
 @Suite(.serialized) struct SurvivalTests {
-    /// A run that is watched through its event stream, so that it can be hit at a known moment.
+    /// Watches a run through its event stream, so that it can be hit at a known moment.
+    ///
+    /// - Parameter scenario: The scenario to run. By default it has a single node without workloads, because what is
+    ///   killed is the same in a lab of any size.
     private func hit(
-        when reached: @escaping (RunEvent) -> Bool, thenWhen again: ((RunEvent) -> Bool)? = nil,
+        _ scenario: String = LabrunProgram.scenario("slow-node"), when reached: @escaping (RunEvent) -> Bool,
+        thenWhen again: ((RunEvent) -> Bool)? = nil,
         _ strike: (Process) throws -> Void
     ) async throws -> (status: Int32, folder: ScratchFolder) {
         let labrun = try LabrunProgram()
@@ -18,7 +22,7 @@ import Testing
         let process = Process()
         process.executableURL = URL(fileURLWithPath: labrun.path)
         process.arguments = [
-            "scenario", "vxlan-blocked-8472", "--report-dir", "\(folder.path)/report", "--output", "jsonl",
+            "scenario", scenario, "--report-dir", "\(folder.path)/report", "--output", "jsonl",
         ]
         process.environment = ProcessInfo.processInfo.environment.merging(
             ["LABRUN_TEST_FOLDER": folder.path]
@@ -49,7 +53,7 @@ import Testing
         return (status, folder)
     }
 
-    /// Processes below one, by parent.
+    /// Returns the processes below one, found by their parents.
     private func descendants(of root: Int32) -> [(pid: Int32, name: String)] {
         var children: [Int32: [Int32]] = [:]
         var names: [Int32: String] = [:]
@@ -71,7 +75,7 @@ import Testing
         return found
     }
 
-    /// When a run is struck.
+    /// The moment at which a run is hit.
     enum Moment: String, CaseIterable, CustomTestStringConvertible {
         case boot, fault, teardown
         var testDescription: String { rawValue }
@@ -79,14 +83,14 @@ import Testing
         func isReached(_ event: RunEvent) -> Bool {
             switch (self, event.payload) {
             case (.boot, .phaseStarted(.boot)), (.teardown, .phaseStarted(.teardown)): true
-            // In force, proven, and not yet undone.
+            // The fault is in force and proven, and has not been undone.
             case (.fault, .fault(_, let record)): record.state == .verified
             default: false
             }
         }
     }
 
-    /// What of a lab is killed, by the name that it goes by in `ps`.
+    /// The process of a lab that is killed, by its name in `ps`.
     enum Victim: String, CaseIterable, CustomTestStringConvertible {
         case initProcess = "labrun-init"
         case labHost = "labrun-host"
@@ -97,7 +101,7 @@ import Testing
         try #require(descendants(of: process.processIdentifier).first { $0.name.hasPrefix(name) }?.pid)
     }
 
-    /// No process, interface or mount, and nothing at the mount point that all labs of this user share.
+    /// No process, interface or mount may be left, nor anything at the mount point that all labs of this user share.
     private func expectNothingLeft(of folder: ScratchFolder, since before: HostState) async throws {
         let left = try await HostState.leftovers(of: folder, since: before)
         #expect(left.isEmpty)
@@ -117,7 +121,7 @@ import Testing
         let (status, folder) = try await hit(when: moment.isReached) { kill($0.processIdentifier, SIGKILL) }
         #expect(status == 128 + SIGKILL)
         try await expectNothingLeft(of: folder, since: before)
-        // What was known by then is in the journal, line by line.
+        // What was known by then is in the journal, in whole lines.
         let journal = try String(contentsOfFile: "\(folder.path)/report/journal.jsonl", encoding: .utf8)
         let lines = journal.split(separator: "\n")
         #expect(lines.count > 1)
@@ -138,12 +142,12 @@ import Testing
         try await expectNothingLeft(of: folder, since: before)
     }
 
-    /// At once, and not when somebody's patience has ended.
+    /// The run ends at once, and not only after a timeout.
     @Test func `kill -9 of one QEMU is an infra-error that names the node`() async throws {
         let before = try HostState.read()
         let clock = ContinuousClock()
         var struck = clock.now
-        let (status, folder) = try await hit(when: Moment.fault.isReached) { process in
+        let (status, folder) = try await hit("vxlan-blocked-8472", when: Moment.fault.isReached) { process in
             struck = clock.now
             kill(try descendant(of: process, named: "qemu-system"), SIGKILL)
         }

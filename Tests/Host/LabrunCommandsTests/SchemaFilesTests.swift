@@ -4,7 +4,7 @@ import Scenario
 import Testing
 
 @Suite struct SchemaFilesTests {
-    /// Mended by: labrun schema NAME > docs/schemas/NAME.schema.json
+    /// If it fails, run: labrun schema NAME > docs/schemas/NAME.schema.json
     @Test("docs/schemas is what labrun schema prints", arguments: PublishedSchema.allCases)
     func published(schema: PublishedSchema) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -14,7 +14,7 @@ import Testing
         #expect(try await fixture.store().ensure(kernel: "6.1") == first)
         #expect(fixture.archive.asked == 1)
 
-        // A new labnode gives a new image, of the kernel at hand.
+        // A new labnode gives a new image, with the kernel that is in the cache.
         try fixture.writeGuest(labnode: "labnode 2")
         let second = try await fixture.store().ensure(kernel: "6.1")
         #expect(second.digest != first.digest)
@@ -37,7 +37,7 @@ import Testing
         #expect(try await !names(plain).contains("usr/bin/labverify"))
         #expect(fixture.store().current() == [plain.digest, checking.digest])
 
-        // Labs need no checks; an image with checks says what it lacks.
+        // Labs need no checks. An image with checks reports what is missing.
         try FileManager.default.removeItem(atPath: fixture.guest + "/labverify")
         #expect(try await fixture.store().ensure() == plain)
         await #expect {
@@ -63,7 +63,8 @@ import Testing
         let artifact = try await fixture.store().ensure()
         let root = fixture.directory.path + "/root"
         try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
-        // Device nodes need root. From standard input: with -F, GNU cpio 2.13 loses its place when it skips an entry.
+        // Device nodes need root. The archive comes from standard input, because GNU cpio 2.13 with -F loses its place
+        // when it skips an entry.
         let unpack = "cpio -idm --quiet --no-absolute-filenames -f 'dev/*' < \"$0\""
         try await BuildTool.run("sh", ["-c", unpack, artifact.initrdPath], in: root)
         func text(_ path: String) -> String? {
@@ -146,7 +147,7 @@ import Testing
                 #expect(error.description.contains("labrun image prune"))
                 #expect(!fixture.files().contains { $0.hasPrefix("images/") || $0.hasPrefix("tmp/") })
             }
-            // Whatever step it failed in, the next run with space succeeds.
+            // Whatever step failed, the next run with enough space succeeds.
             #expect(try await fixture.store().ensure().digest == whole.digest)
             try FileManager.default.removeItem(atPath: fixture.cachePath)
         }

@@ -6,7 +6,7 @@ import Synchronization
 
 @testable import NodeImage
 
-/// A directory that is removed with its last reference.
+/// A directory that is removed with the last reference to it.
 final class TemporaryDirectory: Sendable {
     let path: String
 
@@ -18,7 +18,7 @@ final class TemporaryDirectory: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// Keeps what is written.
+/// Keeps in memory what is written.
 final class MemorySink: ByteSink {
     private(set) var bytes: [UInt8] = []
 
@@ -26,7 +26,7 @@ final class MemorySink: ByteSink {
     func finish() {}
 }
 
-/// A disk of a given size: all files together can hold that many bytes.
+/// A disk of limited size, which holds this number of bytes in all files together.
 final class SmallDisk: Sendable {
     private let free: Mutex<Int>
 
@@ -62,7 +62,7 @@ final class SmallDisk: Sendable {
     }
 }
 
-/// An archive with small packages of the shape of Debian's, made by dpkg-deb on the spot.
+/// An archive with small packages of the same form as Debian's, which dpkg-deb makes on the spot.
 final class FakeArchive: DebianPackageSource {
     enum Mode { case working, offline, corrupt }
     struct State {
@@ -169,7 +169,7 @@ final class FakeArchive: DebianPackageSource {
     }
 }
 
-/// A store on a directory of its own, with an archive of its own and guest binaries that are not real.
+/// A store with a directory and an archive of its own, and with files in place of the guest binaries.
 struct StoreFixture {
     let directory: TemporaryDirectory
     let archive: FakeArchive
@@ -198,7 +198,7 @@ struct StoreFixture {
             })
     }
 
-    /// Paths of all files below the cache, but for the lock.
+    /// The paths of all files below the cache, except the lock.
     func files() -> [String] {
         let names = FileManager.default.enumerator(atPath: cachePath)?.allObjects as? [String] ?? []
         return names.filter { name in

@@ -45,7 +45,7 @@ import Testing
         #expect(FileManager.default.contents(atPath: two.path) == bytes)
         #expect(bytes.count % 4096 == 0)
         #expect(bytes.prefix(4) == Data("hsqs".utf8))
-        // From the cache: nobody is asked.
+        // It comes from the cache, so nobody is asked.
         let asked = fixture.archive.asked
         #expect(try await fixture.store().ensureUserland(.small) == one)
         #expect(fixture.archive.asked == asked)
@@ -110,7 +110,8 @@ import Testing
         let lines = index.split(separator: "\n")
         #expect(
             lines.contains(
-                "module nft_masq kernel/net/nft_masq.ko kernel/net/libcrc32c.ko kernel/net/nf_nat.ko kernel/net/nf_tables.ko"
+                "module nft_masq kernel/net/nft_masq.ko kernel/net/libcrc32c.ko kernel/net/nf_nat.ko "
+                    + "kernel/net/nf_tables.ko"
             ))
         #expect(
             lines.filter { $0.hasPrefix("alias") } == ["alias nft-expr-masq nft_masq", "alias fs-squashfs squashfs"])

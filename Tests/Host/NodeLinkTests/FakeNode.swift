@@ -3,8 +3,8 @@ import Glibc
 import NodeProtocol
 import Synchronization
 
-/// Plays QEMU's listening socket and the node behind it. Every accepted connection is handed to `serve` on its own
-/// thread.
+/// Stands for QEMU's listening socket and the node behind it. Every accepted connection is passed to `serve` on a
+/// thread of its own.
 final class FakeNode: Sendable {
     let path: String
     private let listener: Int32
@@ -46,7 +46,7 @@ final class FakeNode: Sendable {
         hangUp()
     }
 
-    /// Ends every connection, not the listener.
+    /// Ends every connection, but not the listener.
     func hangUp() {
         connections.withLock { list in
             for descriptor in list { shutdown(descriptor, Int32(SHUT_RDWR)) }
@@ -84,7 +84,7 @@ final class FakeConnection: @unchecked Sendable {  // used by one thread
 
     func send(_ frame: Frame?) { write(frame?.encoded ?? []) }
 
-    /// Answers hellos; hands the rest on.
+    /// Answers hellos and passes other requests on.
     func serve(boot: String, _ body: (Frame, NodeRequest) -> Void) {
         while let frame = next() {
             guard let request: NodeRequest = try? frame.decode() else { continue }
@@ -100,7 +100,7 @@ final class FakeConnection: @unchecked Sendable {  // used by one thread
     }
 }
 
-/// Tells a test that a request came in.
+/// Tells a test that a request has arrived.
 struct Arrivals {
     private let stream = AsyncStream.makeStream(of: Void.self)
 

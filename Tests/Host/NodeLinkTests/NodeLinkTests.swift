@@ -59,7 +59,7 @@ import Testing
         let path = "/tmp/labrun-test-late-\(UInt32.random(in: 0...UInt32.max)).sock"
         let link = NodeLink(node: "node1", path: path)
         defer { link.close() }
-        // It has looked for the socket before there is one.
+        // The link looks for the socket before it exists.
         await #expect(throws: NodeLinkError.self) { try await link.ready(within: .milliseconds(50)) }
         let node = FakeNode(path: path) { $0.serve(boot: "b") { _, _ in } }
         #expect(try await link.ready(within: .seconds(5)).bootID == "b")

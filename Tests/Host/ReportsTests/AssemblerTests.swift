@@ -71,7 +71,7 @@ func assemble(_ events: [RunEvent], _ end: StreamEnd = .complete) -> RunReport {
         #expect(throws: ReportError.self) { try RunReport(json: Data(other.utf8)) }
     }
 
-    /// Every prefix of the stream, as a kill leaves it.
+    /// Every prefix of the stream, as it is after a kill.
     @Test func aCutStreamIsNeverAPass() {
         let events = SampleRun().events
         for count in 0..<events.count {
@@ -136,7 +136,7 @@ func assemble(_ events: [RunEvent], _ end: StreamEnd = .complete) -> RunReport {
         #expect(dirty.verdict == .dirtyRollback)
     }
 
-    /// The stream with another state of its fault where it had `state`; nil: without that event.
+    /// The stream with another state of its fault in place of `state`, or without that event if the new state is nil.
     private func faultChanged(
         _ state: FaultRecord.State, to other: FaultRecord.State?, ending verdict: Verdict = .pass
     ) -> RunReport {

@@ -7,7 +7,7 @@ import Testing
 private let nasty = "</script><img src=x onerror=alert(1)>\"'\u{301}&<\u{301}b>\u{2028}\u{202E}\u{1B}[31m"
 
 @Suite struct HTMLTests {
-    /// Writes the page where `LABRUN_SHOW` says, to be looked at.
+    /// Writes the page to the folder that `LABRUN_SHOW` names, for people to look at.
     private func page(_ run: SampleRun, name: String, end: StreamEnd = .complete) throws -> String {
         let page = try HTMLReporter.page(assemble(run.events, end))
         if let folder = ProcessInfo.processInfo.environment["LABRUN_SHOW"], folder.hasPrefix("/") {
@@ -44,7 +44,7 @@ private let nasty = "</script><img src=x onerror=alert(1)>\"'\u{301}&<\u{301}b>\
         #expect(page.components(separatedBy: "</script>").count == 3)
         for scalar in page.unicodeScalars where scalar != "\n" { #expect(PlainText.isHarmless(scalar)) }
         #expect(!page.unicodeScalars.contains("\u{2028}"))
-        // No quote or bracket of the hostile text may survive, not even one that carries a combining mark.
+        // No quote or bracket of the hostile text may survive, not even one with a combining mark.
         let scalars = Array(page.unicodeScalars)
         let end =
             page.unicodeScalars.count

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Reports
 
-/// A JUnit file as a reader sees it. FoundationXML is libxml2: a parser other than the one that wrote the file.
+/// A JUnit file as a reader sees it. FoundationXML uses libxml2, which is not the code that wrote the file.
 private final class JUnitReader: NSObject, XMLParserDelegate {
     struct Element {
         var name: String
@@ -85,7 +85,7 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
     @Test func aPass() throws {
         let suite = try suite(assemble(SampleRun().events))
         #expect(suite.attributes["failures"] == "0" && suite.attributes["errors"] == "0")
-        // Five expectations, and a fault that was proven in one step and healed in the next.
+        // There are five expectations, and a fault that was proven in one step and healed in the next.
         #expect(suite.attributes["tests"] == "7")
         #expect(names(suite).contains("labrun.vxlan-blocked-8472.blocked/fault sg-vxlan is proven"))
         #expect(names(suite).contains("labrun.vxlan-blocked-8472.fixed/fault sg-vxlan is healed"))

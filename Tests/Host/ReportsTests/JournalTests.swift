@@ -9,7 +9,7 @@ import Testing
     import Glibc
 #endif
 
-/// A new folder below the system's temporary one, removed after the body.
+/// Makes a new folder below the system's temporary one, and removes it after the body.
 func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
     let path = NSTemporaryDirectory() + "reports-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -17,7 +17,8 @@ func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
     return try body(path)
 }
 
-/// A disk with room for so many bytes; what does not fit is written in part, then ENOSPC, as the kernel does it.
+/// A disk with this much room, in bytes. As in the kernel, a write that does not fit is done in part, and the next one
+/// gets ENOSPC.
 private func disk(of room: Int) -> WriteCall {
     let left = Mutex(room)
     return WriteCall { descriptor, bytes in
@@ -113,7 +114,7 @@ private func disk(of room: Int) -> WriteCall {
     @Test func aRunLeavesItsWholeFolder() throws {
         try withFolder { parent in
             let folder = ReportFolder(path: parent + "/a/b")
-            // JSON output would go to the test's own standard output, so only the files are taken.
+            // JSON output would go to the test's own standard output, so only the files are made.
             try folder.create()
             let options = ReportOptions(folder: folder, junit: parent + "/extra.xml", html: parent + "/extra.html")
             let reporters = RunReporters(

@@ -8,9 +8,9 @@ import RunEvents
 struct SampleRun {
     var nodes = 3
     var podsPerNode = 2
-    /// Expectation of the blocked step; with `open` the run fails.
+    /// The expectation of the blocked step. With `open` the run fails.
     var expectBlocked = "timeout"
-    /// Put wherever a lab's text stands.
+    /// Text that is put wherever text of a lab can be.
     var hostile = ""
 
     static let start = Date(timeIntervalSince1970: 1_795_000_000)
@@ -124,7 +124,8 @@ struct SampleRun {
                 .init(
                     verdict: failed ? .fail : .pass,
                     message: failed
-                        ? "step blocked: pod → pod cross-node: expected open, timeout in \(overlayCells) of \(overlayCells) cells"
+                        ? "step blocked: pod → pod cross-node: expected open, "
+                            + "timeout in \(overlayCells) of \(overlayCells) cells"
                         : "every expectation of 3 steps was met", durationSeconds: 9.95)))
         return all
     }
@@ -181,7 +182,8 @@ struct SampleRun {
                         .init(
                             id: "underlay/vxlan-port-blocked",
                             summary:
-                                "The security group sg-nodes has no ingress rule for UDP 8472: VXLAN leaves every sender "
+                                "The security group sg-nodes has no ingress rule for UDP 8472: VXLAN leaves "
+                                + "every sender "
                                 + "and reaches no receiver.\(hostile)",
                             evidence: [
                                 "24 of 24 cross-node pod pairs time out, all node pairs are open",

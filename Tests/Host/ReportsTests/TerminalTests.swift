@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reports
 
-/// Runs a terminal reporter over a stream and answers everything it wrote.
+/// Passes a stream to a terminal reporter and returns everything that it wrote.
 func terminal(
     _ events: [RunEvent], live: Bool = false, colour: Bool = false, unicode: Bool = true, columns: Int = 100,
     end: StreamEnd = .complete
@@ -31,11 +31,11 @@ func terminal(
     }
 }
 
-/// A terminal that knows what `LiveRegion` uses, and fails on any other control sequence.
+/// A terminal that understands what `LiveRegion` uses, and fails on any other control sequence.
 struct Screen {
     var rows: [String] = [""]
     let columns: Int
-    /// Row of the cursor; it stands at the start of it whenever a write has ended.
+    /// The cursor's row. The cursor stands at the start of it after every write.
     var row = 0
 
     mutating func feed(_ text: String) {
@@ -137,7 +137,7 @@ extension TerminalTests {
                 ].flatMap { DisplayWidth.of($0) > 76 ? DisplayWidth.wrap($0, to: 76) : [$0] })
     }
 
-    /// What is denied in one protocol and open in another is not read as closed.
+    /// A pair that is denied in one protocol and open in another must not look closed.
     @Test func aPairOpenInOneProtocolIsMarked() throws {
         var matrix = try #require(assemble(SampleRun(nodes: 2).events).steps[1].matrix)
         for index in matrix.cells.indices where matrix.cells[index].from == "default/web-1-1" {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Lab
 
-/// A node's reply may hold anything: results of cells that it was not asked are not believed.
+/// A node's reply may contain anything. Results of cells for which the node was not asked are ignored.
 @Suite struct LyingNodeTests {
     private static func pod(_ name: String, node: String, _ last: Int) -> Endpoint {
         Endpoint(
@@ -13,7 +13,7 @@ import Testing
             labels: [:])
     }
 
-    /// What node1 is asked: endpoint 0 to endpoint 1 over TCP and UDP, to endpoint 2 over UDP alone, and request 4.
+    /// The plan of node1: from endpoint 0 to endpoint 1 over TCP and UDP, to endpoint 2 only over UDP, and request 4.
     private let plan = ProbePlan(
         id: 1, deadlineMillis: 1000, protocols: ["tcp", "udp"], sources: [ProbeSource(index: 0, pod: nil)],
         targets: [
@@ -64,7 +64,7 @@ import Testing
         #expect(taken == Set(echoes + requests))
     }
 
-    /// A third node that claims to have taken a call for the service's only pod, which another node has.
+    /// A third node claims to have received a call for the service's only pod, which is on another node.
     @Test func `a node does not vouch for another node's pod`() {
         let service = Endpoint(
             id: "service/web", kind: .service, node: nil, namespace: "default", address: "10.96.0.1", port: 80,

@@ -48,18 +48,18 @@ import Testing
         before.threads = ["1": .init(ran: 0, waited: 0), "2": .init(ran: 0, waited: 0), "3": .init(ran: 9, waited: 9)]
         var after = before
         #expect(after.stretch(since: before, seconds: 1) == 1)
-        // Ready for a tenth of the time: it says nothing.
+        // A thread that was ready for a tenth of the time says nothing.
         after.threads["1"] = .init(ran: 10_000_000, waited: 90_000_000)
         #expect(after.stretch(since: before, seconds: 1) == 1)
         after.threads["2"] = .init(ran: 200_000_000, waited: 600_000_000)
         #expect(after.stretch(since: before, seconds: 1) == 4)
-        // A thread that hardly ran but waited makes no ratio of hundreds.
+        // A thread that hardly ran but waited does not give a ratio of hundreds.
         after.threads["1"] = .init(ran: 1_000_000, waited: 341_000_000)
         #expect(abs(after.stretch(since: before, seconds: 1) - 6.84) < 1e-9)
         after.threads["1"] = .init(ran: 1_000_000, waited: 990_000_000)
         #expect(abs(after.stretch(since: before, seconds: 1) - 19.82) < 1e-9)
         after.threads["1"] = .init(ran: 10_000_000, waited: 90_000_000)
-        // A thread that ended or began meanwhile, and numbers that run backwards.
+        // One thread ended or began in between, and numbers run backwards.
         after.threads["3"] = .init(ran: 0, waited: 0)
         after.threads["4"] = .init(ran: 1, waited: .max)
         #expect(after.stretch(since: before, seconds: 1) == 4)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Lab
 
-/// What a cell comes to from its sender's result and what the receivers saw.
+/// The outcome of a cell, from its sender's result and what the receivers saw.
 @Suite struct ReceiptTests {
     static let endpoints = [
         Endpoint(
@@ -69,7 +69,8 @@ import Testing
     @Test(arguments: [ProbeProtocolCode.icmp, .udp, .tcp])
     func `what another endpoint took is never open`(_ code: ProbeProtocolCode) {
         let answered = result(code, seen: code == .icmp ? nil : Self.sender)
-        // Another pod of the right node; the right address on another node, with the right one asked and not asked.
+        // The request was seen by another pod of the right node, or at the right address on another node, where the
+        // right one was asked or was not asked.
         let taken: [[String: [Sighting]?]] = [
             ["node2": [sighting(code, at: Self.target + 1)]],
             ["node2": .some([]), "node3": [sighting(code)]],
@@ -103,13 +104,13 @@ import Testing
         #expect(cell(result(.icmp, .notMeasured(error: 0)), ["node2": [sighting(.icmp)]])?.observed == .notMeasured)
     }
 
-    /// A service's cell: any of its pods may take the request, on any node, and nobody else.
+    /// A service's cell. Any of its pods may take the request on any node, but nobody else.
     @Test(
         arguments: [
             (["node1": [], "node2": [ReceiptTests.target]], Outcome.open),
             (["node1": [], "node2": [ReceiptTests.target + 1]], .notMeasured),
             (["node1": [], "node2": []], .wrongSource("unconfirmed by service/default/web:80")),
-            // The node that may have taken it was not asked: the answer alone counts.
+            // The node that may have taken it was not asked, so only the answer counts.
             (["node1": []], .open),
         ] as [([String: [UInt32]], Outcome)])
     func `a service is what one of its pods says`(_ receivers: [String: [UInt32]], _ outcome: Outcome) {

@@ -6,7 +6,7 @@ import Testing
 @testable import Runner
 
 @Suite struct TimeClaimTests {
-    /// Tenths of a second, each with the part of it that the nodes stood still.
+    /// Intervals of a tenth of a second, each with the part of it in which the nodes stood still.
     private func starvation(_ starved: [Double]) -> Starvation {
         Starvation(starved.map { .init(seconds: 0.1, starved: $0) })
     }
@@ -92,7 +92,7 @@ import Testing
         #expect(states(9, 12, 5) == [.met, .met])
         #expect(states(12, 13, 5) == [.met, .met, .inconclusive])
         #expect(states(10.05, 11, 5) == [.met, .met])
-        // An error is no claim about time.
+        // An error is not a claim about time.
         #expect(
             TimeClaim.judged(
                 [ExpectationResult("a", .error, "x")], agreedAfter: nil, elapsed: 40, within: 10, starved: 39
@@ -168,7 +168,7 @@ import Testing
             .write(toFile: proc + "/pressure/cpu", atomically: false, encoding: .utf8)
         let reading = HostReading.read(proc)
         #expect(reading.loadAverage == 6.25 && reading.pressureMicros == 12 && reading.ticks == nil)
-        // A kernel that tells nothing.
+        // A kernel that provides none of the numbers.
         let nothing = HostReading.read(proc + "/none")
         #expect(nothing.loadAverage == nil && nothing.pressureMicros == nil && nothing.emulators.threads.isEmpty)
     }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Scenario
 
-/// The values of the field reports as they stand: what is known acts, what the lab does not do is refused by name with
-/// the reason, and for what is no name the nearest one is given.
+/// The values of the field reports, unchanged. Known values are accepted. What the lab does not do is refused by name
+/// with the reason, and for an unknown name the nearest one is suggested.
 @Suite struct FieldReportValuesTests {
     private static func fixture(_ name: String) throws -> String {
         let url = try #require(Bundle.module.url(forResource: name, withExtension: nil, subdirectory: "Fixtures"))
@@ -23,8 +23,8 @@ import Testing
         file.split(separator: "\n", omittingEmptySubsequences: false).firstIndex { $0.contains(text) }.map { $0 + 1 }
     }
 
-    /// Of the report on CCE, with its comments: everything acts but the Gateway API (and the proxy, while there is
-    /// none).
+    /// The block of the report on CCE, with its comments. Everything is accepted except the Gateway API (and the proxy,
+    /// while there is none).
     @Test func theBlockOfOverlayL2() throws {
         let file = Self.scenario(try Self.fixture("cce-overlay-l2-values.yaml"))
         let problems = ScenarioText.problems(file)
@@ -33,7 +33,7 @@ import Testing
         #expect(problems.count == refused.count, "\(problems)")
         for (name, problem) in zip(refused, problems.sorted { $0 < $1 }) {
             #expect(problem.contains("datapath value \(name) is not supported: "), "\(problem)")
-            // At the value's own place.
+            // The message is at the value's own place.
             let key = String(name.split(separator: "=")[0].split(separator: ".").last ?? "")
             let shown = name.contains("gatewayAPI.enabled") ? "gatewayAPI:" : "\(key): "
             let line = try #require(Self.line(of: shown, in: file)) + (shown.hasSuffix(":") ? 1 : 0)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    /// Without the parts that are refused, it is a lab.
+    /// Without the refused parts it is a valid lab.
     @Test func theBlockOfOverlayL2WithoutItsGateway() throws {
         let lines = try Self.fixture("cce-overlay-l2-values.yaml").split(
             separator: "\n", omittingEmptySubsequences: false)
@@ -60,7 +60,7 @@ import Testing
         #expect(options.ipam.operator.clusterPoolIPv4MaskSize == 24)
     }
 
-    /// `--set NAME=VALUE` of a command of Helm's.
+    /// The settings `--set NAME=VALUE` of a Helm command.
     private static func settings(_ command: String) -> [Setting] {
         command.replacing("\\\n", with: " ").components(separatedBy: "--set ").dropFirst().compactMap { part in
             let text = part.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -72,7 +72,7 @@ import Testing
 
     private enum Fate { case acts, refused, unknown(nearest: String?) }
 
-    /// Each setting on its own, so that every one is judged.
+    /// Checks each setting by itself, so that every one is judged.
     private func check(_ settings: [Setting], _ fate: (String) -> Fate) {
         for setting in settings {
             let name = String(setting.path.dropFirst("datapath.values.".count))
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    /// Of the report on bare metal, with its slips: Helm itself would have ignored the names that it does not know.
+    /// The command of the report on bare metal, with its typing errors. Helm would have ignored unknown names.
     @Test func theCommandOfBareMetal() throws {
         let settings = Self.settings(try Self.fixture("bare-metal-install.txt"))
         #expect(settings.count == 23)
@@ -116,7 +116,8 @@ import Testing
         }
     }
 
-    /// Of the report on EKS: an option of an older chart, and the cloud's interfaces as far as the lab has them.
+    /// The block of the report on EKS, with an option of an older chart, and the cloud's interfaces as far as the lab
+    /// has them.
     @Test func theCommandOfENI() throws {
         let settings = Self.settings(try Self.fixture("eks-eni-install.txt"))
         #expect(settings.count == 4)
@@ -131,10 +132,11 @@ import Testing
         }
     }
 
-    /// Every mistake of a block at once, each at its own place, an unknown name at the name.
+    /// All mistakes of a block are reported at once, each at its own place, and an unknown name at the name.
     @Test func everyMistakeOfABlockIsReported() throws {
         let file = Self.scenario(
-            "bpf:\n  masquerad: true\nroutingMode: tunel\nipv6: {enabled: true}\ntunnelPort: 70000\nrouting: {mode: native}"
+            "bpf:\n  masquerad: true\nroutingMode: tunel\nipv6: {enabled: true}\ntunnelPort: 70000\nrouting: "
+                + "{mode: native}"
         )
         let problems = ScenarioText.problems(file)
         #expect(problems.count == 5, "\(problems)")

@@ -107,7 +107,7 @@ import Testing
         #expect(!Self.parser.check([0xC3, 0x28], file: "x.yaml").isEmpty)
     }
 
-    /// Many steps over many pods: bounded, not hung.
+    /// Many steps over many pods take a bounded time.
     @Test func largeTimeline() {
         let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
         let step = { (index: Int) in

@@ -44,7 +44,8 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.head.replacing("name: x", with: "name: X y")
                 + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
-            "x.yaml:4:9: name must be a name of at most 63 lower-case letters, digits and dashes, but \"X y\" is given"),
+            "x.yaml:4:9: name must be a name of at most 63 lower-case letters, digits and dashes, but \"X "
+                + "y\" is given"),
         Case(ScenarioText.head, "x.yaml:7:3: spec has no \"timeline\"; expected a list of at least 1"),
         Case(
             ScenarioText.head + "  timeline: []\n",
@@ -54,12 +55,15 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:14: inject must be a fault, but nothing is given"),
         Case(
             ScenarioText.step("expect: {within: 5}"),
-            "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given",
-            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, identities, pods, diagnosis"
+            "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the "
+                + "number 5 is given",
+            "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, "
+                + "identities, pods, diagnosis"
         ),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),
-            "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but \"20m\" is given"),
+            "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but "
+                + "\"20m\" is given"),
     ]
 
     static let lab: [Case] = [
@@ -82,14 +86,16 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:8:31: kernel: put 6.1 in quotes, so that it stays text; expected one of 5.10, 6.1, 6.12, 7.2"),
         Case(
             ScenarioText.head
-                + "  overrides: {datapath: {values: {routingMod: tunnel, ipv6: {enabled: true}}}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+                + "  overrides: {datapath: {values: {routingMod: tunnel, ipv6: {enabled: true}}}}\n  timeline: "
+                + "[{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:35: unknown datapath value \"routingMod\"; did you mean \"routingMode\"?",
             "x.yaml:8:71: datapath value ipv6.enabled=true is not supported: the datapath has no IPv6; expected false"
         ),
         Case(
             ScenarioText.step("set: {datapath.values.tunnelProtocol: vxlam, nodes.count: 4}"),
             "x.yaml:15:45: datapath value tunnelProtocol cannot be \"vxlam\"; did you mean \"vxlan\"?",
-            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME, nodes.instanceType or kubeProxy.enabled"
+            "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME, "
+                + "nodes.instanceType or kubeProxy.enabled"
         ),
         Case(
             ScenarioText.step("set: {kubeProxy: {enabled: maybe}}"),
@@ -126,7 +132,8 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("inject: {fault: netem, nodes: all, loss: 120%, delay: 5}"),
             "x.yaml:15:48: loss must be a share from 0 to 100 %, such as 3 or 2.5%, but \"120%\" is given",
-            "x.yaml:15:61: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+            "x.yaml:15:61: delay must be a duration from 0ms to 10m such as 200ms, 1.5s or 2m, but the number "
+                + "5 is given"
         ),
         Case(
             ScenarioText.step("inject: {fault: agent-kill, nodes: all, signal: 32, restart: yes}"),
@@ -146,7 +153,8 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:78: ports must be a port such as 8472 or a range such as 30000-32767, but \"9-3\" is given"),
         Case(
             ScenarioText.step(
-                "inject: [{fault: link-down, id: a, nodes: node1}, {fault: link-down, id: a, nodes: node2}]\nheal: [a, b, a]"
+                "inject: [{fault: link-down, id: a, nodes: node1}, {fault: link-down, id: a, nodes: "
+                    + "node2}]\nheal: [a, b, a]"
             ),
             "x.yaml:15:80: fault id \"a\" is already active since line 15; heal it first, or give another id",
             "x.yaml:16:17: no fault \"b\" was injected before",
@@ -175,39 +183,49 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.expecting(
                 "nodes: [{nodes: all, state: redy}]\nstreams: [{from: default/web-nod1, to: {}, maxGap: 5}]"),
-            "x.yaml:19:37: state must be one of ready, crashed, paused, agent-down, agent-restarted, but \"redy\" is given; did you mean \"ready\"?",
+            "x.yaml:19:37: state must be one of ready, crashed, paused, agent-down, agent-restarted, but "
+                + "\"redy\" is given; did you mean \"ready\"?",
             "x.yaml:20:26: no endpoint \"default/web-nod1\" at this place; did you mean \"default/web-node1\"?",
-            "x.yaml:20:60: maxGap must be a duration from 1ms to 10m such as 200ms, 1.5s or 2m, but the number 5 is given"
+            "x.yaml:20:60: maxGap must be a duration from 1ms to 10m such as 200ms, 1.5s or 2m, but the number "
+                + "5 is given"
         ),
         Case(
             ScenarioText.expecting("diagnosis: {is: vxlan blocked}"),
-            "x.yaml:19:25: is must be none, unknown or a root cause such as underlay/vxlan-port-blocked, but \"vxlan blocked\" is given"
+            "x.yaml:19:25: is must be none, unknown or a root cause such as underlay/vxlan-port-blocked, but "
+                + "\"vxlan blocked\" is given"
         ),
         Case(
             ScenarioText.step(
                 "expect:\n  matrix:\n    - {from: {kind: pod}, to: {kind: pod}, where: same-nod, outcome: opn}"),
-            "x.yaml:16:9: no rule covers node → node, cross-node, tcp, udp, icmp: 18 measured cells, for example node/node1 → node/node2; expected a rule for every measured cell",
-            "x.yaml:17:57: where must be one of same-node, cross-node, but \"same-nod\" is given; did you mean \"same-node\"?",
-            "x.yaml:17:76: outcome must be an outcome such as open, timeout, unreachable(1) or loss(20), but \"opn\" is given; did you mean \"open\"?"
+            "x.yaml:16:9: no rule covers node → node, cross-node, tcp, udp, icmp: 18 measured cells, for "
+                + "example node/node1 → node/node2; expected a rule for every measured cell",
+            "x.yaml:17:57: where must be one of same-node, cross-node, but \"same-nod\" is given; did you "
+                + "mean \"same-node\"?",
+            "x.yaml:17:76: outcome must be an outcome such as open, timeout, unreachable(1) or loss(20), but "
+                + "\"opn\" is given; did you mean \"open\"?"
         ),
         Case(
             ScenarioText.expecting("").replacing(
                 "to: {kind: pod}, outcome", with: "to: {kind: pod}, protocol: [tcp, udp], outcome"),
-            "x.yaml:16:9: no rule covers pod → pod, cross-node, icmp: 6 measured cells, for example default/web-node1 → default/web-node2; expected a rule for every measured cell"
+            "x.yaml:16:9: no rule covers pod → pod, cross-node, icmp: 6 measured cells, for example "
+                + "default/web-node1 → default/web-node2; expected a rule for every measured cell"
         ),
         Case(
             ScenarioText.expecting("").replacing(
                 "to: {kind: pod}, outcome", with: "to: {kind: pod, labels: {app: wep}}, outcome"),
-            "x.yaml:16:9: no rule covers pod → pod, cross-node, tcp, udp, icmp: 18 measured cells, for example default/web-node1 → default/web-node2; expected a rule for every measured cell",
+            "x.yaml:16:9: no rule covers pod → pod, cross-node, tcp, udp, icmp: 18 measured cells, for "
+                + "example default/web-node1 → default/web-node2; expected a rule for every measured cell",
             "x.yaml:17:13: warning: this rule decides no measured cell of step \"first\""),
     ]
 
     static let workloads: [Case] = [
         Case(
             ScenarioText.head
-                + "  workloads: [{kind: Pot, metadata: {name: a}}, {name: b}, {file: ../m.yaml}, {file: no.yaml}]\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+                + "  workloads: [{kind: Pot, metadata: {name: a}}, {name: b}, {file: ../m.yaml}, {file: "
+                + "no.yaml}]\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:22: unknown kind \"Pot\"; did you mean \"Pod\"?",
-            "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet, Namespace, Service, EndpointSlice, NetworkPolicy, CiliumNetworkPolicy",
+            "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet, Namespace, "
+                + "Service, EndpointSlice, NetworkPolicy, CiliumNetworkPolicy",
             "x.yaml:8:67: ../m.yaml is not below the scenario's folder", "x.yaml:8:86: there is no file no.yaml"),
         Case(
             ScenarioText.head + """
@@ -230,7 +248,8 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:16:39: no DaemonSet default/wbe at this step; did you mean \"web\"?"),
         Case(
             ScenarioText.step(
-                "apply: {apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 500, template: {}}}"
+                "apply: {apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 500, "
+                    + "template: {}}}"
             ),
             "x.yaml:15:14: 503 pods and 3 nodes are more than 400 endpoints"),
     ]

@@ -2,7 +2,7 @@ import ScenarioReading
 
 @testable import Scenario
 
-/// SplitMix64: the same seed, the same mutations.
+/// SplitMix64. The same seed gives the same mutations.
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
@@ -18,7 +18,7 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 enum Mutation {
-    /// Some bytes changed, removed, doubled or moved.
+    /// Changes, removes, doubles or moves some bytes.
     static func bytes(_ original: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = original
         for _ in 0..<Int.random(in: 1...6, using: &random) where !bytes.isEmpty {
@@ -37,7 +37,7 @@ enum Mutation {
         return bytes
     }
 
-    /// One place of the tree changed; the text is flow style, so that it says exactly the tree.
+    /// Changes one place of the tree. The text is in flow style, so that it expresses exactly the tree.
     static func tree(_ value: YAMLValue, _ random: inout SeededGenerator) -> YAMLValue {
         var target = Int.random(in: 0..<size(value), using: &random)
         return change(value, &target, &random)

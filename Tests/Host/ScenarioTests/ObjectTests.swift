@@ -4,7 +4,7 @@ import Testing
 @testable import Scenario
 
 @Suite struct ObjectTests {
-    /// A scenario with the manifests as further documents.
+    /// Parses a scenario with the manifests as further documents.
     private func parse(_ manifests: String..., step: String = "") -> (file: ScenarioFile?, problems: [String]) {
         var text = ScenarioText.head + ScenarioText.workloads + "  timeline:\n    - name: first\n"
         text += step.isEmpty ? "" : ScenarioText.indented(step)
@@ -73,7 +73,8 @@ import Testing
             Mistake(
                 from: "type: NodePort", to: "type: NodPort",
                 message:
-                    "x.yaml:21:9: type must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, but \"NodPort\" is given; did you mean \"NodePort\"?"
+                    "x.yaml:21:9: type must be one of ClusterIP, NodePort, LoadBalancer, ExternalName, but "
+                    + "\"NodPort\" is given; did you mean \"NodePort\"?"
             ),
             Mistake(
                 from: "nodePort: 30081", to: "nodePort: 80",
@@ -85,7 +86,8 @@ import Testing
             Mistake(
                 from: "targetPort: http", to: "targetPort: true",
                 message:
-                    "x.yaml:24:42: targetPort must be a number from 0 to 65535 or a name such as http, but true is given"
+                    "x.yaml:24:42: targetPort must be a number from 0 to 65535 or a name such as http, but "
+                    + "true is given"
             ),
             Mistake(
                 from: "name: dns, ", to: "",
@@ -96,7 +98,8 @@ import Testing
             Mistake(
                 from: "type: NodePort", to: "loadBalancerClass: x",
                 message:
-                    "x.yaml:21:3: loadBalancerClass in Service's spec is not supported: the lab's services do not have it"
+                    "x.yaml:21:3: loadBalancerClass in Service's spec is not supported: the lab's services do "
+                    + "not have it"
             ),
             Mistake(
                 from: "kind: Service", to: "kind: Servise",
@@ -111,7 +114,8 @@ import Testing
 
     @Test func objectsComeAndGoInSteps() throws {
         let apply =
-            "apply: {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {selector: {app: web}, ports: [{port: 1}]}}"
+            "apply: {apiVersion: v1, kind: Service, metadata: {name: db}, spec: {selector: {app: web}, ports: "
+            + "[{port: 1}]}}"
         let (file, problems) = parse(service, step: apply + "\ndelete: {kind: Service, name: web}")
         #expect(problems == [])
         let actions = try #require(file).spec.timeline[0].actions
@@ -126,7 +130,7 @@ import Testing
         #expect(parse(service, service).problems == ["x.yaml:29:18: Service default/web is given twice"])
     }
 
-    /// Field report 001's values block: nested, as it stands. What the lab lacks yet is refused by name, nothing is
+    /// The block of values of field report 001, nested as it is. What the lab lacks is refused by name, and no name is
     /// unknown.
     @Test func theValuesBlockOfAFieldReport() {
         let block = """
@@ -166,11 +170,13 @@ import Testing
         let problems = ScenarioText.problems(text)
         #expect(
             problems.filter { $0.contains("gatewayAPI") } == [
-                "x.yaml:16:20: datapath value gatewayAPI.enabled=true is not supported: the lab has no Gateway API yet; expected one of false, \"\"",
-                "x.yaml:20:30: datapath value gatewayAPI.xffNumTrustedHops=2 is not supported: the lab has no Gateway API yet; expected one of false, \"\"",
+                "x.yaml:16:20: datapath value gatewayAPI.enabled=true is not supported: the lab has no "
+                    + "Gateway API yet; expected one of false, \"\"",
+                "x.yaml:20:30: datapath value gatewayAPI.xffNumTrustedHops=2 is not supported: the lab has no "
+                    + "Gateway API yet; expected one of false, \"\"",
             ])
         for problem in problems { #expect(problem.contains("is not supported: "), "\(problem)") }
-        // Dotted, as on a command line, it says the same.
+        // The same values in dotted form, as on a command line, give the same messages.
         let dotted = ScenarioText.problems(
             ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             settings: [
@@ -181,15 +187,20 @@ import Testing
             ])
         #expect(
             Set(dotted) == [
-                "--set:1:1: unknown datapath value \"bpf.Masquerade\"; did you mean \"datapath.values.bpf.masquerade\"?",
-                "--set:1:1: unknown datapath value \"enable-bpf-masquerade\"; did you mean \"datapath.values.bpf.masquerade\"?",
-                "--set:1:1: unknown datapath value \"ipam.Operator.clusterPoolIPv4MaskSize\"; did you mean \"datapath.values.ipam.operator.clusterPoolIPv4MaskSize\"?",
-                "--set:1:1: datapath value image.UseDigest=true is not supported: the agent is part of the node's image; expected one of false, \"\"",
+                "--set:1:1: unknown datapath value \"bpf.Masquerade\"; did you mean "
+                    + "\"datapath.values.bpf.masquerade\"?",
+                "--set:1:1: unknown datapath value \"enable-bpf-masquerade\"; did you mean "
+                    + "\"datapath.values.bpf.masquerade\"?",
+                "--set:1:1: unknown datapath value \"ipam.Operator.clusterPoolIPv4MaskSize\"; did you mean "
+                    + "\"datapath.values.ipam.operator.clusterPoolIPv4MaskSize\"?",
+                "--set:1:1: datapath value image.UseDigest=true is not supported: the agent is part of the "
+                    + "node's image; expected one of false, \"\"",
             ])
     }
 
     @Test func damagedManifestsNeverTrap() {
         var generator = SeededGenerator(seed: 7)
+        var read = 0
         for _ in 0..<300 {
             var bytes = Array(service.utf8)
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
@@ -200,7 +211,10 @@ import Testing
                     bytes.remove(at: index)
                 }
             }
-            _ = parse(String(decoding: bytes, as: UTF8.self))
+            let parsed = parse(String(decoding: bytes, as: UTF8.self))
+            #expect(parsed.file != nil || !parsed.problems.isEmpty)
+            if parsed.file != nil { read += 1 }
         }
+        #expect((1..<300).contains(read), "\(read) of 300 were read")
     }
 }

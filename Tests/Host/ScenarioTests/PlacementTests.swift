@@ -31,7 +31,7 @@ import Testing
         let endpoints = WorkloadPlacement.endpoints(for: [workload(.daemonSet, "web")], nodes: ["node1", "node2"])
         #expect(endpoints.map(\.id) == ["node/node1", "node/node2", "default/web-node1", "default/web-node2"])
         let cells = ProbePlanSpec().cells(among: endpoints)
-        // Two ordered pairs of nodes, two of pods, three protocols.
+        // There are two ordered pairs of nodes and two of pods, over three protocols.
         #expect(cells.count == 12)
         #expect(Set(cells.map(\.key)).count == 12)
         #expect(cells.allSatisfy { $0.key.port == ($0.key.protocol == .icmp ? 0 : $0.to.port) })

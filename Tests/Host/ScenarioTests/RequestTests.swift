@@ -33,7 +33,8 @@ import Testing
     @Test func requestsMakeCellsOfTheirOwn() throws {
         let (file, problems) = read(
             "{name: vpc, protocol: dns, from: {kind: pod}, address: 10.0.0.2, query: '{nonce}.example.com'}, "
-                + "{name: get, protocol: http, from: default/a, to: default/b, port: 8080, path: /x, headers: {X-A: b}}",
+                + "{name: get, protocol: http, from: default/a, to: default/b, port: 8080, path: /x, headers: "
+                + "{X-A: b}}",
             rule: ", {from: {kind: pod}, to: {}, request: vpc, outcome: timeout}")
         #expect(problems.isEmpty)
         let spec = try #require(file?.spec)

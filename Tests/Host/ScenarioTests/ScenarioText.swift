@@ -1,6 +1,6 @@
 @testable import Scenario
 
-/// Scenario files for tests: lines that are put together, so that a table can change one of them.
+/// Scenario files for tests, put together from lines, so that a table can change one of them.
 enum ScenarioText {
     static let head = """
         apiVersion: labrun.dev/v1alpha1
@@ -29,17 +29,17 @@ enum ScenarioText {
 
         """
 
-    /// A scenario whose first step has the lines, indented by six; a second one expects something.
+    /// A scenario whose first step has the lines, indented by six, and whose second step expects something.
     static func step(_ lines: String) -> String {
         unexpecting(lines) + "    - {name: last, expect: {diagnosis: {is: none}}}\n"
     }
 
-    /// A scenario with one step; the lines are the step's, indented by six.
+    /// A scenario with a single step, which has the lines, indented by six.
     static func unexpecting(_ lines: String) -> String {
         head + workloads + "  timeline:\n    - name: first\n" + indented(lines)
     }
 
-    /// A step that expects the lines, indented by eight, of all cells covered.
+    /// A scenario with a step that expects the lines, indented by eight, while every cell is covered.
     static func expecting(_ lines: String) -> String {
         head + workloads + "  timeline:\n    - name: first\n      expect:\n" + rules + indented(lines, by: 8)
     }
@@ -49,7 +49,7 @@ enum ScenarioText {
             .map { $0.isEmpty ? "" : String(repeating: " ", count: count) + $0 }.joined(separator: "\n") + "\n"
     }
 
-    /// What is wrong with a generated scenario and its lab.
+    /// Returns the mistakes in a generated scenario and its lab.
     static func problems(of generated: ConfigurationScenario) -> [String] {
         let profiles = LabProfileSource { _, _ in
             let (profile, problems) = ScenarioParser.parseLab(Array(generated.lab.utf8), file: "lab.yaml")

@@ -33,7 +33,7 @@ import Testing
         #expect(ScenarioText.problems(try #require(ScenarioTemplate.text(name: "1"))) == [])
     }
 
-    /// One place of a valid file changed: what the shapes refuse, the schema refuses, and the reverse.
+    /// With one place of a valid file changed, schema and shapes refuse the same files.
     @Test("schema and parser agree on changed files", arguments: 0..<10)
     func agreement(round: Int) throws {
         var random = SeededGenerator(seed: UInt64(round))

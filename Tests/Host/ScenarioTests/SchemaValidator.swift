@@ -2,11 +2,26 @@ import ScenarioReading
 
 @testable import Scenario
 
-/// The subset of JSON Schema 2020-12 that the published schemas use; an unknown keyword is an error of the schema.
+/// The subset of JSON Schema 2020-12 that the published schemas use. An unknown keyword is an error of the schema.
 struct SchemaValidator {
     enum Failure: Error { case unknownKeyword(String), badReference(String) }
 
+    /// Expressions of the schema, each compiled once.
+    private final class Patterns {
+        private var known: [String: Regex<AnyRegexOutput>] = [:]
+
+        func compiled(_ pattern: String) throws -> Regex<AnyRegexOutput> {
+            if let regex = known[pattern] { return regex }
+            let regex = try Regex(pattern)
+            known[pattern] = regex
+            return regex
+        }
+    }
+
     let root: JSONText
+    private let patterns = Patterns()
+
+    init(root: JSONText) { self.root = root }
 
     func accepts(_ value: JSONText) throws -> Bool { try accepts(value, root) }
 
@@ -29,7 +44,7 @@ struct SchemaValidator {
         case "enum": return items(rule).contains(value)
         case "pattern":
             guard case .string(let text) = value, case .string(let pattern) = rule else { return true }
-            return try Regex(pattern).firstMatch(in: text) != nil
+            return try patterns.compiled(pattern).firstMatch(in: text) != nil
         case "minLength":
             guard case .string(let text) = value, case .integer(let least) = rule else { return true }
             return text.count >= least
@@ -86,7 +101,7 @@ struct SchemaValidator {
 }
 
 extension YAMLValue {
-    /// As YAML's core schema reads it.
+    /// The value in JSON, read by YAML's core schema.
     var json: JSONText {
         switch content {
         case .list(let items): return .array(items.map(\.json))

@@ -65,7 +65,10 @@ import Testing
         let found = ScenarioText.problems(
             ScenarioText.head + ScenarioText.workloads
                 + """
-                    - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
+                    - apiVersion: v1
+                      kind: Service
+                      metadata: {name: web}
+                      spec: {selector: {app: web}, ports: [{port: 80}]}
                   probes: {pairs: [{from: {kind: pod}, to: {kind: service}}]}
                   timeline:
                     - name: a
@@ -75,8 +78,7 @@ import Testing
         #expect(found.contains { $0.contains("no endpoint \"service/default/web:81\"") })
     }
 
-    /// Every row of the matrix is a scenario; what the lab lacks yet is refused by name, and nothing else is wrong with
-    /// it.
+    /// Every row of the matrix is a valid scenario, except that what the lab lacks is refused by name.
     @Test(arguments: DatapathConfiguration.all)
     func everyConfigurationIsAScenario(_ configuration: DatapathConfiguration) {
         let problems = ScenarioText.problems(of: ConfigurationScenario(rows: [configuration]))

@@ -11,7 +11,7 @@ import Testing
 /// The descriptors of the faults that ship.
 let testFaults = FaultCatalogue.shipped.descriptors
 
-/// Root of the repository.
+/// The root of the repository.
 let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
     .deletingLastPathComponent()

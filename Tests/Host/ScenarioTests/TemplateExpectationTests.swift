@@ -42,7 +42,7 @@ private struct LatencyExpectation: Expectation {
     }
 }
 
-/// Being in the list of kinds is all that an expectation needs.
+/// An expectation only has to be in the list of kinds.
 @Suite struct TemplateExpectationTests {
     private static let kinds = ExpectationCatalogue.kinds + [LatencyExpectation.self]
 
@@ -108,7 +108,7 @@ private struct LatencyExpectation: Expectation {
         #expect(results.map(\.state) == [.met, .unmet])
     }
 
-    /// Expectations of most kinds, as the lab host gets them.
+    /// Encodes and decodes expectations of most kinds, as on their way to the lab host.
     @Test(arguments: ["vxlan-blocked-8472", "kube-proxy-free", "eni-address-exhaustion", "agent-restart"])
     func `expectations come out of JSON as they went in`(_ name: String) throws {
         let scenario = try ScenarioLoader.load(name, faults: testFaults).scenario

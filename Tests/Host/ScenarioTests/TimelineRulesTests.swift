@@ -3,16 +3,18 @@ import Testing
 
 @testable import Scenario
 
-/// What a timeline must have, and what it must not inject before something else is healed.
+/// What a timeline must have, and what it must not inject before something else has been healed.
 @Suite struct TimelineRulesTests {
     static let expectations: [Case] = [
         Case(
             ScenarioText.unexpecting("inject: {fault: link-down, nodes: node1}"),
-            "x.yaml:14:5: no step expects anything, so that a run would prove nothing; expected \"expect\" in one step at least"
+            "x.yaml:14:5: no step expects anything, so that a run would prove nothing; expected \"expect\" in "
+                + "one step at least"
         ),
         Case(
             ScenarioText.head + "  timeline: [{name: a}, {name: b}]\n",
-            "x.yaml:8:13: no step expects anything, so that a run would prove nothing; expected \"expect\" in one step at least"
+            "x.yaml:8:13: no step expects anything, so that a run would prove nothing; expected \"expect\" in "
+                + "one step at least"
         ),
     ]
 

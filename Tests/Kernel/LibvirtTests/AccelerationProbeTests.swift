@@ -4,7 +4,7 @@ import Testing
 @testable import Libvirt
 
 @Suite struct AccelerationProbeTests {
-    /// An emulator that is a shell script: what it prints is the guest's console.
+    /// Probes with a shell script as emulator. What the script prints is the guest's console.
     private func probe(_ script: String, _ folder: String, device: String = "/dev/null") throws -> AccelerationProbe {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let emulator = folder + "/emulator"

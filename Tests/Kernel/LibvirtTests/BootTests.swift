@@ -2,9 +2,8 @@ import Foundation
 import LinuxKernel
 import Testing
 
-/// The plain guest of `plain-guest.sh`, made once. A machine that cannot make it fails the test, loudly: boots are
-/// what this
-/// module is for.
+/// The plain guest of `plain-guest.sh`, which is made once. On a machine that cannot make it the test fails, because
+/// this module is for boots.
 private func plainGuest() throws -> (kernel: String, initrd: String) {
     let folder = "/tmp/labrun-test-guest-\(geteuid())"
     let lock = try FileLock(path: folder + ".lock")

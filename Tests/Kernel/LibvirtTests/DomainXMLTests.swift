@@ -3,7 +3,7 @@ import Testing
 
 @testable import Libvirt
 
-/// Compares with a file beside the tests; `LABRUN_RECORD=1` writes it instead.
+/// Compares a text with a file beside the tests. With `LABRUN_RECORD=1` the file is written instead.
 private func expectSnapshot(_ text: String, _ name: String) throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Snapshots")
     let file = folder.appendingPathComponent(name)
@@ -41,7 +41,7 @@ private let node = DomainSpec(
         #expect(text.contains("<source file=\"/cache/userland.squashfs\" />"))
         #expect(text.contains("<target dev=\"vda\" bus=\"virtio\" />"))
         #expect(text.contains("<readonly"))
-        // A root port more than without it.
+        // There is one root port more than without it.
         let ports = { (text: String) in text.components(separatedBy: "pcie-root-port").count }
         #expect(ports(text) == ports(try DomainXML.encode(node)) + 1)
     }

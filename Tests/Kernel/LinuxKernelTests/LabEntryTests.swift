@@ -3,7 +3,7 @@ import Testing
 
 @testable import LinuxKernel
 
-/// `LabEntryProbe`, built beside the tests.
+/// The path of `LabEntryProbe`, which is built beside the tests.
 private var probe: String {
     get throws {
         let bundle = CommandLine.arguments.first { $0.contains(".xctest") }
@@ -15,7 +15,7 @@ private var probe: String {
     }
 }
 
-/// Numbers of all processes whose command line is `sleep MARK`, a mark that only one test uses.
+/// The numbers of all processes with the command line `sleep MARK`. Only one test uses each mark.
 private func sleepers(_ mark: String) -> [Int32] {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return entries.compactMap(Int32.init).filter { pid in
@@ -28,7 +28,7 @@ private func children(of pid: Int32) -> [Int32] {
     return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
 }
 
-/// Polls until the condition holds; the deadline is generous because the machine may be busy.
+/// Polls until the condition holds. The deadline is generous because the machine may be busy.
 private func eventually(_ condition: () -> Bool) async throws -> Bool {
     let deadline = Deadline.after(.seconds(10))
     while !condition() {
@@ -134,7 +134,7 @@ private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
 
     @Test func anOrdinaryUserEntersToo() async throws {
         try #require(geteuid() == 0, "run as root: this test becomes an ordinary user itself")
-        // The build folder may be closed to others.
+        // Other users may have no access to the build folder.
         let copy = "/tmp/labrun-entry-probe-\(getpid())"
         try FileManager.default.copyItem(atPath: try probe, toPath: copy)
         defer { try? FileManager.default.removeItem(atPath: copy) }

@@ -57,7 +57,7 @@ import Testing
         #expect(found.map(\.sequence) == [7, 8] && found.map(\.error) == [2, 0])
     }
 
-    /// Whatever a socket gives ends in a list.
+    /// Whatever bytes a socket delivers are read as a list.
     @Test func noise() {
         var state: UInt64 = 0x6C61_6272
         for _ in 0..<20_000 {

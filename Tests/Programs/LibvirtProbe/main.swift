@@ -1,4 +1,4 @@
-// A lab host that boots plain guests through libvirt and says what happened, for the tests. One line an observation.
+// A lab host for the tests that boots plain guests through libvirt and prints one line for each observation.
 import Foundation
 import Libvirt
 import LinuxKernel
@@ -11,7 +11,7 @@ struct Observer {
         try? channels.emit(Array((line + "\n").utf8))
     }
 
-    /// Says how long it took, in milliseconds.
+    /// Prints how long the body took, in milliseconds.
     func timed<Value>(_ what: String, _ body: () async throws -> Value) async throws -> Value {
         let start = MonotonicTime.now
         let value = try await body()
@@ -51,7 +51,7 @@ func waitForConsole(_ domain: Domain, _ text: String) async throws {
     }
 }
 
-/// The next event of a domain that satisfies the condition.
+/// Waits for the next event of a domain that satisfies the condition.
 func expect(
     _ events: AsyncStream<DomainEvent>, _ domain: String, _ condition: (DomainEvent.Kind) -> Bool
 ) async -> DomainEvent.Kind? {
@@ -71,7 +71,7 @@ func spec(_ number: Int, _ channels: LabHostChannels, _ arguments: String) throw
         interfaces: [.init(tap: tap, mac: "52:54:00:00:00:0\(number)", mtu: 1500)])
 }
 
-/// A card that is plugged in and out of the running guest.
+/// Plugs a network card into the running guest and out again.
 func plug(_ observer: Observer, _ domain: Domain, _ connection: Connection) async throws {
     try run("ip", "tuntap", "add", "hot0", "mode", "tap")
     let card = DomainSpec.Interface(tap: "hot0", mac: "52:54:00:00:00:99", mtu: 1500)
@@ -153,7 +153,7 @@ if let channels = LabNamespace.enterIfAsked() {
     exit(0)
 }
 
-// By hand: LibvirtProbe boot KERNEL INITRD CACHE
+// To run it by hand: LibvirtProbe boot KERNEL INITRD CACHE
 let host = try LabHostProcess.spawn(arguments: Array(CommandLine.arguments.dropFirst()))
 for await line in host.eventLines() { print(String(decoding: line, as: UTF8.self)) }
 let before = MonotonicTime.now

@@ -4,7 +4,8 @@ import Synchronization
 /// How many labs tests may run side by side on this host. Suites of labs run in parallel, and each lab waits here for a
 /// lane.
 ///
-/// A lab that makes a claim about time takes all lanes, so that no other test's lab starves its nodes.
+/// A lab that makes a claim about time takes all lanes, so that no other test's lab starves its nodes. Such labs come
+/// last: while one waits for all lanes, those that are free would stand idle.
 public final class LabLanes: Sendable {
     /// `LABRUN_TEST_LANES` says how many there are; two when it is not set.
     public static let shared = LabLanes(
@@ -12,8 +13,9 @@ public final class LabLanes: Sendable {
 
     private struct State {
         var free: Int
-        /// In the order in which they came, so that a lab that needs all lanes gets them before later ones.
-        var waiting: [(lanes: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        /// Labs that wait for one lane, and those that wait for all of them, each in the order in which they came.
+        var waitingForOne: [CheckedContinuation<Void, Never>] = []
+        var waitingForAll: [CheckedContinuation<Void, Never>] = []
     }
 
     private let lanes: Int
@@ -29,11 +31,15 @@ public final class LabLanes: Sendable {
         let wanted = alone ? lanes : 1
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
-                if state.waiting.isEmpty, state.free >= wanted {
+                if state.waitingForOne.isEmpty, state.free >= wanted {
                     state.free -= wanted
                     return true
                 }
-                state.waiting.append((wanted, continuation))
+                if alone {
+                    state.waitingForAll.append(continuation)
+                } else {
+                    state.waitingForOne.append(continuation)
+                }
                 return false
             }
             if isFree { continuation.resume() }
@@ -45,10 +51,13 @@ public final class LabLanes: Sendable {
         let next = state.withLock { state in
             state.free += count
             var served: [CheckedContinuation<Void, Never>] = []
-            while let first = state.waiting.first, state.free >= first.lanes {
-                state.free -= first.lanes
-                served.append(first.continuation)
-                state.waiting.removeFirst()
+            while state.free > 0, !state.waitingForOne.isEmpty {
+                state.free -= 1
+                served.append(state.waitingForOne.removeFirst())
+            }
+            if state.free == lanes, !state.waitingForAll.isEmpty {
+                state.free = 0
+                served.append(state.waitingForAll.removeFirst())
             }
             return served
         }

@@ -18,17 +18,15 @@ final class TestVPC: Sendable {
 
     init(
         nodes count: Int, rules: [SecurityGroupRule] = openRules, output: String? = nil,
-        capture: CaptureSpec? = CaptureSpec()
-    )
-        async throws
-    {
+        capture: CaptureSpec? = CaptureSpec(), check: Bool = true
+    ) async throws {
         let subnet = SubnetSpec(name: "a", cidr: try require(IPv4CIDR("10.0.0.0/24")), bridge: "br-a")
         fabric = try await Fabric.start(
             FabricSpec(
                 subnets: [subnet], securityGroups: [SecurityGroup(name: "sg-nodes", rules: rules)], capture: capture,
                 outputDirectory: output))
         var made: [TestNode] = []
-        for number in 1...count { made.append(try TestNode(number)) }
+        for number in 1...count { made.append(try TestNode(number, check: check)) }
         nodes = made
         for node in nodes { try await fabric.attachNIC(node.nic) }
     }
@@ -47,13 +45,14 @@ final class TestNode: Sendable {
     let namespace: NetworkNamespace
     var address: IPv4Address { nic.address }
 
-    init(_ number: Int) throws {
+    /// - Parameter check: Whether only the node's own address may leave and enter (the source/destination check).
+    init(_ number: Int, check: Bool = true) throws {
         name = "node\(number)"
         nic = NICSpec(
             interfaceID: "eni-0000000000000000\(number)", node: name, tap: "tap\(number)",
             mac: MACAddress(rawValue: 0x5254_0000_0000 | UInt64(number)),
             address: IPv4Address(10, 0, 0, UInt8(10 + number)),
-            subnet: "a", groups: ["sg-nodes"])
+            subnet: "a", groups: ["sg-nodes"], sourceDestinationCheck: check)
         namespace = try NetworkNamespace.create()
         try NetlinkSocket().createVeth(
             nic.tap, peer: "eth0", peerMAC: nic.mac, peerNamespace: namespace.rawDescriptor)

@@ -1,7 +1,7 @@
 import Glibc
 
-// Test cases that need namespaces of their own, run by the test targets inside `unshare`: one case a process.
-// usage: namespace-selftest CASE
+// Test cases that need namespaces of their own. The test targets run them inside `unshare`, one case in a process.
+// Usage: namespace-selftest CASE
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
     netlinkCases + securityGroupCases + observationCases + routerCases + cloudCases

@@ -22,7 +22,7 @@ func waitFor(_ what: String, _ condition: () throws -> Bool) throws {
     }
 }
 
-/// Namespaces on one bridge, 10.77.0.1 and up, each with its receivers on port 8080.
+/// Namespaces on one bridge, with addresses from 10.77.0.1 on. Each has its receivers on port 8080.
 final class Field {
     let receivers: Receivers
     let pods: [PodReference]
@@ -73,7 +73,7 @@ final class Field {
         return try ProbeRun(plan, namespacePath: path).run()
     }
 
-    /// An nftables rule on what comes into a namespace.
+    /// Adds an nftables rule for what comes into a namespace.
     func rules(_ number: Int, _ rule: String) throws {
         try nft(
             number, "add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in \(rule)"

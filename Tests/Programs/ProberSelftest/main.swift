@@ -1,4 +1,5 @@
-// Cases of the prober that need network namespaces of their own: run by the tests under unshare(1), one case a process.
+// Cases of the prober that need network namespaces of their own. The tests run them under unshare(1), one case in a
+// process.
 import CNodeShim
 import Glibc
 import LinuxKernel
@@ -89,7 +90,7 @@ func loss() throws {
         try expect(result.sent == 100 && (15...65).contains(percent), "\(result)")
     }
     try field.clear(1)
-    // 100 packets at 5 ms do not fit into what half of 400 ms leaves, though each that was sent is answered.
+    // 100 packets at intervals of 5 ms do not fit into half of 400 ms, although each packet that was sent is answered.
     let (_, cut) = try field.probe(
         id: 2, deadlineMillis: 400, to: [field.targets[1]], from: [0], count: 100)
     for result in cut {
@@ -142,7 +143,7 @@ func streams() throws {
     } catch is NodeFailure {}
 }
 
-/// More pairs than descriptors: the rest wait for their turn, and have the deadline for themselves then.
+/// There are more pairs than descriptors. The others wait for their turn, and have the whole deadline then.
 func noSlot() throws {
     let field = try Field(pods: 2)
     try field.rules(1, "drop")
@@ -154,7 +155,8 @@ func noSlot() throws {
     try expect(timeouts == 100, "\(timeouts) timeouts of 100")
 }
 
-/// A caller that does not read for a while, as one whose path is down: the receiver answers all when it does again.
+/// A caller does not read for a while, like one whose path is down. The receiver answers everything when it reads
+/// again.
 func slowReader() throws {
     let field = try Field(pods: 2)
     let receiver = field.address(1)
@@ -177,7 +179,7 @@ func slowReader() throws {
     packet.protocol = ProbeProtocolCode.tcp.rawValue
     let length = MemoryLayout<node_probe_packet>.size
     let request = withUnsafeBytes(of: packet) { Array($0) }
-    // As many as there is room for on both ways: the receiver can send no answer any more.
+    // Fills both directions, until the receiver cannot send an answer any more.
     var sent = 0
     var writable = pollfd(fd: connection, events: Int16(POLLOUT), revents: 0)
     while poll(&writable, 1, 300) == 1 {

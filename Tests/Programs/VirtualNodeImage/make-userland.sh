@@ -9,7 +9,7 @@ mkdir -p "$root"/{usr/bin,usr/sbin,opt/cni/bin}
 install -m 755 "$here/test-bridge" "$root/opt/cni/bin/test-bridge"
 install -m 755 "$here/test-agent" "$root/usr/bin/test-agent"
 cp "$(command -v busybox)" "$root/usr/bin/busybox"
-for applet in sh cat sleep echo mkdir sed cut expr kill ls printf yes head rm mv seq touch readlink; do
+for applet in sh cat sleep echo mkdir sed cut expr kill ls printf yes head rm mv seq touch readlink date; do
     ln -s busybox "$root/usr/bin/$applet"
 done
 ip=$(PATH="$PATH:/usr/sbin:/sbin" command -v ip)

@@ -31,12 +31,18 @@ import Testing
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int(state >> 33) % bound
         }
+        var (lists, configurations) = (0, 0)
         for _ in 0..<3000 {
             var bytes = text
             for _ in 0...random(3) { bytes[random(bytes.count)] = UInt8(random(256)) }
             bytes = Array(bytes.prefix(1 + random(bytes.count)))
-            _ = try? NetworkConfiguration(path: "f", contents: bytes)
-            _ = try? CNIConfiguration(parsing: String(decoding: bytes, as: UTF8.self))
+            if let list = try? NetworkConfiguration(path: "f", contents: bytes) {
+                lists += 1
+                #expect(!list.plugins.isEmpty)
+            }
+            if (try? CNIConfiguration(parsing: String(decoding: bytes, as: UTF8.self))) != nil { configurations += 1 }
         }
+        #expect((1..<3000).contains(lists), "\(lists) of 3000 were lists")
+        #expect((1..<3000).contains(configurations), "\(configurations) of 3000 were configurations")
     }
 }

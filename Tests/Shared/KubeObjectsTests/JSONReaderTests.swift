@@ -70,23 +70,32 @@ import Testing
 /// Whatever is read without `Codable` is what `JSONDecoder` makes of it.
 @Suite struct ObjectReadingTests {
     private static let slice = """
-        {"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"web-abc12","namespace":"default","uid":"0c5f",
-        "labels":{"kubernetes.io\\/service-name":"web","a":"b"},"annotations":{"n":"line\\nfeed \\u00e9"},"generation":3,
+        {"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"web-abc12",
+        "namespace":"default","uid":"0c5f",
+        "labels":{"kubernetes.io\\/service-name":"web","a":"b"},"annotations":{"n":"line\\nfeed \\u00e9"},
+        "generation":3,
         "managedFields":[{"manager":"kube-controller-manager","fieldsV1":{"f:ports":{}}}],"deletionTimestamp":null},
         "addressType":"IPv4","endpoints":[{"addresses":["192.168.2.1"],"conditions":{"ready":true,"serving":true,
-        "terminating":false},"nodeName":"node1","targetRef":{"kind":"Pod","namespace":"default","name":"web-1","uid":"77"},"zone":"a"},
-        {"addresses":["192.168.2.2"],"conditions":null,"hostname":"two","nodeName":null,"targetRef":null},{"addresses":null}],
+        "terminating":false},"nodeName":"node1","targetRef":{"kind":"Pod","namespace":"default","name":"web-1",
+        "uid":"77"},"zone":"a"},
+        {"addresses":["192.168.2.2"],"conditions":null,"hostname":"two","nodeName":null,"targetRef":null},
+        {"addresses":null}],
         "ports":[{"name":"http","protocol":"TCP","port":8080,"appProtocol":null},{"port":null},{"name":null,"port":53,
         "protocol":"UDP"}]}
         """
     private static let service = """
-        {"metadata":{"name":"web","namespace":"default","creationTimestamp":"2026-11-21T17:00:00Z"},"spec":{"type":"LoadBalancer",
-        "clusterIP":"10.100.0.1","clusterIPs":["10.100.0.1"],"ipFamilies":["IPv4"],"selector":{"app":"web"},"ports":[{"name":"http",
-        "protocol":"TCP","port":80,"targetPort":"http","nodePort":30080,"appProtocol":"http"},{"port":81,"targetPort":8081,
+        {"metadata":{"name":"web","namespace":"default","creationTimestamp":"2026-11-21T17:00:00Z"},
+        "spec":{"type":"LoadBalancer",
+        "clusterIP":"10.100.0.1","clusterIPs":["10.100.0.1"],"ipFamilies":["IPv4"],"selector":{"app":"web"},
+        "ports":[{"name":"http",
+        "protocol":"TCP","port":80,"targetPort":"http","nodePort":30080,"appProtocol":"http"},{"port":81,
+        "targetPort":8081,
         "nodePort":0},{"port":82}],"externalIPs":["203.0.113.9"],"externalName":null,"loadBalancerIP":"1.2.3.4",
         "loadBalancerSourceRanges":["10.0.0.0/8"],"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":
-        {"timeoutSeconds":600}},"internalTrafficPolicy":"Local","externalTrafficPolicy":"Local","healthCheckNodePort":30001,
-        "allocateLoadBalancerNodePorts":true,"publishNotReadyAddresses":false},"status":{"loadBalancer":{"ingress":[{"ip":
+        {"timeoutSeconds":600}},"internalTrafficPolicy":"Local","externalTrafficPolicy":"Local",
+        "healthCheckNodePort":30001,
+        "allocateLoadBalancerNodePorts":true,"publishNotReadyAddresses":false},
+        "status":{"loadBalancer":{"ingress":[{"ip":
         "203.0.113.10"},{"hostname":"lb.example","ports":[]}]},"conditions":[]}}
         """
 

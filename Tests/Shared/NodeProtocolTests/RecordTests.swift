@@ -42,12 +42,19 @@ import Testing
 
     @Test(arguments: [11, 12, 13]) func randomBytesNeverTrap(seed: UInt64) {
         var random = SeededGenerator(state: seed)
-        var whole = ProbeResults.encode(Self.results)
+        let whole = ProbeResults.encode(Self.results)
+        var read = 0
         for _ in 0..<3000 {
-            whole[.random(in: whole.indices, using: &random)] = .random(in: 0...255, using: &random)
-            _ = ProbeResults.decode(whole)
-            _ = Sightings.decode(whole)
+            var bytes = whole
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                bytes[.random(in: bytes.indices, using: &random)] = .random(in: 0...255, using: &random)
+            }
+            #expect(Sightings.decode(bytes) == nil)
+            guard let results = ProbeResults.decode(bytes) else { continue }
+            read += 1
+            #expect(results.count == Self.results.count)
         }
+        #expect((1..<3000).contains(read), "\(read) of 3000 were read")
     }
 
     @Test func messagesSurvive() throws {

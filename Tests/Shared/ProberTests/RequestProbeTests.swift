@@ -71,7 +71,8 @@ import Testing
             method: "POST", path: "/x", headers: ["X-Token": "42"], host: "10.0.0.1:80", nonce: "7-3")
         #expect(
             String(decoding: bytes, as: UTF8.self)
-                == "POST /x HTTP/1.1\r\nHost: 10.0.0.1:80\r\nX-Token: 42\r\nX-Labrun-Probe: 7-3\r\nConnection: close\r\n"
+                == "POST /x HTTP/1.1\r\nHost: 10.0.0.1:80\r\nX-Token: 42\r\nX-Labrun-Probe: 7-3\r\n"
+                + "Connection: close\r\n"
                 + "Content-Length: 0\r\n\r\n")
         let named = HTTPProbe.request(method: "GET", path: "/", headers: ["host": "a"], host: "b", nonce: "n")
         #expect(!String(decoding: named, as: UTF8.self).contains("Host: b"))

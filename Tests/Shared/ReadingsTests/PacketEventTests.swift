@@ -21,14 +21,16 @@ import Testing
 
     /// As agents have always written them.
     private static let dropLine =
-        #"{"destination":"192.168.1.9","destinationIdentity":301,"destinationNames":["web.example"],"destinationPort":80,"#
+        #"{"destination":"192.168.1.9","destinationIdentity":301,"destinationNames":["web.example"],"#
+        + #""destinationPort":80,"#
         + #""direction":"ingress","dropCode":-45,"dropReason":"policy-denied-ingress","endpointID":4,"icmpID":0,"#
         + #""icmpSequence":0,"interface":"lxc1","length":74,"location":"policy.h:142","nanoseconds":12000345678,"#
         + #""point":"from-endpoint","protocol":6,"rule":"NetworkPolicy default/web","sequence":7,"#
         + #""source":"192.168.1.3","sourceIdentity":300,"sourcePort":1234}"#
     private static let traceLine =
         #"{"destination":"192.168.2.9","destinationIdentity":0,"destinationPort":0,"endpointID":0,"icmpID":9,"#
-        + #""icmpSequence":2,"interface":"","length":0,"nanoseconds":0,"node":"node1","point":"to-overlay","protocol":1,"#
+        + #""icmpSequence":2,"interface":"","length":0,"nanoseconds":0,"node":"node1","point":"to-overlay","#
+        + #""protocol":1,"#
         + #""sequence":8,"source":"192.168.1.3","sourceIdentity":0,"sourcePort":0,"tunnelPeer":"10.0.0.12"}"#
 
     @Test(

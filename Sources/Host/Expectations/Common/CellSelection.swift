@@ -7,9 +7,9 @@ package struct CellSelection: Codable, Sendable, Hashable {
     package var from: EndpointSelector
     package var to: EndpointSelector
     package var `where`: Placement?
-    /// All protocols when it is empty.
+    /// The protocols, or all of them if it is empty.
     package var protocols: [ProbeProtocol]
-    /// Names of requests; nil for any cell.
+    /// The names of requests, or nil for any cell.
     package var requests: [String]?
 
     package init(
@@ -27,7 +27,7 @@ package struct CellSelection: Codable, Sendable, Hashable {
         self.from.matches(from) && self.to.matches(to) && (self.where?.matches(from, to) ?? true)
     }
 
-    /// - Parameter request: name of the request that the cell is measured with; nil for an echo.
+    /// - Parameter request: The name of the request with which the cell is measured, or nil for an echo.
     package func covers(
         _ from: Endpoint, _ to: Endpoint, _ proto: ProbeProtocol, request: String?
     ) -> Bool {
@@ -35,7 +35,7 @@ package struct CellSelection: Codable, Sendable, Hashable {
             && (requests.map { $0.contains(request ?? "") } ?? true)
     }
 
-    /// `pod → pod on node2, cross-node, tcp and udp, request login`
+    /// For example `pod → pod on node2, cross-node, tcp and udp, request login`.
     package var words: String {
         var text = "\(from.words) → \(to.words)"
         if let placement = self.where { text += ", \(placement.rawValue)" }
@@ -59,10 +59,10 @@ extension Field {
 }
 
 extension Shape {
-    /// Protocols that every pair can be measured over.
+    /// The protocols over which every pair can be measured.
     package static let echoedProtocols = Shape.choice(ProbeProtocol.echoed.map(\.rawValue))
 
-    /// An endpoint's id, or what must hold of it.
+    /// An endpoint's id, or conditions that an endpoint must fulfil.
     package static let selector = Shape.scalarOr(
         .text(.nonEmpty),
         .object(
@@ -83,12 +83,12 @@ extension Shape {
 // MARK: Reading
 
 extension ShapeChecker {
-    /// Reads an endpoint's id, or what must hold of an endpoint.
+    /// Reads an endpoint's id, or conditions that an endpoint must fulfil.
     ///
     /// - Parameters:
-    ///   - nodes: names of the lab's nodes; empty when the lab is not known, and then neither nodes nor ids are
+    ///   - nodes: The names of the lab's nodes. If the lab is not known, it is empty, and neither nodes nor ids are
     ///     checked.
-    ///   - endpoints: the endpoints that there are, asked for only when ids are given.
+    ///   - endpoints: The endpoints that exist. They are asked for only if ids are given.
     package mutating func selector(
         _ value: YAMLValue?, nodes: [String], endpoints: () -> [Endpoint]
     ) -> EndpointSelector {
@@ -119,7 +119,8 @@ extension ShapeChecker {
 
     /// Reads names of nodes, each of which must be in the lab. `all` and `none` give an empty list.
     ///
-    /// - Parameter nodes: names of the lab's nodes; empty when the lab is not known, and then names are not checked.
+    /// - Parameter nodes: The names of the lab's nodes. If the lab is not known, it is empty, and names are not
+    ///   checked.
     package mutating func nodeNames(_ value: YAMLValue?, among nodes: [String]) -> [String] {
         var result: [String] = []
         for item in value?.oneOrMore ?? [] {
@@ -141,14 +142,14 @@ extension ShapeChecker {
 }
 
 extension [String] {
-    /// Names of nodes; an empty list stands for all of them.
+    /// The names of nodes, joined. An empty list stands for all of them.
     func places(else all: String = "every node") -> String { isEmpty ? all : joined(separator: ", ") }
 }
 
 // MARK: Words
 
 extension EndpointSelector {
-    /// `pod on node2`, `default/web-1`, `any endpoint`
+    /// For example `pod on node2`, `default/web-1` or `any endpoint`.
     package var words: String {
         if let ids, ids.count == 1, kind == nil, nodes == nil, namespace == nil, labels.isEmpty { return ids[0] }
         var text = kind?.rawValue ?? "any endpoint"
@@ -161,7 +162,7 @@ extension EndpointSelector {
         return text
     }
 
-    /// `pod on node2`, `default/web-1+default/web-2`, `any`: as names of results have it.
+    /// For example `pod on node2`, `default/web-1+default/web-2` or `any`. It is part of a result's name.
     var title: String {
         var parts: [String] = []
         if let kind { parts.append(kind.rawValue) }

@@ -13,7 +13,7 @@ package protocol Expectation: Codable, Sendable {
     /// When expectations of this kind are judged.
     static var moment: JudgementMoment { get }
 
-    /// Reads what stands below the key. The shape has been checked; what does not match it yields nothing.
+    /// Reads the value below the key. Its shape has been checked. A part that does not match the shape is ignored.
     static func read(_ entry: YAMLValue.Entry, by reader: inout ExpectationReader) -> [Self]
 
     /// What is expected, on one line: `labrun scenario explain` prints it.

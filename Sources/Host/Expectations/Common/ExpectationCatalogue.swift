@@ -1,6 +1,6 @@
 /// The kinds of expectations that there are.
 package enum ExpectationCatalogue {
-    /// In the order of the schema, of `explain` and of the results.
+    /// The kinds, in the order of the schema, of `explain` and of the results.
     package static let kinds: [any Expectation.Type] = [
         MatrixExpectation.self,
         HealthExpectation.self,

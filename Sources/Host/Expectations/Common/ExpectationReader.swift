@@ -2,23 +2,23 @@ import Matrix
 import Readings
 import ScenarioReading
 
-/// Reads expectations of one step, and knows of the lab and the timeline what their names may refer to.
+/// Reads the expectations of one step. It knows the lab and the timeline, to which names in an expectation may refer.
 package struct ExpectationReader {
-    /// Takes the mistakes.
+    /// Collects the mistakes.
     package var checker: ShapeChecker
     /// Bounds the work of checking matrix rules over the whole file.
     package var coverage: CoverageCheck
     /// The step's name.
     package let step: String
-    /// Names of the lab's nodes; empty when the lab is not known, and then names of nodes are not checked.
+    /// The names of the lab's nodes. If the lab is not known, it is empty, and names of nodes are not checked.
     package let nodes: [String]
-    /// Which pairs and requests are measured.
+    /// The pairs and requests that are measured.
     package let plan: ProbePlanSpec
-    /// Ids of the root causes that there are; empty when any id is to be taken.
+    /// The ids of the root causes that exist. If it is empty, any id is accepted.
     package let diagnoses: [String]
-    /// Names of the earlier steps that have expectations of a kind, by the kind's key.
+    /// The names of the earlier steps that have expectations of a kind, by the kind's key.
     package let earlierSteps: [String: [String]]
-    /// The endpoints at this step, without the addresses that they get when they run.
+    /// Returns the endpoints at this step, without the addresses that they get when they run.
     package let endpoints: () -> [Endpoint]
 
     package init(
@@ -41,7 +41,7 @@ package struct ExpectationReader {
 
     package mutating func nodeNames(_ value: YAMLValue?) -> [String] { checker.nodeNames(value, among: nodes) }
 
-    /// The cells that `from`, `to`, `where`, `protocol` and `request` of an entry select.
+    /// Reads the cells that `from`, `to`, `where`, `protocol` and `request` of an entry select.
     package mutating func cells(_ value: YAMLValue) -> CellSelection {
         CellSelection(
             from: selector(value["from"]), to: selector(value["to"]),
@@ -49,7 +49,7 @@ package struct ExpectationReader {
             protocols: ProbeProtocol.list(value["protocol"]), requests: requestNames(value["request"]))
     }
 
-    /// Names of requests, all of which must be in the probe plan; nil when none are given.
+    /// Reads names of requests, all of which must be in the probe plan. The result is nil if none are given.
     private mutating func requestNames(_ value: YAMLValue?) -> [String]? {
         guard let value else { return nil }
         let known = plan.requests.map(\.name)
@@ -63,7 +63,7 @@ package struct ExpectationReader {
         return value.texts
     }
 
-    /// Whether something must be there: not with `present: false`, nor with `none` in place of nodes. Both together
+    /// Whether something must be there. It must not with `present: false`, or with `none` in place of nodes. The two
     /// contradict each other.
     package mutating func presence(_ value: YAMLValue, _ nodes: YAMLValue?) -> Bool {
         let none = nodes?.text == "none"
@@ -75,12 +75,12 @@ package struct ExpectationReader {
 }
 
 extension YAMLValue {
-    /// A port's number.
+    /// The value as a port number.
     package var port: UInt16? { integer.flatMap { UInt16(exactly: $0) } }
 }
 
 extension ProbeProtocol {
-    /// The protocols that a value names, in their own order.
+    /// Reads the protocols that a value names, and returns them in their usual order.
     package static func list(_ value: YAMLValue?) -> [ProbeProtocol] {
         let wanted = Set((value?.texts ?? []).compactMap(ProbeProtocol.init(rawValue:)))
         return allCases.filter(wanted.contains)

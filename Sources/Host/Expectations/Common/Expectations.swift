@@ -2,9 +2,9 @@ import ScenarioReading
 
 /// What a step expects, and the time it has to come true.
 public struct Expectations: Codable, Sendable {
-    /// In the order of the catalogue.
+    /// The expectations in the order of the catalogue.
     package var all: [any Expectation]
-    /// Seconds after the step's last action.
+    /// The seconds after the step's last action in which the expectations must come true.
     public var within: Double
 
     package init(_ all: [any Expectation] = [], within: Double = 10) {
@@ -15,7 +15,7 @@ public struct Expectations: Codable, Sendable {
     /// The expectations of one kind, in the order of the file.
     package func of<Kind: Expectation>(_ kind: Kind.Type) -> [Kind] { all.compactMap { $0 as? Kind } }
 
-    /// One line an expectation.
+    /// One line for each expectation.
     package var words: [String] { all.map(\.words) }
 
     /// What has to be observed in this step besides the matrix.
@@ -25,7 +25,7 @@ public struct Expectations: Codable, Sendable {
 // MARK: Shape and reading
 
 extension Expectations {
-    /// The shape of `expect`, with a key a kind.
+    /// The shape of `expect`, with a key for each kind.
     package static func shape(of kinds: [any Expectation.Type]) -> ObjectShape {
         ObjectShape(
             name: "expect", help: "What must come true; every entry is one test case.",
@@ -47,7 +47,8 @@ extension Expectations {
 // MARK: Coding
 
 extension CodingUserInfoKey {
-    /// The kinds that a decoder knows, an `[any Expectation.Type]`; those of the catalogue where it is not set.
+    /// The kinds that a decoder knows, an `[any Expectation.Type]`. If it is not set, these are the kinds of the
+    /// catalogue.
     package static let expectationKinds = CodingUserInfoKey(rawValue: "expectationKinds")
 }
 

@@ -1,12 +1,12 @@
 import Readings
 
 extension FlowTuple {
-    /// Whether a flow is of a protocol, and at one of its ends of a port.
+    /// Whether a flow has a protocol, and a port at one of its ends.
     ///
     /// - Parameters:
-    ///   - name: `tcp`, `udp` or `icmp`; every protocol matches any other name.
-    ///   - port: nil for any port.
-    ///   - atSource: whether it is the source's port; else the destination's.
+    ///   - name: `tcp`, `udp` or `icmp`. Any other name matches every protocol.
+    ///   - port: The port, or nil for any port.
+    ///   - atSource: Whether the source's port is compared. Otherwise it is the destination's.
     func matches(_ name: String, port: UInt16?, atSource: Bool = false) -> Bool {
         let number: UInt8? = ["icmp": 1, "tcp": 6, "udp": 17][name.lowercased()]
         let own = atSource ? sourcePort : destinationPort

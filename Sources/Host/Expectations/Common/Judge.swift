@@ -9,10 +9,10 @@ package struct Judge: Sendable {
     private let step: JudgedStep
 
     /// - Parameters:
-    ///   - kinds: the kinds of expectations that there are.
-    ///   - nodeCount: how many nodes the lab has.
-    ///   - answeredBefore: receivers that answered somebody earlier in the run.
-    ///   - identitiesBefore: what agents said of their endpoints in earlier steps, by the step's name.
+    ///   - kinds: The kinds of expectations that there are.
+    ///   - nodeCount: The number of the lab's nodes.
+    ///   - answeredBefore: The receivers that answered somebody earlier in the run.
+    ///   - identitiesBefore: What agents reported of their endpoints in earlier steps, by the step's name.
     package init(
         _ expectations: Expectations, kinds: [any Expectation.Type] = ExpectationCatalogue.kinds, nodeCount: Int,
         answeredBefore: Set<Receiver> = [], identitiesBefore: [String: [IdentityReading]] = [:]
@@ -22,7 +22,7 @@ package struct Judge: Sendable {
         step = JudgedStep(nodeCount: nodeCount, answeredBefore: answeredBefore, identitiesBefore: identitiesBefore)
     }
 
-    /// The round's cells with what is expected of each, and whether it is so.
+    /// Returns the round's cells, each with what is expected of it and its verdict.
     package func cells(_ observation: Observation) -> [Cell] {
         expectations.of(MatrixExpectation.self).cells(observation)
     }
@@ -47,7 +47,7 @@ package struct Judge: Sendable {
         }
     }
 
-    /// What a step's results come to.
+    /// Returns the verdict that follows from a step's results.
     package static func verdict(of results: [ExpectationResult]) -> Verdict {
         if results.contains(where: { $0.state == .error }) { return .infraError }
         if results.contains(where: { $0.state == .unmet }) { return .fail }

@@ -4,14 +4,15 @@ import Observations
 import Readings
 
 extension [MatrixExpectation] {
-    /// How many cells carry a why chain in a report. A reader of more would learn nothing new.
+    /// How many cells of a report have a why chain. More of them would tell a reader nothing new.
     static let explainedCells = 2000
 
-    /// The measured cells with what is expected of each, and whether it is so.
+    /// Returns the measured cells, each with what is expected of it and its verdict.
     ///
-    /// Where the round's evidence was read, cells get their why chains by it: first those that are not as expected,
-    /// then others that were not answered.
+    /// If the round's evidence was read, cells get their why chains from it: first those that are not as expected, then
+    /// others that were not answered.
     ///
+    /// - Parameter limit: How many cells get one.
     /// - Parameter limit: how many cells get one.
     func cells(_ observation: Observation, explaining limit: Int = explainedCells) -> [Cell] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
@@ -55,7 +56,7 @@ extension [MatrixExpectation] {
         if observed == .notMeasured { return .notMeasured }
         guard let expected else { return .unchecked }
         if expected.contains(where: { $0.matches(observed) }) { return .pass }
-        // On a host that kept the nodes from answering, silence where an answer is due is no measurement.
+        // If the host kept the nodes from answering, silence is no measurement where an answer is expected.
         return observed == .timeout && silenceIsDoubtful ? .notMeasured : .fail
     }
 }

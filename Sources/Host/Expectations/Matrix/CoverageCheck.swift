@@ -5,9 +5,9 @@ import Readings
 /// the whole file.
 package struct CoverageCheck {
     struct Result {
-        /// Classes of cells without a rule, in words.
+        /// Classes of cells that no rule covers, in words.
         var uncovered: [String] = []
-        /// Indices of rules that decide no cell: none is selected, or later rules take them all.
+        /// Indices of rules that decide no cell, because they select none or later rules decide all of them.
         var withoutEffect: [Int] = []
         var gaveUp = false
     }
@@ -23,7 +23,7 @@ package struct CoverageCheck {
 
     package init() {}
 
-    /// Checks nothing more, since there are too many endpoints; who calls it reports that.
+    /// Stops checking because there are too many endpoints. The caller reports that.
     package mutating func giveUp() {
         stopped = true
     }

@@ -16,7 +16,7 @@ final class VPCRouter: @unchecked Sendable {
     private let rules: RouterRuleset
     /// The index of the router's interface in each routed subnet, by the subnet's name.
     private var links: [String: Int32] = [:]
-    private(set) var routes: [RouteSpec]
+    private let routes: [RouteSpec]
     private var installed: [RouteSpec: Route] = [:]
 
     init(_ spec: CloudSpec, subnets: [SubnetSpec], logGroup: UInt16) throws {
@@ -97,26 +97,6 @@ final class VPCRouter: @unchecked Sendable {
     }
 
     // MARK: Route table
-
-    /// Adds a route; it leads nowhere while `nic` is nil.
-    func add(_ route: RouteSpec, nic: NICSpec?) throws {
-        guard !routes.contains(where: { $0.destination == route.destination }) else {
-            throw FabricError(.exists, "the route table has a route to \(route.destination)")
-        }
-        if let nic { try install(route, nic) }
-        routes.append(route)
-    }
-
-    /// Removes the route to a destination.
-    /// - Returns: The route that was removed.
-    func remove(_ destination: IPv4CIDR) throws -> RouteSpec {
-        guard let index = routes.firstIndex(where: { $0.destination == destination }) else {
-            let known = routes.map(\.destination.description).sorted().joined(separator: ", ")
-            throw FabricError(.unknown, "the route table has no route to \(destination); it has: \(known)")
-        }
-        try uninstall(routes[index])
-        return routes.remove(at: index)
-    }
 
     private func install(_ route: RouteSpec, _ nic: NICSpec) throws {
         guard let link = links[nic.subnet] else {

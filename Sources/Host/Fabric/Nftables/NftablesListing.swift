@@ -3,7 +3,8 @@ import JSON
 
 /// A table as the kernel holds it, read from the JSON that nftables prints.
 ///
-/// A rule's handle and counters are not part of its expression, since they differ between two tables that mean the same.
+/// A rule's handle and counters are not part of its expression, since they differ between two tables that mean the
+/// same.
 struct NftablesListing: Equatable {
     struct Rule: Equatable {
         let chain: String

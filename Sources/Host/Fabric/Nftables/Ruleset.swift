@@ -91,15 +91,11 @@ struct Ruleset {
             }
     }
 
-    func sourceDestinationCheck(_ nic: NICSpec, enabled: Bool) -> [String] {
-        ["\(enabled ? "add" : "delete") element bridge \(Ruleset.table) checked { \"\(nic.tap)\" }"]
-    }
-
     private func elements(_ verb: String, _ nic: NICSpec, mark: UInt32) -> [String] {
         let table = Ruleset.table
         return ["\(verb) element bridge \(table) marks { \"\(nic.tap)\" : \(mark) }"]
             + addresses(verb, nic.addresses, of: nic)
-            + (nic.sourceDestinationCheck ? sourceDestinationCheck(nic, enabled: verb == "add") : [])
+            + (nic.sourceDestinationCheck ? ["\(verb) element bridge \(table) checked { \"\(nic.tap)\" }"] : [])
     }
 
     /// Adds addresses to an interface, or removes them: in its checks, and as members of its groups.

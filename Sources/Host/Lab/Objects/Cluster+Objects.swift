@@ -4,12 +4,12 @@ import Readings
 import Scenario
 
 extension Cluster {
-    /// Takes objects in and tells every running agent.
-    /// - Throws: `LabError` `.plan` when a service asks for what is not to be had.
+    /// Applies objects and tells every running agent.
+    /// - Throws: `LabError` `.plan` if a service asks for something that it cannot get.
     public func apply(_ objects: [ClusterObject]) async throws {
         try store.withLock { store in for object in objects { try store.apply(object) } }
         try await announceObjects()
-        // Labels of a namespace are part of its pods' identities.
+        // The labels of a namespace are part of its pods' identities.
         if objects.contains(where: { $0.kind == .namespaces }) { try await announceEndpoints() }
     }
 
@@ -18,7 +18,7 @@ extension Cluster {
         try await announceObjects()
     }
 
-    /// The cluster's objects as the agents are told of them.
+    /// The cluster's objects in the form in which agents get them.
     public var objects: ClusterObjects {
         get async {
             let pods = await runningPods.map(pod)
@@ -27,7 +27,7 @@ extension Cluster {
         }
     }
 
-    /// Addresses of the pods that may answer for a service's endpoints, by the endpoints' ids.
+    /// Returns the addresses of the pods that may answer for a service's endpoints, by the endpoints' ids.
     public func backends(of endpoints: [Endpoint]) async -> [String: Set<String>] {
         let slices = Dictionary(grouping: await objects.endpointSlices.values) { $0.service }
         return endpoints.filter { $0.kind == .service }.reduce(into: [:]) { result, endpoint in
@@ -51,7 +51,7 @@ extension Cluster {
         }
     }
 
-    /// Tells every running agent what it does not know yet of the cluster's objects.
+    /// Tells every running agent those of the cluster's objects that it does not know yet.
     public func announceObjects() async throws {
         let objects = await objects
         try await onAll(await runningNodes()) { node in
@@ -61,7 +61,7 @@ extension Cluster {
         try await updateDNS(ClusterDNS(objects: objects, upstream: plan.dnsAddress))
     }
 
-    /// Gives every running DNS server the names as they are now.
+    /// Gives every running DNS server the current names.
     private func updateDNS(_ dns: ClusterDNS) async throws {
         let hosts = dns.hosts
         for pod in await runningPods where pod.planned.servesDNS {
@@ -69,14 +69,14 @@ extension Cluster {
                 await servedNames.value[pod.planned.endpointID] != hosts
             else { continue }
             let reference = PodReference(namespace: pod.planned.namespace, name: pod.planned.name)
-            // A server that is not there to be told reads them when it is started again.
+            // A server that cannot be reached reads the names when it is started again.
             try await node.call(.podExec(ClusterDNS.update(reference, hosts: hosts)), within: slack)
             await servedNames.update { $0[pod.planned.endpointID] = hosts }
         }
     }
 
     /// Runs a program of the userland in a running pod, or in the node's own network, and waits for it.
-    /// - Throws: `LabError` `.plan` for an endpoint that is neither; what the node answers.
+    /// - Throws: `LabError` `.plan` for an endpoint that is neither, or the node's error.
     public func execute(
         _ arguments: [String], in endpoint: String, input: String = "", within deadline: Duration = .seconds(10)
     ) async throws -> Executed {

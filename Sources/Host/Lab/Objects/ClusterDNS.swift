@@ -3,18 +3,18 @@ import NetAddress
 import NodeProtocol
 import Scenario
 
-/// What a cluster's DNS server is given: the names of `cluster.local`, and where all others are asked for. The server
-/// is a real one (dnsmasq) in a pod whose container has the image `coredns`.
+/// The configuration of a cluster's DNS server: the names of `cluster.local`, and the server that is asked for all
+/// others. The server is a real one (dnsmasq) in a pod whose container has the image `coredns`.
 ///
-/// Served are A records of services, of headless services' endpoints, and of nothing else: no SRV, no PTR.
+/// It serves A records of services and of headless services' endpoints. There are no other records, such as SRV or PTR.
 public struct ClusterDNS: Sendable {
     public static let domain = "cluster.local"
-    /// Directory of its files in the pod.
+    /// The directory of its files in the pod.
     static let directory = "/etc/coredns"
     static let hostsPath = directory + "/hosts"
 
     public let objects: ClusterObjects
-    /// Server of all other names: the VPC's.
+    /// The server of all other names, which is the VPC's.
     public let upstream: String
 
     public init(objects: ClusterObjects, upstream: String) {
@@ -22,7 +22,8 @@ public struct ClusterDNS: Sendable {
         self.upstream = upstream
     }
 
-    /// The server's configuration (dnsmasq(8)). Nothing is cached: what the VPC's server says now is what is answered.
+    /// The server's configuration (dnsmasq(8)). Nothing is cached, so that every answer is what the VPC's server says
+    /// now.
     var configuration: String {
         """
         no-resolv
@@ -40,7 +41,7 @@ public struct ClusterDNS: Sendable {
         """
     }
 
-    /// hosts(5) lines, sorted: a service's address, or those of its ready endpoints when it has none of its own.
+    /// Sorted lines of hosts(5): a service's address, or those of its ready endpoints if it has none of its own.
     public var hosts: String {
         var lines: Set<String> = []
         for service in objects.services.values where service.spec.type != .externalName {
@@ -65,7 +66,8 @@ public struct ClusterDNS: Sendable {
         [ContainerImages.dnsConfiguration: configuration, Self.hostsPath: hosts]
     }
 
-    /// `/etc/resolv.conf` of a pod, as a kubelet writes it: the cluster's server where there is one, else the VPC's.
+    /// The `/etc/resolv.conf` of a pod, as a kubelet writes it. It names the cluster's server if there is one, else the
+    /// VPC's.
     func resolver(namespace: String) -> String {
         let service = objects.services[ObjectKey(namespace: "kube-system", name: "kube-dns")]
         let server = service?.clusterAddresses.first ?? upstream
@@ -77,7 +79,7 @@ public struct ClusterDNS: Sendable {
             """
     }
 
-    /// Replaces a server's names and has it read them; one that is just starting is waited for.
+    /// Replaces a server's names and makes it read them. It waits for a server that is just starting.
     static func update(_ pod: PodReference, hosts: String) -> PodExec {
         PodExec(
             pod: pod,
@@ -95,7 +97,7 @@ extension PlannedPod {
 }
 
 extension LabPlan {
-    /// The VPC's own DNS server: the network's address plus two, as clouds have it.
+    /// The VPC's own DNS server. As in clouds, it has the network's address plus two.
     public var dnsAddress: String {
         guard let network = IPv4CIDR(profile.vpcCIDR) else { return gateway }
         return IPv4Address(rawValue: network.network.address.rawValue + 2).description

@@ -2,16 +2,17 @@ import KubeObjects
 import NetAddress
 import Scenario
 
-/// The cluster's objects as an API server would hold them: what manifests give, completed, and what follows from it.
+/// The cluster's objects as an API server would have them: those of manifests, completed, and those that are derived
+/// from them.
 public struct ClusterStore: Sendable {
     /// Services, policies, namespaces and slices that were applied, with what was allocated for them.
     public private(set) var applied = ClusterObjects()
     private var allocation: ServiceAllocation
 
-    /// - Parameter serviceRange: addresses of services.
+    /// - Parameter serviceRange: The network of the services' addresses.
     public init(serviceRange: IPv4CIDR) { allocation = ServiceAllocation(range: serviceRange) }
 
-    /// - Throws: `LabError` `.plan` when a service asks for what is not to be had.
+    /// - Throws: `LabError` `.plan` if a service asks for something that it cannot get.
     public mutating func apply(_ object: ClusterObject) throws {
         guard case .service(let service) = object else { return applied.insert(object) }
         let complete = try allocation.complete(service, replacing: applied.services[service.key])
@@ -23,7 +24,8 @@ public struct ClusterStore: Sendable {
         applied.remove(kind, key)
     }
 
-    /// All objects: those applied, nodes and pods as they are, namespaces that are named somewhere, and the slices.
+    /// Returns all objects: those applied, the current nodes and pods, the namespaces that are named anywhere, and the
+    /// slices.
     public func objects(nodes: [Node], pods: [Pod], terminating: Set<ObjectKey> = []) -> ClusterObjects {
         var all = applied
         all.nodes = Dictionary(nodes.map { ($0.key, $0) }) { $1 }

@@ -1,15 +1,16 @@
 import Digest
 import KubeObjects
 
-/// What Kubernetes' endpoint slice controller does: of every service with a selector, the slices of its pods. Pure.
+/// Makes the slices of pods for every service with a selector, as Kubernetes' endpoint slice controller does. It has no
+/// side effects.
 public enum EndpointSliceController {
     /// Kubernetes' default.
     public static let endpointsPerSlice = 100
     static let name = "endpointslice-controller.k8s.io"
 
-    /// The slices of all services. Services without a selector and those of type ExternalName have none.
+    /// Returns the slices of all services. Services without a selector and those of type ExternalName have none.
     ///
-    /// - Parameter terminating: pods that are going away: they serve what they have and are not ready for more.
+    /// - Parameter terminating: Pods that are going away. They serve their connections and are not ready for more.
     public static func slices(
         services: some Collection<Service>, pods: some Collection<Pod>, terminating: Set<ObjectKey> = []
     ) -> [EndpointSlice] {
@@ -23,7 +24,7 @@ public enum EndpointSliceController {
         }
     }
 
-    /// Pods whose named ports have different numbers lie in slices of their own.
+    /// Pods whose named ports have different numbers are in slices of their own.
     private static func slices(
         of service: Service, _ pods: [Pod], _ terminating: Set<ObjectKey>
     ) -> [EndpointSlice] {
@@ -35,7 +36,7 @@ public enum EndpointSliceController {
                     ?? port.targetPort.name.flatMap { pod.port(named: $0, protocol: port.protocol) }
                 return number.map { EndpointSlice.Port(name: port.name ?? "", protocol: port.protocol, port: $0) }
             }
-            // A pod without the named port is no endpoint of it; without any port it is none.
+            // A pod without the named port is no endpoint of that port. A pod without any of the ports is no endpoint.
             if ports.isEmpty, !service.spec.ports.isEmpty { continue }
             if let index = groups.firstIndex(where: { $0.ports == ports }) {
                 groups[index].pods.append(pod)
@@ -69,7 +70,8 @@ public enum EndpointSliceController {
             targetRef: .init(kind: "Pod", namespace: pod.metadata.namespace, name: pod.metadata.name))
     }
 
-    /// `web-3f2a1`: the same for the same ports, so that a change of pods changes a slice and makes no other.
+    /// The slice's name, such as `web-3f2a1`. It depends only on the ports, so that a change of pods changes a slice
+    /// and makes no new one.
     private static func name(_ service: Service, _ ports: [EndpointSlice.Port], _ index: Int) -> String {
         let text = ports.map { "\($0.name ?? "")/\($0.protocol.rawValue)/\($0.port ?? 0)" }.joined(separator: ",")
         let digest = SHA256Digest.hex(of: Array("\(text)#\(index)".utf8))

@@ -1,14 +1,13 @@
 import AgentAPI
 import KubeObjects
 
-/// Tells agents of the cluster's objects, as an API server's watches do: every agent gets what it does not know yet,
-/// and nothing else.
+/// Tells agents the cluster's objects, as an API server's watches do: every agent gets only what it does not know yet.
 actor ObjectFeed {
     /// What an agent has acknowledged, by node.
     private var known: [String: ClusterObjects] = [:]
-    /// Keys of requests that were not acknowledged: the agent may or may not have them.
+    /// The keys in requests that were not acknowledged. The agent may or may not have these objects.
     private var uncertain: [String: ObjectDelta] = [:]
-    /// Of one request; a slice of 100 endpoints is about 15 kB, and an agent takes 4 MiB.
+    /// The number of objects in one request. A slice of 100 endpoints is about 15 kB, and an agent accepts 4 MiB.
     private static let itemsPerRequest = 100
 
     /// The node starts anew, so its agent knows nothing.
@@ -17,7 +16,7 @@ actor ObjectFeed {
         uncertain[node] = nil
     }
 
-    /// - Throws: `LabError` of the first request that failed; what was acknowledged before is not sent again.
+    /// - Throws: The `LabError` of the first request that failed. What was acknowledged before is not sent again.
     func push(_ objects: ClusterObjects, to node: ClusterNode, within deadline: Duration) async throws {
         try await push(\.nodes, objects, node, deadline)
         try await push(\.namespaces, objects, node, deadline)

@@ -21,8 +21,8 @@ public struct ServiceAllocation: Sendable {
     }
 
     /// - Parameters:
-    ///   - range: the services' network.
-    ///   - services: those that have what they need; theirs is taken.
+    ///   - range: The network of the services.
+    ///   - services: Services that have what they need. Their addresses and ports are taken.
     public init(range: IPv4CIDR, services: some Sequence<Service> = []) {
         self.range = range.network
         for service in services { take(service) }
@@ -35,9 +35,9 @@ public struct ServiceAllocation: Sendable {
         }
     }
 
-    /// The service with everything that it needs; what it asks for is checked.
-    /// - Parameter before: the service of the same key that it replaces; what that had it keeps.
-    /// - Throws: `LabError` `.plan` when an address or a port is another service's, or none is left.
+    /// Returns the service with everything that it needs. What it asks for is checked.
+    /// - Parameter before: The service of the same key that is replaced. The new one keeps what that one had.
+    /// - Throws: `LabError` `.plan` if another service has an address or a port, or none is left.
     public mutating func complete(_ service: Service, replacing before: Service?) throws -> Service {
         release(service.key)
         var service = service
@@ -49,7 +49,7 @@ public struct ServiceAllocation: Sendable {
         if service.spec.type == .nodePort
             || service.spec.type == .loadBalancer && service.spec.allocateLoadBalancerNodePorts != false
         {
-            // What is asked for first, so that no other port of the service is given it.
+            // What the service asks for comes first, so that no other port of the service gets it.
             let indices = service.spec.ports.indices
             for index in indices.filter({ service.spec.ports[$0].nodePort != nil })
                 + indices.filter({ service.spec.ports[$0].nodePort == nil })
@@ -65,7 +65,7 @@ public struct ServiceAllocation: Sendable {
         return service
     }
 
-    /// Gives back what a service had.
+    /// Frees what a service had.
     public mutating func release(_ key: ObjectKey) {
         addresses = addresses.filter { $0.value != key }
         ports = ports.filter { $0.value != key }
@@ -83,7 +83,7 @@ public struct ServiceAllocation: Sendable {
         }
         if let had = before?.clusterAddresses.first, addresses[had] == nil { return had }
         func free(_ offset: UInt32) -> String? {
-            // The network's own address and its last one are nobody's.
+            // The network's own address and its last one are not given to anybody.
             guard let address = range.host(offset), address != range.broadcast else { return nil }
             return addresses[address.description] == nil ? address.description : nil
         }

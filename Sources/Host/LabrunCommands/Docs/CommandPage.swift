@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The help of every command, one after the other.
+/// The page with the help of every command.
 enum CommandPage {
     static var text: String {
         ReferenceDocuments.page(
@@ -9,8 +9,8 @@ enum CommandPage {
             sections(of: LabrunCommand.self, name: nil).joined(separator: "\n"))
     }
 
-    /// The command and what is below it, hidden commands left out.
-    /// - Parameter name: What stands before the command on a command line; nil for the root.
+    /// Returns the sections of the command and of its subcommands, without hidden ones.
+    /// - Parameter name: What stands before the command on a command line. It is nil for the root.
     private static func sections(of command: any ParsableCommand.Type, name: String?) -> [String] {
         let configuration = command.configuration
         let own = configuration.commandName ?? ""

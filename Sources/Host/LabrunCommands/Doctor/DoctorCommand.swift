@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// `labrun doctor`: what this host has and lacks, and the command that mends each.
+/// `labrun doctor`: shows what this host has and lacks, and the command that mends what is missing.
 public struct DoctorCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Say what this host has and lacks for a lab, and how to mend it.",
@@ -24,7 +24,7 @@ public struct DoctorCommand: AsyncParsableCommand {
         if requirements.contains(where: { $0.state == .missing }) { throw ExitCode(3) }
     }
 
-    /// One line each, the mend below what it mends.
+    /// Returns a line for each requirement, with the mend below the line that it belongs to.
     static func text(_ requirements: [Requirement]) -> String {
         let width = requirements.map(\.title.count).max() ?? 0
         var lines = requirements.map { requirement in

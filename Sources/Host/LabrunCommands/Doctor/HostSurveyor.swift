@@ -3,7 +3,7 @@ import Libvirt
 import LinuxKernel
 import NodeImage
 
-/// Looks at this host. Nothing is judged here.
+/// Looks at this host, and judges nothing.
 struct HostSurveyor {
     private let files = FileManager.default
     private let environment = ProcessInfo.processInfo.environment
@@ -36,7 +36,7 @@ struct HostSurveyor {
     }
 
     private func isOnPath(_ tool: String) -> Bool {
-        // An ordinary user's PATH lacks the sbin folders, where depmod lives.
+        // The PATH of an ordinary user lacks the sbin folders, where depmod is.
         let folders =
             (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin", "/sbin", "/usr/bin"]
         return folders.contains { files.isExecutableFile(atPath: $0 + "/" + tool) }
@@ -55,7 +55,7 @@ struct HostSurveyor {
         }
     }
 
-    /// Free space where the cache is or would be made.
+    /// Returns the free space at the place where the cache is or would be made.
     private func freeMiB(_ path: String) -> Int {
         var folder = path
         while !files.fileExists(atPath: folder), folder.count > 1 {

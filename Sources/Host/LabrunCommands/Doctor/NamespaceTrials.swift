@@ -3,12 +3,12 @@ import Foundation
 import Libvirt
 import LinuxKernel
 
-/// Tries in a throw-away lab what every lab does, and says what worked. Nothing survives the lab.
+/// Tries in a throw-away lab what every lab does, and reports what worked. Nothing of it survives the lab.
 public enum NamespaceTrials {
     /// The argument of `LabHostProcess.spawn` that asks for the trials.
     public static let argument = "doctor"
 
-    /// Runs as a lab host if the arguments ask for it, and exits; returns in any other lab host.
+    /// Runs as a lab host and exits if the arguments ask for the trials. In any other lab host it returns.
     public static func runIfAsked(_ channels: LabHostChannels) async {
         guard channels.arguments.first == argument else { return }
         let trials = [

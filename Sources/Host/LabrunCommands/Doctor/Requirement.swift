@@ -2,40 +2,40 @@
 struct Requirement: Codable, Equatable, Sendable {
     enum State: String, Codable, Sendable {
         case found
-        /// A lab cannot run.
+        /// No lab can run.
         case missing
-        /// A lab runs, worse: slower, or only as long as the cache suffices.
+        /// A lab runs, but slower, or only as long as the cache suffices.
         case degraded
     }
 
-    /// Stable name, for scripts.
+    /// A stable name for scripts.
     var id: String
     var title: String
     var state: State
-    /// What was seen.
+    /// What was found on the host.
     var detail: String
-    /// The command that mends it; `nil` when found.
+    /// The command that mends it, or `nil` if nothing is missing.
     var mend: String?
 }
 
-/// What was seen on a host; every judgement about it is in `requirements`.
+/// What was found on a host. `requirements` judges it.
 struct HostSurvey: Sendable, Equatable {
     var emulator: Bool
     var libvirtDriver: Bool
-    /// The namespaces' own failure; `nil` when a lab could be entered.
+    /// Why the namespaces failed, or `nil` if a lab could be entered.
     var namespaceFailure: NamespaceFailure?
-    /// What was tried inside a throw-away lab, by name; missing names were not reached.
+    /// What was tried inside a throw-away lab, by name. Trials that were not reached are missing.
     var trials: [String: NamespaceTrial]
     var images: Int
-    /// `nil` when a kernel package archive answers, else why not.
+    /// Why no kernel package archive answers, or `nil` if one does.
     var archiveFailure: String?
     var cacheDirectory: String
     var freeMiB: Int
-    /// Where labnode and datapathd are, `nil` when nowhere.
+    /// The directory of labnode and datapathd, or `nil` if there is none.
     var guestDirectory: String?
     /// Tools that are not on the PATH.
     var missingTools: [String]
-    /// Why nodes run as they do; `nil` when not probed yet.
+    /// Why nodes run as they do, or `nil` if that has not been probed yet.
     var acceleration: String?
     var hardwareAcceleration: Bool
 
@@ -48,17 +48,17 @@ struct HostSurvey: Sendable, Equatable {
 /// One trial in a throw-away lab.
 struct NamespaceTrial: Codable, Sendable, Equatable {
     var id: String
-    /// `nil` when it worked.
+    /// What went wrong, or `nil` if the trial worked.
     var failure: String?
-    /// `errno` of the failure, 0 when unknown.
+    /// The `errno` of the failure, or 0 if it is unknown.
     var code: Int32
 }
 
 extension HostSurvey {
-    /// Space for one image of every kernel while it is built.
+    /// The space in MiB that one image of every kernel needs while it is built.
     static let neededMiB = 500
 
-    /// Every requirement, in the order in which one would mend them. Pure.
+    /// Every requirement, in the order in which one would mend them.
     var requirements: [Requirement] {
         [
             requirement(
@@ -127,7 +127,8 @@ extension HostSurvey {
             id: id, title: title, state: ok ? .found : otherwise, detail: ok ? found : missing, mend: ok ? nil : mend)
     }
 
-    /// A trial in the lab; one that was not reached is missing, because nothing proves it.
+    /// The requirement for a trial in the lab. A trial that was not reached counts as missing, because nothing proves
+    /// that it would work.
     private func trial(_ id: String, _ title: String, _ found: String, mend: (Int32) -> String) -> Requirement {
         guard let trial = trials[id] else {
             return Requirement(

@@ -31,7 +31,7 @@ public struct ImageBench: AsyncParsableCommand {
     @Option(help: "Seconds that the measurement may take.")
     public var timeout: Double = 600
 
-    /// 10,000 services and policy entries, and an agent with 50,000 backends.
+    /// The node's memory in MiB: enough for 10,000 services and policy entries, and for an agent with 50,000 backends.
     private static let memoryMiB = 768
 
     public init() {}
@@ -86,7 +86,7 @@ public struct ImageBench: AsyncParsableCommand {
         if !output.rows.allSatisfy(\.holds) { throw ExitCode(1) }
     }
 
-    /// One part of it, in a node of its own.
+    /// Measures one part in a node of its own.
     private func measure(_ part: String, on series: KernelSeries) async throws -> (Output, NodeProgram) {
         do {
             let trial = try await NodeProgram.run(

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import NodeImage
 
-/// `labrun image build`: makes images, or finds them in the cache.
+/// `labrun image build`: builds images, or finds them in the cache.
 public struct ImageBuild: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "build", abstract: "Build the node image of one or more kernel series.",

@@ -1,7 +1,7 @@
 import ArgumentParser
 import NodeImage
 
-/// `labrun image`: the images that nodes boot from.
+/// `labrun image`: works on the images that nodes boot from.
 public struct ImageCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "image", abstract: "Build, list, verify, measure and remove the images that nodes boot from.",
@@ -10,7 +10,7 @@ public struct ImageCommand: AsyncParsableCommand {
     public init() {}
 }
 
-/// The series that `--kernel` names, each once, in the order given; `all` is every one.
+/// Returns the series that `--kernel` names, each once, in the order given. `all` means every series.
 func kernelSeries(_ names: [String]) throws -> [KernelSeries] {
     if names.contains("all") { return KernelSeries.allCases }
     var series: [KernelSeries] = []
@@ -25,7 +25,7 @@ func kernelSeries(_ names: [String]) throws -> [KernelSeries] {
     return series
 }
 
-/// Left-aligned columns, two spaces apart.
+/// Returns rows as left-aligned columns, two spaces apart.
 func columns(_ rows: [[String]]) -> String {
     let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
@@ -34,7 +34,7 @@ func columns(_ rows: [[String]]) -> String {
     }.joined(separator: "\n")
 }
 
-/// `12345678` → `12.3 MB`; decimal units, as download sizes are told.
+/// Formats bytes in decimal units, as the sizes of downloads are given: `12345678` → `12.3 MB`.
 func megabytes(_ bytes: Int) -> String {
     let tenths = (bytes + 50_000) / 100_000
     return "\(tenths / 10).\(tenths % 10) MB"

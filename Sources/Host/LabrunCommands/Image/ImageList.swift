@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import NodeImage
 
-/// `labrun image ls`: the images in the cache.
+/// `labrun image ls`: lists the images in the cache.
 public struct ImageList: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List the images in the cache.", aliases: ["list"])
@@ -35,7 +35,7 @@ public struct ImageList: AsyncParsableCommand {
         }
     }
 
-    /// The same for userland disks; the current one is what labs attach.
+    /// Returns the table of userland disks. A star marks the one that labs attach.
     static func table(_ userlands: [UserlandArtifact], current: String?) -> String {
         columns(
             [["USERLAND", "PACKAGES", "SIZE", "CURRENT"]]
@@ -67,7 +67,8 @@ public struct ImageList: AsyncParsableCommand {
         }
     }
 
-    /// Left-aligned columns, two spaces apart; images of today's guest binaries carry a star.
+    /// Returns the table of images, in left-aligned columns two spaces apart. A star marks images of today's guest
+    /// binaries.
     static func table(_ images: [NodeImageArtifact], current: Set<String>) -> String {
         let head = ["KERNEL", "IMAGE", "RELEASE", "PACKAGE", "SIZE", "CURRENT"]
         let rows =
@@ -81,7 +82,7 @@ public struct ImageList: AsyncParsableCommand {
         return columns(rows)
     }
 
-    /// An image as `--json` tells it.
+    /// An image in the output of `--json`.
     private struct Row: Encodable {
         let digest, kernel, release, packageVersion, kernelPath, initrdPath: String
         let bytes: Int

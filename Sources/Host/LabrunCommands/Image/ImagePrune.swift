@@ -1,7 +1,7 @@
 import ArgumentParser
 import NodeImage
 
-/// `labrun image prune`: gives back the space of images that nothing would boot any more.
+/// `labrun image prune`: frees the space of images that nothing would boot any more.
 public struct ImagePrune: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "prune", abstract: "Remove images of earlier builds and what killed builds left.",

@@ -2,18 +2,18 @@ import Foundation
 import Lab
 import LinuxKernel
 
-/// One program run in a node of a throw-away lab. Nothing survives the lab.
+/// Runs one program in a node of a throw-away lab. Nothing of it survives the lab.
 public enum ImageTrial {
     /// The argument of `LabHostProcess.spawn` that asks for a trial.
     public static let argument = "image-trial"
 
-    /// What the lab host answers, one line.
+    /// The one line with which the lab host answers.
     private enum Answer: Codable {
         case outcome(NodeTrial.Outcome)
         case failed(String)
     }
 
-    /// Runs as a lab host if the arguments ask for it, and exits; returns in any other lab host.
+    /// Runs as a lab host and exits if the arguments ask for a trial. In any other lab host it returns.
     public static func runIfAsked(_ channels: LabHostChannels) async {
         guard channels.arguments.first == argument else { return }
         var answer = Answer.failed("no request arrived")
@@ -31,8 +31,8 @@ public enum ImageTrial {
         exit(0)
     }
 
-    /// Enters a lab, tries, and waits for the lab's end.
-    /// - Throws: `TrialFailure`: the lab or the node failed, not the program.
+    /// Enters a lab, runs the program, and waits for the end of the lab.
+    /// - Throws: `TrialFailure` if the lab or the node failed, rather than the program.
     static func run(_ request: NodeTrial.Request) async throws -> NodeTrial.Outcome {
         let host = try LabHostProcess.spawn(arguments: [argument])
         try host.send(Array(try JSONEncoder().encode(request)) + [0x0A])
@@ -49,7 +49,7 @@ public enum ImageTrial {
     }
 }
 
-/// Why a lab could not try what it was to try.
+/// Why a lab could not run the program.
 struct TrialFailure: Error, CustomStringConvertible {
     let description: String
 }

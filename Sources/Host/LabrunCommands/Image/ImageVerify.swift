@@ -16,8 +16,8 @@ public struct ImageVerify: AsyncParsableCommand {
             tried.
             """)
 
-    /// The self-test has maps of its own for every object, which on a node are shared; and `labverify` lies in the
-    /// node's RAM.
+    /// The memory of the maps and of `labverify`, in MiB. The self-test makes maps of its own for every object, while
+    /// the objects of a node share theirs, and `labverify` lies in the node's RAM.
     private static let mapsMiB = 352
 
     @Option(
@@ -32,15 +32,15 @@ public struct ImageVerify: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Fuzzed packets for each program.", valueName: "packets"))
     public var fuzz: Int = 2000
 
-    @Option(help: "Where the fuzzed packets begin; the self-test prints it.")
+    @Option(help: "Seed of the fuzzed packets; the self-test prints it.")
     public var seed: UInt64?
 
     @Option(help: "Seconds that a boot, and then the self-test, may take; the default grows with the packets.")
     public var timeout: Double?
 
-    /// Nodes at once: each keeps a CPU busy under software emulation.
+    /// The number of nodes at once. Under software emulation each keeps a CPU busy.
     private static let atOnce = 2
-    /// Of all programs together, on a slow machine.
+    /// The time that all programs together may take for a packet on a slow machine, in seconds.
     private static let secondsPerPacket = 0.004
 
     public init() {}
@@ -77,7 +77,7 @@ public struct ImageVerify: AsyncParsableCommand {
         if !done.allSatisfy(\.passed) { throw ExitCode(1) }
     }
 
-    /// Results in the order of the series.
+    /// Returns the results in the order of the series.
     private static func verify(
         _ series: [KernelSeries], _ command: [String], seconds: Double
     ) async -> [Result<KernelVerification, any Error>] {

@@ -1,10 +1,10 @@
-/// What `labverify selftest --json` prints: the datapath's programs in one kernel.
+/// The output of `labverify selftest --json`: what became of the datapath's programs in one kernel.
 struct SelftestOutput: Decodable, Sendable {
     struct Program: Codable, Sendable {
         let object, program: String
-        /// After translation by the kernel.
+        /// The number of instructions after translation by the kernel.
         let instructions: Int
-        /// Walked by the verifier; nil when the kernel did not tell.
+        /// The number of instructions that the verifier walked, or nil if the kernel did not report it.
         let verifiedInstructions: UInt32?
     }
     struct Check: Decodable, Sendable {
@@ -18,7 +18,7 @@ struct SelftestOutput: Decodable, Sendable {
     let results: [Check]
 }
 
-/// The datapath on one kernel, as `labrun image verify --json` tells it.
+/// The datapath on one kernel, as `labrun image verify --json` prints it.
 struct KernelVerification: Encodable, Sendable {
     struct Failure: Encodable, Sendable {
         let check: String
@@ -27,19 +27,19 @@ struct KernelVerification: Encodable, Sendable {
     struct Skip: Encodable, Sendable {
         let check, reason: String
     }
-    /// Numbers of checks; they add up to `checks`.
+    /// The numbers of checks by result. Their sum is `checks`.
     struct Counts: Encodable, Sendable {
         let checks, passed, failed, skipped: Int
     }
 
-    /// Series as users write it.
+    /// The series as users write it.
     let kernel: String
     let release: String
-    /// Digest of the image.
+    /// The digest of the image.
     let image: String
     /// `kvm` or `tcg`
     let accelerator: String
-    /// From power-on until the node's runtime answered.
+    /// The time from power-on until the node's runtime answered, in seconds.
     let bootSeconds: Double
     let selftestSeconds: Double
     let counts: Counts
@@ -47,7 +47,7 @@ struct KernelVerification: Encodable, Sendable {
     let failures: [Failure]
     let skips: [Skip]
 
-    /// Nothing failed, and something ran.
+    /// Whether nothing failed and something ran.
     var passed: Bool { counts.failed == 0 && counts.passed > 0 }
 }
 
@@ -71,7 +71,7 @@ extension KernelVerification {
     }
 }
 
-/// Verifications as text: a row per kernel, a row per program, then what failed, in full.
+/// Verifications as text: a row for each kernel, a row for each program, then the failures in full.
 struct VerificationText: CustomStringConvertible {
     let verifications: [KernelVerification]
 
@@ -93,7 +93,7 @@ struct VerificationText: CustomStringConvertible {
                 })
     }
 
-    /// Programs in the order of the first kernel that has them.
+    /// The rows of programs, in the order of the first kernel that has them.
     private var programs: String {
         var names: [String] = []
         for program in verifications.flatMap(\.programs) where !names.contains(program.name) {
@@ -126,6 +126,6 @@ struct VerificationText: CustomStringConvertible {
 }
 
 extension SelftestOutput.Program {
-    /// `lxc/from_container`
+    /// For example `lxc/from_container`.
     var name: String { "\(object)/\(program)" }
 }

@@ -5,24 +5,24 @@ import NodeImage
 /// A program of the node image with checks, run in a node of its own on a kernel.
 struct NodeProgram {
     let outcome: NodeTrial.Outcome
-    /// Digest of the image.
+    /// The digest of the image.
     let image: String
     /// `kvm` or `tcg`
     let accelerator: String
     private let command: [String]
 
-    /// What to say of a program that did not print what it should.
+    /// The error for a program that did not print what it should.
     var failure: TrialFailure {
         let words = (outcome.executed.errorOutput + outcome.executed.output).suffix(2000)
         return TrialFailure(
             description: "\(command.joined(separator: " ")) ended with \(outcome.executed.status): \(words)")
     }
 
-    /// Builds the image when it is missing, boots the node, runs the program.
+    /// Builds the image if it is missing, boots the node and runs the program.
     ///
     /// - Parameters:
-    ///   - seconds: for the boot and for the program, each.
-    ///   - memoryMiB: at least what the kernel needs.
+    ///   - seconds: The time that the boot may take, and that the program may take.
+    ///   - memoryMiB: The node's memory, if that is more than the kernel needs.
     static func run(
         _ command: [String], on series: KernelSeries, seconds: Double, memoryMiB: Int = 0
     ) async throws -> NodeProgram {

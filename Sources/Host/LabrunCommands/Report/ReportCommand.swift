@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Reports
 
-/// `labrun report`: the reports of runs that are over.
+/// `labrun report`: shows the reports of runs that are over.
 public struct ReportCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Show the reports of earlier runs.",
@@ -14,7 +14,7 @@ public struct ReportCommand: AsyncParsableCommand {
 /// A report folder, or one file of it, as named on the command line.
 struct ReportSource {
     let folder: ReportFolder
-    /// The journal, when that was named, or when there is nothing else.
+    /// The path of the journal, if it was named or if there is nothing else.
     let journal: String?
 
     init(_ path: String) throws(ReportError) {
@@ -32,7 +32,7 @@ struct ReportSource {
         }
     }
 
-    /// The report as written, or, of a run that was killed, what its journal comes to.
+    /// Returns the report as it was written. For a run that was killed, it is made from the journal.
     func report() throws -> RunReport {
         if let journal { return try Self.assemble(journal) }
         do { return try RunReport(json: Data(contentsOf: URL(fileURLWithPath: folder.report))) } catch let error

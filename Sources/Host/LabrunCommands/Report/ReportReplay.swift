@@ -3,7 +3,7 @@ import Foundation
 import Reports
 import RunEvents
 
-/// `labrun report replay JOURNAL`: the run once more, from its journal, as it looked on the terminal.
+/// `labrun report replay JOURNAL`: shows the run once more from its journal, as it looked on the terminal.
 public struct ReportReplay: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Show a run once more from its journal, as it looked while it went on.",
@@ -58,7 +58,7 @@ public struct ReportReplay: AsyncParsableCommand {
         }
     }
 
-    /// Lets the run's clock come to `at`, with the ticks that a live view has.
+    /// Waits until the run's clock has come to `at`, with the ticks that a live view gets.
     private func wait(until at: Double, since started: ContinuousClock.Instant, _ reporters: RunReporters) async {
         while true {
             let passed = (ContinuousClock.now - started) / .seconds(1) * speed

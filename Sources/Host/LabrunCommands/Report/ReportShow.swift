@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import Reports
 
-/// `labrun report show DIR`: a report again, in any of its forms. A run that was killed has no report; its journal is
-/// read.
+/// `labrun report show DIR`: shows a report again in any of its forms. A run that was killed has no report, so its
+/// journal is read.
 public struct ReportShow: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show the report of a run that is over; of a killed one, what its journal holds."

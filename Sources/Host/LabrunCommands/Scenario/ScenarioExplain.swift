@@ -3,7 +3,7 @@ import Diagnosis
 import Faults
 import Scenario
 
-/// `labrun scenario explain FILE`: what a run would do, in words.
+/// `labrun scenario explain FILE`: describes in words what a run would do.
 struct ScenarioExplain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Say in words what a scenario will do; nothing is started.")

@@ -6,7 +6,7 @@ import Scenario
 import ScenarioReading
 import ShippedScenarios
 
-/// `labrun scenario list [PATH…]`
+/// `labrun scenario list [PATH…]`: lists scenarios.
 struct ScenarioList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the scenarios that ship, or those of folders.", aliases: ["ls"])

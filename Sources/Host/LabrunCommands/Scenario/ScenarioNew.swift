@@ -3,7 +3,7 @@ import Foundation
 import Matrix
 import Scenario
 
-/// `labrun scenario new NAME`: writes a start that is valid and says what may stand where.
+/// `labrun scenario new NAME`: writes a first scenario that is valid and whose comments say what it may contain.
 struct ScenarioNew: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "new", abstract: "Write NAME.yaml, a commented scenario to start from.")

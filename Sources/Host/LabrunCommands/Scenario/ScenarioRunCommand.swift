@@ -7,7 +7,7 @@ import RunEvents
 import Scenario
 import ScenarioReading
 
-/// `labrun scenario [run] PATH…`
+/// `labrun scenario [run] PATH…`: runs scenarios one after the other.
 struct ScenarioRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run scenarios: files, folders, or the names of shipped ones.")
@@ -84,8 +84,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// Names of the report folders of several scenarios, in their order. Files may share a `metadata.name`; a name that
-    /// comes again is numbered, so that no report replaces another.
+    /// Returns the names of the report folders of several scenarios, in their order. Files may share a `metadata.name`.
+    /// A name that occurs again gets a number, so that no report replaces another.
     static func folderNames(_ names: [String]) -> [String] {
         var taken = Set(names)
         var seen: Set<String> = []
@@ -97,7 +97,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
     }
 
-    /// Writes one file with a suite for every run. A file that cannot be written is a failure of the instrument.
+    /// Writes one file with a suite for every run. A file that cannot be written counts as a failure of the instrument.
     private func writeJUnit(of reports: [RunReport], to path: String) -> Verdict {
         do {
             try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out")

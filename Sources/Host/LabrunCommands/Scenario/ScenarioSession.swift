@@ -8,7 +8,7 @@ import RunEvents
 import Runner
 import Scenario
 
-/// The outer side of one run: image, lab host, reports. It outlives the lab host and says what became of it.
+/// The outer side of one run, with image, lab host and reports. It outlives the lab host and reports what became of it.
 struct ScenarioSession {
     struct Options: Sendable {
         var output: OutputFormat
@@ -26,7 +26,7 @@ struct ScenarioSession {
     let folder: String
     let options: Options
 
-    /// What a run came to. The verdict is worse than the report's when a file of the report could not be written.
+    /// The result of a run. The verdict is worse than the report's if a file of the report could not be written.
     struct Outcome {
         var verdict: Verdict
         var report: RunReport
@@ -62,7 +62,7 @@ struct ScenarioSession {
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
             report = reporters.finish(.died("no node image: \(error)"))
         }
-        // A report that could not be written is a failure of the instrument, whatever the run came to.
+        // A report that could not be written is a failure of the instrument, whatever the result of the run is.
         let verdict = reporters.errors.isEmpty ? report.verdict : Verdict.worst(of: [report.verdict, .infraError])
         return Outcome(verdict: verdict, report: report)
     }
@@ -137,7 +137,7 @@ struct ScenarioSession {
     }
 }
 
-/// Events and ticks of the clock, one after the other.
+/// The events, mixed with ticks of the clock.
 enum SessionFeed: Sendable {
     case line([UInt8])
     case tick(Double)

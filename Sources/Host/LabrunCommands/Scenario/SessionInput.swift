@@ -3,12 +3,12 @@ import LinuxKernel
 import Runner
 import Synchronization
 
-/// What the engineer says while a run goes on: Ctrl-C ends it in order, a second one at once; Enter resumes a pause.
+/// What the user asks for during a run: Ctrl-C ends it in order, a second Ctrl-C at once, and Enter resumes a pause.
 final class SessionInput: Sendable {
     private let tasks = Mutex<[Task<Void, Never>]>([])
     private let interruptions = Mutex(0)
 
-    /// Whether the engineer asked for the end.
+    /// Whether the user asked for the end.
     var wasInterrupted: Bool { interruptions.withLock { $0 > 0 } }
 
     init(host: LabHostProcess, pauses: Bool) {
@@ -30,7 +30,7 @@ final class SessionInput: Sendable {
         }
         tasks.withLock { $0.append(interrupt) }
         guard pauses else { return }
-        // Ends with the process: a blocked read of a terminal cannot be cancelled.
+        // The thread ends with the process, because a blocked read from a terminal cannot be cancelled.
         startThread("enter") {
             while readLine() != nil { try? host.send(Array("\(RunCommand.resume.rawValue)\n".utf8)) }
         }

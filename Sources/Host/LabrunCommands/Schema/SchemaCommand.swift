@@ -2,7 +2,7 @@ import ArgumentParser
 import Faults
 import Scenario
 
-/// `labrun schema scenario|lab|report`: made from the tables that the parser uses.
+/// `labrun schema scenario|lab|report`: prints a schema that is made from the tables the parser uses.
 struct SchemaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "schema", abstract: "Print the JSON Schema (draft 2020-12) of scenario, lab or report files.")

@@ -3,8 +3,8 @@ import Matrix
 import Readings
 import RunEvents
 
-/// The matrices as the page's script reads them: tables of distinct values and columns of indexes into them, in run
-/// lengths. A matrix of 100 endpoints (29,700 cells) comes to some 150 KB so, instead of 6 MB.
+/// The matrices in the form that the page's script reads: tables of distinct values, and run-length coded columns of
+/// indexes into them. A matrix of 100 endpoints (29,700 cells) takes about 150 KB in this form instead of 6 MB.
 struct HTMLData: Encodable {
     struct End: Encodable {
         let id: String
@@ -14,23 +14,24 @@ struct HTMLData: Encodable {
         let address: String
     }
 
-    /// Columns of a step's cells, ordered by protocol, sender and receiver: value, count, value, count …
+    /// The columns of a step's cells, ordered by protocol, sender and receiver. A column is a list of value, count,
+    /// value, count and so on.
     struct Packed: Encodable {
         var count = 0
         var from: [Int] = []
-        /// Differences between neighbours.
+        /// The receiver as the difference from the cell before.
         var to: [Int] = []
         var `protocol`: [Int] = []
         var port: [Int] = []
-        /// -1: the step expects nothing.
+        /// The index of the expectation, or -1 if the step expects nothing.
         var expected: [Int] = []
         var observed: [Int] = []
         var verdict: [Int] = []
-        /// Microseconds, -1 when there was no answer.
+        /// The latency in microseconds, or -1 if there was no answer.
         var latency: [Int] = []
-        /// By position, of cells that took more than one.
+        /// The attempts of the cells that took more than one, by position.
         var attempts: [Int: Int] = [:]
-        /// By position: index of the chain, -1 for one that was left out.
+        /// The index of each cell's chain by position, or -1 for a chain that was left out.
         var why: [Int: Int] = [:]
     }
 
@@ -46,7 +47,7 @@ struct HTMLData: Encodable {
     private(set) var expected: [[String]]
     private(set) var outcomes: [String]
     private(set) var verdicts: [String]
-    /// Places of why-chains: hop, node, detail, seen.
+    /// The places of all why-chains, each with hop, node, detail and whether it saw the packets.
     private(set) var why: [WhyPlace]
     private(set) var chains: [[Int]]
     private(set) var steps: [Step] = []
@@ -62,7 +63,7 @@ struct HTMLData: Encodable {
         }
     }
 
-    /// Bytes of why-chains that a page may carry. Cells that are not as expected come first.
+    /// How many bytes of why-chains a page may carry. Those of cells that are not as expected are taken first.
     static let mostWhyBytes = 2_500_000
 
     init(_ report: RunReport) {
@@ -100,7 +101,7 @@ struct HTMLData: Encodable {
         chains = tables.chains.values
     }
 
-    /// Which cells keep their chain: all while they fit, what deviates first.
+    /// Decides which cells keep their chain: all if they fit, else those first that are not as expected.
     private static func keep(_ steps: [[Cell]]) -> [[Bool]] {
         var result = steps.map { [Bool](repeating: false, count: $0.count) }
         var room = mostWhyBytes
@@ -120,8 +121,8 @@ struct HTMLData: Encodable {
         return result
     }
 
-    /// The JSON as it may stand in a script element: no character that HTML or an old JavaScript reader gives a
-    /// meaning.
+    /// The JSON in a form that may stand in a script element: it has no character to which HTML or an old JavaScript
+    /// reader gives a meaning.
     func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -140,7 +141,7 @@ struct HTMLData: Encodable {
     }
 }
 
-/// Distinct values in the order of their first appearance.
+/// Collects distinct values in the order of their first appearance.
 private struct Distinct<Value: Hashable> {
     private(set) var values: [Value] = []
     private var indexes: [Value: Int] = [:]
@@ -165,7 +166,7 @@ private struct Tables {
     var why = Distinct<WhyEntry>()
     var chains = Distinct<[Int]>()
 
-    /// Cells of known endpoints, by protocol, sender and receiver.
+    /// Returns the cells of known endpoints, by protocol, sender and receiver.
     func ordered(_ cells: [Cell]) -> [Cell] {
         cells.compactMap { cell -> (order: (Int, Int, Int, Int), cell: Cell)? in
             guard let from = ends.known(cell.from), let to = ends.known(cell.to) else { return nil }

@@ -2,15 +2,15 @@ import Foundation
 import Readings
 import RunEvents
 
-/// What the page's template is rendered with. Plain text throughout; the template escapes it. A key that is absent is
-/// looked up in the context around it, so optional parts have names of their own.
+/// The values with which the page's template is rendered. All of them are plain text, which the template escapes. The
+/// template looks a missing key up in the surrounding context, so optional parts have names of their own.
 struct HTMLPage {
     let report: RunReport
     private let glyphs = Glyphs(unicode: true)
 
     init(_ report: RunReport) { self.report = report }
 
-    /// Unmet expectations shown at the top; the rest stands with the steps.
+    /// How many unmet expectations are shown at the top. The others are with their steps.
     private static let mostUnmet = 20
 
     var context: [String: Any] {
@@ -72,7 +72,7 @@ struct HTMLPage {
         return out
     }
 
-    /// Findings of all steps, the same one once, with the names of its steps.
+    /// The findings of all steps. Equal ones are listed once, with the names of their steps.
     private var diagnosis: [[String: Any]] {
         var order: [String] = []
         var found: [String: (finding: Finding, steps: [String], note: String)] = [:]
@@ -109,7 +109,7 @@ struct HTMLPage {
             "path": artifact.path, "kind": artifact.kind, "bytes": artifact.bytes.map(String.init) ?? "",
             "digest": artifact.sha256 ?? artifact.error ?? "",
         ]
-        // A relative link below the folder, and only to what was there.
+        // Only a file that was measured gets a link, relative to the folder.
         if artifact.sha256 != nil {
             out["href"] = artifact.path.split(separator: "/").map {
                 $0.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "-._"))) ?? ""

@@ -4,22 +4,22 @@ import Mustache
 import ReportTemplates
 import RunEvents
 
-/// `report.html`: one file without network, that opens from a disk and from a CI artifact.
+/// Writes `report.html`: one file that needs no network and opens from a disk or from a CI artifact.
 ///
-/// What came from a lab is cleaned of control characters and bidirectional overrides, then escaped: as HTML where it
-/// stands in the page, as JSON without `<`, `>` and `&` where the script reads it, which makes text nodes of it only.
-/// The page's policy allows that one script and that one style sheet, by digest, and nothing else.
+/// Text from a lab is cleaned of control characters and bidirectional overrides and then escaped: as HTML in the page,
+/// and as JSON without `<`, `>` and `&` for the script, which makes only text nodes of it. The page's content security
+/// policy allows that one script and that one style sheet by their digests, and nothing else.
 public final class HTMLReporter: Reporter {
     private let file: AtomicFile
 
-    /// - Parameter path: the file, `report.html` of the report folder or what `--html` names.
+    /// - Parameter path: The file: `report.html` of the report folder, or the one that `--html` names.
     public init(path: String) { file = AtomicFile(path: path) }
 
     public func finish(_ report: RunReport) throws {
         try file.replace(with: Data(try Self.page(report).utf8))
     }
 
-    /// The page of a report.
+    /// Returns the page of a report.
     public static func page(_ report: RunReport) throws -> String {
         MustacheContentTypes.register(HTMLEscaping(), named: "LABRUN_HTML")
         let template = try MustacheTemplate(string: ReportTemplates.page)
@@ -35,7 +35,8 @@ public final class HTMLReporter: Reporter {
         return template.render(context)
     }
 
-    /// A text as a source of a content security policy (CSP level 3): `sha256-` and the digest in base 64.
+    /// The source expression of a content security policy (CSP level 3) for a text: `sha256-` and the digest in base
+    /// 64.
     static func source(_ text: String) -> String {
         let hex = Array(SHA256Digest.hex(of: Array(text.utf8)).utf8)
         let bytes = stride(from: 0, to: hex.count, by: 2).compactMap {
@@ -45,8 +46,8 @@ public final class HTMLReporter: Reporter {
     }
 }
 
-/// Escapes scalar by scalar, and cleans; the template engine's own HTML type looks at characters, and does not see the
-/// `<` of one that carries a combining mark.
+/// Cleans and escapes scalar by scalar. The template engine's own HTML type looks at characters and does not see a `<`
+/// that carries a combining mark.
 private struct HTMLEscaping: MustacheContentType {
     func escapeText(_ text: String) -> String { Markup.escaped(PlainText.line(text, limit: 4_000)) }
 }

@@ -1,7 +1,7 @@
 import RunEvents
 
-/// The timeline as SVG: a lane of steps and a lane for each fault, from its injection until it is healed. Positions are
-/// percents, so that it is as wide as the page; every bar has a title in words.
+/// The timeline as SVG. It has a lane of steps, and a lane for each fault from its injection until it is healed.
+/// Positions are percentages, so that it is as wide as the page. Every bar has a title in words.
 struct HTMLTimeline {
     let report: RunReport
 
@@ -9,7 +9,7 @@ struct HTMLTimeline {
         max(report.durationSeconds, report.steps.map { $0.offsetSeconds + $0.durationSeconds }.max() ?? 0, 0.001)
     }
 
-    /// A fault over the whole run.
+    /// A fault's time in force, over the whole run.
     struct Interval {
         let id: String
         let from: Double
@@ -69,10 +69,10 @@ struct HTMLTimeline {
         return "Timeline of \(shortSeconds(total)): " + (steps + faults).joined(separator: "; ")
     }
 
-    /// A nested picture clips the label to its bar; a bar too narrow for it has it in the title only.
+    /// A nested picture clips the label to its bar. If the bar is too narrow, the label is only in the title.
     private func bar(_ from: Double, _ to: Double, y: Int, label: String, kind: String, title: String) -> String {
         let wide = (to - from) / total
-        // About 7 pixels a letter, on a page of some 1,000.
+        // A letter takes about 7 pixels, and a page about 1,000.
         let fits = wide * 1_000 > Double(min(label.count, 80) * 7 + 10)
         let name = PlainText.line(label, limit: 80)
         let inside = fits ? "<text x=\"6\" y=\"15\">\(text(name))</text>" : ""

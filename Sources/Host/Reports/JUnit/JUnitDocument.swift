@@ -1,7 +1,8 @@
 import Foundation
 import XMLCoder
 
-/// The JUnit dialect that Jenkins, GitLab, GitHub actions and Maven Surefire readers agree on. Times in seconds.
+/// The JUnit dialect on which the readers of Jenkins, GitLab, GitHub actions and Maven Surefire agree. Times are in
+/// seconds.
 struct JUnitDocument: Encodable, DynamicNodeEncoding {
     var name = "labrun"
     var tests: Int
@@ -24,7 +25,7 @@ struct JUnitDocument: Encodable, DynamicNodeEncoding {
         let encoder = XMLEncoder()
         encoder.outputFormatting = [.prettyPrinted]
         encoder.prettyPrintIndentation = .spaces(2)
-        // Line breaks in an attribute are folded into blanks by readers unless written as references.
+        // Readers fold line breaks in an attribute into blanks unless they are written as references.
         encoder.charactersEscapedInAttributes += [("\n", "&#10;"), ("\t", "&#9;")]
         let header = XMLHeader(version: 1.0, encoding: "UTF-8")
         return try encoder.encode(self, withRootKey: "testsuites", header: header) + Data("\n".utf8)
@@ -35,7 +36,7 @@ struct JUnitDocument: Encodable, DynamicNodeEncoding {
     }
 }
 
-/// One scenario.
+/// The suite of one scenario.
 struct JUnitSuite: Encodable, DynamicNodeEncoding {
     struct Properties: Encodable {
         var property: [Property]
@@ -81,7 +82,7 @@ struct JUnitSuite: Encodable, DynamicNodeEncoding {
 
 /// One expectation or one fault of a step. At most one of failure, error and skipped is set.
 struct JUnitCase: Encodable, DynamicNodeEncoding {
-    /// What a reader shows of a case that is no plain pass; the message stands in the text again.
+    /// What a reader shows of a case that did not simply pass. The text repeats the message.
     struct Remark: Encodable, DynamicNodeEncoding {
         var message: String
         var type: String
@@ -122,7 +123,7 @@ struct JUnitCase: Encodable, DynamicNodeEncoding {
     }
 }
 
-/// Seconds with milliseconds and a point, whatever the locale.
+/// Formats seconds with milliseconds and a point, whatever the locale is.
 func seconds(_ value: Double) -> String {
     let milliseconds = Int(min(max(0, value.isFinite ? value : 0), 1e9) * 1_000 + 0.5)
     let fraction = String(milliseconds % 1_000)

@@ -2,17 +2,17 @@ import Foundation
 import Readings
 import RunEvents
 
-/// Writes `junit.xml`. A scenario is a suite. Each expectation of a step is a case, and so is each fault: one case says
-/// whether its effect was proven, one whether it was healed.
+/// Writes `junit.xml`. A scenario is a suite. Each expectation of a step is a case. Each fault is a case that says
+/// whether its effect was proven, and another one that says whether it was healed.
 ///
-/// A run that did not pass always has a case that says so: readers that only count cases must not show it green.
+/// A run that did not pass always has a case that is not green, because some readers only count cases.
 public final class JUnitReporter: Reporter {
     private let file: AtomicFile
     private let folder: String
 
     /// - Parameters:
-    ///   - path: the file, `junit.xml` of the report folder or what `--junit` names.
-    ///   - folder: the report folder as the CI job sees it; attachments are named below it.
+    ///   - path: The file: `junit.xml` of the report folder, or the one that `--junit` names.
+    ///   - folder: The report folder as the CI job sees it. The paths of attachments begin with it.
     public init(path: String, folder: ReportFolder) {
         file = AtomicFile(path: path)
         self.folder = folder.path
@@ -22,7 +22,7 @@ public final class JUnitReporter: Reporter {
         try file.replace(with: try Self.xml([report], folder: folder))
     }
 
-    /// The document of several runs.
+    /// Returns the document for several runs.
     public static func xml(_ reports: [RunReport], folder: String) throws -> Data {
         try JUnitDocument(suites: reports.map { JUnitSuite($0, folder: folder) }).xml()
     }
@@ -106,7 +106,7 @@ private struct JUnitStep {
         return cases
     }
 
-    /// Whether the fault's effect was proven; nil when the step only healed it.
+    /// The case for the fault's effect. It is nil if the step only healed the fault.
     private func effect(of fault: RunReport.Fault) -> JUnitCase? {
         let started: Set<FaultRecord.State> = [.injected, .verified, .unproven, .refused]
         guard fault.history.contains(where: { started.contains($0.state) }) else { return nil }
@@ -118,7 +118,7 @@ private struct JUnitStep {
         return entry
     }
 
-    /// Whether the fault was rolled back cleanly; nil when the step did not try.
+    /// The case for the fault's healing. It is nil if the step did not try to heal it.
     private func healing(of fault: RunReport.Fault) -> JUnitCase? {
         guard let end = fault.history.last(where: { $0.state == .healed || $0.state == .dirty }) else { return nil }
         var entry = JUnitCase.of(report, place: step.name, name: "fault \(fault.id) is healed")
@@ -156,7 +156,7 @@ private struct JUnitStep {
         return entry
     }
 
-    /// Stands for what no other case says, such as a lab that died or cells that could not be measured.
+    /// The case for what no other case reports, such as a lab that died or cells that could not be measured.
     private var ownCase: JUnitCase {
         var entry = JUnitCase.of(report, place: step.name, name: "step \(step.name)", seconds: step.durationSeconds)
         let remark = JUnitCase.Remark(
@@ -176,7 +176,7 @@ private struct JUnitStep {
         (step.diagnosis?.found ?? []).map { "diagnosis \($0.id): \($0.summary) Fix: \($0.fix)" }
     }
 
-    /// The matrix picture first: GitLab shows the first attachment only.
+    /// The attachments, with the matrix picture first, because GitLab shows only the first one.
     private var attachments: String? {
         let picture = MatrixPicture.path(step: index)
         let pictures = step.matrix == nil ? [] : [picture]
@@ -188,7 +188,7 @@ private struct JUnitStep {
 }
 
 extension WhyEntry {
-    /// `sender-tap node1: VXLAN to 10.0.0.12 left (seen)`
+    /// For example `sender-tap node1: VXLAN to 10.0.0.12 left (seen)`.
     var sentence: String {
         let mark = seen.map { $0 ? " (seen)" : " (not seen)" } ?? ""
         return "\(hop)\(node.map { " \($0)" } ?? ""): \(detail)\(mark)"

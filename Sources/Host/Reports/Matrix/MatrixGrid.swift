@@ -8,9 +8,9 @@ struct Pair: Hashable {
     let to: String
 }
 
-/// A matrix laid out for reading: endpoints in groups, and for each ordered pair its cells, worst first.
+/// A matrix laid out for reading: endpoints in groups, and the cells of each ordered pair with the worst one first.
 struct MatrixGrid {
-    /// By node, then pods before the rest, then by id.
+    /// The endpoints, sorted by node, then pods before the others, then by id.
     let endpoints: [Endpoint]
     let cells: [Pair: [Cell]]
 
@@ -41,10 +41,10 @@ struct MatrixGrid {
         return out
     }
 
-    /// The cell of a pair that says most: what is not as expected, then what answered worst.
+    /// The cell of a pair that matters most. What is not as expected comes first, then what answered worst.
     func worst(_ from: Endpoint, _ to: Endpoint) -> Cell? { cells[Pair(from: from.id, to: to.id)]?.first }
 
-    /// Groups of endpoints by node, in order; what is on no node is `outside`.
+    /// The endpoints grouped by node, in order. Those that are on no node are in the group `outside`.
     var nodes: [(name: String, members: [Endpoint])] {
         var groups: [(name: String, members: [Endpoint])] = []
         for endpoint in endpoints {
@@ -60,7 +60,7 @@ struct MatrixGrid {
 }
 
 extension Cell {
-    /// Verdict first, then outcome; larger is worse.
+    /// A number that sorts by verdict first, then by outcome. Larger is worse.
     var badness: Int {
         let rank =
             switch verdict {
@@ -77,7 +77,7 @@ extension Cell {
 }
 
 extension Outcome {
-    /// How far the outcome is from a plain answer.
+    /// How far the outcome is from a plain answer. Larger is worse.
     var severity: Int {
         switch self {
         case .open: 0
@@ -93,7 +93,7 @@ extension Outcome {
         }
     }
 
-    /// One letter, the same in terminal, picture and HTML.
+    /// The letter of the outcome, the same in terminal, picture and HTML.
     var letter: String {
         switch self {
         case .open: "✓"

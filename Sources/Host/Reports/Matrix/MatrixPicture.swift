@@ -2,7 +2,7 @@ import Foundation
 import Matrix
 import RunEvents
 
-/// The matrix of a step as an SVG picture, for readers of JUnit files that show attachments.
+/// Draws the matrix of a step as an SVG picture, for readers of JUnit files that show attachments.
 public final class MatrixPicture: Reporter {
     private let folder: ReportFolder
 
@@ -76,8 +76,8 @@ public final class MatrixPicture: Reporter {
     private static func escaped(_ text: String) -> String { Markup.escaped(PlainText.line(text)) }
 }
 
-/// Characters that SGML's children give a meaning, scalar by scalar: `<` followed by a combining mark is one Swift
-/// `Character` that is not `<`, and still opens a tag.
+/// Escapes the characters that have a meaning in SGML's descendants, scalar by scalar: `<` followed by a combining mark
+/// is one Swift `Character` that is not equal to `<`, and it still opens a tag.
 enum Markup {
     static func escaped(_ text: String) -> String {
         var out = ""

@@ -2,9 +2,10 @@ import Matrix
 import Readings
 import RunEvents
 
-/// A matrix in words: sets of cells that have the same ends, place, expectation and outcome.
+/// Describes a matrix in words. Cells with the same ends, place, expectation and outcome are told together.
 enum MatrixWords {
-    /// What is not as expected or not measured: `pod→pod cross-node: 24 of 24 timeout (tcp, udp, icmp), expected open`.
+    /// Returns what is not as expected or was not measured: `pod→pod cross-node: 24 of 24 timeout (tcp, udp, icmp),
+    /// expected open`.
     static func deviations(_ matrix: RunReport.Matrix) -> [String] {
         sentences(matrix) { cell in
             guard cell.deviates else { return nil }
@@ -13,7 +14,8 @@ enum MatrixWords {
         }
     }
 
-    /// What a matrix shows other than the one before: `pod→pod cross-node: 24 of 24 open → timeout (tcp, udp, icmp)`.
+    /// Returns how a matrix differs from the one before: `pod→pod cross-node: 24 of 24 open → timeout (tcp, udp,
+    /// icmp)`.
     static func changes(from before: RunReport.Matrix, to after: RunReport.Matrix) -> [String] {
         let old = Dictionary(before.cells.map { ($0.key, $0.observed) }, uniquingKeysWith: { _, last in last })
         var result = sentences(after) { cell in
@@ -81,7 +83,7 @@ enum MatrixWords {
         return lines.sorted { ($1.count, $0.text) < ($0.count, $1.text) }.map(\.text)
     }
 
-    /// Whether all pairs of a part leave one node, or enter one.
+    /// Names the node that all pairs leave, or that all pairs enter, if there is one.
     private static func commonSide(_ pairs: [Pair], _ endpoints: [String: Endpoint]) -> String {
         let from = Set(pairs.map { endpoints[$0.from]?.node })
         let to = Set(pairs.map { endpoints[$0.to]?.node })

@@ -6,8 +6,8 @@ import Foundation
 #endif
 
 extension RunReport {
-    /// Fills in size and SHA-256 of every artifact below `folder`. An artifact that is not there, or whose path leads
-    /// out of the folder, keeps its entry with the reason.
+    /// Fills in size and SHA-256 of every artifact below `folder`. An artifact that is missing, or whose path leads out
+    /// of the folder, keeps its entry and gets the reason.
     public mutating func measureArtifacts(in folder: String) {
         for index in artifacts.indices {
             let path = artifacts[index].path

@@ -4,9 +4,9 @@ import Foundation
     import Glibc
 #endif
 
-/// The kernel's edge of the reports: `write(2)`, replaceable so that a full disk can be tested.
+/// The call of `write(2)`. Tests replace it to fill a disk.
 struct WriteCall: Sendable {
-    /// Bytes written, or -1 with `errno` as second part.
+    /// Returns the number of bytes written and 0, or -1 and `errno`.
     var run: @Sendable (Int32, UnsafeRawBufferPointer) -> (Int, Int32)
 
     static let kernel = WriteCall { descriptor, bytes in
@@ -14,7 +14,7 @@ struct WriteCall: Sendable {
         return (count, count < 0 ? errno : 0)
     }
 
-    /// Writes everything, or throws the kernel's reason with the file's name.
+    /// Writes everything, or throws the kernel's reason with the name of the file.
     func all(_ bytes: some ContiguousBytes, to descriptor: Int32, file: String) throws(ReportError) {
         let failure: Int32 = bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
@@ -34,7 +34,7 @@ struct WriteCall: Sendable {
         if failure != 0 { throw ReportError.system(failure, doing: "write", file: file) }
     }
 
-    /// A pipe or terminal that is set non-blocking by whoever shares it: wait until it takes bytes again.
+    /// Waits until a pipe or terminal takes bytes again. Whoever shares it may have set it non-blocking.
     private func waitWritable(_ descriptor: Int32) {
         var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = Glibc.poll(&poll, 1, -1)

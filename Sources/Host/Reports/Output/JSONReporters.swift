@@ -1,7 +1,7 @@
 import Foundation
 import RunEvents
 
-/// `report.json` in the report folder.
+/// Writes `report.json` in the report folder.
 public final class JSONReporter: Reporter {
     private let file: AtomicFile
 
@@ -12,7 +12,7 @@ public final class JSONReporter: Reporter {
     }
 }
 
-/// `--output json`: the report on standard output, once, at the end.
+/// Writes the report to standard output once, at the end: `--output json`.
 public final class JSONOutput: Reporter {
     private let descriptor: Int32
     private let write: WriteCall
@@ -27,7 +27,7 @@ public final class JSONOutput: Reporter {
     }
 }
 
-/// `--output jsonl`: the event stream on standard output, as it happens.
+/// Writes the event stream to standard output as it happens: `--output jsonl`.
 public final class EventOutput: Reporter {
     private let descriptor: Int32
     private let write: WriteCall

@@ -5,10 +5,11 @@ import RunEvents
     import Glibc
 #endif
 
-/// `journal.jsonl`: every event, appended as it happens with one `write(2)`, so that a killed run keeps its evidence.
+/// Writes `journal.jsonl`. Every event is appended with one `write(2)` as it happens, so that a killed run keeps its
+/// evidence.
 ///
-/// Every line in the file is complete. When a line does not fit on the disk, its part is cut off again and the journal
-/// ends there: one with a gap in its middle could tell another story than the run.
+/// Every line of the file is complete. When a line does not fit on the disk, its part is cut off again and the journal
+/// ends there, because a journal with a gap could tell another story than the run.
 public final class Journal: Reporter {
     private let file: String
     private let descriptor: Int32
@@ -16,7 +17,7 @@ public final class Journal: Reporter {
     private var length: off_t = 0
     private var broken = false
 
-    /// Opens a new journal; what stood there under this name is emptied.
+    /// Opens a new journal. An existing file of this name is emptied.
     public convenience init(path: String) throws(ReportError) {
         try self.init(path: path, write: .kernel)
     }
@@ -50,8 +51,8 @@ public final class Journal: Reporter {
         }
     }
 
-    /// The events of a journal. A last line that a kill cut short is left out; any other bad line is an error that
-    /// names it.
+    /// Reads the events of a journal. A last line that a kill cut short is left out. Any other bad line is an error
+    /// that names the line.
     public static func read(path: String) throws -> [RunEvent] {
         let data: Data
         do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {

@@ -1,13 +1,14 @@
-/// Text that came from a lab, made fit for a place that gives bytes a meaning: a terminal, an XML document.
+/// Makes text from a lab fit for a place in which some bytes have a meaning: a terminal, an XML document.
 public enum PlainText {
-    /// One line for a terminal: no control character (C0, C1, DEL), no bidirectional override, no line break, and at
-    /// most `limit` characters, with a note of what was cut. What is taken out stays visible as `\x1B` or `\u{202E}`.
+    /// Returns one line for a terminal, without control characters (C0, C1, DEL), bidirectional overrides and line
+    /// breaks. It has at most `limit` characters and a note of what was cut. What is taken out stays visible as `\x1B`
+    /// or `\u{202E}`.
     public static func line(_ text: some StringProtocol, limit: Int = 400) -> String {
         var out = ""
         var count = 0
         for scalar in text.unicodeScalars {
             guard count < limit else {
-                // Counting bytes is cheap even when a node printed ten megabytes without a line feed.
+                // Bytes can be counted quickly, even if a node printed ten megabytes without a line feed.
                 return out + "… (\(text.utf8.count) bytes in all)"
             }
             count += 1
@@ -24,8 +25,9 @@ public enum PlainText {
         return out
     }
 
-    /// Text for XML 1.0: without the characters that it cannot hold (most of C0, surrogates, U+FFFE and U+FFFF) and
-    /// without the others that a reader's terminal would obey; line feed and tab stay. Capped like a line.
+    /// Returns text for XML 1.0. It is without the characters that XML cannot hold (most of C0, surrogates, U+FFFE and
+    /// U+FFFF) and without the others that a reader's terminal would obey, except line feed and tab. It is cut like a
+    /// line.
     public static func xml(_ text: some StringProtocol, limit: Int = 20_000) -> String {
         var out = String.UnicodeScalarView()
         var count = 0
@@ -39,7 +41,8 @@ public enum PlainText {
         return String(out)
     }
 
-    /// Neither a control character, nor one that changes the order of what stands around it, nor a noncharacter.
+    /// Whether the scalar is neither a control character, nor one that changes the order of the text around it, nor a
+    /// noncharacter.
     static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: false

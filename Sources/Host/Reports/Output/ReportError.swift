@@ -8,7 +8,7 @@ public struct ReportError: Error, CustomStringConvertible, Sendable, Equatable {
     public let code: Code
     /// The file.
     public let subject: String
-    /// What failed, and what to do.
+    /// What failed, and what the user can do.
     public let message: String
 
     public init(code: Code, subject: String, message: String) {

@@ -7,7 +7,7 @@ import RunEvents
 
 /// `--output`: what standard output carries.
 public enum OutputFormat: String, CaseIterable, Sendable {
-    /// The run for a person.
+    /// The run, for a person.
     case text
     /// `report.json`, once, at the end.
     case json
@@ -15,13 +15,13 @@ public enum OutputFormat: String, CaseIterable, Sendable {
     case jsonl
 }
 
-/// What of a run is to be written, and where.
+/// What is written of a run, and where.
 public struct ReportOptions: Sendable {
     public var folder: ReportFolder
     public var output: OutputFormat
-    /// Where else `junit.xml` goes.
+    /// A further place for `junit.xml`.
     public var junit: String?
-    /// Where else `report.html` goes.
+    /// A further place for `report.html`.
     public var html: String?
     public var noColour: Bool
     public var verbose: Bool
@@ -40,16 +40,17 @@ public struct ReportOptions: Sendable {
 }
 
 extension RunReporters {
-    /// Every reporter of a run. Makes the report folder and opens the journal, so that a place that cannot be written
-    /// to is known before anything is started.
+    /// Makes every reporter of a run. It makes the report folder and opens the journal, so that a place that cannot be
+    /// written to is found before anything is started.
     ///
-    /// - Parameter complain: is told each later error as it happens; by default on standard error, or by the live view.
+    /// - Parameter complain: Is told each later error as it happens. By default it prints on standard error or above
+    ///   the live view.
     public static func standard(
         _ options: ReportOptions, header: RunHeader = .unknown, complain: ((any Error) -> Void)? = nil
     ) throws -> RunReporters {
         try options.folder.create()
         let views = views(options)
-        // A line from elsewhere would tear a live view apart, so it says errors itself.
+        // A line from elsewhere would tear a live view apart, so the live view shows errors itself.
         let live = views.lazy.compactMap { $0 as? TerminalReporter }.first { $0.isLive }
         return RunReporters(
             [try Journal(path: options.folder.journal)] + files(options) + views, header: header,
@@ -60,7 +61,7 @@ extension RunReporters {
             })
     }
 
-    /// The files written at the end.
+    /// Makes the reporters whose files are written at the end.
     static func files(_ options: ReportOptions) -> [any Reporter] {
         let folder = options.folder
         var reporters: [any Reporter] = [
@@ -72,8 +73,8 @@ extension RunReporters {
         return reporters
     }
 
-    /// What is shown while the run goes on. With a machine's format on standard output the live view is on standard
-    /// error, when that is a terminal.
+    /// Makes the reporters that show the run while it goes on. If standard output carries a format for machines, the
+    /// live view is on standard error, provided that it is a terminal.
     static func views(_ options: ReportOptions) -> [any Reporter] {
         func terminal(_ descriptor: Int32) -> TerminalReporter {
             let settings = TerminalSettings.detect(

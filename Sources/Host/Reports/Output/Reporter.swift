@@ -1,16 +1,16 @@
 import Foundation
 import RunEvents
 
-/// A consumer of the event stream. Reporters know nothing of each other; a new one is a file that conforms, and an
-/// entry in the list that ``RunReporters`` is made with.
+/// A consumer of the event stream. Reporters know nothing of each other. A new one is a file with a type that conforms,
+/// and an entry in a list of ``ReportOptions``.
 public protocol Reporter: AnyObject {
-    /// Takes one event, in the order of the stream.
+    /// Takes one event. Events come in the order of the stream.
     func consume(_ event: RunEvent) throws
-    /// Time passed without an event; `seconds` since the run's start. Only live views care.
+    /// Tells a live view that time passed without an event. `seconds` counts from the start of the run.
     func tick(_ seconds: Double)
-    /// Adds files of this reporter's making to the report, before artifacts are measured and anything is written.
+    /// Adds files that this reporter made to the report, before artifacts are measured and anything is written.
     func prepare(_ report: inout RunReport) throws
-    /// The stream has ended; `report` is what it came to.
+    /// Takes the report after the stream has ended.
     func finish(_ report: RunReport) throws
 }
 
@@ -20,7 +20,7 @@ extension Reporter {
     public func prepare(_ report: inout RunReport) throws {}
 }
 
-/// Where a run's report goes.
+/// The folder of a run's report.
 public struct ReportFolder: Sendable {
     public let path: String
 
@@ -32,7 +32,7 @@ public struct ReportFolder: Sendable {
     public var journal: String { path.appending(path: "journal.jsonl") }
     public var artifacts: String { path.appending(path: "artifacts") }
 
-    /// Makes the folder and its `artifacts`, with the folders above.
+    /// Makes the folder and its `artifacts`, with missing folders above.
     public func create() throws(ReportError) {
         do {
             try FileManager.default.createDirectory(atPath: artifacts, withIntermediateDirectories: true)
@@ -44,21 +44,21 @@ public struct ReportFolder: Sendable {
     }
 }
 
-/// Hands every event to every reporter, and at the end the report that the events came to. A reporter that fails is
-/// told once through `complain` and left out from then on; the run and the other reporters go on.
+/// Passes every event to every reporter and, at the end, the report that the events result in. A reporter that fails is
+/// reported once through `complain` and left out from then on. The run and the other reporters go on.
 public final class RunReporters {
     private var reporters: [any Reporter]
     private var failed: Set<ObjectIdentifier> = []
     private var assembler: ReportAssembler
     private let artifacts: String?
     private let complain: (any Error) -> Void
-    /// What went wrong so far, a reporter at most once.
+    /// What went wrong so far, at most one error for each reporter.
     public private(set) var errors: [any Error] = []
 
     /// - Parameters:
-    ///   - header: what is known of the run before its lab speaks; used when the lab dies early.
-    ///   - folder: where artifact paths are resolved to take their sizes and digests.
-    ///   - complain: is told each error as it happens; meant for standard error.
+    ///   - header: What is known of the run before its lab reports anything. It is used if the lab dies early.
+    ///   - folder: The folder that artifact paths are relative to, where their sizes and digests are taken.
+    ///   - complain: Is told each error as it happens. It is meant for standard error.
     public init(
         _ reporters: [any Reporter], header: RunHeader = .unknown, folder: ReportFolder? = nil,
         complain: @escaping (any Error) -> Void
@@ -74,12 +74,12 @@ public final class RunReporters {
         each { try $0.consume(event) }
     }
 
-    /// Redraws live views. Call it some times a second while no event comes.
+    /// Redraws live views. It is to be called several times a second while no event comes.
     public func tick(_ seconds: Double) {
         each { $0.tick(seconds) }
     }
 
-    /// Ends the reports and answers what the run came to, artifacts measured.
+    /// Ends the reports and returns the run's report, with artifacts measured.
     @discardableResult
     public func finish(_ end: StreamEnd = .complete) -> RunReport {
         var report = assembler.finish(end)

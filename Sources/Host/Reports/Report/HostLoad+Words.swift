@@ -1,7 +1,8 @@
 import RunEvents
 
 extension HostLoad {
-    /// `load 3.1, some task waited for a processor 64 % of the time, the emulators ran 12.0 s and waited 30.2 s`
+    /// For example `load 3.1, some task waited for a processor 64 % of the time, the emulators ran 12.0 s and waited
+    /// 30.2 s`.
     var words: String {
         var parts: [String] = []
         if let loadAverage, loadAverage.isFinite { parts.append("load \(Self.tenths(loadAverage))") }

@@ -3,19 +3,19 @@ import RunEvents
 
 /// How the event stream ended.
 public enum StreamEnd: Sendable, Equatable {
-    /// It was read to its end.
+    /// The stream was read to its end.
     case complete
-    /// The lab died, for this reason.
+    /// The lab died for this reason.
     case died(String)
     /// The user ended the run.
     case interrupted(String)
 }
 
-/// Folds the event stream into the report. Pure: no file and no clock.
+/// Folds the event stream into the report, without any file or clock.
 ///
-/// The fold never makes a verdict better than the stream says, and makes it worse where the stream's own evidence is
-/// against it: a cell that was not measured is never green, a fault without proven effect never passes, nor does
-/// one that stays in force, nor a run that checked nothing.
+/// The verdict is never better than the stream says, and it is worse where the stream's own evidence contradicts it: a
+/// cell that was not measured is never green. A run does not pass if a fault has no proven effect, if a fault stays in
+/// force, or if nothing was checked.
 public struct ReportAssembler: Sendable {
     private var header: RunHeader
     private var lab: LabDescription?
@@ -29,7 +29,7 @@ public struct ReportAssembler: Sendable {
     private static let warningsKept = 100
     private var now = 0.0
 
-    /// - Parameter header: what the caller knows of the run, for a lab that dies before it says so itself.
+    /// - Parameter header: What the caller knows of the run, for a lab that dies before it reports it.
     public init(header: RunHeader = .unknown) {
         self.header = header
     }
@@ -67,7 +67,7 @@ public struct ReportAssembler: Sendable {
         }
     }
 
-    /// The report of everything consumed so far. An orderly end that the stream already told outlives a later death.
+    /// Returns the report of all events so far. If the stream reported an orderly end, a later death does not count.
     public func finish(_ end: StreamEnd = .complete) -> RunReport {
         let order = steps.keys.sorted()
         var running = phases
@@ -140,14 +140,14 @@ public struct ReportAssembler: Sendable {
         header.scenario.steps.indices.filter { steps[$0] == nil }.map { header.scenario.steps[$0] }
     }
 
-    /// A fault that was not healed after its last injection is a leftover of the step that last spoke of it. A run that
-    /// the lab or the user ended could not heal: there only what was found dirty counts.
+    /// A fault that was not healed after its last injection is a leftover of the last step that mentions it. A run that
+    /// the lab or the user ended had no chance to heal, so there only a fault that was found dirty counts.
     private func judgeFaultsLeftBehind(_ steps: inout [RunReport.Step]) {
         guard let result else { return }
         var last: [String: (step: Int, state: FaultRecord.State)] = [:]
         for (index, step) in steps.enumerated() {
             for fault in step.faults {
-                // A refusal changes nothing of what is in force.
+                // A refused action changes nothing about what is in force.
                 guard let state = fault.history.last(where: { $0.state != .refused })?.state else { continue }
                 last[fault.id] = (index, state)
             }
@@ -165,7 +165,7 @@ public struct ReportAssembler: Sendable {
 }
 
 extension RunHeader {
-    /// Stands in the report of a run of which nothing is known.
+    /// The header of a run about which nothing is known.
     public static let unknown = RunHeader(
         tool: .init(version: "unknown", revision: "unknown"),
         host: .init(kernel: "unknown", cpus: 0, accelerator: "unknown"),

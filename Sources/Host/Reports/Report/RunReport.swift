@@ -3,11 +3,12 @@ import Matrix
 import Readings
 import RunEvents
 
-/// What a run came to: `report.json`. Times in seconds, addresses dotted, keys as published in the report schema.
+/// The result of a run, `report.json`. Times are in seconds, addresses are dotted, and the keys are those of the
+/// published report schema.
 public struct RunReport: Codable, Sendable {
     public static let schema = "labrun.dev/report/v1alpha1"
 
-    /// The scenario without the list of its steps, which `steps` and `stepsNotRun` tell.
+    /// The scenario without the list of its steps, which are in `steps` and `stepsNotRun`.
     public struct Scenario: Codable, Sendable {
         public var name: String
         public var title: String
@@ -21,21 +22,21 @@ public struct RunReport: Codable, Sendable {
     public var host: RunHeader.Host
     public var seed: UInt64
     public var scenario: Scenario
-    /// nil when the run ended before its lab was described.
+    /// It is nil if the run ended before its lab was described.
     public var lab: LabDescription?
     public var verdict: Verdict
-    /// Why, in one sentence.
+    /// The reason for the verdict in one sentence.
     public var message: String
     public var startedAt: Date
     public var durationSeconds: Double
-    /// Seconds by phase; a phase that came once a step is summed up.
+    /// Seconds by phase. A phase that every step has is summed up.
     public var phases: [String: Double]
     public var steps: [Step]
     /// Names of steps that were never started.
     public var stepsNotRun: [String]
     public var artifacts: [Artifact]
-    /// What the lab could not do, keep or read, and did not hang the verdict on; each once, at most 100. Untrusted
-    /// text.
+    /// What the lab could not do, keep or read, and what did not change the verdict. Each is listed once, and there are
+    /// at most 100. The text is untrusted.
     public var warnings: [String]
 }
 
@@ -43,22 +44,22 @@ extension RunReport {
     public struct Step: Codable, Sendable {
         public var name: String
         public var title: String
-        /// What was done, one sentence an action.
+        /// What was done, in one sentence for each action.
         public var actions: [String]
         public var verdict: Verdict
-        /// Why the verdict is what it is, when the step's own parts do not say it; else nil.
+        /// The reason for the verdict if the step's own parts do not give it, else nil.
         public var message: String?
-        /// Set when the run ended inside the step.
+        /// Whether the run ended inside the step.
         public var unfinished: Bool
         public var startedAt: Date
-        /// Seconds from the run's start to the step's.
+        /// Seconds from the start of the run to the start of the step.
         public var offsetSeconds: Double
         public var durationSeconds: Double
         public var convergenceSeconds: Double?
         public var faults: [Fault]
         public var matrix: Matrix?
         public var health: [HealthRecord]
-        /// How busy the host was during the step; nil when no round was measured.
+        /// How busy the host was during the step. It is nil if no round was measured.
         public var host: HostLoad?
         public var diagnosis: DiagnosisRecord?
         public var expectations: [ExpectationResult]
@@ -67,7 +68,7 @@ extension RunReport {
     /// A fault as its step left it.
     public struct Fault: Codable, Sendable {
         public struct Transition: Codable, Sendable {
-            /// Seconds since the run's start.
+            /// Seconds since the start of the run.
             public var at: Double
             public var state: FaultRecord.State
         }
@@ -90,10 +91,10 @@ extension RunReport {
 
     /// A file of the report folder.
     public struct Artifact: Codable, Sendable {
-        /// Relative to the report folder.
+        /// The path, relative to the report folder.
         public var path: String
         public var kind: String
-        /// nil when the file could not be read; `error` says why.
+        /// It is nil if the file could not be read. `error` then gives the reason.
         public var bytes: Int?
         public var sha256: String?
         public var error: String?
@@ -101,7 +102,8 @@ extension RunReport {
 }
 
 extension RunReport {
-    /// The bytes of `report.json`, with a line feed at the end. Indented as long as a person may want to read it.
+    /// The bytes of `report.json`, with a line feed at the end. The JSON is indented unless it is too long for a person
+    /// to read.
     public func json() throws -> Data {
         let cells = steps.reduce(0) { $0 + ($1.matrix?.cells.count ?? 0) }
         return try EventLine.encoder(pretty: cells <= 5_000).encode(self) + Data("\n".utf8)

@@ -2,7 +2,7 @@ import Foundation
 import Matrix
 import RunEvents
 
-/// A step while its events arrive.
+/// A step of which not all events have arrived.
 struct StepDraft: Sendable {
     let header: StepHeader
     let at: Double
@@ -57,7 +57,7 @@ struct StepDraft: Sendable {
         return step
     }
 
-    /// Holds the step's verdict against its own parts; only ever worse, never better.
+    /// Compares the step's verdict with the step's own parts. It can only become worse.
     private func judge(_ step: inout RunReport.Step) {
         if let unmet = step.expectations.first(where: { $0.state == .unmet }) {
             step.worsen(to: .fail, unmet.message)
@@ -82,7 +82,8 @@ struct StepDraft: Sendable {
         }
     }
 
-    /// A cell without a measurement loses any verdict that would make it look like one.
+    /// Returns the record's matrix. A cell without a measurement loses any verdict that would make it look like a
+    /// measured one.
     private static func honest(_ record: MatrixRecord) -> RunReport.Matrix {
         let cells = record.cells.map { cell in
             var cell = cell
@@ -113,7 +114,7 @@ extension RunReport.Fault {
 }
 
 extension Cell {
-    /// Whether the step expects nothing of it, or accepts that it cannot be measured (a sender that is down).
+    /// Whether the step expects nothing of the cell, or accepts that it cannot be measured because its sender is down.
     var mayBeUnmeasured: Bool { expected?.contains { $0.matches(.notMeasured) } ?? true }
 }
 

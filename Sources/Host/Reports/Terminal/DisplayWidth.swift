@@ -1,4 +1,4 @@
-/// Columns that text takes on a terminal: East Asian wide characters and emoji two, combining marks none.
+/// The columns that text takes on a terminal. East Asian wide characters and emoji take two, combining marks none.
 enum DisplayWidth {
     static func of(_ text: some StringProtocol) -> Int {
         text.unicodeScalars.reduce(0) { $0 + of($1) }
@@ -20,7 +20,7 @@ enum DisplayWidth {
         }
     }
 
-    /// The text cut to `width` columns, the cut marked.
+    /// Returns the text cut to `width` columns, with a mark at the cut.
     static func cut(_ text: String, to width: Int, mark: String = "…") -> String {
         guard of(text) > width else { return text }
         var out = String.UnicodeScalarView()
@@ -42,7 +42,8 @@ enum DisplayWidth {
         String(repeating: " ", count: max(0, width - of(text))) + text
     }
 
-    /// The text in lines of at most `width` columns, broken at blanks, words too long for a line cut in pieces.
+    /// Returns the text in lines of at most `width` columns. It is broken at blanks, and a word that is too long for a
+    /// line is cut.
     static func wrap(_ text: String, to width: Int) -> [String] {
         let width = max(width, 20)
         var lines: [String] = []

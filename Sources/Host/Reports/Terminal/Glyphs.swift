@@ -1,7 +1,7 @@
 import Readings
 import RunEvents
 
-/// The signs of the terminal, with an ASCII twin for each.
+/// The signs that are shown on the terminal, each with an ASCII counterpart.
 struct Glyphs {
     let unicode: Bool
 
@@ -38,7 +38,7 @@ struct Glyphs {
         }
     }
 
-    /// The words of other modules in the signs of this terminal.
+    /// Replaces the signs in other modules' text by those of this terminal.
     func plain(_ text: String) -> String {
         guard !unicode else { return text }
         var out = ""

@@ -2,15 +2,15 @@ import Matrix
 import Readings
 import RunEvents
 
-/// The matrix as a table that fits the terminal: a cell a pair while that fits, else a cell a pair of nodes, else words
-/// only.
+/// The matrix as a table that fits the terminal. It has a cell for each pair of endpoints if that fits, else a cell for
+/// each pair of nodes, else it is told in words only.
 struct MatrixTable {
     let grid: MatrixGrid
     let glyphs: Glyphs
     let paint: Paint
     let width: Int
 
-    /// Endpoints up to which every pair has a cell of its own.
+    /// Up to this number of endpoints, every pair has a cell of its own.
     static let mostEndpoints = 16
 
     func lines() -> [String] {
@@ -63,7 +63,8 @@ struct MatrixTable {
         return lines
     }
 
-    /// Three columns: blank, letter, `!` when it is not as expected, `~` when other protocols of the pair answer.
+    /// A cell of three columns: a blank, the letter, and `!` if the cell is not as expected or `~` if other protocols
+    /// of the pair answer.
     private func cell(_ from: Endpoint, _ to: Endpoint) -> String {
         guard let cell = grid.worst(from, to) else {
             // Every pair that was asked for has a cell; a pair without one was never asked for.

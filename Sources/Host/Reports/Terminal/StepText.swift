@@ -1,10 +1,10 @@
 import Readings
 import RunEvents
 
-/// What a finished step says on a terminal.
+/// The lines that a terminal shows for a finished step.
 struct StepText {
     let step: RunReport.Step
-    /// The matrix of the step before that had one, and that step's name.
+    /// The matrix of the last step before this one that had a matrix, with that step's name.
     let before: (name: String, matrix: RunReport.Matrix)?
     let glyphs: Glyphs
     let paint: Paint
@@ -16,7 +16,7 @@ struct StepText {
 
     private func clean(_ text: String) -> String { glyphs.plain(PlainText.line(text)) }
 
-    /// Wrapped text below a first line.
+    /// Returns the text in wrapped lines, with `first` at the beginning of the first one.
     private func paragraph(_ text: String, indent: Int, first: String = "") -> [String] {
         let lines = DisplayWidth.wrap(clean(text), to: width - indent - DisplayWidth.of(first))
         let blank = String(repeating: " ", count: indent)
@@ -140,7 +140,7 @@ struct StepText {
     }
 }
 
-/// `0.42 s`, `12.3 s`, `2 min 5 s`.
+/// Formats seconds as `0.42 s`, `12.3 s` or `2 min 5 s`.
 func shortSeconds(_ value: Double) -> String {
     guard value.isFinite, value >= 0, value < 1e9 else { return "? s" }
     if value >= 120 { return "\(Int(value) / 60) min \(Int(value) % 60) s" }

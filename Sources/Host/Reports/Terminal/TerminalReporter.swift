@@ -1,14 +1,14 @@
 import Foundation
 import RunEvents
 
-/// The run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines below them
-/// for what is going on. Everything that came from a lab is cleaned of what a terminal would obey.
+/// Shows the run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines
+/// below them for what is going on. All text from a lab is cleaned of what a terminal would obey.
 public final class TerminalReporter: Reporter {
     private let settings: TerminalSettings
     private let write: (String) throws -> Void
     private let paint: Paint
     private let glyphs: Glyphs
-    /// Told at the end; nil when no report is written.
+    /// The folder that the last lines name, or nil if no report is written.
     private let folder: ReportFolder?
 
     private var region = LiveRegion()
@@ -22,7 +22,7 @@ public final class TerminalReporter: Reporter {
     private var before: (name: String, matrix: RunReport.Matrix)?
     private var provisional = 0
 
-    /// - Parameter write: takes text as it is to appear; by default all of it goes to `descriptor`.
+    /// - Parameter write: Takes text as it is to appear. By default all of it is written to `descriptor`.
     public init(
         settings: TerminalSettings, folder: ReportFolder?, descriptor: Int32 = 1,
         write: ((String) throws -> Void)? = nil
@@ -35,7 +35,7 @@ public final class TerminalReporter: Reporter {
         glyphs = Glyphs(unicode: settings.unicode)
     }
 
-    /// Whether it redraws in place.
+    /// Whether the live lines are redrawn in place.
     var isLive: Bool { settings.live }
 
     private var width: Int { min(max(settings.columns(), 40), 200) }
@@ -75,11 +75,11 @@ public final class TerminalReporter: Reporter {
     public func tick(_ seconds: Double) {
         guard settings.live else { return }
         now = max(now, seconds)
-        // A terminal that cannot be written to is told of by the next event.
+        // An error of the terminal is reported by the next event.
         try? draw()
     }
 
-    /// Says one line of labrun's own, above the live lines.
+    /// Shows a line of labrun's own above the live lines.
     public func note(_ text: String) {
         pending += DisplayWidth.wrap(clean("labrun: \(text)", limit: 2_000), to: width).map(paint.yellow)
         try? draw()
@@ -104,7 +104,7 @@ public final class TerminalReporter: Reporter {
 
     private func finish(_ phase: Phase, _ seconds: Double) {
         if self.phase?.name == phase { self.phase = nil }
-        // Within a step the step's own block tells what came of them.
+        // Within a step, the step's own block shows the results.
         guard step == nil else { return }
         say("\(DisplayWidth.pad(phase.rawValue, to: 13)) \(shortSeconds(seconds))")
     }
@@ -163,7 +163,7 @@ public final class TerminalReporter: Reporter {
 
     // MARK: A report that is there already
 
-    /// Tells a whole report, as a run that is over.
+    /// Shows a whole report like a run that is over.
     public func present(_ report: RunReport) throws {
         let scenario = report.scenario
         start(
@@ -190,7 +190,7 @@ public final class TerminalReporter: Reporter {
         phase = nil
         nodes = []
         step = nil
-        // Steps that the stream left open are told as the report judges them.
+        // Steps that the stream left open are shown as the report judges them.
         for open in report.steps where open.unfinished { tell(open) }
         say("")
         let verdict = report.verdict.rawValue.uppercased()
@@ -230,7 +230,7 @@ public final class TerminalReporter: Reporter {
         }
     }
 
-    /// What is going on now: the nodes until all are ready, then the step and its phase with the time it has taken.
+    /// The live lines: the nodes until all are ready, then the step and its phase with the time that it has taken.
     private func liveLines(columns: Int) -> [String] {
         let room = max(columns - 1, 20)
         var lines: [String] = []

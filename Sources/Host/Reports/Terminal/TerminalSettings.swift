@@ -4,16 +4,16 @@ import Foundation
     import Glibc
 #endif
 
-/// What the place that text goes to can show.
+/// What the terminal or pipe that text goes to can show.
 public struct TerminalSettings: Sendable {
-    /// Redraws in place; false in a pipe.
+    /// Whether lines are redrawn in place. It is false in a pipe.
     public var live: Bool
     public var colour: Bool
-    /// UTF-8 glyphs; else ASCII.
+    /// Whether signs outside of ASCII are shown.
     public var unicode: Bool
-    /// Debug and info messages of the lab too.
+    /// Whether debug and info messages of the lab are shown, too.
     public var verbose: Bool
-    /// Columns now; asked again at every drawing, since windows are resized.
+    /// The number of columns. It is asked for at every drawing, since windows are resized.
     public var columns: @Sendable () -> Int
 
     public init(
@@ -38,7 +38,7 @@ public struct TerminalSettings: Sendable {
         let fixed = environment["COLUMNS"].flatMap { Int($0) }
         return TerminalSettings(
             live: terminal, colour: terminal && !noColour && (environment["NO_COLOR"] ?? "").isEmpty,
-            // A pipe ends in a CI log, which is UTF-8 whatever the build container's locale is.
+            // The end of a pipe is a CI log, which is UTF-8 whatever the locale of the build container is.
             unicode: utf8 || (!terminal && locale.isEmpty), verbose: verbose,
             columns: {
                 var size = winsize()
@@ -48,7 +48,7 @@ public struct TerminalSettings: Sendable {
     }
 }
 
-/// Text attributes, or nothing where colour is not wanted. Colour never stands alone: a glyph or a word says the same.
+/// Text attributes, or nothing where colour is not wanted. A glyph or a word always says what the colour says.
 struct Paint {
     let enabled: Bool
 

@@ -11,13 +11,13 @@ public struct FaultCall: Codable, Sendable {
             self.line = line
             self.column = column
         }
-        /// `file:line:column`
+        /// The text `file:line:column`.
         public var description: String { "\(file):\(line):\(column)" }
     }
 
     /// The id by which `heal` names the fault, unique among the faults in force.
     public var id: String
-    /// `link-down`, `netem`, …
+    /// The kind, such as `link-down` or `netem`.
     public var kind: String
     /// The values of the parameters that were given, by their names. Read them with the subscript.
     public var parameters: [String: ParameterValue]

@@ -1,5 +1,5 @@
-/// What a fault is called, what it takes, what it claims and what must hold of its parameters. It is declared beside
-/// the fault; the parser, the schema, `explain` and the run read it.
+/// The name of a fault, its parameters, its claims and its checks. It is declared beside the fault. The parser, the
+/// schema, `explain` and the run read it.
 public struct FaultDescriptor: Sendable {
     /// The form of a parameter's value in a scenario file.
     public enum ParameterType: Sendable {

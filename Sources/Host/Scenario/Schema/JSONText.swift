@@ -25,7 +25,7 @@ indirect enum JSONText: Sendable, Equatable {
         return .object(members + [Member(key: key, value: value)])
     }
 
-    /// Indented by two, without a line feed at the end.
+    /// Returns the text, indented by two, without a line feed at the end.
     func text(indent: Int = 0) -> String {
         let inner = String(repeating: " ", count: indent + 2)
         let outer = String(repeating: " ", count: indent)

@@ -1,10 +1,10 @@
 import Expectations
 
-/// The JSON Schemas of the project's files, made from the tables that the parser uses: `docs/schemas/NAME.schema.json`.
+/// The JSON Schemas of the project's files, `docs/schemas/NAME.schema.json`, made from the tables that the parser uses.
 public enum PublishedSchema: String, CaseIterable, Sendable {
     case scenario, lab, report
 
-    /// The schema's text (draft 2020-12), with a line feed at the end.
+    /// Returns the schema's text (draft 2020-12), with a line feed at the end.
     /// - Parameter faults: The faults that a scenario may inject.
     public func text(faults: [FaultDescriptor]) -> String {
         document(faults: faults).text() + "\n"

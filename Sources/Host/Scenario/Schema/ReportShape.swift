@@ -2,7 +2,7 @@ import Expectations
 import Readings
 import ScenarioReading
 
-/// Shape of `report.json`.
+/// The shape of `report.json`.
 enum ReportShape {
     static let schema = "labrun.dev/report/v1alpha1"
 

@@ -1,10 +1,10 @@
 import ScenarioReading
 
-/// Turns shapes into JSON Schema, draft 2020-12. Named objects become definitions, each written once.
+/// Turns shapes into JSON Schema, draft 2020-12. Named objects become definitions, and each is written once.
 struct SchemaWriter {
     private var definitions: [(name: String, schema: JSONText)] = []
 
-    /// A whole schema document.
+    /// Returns a whole schema document.
     static func document(_ object: ObjectShape, id: String, title: String) -> JSONText {
         var writer = SchemaWriter()
         let root = writer.body(of: object)
@@ -103,7 +103,7 @@ struct SchemaWriter {
         define(object.name, body(of: object))
     }
 
-    /// A definition's name is the object's; another object of the same name gets a number.
+    /// Adds a definition under the object's name. Another object of the same name gets a number.
     private mutating func define(_ name: String, _ schema: JSONText) -> JSONText {
         let slug = String(name.map { $0.isLetter || $0.isNumber ? $0 : "-" }).replacing("--", with: "-")
         var candidate = slug
@@ -141,7 +141,7 @@ struct SchemaWriter {
         return schema.adding("description", .string(help))
     }
 
-    /// One object by its key's value: `if` the key is this, `then` that.
+    /// Writes the choice of an object by its key's value: `if` the key has this value, `then` that object.
     private mutating func variants(_ variants: Variants) -> JSONText {
         var branches: [JSONText] = []
         for (name, object) in variants.objects {

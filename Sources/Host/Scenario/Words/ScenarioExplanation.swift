@@ -2,7 +2,7 @@ import Expectations
 import Readings
 import ScenarioReading
 
-/// What a scenario will do, in words: nothing is started for it.
+/// Describes in words what a scenario will do. Nothing is started for it.
 public struct ScenarioExplanation: Sendable, CustomStringConvertible {
     private let loaded: LoadedScenario
     private let faults: [FaultDescriptor]

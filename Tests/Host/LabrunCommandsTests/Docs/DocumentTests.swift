@@ -4,7 +4,7 @@ import LabrunCommands
 import ShippedScenarios
 import Testing
 
-/// Documents say what the program does: what is generated is as the program would write it, and links lead somewhere.
+/// The documents are true: generated parts are as the program would write them, and links have targets.
 @Suite struct DocumentTests {
     private static let root = URL(filePath: #filePath, directoryHint: .notDirectory).deletingLastPathComponent()
         .appending(path: "../../../..").standardizedFileURL
@@ -88,7 +88,7 @@ import Testing
         #expect(!Self.resolves(link, from: "README.md"))
     }
 
-    /// Markdown files of the checkout, relative to its root; hidden folders, such as `.build`, are left out.
+    /// The Markdown files of the checkout, relative to its root. Hidden folders such as `.build` are left out.
     private static func documents() throws -> [String] {
         let files = try #require(
             FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil, options: [.skipsHiddenFiles]))
@@ -97,7 +97,7 @@ import Testing
             .sorted()
     }
 
-    /// Targets of links and pictures, those with a scheme left out. Code blocks hold no links.
+    /// The targets of links and pictures, except those with a scheme. Code blocks contain no links.
     private static func links(in document: String) throws -> [String] {
         prose(of: try String(contentsOf: root.appending(path: document), encoding: .utf8))
             .matches(of: /\]\(([^)\s]+)\)/).map { String($0.1) }
@@ -131,7 +131,7 @@ import Testing
         }.joined(separator: "\n")
     }
 
-    /// The name that GitHub and GitLab give a heading: lower case, dashes for spaces, no other punctuation.
+    /// The anchor that GitHub and GitLab give to a heading: lower case, dashes for spaces, no other punctuation.
     private static func anchor(of heading: Substring) -> String {
         String(
             heading.drop { $0 == "#" || $0 == " " }.lowercased().compactMap { character -> Character? in

@@ -16,7 +16,7 @@ private func requirement(_ id: String, _ host: HostSurvey) throws -> Requirement
     try #require(host.requirements.first { $0.id == id })
 }
 
-/// A lack, the requirement that it makes missing, and what the mend must name.
+/// Something that is missing, the requirement that fails because of it, and what the mend must name.
 private let lacks: [(String, String, @Sendable (inout HostSurvey) -> Void)] = [
     ("qemu", "qemu-system-x86", { $0.emulator = false }),
     ("libvirt-qemu", "libvirt-daemon-driver-qemu", { $0.libvirtDriver = false }),
