@@ -176,7 +176,7 @@ extension TimeClaim {
             return ExpectationResult(
                 name: old.name, state: .inconclusive,
                 message: "\(old.message); the step gives \(millis(within)), but \(host)", why: old.why,
-                seconds: old.seconds, retries: old.retries)
+                seconds: old.seconds, retries: old.retries, before: old.before)
         }
     }
 }
