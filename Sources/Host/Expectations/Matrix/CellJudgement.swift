@@ -13,7 +13,6 @@ extension [MatrixExpectation] {
     /// others that were not answered.
     ///
     /// - Parameter limit: How many cells get one.
-    /// - Parameter limit: how many cells get one.
     func cells(_ observation: Observation, explaining limit: Int = explainedCells) -> [Cell] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
@@ -57,6 +56,6 @@ extension [MatrixExpectation] {
         guard let expected else { return .unchecked }
         if expected.contains(where: { $0.matches(observed) }) { return .pass }
         // If the host kept the nodes from answering, silence is no measurement where an answer is expected.
-        return observed == .timeout && silenceIsDoubtful ? .notMeasured : .fail
+        return observed.lacksAnswers && silenceIsDoubtful ? .notMeasured : .fail
     }
 }
