@@ -118,7 +118,12 @@ extension IdentityExpectation {
     private func sameIdentity(as first: IdentityReading, _ observation: Observation) -> String? {
         guard let apartFrom else { return nil }
         let others = Self.readings(of: apartFrom, observation)
-        guard !others.isEmpty else { return "agents know none of the pods that it shall be apart from" }
+        let wanted = Self.pods(apartFrom, observation).count
+        guard !others.isEmpty, others.count == wanted else {
+            return
+                "agents know \(others.isEmpty ? "none" : "\(others.count) of \(wanted)") of the pods that it shall be "
+                + "apart from"
+        }
         return others.first { $0.identity == first.identity }.map {
             "\($0.pod) has the same identity \(first.identity)"
         }
