@@ -217,6 +217,8 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
             return Set(paths.map { $0.split(separator: "/").prefix(3).joined(separator: "/") })
         }
         #expect(root.children.map(folders) == [["reports/out/a"], ["reports/out/b"]])
+        let name = report.scenario.name
+        #expect(root.children.map { $0.attributes["name"] } == [name, "\(name)-2"])
     }
 
     @Test func thePictureIsXML() throws {

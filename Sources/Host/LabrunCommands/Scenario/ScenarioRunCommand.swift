@@ -71,7 +71,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
         var verdicts: [Verdict] = []
         var reports: [(report: RunReport, folder: String)] = []
-        let names = Self.folderNames(scenarios.map(\.scenario.metadata.name))
+        // Files may share a metadata.name, and no report may replace another.
+        let names = scenarios.map(\.scenario.metadata.name).numbered
         for (scenario, name) in zip(scenarios, names) {
             let folder = reportFolder(name, alone: scenarios.count == 1)
             let session = ScenarioSession(
@@ -83,19 +84,6 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
         if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: reports, to: junit)) }
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
-    }
-
-    /// Returns the names of the report folders of several scenarios, in their order. Files may share a `metadata.name`.
-    /// A name that occurs again gets a number, so that no report replaces another.
-    static func folderNames(_ names: [String]) -> [String] {
-        var taken = Set(names)
-        var seen: Set<String> = []
-        return names.map { name in
-            if seen.insert(name).inserted { return name }
-            var number = 2
-            while !taken.insert("\(name)-\(number)").inserted { number += 1 }
-            return "\(name)-\(number)"
-        }
     }
 
     /// Writes one file with a suite for every run, whose attachments are in the run's own report folder. A file that cannot be written counts as a failure of the instrument.

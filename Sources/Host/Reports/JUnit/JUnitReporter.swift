@@ -22,9 +22,16 @@ public final class JUnitReporter: Reporter {
         try file.replace(with: try Self.xml([(report, folder)]))
     }
 
-    /// Returns the document for several runs, each with its own report folder as the CI job sees it.
+    /// Returns the document for several runs, each with its own report folder as the CI job sees it. Readers tell suites
+    /// apart by their names, so a scenario's name that occurs again is numbered.
     public static func xml(_ runs: [(report: RunReport, folder: String)]) throws -> Data {
-        try JUnitDocument(suites: runs.map { JUnitSuite($0.report, folder: $0.folder) }).xml()
+        let names = runs.map(\.report.scenario.name).numbered
+        let suites = zip(runs, names).map { run, name in
+            var report = run.report
+            report.scenario.name = name
+            return JUnitSuite(report, folder: run.folder)
+        }
+        return try JUnitDocument(suites: suites).xml()
     }
 }
 
