@@ -42,7 +42,8 @@ enum EndpointWithoutVeth: RootCause {
         ]
     }
 
-    /// Failing calls of services that left their pod unseen.
+    /// Failing calls of services that left their pod unseen. Where the pod's node may have traced more than was read, no
+    /// call is one.
     private static func calls(of pods: Set<String>, _ evidence: Evidence, _ paths: PathIndex) -> Set<Int> {
         let seen = Set(evidence.datapath.map(\.flow))
         return Set(
@@ -51,7 +52,10 @@ enum EndpointWithoutVeth: RootCause {
                 guard pods.contains(probe.key.from), paths.endpoints[probe.key.to]?.kind == .service else {
                     return false
                 }
-                return probe.flow.map { !seen.contains($0) } ?? false
+                guard let flow = probe.flow, let node = paths.node(ofEndpoint: probe.key.from) else { return false }
+                let isTraced = evidence.tracedAddresses?.contains(flow.source) ?? true
+                let wasRead = evidence.datapathGaps[node] == nil && evidence.traceGaps[node] == nil
+                return isTraced && wasRead && !seen.contains(flow)
             })
     }
 }

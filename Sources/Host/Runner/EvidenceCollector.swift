@@ -155,67 +155,81 @@ struct EvidenceCollector: Sendable {
     func evidence(of observation: Observation, since mark: RoundMark) async -> Evidence {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
-        let backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
-        let events = await datapath(
-            since: mark, failing: probes.filter { !$0.observed.isServed }, endpoints: observation.endpoints,
-            backends: backends)
         let routers = Dictionary(observation.nodes.map { ($0.name, $0.routerAddress) }) { first, _ in first }
         var evidence = Evidence(
-            nodes: await withRules(observation.nodes, since: mark), endpoints: observation.endpoints,
+            endpoints: observation.endpoints,
             probes: probes.map {
                 ProbeReading($0, endpoints: endpoints, senders: observation.measurement.senders, routers: routers)
-            }, wire: observation.wire,
-            datapath: events.events, flowLog: observation.flowLog, securityGroups: await securityGroups(),
-            recordingIsComplete: observation.recordingIsComplete, datapathGaps: events.gaps)
+            }, wire: observation.wire, flowLog: observation.flowLog,
+            recordingIsComplete: observation.recordingIsComplete)
+        evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
+        // Events come first, because agents overwrite them in time.
+        await addEvents(to: &evidence, since: mark, failing: probes.filter { !$0.observed.isServed })
+        evidence.nodes = await withRules(observation.nodes, since: mark)
+        evidence.securityGroups = await securityGroups()
         evidence.pods = observation.pods
         evidence.cloud = await cloud(since: mark.fabric)
         if observation.endpoints.contains(where: { $0.kind == .service }) {
             evidence.serviceBackends = await cluster.serviceBackends
         }
-        evidence.backends = backends
         return evidence
     }
 
-    /// Returns the agents' events since the mark about the addresses of failed probes and of their services' backends:
+    /// Adds the agents' events since the mark about the addresses of failed probes and of their services' backends:
     /// every drop, and the traces of the first `addressLimit` addresses.
-    func datapath(
-        since mark: RoundMark, failing: [ProbeMeasurement], endpoints: [Endpoint], backends: [String: [String]]
-    ) async -> (events: [PacketEvent], gaps: [String: String]) {
-        let byID = Dictionary(endpoints.map { ($0.id, $0.address) }) { a, _ in a }
+    private func addEvents(
+        to evidence: inout Evidence, since mark: RoundMark, failing: [ProbeMeasurement]
+    ) async {
+        let byID = Dictionary(evidence.endpoints.map { ($0.id, $0.address) }) { a, _ in a }
         var addresses: [String] = []
         var known: Set<String> = []
         for id in failing.flatMap({ [$0.key.from, $0.key.to] }) {
             if let address = byID[id], known.insert(address).inserted { addresses.append(address) }
         }
-        for address in failing.flatMap({ backends[$0.key.to] ?? [] }) where known.insert(address).inserted {
+        for address in failing.flatMap({ evidence.backends[$0.key.to] ?? [] }) where known.insert(address).inserted {
             addresses.append(address)
         }
-        guard !addresses.isEmpty else { return ([], [:]) }
+        guard !addresses.isEmpty else { return }
         let all = addresses
-        return await withTaskGroup(of: (String, [PacketEvent], String?).self) { group in
+        let traced = Array(all.prefix(Self.addressLimit))
+        let told = await withTaskGroup(of: AgentEvents.self, returning: [AgentEvents].self) { group in
             for node in cluster.nodes {
-                group.addTask {
-                    // Without a mark, this round's events cannot be told from earlier ones.
-                    guard let start = mark.agents[node.name] else {
-                        return (node.name, [], "the agent could not be asked before the round")
-                    }
-                    let state = await node.state
-                    guard state.answers else {
-                        return (node.name, [], "the agent could not be asked: \(state.description)")
-                    }
-                    let drops = await events(of: node, since: start, addresses: all, dropsOnly: true)
-                    let traces = await events(
-                        of: node, since: start, addresses: Array(all.prefix(Self.addressLimit)), dropsOnly: false)
-                    return (
-                        node.name, drops.events + traces.events.filter { !$0.isDrop }, drops.gap
-                    )
-                }
+                group.addTask { await events(of: node, since: mark, addresses: all, traced: traced) }
             }
-            return await group.reduce(into: ([PacketEvent](), [String: String]())) { all, part in
-                all.0 += part.1
-                if let gap = part.2 { all.1[part.0] = gap }
-            }
+            return await group.reduce(into: []) { $0.append($1) }
         }
+        evidence.datapath = told.flatMap(\.events)
+        for node in told {
+            evidence.datapathGaps[node.name] = node.gap
+            evidence.traceGaps[node.name] = node.traceGap
+        }
+        evidence.tracedAddresses = traced.count < all.count ? Set(traced) : nil
+    }
+
+    /// What a node's agent told of a round, and why drops or traces could not all be read.
+    private struct AgentEvents: Sendable {
+        let name: String
+        var events: [PacketEvent] = []
+        var gap: String?
+        var traceGap: String?
+    }
+
+    private func events(
+        of node: ClusterNode, since mark: RoundMark, addresses: [String], traced: [String]
+    ) async -> AgentEvents {
+        // Without a mark, this round's events cannot be told from earlier ones.
+        guard let start = mark.agents[node.name] else {
+            return AgentEvents(name: node.name, gap: "the agent could not be asked before the round")
+        }
+        let state = await node.state
+        guard state.answers else {
+            return AgentEvents(name: node.name, gap: "the agent could not be asked: \(state.description)")
+        }
+        let drops = await events(of: node, since: start, addresses: addresses, dropsOnly: true)
+        let traces = await events(of: node, since: start, addresses: traced, dropsOnly: false)
+        return AgentEvents(
+            name: node.name, events: drops.events + traces.events.filter { !$0.isDrop }, gap: drops.gap,
+            traceGap: traces.gap)
     }
 
     /// Reads an agent's events page by page. A page that fails ends the reading.

@@ -64,4 +64,18 @@ import Testing
         #expect(findings.map(\.id).contains("unknown"))
         #expect(!findings.flatMap(\.evidence).contains { $0.contains("no program reported") })
     }
+
+    @Test func `a call that a program may have seen is not put down to it`() {
+        func explains(_ change: (inout Evidence) -> Void) -> Bool {
+            var evidence = evidence()
+            change(&evidence)
+            return Diagnosis.account(for: evidence).unexplained.isEmpty
+        }
+        #expect(explains { _ in })
+        #expect(explains { $0.tracedAddresses = [Self.pod.address] })
+        #expect(explains { $0.traceGaps["node2"] = "the agent could not be asked" })
+        #expect(!explains { $0.tracedAddresses = ["10.2.128.41"] })
+        #expect(!explains { $0.traceGaps["node1"] = "more than 20000 events" })
+        #expect(!explains { $0.datapathGaps["node1"] = "the agent could not be asked" })
+    }
 }
