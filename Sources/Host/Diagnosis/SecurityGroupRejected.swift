@@ -54,7 +54,7 @@ enum SecurityGroupRejected: RootCause {
                 summary: "the security groups of \(list(rejected.records.keys)) let no such packets "
                     + (direction == .ingress ? "in" : "out"),
                 evidence: rejected.records.sorted { $0.key < $1.key }.map { node, record in
-                    "flow log of \(node): REJECT \(record.flow)"
+                    "flow log of \(node): REJECT \(direction.rawValue) \(record.flow)"
                 } + rules,
                 fix: "add an \(direction.rawValue) rule for this traffic, if it is wanted", confidence: 0.9),
             cells: rejected.cells)

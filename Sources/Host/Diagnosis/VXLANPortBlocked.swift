@@ -92,8 +92,10 @@ enum VXLANPortBlocked: RootCause {
             if let group {
                 "allow UDP \(port) \(direction) in security group \(group)\(place), source: the group itself"
             } else {
-                "let UDP \(port) pass between the nodes\(place): their security groups allow it, so look at what else "
-                    + "filters there"
+                "let UDP \(port) pass between the nodes\(place): "
+                    + (guarded.isSubset(of: evidence.securityGroups.map(\.node))
+                        ? "their security groups allow it, so look at what else filters there"
+                        : "look at their security groups, which were not read, and at what else filters there")
             }
         if !evidence.recordingIsComplete {
             lines.append("the captures missed packets, so that absence on a tap is weak evidence")

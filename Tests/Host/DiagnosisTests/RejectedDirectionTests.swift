@@ -35,12 +35,14 @@ import Testing
     @Test func `what its own node's group rejects lacks an egress rule`() throws {
         let finding = try finding(from: "default/a", to: "db")
         #expect(finding.fix.contains("an egress rule"))
+        #expect(finding.evidence.first?.hasPrefix("flow log of node1: REJECT egress ") == true)
         #expect(finding.summary == "the security groups of node1 let no such packets out")
     }
 
     @Test func `what the receiver's group rejects lacks an ingress rule`() throws {
         let finding = try finding(from: "db", to: "default/a")
         #expect(finding.fix.contains("an ingress rule"))
+        #expect(finding.evidence.first?.hasPrefix("flow log of node1: REJECT ingress ") == true)
         #expect(finding.summary == "the security groups of node1 let no such packets in")
     }
 }

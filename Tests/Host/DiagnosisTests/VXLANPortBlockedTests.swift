@@ -46,9 +46,14 @@ import Testing
         lab.tunnelPasses = { _, _ in false }
         lab.rejects = false
         lab.rulesAllowTunnel = true
-        let finding = try #require(Diagnosis.examine(lab.evidence()).first)
+        var evidence = lab.evidence()
+        let finding = try #require(Diagnosis.examine(evidence).first)
         #expect(finding.summary.hasPrefix("something between the nodes blocks UDP 8472"))
         #expect(finding.fix.hasPrefix("let UDP 8472 pass between the nodes: their security groups allow it"))
+        // What was not read allows nothing.
+        evidence.securityGroups = []
+        let unread = try #require(Diagnosis.examine(evidence).first)
+        #expect(unread.fix.hasPrefix("let UDP 8472 pass between the nodes: look at their security groups"))
     }
 
     @Test func `blocked on the way out is egress`() throws {
