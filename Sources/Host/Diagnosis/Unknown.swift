@@ -18,10 +18,15 @@ enum Unknown {
         let ranked = lastHops.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
         var lines = ranked.prefix(5).map { "last seen at \($0.key): \($0.value) probes" }
         if let example { lines.append("for example \(example)") }
+        let unmeasured = cells.count { paths.evidence.probes[$0].observed == .notMeasured }
+        let failed = cells.count - unmeasured
+        let words =
+            (failed > 0 ? ["\(failed) probes failed for no known cause"] : [])
+            + (unmeasured > 0 ? ["\(unmeasured) probes were not measured"] : [])
         return Explanation(
             finding: Finding(
                 id: "unknown",
-                summary: "\(cells.count) probes failed for no known cause; last hop that saw the packets: "
+                summary: "\(words.joined(separator: ", ")); last hop that saw the packets: "
                     + (ranked.first?.key ?? "nowhere"),
                 evidence: Array(lines), fix: "follow the why chain of a failing cell from its last hop",
                 confidence: 0.1),

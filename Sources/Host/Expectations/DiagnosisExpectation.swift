@@ -125,7 +125,7 @@ extension DiagnosisExpectation {
         let outcomes = Dictionary(observation.measurement.probes.map { ($0.key, $0.observed) }) { first, _ in first }
         return observation.silentFindings.compactMapValues { cells in
             if cells.contains(where: { outcomes[$0]?.lacksAnswers ?? false }) { return observation.silence.reason }
-            let reason = observation.measurement.missing.values.min().map { ": \($0)" } ?? ""
+            let reason = observation.unmeasured.map { ": \($0)" } ?? ""
             return "\(cells.count) cells were not measured\(reason)"
         }
     }

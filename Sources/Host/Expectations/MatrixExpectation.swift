@@ -143,23 +143,10 @@ extension MatrixExpectation {
         _ expected: [MatrixExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
         guard !expected.isEmpty else { return [] }
-        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
-        var decided = [[Cell]](repeating: [], count: expected.count)
-        var uncovered: [Cell] = []
-        for cell in step.cells {
-            guard let from = endpoints[cell.from], let to = endpoints[cell.to],
-                let rule = expected.lastIndex(where: {
-                    $0.covers(from, to, cell.protocol, cell.port, request: cell.request)
-                })
-            else {
-                uncovered.append(cell)
-                continue
-            }
-            decided[rule].append(cell)
-        }
+        let (decided, uncovered) = expected.decide(step.cells, observation)
         let control = PositiveControl(observation, cells: step.cells, answeredBefore: step.answeredBefore)
         var results = zip(expected, decided).enumerated().map { index, pair in
-            pair.0.judge("matrix \(index + 1): \(pair.0.title)", pair.1, control, observation)
+            pair.0.judge(pair.0.name(at: index), pair.1, control, observation)
         }
         if let first = uncovered.first {
             results.append(
@@ -170,6 +157,9 @@ extension MatrixExpectation {
         }
         return results
     }
+
+    /// The name of the rule's result.
+    fileprivate func name(at index: Int) -> String { "matrix \(index + 1): \(title)" }
 
     private func judge(
         _ name: String, _ cells: [Cell], _ control: PositiveControl, _ observation: Observation
@@ -190,7 +180,7 @@ extension MatrixExpectation {
         let unmeasured = unmeasuredIsMeant ? [] : cells.filter { $0.verdict == .notMeasured }
         if !unmeasured.isEmpty {
             let starved = unmeasured.contains { $0.observed.lacksAnswers } ? observation.silence.reason : nil
-            let reason = (observation.measurement.missing.values.sorted().first ?? starved).map { ": \($0)" } ?? ""
+            let reason = (starved ?? observation.unmeasured).map { ": \($0)" } ?? ""
             return ExpectationResult(
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")
         }
@@ -231,5 +221,35 @@ extension MatrixExpectation {
                 + "\(first.from) → \(first.to) \(first.protocol.rawValue)"
                 + (gaps.isEmpty ? "" : "; not all events could be had: \(gaps.joined(separator: ", "))"), first.why
         )
+    }
+}
+
+extension [MatrixExpectation] {
+    /// Returns the cells that each rule decides, and those that no rule covers.
+    fileprivate func decide(_ cells: [Cell], _ observation: Observation) -> (decided: [[Cell]], uncovered: [Cell]) {
+        let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
+        var decided = [[Cell]](repeating: [], count: count)
+        var uncovered: [Cell] = []
+        for cell in cells {
+            guard let from = endpoints[cell.from], let to = endpoints[cell.to],
+                let rule = lastIndex(where: {
+                    $0.covers(from, to, cell.protocol, cell.port, request: cell.request)
+                })
+            else {
+                uncovered.append(cell)
+                continue
+            }
+            decided[rule].append(cell)
+        }
+        return (decided, uncovered)
+    }
+
+    /// The names of the results of rules against which a cell was served. Where a step changes nothing, such an answer is
+    /// a measurement, however little time the nodes had.
+    func certain(_ cells: [Cell], _ observation: Observation) -> Set<String> {
+        let names = zip(self, decide(cells, observation).decided).enumerated().compactMap { index, pair in
+            pair.1.contains { $0.verdict == .fail && $0.observed.reachedReceiver } ? pair.0.name(at: index) : nil
+        }
+        return Set(names)
     }
 }

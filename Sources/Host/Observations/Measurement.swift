@@ -33,6 +33,9 @@ public struct ProbeMeasurement: Sendable, Hashable {
         self.answered = answered
     }
 
+    /// Whether the deadline ended before all packets were sent, so that the share of answers means nothing.
+    package var wasCutShort: Bool { observed == .notMeasured && sent > 0 }
+
     /// Returns the outcome if the receiver must have seen one of these source addresses and no other.
     public func outcome(expecting addresses: [String]) -> Outcome {
         // If no receiver confirmed the request, there is no source to compare.

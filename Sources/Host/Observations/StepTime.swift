@@ -18,11 +18,16 @@ public struct StepTime: Sendable, Equatable {
         self.starved = starved
     }
 
-    /// Makes inconclusive what is unmet, if the lab did not get the step's time to come to what is expected.
-    package func takingBack(_ results: [ExpectationResult]) -> [ExpectationResult] {
-        guard agreedAfter == nil, starved > 0, elapsed - starved < within else { return results }
+    /// Whether the lab did not get the step's time to come to what is expected, and has not come to it.
+    package var isLacking: Bool { agreedAfter == nil && starved > 0 && elapsed - starved < within }
+
+    /// Makes inconclusive what is unmet, if the lab did not get the step's time.
+    ///
+    /// - Parameter certain: The names of the results that more time would not have changed.
+    package func takingBack(_ results: [ExpectationResult], except certain: Set<String> = []) -> [ExpectationResult] {
+        guard isLacking else { return results }
         return results.map { old in
-            guard old.state == .unmet else { return old }
+            guard old.state == .unmet, !certain.contains(old.name) else { return old }
             return ExpectationResult(
                 name: old.name, state: .inconclusive,
                 message: "\(old.message); the step gives \(TimeClaim.millis(within)), but \(host)", why: old.why,
@@ -32,9 +37,9 @@ public struct StepTime: Sendable, Equatable {
 
     /// Returns the results of the round that is judged, as `takingBack` does. If all that is expected held, but too
     /// late, an inconclusive result is added.
-    package func judged(_ results: [ExpectationResult]) -> [ExpectationResult] {
+    package func judged(_ results: [ExpectationResult], except certain: Set<String> = []) -> [ExpectationResult] {
         guard let agreedAfter, agreedAfter > within + TimeClaim.betweenRounds, starved > 0 else {
-            return takingBack(results)
+            return takingBack(results, except: certain)
         }
         return results + [
             ExpectationResult(

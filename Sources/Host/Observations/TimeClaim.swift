@@ -115,6 +115,13 @@ public struct SilenceDoubt: Sendable, Equatable {
         return "the host was too busy to tell silence from slowness: its nodes may have stood still for "
             + "\(TimeClaim.millis(starved)) of the \(TimeClaim.millis(waited)) that an answer was waited for"
     }
+
+    /// How much of the time the nodes may have stood still, in words, or nil if they had all of it.
+    package var share: String? {
+        guard starved > 0 else { return nil }
+        return "the host kept the nodes from running for up to \(TimeClaim.millis(starved)) of the "
+            + "\(TimeClaim.millis(waited)) in which packets were sent"
+    }
 }
 
 extension TimeClaim {

@@ -23,14 +23,25 @@ struct Round: Sendable {
     var host: HostLoad?
     var met: Bool { results.allSatisfy { $0.state == .met } }
 
-    /// Judges again with regard to the host. Failures that a host without a free processor may have caused are taken
-    /// back, see `StepTime.judged`. Cells follow their results.
-    mutating func judge(_ time: StepTime) {
-        let judged = time.judged(results)
-        if results.contains(where: { $0.state == .unmet }), !judged.contains(where: { $0.state == .unmet }) {
-            for index in cells.indices where cells[index].verdict == .fail { cells[index].verdict = .notMeasured }
+    /// Whether more patience may give what this round lacks: answers, or the packets of a cell that the deadline cut
+    /// short. A cell that was silent on a busy host counts as not measured, see `Judge.cells`.
+    var lacksPatience: Bool {
+        zip(cells, observation.measurement.probes).contains { cell, probe in
+            probe.wasCutShort
+                || cell.observed.lacksAnswers && (cell.verdict == .fail || cell.verdict == .notMeasured)
         }
-        results = judged
+    }
+
+    /// Judges again with regard to the host. Failures that a host without a free processor may have caused are taken
+    /// back, see `StepTime.judged`. Silent cells follow their results, while an answer stays a measurement.
+    ///
+    /// - Parameter certain: The names of the results that more time would not have changed.
+    mutating func judge(_ time: StepTime, certain: Set<String>) {
+        results = time.judged(results, except: certain)
+        guard time.isLacking else { return }
+        for index in cells.indices where cells[index].verdict == .fail && cells[index].observed.lacksAnswers {
+            cells[index].verdict = .notMeasured
+        }
     }
 }
 
@@ -94,7 +105,9 @@ extension ScenarioRun {
         let converged = (rounds + [last]).reversed().prefix { $0.met }.last?.since
         let time = StepTime(
             agreedAfter: converged, elapsed: measured, within: expectations.within, starved: starved)
-        last.judge(time)
+        // What actions change may come late. Without any there is nothing to wait for that would end an answer.
+        let certain = step.actions.isEmpty ? judge.certain(last.observation, cells: last.cells) : []
+        last.judge(time, certain: certain)
         emitJudged(last, index: index, expectations)
         if let (first, end) = await watch.whole() {
             emitter.emit(.hostLoad(step: index, HostLoad(from: first, to: end)))
@@ -157,11 +170,7 @@ extension ScenarioRun {
             let slowest = probes.compactMap(\.latencyMicros).max().map { Double($0) / 1e6 }
             patience.learn(slowest: slowest, stretch: round.stretch)
         }
-        // A cell that was silent on a busy host counts as not measured, see `Judge.cells`.
-        let lacking: [CellVerdict] = [.fail, .notMeasured]
-        if round.cells.contains(where: { lacking.contains($0.verdict) && $0.observed == .timeout }) {
-            patience.doubt(stretch: round.stretch)
-        }
+        if round.lacksPatience { patience.doubt(stretch: round.stretch) }
         guard patience.factor >= 2, !saidPatience else { return }
         saidPatience = true
         let times = (round.stretch * 10).rounded() / 10

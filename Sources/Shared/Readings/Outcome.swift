@@ -62,6 +62,13 @@ extension Outcome: CustomStringConvertible {
         }
     }
 
+    /// Whether the receiver served the request, though perhaps under another source than the sender's. No slowness of
+    /// the lab's nodes gives such an answer.
+    public var reachedReceiver: Bool {
+        if case .wrongSource = self { return true }
+        return isServed
+    }
+
     /// Whether nothing but missing answers gave this outcome. A host that keeps the nodes from running gives the same.
     public var lacksAnswers: Bool {
         switch self {

@@ -65,6 +65,8 @@ import Testing
         var evidence = ThreeNodeLab().evidence()
         evidence.probes[0].observed = .timeout
         evidence.probes[1].observed = .notMeasured
+        let words = "1 probes failed for no known cause, 1 probes were not measured; last hop"
+        #expect(Diagnosis.examine(evidence).first?.summary.hasPrefix(words) == true)
         #expect(Diagnosis.account(for: evidence).silent == ["unknown": Set(evidence.probes[0...1].map(\.key))])
         evidence.probes[1].observed = .refused
         let account = Diagnosis.account(for: evidence)

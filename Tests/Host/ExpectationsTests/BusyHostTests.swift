@@ -37,6 +37,39 @@ import Testing
         #expect(judge(ObservationFixture(), busy).1?.state == .met)
     }
 
+    @Test func `a rule against which a cell was served is certain`() {
+        func certain(_ outcome: Outcome, _ expected: String) -> [Bool] {
+            let ends = ObservationFixture.endpoints
+            let observation = ObservationFixture(outcomes: ["\(ends[0].id)>\(ends[1].id)": outcome]).observation
+            let rules = [ObservationFixture.rule(.node, .node, "open"), ObservationFixture.rule(.pod, .pod, expected)]
+            let judge = Judge(Expectations(rules), nodeCount: 2)
+            let cells = judge.cells(observation)
+            let names = judge.certain(observation, cells: cells)
+            return judge.rounds(observation, cells: cells).map { names.contains($0.name) }
+        }
+        #expect(certain(.open, "timeout") == [false, true])
+        #expect(certain(.wrongSource("10.0.0.11:4711"), "open") == [false, true])
+        #expect(certain(.timeout, "open") == [false, false])
+        #expect(certain(.refused, "open") == [false, false])
+        #expect(certain(.open, "open") == [false, false])
+    }
+
+    @Test func `cells that the deadline cut short name the host`() throws {
+        var observation = ObservationFixture().observation
+        let ends = ObservationFixture.endpoints
+        let probe = ProbeMeasurement(
+            key: CellKey(from: ends[0].id, to: ends[1].id, protocol: .udp, port: 8080), observed: .notMeasured,
+            latencyMicros: nil, localPort: 4711, requestArrived: nil, sent: 20, answered: 20)
+        observation.measurement = Measurement(
+            endpoints: ends, probes: [probe], seconds: 1, longestRoundTripMicros: 0, packets: 50, missing: [:])
+        let rule = ObservationFixture.rule(nil, nil, "open")
+        #expect(Judge.results([rule], observation).first?.message == "1 of 1 cells were not measured")
+        observation.silence = SilenceDoubt(asked: 1, waited: 1, starved: 0.3)
+        let result = try #require(Judge.results([rule], observation).first)
+        #expect(result.state == .inconclusive)
+        #expect(result.message.contains("the host kept the nodes from running for up to 300 ms of the 1000 ms"))
+    }
+
     @Test func healthThatIsMissingOnABusyHostIsInconclusive() {
         var observation = ObservationFixture().observation
         observation.health = [HealthRecord(node: "node1", reachable: 1, total: 2, peers: [])]

@@ -95,6 +95,11 @@ import Testing
         #expect(
             StepTime(agreedAfter: nil, elapsed: 40, within: 10, starved: 39)
                 .judged([ExpectationResult("a", .error, "x")]).map(\.state) == [.error])
+        // An answer is a measurement, whatever time the step had.
+        let unmet = ["a", "b"].map { ExpectationResult($0, .unmet, "x") }
+        #expect(
+            StepTime(agreedAfter: nil, elapsed: 40, within: 10, starved: 39).judged(unmet, except: ["a"])
+                .map(\.state) == [.unmet, .inconclusive])
         // A round that agrees had its time, so what its diagnosis lacks is not taken back.
         #expect(
             StepTime(agreedAfter: 1, elapsed: 40, within: 10, starved: 39)

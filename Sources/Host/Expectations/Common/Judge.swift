@@ -36,6 +36,12 @@ package struct Judge: Sendable {
         }
     }
 
+    /// The names of a round's results that are unmet whatever time the host left to the nodes, if the step changes
+    /// nothing.
+    package func certain(_ observation: Observation, cells: [Cell]) -> Set<String> {
+        expectations.of(MatrixExpectation.self).certain(cells, observation)
+    }
+
     /// The results that can only be given at the step's end.
     ///
     /// - Parameter time: How much of the step's time the host left to the nodes.
