@@ -127,7 +127,8 @@ enum FlowCacheTest {
         return ["\(name): never served from the cache as by the long way: \(short) instead of \(long)"]
     }
 
-    /// Packets of a flow that the cache knows, but which it must not serve: too long for the way, and at their last hop.
+    /// Sends packets of a flow that the cache knows, but which it must not serve, because they are too long for the
+    /// route or at their last hop.
     private static func exceptions(_ flow: Flow, on bench: inout SelftestBench) throws -> [String] {
         var problems: [String] = []
         for (word, packet) in [
