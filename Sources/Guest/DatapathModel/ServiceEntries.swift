@@ -26,7 +26,8 @@ public struct ServiceKey: BitwiseCopyable, Sendable {
 
 /// Says for which callers the backends of a frontend are.
 public enum ServiceScope: UInt8, Sendable, Hashable, Comparable {
-    /// All callers; where the frontend has the scope `outside`, too, only callers from within the cluster.
+    /// The backends serve all callers. If the frontend also has the scope `outside`, they serve only callers from
+    /// within the cluster.
     case everybody = 0
     /// Callers from outside of the cluster, who reach the node's own backends only (`externalTrafficPolicy: Local`).
     case outside = 1

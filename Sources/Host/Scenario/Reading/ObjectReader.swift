@@ -128,7 +128,8 @@ extension YAMLValue {
         }
     }
 
-    /// Where the value at a path of keys and indices is; the nearest one above when there is none.
+    /// Returns the place of the value at a path of keys and indices. If there is no such value, this is the place of
+    /// the nearest one above.
     func place(of path: [any CodingKey]) -> Place {
         var value = self
         for key in path {
