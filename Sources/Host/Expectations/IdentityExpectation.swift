@@ -118,7 +118,7 @@ extension IdentityExpectation {
     private func sameIdentity(as first: IdentityReading, _ observation: Observation) -> String? {
         guard let apartFrom else { return nil }
         let others = Self.readings(of: apartFrom, observation)
-        guard !others.isEmpty else { return "agents know none of the pods that it shall be apart from" }
+        guard !others.isEmpty else { return "the agents know none of the pods that must have another identity" }
         return others.first { $0.identity == first.identity }.map {
             "\($0.pod) has the same identity \(first.identity)"
         }

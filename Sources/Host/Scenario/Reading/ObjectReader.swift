@@ -31,7 +31,8 @@ extension ScenarioReader {
         if let slice = object?.object as? EndpointSlice, slice.service == nil {
             checker.report(
                 value["metadata"]?.place ?? value.place,
-                "EndpointSlice \(slice.key) has no label \(EndpointSlice.serviceNameLabel), so that it is no service's")
+                "EndpointSlice \(slice.key) has no label \(EndpointSlice.serviceNameLabel), so it belongs to no service"
+            )
         }
         return checker.problems.count == before ? object : nil
     }
