@@ -13,7 +13,6 @@ extension [MatrixExpectation] {
     /// others that were not answered.
     ///
     /// - Parameter limit: How many cells get one.
-    /// - Parameter limit: how many cells get one.
     func cells(_ observation: Observation, explaining limit: Int = explainedCells) -> [Cell] {
         let endpoints = Dictionary(observation.endpoints.map { ($0.id, $0) }) { a, _ in a }
         let probes = observation.measurement.probes
