@@ -44,8 +44,8 @@ public struct ServiceEntry: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - backends: how many slots follow.
     ///   - reverseIndex: key of `dp_revnat`, not 0.
-    ///   - affinitySeconds: how long a client stays with its backend; 0: no affinity.
-    ///   - maglevSize: entries of its table in `dp_maglev`; 0: it has none.
+    ///   - affinitySeconds: How long a client stays with its backend, or 0 if there is no affinity.
+    ///   - maglevSize: The number of entries of its table in `dp_maglev`, or 0 if it has none.
     public init(
         backends: UInt16, reverseIndex: UInt16, affinitySeconds: UInt32 = 0, flags: Flags = [], maglevSize: UInt32 = 0
     ) {

@@ -20,7 +20,7 @@ enum FlowCacheTest {
         /// Whether it answers the flow that leaves, which then comes first.
         var isAnswer = false
 
-        /// - Parameter flags: those of a TCP segment; nil: a datagram.
+        /// - Parameter flags: The flags of a TCP segment, or nil for a datagram.
         func packet(flags: UInt8? = nil, ttl: UInt8 = 64, octets: Int = 6) -> [UInt8] {
             let payload = [UInt8](repeating: 0x4C, count: octets)
             let segment =
