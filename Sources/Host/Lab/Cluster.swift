@@ -139,10 +139,12 @@ public final class Cluster: Sendable {
     /// Brings a node from power-on to a ready agent.
     func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
         try await node.boot(within: deadline)
+        let clock = try await node.clock(within: deadline)
         await feed.forget(node.name)
         await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(configuration(of: node)), within: deadline)
         try await startAgent(of: node, within: deadline)
+        try await node.checkClock(since: clock, within: deadline)
     }
 
     private func configuration(of node: ClusterNode) throws -> NodeConfiguration {

@@ -115,15 +115,30 @@ public final class ClusterNode: Sendable {
         }
     }
 
-    /// Waits for a state; on timeout the error names the last one seen.
+    /// Starts the node's agent.
+    /// - Returns: The number of this start since the node booted, 1 for the first.
+    func startAgent(within deadline: Duration) async throws -> Int {
+        guard case .agent(let agent) = try await call(.startAgent, within: deadline) else {
+            throw LabError(.request, "\(name) answered something else than an agent's state to a start")
+        }
+        return agent.starts
+    }
+
+    /// Waits for a state; on timeout the error names the last one seen. A node that powers off or whose agent ends
+    /// does not reach it any more.
+    ///
+    /// - Parameter start: The start of the agent that is waited for. Events come after the reply to a start, and the
+    ///   end of an earlier agent may be among them; it does not count.
     func wait(
-        for what: String, within deadline: Duration, until condition: @escaping @Sendable (NodeState) -> Bool
+        for what: String, since start: Int = 0, within deadline: Duration,
+        until condition: @escaping @Sendable (NodeState) -> Bool
     ) async throws {
+        let reached: @Sendable (NodeState) -> Bool = { ($0.agent?.starts ?? 0) >= start && condition($0) }
         let met = await observed.wait(within: deadline) {
-            condition($0) || $0.power == .stopped || $0.agent?.running == false
+            reached($0) || $0.power == .stopped || $0.agent?.hasEnded(since: start) == true
         }
         let state = await observed.value
-        if met, condition(state) { return }
+        if met, reached(state) { return }
         try Task.checkCancellation()
         let lines = state.agent?.running == false ? state.agentLines : consoleTail(20)
         let ended = met ? "\(name) failed before it was \(what)" : "\(name) was not \(what) within \(deadline)"

@@ -37,6 +37,11 @@ public struct NodeState: Sendable {
     }
 }
 
+extension AgentState {
+    /// Whether this agent has ended, and is none of those before `start`.
+    func hasEnded(since start: Int) -> Bool { !running && starts >= start }
+}
+
 /// Drives the machine of a node. The implementation that ships uses libvirt.
 public protocol NodeMachine: Sendable {
     /// Powers the machine on. After the call the socket of the out-of-band channel exists.

@@ -264,19 +264,32 @@ public struct ExpectationResult: Codable, Sendable {
     public let message: String
     public let why: [WhyEntry]
     public let seconds: Double
-    /// The number of retries that changed the verdict. Reports always show it.
+    /// The number of rounds in which this expectation was not met before it was. Reports always show it.
     public let retries: Int
-    public init(name: String, state: State, message: String, why: [WhyEntry], seconds: Double, retries: Int) {
+    /// What was seen in the last of these rounds; nil if there was none.
+    public let before: String?
+    public init(
+        name: String, state: State, message: String, why: [WhyEntry], seconds: Double, retries: Int,
+        before: String? = nil
+    ) {
         self.name = name
         self.state = state
         self.message = message
         self.why = why
         self.seconds = seconds
         self.retries = retries
+        self.before = before
     }
 }
 
 extension ExpectationResult {
+    /// "met after 2 retries; before: 10 of 12 cells are open", or nil if it was met at once or is not met.
+    public var metLate: String? {
+        guard state == .met, retries > 0 else { return nil }
+        let count = retries == 1 ? "1 retry" : "\(retries) retries"
+        return "met after \(count)" + (before.map { "; before: \($0)" } ?? "")
+    }
+
     /// A result as a judge gives it. The step adds its time and retries.
     package init(_ name: String, _ state: State, _ message: String, why: [WhyEntry] = []) {
         self.init(name: name, state: state, message: message, why: why, seconds: 0, retries: 0)

@@ -70,7 +70,7 @@ extension ScenarioRun {
         var starved = Starvation(await watch.readings(since: acted)).total
         let streamsRead = if let streams { try await readAndClose(streams) } else { [StreamObservation]() }
         let starvation = Starvation(await watch.readings(since: opened))
-        var unproven = 0
+        var unproven: [Round] = []
         while true {
             last.observation.streams = streamsRead
             last.observation.starvation = starvation
@@ -81,7 +81,7 @@ extension ScenarioRun {
             else { break }
             // Every outcome is as expected, but nothing on record explains one of them: a packet that was lost is no
             // proof of a denial.
-            unproven += 1
+            unproven.append(last)
             emitter.log(.warning, "runner", "\(step.name): measured again: \(lacking.name): \(lacking.message)")
             emitRound(last, index: index, provisional: true)
             rounds.append(last)
@@ -100,12 +100,9 @@ extension ScenarioRun {
         }
         identities[step.name] = last.observation.identities
         let elapsed = (ContinuousClock.now - acted).inSeconds
-        let retries = rounds.filter { !$0.met }.count
-        let all = (last.results + judge.final(last.observation)).map {
-            ExpectationResult(
-                name: $0.name, state: $0.state, message: $0.message, why: $0.why, seconds: elapsed,
-                retries: step.actions.isEmpty ? retries : unproven)
-        }
+        // After actions, the rounds until the expectations hold are no retries, but what the step waits for.
+        let retried = step.actions.isEmpty ? rounds : unproven
+        let all = (last.results + judge.final(last.observation)).map { $0.retried(in: retried, seconds: elapsed) }
         for expectation in all { emitter.emit(.expectation(step: index, expectation)) }
         verdicts.append(Judge.verdict(of: all))
         if let unmet = all.first(where: { $0.state == .unmet || $0.state == .error || $0.state == .inconclusive }),
@@ -279,6 +276,16 @@ extension ScenarioRun {
         return MeasurementPlan(
             pairs: pairs, protocols: spec.protocols, deadline: .seconds(patience.deadline), count: spec.count,
             backends: await cluster.backends(of: endpoints), requests: requests)
+    }
+}
+
+extension ExpectationResult {
+    /// Adds the rounds before the last one in which this expectation was not met.
+    func retried(in rounds: [Round], seconds: Double) -> ExpectationResult {
+        let earlier = rounds.compactMap { round in round.results.first { $0.name == name && $0.state != .met } }
+        return ExpectationResult(
+            name: name, state: state, message: message, why: why, seconds: seconds, retries: earlier.count,
+            before: earlier.last?.message)
     }
 }
 

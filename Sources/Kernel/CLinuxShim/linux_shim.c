@@ -99,6 +99,14 @@ int linux_end_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 
 
 int linux_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
+uint64_t linux_time_stamp(void) {
+#ifdef __x86_64__
+    return __builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
+}
+
 int linux_wifexited(int status) { return WIFEXITED(status); }
 int linux_wexitstatus(int status) { return WEXITSTATUS(status); }
 int linux_wtermsig(int status) { return WTERMSIG(status); }

@@ -47,6 +47,7 @@ extension NodeRequest {
         case .closeStreams(let id): "closeStreams \(id)"
         case .operate(let operation): operation.name
         case .snapshot: "snapshot"
+        case .uptime: "uptime"
         case .podInterfaces: "podInterfaces"
         case .execute(let command): "execute \(command.arguments.first ?? "")"
         case .podExec(let command):

@@ -17,6 +17,8 @@ public enum NodeRequest: Codable, Sendable {
     /// Changes or reads something on the node. The reply is `reading`.
     case operate(NodeOperation)
     case snapshot
+    /// Asks how long the node has been up by its own clock.
+    case uptime
     /// Asks for the interface in every pod, as the node's kernel lists it.
     case podInterfaces
     /// Runs a program of the node image and waits for it. The first argument is its absolute path.
@@ -41,6 +43,7 @@ public enum NodeReply: Codable, Sendable {
     case sightings(count: Int)
     case streams([StreamReading])
     case snapshot(NodeSnapshot)
+    case uptime(milliseconds: Int)
     /// The node's reading after an operation.
     case reading(OperationReading)
     case podInterfaces([PodInterface])

@@ -1,4 +1,5 @@
 import Foundation
+import LinuxKernel
 import Glibc
 import NamespaceHarness
 import NodeImage
@@ -27,7 +28,8 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
                 + #""$2/initramfs""#,
             "userland", BuiltLabrun.root.path, directory, image.initrdPath,
         ])
-        let parameters = ["console=ttyS0", "panic=-1", "loglevel=4", "tsc=reliable", "rdinit=/init"]
+        let rate = try await TimeStampCounter.kilohertz().map { ["tsc_early_khz=\($0)"] }
+        let parameters = ["console=ttyS0", "panic=-1", "loglevel=4", "tsc=reliable", "rdinit=/init"] + (rate ?? [])
         qemu.executableURL = URL(filePath: "/usr/bin/qemu-system-x86_64")
         qemu.arguments =
             [

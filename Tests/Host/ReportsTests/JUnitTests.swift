@@ -181,10 +181,14 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
                 at: event.at,
                 payload: .expectation(
                     step: 0,
-                    .init(name: result.name, state: .met, message: result.message, why: [], seconds: 1, retries: 2)))
+                    .init(
+                        name: result.name, state: .met, message: result.message, why: [], seconds: 1, retries: 2,
+                        before: "1 of 2 cells is open")))
         }
         let suite = try suite(assemble(events))
-        #expect(suite.children[1].children.first?.name == "flakyFailure")
+        let flaky = try #require(suite.children[1].children.first)
+        #expect(flaky.name == "flakyFailure")
+        #expect(flaky.attributes["message"]?.hasPrefix("met after 2 retries; before: 1 of 2 cells is open: ") == true)
     }
 
     @Test func hostileTextStaysText() throws {

@@ -38,11 +38,12 @@ import Testing
     }
 
     @Test(
-        "a step's time is over when the nodes had it, or at its fourfold",
+        "a step's time is over when the nodes had it, or at its fourfold, or half a minute later",
         arguments: [
             // elapsed, within, starved
             (10.0, 10.0, 0.0, true), (9.9, 10.0, 0.0, false), (15.0, 10.0, 6.0, false), (16.0, 10.0, 6.0, true),
-            (40.0, 10.0, 39.0, true), (0.0, 0.0, 0.0, true),
+            (40.0, 10.0, 39.0, true), (0.0, 0.0, 0.0, true), (8.1, 2.0, 7.2, false), (32.0, 2.0, 31.0, true),
+            (79.0, 20.0, 78.0, false), (80.0, 20.0, 79.0, true),
         ])
     func over(elapsed: Double, within: Double, starved: Double, expected: Bool) {
         #expect(TimeClaim.isOver(elapsed: elapsed, within: within, starved: starved) == expected)

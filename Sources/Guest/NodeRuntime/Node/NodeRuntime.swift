@@ -105,6 +105,7 @@ public final class NodeRuntime: Sendable {
         case .closeStreams(let id): try streams.close(id)
         case .operate(let operation): return .reading(try NodeOperations(agent: agent).carryOut(operation))
         case .snapshot: return .snapshot(try snapshot())
+        case .uptime: return .uptime(milliseconds: uptimeMillis())
         case .podInterfaces: return .podInterfaces(pods.interfaces())
         case .execute(let command): return .executed(try execute(command))
         case .podExec(let command): return .executed(try pods.execute(command))

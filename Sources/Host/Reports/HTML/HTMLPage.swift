@@ -180,10 +180,10 @@ struct HTMLPage {
     }
 
     private func expectation(_ result: ExpectationResult) -> [String: Any] {
-        let flaky = result.state == .met && result.retries > 0
+        let late = result.metLate
         return [
-            "name": result.name, "class": flaky ? "flaky" : result.state.rawValue, "glyph": glyphs.mark(result.state),
-            "state": flaky ? "met after \(counted(result.retries, "retry", "retries"))" : result.state.rawValue,
+            "name": result.name, "class": late == nil ? result.state.rawValue : "flaky",
+            "glyph": glyphs.mark(result.state), "state": late ?? result.state.rawValue,
             "message": result.message,
         ]
     }

@@ -136,9 +136,7 @@ private struct JUnitStep {
         switch result.state {
         case .met where result.retries > 0:
             entry.flakyFailure = .init(
-                type: "flaky",
-                message: "met only after \(counted(result.retries, "retry", "retries")): \(result.message)",
-                details: why)
+                type: "flaky", message: "\(result.metLate ?? "met"): \(result.message)", details: why)
         case .met: break
         case .unmet where step.verdict == .infraError || step.verdict == .interrupted:
             let cause = step.message.map { ": \($0)" } ?? ""

@@ -113,7 +113,7 @@ struct StepText {
     private func expectation(_ result: ExpectationResult) -> [String] {
         let met = result.state == .met
         let mark = met ? paint.yellow("~") : paint.red(glyphs.mark(result.state))
-        let state = met ? "met after \(counted(result.retries, "retry", "retries"))" : result.state.rawValue
+        let state = result.metLate ?? result.state.rawValue
         let text = DisplayWidth.wrap(clean("\(result.name): \(state). \(result.message)"), to: width - 4)
         var lines = text.enumerated().map { ($0.offset == 0 ? "  \(mark) " : "    ") + $0.element }
         for entry in result.why.prefix(16) {

@@ -229,7 +229,8 @@ enum ReportShape {
             Field("message", .text(), required: true, "What was expected and what was seen."),
             Field("why", .list(.object(why), atLeast: 0), required: true, "Places on the path."),
             Field("seconds", seconds, required: true, "The time it took."),
-            Field("retries", count, required: true, "Retries that changed the verdict."),
+            Field("retries", count, required: true, "Rounds in which it was not met before it was."),
+            Field("before", .text(), "What was seen in the last of these rounds."),
         ])
 
     private static let artifact = ObjectShape(

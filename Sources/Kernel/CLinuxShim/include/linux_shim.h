@@ -45,6 +45,9 @@ int linux_end_with_parent(void);
 /// Names the calling thread; at most 15 bytes are kept.
 int linux_name_thread(const char *name);
 
+/// The processor's time-stamp counter; 0 on a processor other than x86-64.
+uint64_t linux_time_stamp(void);
+
 /// Wait-status macros, which Swift cannot import.
 int linux_wifexited(int status);
 int linux_wexitstatus(int status);
