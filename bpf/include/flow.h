@@ -54,11 +54,11 @@ struct flow {
     __u64 clock_jiffies;
     __u32 clock_seconds;
     struct packet packet;
-    // How the flow cache knows this packet's flow, as it arrived: see flow_cache.h. 0: it is not to know it.
+    // The key of this packet's flow in the flow cache, made from the packet as it arrived: see flow_cache.h.
     struct flow_cache_key cache_key;
     __u64 cache_hash;
     __u32 is_cacheable;
-    // The address that a masqueraded packet took; 0: none. Its port stayed.
+    // The address that a masqueraded packet took, or 0 if it took none. Its port did not change.
     __be32 cache_address;
     // Eight bits of the hash of each flow in the cache, by slot: the search for a flow that is not there mostly ends
     // here, and leaves the cache's memory alone.

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 //
-// What was decided about the last packets of a flow, for the next ones: where they go, and under which addresses.
+// The flow cache. It remembers what was decided about a flow's packets: where they go, and under which addresses.
 //
-// An established flow's packet otherwise takes six lookups: its interface, the service that it might call, conntrack
-// and interface at both ends, and the receiver. Here it takes one, in an array of this processor, so that nothing is
-// locked and no entry is seen half written. An entry holds
+// Without the cache, a packet of an established flow takes six lookups: its interface, the service that it might call,
+// conntrack and interface at both ends, and the receiver. With it, the packet takes one lookup in an array of its
+// processor, where nothing is locked and no entry is seen half written. An entry is valid
 //
-// - while nothing that it was made of has changed: it carries the revision at which its flow was judged, and the agent
-//   raises the revision (dp_revision) after whatever it does to the maps;
-// - and for at most FLOW_CACHE_TICKS: then a packet takes the long way, which keeps the flow's conntrack entries alive
-//   and sees what the kernel's own tables say by now.
+// - as long as nothing that it was made from has changed: it carries the revision at which its flow was judged, and the
+//   agent raises the revision (dp_revision) after every change of the maps;
+// - and for at most FLOW_CACHE_TICKS. After that time a packet takes the long way, which keeps the flow's conntrack
+//   entries alive and reads the kernel's own tables again.
 //
-// Only packets that change nothing and of which nothing is reported come here: TCP without SYN, FIN and RST, and UDP,
-// of flows that are known at both ends and are neither translated by a service nor read by a proxy. Masquerade may give
-// them another address, but no other port. All others take the long way, and so does everything that is to be dropped.
+// The cache serves only packets that change no state and are not reported: UDP, and TCP without SYN, FIN and RST. Their
+// flow must be known at both ends, and neither be translated by a service nor read by a proxy. Masquerade may give them
+// another address, but no other port. All other packets take the long way, and so do all that will be dropped.
 #pragma once
 
 #include <linux/bpf.h>
@@ -50,7 +50,7 @@ enum flow_cache_way {
     FLOW_CACHE_TO_OVERLAY = 2,
     // Out by a device of the node, to a neighbour.
     FLOW_CACHE_TO_NETWORK = 3,
-    // Where the stack sends it.
+    // To wherever the stack sends it.
     FLOW_CACHE_ON = 4,
 };
 
@@ -68,7 +68,7 @@ struct flow_cache_entry {
     // In host byte order.
     __u32 tunnel_remote;
     // The address that masquerade gives the packet: as its source when it leaves, as its destination when it answers.
-    // 0: it keeps its own.
+    // It is 0 if the packet keeps its own.
     __be32 address;
 };
 
@@ -268,7 +268,7 @@ static __always_inline int flow_cache_forward(
     return bpf_redirect_peer(entry->ifindex, 0);
 }
 
-// Has the packet's flow forgotten unless this end's conntrack knew it already and its packets pass as they are.
+// Keeps the packet's flow out of the cache unless this end's conntrack knew it before and its packets pass unchanged.
 static __always_inline void flow_cache_judge(const struct packet *packet, struct flow *flow) {
     const struct flow_connection *connection = &flow->connection;
     __u8 known = packet->event.connection;

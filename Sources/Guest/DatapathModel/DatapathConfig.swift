@@ -103,7 +103,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
     /// What the map holds before the agent has written anything: the programs drop everything.
     public static let unconfigured = ConfigEntry()
 
-    /// The ABI that the writer spoke; 0: never written.
+    /// The version of the writer's ABI, or 0 if nothing was ever written.
     public var version: UInt32 { abi.abi_version }
     public var routerAddress: IPv4Address { IPv4Address(networkByteOrder: abi.router_ipv4) }
     public var tracePoints: Set<TracePoint> {

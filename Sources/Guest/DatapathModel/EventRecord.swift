@@ -36,7 +36,8 @@ public struct EventRecord: Sendable, Hashable {
     public let kind: Kind
     /// `CLOCK_MONOTONIC` in nanoseconds.
     public let monotonicNanoseconds: UInt64
-    /// Of a drop, where its program was entered; nil for a number that this build does not know.
+    /// Where the packet was seen. For a drop it is the point at which the program was entered. It is nil for a number
+    /// that this build does not know.
     public let point: TracePoint?
     public let direction: TrafficDirection?
     public let reason: Reason
@@ -64,7 +65,7 @@ public struct EventRecord: Sendable, Hashable {
     public let connection: ConnectionVerdict?
     /// Where the drop was decided; nil for traces, and for what the agent itself reports.
     public let location: Location?
-    /// The agent's number of the policy rule that decided; 0: none did.
+    /// The agent's number of the policy rule that decided, or 0 if none did.
     public let rule: UInt32
 
     /// Reads a record; nil when it is not one of this ABI (wrong length, unknown kind).

@@ -104,7 +104,7 @@ public struct IPCacheKey: BitwiseCopyable, Sendable {
 public struct IPCacheValue: BitwiseCopyable, Sendable {
     private var abi: dp_ipcache_entry
 
-    /// - Parameter tunnelEndpoint: the node's underlay address; nil: reached without the overlay.
+    /// - Parameter tunnelEndpoint: The node's underlay address, or nil if the overlay is not used.
     public init(identity: Identity, tunnelEndpoint: IPv4Address? = nil) {
         abi = dp_ipcache_entry(
             tunnel_endpoint: tunnelEndpoint?.abi ?? dp_address(), identity: identity.rawValue,
@@ -127,7 +127,8 @@ public struct MetricsKey: BitwiseCopyable, Sendable, Hashable {
     public var reason: Reason { Reason(rawValue: abi.reason) }
     /// Nil for a number that this build does not know.
     public var direction: TrafficDirection? { TrafficDirection(rawValue: abi.direction) }
-    /// Of a drop, the point at which its program was entered; nil for a number that this build does not know.
+    /// The trace point. For a drop it is the point at which the program was entered. It is nil for a number that this
+    /// build does not know.
     public var point: TracePoint? { TracePoint(rawValue: abi.point) }
 
     public static func == (left: MetricsKey, right: MetricsKey) -> Bool {

@@ -87,7 +87,7 @@ public enum TracePoint: UInt8, Sendable, Hashable, CaseIterable, CustomStringCon
     case toNetwork = 9
     /// A new connection that a policy allowed.
     case policyVerdict = 16
-    /// To the node's proxy, which has to read the connection.
+    /// The packet goes to the node's proxy, which has to read the connection.
     case toProxy = 17
 
     /// For example `to-endpoint`, from the shared header.
@@ -95,7 +95,7 @@ public enum TracePoint: UInt8, Sendable, Hashable, CaseIterable, CustomStringCon
         dp_point_name(Int32(rawValue)).map { String(cString: $0) } ?? "point \(rawValue)"
     }
 
-    /// From its name.
+    /// Returns the trace point of this name, or nil if there is none.
     public init?(name: some StringProtocol) {
         guard let point = TracePoint.allCases.first(where: { $0.description == name }) else { return nil }
         self = point

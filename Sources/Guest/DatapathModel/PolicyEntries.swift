@@ -29,15 +29,15 @@ public struct PolicyMapKey: BitwiseCopyable, Sendable, Hashable {
     private var abi: dp_policy_key
 
     /// - Parameters:
-    ///   - identity: of the peer; `unknown`: anybody.
-    ///   - portClass: 0: every protocol and port.
+    ///   - identity: The peer's identity. `unknown` stands for anybody.
+    ///   - portClass: The class of the port. 0 stands for every protocol and port.
     public init(endpointID: UInt16, direction: TrafficDirection, identity: Identity, portClass: UInt16) {
         abi = dp_policy_key(
             endpoint_id: endpointID, direction: direction.rawValue, pad: 0, identity: identity.rawValue,
             port_class: portClass, pad2: 0)
     }
 
-    /// Entries that the map holds.
+    /// The number of entries that the map can hold.
     public static let capacity = Int(DP_MAX_POLICY)
 
     public var endpointID: UInt16 { abi.endpoint_id }
@@ -63,7 +63,7 @@ public struct PolicyMapKey: BitwiseCopyable, Sendable, Hashable {
 public struct PolicyMapValue: BitwiseCopyable, Sendable, Hashable {
     public enum Verdict: Sendable, Hashable {
         case allow
-        /// Through the proxy that listens on the port.
+        /// The connection goes through the proxy that listens on the port.
         case redirect(port: UInt16)
         case deny
         case defaultDeny
@@ -71,7 +71,7 @@ public struct PolicyMapValue: BitwiseCopyable, Sendable, Hashable {
 
     private var abi: dp_policy_entry
 
-    /// - Parameter rule: the number by which events name what decided.
+    /// - Parameter rule: The number by which events name the rule that decided.
     public init(_ verdict: Verdict, rule: UInt32) {
         abi = dp_policy_entry(rule: rule, flags: 0, proxy_port: 0)
         switch verdict {
@@ -111,10 +111,10 @@ public struct PortChunk: BitwiseCopyable, Sendable {
     private var abi: dp_port_chunk
 
     public static let ports = Int(DP_PORTS_IN_CHUNK)
-    /// How many there are of each protocol.
+    /// The number of chunks of each protocol.
     public static let chunks = Int(DP_PORT_CHUNKS)
 
-    /// - Parameter classes: of the chunk's ports in order; those that are missing have class 0.
+    /// - Parameter classes: The classes of the chunk's ports, in order. Ports beyond the list have class 0.
     public init(_ classes: [UInt16]) {
         abi = dp_port_chunk()
         withUnsafeMutableBytes(of: &abi) { bytes in
@@ -131,7 +131,7 @@ public struct PortChunk: BitwiseCopyable, Sendable {
 
     /// Key of the chunk that a port is in.
     ///
-    /// - Parameter slot: the protocol's: TCP 0, UDP 1, SCTP 2, ICMP (the type is the port) 3.
+    /// - Parameter slot: The protocol's slot: TCP 0, UDP 1, SCTP 2, ICMP 3. The type of ICMP takes the port's place.
     public static func key(slot: UInt8, port: UInt16) -> UInt32 {
         UInt32(slot) * UInt32(chunks) + UInt32(port) / UInt32(ports)
     }

@@ -26,7 +26,8 @@ public struct ServiceKey: BitwiseCopyable, Sendable {
 
 /// Says for which callers the backends of a frontend are.
 public enum ServiceScope: UInt8, Sendable, Hashable, Comparable {
-    /// All callers; where the frontend has the scope `outside`, too, only callers from within the cluster.
+    /// The backends serve all callers. If the frontend also has the scope `outside`, they serve only callers from
+    /// within the cluster.
     case everybody = 0
     /// Callers from outside of the cluster, who reach the node's own backends only (`externalTrafficPolicy: Local`).
     case outside = 1
@@ -43,8 +44,8 @@ public struct ServiceEntry: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - backends: how many slots follow.
     ///   - reverseIndex: key of `dp_revnat`, not 0.
-    ///   - affinitySeconds: how long a client stays with its backend; 0: no affinity.
-    ///   - maglevSize: entries of its table in `dp_maglev`; 0: it has none.
+    ///   - affinitySeconds: How long a client stays with its backend, or 0 if there is no affinity.
+    ///   - maglevSize: The number of entries of its table in `dp_maglev`, or 0 if it has none.
     public init(
         backends: UInt16, reverseIndex: UInt16, affinitySeconds: UInt32 = 0, flags: Flags = [], maglevSize: UInt32 = 0
     ) {

@@ -2,7 +2,8 @@ import Datapath
 import DatapathModel
 import NetAddress
 
-/// Packets that find their flow in the flow cache fare as those that take the long way, and only while nothing changed.
+/// Checks that packets which find their flow in the flow cache get the same treatment as packets that take the long
+/// way, and that the cache serves them only while nothing has changed.
 enum FlowCacheTest {
     /// A flow whose packets the cache may know.
     private struct Flow {
@@ -19,7 +20,7 @@ enum FlowCacheTest {
         /// Whether it answers the flow that leaves, which then comes first.
         var isAnswer = false
 
-        /// - Parameter flags: those of a TCP segment; nil: a datagram.
+        /// - Parameter flags: The flags of a TCP segment, or nil for a datagram.
         func packet(flags: UInt8? = nil, ttl: UInt8 = 64, octets: Int = 6) -> [UInt8] {
             let payload = [UInt8](repeating: 0x4C, count: octets)
             let segment =
@@ -77,7 +78,7 @@ enum FlowCacheTest {
         try bench.config.update(ConfigEntry(config), for: 0)
     }
 
-    /// Nothing is known of the flow, but what it answers.
+    /// Empties conntrack and the flow cache. If the flow answers another one, a packet of that one is sent first.
     private static func prepare(_ flow: Flow, flags: UInt8?, _ bench: inout SelftestBench) throws {
         try bench.apply(.quiet)
         try bench.apply(.masquerading)
@@ -127,7 +128,8 @@ enum FlowCacheTest {
         return ["\(name): never served from the cache as by the long way: \(short) instead of \(long)"]
     }
 
-    /// Packets of a flow that the cache knows, but which it must not serve: too long for the way, and at their last hop.
+    /// Sends packets of a flow that the cache knows, but which it must not serve, because they are too long for the
+    /// route or at their last hop.
     private static func exceptions(_ flow: Flow, on bench: inout SelftestBench) throws -> [String] {
         var problems: [String] = []
         for (word, packet) in [
@@ -153,7 +155,7 @@ enum FlowCacheTest {
         return states == [.closing] ? [] : ["\(flow.name): after FIN the connection is \(states)"]
     }
 
-    /// Whoever asks for traces has every packet reported from then on.
+    /// Once traces are asked for, every packet is reported, also one of a flow that the cache knows.
     private static func reported(_ flow: Flow, on bench: inout SelftestBench) throws -> [String] {
         try prepare(flow, flags: nil, &bench)
         for _ in 0..<3 { _ = try send(flow.packet(), of: flow, &bench) }

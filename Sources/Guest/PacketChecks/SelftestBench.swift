@@ -142,7 +142,7 @@ package struct SelftestBench: ~Copyable {
 
     mutating func discardEvents() throws { try ring.consume { _ in } }
 
-    /// As the agent does after a change of the maps.
+    /// Raises the revision, as the agent does after a change of the maps.
     func raiseRevision() throws { try revision.raise() }
 
     package func apply(_ nat: NATSetup) throws { try NATSetup.apply(nat, to: object) }

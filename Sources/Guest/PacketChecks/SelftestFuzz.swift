@@ -98,8 +98,8 @@ struct SelftestFuzz {
             + bench.packets(MetricsKey(reason: .noServiceBackend, direction: .ingress, point: .fromNetwork))
     }
 
-    /// Makes the next packet. It is noise, or a known packet with some bytes changed, with a field of a header set to an
-    /// edge of its range, or with its end cut off or extended.
+    /// Makes the next packet. It is noise, or a known packet with some bytes changed, with a field of a header set to
+    /// an edge of its range, or with its end cut off or extended.
     private mutating func mutate() {
         guard random.next() % 8 != 0, !seeds.isEmpty else {
             packet.removeAll(keepingCapacity: true)

@@ -101,7 +101,7 @@ enum WireTest {
             from: TestNode.remotePod, to: TestNode.pod, protocol: 17, ttl: ttl, fragment: fragment, payload)
     }
 
-    /// As the other node sends it.
+    /// The packet as the other node sends it.
     private static func encapsulated(_ packet: [UInt8], _ tunnel: TunnelProtocol) -> [UInt8] {
         let inner = Frame.ethernet(
             to: TestNode.neighbourMAC, from: TestNode.neighbourHostMAC, type: Frame.ipv4, packet)

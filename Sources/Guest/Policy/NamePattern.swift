@@ -7,7 +7,7 @@
 public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
     /// The text as written, but in lower case and without a final dot.
     public let text: String
-    /// The pattern of each label; nil: every name matches.
+    /// The pattern of each label, or nil if every name matches.
     private let labels: [[UInt8]]?
 
     public static let lengthLimit = 255

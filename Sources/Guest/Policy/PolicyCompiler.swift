@@ -61,9 +61,9 @@ public struct PolicyDecision: Sendable, Hashable {
 /// every entry that covers a connection, and the strongest verdict holds.
 public struct DirectionPolicy: Sendable, Hashable {
     public struct Match: Sendable, Hashable {
-        /// The peer's identity; 0: any peer.
+        /// The peer's identity, or 0 for any peer.
         public let identity: UInt32
-        /// The ports; nil: every protocol and port.
+        /// The ports, or nil for every protocol and port.
         public let ports: PortRange?
         public init(identity: UInt32, ports: PortRange?) {
             self.identity = identity

@@ -73,9 +73,9 @@ public struct PolicyRule: Sendable, Hashable {
     public let isDeny: Bool
     /// The peers; an empty list means nobody.
     public let peers: [Peer]
-    /// The ports; nil: every protocol and port.
+    /// The ports, or nil for every protocol and port.
     public let ports: [RulePort]?
-    /// What a request must be; nil: the rule does not look at requests.
+    /// What a request must be, or nil if the rule does not look at requests.
     public let requests: RequestMatches?
 
     public init(
@@ -124,7 +124,7 @@ public struct HTTPMatch: Sendable, Hashable, Codable {
 
     public struct Header: Sendable, Hashable, Codable {
         public var name: String
-        /// The value; nil: any.
+        /// The value, or nil for any.
         public var value: String?
         public init(name: String, value: String? = nil) {
             self.name = name

@@ -95,7 +95,7 @@ public struct RequestRule: Sendable, Hashable {
     }
 
     public let name: String
-    /// The identities of the other side; nil: any.
+    /// The identities of the other side, or nil for any.
     public let identities: Set<UInt32>?
     public let ports: Set<PortRange>
     public let matches: Matches

@@ -3,7 +3,7 @@ import KubeObjects
 /// Requirements on labels; an empty selector selects everything.
 public struct Selector: Sendable, Hashable {
     public struct Requirement: Sendable, Hashable {
-        /// The label's source; nil: any.
+        /// The label's source, or nil for any.
         public let source: String?
         public let name: String
         public let test: LabelSelector.Operator

@@ -163,7 +163,7 @@ final class ConnectionCount: @unchecked Sendable {
 }
 
 extension ProxiedConnection {
-    /// Of an accepted channel: its own address is the one that the client called.
+    /// The own address of an accepted channel is the address that the client called.
     init(_ channel: any Channel) throws(ProxyError) {
         guard let client = channel.remoteAddress, let clientAddress = client.address4, let clientPort = client.port,
             let server = channel.localAddress, let serverAddress = server.address4, let serverPort = server.port

@@ -29,8 +29,23 @@ struct DropRecord {
         return records.values.sorted { $0.reason < $1.reason }
     }
 
+    /// The rules in words. A policy with several rules is named once: `NetworkPolicy a/p (egress[0], egress[1])`.
+    var ruleWords: String {
+        var parts: [String: Set<Substring>] = [:]
+        // An event of a default denial names all policies that select the endpoint.
+        for rule in rules.flatMap({ $0.split(separator: ", ") }) {
+            let words = rule.split(separator: " ", maxSplits: 2)
+            parts[words.prefix(2).joined(separator: " "), default: []].formUnion(words.dropFirst(2))
+        }
+        return list(
+            parts.map { policy, parts in
+                let names = parts.sorted().joined(separator: ", ")
+                return parts.isEmpty ? policy : parts.count == 1 ? "\(policy) \(names)" : "\(policy) (\(names))"
+            })
+    }
+
     var lines: [String] {
         ["drop events: \(reason) at \(list(places))", "\(cells.count) \(cells.count == 1 ? "probe" : "probes") hit it"]
-            + (rules.isEmpty ? [] : ["decided by \(list(rules))"])
+            + (rules.isEmpty ? [] : ["decided by \(ruleWords)"])
     }
 }

@@ -37,7 +37,7 @@ enum PolicyDenied: RootCause {
             guard let denial = denials[record.reason] else { return nil }
             let keys = record.cells.map { evidence.probes[$0].key }
             let who = "\(short(keys.map(\.from))) → \(short(keys.map(\.to)))"
-            let policies = record.rules.isEmpty ? "" : ": \(list(record.rules))"
+            let policies = record.rules.isEmpty ? "" : ": \(record.ruleWords)"
             return Explanation(
                 finding: Finding(
                     id: denial.id, summary: "policy denies \(who); \(denial.words)\(policies)",

@@ -3,8 +3,8 @@ import Readings
 /// The cloud's flow log says REJECT of a failing probe's own packets: no rule of an interface's security groups lets
 /// them pass.
 ///
-/// The record says at which node's interface that was. Where the sender is on that node, a rule for what leaves is
-/// missing, elsewhere one for what enters.
+/// The record says at which node's interface the packets were rejected. If the sender is on that node, an egress rule
+/// is missing, otherwise an ingress rule.
 enum SecurityGroupRejected: RootCause {
     private static let id = "cloud/security-group-rejected"
     static let ids = [id]

@@ -120,9 +120,8 @@ extension IdentityExpectation {
         let others = Self.readings(of: apartFrom, observation)
         let wanted = Self.pods(apartFrom, observation).count
         guard !others.isEmpty, others.count == wanted else {
-            return
-                "agents know \(others.isEmpty ? "none" : "\(others.count) of \(wanted)") of the pods that it shall be "
-                + "apart from"
+            let known = others.isEmpty ? "none" : "\(others.count) of \(wanted)"
+            return "the agents know \(known) of the pods that must have another identity"
         }
         return others.first { $0.identity == first.identity }.map {
             "\($0.pod) has the same identity \(first.identity)"

@@ -6,7 +6,7 @@ extension Cluster {
         var losses: [String] = []
         for node in nodes {
             let dropped = await node.droppedEvents
-            if dropped > 0 { losses.append("\(dropped) events of \(node.name) gave way unread") }
+            if dropped > 0 { losses.append("\(dropped) events of \(node.name) were overwritten unread") }
         }
         do {
             let counters = try await fabric.counters()

@@ -158,12 +158,13 @@ extension Cluster {
         }
     }
 
-    /// Every cell of a plan from what its sender and its receiver say; `sightings` by node, nil for one that could not
-    /// be asked.
+    /// Makes the measurement of every cell of a plan from what the sender and the receivers say.
     ///
-    /// A probe is confirmed by the node of the pair's target alone, and only when it came to the target's own address;
-    /// a target that is on no node is confirmed by whoever took the probe, a service by one of its own
-    /// pods, on whichever of the `nodes` that is.
+    /// Only the node of the pair's target can confirm a probe, and only if the probe came to the target's own address.
+    /// There are two exceptions. If the target is on no node, any receiver's word counts. If the target is a service,
+    /// any of its own pods can confirm the probe, on whichever of the `nodes` that pod is.
+    ///
+    /// - Parameter sightings: What the receivers saw, by node. The value is nil for a node that could not be asked.
     static func join(
         plan: MeasurementPlan, endpoints: [Endpoint], indices: [String: Int], results: [ProbeResult],
         sightings: [String: [Sighting]?], senders: [String: SenderAddresses] = [:],
@@ -206,7 +207,7 @@ extension Cluster {
                 var isElsewhere = false
                 for (node, sighting) in seen[slot] ?? [] {
                     if isService {
-                        // A node tells of its own pods only.
+                        // A node is believed about its own pods only.
                         if let home = homes[sighting.receiverText], home != node { continue }
                         if plan.backends[pair.to.id]?.contains(sighting.receiverText) ?? true {
                             confirmed.append(sighting.seen)
@@ -241,11 +242,11 @@ extension Cluster {
         case notAsked
     }
 
-    /// The result of a cell.
+    /// Makes the measurement of one cell.
     ///
-    /// An answer whose request was seen with another source than the sender's is `wrong-source`, and so is one that a
-    /// receiver which was asked did not see. An answer to a request that is known to have come to another endpoint, or
-    /// that nobody could be asked about, measured nothing of this cell.
+    /// The outcome of an answered probe is `wrong-source` if a receiver saw the request with another source than the
+    /// sender's, or if the target's node was asked and nobody there saw the request. The cell counts as not measured
+    /// if the request came to another endpoint, or if no receiver could be asked and the answer names no source.
     static func measurement(
         key: CellKey, sender: Endpoint, target: Endpoint, addresses: SenderAddresses?, result: ProbeResult?,
         receipt: Receipt, receiverAsked: Bool

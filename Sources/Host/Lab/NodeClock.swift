@@ -33,8 +33,8 @@ extension ClusterNode {
         return NodeClock(asked: asked, answered: .now, uptime: .milliseconds(milliseconds))
     }
 
-    /// Checks that the node's clock keeps up with the host's. What a node with a wrong clock waits for, it waits for too
-    /// short or too long, and nothing that it measures can be believed.
+    /// Checks that the node's clock keeps up with the host's. What a node with a wrong clock waits for, it waits for
+    /// too short or too long, and nothing that it measures can be believed.
     func checkClock(since first: NodeClock, within deadline: Duration) async throws {
         let now = try await clock(within: deadline)
         guard let rate = now.rate(since: first) else { return }

@@ -4,7 +4,7 @@ import LinuxKernel
 /// Why there is no node image: the kind of failure, the object, and the command that mends it.
 public struct ImageError: Error, CustomStringConvertible, Sendable {
     public enum Code: String, Sendable, CaseIterable {
-        /// The kernel series is none of ``KernelSeries``.
+        /// ``KernelSeries`` has no series of that name.
         case unknownKernel
         /// `labnode` or `datapathd` is not where guest binaries are looked for.
         case guestBinaryMissing
@@ -12,15 +12,15 @@ public struct ImageError: Error, CustomStringConvertible, Sendable {
         case toolMissing
         /// The package archive could not be asked, or did not deliver.
         case downloadFailed
-        /// What arrived, or what lies in the cache, is not what the archive's index names.
+        /// A file that was downloaded, or one in the cache, has another digest than the archive's index says.
         case corruptDownload
-        /// The package does not hold what a node needs: another series, no kernel, a module missing.
+        /// The package does not have what a node needs: it is of another series, or a kernel or module is missing.
         case kernelPackageUnusable
         /// The archive lacks a package of the userland, or a package lacks what its programs need.
         case packagesUnusable
-        /// No space, quota or file size left below the cache directory.
+        /// The disk of the cache directory is full, or a quota or the limit of a file's size was reached.
         case diskFull
-        /// The cache directory cannot be used: permissions, a file in the way.
+        /// The cache directory cannot be used, for want of permissions or because a file has its name.
         case cacheUnusable
         /// A program of the build failed for another reason.
         case toolFailed

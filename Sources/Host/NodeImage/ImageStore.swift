@@ -17,7 +17,7 @@ public struct ImageStore: Sendable {
     let makeSink: SinkFactory
 
     /// - Parameters:
-    ///   - cacheDirectory: The cache. If it is nil: `$XDG_CACHE_HOME/labrun`, else `~/.cache/labrun`.
+    ///   - cacheDirectory: The cache. If it is nil, it is `$XDG_CACHE_HOME/labrun` or `~/.cache/labrun`.
     ///   - guestDirectory: The directory with the stripped `labnode` and `datapathd`. If it is nil:
     ///     `$LABRUN_GUEST_DIR`, `guest/` next to the running executable, or `../libexec/labrun/` from it.
     public init(cacheDirectory: String? = nil, guestDirectory: String? = nil) {

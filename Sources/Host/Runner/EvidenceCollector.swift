@@ -245,7 +245,7 @@ struct EvidenceCollector: Sendable {
                 let batch = try await node.agent(.events, request, as: EventBatch.self, within: .seconds(10))
                 lost = batch.lost
                 guard batch.next > next else {
-                    let missed = lost > start.lost ? "\(lost - start.lost) events gave way unread" : nil
+                    let missed = lost > start.lost ? "\(lost - start.lost) events were overwritten unread" : nil
                     return (events, missed)
                 }
                 events += batch.events.map { $0.told(by: node.name) }

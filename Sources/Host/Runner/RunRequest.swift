@@ -9,7 +9,7 @@ public struct RunRequest: Codable, Sendable {
         public var release: String
         /// The kernel parameters that this kernel needs under the accelerator in use.
         public var parameters: [String]
-        /// The read-only userland disk; nil: no node has one.
+        /// The read-only userland disk, or nil if no node has one.
         public var userlandPath: String?
         public init(
             kernelPath: String, initrdPath: String, release: String, parameters: [String], userlandPath: String? = nil

@@ -22,7 +22,7 @@ public struct ScenarioParser: Sendable {
 
     /// - Parameters:
     ///   - faults: The faults there are.
-    ///   - diagnoses: Ids of the root causes there are; empty: any id is taken.
+    ///   - diagnoses: Ids of the root causes that exist. If there are none, any id is accepted.
     ///   - profiles: The labs there are.
     public init(faults: [FaultDescriptor], diagnoses: [String] = [], profiles: LabProfileSource) {
         self.init(

@@ -3,19 +3,19 @@ public struct Problem: Error, Codable, Sendable, Hashable, CustomStringConvertib
     public enum Severity: String, Codable, Sendable {
         /// The file cannot be run.
         case error
-        /// It can, but something in it has no effect.
+        /// The file can be run, but something in it has no effect.
         case warning
     }
     public var severity: Severity
-    /// As the user named it; `--set` for an override of the command line.
+    /// The file as the user named it, or `--set` for an override of the command line.
     public var file: String
-    /// From 1.
+    /// The line, counted from 1.
     public var line: Int
-    /// From 1, in Unicode scalars.
+    /// The column in Unicode scalars, counted from 1.
     public var column: Int
     /// What is wrong, in one sentence without a full stop.
     public var message: String
-    /// What would be right: `a duration such as 200ms, 1.5s or 2m`.
+    /// What would be right, for example `a duration such as 200ms, 1.5s or 2m`.
     public var expected: String?
     /// The nearest valid name.
     public var suggestion: String?

@@ -59,7 +59,8 @@ public struct Program: ~Copyable, Sendable {
         public let durationNanoseconds: UInt32
         /// `skb->mark` afterwards.
         public let mark: UInt32
-        /// `skb->tstamp` afterwards: the time in nanoseconds at which the packet may leave; 0: at once.
+        /// `skb->tstamp` afterwards: the time in nanoseconds at which the packet may leave. It is 0 if the packet may
+        /// leave at once.
         public let departure: UInt64
     }
 

@@ -8,6 +8,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+#include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/cache.h>
@@ -24,6 +25,3 @@
 #include <netlink/route/route.h>
 #include <netlink/route/rule.h>
 #include <netlink/route/tc.h>
-
-// Exported by libnl-3 since 3.0, declared only in its private netlink-private/utils.h and netlink/errno.h's kin.
-extern int nl_syserr2nlerr(int error);

@@ -13,7 +13,7 @@ public struct RoutingRule: Sendable, Hashable {
     /// Selects packets to these addresses; nil selects any.
     public var destination: IPv4CIDR?
     public var table: UInt32
-    /// Who made the rule, as for routes; 0: not known.
+    /// Who made the rule, as for routes. It is 0 if that is not known.
     public var origin: UInt8
 
     public struct Mark: Sendable, Hashable {

@@ -60,12 +60,13 @@ public enum HTTPWire {
             reading: HTTPServerRequestPart.self)
     }
 
-    /// Reads the first response among the bytes that have come so far, be it an informational one. Nil while its head
-    /// has not ended.
+    /// Reads the first response among the bytes that have come so far. It may be an informational one (100…199). The
+    /// result is nil while the response's head has not ended.
     ///
     /// - Parameters:
-    ///   - method: The request's method, on which it depends whether the response has a body.
-    ///   - ended: Whether the connection has ended. That ends a body without a length, and cuts off one with a length.
+    ///   - method: The request's method, because it decides whether the response has a body.
+    ///   - ended: Whether the connection has ended. The end completes a body without a length. A body that is shorter
+    ///     than its length was then cut off, and the response is malformed.
     public static func response(
         in bytes: [UInt8], to method: HTTPMethod, ended: Bool, limits: Limits
     ) throws(Mistake) -> Message<HTTPResponseHead>? {
@@ -154,7 +155,7 @@ extension HTTPWire {
                 return Message(head: found, body: body, isWhole: true)
             }
         }
-        // The head's empty line is there, so that bytes without a head are none that could still become a message.
+        // The bytes contain the empty line that ends a head. If the decoder has found no head in them, none will come.
         guard let found, !isBroken, !end else { throw .malformed }
         return Message(head: found, body: body, isWhole: false)
     }

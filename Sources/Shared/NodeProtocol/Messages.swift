@@ -132,7 +132,7 @@ public struct NodeConfiguration: Codable, Sendable {
     public let pluginDirectory: String
     /// The TCP and UDP port of the node's own echo receiver, in the host network.
     public let nodePort: UInt16
-    /// The content of the conflist that the cloud provides besides the agent's own; nil: none.
+    /// The content of the conflist that the cloud provides besides the agent's own, or nil if there is none.
     public let cloudConflist: String?
     /// The name of that file. It sorts after the agent's.
     public static let cloudConflistName = "10-cloud.conflist"
@@ -199,7 +199,7 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
     public let index: Int
     public let address: String
     public let port: UInt16
-    /// The plan's protocols with which it is probed; nil: all.
+    /// The plan's protocols with which it is probed, or nil for all of them.
     public let protocols: [String]?
     /// True if the target's address may be translated to that of another target at the sender's socket. Each sender
     /// then has a datagram socket for this target alone, because the kernel translates answers back to the address that

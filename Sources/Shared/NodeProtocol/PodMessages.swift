@@ -5,10 +5,10 @@ public struct PodSpec: Codable, Sendable {
     public let labels: [String: String]
     /// The port of its TCP and UDP echo receiver.
     public let port: UInt16
-    /// The programs of the userland that run in it; empty: it only answers probes.
+    /// The programs of the userland that run in it. If there are none, the pod only answers probes.
     public let containers: [ContainerSpec]
     public let restartPolicy: RestartPolicy
-    /// The content of its `/etc/resolv.conf`; empty: it has no name server.
+    /// The content of its `/etc/resolv.conf`. It is empty if the pod has no name server.
     public let resolver: String
     /// The lines of its `/etc/hosts` besides those for localhost and itself.
     public let hosts: [String]
@@ -64,7 +64,7 @@ public struct ContainerState: Codable, Sendable, Hashable {
     public let lastLines: [String]
     /// The number of restarts.
     public let restarts: Int
-    /// The milliseconds until it is restarted; nil: it is not.
+    /// The milliseconds until it is restarted, or nil if it is not restarted.
     public let restartMillis: Int?
     public init(
         pod: PodReference, name: String, running: Bool, ended: String?, lastLines: [String], restarts: Int,

@@ -43,7 +43,7 @@ public enum ProbeOutcome: Sendable, Hashable {
     case loss(percent: UInt8)
     /// It was never sent. `error` is the `errno` that prevented it, or 0 if it did not get its turn in time.
     case notMeasured(error: UInt16)
-    /// The response code of RFC 1035; 0: an answer without an address.
+    /// The response code of RFC 1035. 0 stands for an answer without an address.
     case dnsFailure(code: UInt8)
     case http(status: UInt16)
 

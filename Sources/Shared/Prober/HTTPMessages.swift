@@ -37,7 +37,7 @@ enum HTTPProbe {
     static let headLimit = 16_384
 
     static func read(_ bytes: [UInt8], nonce: String) -> Reading {
-        // What does not begin like HTTP is broken now, and needs no empty line for that.
+        // Bytes that do not begin like HTTP are refused at once, without waiting for the empty line after a head.
         guard zip(bytes, "HTTP/1.".utf8).allSatisfy(==) else { return .broken }
         let limits = HTTPWire.Limits(head: headLimit, body: .max)
         do {
@@ -75,8 +75,8 @@ enum HTTPReceiver {
         methods.contains { $0.utf8.prefix(bytes.count).elementsEqual(bytes) }
     }
 
-    /// The answer to a request whose head is whole, and 400 to what is no request. Nil while more is to come. The
-    /// request's body is not waited for.
+    /// Returns the answer to a request whose head is whole, or the status 400 for bytes that are no request. The result
+    /// is nil while the head has not ended. The request's body is not waited for.
     static func answer(_ bytes: [UInt8], peer: String) -> [UInt8]? {
         var headers: HTTPHeaders = ["Content-Type": "text/plain"]
         var status = HTTPResponseStatus.ok

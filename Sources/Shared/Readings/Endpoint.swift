@@ -26,7 +26,7 @@ public struct Endpoint: Codable, Sendable, Hashable, Identifiable {
     /// The port at which it answers TCP and UDP echoes.
     public let port: UInt16
     public let labels: [String: String]
-    /// The only protocol that it answers; nil: all.
+    /// The only protocol that it answers, or nil if it answers all.
     public let `protocol`: ProbeProtocol?
 
     public init(

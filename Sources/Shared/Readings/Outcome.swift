@@ -31,7 +31,7 @@ public enum Outcome: Sendable, Hashable {
     case wrongSource(String)
     /// It was answered, but this share of the packets was lost, in percent, 1…99.
     case loss(percent: Int)
-    /// The response code (RFC 1035: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED); 0: an answer without an address.
+    /// The response code (RFC 1035: 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED). 0 stands for an answer without an address.
     case dnsFailure(code: Int)
     case http(Int)
     case notMeasured

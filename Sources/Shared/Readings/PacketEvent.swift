@@ -34,7 +34,8 @@ public struct PacketEvent: Sendable, Hashable {
     /// The policy rule that decided, `NetworkPolicy default/web ingress[0]`. If no rule did, the policies that isolate
     /// the endpoint.
     public var rule: String?
-    /// The names for which DNS answered with the destination's address, as far as the node's DNS proxy saw; nil: none.
+    /// The names for which DNS answered with the destination's address, as far as the node's DNS proxy saw. It is nil
+    /// if there are none.
     public var destinationNames: [String]?
 
     public init(

@@ -246,15 +246,26 @@ import Testing
         #expect(answer.status == 400 && answer.body == Array("a\r\n".utf8))
     }
 
-    @Test func mutatedAnswersNeverTrap() {
+    /// Answers that were cut off or changed are refused, or read as an answer that is no longer than their bytes.
+    @Test func mutatedAnswersAreReadOrRefused() {
         let whole = Array("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".utf8)
         var random = SplitMix64(seed: 11)
+        var read = 0
         for _ in 0..<20_000 {
             var bytes = Array(whole.prefix(Int.random(in: 0...whole.count, using: &random)))
             for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: .min ... .max, using: &random)
             }
-            _ = try? HTTPAnswer(bytes)
+            let answer = try? HTTPAnswer(bytes)
+            if bytes == whole {
+                #expect(answer?.status == 200 && answer?.body == Array("{}".utf8))
+            } else if whole.starts(with: bytes) {
+                #expect(answer == nil, "\(bytes.count) of \(whole.count) bytes were taken for the whole answer")
+            }
+            guard let answer else { continue }
+            read += 1
+            #expect((100...599).contains(answer.status) && answer.body.count < bytes.count)
         }
+        #expect((1..<20_000).contains(read), "\(read) of 20000 were read")
     }
 }

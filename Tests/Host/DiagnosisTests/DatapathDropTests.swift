@@ -43,6 +43,21 @@ import Testing
         #expect(Diagnosis.account(for: evidence).unexplained == [key])
     }
 
+    @Test func `a policy with several rules is named once`() throws {
+        var (evidence, _) = try evidence(dropped: true, reason: "policy-denied-egress")
+        let event = evidence.datapath.removeLast()
+        let policies = ["CiliumNetworkPolicy default/web", "NetworkPolicy default/all"]
+        for rule in ["\(policies[0]) egress[1]", "\(policies[0]) egress[0]", policies.joined(separator: ", ")] {
+            var next = event
+            next.rule = rule
+            evidence.datapath.append(next)
+        }
+        let finding = try #require(Diagnosis.account(for: evidence).findings.first)
+        let words = "\(policies[0]) (egress[0], egress[1]) and \(policies[1])"
+        #expect(finding.summary.hasSuffix(": \(words)") && finding.fix.hasSuffix(": \(words)"))
+        #expect(finding.evidence.contains("decided by \(words)"))
+    }
+
     @Test(
         "policies' drops are policy's, and name the rule",
         arguments: [

@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `an event that could not be had is not missing`() {
-        let gaps = ["node2": "12 events gave way unread"]
+        let gaps = ["node2": "12 events were overwritten unread"]
         #expect(state(.timeout, [], gaps: gaps) == .inconclusive)
         // Another node's events say nothing about these packets.
         #expect(state(.timeout, [], gaps: ["node3": "the agent could not be asked"]) == .unmet)

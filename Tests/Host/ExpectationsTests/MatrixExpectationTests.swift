@@ -51,11 +51,11 @@ import Testing
             $0.from == "default/web-node1" && $0.to == "default/web-node2"
         }
         observation.unexplained = Set([silent].compactMap { $0 })
-        observation.datapathGaps = ["node2": "12 events gave way unread"]
+        observation.datapathGaps = ["node2": "12 events were overwritten unread"]
         let results = Judge.results(Self.rules, observation, answeredBefore: Self.everybody)
         #expect(results.map(\.state) == [.met, .inconclusive])
         #expect(results[1].message.contains("of 1 of them no drop"))
-        #expect(results[1].message.contains("node2: 12 events gave way unread"))
+        #expect(results[1].message.contains("node2: 12 events were overwritten unread"))
     }
 
     @Test(arguments: [

@@ -54,14 +54,13 @@ struct FinishedRun {
 
     /// Runs a scenario; nothing of it may be left when it has ended.
     ///
-    /// A run that the host's load leaves without a verdict says nothing about labrun, and is made again, which the output
-    /// says. After the third one the test fails: nothing was measured.
+    /// A run that the host's load leaves without a verdict says nothing about labrun, and is made again, which the
+    /// output says. After the third one the test fails: nothing was measured.
     init(_ scenario: String, alone: Bool = false, _ options: [String] = []) async throws {
         var run = try await FinishedRun(once: scenario, alone: alone, options)
         for attempt in 2...Self.attempts where run.report.isUndecidedByTheHost {
-            print(
-                "\(run.report.scenario.name): run \(attempt) of \(Self.attempts), since the host was busy: \(run.report.message)"
-            )
+            let place = "\(run.report.scenario.name): run \(attempt) of \(Self.attempts)"
+            print("\(place), since the host was busy: \(run.report.message)")
             run = try await FinishedRun(once: scenario, alone: alone, options)
         }
         self = run

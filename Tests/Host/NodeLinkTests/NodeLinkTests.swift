@@ -159,24 +159,45 @@ import Testing
         #expect(lines.last == "4999")
     }
 
+    /// While a node does not read, requests wait in the link, and a call whose deadline passes there is never sent.
+    /// Once the node reads again, all others reach it.
     @Test func aNodeThatDoesNotReadHoldsCallersBackWithoutLosingThem() async throws {
+        let reads = DispatchSemaphore(value: 0)
+        let served = Mutex<[Substring]>([])
         let node = FakeNode { connection in
             connection.serve(boot: "a") { frame, request in
-                usleep(2000)
+                guard case .agentCall(let call) = request else { return }
+                if served.withLock({ $0.isEmpty }) { _ = reads.wait(timeout: .now() + .seconds(60)) }
+                served.withLock { $0.append(call.line.prefix { $0 != " " }) }
                 connection.send(try? .reply(.done, session: frame.session, id: frame.request))
             }
         }
         let link = NodeLink(node: "node1", path: node.path)
         defer { link.close() }
-        let line = String(repeating: "x", count: 200_000)
+        try await link.ready(within: .seconds(5))
+        let call = { @Sendable (name: String, deadline: Duration) in
+            let line = name + " " + String(repeating: "x", count: 200_000)
+            _ = try await link.call(.agentCall(AgentCall(line: line, deadlineMillis: 1)), deadline: deadline)
+        }
+        var attempts = 0
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<100 {
-                group.addTask {
-                    _ = try await link.call(
-                        .agentCall(AgentCall(line: line, deadlineMillis: 1)), deadline: .seconds(60))
-                }
+            for index in 0..<100 { group.addTask { try await call("\(index)", .seconds(60)) } }
+            // The link holds requests back as soon as its buffer and the socket's are full.
+            let end = ContinuousClock.now + .seconds(30)
+            var message = ""
+            while !message.hasPrefix("not sent"), .now < end {
+                attempts += 1
+                let name = "late\(attempts)"
+                let error = await #expect(throws: NodeLinkError.self) { try await call(name, .milliseconds(50)) }
+                #expect(error?.code == .timeout)
+                message = error?.message ?? ""
             }
+            #expect(message.hasPrefix("not sent within"))
+            reads.signal()
             try await group.waitForAll()
         }
+        let names = served.withLock { $0 }
+        #expect((0..<100).allSatisfy { names.contains("\($0)") })
+        #expect(!names.contains("late\(attempts)"))
     }
 }

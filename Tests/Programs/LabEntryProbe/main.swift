@@ -54,7 +54,7 @@ func beLabHost(_ channels: LabHostChannels) throws -> Never {
         kill(getpid(), Int32(channels.arguments[1]) ?? SIGKILL)
         exit(70)
     case "hold":
-        // Children of its own, one of them orphaned, that nobody but the namespace ends.
+        // The lab host starts two children, one of them an orphan. Nothing but the end of the namespace ends them.
         let mark = channels.arguments[1]
         run(["sleep", mark])
         run(["sh", "-c", "setsid sleep \(mark) & exit 0"])
@@ -71,7 +71,8 @@ func beLabHost(_ channels: LabHostChannels) throws -> Never {
 if let channels = LabNamespace.enterIfAsked() {
     try beLabHost(channels)
 }
-// An outer process that holds a lab until it is killed; says the waiting process's number.
+// Without the lab host's arguments this is an outer process. It prints the waiting process's number, and holds the lab
+// until it is killed.
 try await holdALab()
 
 func holdALab() async throws {

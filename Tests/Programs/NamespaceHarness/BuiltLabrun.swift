@@ -2,13 +2,13 @@ import Foundation
 
 /// The built `labrun`, run as its users run it. `LABRUN` names it; `make test` sets that.
 public enum BuiltLabrun {
-    /// Never a skip: a test that did not run would read as green.
+    /// There is no built `labrun`. The test then fails and is not skipped, because a skipped test would look green.
     public struct Missing: Error, CustomStringConvertible {
         public let description: String
     }
 
     public struct Ended: Sendable {
-        /// Exit status, or 128 + signal.
+        /// The exit status, or 128 and the number of the signal that ended the program.
         public let status: Int32
         public let output: String
         public let errors: String

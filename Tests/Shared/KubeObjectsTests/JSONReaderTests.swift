@@ -69,7 +69,7 @@ import Testing
     }
 }
 
-/// Whatever is read without `Codable` is what `JSONDecoder` makes of it.
+/// `JSONReader` and `JSONDecoder` read the same values from the same text.
 @Suite struct ObjectReadingTests {
     private static let slice = """
         {"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"web-abc12",
@@ -111,7 +111,7 @@ import Testing
         #expect(try read(text, Service.self) == JSONDecoder().decode(Service.self, from: Data(text)))
     }
 
-    /// As `JSONEncoder` writes it unless told otherwise: with slashes escaped.
+    /// `JSONEncoder` escapes slashes unless it is told otherwise, and the reader accepts that.
     @Test func whatTheEncoderWritesIsRead() throws {
         let slice = EndpointSlice(
             metadata: ObjectMeta(name: "web", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"]))
@@ -126,8 +126,8 @@ import Testing
         try JSONReader.read(bytes) { reader throws(UnreadableValue) in try Object.read(&reader) }
     }
 
-    /// What the reader takes, the decoder takes with the same result, or refuses (it may be the stricter one about
-    /// values that nobody reads).
+    /// Compares both readers on damaged text. If `JSONReader` accepts a text, `JSONDecoder` reads the same value from
+    /// it or refuses it, since it also checks values that nobody reads.
     private func compareDamaged<Object: KubeObject>(_ text: String, _ type: Object.Type, seed: UInt64) {
         var random = SplitMix64(seed: seed)
         let whole = Array(text.utf8)

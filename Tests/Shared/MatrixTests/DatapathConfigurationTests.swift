@@ -117,8 +117,8 @@ import Testing
 
     // MARK: Properties
 
-    /// A policy takes away and never opens: what it lets through fares as without it, and what it denies was not lost
-    /// before for another reason that nobody could tell apart.
+    /// A policy only denies traffic and never opens a way: the traffic that it allows has the same result as without
+    /// the policy.
     @Test(arguments: DatapathConfiguration.all.filter { $0.policy == .defaultDeny })
     func aPolicyOnlyShrinksReachability(_ config: DatapathConfiguration) {
         var without = config

@@ -45,7 +45,7 @@ import Testing
         #expect(try JSONDecoder().decode(PacketEvent.self, from: Data(line.utf8)) == event)
     }
 
-    /// The agent's own word for its node gives way to the name of the node that it was asked on.
+    /// The name of the node on which an agent was asked replaces the name that the agent gives for itself.
     @Test func `an agent does not say which node it is on`() {
         #expect(Self.trace.told(by: "node2").node == "node2")
     }

@@ -86,7 +86,8 @@ struct DatapathPrograms: ~Copyable {
         return nil
     }
 
-    /// Returns a line for each hook, `eth0 ingress: from_netdev id 12`, and what is not as it must be.
+    /// Returns a line for each attached program, such as `eth0 ingress: from_netdev id 12`, and a line for each hook
+    /// that lacks its program or has another one.
     func inspect(_ devices: HostDevices) throws(SystemError) -> (attached: [String], missing: [String]) {
         var lines: (attached: [String], missing: [String]) = ([], [])
         func look(_ name: String, _ index: Int32, _ direction: TrafficControl.Direction, _ program: borrowing Program)

@@ -6,7 +6,7 @@ import NetAddress
 public enum IPCachePlan {
     public struct Value: Hashable, Sendable {
         public var identity: UInt32
-        /// The underlay address to encapsulate to; nil: no tunnel.
+        /// The underlay address to encapsulate to, or nil if packets are not encapsulated.
         public var tunnelEndpoint: IPv4Address?
         public init(identity: UInt32, tunnelEndpoint: IPv4Address?) {
             self.identity = identity

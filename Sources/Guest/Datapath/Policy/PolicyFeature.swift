@@ -22,7 +22,7 @@ struct PolicyState: Sendable {
     /// The entries in the kernel's map.
     var entries: [PolicyMapKey: PolicyMapValue] = [:]
     var classes = PortClasses()
-    /// The API server's addresses as the ipcache has them; nil: not known yet.
+    /// The API server's addresses as the ipcache has them. They are nil until they are known.
     var apiServers: [IPv4Address]?
     var lastRevision: UInt32 = 0
 

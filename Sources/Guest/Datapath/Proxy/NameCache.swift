@@ -12,7 +12,7 @@ struct NameCache: Sendable {
     static let limit = 4096
 
     struct Entry: Codable, Sendable, Hashable {
-        /// In lower case, without a final dot.
+        /// The name in lower case, without a final dot.
         var name: String
         /// The dotted address.
         var address: String

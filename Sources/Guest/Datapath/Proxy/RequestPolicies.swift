@@ -12,7 +12,8 @@ final class RequestPolicies: Sendable {
     struct Endpoint: Sendable {
         let id: UInt16
         let identity: Identity
-        /// What policies say of the requests that come to the endpoint, and of those that it sends; nil: nothing.
+        /// What policies say of the requests that come to the endpoint, and of those that it sends. It is nil if they
+        /// say nothing.
         var policies: [PolicyDirection: RequestPolicy] = [:]
     }
 

@@ -3,16 +3,17 @@ public import NetAddress
 
 /// How packets of pods travel between nodes, derived from the options. It is pure.
 public struct RoutingPlan: Sendable, Hashable {
-    /// The encapsulation; nil: the node's routes lead to other nodes' pods.
+    /// The encapsulation, or nil if the node's routes lead to other nodes' pods.
     public let tunnel: TunnelProtocol?
     /// UDP destination port of the tunnel; 0 without one.
     public let tunnelPort: UInt16
     /// Says whether this agent makes a route to every other node's pods (`autoDirectNodeRoutes`). Otherwise the cloud's
     /// router must know the way.
     public let makesNodeRoutes: Bool
-    /// The range towards which pods keep their source address (`ipv4NativeRoutingCIDR`); nil: the pods' own ranges.
+    /// The range towards which pods keep their source address (`ipv4NativeRoutingCIDR`). If it is nil, these are the
+    /// pods' own ranges.
     public let nativeRange: IPv4CIDR?
-    /// The configured MTU of the underlay; nil: that of the device.
+    /// The configured MTU of the underlay. If it is nil, the device's MTU counts.
     private let givenMTU: Int?
 
     /// - Throws: `DatapathError.invalidConfiguration` that names the option.

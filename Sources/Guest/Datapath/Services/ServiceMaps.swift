@@ -17,7 +17,7 @@ struct ServiceMaps: ~Copyable, Sendable {
         var index: UInt16
         var affinitySeconds: UInt32
         var flags: ServiceEntry.Flags = []
-        /// The number of entries in its Maglev table, which follows from the backends; 0: it has no table.
+        /// The number of entries in its Maglev table, which follows from the backends. It is 0 if there is no table.
         var maglevSize = 0
         /// The numbers of its backends, by slot.
         var backends: [UInt32]

@@ -38,13 +38,13 @@ struct FrontendPlan: Equatable, Sendable {
 
     let service: ObjectKey
     let kind: Kind
-    /// In order.
+    /// The backends in order.
     let backends: [ServiceEnd]
-    /// The seconds for which a client stays with its backend; 0: it may change each time.
+    /// The seconds for which a client stays with its backend. If it is 0, every call may go to another one.
     let affinitySeconds: UInt32
     /// The callers other than those inside the cluster.
     var flags: ServiceEntry.Flags = []
-    /// The entries of the Maglev table for calls from outside; 0: backends are chosen at random.
+    /// The entries of the Maglev table for calls from outside. If it is 0, backends are chosen at random.
     var maglevSize = 0
 }
 
@@ -60,8 +60,8 @@ struct ServicePlan: Sendable {
     var opensClusterAddresses = false
     /// The kinds that are served. The others are left to kube-proxy.
     var kinds = Set(FrontendPlan.Kind.allCases)
-    /// The size of the tables for calls from outside (`loadBalancer.algorithm: maglev`); 0: backends are chosen at
-    /// random.
+    /// The size of the tables for calls from outside (`loadBalancer.algorithm: maglev`). If it is 0, backends are
+    /// chosen at random.
     var maglevSize = 0
     /// The IP protocols for which backends on other nodes answer callers directly (`loadBalancer.mode`).
     var directProtocols: Set<UInt8> = []

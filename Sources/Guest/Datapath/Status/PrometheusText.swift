@@ -36,11 +36,11 @@ public enum PrometheusText {
                 "datapath_nodes_known", "gauge", "Nodes of the cluster that the agent knows.",
                 [([], "\(status.knownNodes.count)")]),
             Family(
-                "datapath_map_entries", "gauge", "Entries of a map when it was last cleared of what is over.",
+                "datapath_map_entries", "gauge", "Entries of a map after expired ones were last removed.",
                 (status.maps ?? []).map { ([("map", $0.name)], "\($0.entries)") }),
             Family(
                 "datapath_map_capacity", "gauge",
-                "Most entries of the map; the least recently used give way beyond them.",
+                "Most entries that the map can hold. A full map replaces the least recently used one.",
                 (status.maps ?? []).map { ([("map", $0.name)], "\($0.capacity)") }),
             Family("datapath_ready", "gauge", "1 while pods can be connected.", [([], status.ready ? "1" : "0")]),
             Family(

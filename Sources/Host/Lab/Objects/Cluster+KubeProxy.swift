@@ -30,7 +30,7 @@ extension Cluster {
     }
 
     /// The rules that kube-proxy would lay out on a node for the objects of this moment.
-    /// - Throws: `LabError` when a service asks for something that kube-proxy is not played with.
+    /// - Throws: `LabError` when a service asks for something that the lab's kube-proxy has no rules for.
     public func kubeProxyRulesWanted(on node: String) async throws -> KubeProxyRules {
         try kubeProxyRules(of: await objects, on: node)
     }
@@ -95,7 +95,7 @@ extension Cluster {
         if let limited = objects.services.values.first(where: { !$0.spec.loadBalancerSourceRanges.isEmpty }) {
             throw LabError(
                 .plan,
-                "Service \(limited.key): loadBalancerSourceRanges is not among the rules that kube-proxy is played with"
+                "Service \(limited.key): the lab's kube-proxy has no rules for loadBalancerSourceRanges"
             )
         }
         return KubeProxyRules(

@@ -41,7 +41,8 @@ struct MatrixGrid {
         return out
     }
 
-    /// The cell of a pair that matters most. What is not as expected comes first, then what answered worst.
+    /// Returns the cell of a pair that matters most. Cells that are not as expected come first, and among them the one
+    /// with the worst outcome.
     func worst(_ from: Endpoint, _ to: Endpoint) -> Cell? { cells[Pair(from: from.id, to: to.id)]?.first }
 
     /// The endpoints grouped by node, in order. Those that are on no node are in the group `outside`.

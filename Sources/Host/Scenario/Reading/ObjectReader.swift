@@ -31,7 +31,8 @@ extension ScenarioReader {
         if let slice = object?.object as? EndpointSlice, slice.service == nil {
             checker.report(
                 value["metadata"]?.place ?? value.place,
-                "EndpointSlice \(slice.key) has no label \(EndpointSlice.serviceNameLabel), so that it is no service's")
+                "EndpointSlice \(slice.key) has no label \(EndpointSlice.serviceNameLabel), so it belongs to no service"
+            )
         }
         return checker.problems.count == before ? object : nil
     }
@@ -128,7 +129,8 @@ extension YAMLValue {
         }
     }
 
-    /// Where the value at a path of keys and indices is; the nearest one above when there is none.
+    /// Returns the place of the value at a path of keys and indices. If there is no such value, this is the place of
+    /// the nearest one above.
     func place(of path: [any CodingKey]) -> Place {
         var value = self
         for key in path {

@@ -27,9 +27,10 @@ struct ScenarioReader {
     var checker: ShapeChecker
     var problems: [Problem] = []
     var profile: LabProfile?
-    /// Of the lab with every override; empty when the lab is not known, and then no node's name is judged.
+    /// The names of the lab's nodes, with every override. If the lab is not known there are none, and names of nodes
+    /// are not checked.
     var nodes: [String] = []
-    /// As the timeline has them at the step that is read.
+    /// The workloads that exist at the step that is read.
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
     var plan = ProbePlanSpec()

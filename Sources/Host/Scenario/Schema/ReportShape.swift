@@ -26,7 +26,7 @@ enum ReportShape {
             Field("artifacts", .list(.object(artifact), atLeast: 0), required: true, "Files of the report folder."),
             Field(
                 "warnings", texts, required: true,
-                "What the lab could not do, keep or read, and did not hang the verdict on."),
+                "What the lab could not do, keep or read. The verdict does not depend on it."),
         ])
 
     private static let seconds = Shape.number(0...(.infinity))

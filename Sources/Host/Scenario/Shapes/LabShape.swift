@@ -66,7 +66,7 @@ enum LabShape {
         fields: [
             Field("enabled", .flag, required: true, "Whether it runs."),
             Field(
-                "mode", .choice(LabProfile.KubeProxy.modes), "iptables, the only one; ipvs and nftables are not played."
+                "mode", .choice(LabProfile.KubeProxy.modes), "The mode. iptables is the only one."
             ),
         ])
 

@@ -1,8 +1,9 @@
 import ScenarioReading
 import Shapes
 
-/// Kubernetes manifests: what places, names and labels pods is read; the rest of the objects' fields is known by name
-/// and accepted; what would place pods differently is refused, because it is not acted on.
+/// The shapes of Kubernetes manifests. Fields that place, name and label pods are read. Most other fields of the
+/// objects are known by name and accepted. Fields that would place pods differently are refused, because nothing acts
+/// on them.
 enum ManifestShape {
     static let replicaLimit = 500
 

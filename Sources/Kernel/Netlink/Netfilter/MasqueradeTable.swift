@@ -22,7 +22,7 @@ public struct MasqueradeTable: Sendable, Hashable {
     public var source: IPv4CIDR
     /// Packets to these ranges are not masqueraded. The order is kept.
     public var exclusions: [IPv4CIDR]
-    /// Only packets that leave by these interfaces are masqueraded; empty: by any.
+    /// Only packets that leave by these interfaces are masqueraded. If there are none, packets by any interface are.
     public var interfaces: [Interface]
 
     public init(name: String, source: IPv4CIDR, exclusions: [IPv4CIDR], interfaces: [Interface]) {

@@ -1,5 +1,5 @@
-/// What the fields of a structure ask of JSON. What the reader does not take, `JSONDecoder` reads by the same
-/// descriptions, with words for what is wrong.
+/// The reader as the fields of a structure use it. Values that it does not accept are left to `JSONDecoder`, which
+/// reads them by the same descriptions and says what is wrong with them.
 extension JSONReader {
     /// Passes over a null, if one is next, and says whether it did.
     @inline(__always)

@@ -52,7 +52,7 @@ import Testing
                 Self.root.appending(path: "docs/" + Self.split($0).path).standardizedFileURL.path
             })
         let missing = try Self.documents().filter { path in
-            path.hasPrefix("docs/") && path != index && !path.hasPrefix("docs/decisions/")
+            path.hasPrefix("docs/") && path != index
                 && !listed.contains(Self.root.appending(path: path).standardizedFileURL.path)
         }
         #expect(missing.isEmpty)
