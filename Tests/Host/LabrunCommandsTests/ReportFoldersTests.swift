@@ -1,3 +1,4 @@
+import ArgumentParser
 import Testing
 
 @testable import LabrunCommands
@@ -11,5 +12,15 @@ import Testing
         ])
     func folders(names: [String], expected: [String]) {
         #expect(ScenarioRunCommand.folderNames(names) == expected)
+    }
+
+    @Test("a folder is seen from the working directory, unless that was removed")
+    func absolute() throws {
+        #expect(try ScenarioRunCommand.absolute("a/b", from: "/work") == "/work/a/b")
+        #expect(try ScenarioRunCommand.absolute("a", from: "/") == "/a")
+        #expect(try ScenarioRunCommand.absolute("/a", from: "") == "/a")
+        for removed in ["", "(unreachable)/work"] {
+            #expect(throws: ValidationError.self) { try ScenarioRunCommand.absolute("reports/out", from: removed) }
+        }
     }
 }
