@@ -80,6 +80,7 @@ let host: [Target] = [
     module("VPCServices"),
     module("Diagnosis"),
     module("RunEvents"),
+    module("PlainText"),
     module("ScenarioReading"),
     module("Observations"),
     module("Expectations"),

@@ -2,7 +2,7 @@ import Foundation
 import KubeProxy
 
 /// Prints on standard error what is being measured.
-func say(_ text: String) { FileHandle.standardError.write(Data("labbench: \(text)\n".utf8)) }
+func say(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data("labbench: \(text)\n".utf8)) }
 
 /// What was measured, and what could not be measured on this machine, with the reason.
 struct Measured {

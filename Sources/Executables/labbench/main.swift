@@ -8,7 +8,8 @@ import Foundation
 let argument = CommandLine.arguments.dropFirst().first
 let rounds = argument.map { Int($0) ?? 0 } ?? 3
 guard argument == "datapath" || (1...20).contains(rounds) else {
-    FileHandle.standardError.write(Data("labbench: expected a number of rounds from 1 to 20, or datapath\n".utf8))
+    try? FileHandle.standardError.write(
+        contentsOf: Data("labbench: expected a number of rounds from 1 to 20, or datapath\n".utf8))
     exit(2)
 }
 let labrun = ProcessInfo.processInfo.environment["LABRUN"] ?? ".build/release/labrun"
@@ -20,7 +21,7 @@ do {
         ? try DatapathRows.here(labverify: labverify)
         : try Bench(labrun: labrun, labverify: labverify, rounds: rounds).run()
     guard !measured.rows.isEmpty else {
-        FileHandle.standardError.write(Data("labbench: nothing was measured\n".utf8))
+        try? FileHandle.standardError.write(contentsOf: Data("labbench: nothing was measured\n".utf8))
         exit(3)
     }
     for row in measured.rows { print(row.text) }
@@ -32,6 +33,6 @@ do {
     )
     exit(over.isEmpty ? 0 : 1)
 } catch {
-    FileHandle.standardError.write(Data("labbench: \(error)\n".utf8))
+    try? FileHandle.standardError.write(contentsOf: Data("labbench: \(error)\n".utf8))
     exit(2)
 }

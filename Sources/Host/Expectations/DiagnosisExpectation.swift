@@ -58,6 +58,10 @@ extension DiagnosisExpectation {
                 id.place, "unknown diagnosis \"\(text)\"", expected: reader.diagnoses.oneOf,
                 suggestion: NearestName.of(text, among: reader.diagnoses))
         }
+        if text == "none", let mentions = entry.value["mentions"] {
+            reader.checker.report(
+                mentions.place, "there is no finding that could mention anything where none is expected")
+        }
         return [DiagnosisExpectation(id: text, mentions: entry.value["mentions"]?.texts ?? [])]
     }
 }

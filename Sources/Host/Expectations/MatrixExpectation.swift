@@ -94,12 +94,13 @@ extension MatrixExpectation {
         guard !reader.nodes.isEmpty, !rules.isEmpty else { return }
         let result = reader.coverage.check(rules, plan: reader.plan, endpoints: reader.endpoints())
         for gap in result.uncovered {
-            reader.checker.report(
-                entry.keyPlace, "no rule covers " + gap, expected: "a rule for every measured cell")
+            reader.checker.conclude(
+                .error, entry.keyPlace, "no rule covers " + gap, expected: "a rule for every measured cell")
         }
         for index in result.withoutEffect {
-            reader.checker.warn(
-                entry.value.items[index].place, "this rule decides no measured cell of step \"\(reader.step)\"")
+            reader.checker.conclude(
+                .warning, entry.value.items[index].place,
+                "this rule decides no measured cell of step \"\(reader.step)\"")
         }
         if result.gaveUp { reader.checker.report(entry.keyPlace, "too many cells and rules to check in one file") }
     }

@@ -82,6 +82,10 @@ extension Fabric {
             lostRejects: lostRejects, discards: try discardCounters(), failures: observation.failures)
     }
 
+    /// What failed while traffic was observed, a sentence each. The flow log is finished when the fabric stops, so that
+    /// only what is read after `stop` is complete.
+    public func observationFailures() -> [String] { observation.failures }
+
     /// Flow log records of exactly the packets since a moment, one record for each flow and action.
     ///
     /// The answer is complete only if the log has a record of every packet that, by the rules' counters, was denied.

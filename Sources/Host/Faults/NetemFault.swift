@@ -12,6 +12,12 @@ struct NetemFault: Fault {
     /// The longest delay and jitter. The kernel holds both as 32-bit counts of 64 ns, `struct tc_netem_qopt`.
     private static let longestSeconds = 274.0
 
+    /// The shortest delay and jitter: one count.
+    private static let shortestSeconds = 64e-9
+
+    /// The smallest share. The kernel holds it as a part of 2^32 - 1, and 0 of them would do nothing.
+    private static let smallestPercent = 100 / Double(UInt32.max)
+
     private static let interface = FaultParameter.text("interface", help: "interface in the node, eth0 when not given")
     private static let delay = FaultParameter.duration("delay", help: "added to every packet")
     private static let jitter = FaultParameter.duration("jitter", help: "variation of the delay")
@@ -56,6 +62,17 @@ struct NetemFault: Fault {
             check.report(
                 at: parameter.name, message: "the kernel cannot hold a \(parameter.name) as long as that",
                 expected: "at most \(Int(longestSeconds))s")
+        }
+        for parameter in [delay, jitter] where check.call[parameter].map({ $0 > 0 && $0 < shortestSeconds }) == true {
+            check.report(
+                at: parameter.name, message: "the kernel cannot hold a \(parameter.name) as short as that",
+                expected: "at least 0.0001ms")
+        }
+        for parameter in [loss, corrupt, duplicate, reorder]
+        where check.call[parameter].map({ $0 > 0 && $0 < smallestPercent }) == true {
+            check.report(
+                at: parameter.name, message: "the kernel cannot hold a \(parameter.name) as small as that",
+                expected: "at least 0.00000003 %")
         }
         for parameter in [jitter, reorder] where acts(parameter) && !acts(delay) {
             check.report(

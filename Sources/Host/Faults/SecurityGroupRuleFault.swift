@@ -3,6 +3,7 @@ import Lab
 import NetAddress
 import Scenario
 import ScenarioReading
+import Shapes
 
 /// Removes a rule of a security group, or adds one, at the interfaces of all nodes or of some.
 struct SecurityGroupRuleFault: Fault {
@@ -32,6 +33,9 @@ struct SecurityGroupRuleFault: Fault {
             call.claims(.rule(group: call[group] ?? "", name: call[rule] ?? call.id), among: nodes)
         })
 
+    /// The rules of a lab's file have such names, too.
+    private static let ruleName = TextRule.label(upTo: LabProfile.longestFabricName)
+
     private static func checkGroup(_ check: inout FaultCheck) {
         guard let profile = check.profile, let name = check.call[group] else { return }
         let groups = profile.securityGroups.map(\.name)
@@ -54,6 +58,13 @@ struct SecurityGroupRuleFault: Fault {
             check.report(message: "action remove needs \"rule\"", expected: FaultCheck.oneOf(names))
             return
         }
+        // A parameter that cannot be read is reported for its form.
+        let added: [any FaultParameterDeclaration] = [transport, ports, direction, peer]
+        for parameter in added where check.isGiven(parameter) {
+            check.report(
+                at: parameter.name, message: "\(parameter.name) is a parameter of an added rule, not of a removed one",
+                expected: "\"rule\" alone, which names the rule")
+        }
         if !names.contains(name) {
             check.report(
                 at: rule.name, message: "no rule \"\(name)\" in security group \(group.name)",
@@ -69,6 +80,10 @@ struct SecurityGroupRuleFault: Fault {
             check.report(
                 at: rule.name, "id",
                 message: "security group \(group.name) has a rule \"\(name)\" already; give another name")
+        }
+        if !Self.ruleName.accepts(name) {
+            check.report(
+                at: rule.name, "id", message: "\"\(name)\" cannot name a rule", expected: Self.ruleName.expected)
         }
         let transport = check.call[Self.transport] ?? .all
         if check.call[ports] != nil, [.icmp, .all].contains(transport) {

@@ -1,23 +1,16 @@
 import Foundation
+import PlainText
 
-/// Writes lines to standard output or standard error.
+/// Writes lines for a person to standard error.
 struct FileOutput: Sendable {
-    static let standardError = FileOutput(descriptor: 2)
-    static let standardOutput = FileOutput(descriptor: 1)
+    static let standardError = FileOutput()
 
-    private let descriptor: Int32
+    private init() {}
 
-    private init(descriptor: Int32) { self.descriptor = descriptor }
-
-    /// Writes the text and a line feed. A closed pipe is no error.
+    /// Writes the text and a line feed. Control characters are made visible, because the text may repeat names from a
+    /// file. If it cannot be written, there is no further place to say so.
     func write(_ text: String) {
-        let bytes = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)
-        var start = 0
-        while start < bytes.count {
-            let count = bytes[start...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
-            start += count
-        }
+        let line = PlainText.lines(text.hasSuffix("\n") ? text.dropLast() : text[...]) + "\n"
+        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
     }
 }

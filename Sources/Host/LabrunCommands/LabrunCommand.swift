@@ -27,6 +27,9 @@ public struct LabrunCommand: AsyncParsableCommand {
                 try command.run()
             }
             exit(withError: nil)
+        } catch let error as StandardOutput.Failure {
+            FileOutput.standardError.write("labrun: \(error)")
+            exit(withError: ExitCode(3))
         } catch {
             let code = exitCode(for: error)
             guard code == .validationFailure else { exit(withError: error) }

@@ -103,7 +103,8 @@ final class LabHostRun: Sendable {
             let result = await scenario.run()
             await AgentArtifacts(folder: artifacts, emitter: emitter).collect(cluster)
             await AgentArtifacts(folder: artifacts, emitter: emitter).collectCloud(cluster)
-            for loss in await cluster.losses() { emitter.log(.warning, "lab", loss) }
+            let losses = await cluster.losses()
+            for loss in losses { emitter.log(.warning, "lab", loss) }
             await emitter.phase(.teardown) {
                 await cluster.close()
                 do {
@@ -112,6 +113,10 @@ final class LabHostRun: Sendable {
                     try await fabric.stop()
                 } catch {
                     emitter.log(.warning, "lab host", "teardown: \(error)")
+                }
+                // The end of the flow log is written as the fabric stops.
+                for failure in await fabric.observationFailures() where !losses.contains(failure) {
+                    emitter.log(.warning, "lab", failure)
                 }
             }
             announceArtifacts(since: before)

@@ -49,6 +49,8 @@ public struct LabProfile: Codable, Sendable {
 
     /// The most nodes that a lab may have, for which addresses, taps and MACs are laid out.
     public static let mostNodes = 64
+    /// The most characters in the name of a security group, of a rule or of a host of the cloud.
+    public static let longestFabricName = 40
     /// The longest mask of a node's share, which needs room for its router, its health endpoint and pods.
     public static let longestPodMask = 28
 

@@ -1,4 +1,5 @@
 import Digest
+import Files
 import Foundation
 import LabProfiles
 import ScenarioReading
@@ -41,7 +42,8 @@ public enum ScenarioLoader {
     /// A scenario's or lab's bytes, and what its file is called in messages.
     /// - Throws: `ProblemReport` when there is none, with the nearest shipped name.
     public static func source(of reference: String) throws(ProblemReport) -> (bytes: [UInt8], file: String) {
-        if !FileManager.default.fileExists(atPath: reference), !reference.contains("/") {
+        // A link that leads nowhere is a file too: the shipped scenario of its name is not what was meant.
+        if !RegularFile.isNamed(reference), !reference.contains("/") {
             let name = reference.hasSuffix(".yaml") ? String(reference.dropLast(5)) : reference
             if let bytes = ShippedScenarios.bytes(of: name) { return (bytes, "\(name).yaml") }
             let message = "there is neither a file nor a shipped scenario \"\(reference)\""
@@ -87,7 +89,7 @@ public enum ScenarioLoader {
         }
         if !reference.contains("/") {
             for path in ["\(folder)lab/\(reference).yaml", "\(folder)lab/profiles/\(reference).yaml"]
-            where FileManager.default.fileExists(atPath: path) {
+            where RegularFile.isNamed(path) {
                 return read(SourceFile.read(path), path, reference)
             }
         }

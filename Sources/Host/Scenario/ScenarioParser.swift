@@ -50,7 +50,9 @@ public struct ScenarioParser: Sendable {
             settings: settings,
             manifest: { SourceFile.manifest($0, beside: file) })
         let scenario = reader.read(bytes)
-        let problems = Self.limited(reader.problems + reader.checker.problems, file: file)
+        var found = reader.problems + reader.checker.problems
+        if !found.contains(where: { $0.severity == .error }) { found += reader.checker.conclusions }
+        let problems = Self.limited(found, file: file)
         let valid = !problems.contains { $0.severity == .error }
         return Parsed(
             scenario: valid ? scenario : nil, profile: valid ? reader.profile : nil, problems: problems)
@@ -76,7 +78,8 @@ public struct ScenarioParser: Sendable {
         guard sorted.count > problemLimit, let last = sorted.prefix(problemLimit).last else { return sorted }
         let more = Problem(
             file: last.file, line: last.line, column: last.column,
-            message: "and \(sorted.count - problemLimit) more mistakes")
+            message:
+                "and \(sorted.count - problemLimit) more \(sorted.count - problemLimit == 1 ? "mistake" : "mistakes")")
         return sorted.prefix(problemLimit) + [more]
     }
 }

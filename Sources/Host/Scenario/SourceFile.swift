@@ -1,28 +1,14 @@
-import Foundation
+import Files
 import ScenarioReading
 
 /// Reads files by the names that scenarios use.
 enum SourceFile {
     /// Reads a regular file, up to one byte more than the limit of a reading.
     static func read(_ path: String) -> Result<[UInt8], ScenarioReader.ManifestError> {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            return .failure(.init(message: "there is no file \(path)"))
-        }
-        let type =
-            (try? FileManager.default.attributesOfItem(atPath: URL(filePath: path).resolvingSymlinksInPath().path))?[
-                .type] as? FileAttributeType
-        guard !isFolder.boolValue, type == .typeRegular else {
-            return .failure(.init(message: "\(path) is not a regular file"))
-        }
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            return .failure(.init(message: "\(path) cannot be read"))
-        }
-        defer { try? handle.close() }
-        do {
-            return .success([UInt8](try handle.read(upToCount: YAMLReading.byteLimit + 1) ?? Data()))
+        do throws(RegularFile.Failure) {
+            return .success(try RegularFile.read(path, upTo: YAMLReading.byteLimit + 1))
         } catch {
-            return .failure(.init(message: "\(path) cannot be read: \(error.localizedDescription)"))
+            return .failure(.init(message: error.isMissing ? "there is no file \(path)" : "\(path) \(error)"))
         }
     }
 

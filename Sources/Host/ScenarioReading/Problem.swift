@@ -1,3 +1,5 @@
+import PlainText
+
 /// A mistake in a scenario or lab file (or in a `--set`), with its place.
 public struct Problem: Error, Codable, Sendable, Hashable, CustomStringConvertible {
     public enum Severity: String, Codable, Sendable {
@@ -34,7 +36,11 @@ public struct Problem: Error, Codable, Sendable, Hashable, CustomStringConvertib
     }
 
     /// `scenarios/x.yaml:12:7: unknown key "expct" in step; did you mean "expect"?`
-    public var description: String {
+    ///
+    /// It is one line without control characters, whatever the file's name, keys and values have in them.
+    public var description: String { PlainText.line(sentence, limit: 4_000) }
+
+    private var sentence: String {
         var text = "\(file):\(line):\(column): "
         if severity == .warning { text += "warning: " }
         text += message

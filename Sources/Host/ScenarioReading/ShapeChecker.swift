@@ -4,6 +4,9 @@ import Shapes
 package struct ShapeChecker {
     package let file: String
     package private(set) var problems: [Problem] = []
+    /// What was concluded from the file as a whole. While the file has other mistakes, a conclusion may only follow from
+    /// them, so it is to be told if there are none.
+    package private(set) var conclusions: [Problem] = []
 
     /// More mistakes of one file are not listed, only counted.
     package static let problemLimit = 200
@@ -23,10 +26,14 @@ package struct ShapeChecker {
                 suggestion: suggestion))
     }
 
-    /// Reports something that has no effect, and does not keep the file from being run.
-    package mutating func warn(_ place: Place, _ message: String) {
-        problems.append(
-            Problem(severity: .warning, file: file, line: place.line, column: place.column, message: message))
+    /// Notes a conclusion. A warning is about something that has no effect, and does not keep the file from being run.
+    package mutating func conclude(
+        _ severity: Problem.Severity, _ place: Place, _ message: String, expected: String? = nil
+    ) {
+        conclusions.append(
+            Problem(
+                severity: severity, file: file, line: place.line, column: place.column, message: message,
+                expected: expected))
     }
 
     /// - Parameter name: the value's key, or what the value is, for messages.
@@ -59,6 +66,7 @@ package struct ShapeChecker {
             if case .list(let items) = value.content {
                 if items.isEmpty { return mismatch(value, shape, name) }
                 for value in items { check(value, item, "an item of \(name)") }
+                if item.isChoice { checkDistinct(items, name) }
             } else {
                 check(value, item, name)
             }
@@ -76,6 +84,14 @@ package struct ShapeChecker {
         case .scalarOr(let scalar, let other):
             if case .scalar = value.content { check(value, scalar, name) } else { check(value, other, name) }
         case .any, .nullable, .timestamp: break
+        }
+    }
+
+    private mutating func checkDistinct(_ items: [YAMLValue], _ name: String) {
+        var seen: Set<String> = []
+        for item in items {
+            guard let text = item.text, !seen.insert(text).inserted else { continue }
+            report(item.place, "\"\(text)\" is given twice in \(name)")
         }
     }
 
@@ -121,9 +137,11 @@ package struct ShapeChecker {
     private mutating func checkTree(_ value: YAMLValue, _ name: String, top: Bool) {
         switch value.content {
         case .map(let entries): for entry in entries { checkTree(entry.value, entry.key, top: false) }
-        case .scalar where !top && value.scalarKind != .null: break
-        case .list(let items) where !top && items.allSatisfy({ $0.text != nil && $0.scalarKind != .null }): break
-        default: mismatch(value, .tree, name)
+        case _ where top: mismatch(value, .tree, name)
+        case _ where value.isTreeLeaf: break
+        default:
+            let found = value.scalarKind == .null ? "nothing" : value.description
+            report(value.place, "\(name) must be a value or a list of values, but \(found) is given")
         }
     }
 
@@ -188,5 +206,16 @@ package struct ShapeChecker {
         report(
             selector.place, "unknown \(variants.key) \"\(text)\"", expected: Shape.choice(names).expected,
             suggestion: NearestName.of(text, among: names))
+    }
+}
+
+extension Shape {
+    /// Whether its values are a few words that are known, so that a list with one of them twice is a slip.
+    fileprivate var isChoice: Bool {
+        switch self {
+        case .choice: true
+        case .text(let rule): !rule.names.isEmpty
+        default: false
+        }
     }
 }

@@ -20,12 +20,20 @@ extension Shape {
         case .oneOrMore(let item): item.expected + ", or a list of such"
         case .map: "a mapping"
         case .tree: "a mapping of option names to values"
-        case .object(let object): "a \(object.name)"
-        case .variants(let variants): "a \(variants.name)"
+        case .object(let object): object.expected
+        case .variants(let variants): "a mapping with \"\(variants.key)\""
         case .scalarOr(let scalar, let other): scalar.expected + " or " + other.expected
         case .any: "anything"
         case .nullable(let shape): shape.expected + " or null"
         case .timestamp: "a date and time of RFC 3339"
         }
+    }
+}
+
+extension ObjectShape {
+    /// A mapping, with the keys that it must have.
+    fileprivate var expected: String {
+        let required = fields.filter(\.required).map { "\"\($0.name)\"" }
+        return required.isEmpty ? "a mapping" : "a mapping with " + required.joined(separator: ", ")
     }
 }

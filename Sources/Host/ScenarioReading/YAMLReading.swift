@@ -25,7 +25,7 @@ package struct YAMLReading {
 
     package init(_ bytes: [UInt8], file: String) {
         self.file = file
-        guard let text = checkedText(bytes) else { return }
+        guard let text = checkedText(Self.withoutByteOrderMark(bytes)) else { return }
         let roots = compose(text)
         for root in roots {
             guard let value = value(of: root, depth: 0, name: "the file") else { break }
@@ -40,6 +40,11 @@ package struct YAMLReading {
 
     // MARK: Bytes
 
+    /// Editors of Windows begin a file with U+FEFF, which is no part of its text.
+    private static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
+    }
+
     private mutating func checkedText(_ bytes: [UInt8]) -> String? {
         let start = Place(line: 1, column: 1)
         guard bytes.count <= Self.byteLimit else {
@@ -51,10 +56,14 @@ package struct YAMLReading {
             return nil
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            report(start, "the file is not UTF-8 text")
+            report(Self.place(of: Self.firstInvalid(in: bytes), in: bytes), "the file is not UTF-8 text")
             return nil
         }
-        let aliases = Self.aliases(in: bytes)
+        let (aliases, tag) = Self.aliasesAndTag(in: bytes)
+        if let tag {
+            report(tag, "YAML tags have no effect here", expected: "a value without a tag; put text in quotes")
+            return nil
+        }
         if aliases.count > Self.aliasLimit {
             report(aliases[Self.aliasLimit], "more than \(Self.aliasLimit) YAML aliases in the file")
             return nil
@@ -72,27 +81,46 @@ package struct YAMLReading {
         return Place(line: before.count { $0 == 10 } + 1, column: before[lineStart...].count { $0 & 0xC0 != 0x80 } + 1)
     }
 
-    /// The places of the file's aliases, up to one more than may be there and up to the first mistake in its syntax.
+    /// The index of the first byte that is not UTF-8.
+    private static func firstInvalid(in bytes: [UInt8]) -> Int {
+        var parser = Unicode.UTF8.ForwardParser()
+        var rest = bytes.makeIterator()
+        var index = 0
+        while case .valid(let scalar) = parser.parseScalar(from: &rest) { index += scalar.count }
+        return index
+    }
+
+    /// The places of the file's aliases, up to one more than may be there, and of its first tag (`!!str`, `!foo`).
+    /// Both are looked for up to the first mistake in the file's syntax.
     ///
-    /// They are counted among libyaml's events, before Yams composes nodes, because composing expands them.
-    private static func aliases(in bytes: [UInt8]) -> [Place] {
+    /// They are taken from libyaml's events, because composing nodes expands aliases and adds tags of its own.
+    private static func aliasesAndTag(in bytes: [UInt8]) -> (aliases: [Place], tag: Place?) {
         var parser = yaml_parser_t()
-        guard yaml_parser_initialize(&parser) == 1 else { return [] }
+        guard yaml_parser_initialize(&parser) == 1 else { return ([], nil) }
         defer { yaml_parser_delete(&parser) }
         return bytes.withUnsafeBufferPointer { buffer in
             yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING)
             yaml_parser_set_input_string(&parser, buffer.baseAddress, buffer.count)
-            var places: [Place] = []
+            var aliases: [Place] = []
             var event = yaml_event_t()
-            while places.count <= aliasLimit, yaml_parser_parse(&parser, &event) == 1 {
-                let (type, mark) = (event.type, event.start_mark)
+            while aliases.count <= aliasLimit, yaml_parser_parse(&parser, &event) == 1 {
+                let place = Place(line: Int(event.start_mark.line) + 1, column: Int(event.start_mark.column) + 1)
+                let (type, isTagged) = (event.type, isTagged(event))
                 yaml_event_delete(&event)
                 if type == YAML_STREAM_END_EVENT { break }
-                if type == YAML_ALIAS_EVENT {
-                    places.append(Place(line: Int(mark.line) + 1, column: Int(mark.column) + 1))
-                }
+                if type == YAML_ALIAS_EVENT { aliases.append(place) }
+                if isTagged { return (aliases, place) }
             }
-            return places
+            return (aliases, nil)
+        }
+    }
+
+    private static func isTagged(_ event: yaml_event_t) -> Bool {
+        switch event.type {
+        case YAML_SCALAR_EVENT: event.data.scalar.tag != nil
+        case YAML_SEQUENCE_START_EVENT: event.data.sequence_start.tag != nil
+        case YAML_MAPPING_START_EVENT: event.data.mapping_start.tag != nil
+        default: false
         }
     }
 

@@ -1,3 +1,4 @@
+import PlainText
 import Yams
 
 /// A place in a file. Lines and columns count from 1, columns in Unicode scalars.
@@ -63,6 +64,15 @@ package struct YAMLValue {
         if case .scalar(let text, _) = content { text } else { nil }
     }
 
+    /// Whether it can stand at the end of a tree: a value, or a list of values.
+    package var isTreeLeaf: Bool {
+        switch content {
+        case .scalar: scalarKind != .null
+        case .list(let items): items.allSatisfy { $0.text != nil && $0.scalarKind != .null }
+        case .map: false
+        }
+    }
+
     package var texts: [String] { oneOrMore.compactMap(\.text) }
 
     /// How YAML 1.2's core schema reads a plain scalar.
@@ -91,11 +101,11 @@ package struct YAMLValue {
     /// What it is, for messages: `a list`, `the number 3`, `"abc"`.
     package var description: String {
         switch content {
-        case .list: return "a list"
-        case .map: return "a mapping"
+        case .list(let items): return items.isEmpty ? "an empty list" : "a list"
+        case .map(let entries): return entries.isEmpty ? "an empty mapping" : "a mapping"
         case .scalar(let text, _):
             let shown = text.count > 60 ? String(text.prefix(60)) + "…" : text
-            let clean = String(String.UnicodeScalarView(shown.unicodeScalars.map { $0.value < 32 ? "\u{FFFD}" : $0 }))
+            let clean = PlainText.line(shown)
             switch scalarKind {
             case .null: return "nothing"
             case .integer, .number: return "the number \(clean)"

@@ -45,6 +45,13 @@ public enum AtomicFile {
         }
     }
 
+    /// Finds out whether a file could be written here, by making one beside the path that is removed again.
+    public static func checkPlace(_ path: String) throws(SystemError) {
+        let temporary = "\(path).\(getpid()).new"
+        _ = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW)
+        unlink(temporary)
+    }
+
     /// Reads a whole file. Nil if there is no such file.
     public static func read(_ path: String) throws(SystemError) -> [UInt8]? {
         do throws(SystemError) {

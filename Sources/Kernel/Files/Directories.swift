@@ -6,7 +6,8 @@ public import LinuxKernel
 
 /// Directories by their paths.
 public enum Directories {
-    /// Makes a directory and those above it, as `mkdir -p` does. A directory that is there already is left as it is.
+    /// Makes a directory and those above it, as `mkdir -p` does. A directory that is there already is left as it is. If
+    /// something else has the path, the error is `ENOTDIR`.
     public static func make(_ path: String, mode: UInt32 = 0o755) throws(SystemError) {
         var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
@@ -17,6 +18,10 @@ public enum Directories {
                 if error.code != EEXIST { throw error }
             }
         }
+        var status = stat()
+        if made.isEmpty { made = "/" }
+        if stat(made, &status) != 0 { throw .last("stat", made) }
+        if status.st_mode & S_IFMT != S_IFDIR { throw SystemError(code: ENOTDIR, call: "mkdir", subject: made) }
     }
 
     /// The directory that a path is in: `/` for `/a`, `.` for `a`.

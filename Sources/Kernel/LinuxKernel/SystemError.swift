@@ -24,9 +24,11 @@ public struct SystemError: Error, CustomStringConvertible, Sendable, Equatable {
         SystemError(code: errno, call: call, subject: subject)
     }
 
+    /// The kernel's answer in words: `No such file or directory`.
+    public var reason: String { String(cString: strerror(code)) }
+
     public var description: String {
-        let reason = String(cString: strerror(code))
-        return subject.isEmpty ? "\(call): \(reason)" : "\(call) \(subject): \(reason)"
+        subject.isEmpty ? "\(call): \(reason)" : "\(call) \(subject): \(reason)"
     }
 }
 

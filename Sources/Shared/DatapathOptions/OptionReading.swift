@@ -54,6 +54,9 @@ extension OptionCatalogue {
                 expected: nil))
     }
 
+    /// Whether a name is an option's, and not that of a group of options or of what surrounds the datapath.
+    public static func isOption(_ name: String) -> Bool { self[aliases[name] ?? name] != nil }
+
     /// All known names, for suggestions.
     public static let names = keys.map(\.name) + aliases.keys.sorted() + Surroundings.groups.map(\.prefix)
 

@@ -24,8 +24,8 @@ public enum OptionType: Sendable, Hashable {
         case .choice(let names): return names.contains(text) ? .text(text) : nil
         case .choices(let names): return Self.list(text) { names.contains($0) }
         case .text: return .text(text)
-        case .network: return text.isEmpty || IPv4CIDR(text) != nil ? .text(text) : nil
-        case .networks: return Self.list(text) { IPv4CIDR($0) != nil }
+        case .network: return text.isEmpty || IPv4CIDR(network: text) != nil ? .text(text) : nil
+        case .networks: return Self.list(text) { IPv4CIDR(network: $0) != nil }
         case .interfaces: return Self.list(text, of: Self.isInterface)
         }
     }
@@ -38,8 +38,8 @@ public enum OptionType: Sendable, Hashable {
         case .choice(let names): "one of " + names.joined(separator: ", ")
         case .choices(let names): "a list of " + names.joined(separator: ", ")
         case .text: "a text"
-        case .network: "an IPv4 network such as 10.0.0.0/16, or \"\""
-        case .networks: "a list of IPv4 networks such as 10.0.0.0/16"
+        case .network: "an IPv4 network such as 10.0.0.0/16, without host bits, or \"\""
+        case .networks: "a list of IPv4 networks such as 10.0.0.0/16, without host bits"
         case .interfaces: "a list of interfaces such as eth0"
         }
     }

@@ -66,14 +66,20 @@ public struct TextRule: Sendable {
     }
 
     /// A DNS label (RFC 1123).
-    public static let dnsLabel = TextRule(
-        pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        expected: "a name of at most 63 lower-case letters, digits and dashes"
-    ) { text in
-        let bytes = Array(text.utf8)
-        let isAlphanumeric = { (byte: UInt8) in (97...122).contains(byte) || (48...57).contains(byte) }
-        guard (1...63).contains(bytes.count), let first = bytes.first, let last = bytes.last else { return false }
-        return isAlphanumeric(first) && isAlphanumeric(last) && bytes.allSatisfy { isAlphanumeric($0) || $0 == 45 }
+    public static let dnsLabel = label(upTo: 63)
+
+    /// A DNS label that has to be shorter than others, because it becomes a part of a longer name.
+    /// - Parameter most: The most characters that it may have, from 2.
+    public static func label(upTo most: Int) -> TextRule {
+        TextRule(
+            pattern: "^[a-z0-9]([a-z0-9-]{0,\(most - 2)}[a-z0-9])?$",
+            expected: "a name of at most \(most) lower-case letters, digits and dashes"
+        ) { text in
+            let bytes = Array(text.utf8)
+            let isAlphanumeric = { (byte: UInt8) in (97...122).contains(byte) || (48...57).contains(byte) }
+            guard (1...most).contains(bytes.count), let first = bytes.first, let last = bytes.last else { return false }
+            return isAlphanumeric(first) && isAlphanumeric(last) && bytes.allSatisfy { isAlphanumeric($0) || $0 == 45 }
+        }
     }
 
     public static let cidr = TextRule(

@@ -6,7 +6,8 @@ import Testing
     @Test(arguments: [
         "fabric-default-deny", "fabric-vxlan-removed", "fabric-one-way", "fabric-rule-standing", "fabric-established",
         "fabric-egress", "fabric-icmp-error", "fabric-source-check", "fabric-no-source-check", "fabric-change-latency",
-        "fabric-tap", "fabric-capture-sides", "fabric-flow-log", "fabric-capture-files", "fabric-capture-ring",
+        "fabric-tap", "fabric-capture-sides", "fabric-flow-log", "fabric-flow-log-full", "fabric-capture-files",
+        "fabric-capture-ring",
         "fabric-link-flap", "fabric-detach",
         "fabric-load", "router-subnets", "router-discards", "router-internet", "router-routes", "router-secondary",
         "cloud-services", "cloud-interfaces",

@@ -1,4 +1,5 @@
 import NetAddress
+import Scenario
 import Testing
 
 @testable import Fabric
@@ -24,6 +25,16 @@ import Testing
     ])
     func aRuleBecomesAMatch(_ rule: SecurityGroupRule, _ text: String) {
         #expect(Ruleset.match(rule) == text)
+    }
+
+    /// The parser refuses longer names, so that no run ends with one that the fabric refuses.
+    @Test func theLongestNamesOfALabAreTheFabrics() throws {
+        func group(_ length: Int) -> SecurityGroup {
+            let name = String(repeating: "n", count: length)
+            return SecurityGroup(name: name, rules: [SecurityGroupRule(name: name, protocol: .tcp)])
+        }
+        try group(LabProfile.longestFabricName).validate(known: [])
+        #expect(throws: FabricError.self) { try group(LabProfile.longestFabricName + 1).validate(known: []) }
     }
 
     @Test func anInterfaceGetsTheRulesOfItsNode() throws {

@@ -59,7 +59,24 @@ import Testing
             "x.yaml:11:85: unknown peer \"10.0.0.1/16\"; expected self, any, a group's name or a network"),
     ]
 
+    static let ruleNames: [Case] = [
+        Case(adding("rule: \(String(repeating: "r", count: 40))")),
+        Case(
+            adding("rule: \(String(repeating: "r", count: 41))"),
+            "x.yaml:11:73: \"\(String(repeating: "r", count: 41))\" cannot name a rule; \(expectedName)"),
+        Case(
+            adding("rule: 'a;b{}\"x\"'"), "x.yaml:11:73: \"a;b{}\"x\"\" cannot name a rule; \(expectedName)"),
+        Case(
+            adding("id: \(String(repeating: "i", count: 41))"),
+            "x.yaml:11:71: \"\(String(repeating: "i", count: 41))\" cannot name a rule; \(expectedName)"),
+    ]
+    private static let expectedName = "expected a name of at most 40 lower-case letters, digits and dashes"
+
     static let removals: [Case] = [
+        Case(
+            removing("group: nodes, rule: vxlan, peer: any"),
+            "x.yaml:11:89: peer is a parameter of an added rule, not of a removed one; expected \"rule\" alone, which "
+                + "names the rule"),
         Case(removing("group: nodes, rule: vxlan")),
         Case(
             removing("group: nods, rule: vxlan"),
@@ -86,6 +103,13 @@ import Testing
                 + "of them above 0"
         ),
         Case(netem("delay: 274s, jitter: 274s")),
+        Case(netem("loss: 0.0000001")), Case(netem("delay: 0.001ms")),
+        Case(
+            netem("loss: 0.00000000001"),
+            "x.yaml:11:46: the kernel cannot hold a loss as small as that; expected at least 0.00000003 %"),
+        Case(
+            netem("delay: 0.00001ms"),
+            "x.yaml:11:47: the kernel cannot hold a delay as short as that; expected at least 0.0001ms"),
         Case(
             netem("delay: 5m"),
             "x.yaml:11:47: the kernel cannot hold a delay as long as that; expected at most 274s"),
@@ -142,7 +166,7 @@ import Testing
         ),
     ]
 
-    @Test(arguments: rules + removals + netem + conflicts)
+    @Test(arguments: rules + ruleNames + removals + netem + conflicts)
     func `every mistake is told with its place`(item: Case) {
         let found = InjectionFile(item.faults).problems
         #expect(found == item.messages, "\(found.joined(separator: "\n"))")

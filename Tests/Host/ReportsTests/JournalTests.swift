@@ -1,4 +1,5 @@
 import Foundation
+import LinuxKernel
 import RunEvents
 import Synchronization
 import Testing
@@ -58,6 +59,8 @@ private func disk(of room: Int) -> WriteCall {
             #expect(report.verdict == .pass)
             #expect(complaints.count == 1)
             #expect(complaints[0].contains(path) && complaints[0].contains("No space left"))
+            #expect(
+                reporters.incompleteness?.hasSuffix("a part of it was not written: exit code 3 (infra-error)") == true)
             let data = try Data(contentsOf: URL(fileURLWithPath: path))
             #expect(data.count <= room)
             #expect(data.isEmpty || data.last == 10)
@@ -122,6 +125,7 @@ private func disk(of room: Int) -> WriteCall {
                 complain: { Issue.record($0) })
             for event in SampleRun().events { reporters.consume(event) }
             let report = reporters.finish()
+            #expect(reporters.incompleteness == nil)
             #expect(report.artifacts.filter { $0.kind == "matrix-picture" && ($0.bytes ?? 0) > 0 }.count == 3)
             for path in [
                 folder.report, folder.junit, folder.html, folder.journal, parent + "/extra.xml", parent + "/extra.html",
@@ -136,7 +140,49 @@ private func disk(of room: Int) -> WriteCall {
         }
     }
 
-    @Test func aFolderThatCannotBeMadeIsSaid() throws {
-        #expect { try ReportFolder(path: "/proc/none/x").create() } throws: { "\($0)".contains("/proc/none/x") }
+    @Test func aFolderThatCannotBeMadeIsSaidInTheKernelsWords() throws {
+        #expect { try ReportFolder(path: "/proc/none/x").create() } throws: {
+            "\($0)" == "/proc/none/x: cannot create the folder: No such file or directory"
+        }
+        try withFolder { folder in
+            try Data().write(to: URL(fileURLWithPath: folder + "/file"))
+            #expect { try ReportFolder(path: folder + "/file").create() } throws: {
+                "\($0)" == "\(folder)/file: cannot create the folder: Not a directory"
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("/proc/none/y", "cannot create: No such file or directory"),
+        ("/dev/null", "is there, and is not a regular file"),
+        ("/proc", "is there, and is not a regular file"),
+    ])
+    func aFurtherFileThatCannotBeWrittenIsFoundBeforeTheRun(path: String, reason: String) throws {
+        try withFolder { folder in
+            for (junit, html) in [(path, nil), (nil, path)] as [(String?, String?)] {
+                let options = ReportOptions(folder: ReportFolder(path: folder), junit: junit, html: html)
+                #expect { try RunReporters.standard(options) } throws: { "\($0)" == "\(path): \(reason)" }
+            }
+            #expect { try ReportFile(path: path).replace(with: Data()) } throws: { "\($0)" == "\(path): \(reason)" }
+        }
+    }
+
+    @Test func aComplaintThatCannotBeWrittenDoesNotEndTheRun() throws {
+        let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+        RunReporters.complain(of: SystemError(code: ENOSPC, call: "write"), on: full)
+        let pipe = Foundation.Pipe()
+        RunReporters.complain(
+            of: SystemError(code: ENOSPC, call: "write", subject: "\u{1B}[2J"), on: pipe.fileHandleForWriting)
+        try pipe.fileHandleForWriting.close()
+        let text = String(decoding: try #require(try pipe.fileHandleForReading.readToEnd()), as: UTF8.self)
+        #expect(text == "labrun: write \\x1B[2J: No space left on device\n")
+    }
+
+    @Test func aFullStandardOutputIsNotMendedByAnotherFolder() {
+        let file = ReportError.system(ENOSPC, doing: "write", file: "/x/report.json")
+        #expect(file.code == .diskFull && "\(file)".contains("--report-dir"))
+        let output = ReportError.system(ENOSPC, doing: "write", file: ReportError.standardOutput)
+        #expect(output.code == .diskFull)
+        #expect("\(output)" == "standard output: cannot write: No space left on device")
     }
 }

@@ -23,7 +23,7 @@ import Testing
         #expect(ContainerImages.command(image: image, command: command, arguments: args) == words)
     }
 
-    private func workload(_ containers: String, policy: String = "Always") throws -> Workload {
+    private func parse(_ containers: String, policy: String = "Always") -> ScenarioParser.Parsed {
         let text = """
             apiVersion: labrun.dev/v1alpha1
             kind: Scenario
@@ -38,7 +38,11 @@ import Testing
               timeline: [{name: a, expect: {matrix: [{from: {}, to: {}, outcome: open}]}}]
             """
         let parser = ScenarioParser(faults: [], diagnoses: [], profiles: ScenarioLoader.labProfiles)
-        let parsed = parser.parse(Array(text.utf8), file: "x.yaml", settings: [])
+        return parser.parse(Array(text.utf8), file: "x.yaml", settings: [])
+    }
+
+    private func workload(_ containers: String, policy: String = "Always") throws -> Workload {
+        let parsed = parse(containers, policy: policy)
         #expect(parsed.problems.filter { $0.severity == .error }.isEmpty, "\(parsed.problems)")
         let file = try #require(parsed.scenario)
         #expect(file.podsNeedUserland == !(file.spec.workloads[0].programs.isEmpty))
@@ -63,5 +67,23 @@ import Testing
         let mixed = try workload(
             "[{name: a, command: [x], ports: [{containerPort: 80}]}, {name: b, ports: [{containerPort: 9000}]}]")
         #expect(mixed.port == 9000)
+    }
+
+    @Test(
+        "what execve(2) would refuse is refused",
+        arguments: [
+            ("command: [a, \"b\\0\"]", "command has a text with a NUL character"),
+            ("command: [a], args: [\"\\0\"]", "args has a text with a NUL character"),
+            ("command: [a], env: [{name: A, value: \"\\0\"}]", "env has a text with a NUL character"),
+            ("command: [a], env: [{name: A=B, value: c}]", "a variable's name has no \"=\""),
+            (
+                "command: [a, \(String(repeating: "x", count: 131_072))]",
+                "command has a text of 131072 bytes; a program gets at most 131071"
+            ),
+            ("command: [a, \(String(repeating: "x", count: 131_071))]", nil),
+        ] as [(String, String?)])
+    func arguments(_ container: String, _ message: String?) {
+        let problems = parse("[{name: a, \(container)}]").problems.filter { $0.severity == .error }
+        #expect(problems.map(\.message) == (message.map { [$0] } ?? []))
     }
 }

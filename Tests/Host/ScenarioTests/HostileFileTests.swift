@@ -79,6 +79,14 @@ import Testing
 
     private func problems(_ yaml: String) -> [Problem] { YAMLReading(Array(yaml.utf8), file: "x.yaml").problems }
 
+    @Test(
+        "what is not UTF-8 has its place", arguments: [([0x61, 0x3A, 0x20, 0xC3, 0xA4, 0x0A, 0x62, 0xC3, 0x28], 2, 2)])
+    func notUTF8(bytes: [UInt8], line: Int, column: Int) {
+        let found = YAMLReading(bytes, file: "x.yaml").problems
+        #expect(found.map(\.message) == ["the file is not UTF-8 text"])
+        #expect(found.first?.line == line && found.first?.column == column)
+    }
+
     @Test("stars in quotes, comments and text are no aliases")
     func starsAreNoAliases() {
         #expect(problems(String(repeating: "# *note* of *this*\n", count: 20) + "a: b\n").isEmpty)

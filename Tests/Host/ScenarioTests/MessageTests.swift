@@ -1,3 +1,4 @@
+import Foundation
 import ScenarioReading
 import Testing
 
@@ -21,7 +22,25 @@ struct Case: Sendable, CustomTestStringConvertible {
     static let structure: [Case] = [
         Case(ScenarioText.step("expect: {diagnosis: {is: none}}")),
         Case("", "x.yaml:1:1: the file is empty"),
-        Case("- a\n", "x.yaml:1:1: the file must be a scenario, but a list is given"),
+        Case(
+            "- a\n",
+            "x.yaml:1:1: the file must be a mapping with \"apiVersion\", \"kind\", \"metadata\", \"spec\", but a list "
+                + "is given"),
+        Case(
+            "apiVersion: labrun.dev/v1alpha1\nkind: Scenario\nspec: {lab: eks-overlay, timeline: [{name: a, expect: "
+                + "{diagnosis: {is: none}}}]}\n",
+            "x.yaml:1:1: scenario has no \"metadata\"; expected a mapping with \"name\", \"title\""),
+        Case("\u{FEFF}" + ScenarioText.step("expect: {diagnosis: {is: none}}")),
+        Case(
+            ScenarioText.step("title: !!str 4"),
+            "x.yaml:15:14: YAML tags have no effect here; expected a value without a tag; put text in quotes"),
+        Case(
+            "a: !foo {}\n",
+            "x.yaml:1:4: YAML tags have no effect here; expected a value without a tag; put text in quotes"),
+        Case(
+            ScenarioText.step("\"\\e[31mX\\n\\0\\x9b\\u202e\": 1"),
+            "x.yaml:15:7: unknown key \"\\x1B[31mX \\x00\\x9B\\u{202E}\" in step; expected one of name, title, inject, "
+                + "heal, apply, delete, set, scale, wait, expect"),
         Case("a: [1\n", "x.yaml:2:1: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence"),
         Case("a: *b\n", "x.yaml:1:4: not valid YAML: found undefined alias"),
         Case("a: \u{1}\n", "x.yaml:1:4: control character 1 in the file; expected UTF-8 text"),
@@ -49,10 +68,10 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(ScenarioText.head, "x.yaml:7:3: spec has no \"timeline\"; expected a list of at least 1"),
         Case(
             ScenarioText.head + "  timeline: []\n",
-            "x.yaml:8:13: timeline must be a list of at least 1, but a list is given"),
+            "x.yaml:8:13: timeline must be a list of at least 1, but an empty list is given"),
         Case(
             ScenarioText.step("inject:"),
-            "x.yaml:15:14: inject must be a fault, but nothing is given"),
+            "x.yaml:15:14: inject must be a mapping with \"fault\", but nothing is given"),
         Case(
             ScenarioText.step("expect: {within: 5}"),
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the "
@@ -75,7 +94,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             ScenarioText.head.replacing("eks-overlay", with: "nothing.yaml")
                 + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "nothing.yaml:1:1: there is no file nothing.yaml",
-            "x.yaml:7:8: lab \"nothing.yaml\" has 1 mistakes of its own"),
+            "x.yaml:7:8: lab \"nothing.yaml\" has a mistake of its own"),
         Case(
             ScenarioText.head
                 + "  overrides: {nodes: {count: 101}}\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
@@ -97,6 +116,18 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:65: nodes.count cannot be set in a running lab; expected datapath.values.NAME, "
                 + "nodes.instanceType or kubeProxy.enabled"
         ),
+        Case(ScenarioText.step("set: {}"), "x.yaml:15:12: set changes no value"),
+        Case(
+            ScenarioText.step("set: {datapath.values: {routingMode: {}}}"),
+            "x.yaml:15:44: datapath value routingMode cannot be an empty mapping; expected one of tunnel, native"),
+        Case(
+            ScenarioText.step("heal: nope"),
+            "x.yaml:15:13: no fault \"nope\" was injected before; expected the id of a fault in force, and none is"),
+        Case(
+            ScenarioText.head
+                + "  overrides: {datapath: {values: {routingMode: {}}}}\n  timeline: "
+                + "[{name: a, expect: {diagnosis: {is: none}}}]\n",
+            "x.yaml:8:48: datapath value routingMode cannot be an empty mapping; expected one of tunnel, native"),
         Case(
             ScenarioText.step("set: {kubeProxy: {enabled: maybe}}"),
             "x.yaml:15:34: kubeProxy.enabled must be true or false, but \"maybe\" is given"),
@@ -157,7 +188,7 @@ struct Case: Sendable, CustomTestStringConvertible {
                     + "node2}]\nheal: [a, b, a]"
             ),
             "x.yaml:15:80: fault id \"a\" is already active since line 15; heal it first, or give another id",
-            "x.yaml:16:17: no fault \"b\" was injected before",
+            "x.yaml:16:17: no fault \"b\" was injected before; expected the id of a fault in force, and none is",
             "x.yaml:16:20: fault \"a\" is already healed"),
         Case(
             ScenarioText.step("inject: {fault: link-down, id: cable, nodes: node1}\nheal: cabel"),
@@ -190,6 +221,14 @@ struct Case: Sendable, CustomTestStringConvertible {
                 + "5 is given"
         ),
         Case(
+            ScenarioText.expecting("").replacing(
+                "to: {kind: pod}, outcome: open",
+                with: "to: {kind: pod}, protocol: [tcp, udp, tcp], outcome: [open, open]"),
+            "x.yaml:17:71: \"tcp\" is given twice in protocol", "x.yaml:17:93: \"open\" is given twice in outcome"),
+        Case(
+            ScenarioText.expecting("diagnosis: {is: none, mentions: [x]}"),
+            "x.yaml:19:41: there is no finding that could mention anything where none is expected"),
+        Case(
             ScenarioText.expecting("diagnosis: {is: vxlan blocked}"),
             "x.yaml:19:25: is must be none, unknown or a root cause such as underlay/vxlan-port-blocked, but "
                 + "\"vxlan blocked\" is given"
@@ -197,8 +236,6 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step(
                 "expect:\n  matrix:\n    - {from: {kind: pod}, to: {kind: pod}, where: same-nod, outcome: opn}"),
-            "x.yaml:16:9: no rule covers node → node, cross-node, tcp, udp, icmp: 18 measured cells, for "
-                + "example node/node1 → node/node2; expected a rule for every measured cell",
             "x.yaml:17:57: where must be one of same-node, cross-node, but \"same-nod\" is given; did you "
                 + "mean \"same-node\"?",
             "x.yaml:17:76: outcome must be an outcome such as open, timeout, unreachable(1) or loss(20), but "
@@ -263,6 +300,36 @@ struct Case: Sendable, CustomTestStringConvertible {
     @Test func sortedByPlace() {
         let found = ScenarioText.problems(ScenarioText.step("b: 1\na: 1\nexpect: {within: 1}"))
         #expect(found.map { $0.prefix(9) } == ["x.yaml:15", "x.yaml:16", "x.yaml:17", "x.yaml:17"])
+    }
+
+    @Test("names from a file cannot move the cursor of a terminal")
+    func plain() {
+        let hostile = "\u{1B}[31m\n\u{9B}\u{202E}"
+        let problem = Problem(
+            file: hostile, line: 1, column: 1, message: hostile, expected: hostile, suggestion: nil)
+        let shown = "\\x1B[31m \\x9B\\u{202E}"
+        #expect("\(problem)" == "\(shown):1:1: \(shown)")
+        let error = ProblemReport([problem, problem])
+        #expect(error.description == "\(problem)\n\(problem)")
+    }
+
+    @Test("a link that leads nowhere is not the shipped scenario of its name")
+    func danglingLink() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "link-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder.appending(path: "lab"), withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (link, lab) = (folder.path + "/node-crash.yaml", folder.path + "/lab/eks-overlay.yaml")
+        for path in [link, lab] {
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: folder.path + "/none")
+        }
+        let error = #expect(throws: ProblemReport.self) { try ScenarioLoader.source(of: link) }
+        #expect(error?.problems.map(\.message) == ["\(link) is a link to a file that does not exist"])
+        guard case .faulty(let problems) = ScenarioLoader.labProfiles.find("eks-overlay", folder.path + "/x.yaml")
+        else {
+            Issue.record("the lab of the same name that ships was taken")
+            return
+        }
+        #expect(problems.map(\.message) == ["\(lab) is a link to a file that does not exist"])
     }
 
     @Test func knownDiagnoses() {

@@ -97,6 +97,21 @@ import Testing
                 from: "type: NodePort", to: "clusterIP: 10.1.2.3",
                 message: "x.yaml:21:14: clusterIP 10.1.2.3 is not within the lab's services' 10.100.0.0/16"),
             Mistake(
+                from: "type: NodePort", to: "clusterIP: 10.100.0.0",
+                message: "x.yaml:21:14: clusterIP 10.100.0.0 is the first or last address of 10.100.0.0/16"),
+            Mistake(
+                from: "type: NodePort", to: "clusterIP: 10.100.255.255",
+                message: "x.yaml:21:14: clusterIP 10.100.255.255 is the first or last address of 10.100.0.0/16"),
+            Mistake(
+                from: "type: NodePort", to: "externalIPs: [172.31.9.1, 127.0.0.1]",
+                message:
+                    "x.yaml:21:29: external address 127.0.0.1 is of 127.0.0.0/8 (loopback), which no host can have"),
+            Mistake(
+                from: "type: NodePort", to: "externalIPs: [255.255.255.255]",
+                message:
+                    "x.yaml:21:17: external address 255.255.255.255 is of 240.0.0.0/4 (reserved), which no host can "
+                    + "have"),
+            Mistake(
                 from: "type: NodePort", to: "loadBalancerClass: x",
                 message:
                     "x.yaml:21:3: loadBalancerClass in Service's spec is not supported: the lab's services do "
@@ -111,6 +126,14 @@ import Testing
         let (file, problems) = parse(service.replacing(mistake.from, with: mistake.to))
         #expect(file == nil)
         #expect(problems == [mistake.message])
+    }
+
+    @Test func noTwoServicesHaveOneAddress() {
+        let first = service.replacing("type: NodePort", with: "clusterIP: 10.100.0.9")
+        let second = first.replacing("name: web", with: "name: other").replacing(", nodePort: 30081", with: "")
+        let mine = first.replacing(", nodePort: 30081", with: "")
+        #expect(parse(mine, second.replacing("10.100.0.9", with: "10.100.0.8")).problems == [])
+        #expect(parse(mine, second).problems == ["x.yaml:31:14: clusterIP 10.100.0.9 is Service default/web's already"])
     }
 
     @Test func objectsComeAndGoInSteps() throws {

@@ -79,7 +79,7 @@ import Testing
     static let badLabs: [(change: (String, String), message: String)] = [
         (("10.0.0.0/24", "10.1.0.0/24"), "subnet 10.1.0.0/24 is not within the VPC's 10.0.0.0/16"),
         (("192.168.0.0/16", "10.0.0.0/8"), "the pods' 10.0.0.0/8 overlaps the VPC's 10.0.0.0/16"),
-        (("maskSize: 24", "maskSize: 17"), "192.168.0.0/16 has room for 1 nodes with a /17 each, not 3"),
+        (("maskSize: 24", "maskSize: 17"), "192.168.0.0/16 has room for 1 node with a /17 each, not 3"),
         (("securityGroups: [nodes]", "securityGroups: [node]"), "no security group \"node\"; did you mean \"nodes\"?"),
         (("ports: 8472, peer: self", "ports: 8472, peer: selff"), "unknown peer \"selff\"; did you mean \"self\"?"),
         (("protocol: icmp, peer", "protocol: icmp, ports: 8, peer"), "protocol icmp has no ports"),

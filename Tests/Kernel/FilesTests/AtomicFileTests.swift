@@ -56,6 +56,16 @@ private func withFolder(_ body: (String) throws -> Void) throws {
         }
     }
 
+    @Test func `a place is checked without a trace`() throws {
+        try withFolder { folder in
+            try AtomicFile.write("kept", to: folder + "/a")
+            try AtomicFile.checkPlace(folder + "/a")
+            try AtomicFile.checkPlace(folder + "/b")
+            #expect(try Directories.names(in: folder) == ["a"])
+            #expect { try AtomicFile.checkPlace(folder + "/none/a") } throws: { ($0 as? SystemError)?.code == ENOENT }
+        }
+    }
+
     @Test func `permissions are as asked`() throws {
         try withFolder { folder in
             try AtomicFile.write("x", to: folder + "/a", mode: 0o600)
@@ -73,6 +83,37 @@ private func withFolder(_ body: (String) throws -> Void) throws {
     }
 }
 
+@Suite struct RegularFileTests {
+    @Test func `a file is read up to the limit`() throws {
+        try withFolder { folder in
+            try AtomicFile.write([UInt8](repeating: 7, count: 200_000), to: folder + "/a")
+            #expect(try RegularFile.read(folder + "/a").count == 200_000)
+            #expect(try RegularFile.read(folder + "/a", upTo: 70_001).count == 70_001)
+            #expect(try RegularFile.read(folder + "/a", upTo: 0).isEmpty)
+        }
+    }
+
+    @Test func `a pipe, a device, a folder and a link that leads nowhere are told apart from a file`() throws {
+        try withFolder { folder in
+            #expect(mkfifo(folder + "/pipe", 0o600) == 0)
+            for path in ["/dev/zero", folder, folder + "/pipe"] {
+                #expect(throws: RegularFile.Failure.isNotRegular) { try RegularFile.read(path) }
+            }
+            try FileManager.default.createSymbolicLink(
+                atPath: folder + "/nowhere", withDestinationPath: folder + "/none")
+            #expect(throws: RegularFile.Failure.isDanglingLink) { try RegularFile.read(folder + "/nowhere") }
+            #expect(RegularFile.isNamed(folder + "/nowhere") && !RegularFile.isNamed(folder + "/none"))
+            try FileManager.default.createSymbolicLink(atPath: folder + "/loop", withDestinationPath: "loop")
+            #expect { try RegularFile.read(folder + "/loop") } throws: {
+                "\($0)" == "cannot be read: Too many levels of symbolic links"
+            }
+            #expect { try RegularFile.read(folder + "/none") } throws: {
+                ($0 as? RegularFile.Failure)?.isMissing == true
+            }
+        }
+    }
+}
+
 @Suite struct DirectoriesTests {
     @Test func `directories are made with those above them, once or twice`() throws {
         try withFolder { folder in
@@ -82,6 +123,8 @@ private func withFolder(_ body: (String) throws -> Void) throws {
             #expect { try Directories.make(folder + "/a/file/below") } throws: {
                 ($0 as? SystemError)?.code == ENOTDIR
             }
+            #expect { try Directories.make(folder + "/a/file") } throws: { ($0 as? SystemError)?.code == ENOTDIR }
+            try Directories.make("/")
             #expect(throws: SystemError.self) { try Directories.names(in: folder + "/none") }
         }
     }

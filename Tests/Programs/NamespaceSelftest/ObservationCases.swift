@@ -8,6 +8,7 @@ import Netlink
 let observationCases: [(name: String, run: @Sendable () async throws -> Void)] = [
     ("fabric-capture-sides", aBlockedPacketIsSeenOnTheSendersTapOnly),
     ("fabric-flow-log", theFlowLogHasAcceptsAndRejects),
+    ("fabric-flow-log-full", theLostEndOfAFlowLogIsSaid),
     ("fabric-capture-files", whatIsOnDiskIsReadableAtAnyMoment),
     ("fabric-capture-ring", theRingOnDiskIsBounded),
     ("fabric-link-flap", capturesOutliveALinkThatWasDown),
@@ -78,6 +79,21 @@ let observationCases: [(name: String, run: @Sendable () async throws -> Void)] =
     try expectEqual(rejected.count, 1)
     try expect(rejected[0].hasPrefix("2 123456789012 eni-00000000000000002 "), "\(rejected)")
     try expect(lines.dropFirst().allSatisfy { $0.split(separator: " ").count == 14 }, "14 fields")
+}
+
+/// The last minute is written as the fabric stops, so its loss is known only then.
+@Sendable private func theLostEndOfAFlowLogIsSaid() async throws {
+    let vpc = try await TestVPC(nodes: 2, output: try temporaryDirectory())
+    try vpc.nodes[0].sendUDP(to: vpc.nodes[1].address, port: 8472, from: 45_000, payload: [1])
+    let records = await vpc.fabric.flowRecords().records
+    try expect(records.contains { $0.destinationPort == 8472 }, "the packet is logged")
+    // From here on no file grows. The kernel answers EFBIG, as a full disk would ENOSPC.
+    signal(SIGXFSZ, SIG_IGN)
+    var limit = rlimit(rlim_cur: 1, rlim_max: 1)
+    try check("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) }
+    try await vpc.fabric.stop()
+    let failures = await vpc.fabric.observationFailures().filter { $0.hasPrefix("flow log: ") }
+    try expectEqual(failures.count, 1)
 }
 
 @Sendable private func whatIsOnDiskIsReadableAtAnyMoment() async throws {

@@ -57,7 +57,7 @@ package struct ExpectationReader {
             guard let name = item.text, !known.contains(name) else { continue }
             checker.report(
                 item.place, "no request \"\(name)\" in probes.requests",
-                expected: known.isEmpty ? nil : "one of " + known.joined(separator: ", "),
+                expected: known.isEmpty ? "a request of probes.requests, which has none" : known.oneOf,
                 suggestion: NearestName.of(name, among: known))
         }
         return value.texts

@@ -21,7 +21,7 @@ struct DocsCommand: ParsableCommand {
             }
             guard new != old else { continue }
             try AtomicFile.write(new, to: file.path)
-            print(document.path)
+            try StandardOutput.write(document.path)
         }
     }
 }

@@ -17,9 +17,9 @@ public struct DoctorCommand: AsyncParsableCommand {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(requirements), as: UTF8.self))
+            try StandardOutput.write(String(decoding: encoder.encode(requirements), as: UTF8.self))
         } else {
-            print(Self.text(requirements))
+            try StandardOutput.write(Self.text(requirements))
         }
         if requirements.contains(where: { $0.state == .missing }) { throw ExitCode(3) }
     }

@@ -78,10 +78,10 @@ public struct ImageBench: AsyncParsableCommand {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(output), as: UTF8.self))
+            try StandardOutput.write(String(decoding: encoder.encode(output), as: UTF8.self))
         } else {
-            print("kernel \(output.kernel), \(accelerator)")
-            for row in output.rows { print(row.text) }
+            try StandardOutput.write("kernel \(output.kernel), \(accelerator)")
+            for row in output.rows { try StandardOutput.write(row.text) }
         }
         if !output.rows.allSatisfy(\.holds) { throw ExitCode(1) }
     }

@@ -34,18 +34,20 @@ public struct ImageBuild: AsyncParsableCommand {
         for name in try kernelSeries(kernel).map(\.rawValue) {
             let (artifact, time) = try await timed {
                 try await store.ensure(kernel: name, refresh: refresh) { step in
-                    FileHandle.standardError.write(Data("\(name): \(step)\n".utf8))
+                    FileOutput.standardError.write("\(name): \(step)")
                 }
             }
-            print("\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
+            try StandardOutput.write(
+                "\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
         }
         guard userland else { return }
         let (disk, time) = try await timed {
             try await store.ensureUserland(refresh: refresh) { step in
-                FileHandle.standardError.write(Data("userland: \(step)\n".utf8))
+                FileOutput.standardError.write("userland: \(step)")
             }
         }
-        print("userland  \(disk.shortDigest)  \(disk.packages.count) packages  \(megabytes(disk.bytes))  \(time)")
+        try StandardOutput.write(
+            "userland  \(disk.shortDigest)  \(disk.packages.count) packages  \(megabytes(disk.bytes))  \(time)")
     }
 
     private func timed<Value>(_ body: () async throws -> Value) async throws -> (Value, String) {

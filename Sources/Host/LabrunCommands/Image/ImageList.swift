@@ -24,13 +24,13 @@ public struct ImageList: AsyncParsableCommand {
             let rows = images.map { Row($0, current: current.contains($0.digest)) }
             let listing = Listing(
                 images: rows, userlands: userlands.map { UserlandRow($0, current: $0.digest == currentUserland) })
-            print(String(decoding: try encoder.encode(listing), as: UTF8.self))
+            try StandardOutput.write(String(decoding: encoder.encode(listing), as: UTF8.self))
         } else if images.isEmpty, userlands.isEmpty {
-            print("no images in \(store.cacheDirectory); 'labrun image build' makes one")
+            try StandardOutput.write("no images in \(store.cacheDirectory); 'labrun image build' makes one")
         } else {
-            if !images.isEmpty { print(Self.table(images, current: current)) }
+            if !images.isEmpty { try StandardOutput.write(Self.table(images, current: current)) }
             if !userlands.isEmpty {
-                print((images.isEmpty ? "" : "\n") + Self.table(userlands, current: currentUserland))
+                try StandardOutput.write((images.isEmpty ? "" : "\n") + Self.table(userlands, current: currentUserland))
             }
         }
     }

@@ -17,6 +17,6 @@ public struct ImagePrune: AsyncParsableCommand {
         let result = try await store.prune(keeping: all ? [] : store.current(), everything: all)
         let count = result.images.count
         let disks = result.userlands.isEmpty ? "" : ", \(result.userlands.count) userland"
-        print("removed \(count) image\(count == 1 ? "" : "s")\(disks), \(megabytes(result.bytes))")
+        try StandardOutput.write("removed \(count) image\(count == 1 ? "" : "s")\(disks), \(megabytes(result.bytes))")
     }
 }

@@ -64,9 +64,9 @@ public struct ImageVerify: AsyncParsableCommand {
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(done), as: UTF8.self))
+            try StandardOutput.write(String(decoding: encoder.encode(done), as: UTF8.self))
         } else if !done.isEmpty {
-            print(VerificationText(verifications: done))
+            try StandardOutput.write(VerificationText(verifications: done))
         }
         for (series, result) in zip(series, results) {
             if case .failure(let error) = result {

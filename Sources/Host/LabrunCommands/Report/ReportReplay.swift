@@ -6,8 +6,7 @@ import RunEvents
 /// `labrun report replay JOURNAL`: shows the run once more from its journal, as it looked on the terminal.
 public struct ReportReplay: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "replay", abstract: "Show a run once more from its journal, as it looked while it went on.",
-        shouldDisplay: false)
+        commandName: "replay", abstract: "Show a run once more from its journal, as it looked while it went on.")
 
     @Argument(help: "Report folder, or its journal.jsonl.")
     public var path: String
@@ -33,7 +32,7 @@ public struct ReportReplay: AsyncParsableCommand {
     public func run() async throws {
         do {
             let source = try ReportSource(path)
-            let events = try Journal.read(path: source.journal ?? source.folder.journal)
+            let events = try source.events()
             let reporters = try self.reporters(source)
             let started = ContinuousClock.now
             for event in events {
@@ -41,9 +40,13 @@ public struct ReportReplay: AsyncParsableCommand {
                 reporters.consume(event)
             }
             reporters.finish(.died("the journal ends here"))
+            if let incompleteness = reporters.incompleteness {
+                FileOutput.standardError.write("labrun: \(incompleteness)")
+                throw ExitCode(Verdict.infraError.exitCode)
+            }
         } catch let error as ReportError {
             FileOutput.standardError.write("\(error)")
-            throw ExitCode(2)
+            throw error.exitCode
         }
     }
 

@@ -38,7 +38,7 @@ public struct ReportShow: AsyncParsableCommand {
             try TerminalReporter(settings: settings, folder: source.folder).present(report)
         } catch let error as ReportError {
             FileOutput.standardError.write("\(error)")
-            throw ExitCode(2)
+            throw error.exitCode
         }
     }
 }

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Diagnosis
 import Faults
+import PlainText
 import Scenario
+import ScenarioReading
 
 /// `labrun scenario explain FILE`: describes in words what a run would do.
 struct ScenarioExplain: ParsableCommand {
@@ -27,8 +29,8 @@ struct ScenarioExplain: ParsableCommand {
         do {
             let loaded = try ScenarioLoader.load(path, faults: faults, diagnoses: Diagnosis.ids, settings: settings)
             for warning in loaded.warnings { FileOutput.standardError.write(warning.description) }
-            print(ScenarioExplanation(loaded, faults: faults))
-        } catch {
+            try StandardOutput.write(PlainText.lines("\(ScenarioExplanation(loaded, faults: faults))"))
+        } catch let error as ProblemReport {
             FileOutput.standardError.write(error.description)
             throw ExitCode(2)
         }

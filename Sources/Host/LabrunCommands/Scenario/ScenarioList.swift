@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnosis
 import Faults
 import Foundation
+import PlainText
 import Scenario
 import ScenarioReading
 import ShippedScenarios
@@ -44,17 +45,19 @@ struct ScenarioList: ParsableCommand {
             }
         }
         for problem in problems { FileOutput.standardError.write(problem.description) }
+        if files.isEmpty { FileOutput.standardError.write("no scenario file in \(paths.joined(separator: ", "))") }
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+            try StandardOutput.write(String(decoding: encoder.encode(rows), as: UTF8.self))
         } else {
             let width = rows.map(\.name.count).max() ?? 0
             for row in rows {
-                print(row.name + String(repeating: " ", count: width - row.name.count + 2) + row.title)
+                try StandardOutput.write(
+                    row.name + String(repeating: " ", count: width - row.name.count + 2) + PlainText.line(row.title))
             }
         }
-        if !problems.isEmpty { throw ExitCode(2) }
+        if !problems.isEmpty || files.isEmpty { throw ExitCode(2) }
     }
 
     private func row(_ loaded: LoadedScenario) -> Row {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LinuxKernel
 import Matrix
 import Scenario
 
@@ -33,7 +34,7 @@ struct ScenarioNew: ParsableCommand {
         }
         for (file, text) in files.sorted(by: { $0.key > $1.key }) { try write(text, to: file) }
         let path = self.path(of: "\(name).yaml")
-        print("\(path) written; check it with: labrun scenario validate \(path)")
+        try StandardOutput.write("\(path) written; check it with: labrun scenario validate \(path)")
     }
 
     private func path(of file: String) -> String {
@@ -42,13 +43,16 @@ struct ScenarioNew: ParsableCommand {
 
     private func write(_ text: String, to file: String) throws {
         let path = path(of: file)
-        do {
-            try Data(text.utf8).write(to: URL(filePath: path), options: .withoutOverwriting)
-        } catch let error as CocoaError where error.code == .fileWriteFileExists {
-            FileOutput.standardError.write("\(path) exists already; it is left as it is")
-            throw ExitCode(2)
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+            do throws(SystemError) { try file.writeAll(text.utf8) } catch {
+                unlink(path)
+                throw error
+            }
         } catch {
-            FileOutput.standardError.write("\(path) cannot be written: \(error.localizedDescription)")
+            FileOutput.standardError.write(
+                error.code == EEXIST
+                    ? "\(path) exists already; it is left as it is" : "\(path) cannot be written: \(error.reason)")
             throw ExitCode(2)
         }
     }

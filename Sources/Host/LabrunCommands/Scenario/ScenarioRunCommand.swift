@@ -69,12 +69,19 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         if scenarios.count > 1, html != nil {
             throw ValidationError("--html takes one scenario; every report folder has its own report.html")
         }
+        let root = try Self.absolute(reportDir ?? "reports/out")
+        if scenarios.count > 1, let junit {
+            do { try ReportFile(path: junit).check() } catch {
+                FileOutput.standardError.write("labrun: \(error)")
+                throw ExitCode(Verdict.infraError.exitCode)
+            }
+        }
         var verdicts: [Verdict] = []
         var reports: [(report: RunReport, folder: String)] = []
         // Files may share a metadata.name, and no report may replace another.
         let names = scenarios.map(\.scenario.metadata.name).numbered
         for (scenario, name) in zip(scenarios, names) {
-            let folder = reportFolder(name, alone: scenarios.count == 1)
+            let folder = reportFolder(name, in: root, alone: scenarios.count == 1)
             let session = ScenarioSession(
                 scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1))
             let outcome = await session.run()
@@ -145,8 +152,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             keep: keep, noColour: noColor, verbose: verbose)
     }
 
-    private func reportFolder(_ name: String, alone: Bool) -> String {
-        if let reportDir { return absolute(alone ? reportDir : reportDir + "/" + name) }
+    private func reportFolder(_ name: String, in root: String, alone: Bool) -> String {
+        if reportDir != nil { return alone ? root : root + "/" + name }
         let format = Date.VerbatimFormatStyle(
             format: """
                 \(year: .defaultDigits)\(month: .twoDigits)\(day: .twoDigits)-\
@@ -154,17 +161,27 @@ struct ScenarioRunCommand: AsyncParsableCommand {
                 \(minute: .twoDigits)\(second: .twoDigits)
                 """,
             timeZone: .current, calendar: Calendar(identifier: .gregorian))
-        var path = absolute("reports/out/\(Date().formatted(format))-\(name)")
+        var path = "\(root)/\(Date().formatted(format))-\(name)"
         var number = 2
         while FileManager.default.fileExists(atPath: path) {
-            path = absolute("reports/out/\(Date().formatted(format))-\(name)-\(number)")
+            path = "\(root)/\(Date().formatted(format))-\(name)-\(number)"
             number += 1
         }
         return path
     }
 
-    private func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    /// The path as seen from the working directory. If that directory was removed, a relative path means no place, and
+    /// the reports would be written below `/`.
+    static func absolute(
+        _ path: String, from directory: String = FileManager.default.currentDirectoryPath
+    ) throws -> String {
+        if path.hasPrefix("/") { return path }
+        guard directory.hasPrefix("/") else {
+            throw ValidationError(
+                "the working directory was removed, so there is no place for \(path); "
+                    + "change to another one, or give --report-dir an absolute path")
+        }
+        return (directory == "/" ? "" : directory) + "/" + path
     }
 }
 

@@ -62,6 +62,7 @@ struct ScenarioSession {
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
             report = reporters.finish(.died("no node image: \(error)"))
         }
+        if let incompleteness = reporters.incompleteness { FileOutput.standardError.write("labrun: \(incompleteness)") }
         // A report that could not be written is a failure of the instrument, whatever the result of the run is.
         let verdict = reporters.errors.isEmpty ? report.verdict : Verdict.worst(of: [report.verdict, .infraError])
         return Outcome(verdict: verdict, report: report)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnosis
 import Faults
 import Foundation
+import PlainText
 import Scenario
 import ScenarioReading
 
@@ -44,13 +45,18 @@ struct ScenarioValidate: ParsableCommand {
             problems += error.problems
         }
         for path in files {
+            let found: [Problem]
+            var name = path
             do {
-                let (bytes, file) = try ScenarioLoader.source(of: path)
-                let found = parser.check(bytes, file: file, settings: settings)
-                problems += found
-                if !json, !found.contains(where: { $0.severity == .error }) { print("\(file): valid") }
+                let source = try ScenarioLoader.source(of: path)
+                name = source.file
+                found = parser.check(source.bytes, file: source.file, settings: settings)
             } catch {
-                problems += error.problems
+                found = error.problems
+            }
+            problems += found
+            if !json, !found.contains(where: { $0.severity == .error }) {
+                try StandardOutput.write("\(PlainText.line(name, limit: 4_096)): valid")
             }
         }
         let valid = !problems.contains { $0.severity == .error } && !files.isEmpty
@@ -62,7 +68,7 @@ struct ScenarioValidate: ParsableCommand {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let result = Result(valid: valid, files: files, problems: problems)
-            print(String(decoding: try encoder.encode(result), as: UTF8.self))
+            try StandardOutput.write(String(decoding: encoder.encode(result), as: UTF8.self))
         }
         if !valid { throw ExitCode(2) }
     }

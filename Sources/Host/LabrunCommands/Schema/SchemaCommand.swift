@@ -11,7 +11,7 @@ struct SchemaCommand: ParsableCommand {
     var file: PublishedSchema
 
     func run() throws {
-        print(file.text(faults: FaultCatalogue.shipped.descriptors), terminator: "")
+        try StandardOutput.write(file.text(faults: FaultCatalogue.shipped.descriptors))
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Matrix
+import PlainText
 import Readings
 import RunEvents
 

@@ -1,6 +1,7 @@
 import Digest
 import Foundation
 import Mustache
+import PlainText
 import ReportTemplates
 import RunEvents
 

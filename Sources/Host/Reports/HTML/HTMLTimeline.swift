@@ -1,3 +1,4 @@
+import PlainText
 import RunEvents
 
 /// The timeline as SVG. It has a lane of steps, and a lane for each fault from its injection until it is healed.

@@ -1,4 +1,5 @@
 import Foundation
+import PlainText
 import XMLCoder
 
 /// The JUnit dialect on which the readers of Jenkins, GitLab, GitHub actions and Maven Surefire agree. Times are in

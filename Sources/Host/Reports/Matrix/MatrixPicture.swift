@@ -1,5 +1,6 @@
 import Foundation
 import Matrix
+import PlainText
 import RunEvents
 
 /// Draws the matrix of a step as an SVG picture, for readers of JUnit files that show attachments.

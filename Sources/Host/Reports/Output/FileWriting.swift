@@ -55,24 +55,47 @@ struct WriteCall: Sendable {
 extension ReportError {
     static func system(_ code: Int32, doing action: String, file: String) -> ReportError {
         let reason = String(cString: strerror(code))
-        switch code {
-        case ENOSPC, EDQUOT, EFBIG:
-            return ReportError(
-                code: .diskFull, subject: file,
-                message: "cannot \(action): \(reason). Free space there, or choose another folder with --report-dir")
-        default:
-            return ReportError(code: .notWritten, subject: file, message: "cannot \(action): \(reason)")
-        }
+        let isFull = [ENOSPC, EDQUOT, EFBIG].contains(code)
+        let advice =
+            isFull && file != standardOutput ? ". Free space there, or choose another folder with --report-dir" : ""
+        return ReportError(
+            code: isFull ? .diskFull : .notWritten, subject: file, message: "cannot \(action): \(reason)\(advice)")
     }
+
+    /// What errors call descriptor 1, which no option moves to another place.
+    static let standardOutput = "standard output"
 }
 
 /// A file of a report, which is there whole or not at all.
-struct ReportFile: Sendable {
+public struct ReportFile: Sendable {
     let path: String
-    var write = WriteCall.kernel
+    let write: WriteCall
+
+    public init(path: String) { self.init(path: path, write: .kernel) }
+
+    init(path: String, write: WriteCall) {
+        self.path = path
+        self.write = write
+    }
+
+    /// Finds out whether the file can be written, so that a run need not end to learn that it cannot.
+    public func check() throws(ReportError) {
+        try checkKind()
+        do throws(SystemError) { try AtomicFile.checkPlace(path) } catch {
+            throw .system(error.code, doing: "create", file: path)
+        }
+    }
+
+    /// A rename would put the report in the place of a device or a pipe.
+    private func checkKind() throws(ReportError) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+        throw ReportError(code: .notWritten, subject: path, message: "is there, and is not a regular file")
+    }
 
     /// Replaces the file, once the new bytes are on the disk.
     func replace(with bytes: some ContiguousBytes) throws(ReportError) {
+        try checkKind()
         do throws(SystemError) {
             try AtomicFile.write(to: path, flushed: true) { file throws(SystemError) in
                 try write.all(bytes, to: file.rawValue)

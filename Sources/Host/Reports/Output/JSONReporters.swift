@@ -23,7 +23,7 @@ public final class JSONOutput: Reporter {
     }
 
     public func finish(_ report: RunReport) throws {
-        try write.all(try report.json(), to: descriptor, file: "standard output")
+        try write.all(try report.json(), to: descriptor, file: ReportError.standardOutput)
     }
 }
 
@@ -38,7 +38,7 @@ public final class EventOutput: Reporter {
     }
 
     public func consume(_ event: RunEvent) throws {
-        try write.all(try EventLine.encode(event) + Data("\n".utf8), to: descriptor, file: "standard output")
+        try write.all(try EventLine.encode(event) + Data("\n".utf8), to: descriptor, file: ReportError.standardOutput)
     }
 
     public func finish(_ report: RunReport) throws {}

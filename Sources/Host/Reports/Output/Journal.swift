@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import RunEvents
 
@@ -53,11 +54,10 @@ public final class Journal: Reporter {
 
     /// Reads the events of a journal. A last line that a kill cut short is left out. Any other bad line is an error
     /// that names the line.
-    public static func read(path: String) throws -> [RunEvent] {
+    public static func read(path: String) throws(ReportError) -> [RunEvent] {
         let data: Data
-        do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-            throw ReportError(
-                code: .unreadable, subject: path, message: "cannot be read: \(error.localizedDescription)")
+        do throws(RegularFile.Failure) { data = Data(try RegularFile.read(path)) } catch {
+            throw ReportError(code: .unreadable, subject: path, message: "\(error)")
         }
         let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         var events: [RunEvent] = []

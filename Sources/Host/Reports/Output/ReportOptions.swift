@@ -1,4 +1,5 @@
 import Foundation
+import PlainText
 import RunEvents
 
 #if canImport(Glibc)
@@ -40,8 +41,8 @@ public struct ReportOptions: Sendable {
 }
 
 extension RunReporters {
-    /// Makes every reporter of a run. It makes the report folder and opens the journal, so that a place that cannot be
-    /// written to is found before anything is started.
+    /// Makes every reporter of a run. It makes the report folder, opens the journal and checks the further files, so that
+    /// a place that cannot be written to is found before anything is started.
     ///
     /// - Parameter complain: Is told each later error as it happens. By default it prints on standard error or above
     ///   the live view.
@@ -49,6 +50,7 @@ extension RunReporters {
         _ options: ReportOptions, header: RunHeader = .unknown, complain: ((any Error) -> Void)? = nil
     ) throws -> RunReporters {
         try options.folder.create()
+        for path in [options.junit, options.html] { if let path { try ReportFile(path: path).check() } }
         let views = views(options)
         // A line from elsewhere would tear a live view apart, so the live view shows errors itself.
         let live = views.lazy.compactMap { $0 as? TerminalReporter }.first { $0.isLive }
@@ -57,8 +59,13 @@ extension RunReporters {
             folder: options.folder,
             complain: complain ?? { error in
                 if let live { return live.note("\(error)") }
-                FileHandle.standardError.write(Data("labrun: \(error)\n".utf8))
+                Self.complain(of: error, on: .standardError)
             })
+    }
+
+    /// Standard error may be on the disk that is full, or closed. Then there is no further place to complain.
+    static func complain(of error: any Error, on handle: FileHandle) {
+        try? handle.write(contentsOf: Data("labrun: \(PlainText.lines("\(error)"))\n".utf8))
     }
 
     /// Makes the reporters whose files are written at the end.

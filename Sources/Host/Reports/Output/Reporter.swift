@@ -1,4 +1,5 @@
-import Foundation
+import Files
+import LinuxKernel
 import RunEvents
 
 /// A consumer of the event stream. Reporters know nothing of each other. A new one is a file with a type that conforms,
@@ -34,12 +35,8 @@ public struct ReportFolder: Sendable {
 
     /// Makes the folder and its `artifacts`, with missing folders above.
     public func create() throws(ReportError) {
-        do {
-            try FileManager.default.createDirectory(atPath: artifacts, withIntermediateDirectories: true)
-        } catch {
-            let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-            throw ReportError.system(
-                Int32((underlying ?? error as NSError).code), doing: "create the folder", file: path)
+        do throws(SystemError) { try Directories.make(artifacts) } catch {
+            throw .system(error.code, doing: "create the folder", file: path)
         }
     }
 }
@@ -54,6 +51,14 @@ public final class RunReporters {
     private let complain: (any Error) -> Void
     /// What went wrong so far, at most one error for each reporter.
     public private(set) var errors: [any Error] = []
+
+    /// What a run's last line has to say if a part of its report is missing: the verdict that was shown is not the one
+    /// that the run ends with. Nil if nothing is missing.
+    public var incompleteness: String? {
+        if errors.isEmpty { return nil }
+        let parts = errors.count == 1 ? "a part of it was" : "\(errors.count) parts of it were"
+        return "the report is incomplete, \(parts) not written: exit code \(Verdict.infraError.exitCode) (infra-error)"
+    }
 
     /// - Parameters:
     ///   - header: What is known of the run before its lab reports anything. It is used if the lab dies early.

@@ -1,4 +1,5 @@
 import Matrix
+import PlainText
 import Readings
 import RunEvents
 

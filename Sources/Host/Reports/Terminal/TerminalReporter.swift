@@ -1,4 +1,5 @@
 import Foundation
+import PlainText
 import RunEvents
 
 /// Shows the run on a terminal or in a pipe: lines that stay for what happened, and on a terminal a few live lines
@@ -30,7 +31,7 @@ public final class TerminalReporter: Reporter {
         self.settings = settings
         self.folder = folder
         self.write =
-            write ?? { try WriteCall.kernel.all(Data($0.utf8), to: descriptor, file: "standard output") }
+            write ?? { try WriteCall.kernel.all(Data($0.utf8), to: descriptor, file: ReportError.standardOutput) }
         paint = Paint(enabled: settings.colour)
         glyphs = Glyphs(unicode: settings.unicode)
     }

@@ -80,6 +80,8 @@ extension LabProfileReader {
                 let offset = address.rawValue &- network.address.rawValue
                 if !network.contains(address) {
                     checker.report(place, "\(host.address) is not in subnet \(host.subnet)")
+                } else if address == network.broadcast {
+                    checker.report(place, "the last address of a subnet is its broadcast address")
                 } else if offset < 4 {
                     checker.report(place, "the first four addresses of a subnet are the cloud's own")
                 } else if (10...10 + UInt32(LabProfile.mostNodes)).contains(offset) {
@@ -112,12 +114,7 @@ extension LabProfileReader {
                     item["subnet"]?.place ?? item.place, "a further interface is in another subnet than eth0")
             }
             let groups = item["securityGroups"]?.texts ?? profile.nodeSecurityGroups
-            let names = profile.securityGroups.map(\.name)
-            for group in item["securityGroups"]?.oneOrMore ?? [] {
-                guard let text = group.text, !names.contains(text) else { continue }
-                checker.report(
-                    group.place, "no security group \"\(text)\"", suggestion: NearestName.of(text, among: names))
-            }
+            checkGroups(item["securityGroups"], among: profile.securityGroups)
             found.append(
                 CloudLayout.Interface(
                     name: name, subnet: subnet, securityGroups: groups,
@@ -148,6 +145,7 @@ extension LabProfileReader {
             if !names.contains(route.target) {
                 checker.report(
                     item["target"]?.place ?? item.place, "no node or interface \"\(route.target)\"",
+                    expected: names.oneOf,
                     suggestion: NearestName.of(route.target, among: names))
             }
             found.append(route)
@@ -161,7 +159,8 @@ extension LabProfileReader {
         if let network = networks[name] { return network }
         if let value {
             checker.report(
-                value.place, "no subnet \"\(name)\"", suggestion: NearestName.of(name, among: networks.keys.sorted()))
+                value.place, "no subnet \"\(name)\"", expected: networks.keys.sorted().oneOf,
+                suggestion: NearestName.of(name, among: networks.keys.sorted()))
         }
         return nil
     }

@@ -1,3 +1,4 @@
+import DatapathOptions
 import NetAddress
 import ScenarioReading
 
@@ -43,21 +44,43 @@ struct LabProfileReader {
         profile.cloudPlugin = nodes?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) } ?? .none
         profile.kubeProxy.enabled = spec?["kubeProxy"]?["enabled"]?.flag ?? false
         profile.writesPodCIDR = spec?["pods"]?["writesPodCIDR"]?.flag ?? true
-        for item in nodes?["securityGroups"]?.oneOrMore ?? [] {
-            guard let name = item.text, !groups.contains(where: { $0.name == name }) else { continue }
-            checker.report(
-                item.place, "no security group \"\(name)\"", suggestion: NearestName.of(name, among: groups.map(\.name))
-            )
-        }
+        checkGroups(nodes?["securityGroups"], among: groups)
         checkNetworks(profile, spec)
         profile.cloud = cloud(spec, profile: profile)
         return profile
+    }
+
+    /// The groups of an interface: each of the lab, and given once.
+    mutating func checkGroups(_ value: YAMLValue?, among groups: [LabProfile.SecurityGroup]) {
+        let names = groups.map(\.name)
+        var seen: Set<String> = []
+        for item in value?.oneOrMore ?? [] {
+            guard let name = item.text else { continue }
+            if !seen.insert(name).inserted {
+                checker.report(item.place, "security group \"\(name)\" is given twice")
+            } else if !names.contains(name) {
+                checker.report(
+                    item.place, "no security group \"\(name)\"", expected: names.isEmpty ? nil : names.oneOf,
+                    suggestion: NearestName.of(name, among: names))
+            }
+        }
+    }
+
+    private mutating func checkReserved(_ value: YAMLValue?) {
+        guard let value, let network = value.text.flatMap({ IPv4CIDR(network: $0) }) else { return }
+        for reserved in ReservedNetwork.all where reserved.cidr.overlaps(network) {
+            checker.report(
+                value.place,
+                "\(network) overlaps \(reserved.cidr) (\(reserved.name)), whose addresses hosts cannot have",
+                expected: "a network such as 10.0.0.0/16")
+        }
     }
 
     private mutating func checkNetworks(_ profile: LabProfile, _ spec: YAMLValue?) {
         guard let vpc = IPv4CIDR(network: profile.vpcCIDR), let subnet = IPv4CIDR(network: profile.subnetCIDR),
             let pods = IPv4CIDR(network: profile.podCIDR), let spec
         else { return }
+        for value in [spec["vpc"]?["cidr"], spec["pods"]?["cidr"], spec["services"]?["cidr"]] { checkReserved(value) }
         let subnetPlace = spec["vpc"]?["subnet"]?.place ?? spec.place
         if !vpc.contains(subnet) {
             checker.report(subnetPlace, "subnet \(profile.subnetCIDR) is not within the VPC's \(profile.vpcCIDR)")
@@ -127,18 +150,22 @@ struct LabProfileReader {
 }
 
 extension LabProfile {
+    private static func nodes(_ count: Int) -> String { count == 1 ? "1 node" : "\(count) nodes" }
+
     /// Why the networks do not hold so many nodes; nil when they do.
     func capacityMistake() -> String? {
         if let subnet = IPv4CIDR(network: subnetCIDR), subnet.prefixLength > 0 {
             // Broadcast is the last address; nodes begin at the 11th.
             let room = (1 << (32 - subnet.prefixLength)) - 1 - LabShape.firstNodeOffset
-            if nodeCount > room { return "subnet \(subnetCIDR) has room for \(max(0, room)) nodes, not \(nodeCount)" }
+            if nodeCount > room {
+                return "subnet \(subnetCIDR) has room for \(Self.nodes(max(0, room))), not \(nodeCount)"
+            }
         }
         if let pods = IPv4CIDR(network: podCIDR), podMaskSize >= pods.prefixLength, podMaskSize <= 32 {
             // The first share stays free: node1 has the second.
             let room = (1 << (podMaskSize - pods.prefixLength)) - 1
             if nodeCount > room {
-                return "\(podCIDR) has room for \(room) nodes with a /\(podMaskSize) each, not \(nodeCount)"
+                return "\(podCIDR) has room for \(Self.nodes(room)) with a /\(podMaskSize) each, not \(nodeCount)"
             }
         }
         return nil
@@ -150,11 +177,28 @@ extension ShapeChecker {
     mutating func datapathValues(_ tree: YAMLValue?) -> [String: String] {
         var result: [String: String] = [:]
         for (path, place, value) in leaves(of: tree, path: "") {
-            let text = value.items.isEmpty ? value.text ?? "" : value.texts.joined(separator: ",")
-            checkDatapathValue(path, text, place, value.place)
+            guard let text = datapathValue(path, value, place) else { continue }
             if result.updateValue(text, forKey: path) != nil { report(place, "\(path) is given twice") }
         }
         return result
+    }
+
+    /// The text of a value of the datapath, after its mistakes are reported. Nil for what gives an option no value.
+    mutating func datapathValue(_ name: String, _ value: YAMLValue, _ keyPlace: Place) -> String? {
+        if case .map = value.content {
+            if OptionCatalogue.isOption(name) {
+                report(
+                    value.place, "datapath value \(name) cannot be an empty mapping",
+                    expected: OptionCatalogue[name]?.type.expected)
+            } else if !OptionCatalogue.names.contains(where: { $0.hasPrefix(name + ".") }) {
+                checkDatapathValue(name, "", keyPlace, value.place)
+            }
+            return nil
+        }
+        guard value.isTreeLeaf else { return nil }
+        let text = value.items.isEmpty ? value.text ?? "" : value.texts.joined(separator: ",")
+        checkDatapathValue(name, text, keyPlace, value.place)
+        return text
     }
 
     /// Reports a value that cannot be taken: a name that is unknown at the key, everything else at the value.
@@ -165,11 +209,11 @@ extension ShapeChecker {
             suggestion: mistake.suggestion)
     }
 
-    /// What lies at the ends of a tree, by dotted path, with the place of its last key.
+    /// What lies at the ends of a tree, by dotted path, with the place of its last key. An empty mapping is an end.
     func leaves(of tree: YAMLValue?, path: String) -> [(path: String, place: Place, value: YAMLValue)] {
         (tree?.entries ?? []).flatMap { entry -> [(path: String, place: Place, value: YAMLValue)] in
             let path = path.isEmpty ? entry.key : path + "." + entry.key
-            if case .map = entry.value.content { return leaves(of: entry.value, path: path) }
+            if !entry.value.entries.isEmpty { return leaves(of: entry.value, path: path) }
             return [(path, entry.keyPlace, entry.value)]
         }
     }

@@ -93,11 +93,31 @@ extension ScenarioReader {
         if service.spec.ports.isEmpty, !service.isHeadless, service.spec.type != .externalName {
             checker.report((spec?["ports"] ?? spec ?? value).place, "Service \(service.key) has no port")
         }
-        guard let profile, let range = IPv4CIDR(network: profile.serviceCIDR) else { return }
-        for address in service.clusterAddresses where IPv4Address(address).map({ range.contains($0) }) != true {
+        checkAddresses(of: service, value)
+    }
+
+    private mutating func checkAddresses(of service: Service, _ value: YAMLValue) {
+        let spec = value["spec"]
+        let place = (spec?["clusterIP"] ?? spec?["clusterIPs"] ?? spec ?? value).place
+        for address in service.clusterAddresses {
+            let holder = objects.lazy.compactMap { $0.object as? Service }
+                .first { $0.key != service.key && $0.clusterAddresses.contains(address) }
+            if let holder { checker.report(place, "clusterIP \(address) is Service \(holder.key)'s already") }
+            guard let profile, let range = IPv4CIDR(network: profile.serviceCIDR) else { continue }
+            guard let number = IPv4Address(address), range.contains(number) else {
+                checker.report(
+                    place, "clusterIP \(address) is not within the lab's services' \(profile.serviceCIDR)")
+                continue
+            }
+            if range.prefixLength < 31, number == range.address || number == range.broadcast {
+                checker.report(place, "clusterIP \(address) is the first or last address of \(profile.serviceCIDR)")
+            }
+        }
+        for item in spec?["externalIPs"]?.items ?? [] {
+            guard let text = item.text, let address = IPv4Address(text), let network = ReservedNetwork.of(address)
+            else { continue }
             checker.report(
-                (spec?["clusterIP"] ?? spec ?? value).place,
-                "clusterIP \(address) is not within the lab's services' \(profile.serviceCIDR)")
+                item.place, "external address \(text) is of \(network.cidr) (\(network.name)), which no host can have")
         }
     }
 }

@@ -179,7 +179,8 @@ struct ScenarioReader {
             }
         case .faulty(let found):
             problems += found
-            checker.report(value.place, "lab \"\(name)\" has \(found.count) mistakes of its own")
+            let mistakes = found.count == 1 ? "a mistake" : "\(found.count) mistakes"
+            checker.report(value.place, "lab \"\(name)\" has \(mistakes) of its own")
         case .unknown(let names):
             checker.report(
                 value.place, "unknown lab \"\(name)\"",

@@ -88,7 +88,7 @@ extension ScenarioReader {
         } else {
             checker.report(
                 value.place, "no fault \"\(id)\" was injected before",
-                expected: active.isEmpty ? nil : active.keys.sorted().oneOf,
+                expected: active.isEmpty ? "the id of a fault in force, and none is" : active.keys.sorted().oneOf,
                 suggestion: NearestName.of(id, among: active.keys.sorted()))
         }
         return .heal(id: id)
@@ -179,8 +179,10 @@ extension ScenarioReader {
     private mutating func set(_ value: YAMLValue) -> Action {
         let prefix = "datapath.values."
         var values: [String: String] = [:]
-        for (path, place, leaf) in checker.leaves(of: value, path: "") {
-            let text = leaf.items.isEmpty ? leaf.text ?? "" : leaf.texts.joined(separator: ",")
+        let leaves = checker.leaves(of: value, path: "")
+        if leaves.isEmpty, case .map = value.content { checker.report(value.place, "set changes no value") }
+        for (path, place, leaf) in leaves {
+            var text = leaf.items.isEmpty ? leaf.text ?? "" : leaf.texts.joined(separator: ",")
             if path == Action.instanceType {
                 if InstanceLimits.byType[text] == nil {
                     let known = InstanceLimits.byType.keys.sorted()
@@ -199,7 +201,10 @@ extension ScenarioReader {
                     leaf.place, "\(path) cannot be set in a running lab",
                     expected: "datapath.values.NAME, nodes.instanceType or kubeProxy.enabled")
             } else {
-                checker.checkDatapathValue(String(path.dropFirst(prefix.count)), text, place, leaf.place)
+                guard let read = checker.datapathValue(String(path.dropFirst(prefix.count)), leaf, place) else {
+                    continue
+                }
+                text = read
             }
             if values.updateValue(text, forKey: path) != nil { checker.report(place, "\(path) is given twice") }
         }

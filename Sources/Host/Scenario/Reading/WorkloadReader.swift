@@ -98,10 +98,30 @@ extension ScenarioReader {
             }
             return nil
         }
+        for key in ["command", "args"] {
+            for item in container[key]?.items ?? [] { checkArgument(item, item.text, key) }
+        }
+        for entry in container["env"]?.items ?? [] {
+            guard let name = entry["name"]?.text else { continue }
+            if name.contains("=") {
+                checker.report(entry["name"]?.place ?? entry.place, "a variable's name has no \"=\"")
+            }
+            checkArgument(entry, "\(name)=\(entry["value"]?.text ?? "")", "env")
+        }
         let environment = (container["env"]?.items ?? []).compactMap { entry in
             entry["name"]?.text.map { "\($0)=\(entry["value"]?.text ?? "")" }
         }
         return ContainerProgram(name: container["name"]?.text ?? "", command: words, environment: environment)
+    }
+
+    /// execve(2) takes texts that end with a zero byte, and of at most MAX_ARG_STRLEN bytes with it
+    /// (linux/binfmts.h: 32 pages of 4 KiB).
+    private mutating func checkArgument(_ value: YAMLValue, _ text: String?, _ key: String) {
+        guard let text else { return }
+        if text.utf8.contains(0) { checker.report(value.place, "\(key) has a text with a NUL character") }
+        if text.utf8.count >= 131_072 {
+            checker.report(value.place, "\(key) has a text of \(text.utf8.count) bytes; a program gets at most 131071")
+        }
     }
 
     /// The first port of a container that runs nothing; programs have theirs for themselves.

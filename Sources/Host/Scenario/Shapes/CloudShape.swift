@@ -37,7 +37,7 @@ enum CloudShape {
     private static let host = ObjectShape(
         name: "host", help: "A host of the VPC that is no node, such as a database.",
         fields: [
-            Field("name", .text(.dnsLabel), required: true, "Name; NAME.internal for the resolver."),
+            Field("name", .text(LabShape.fabricName), required: true, "Name; NAME.internal for the resolver."),
             Field("subnet", .text(.dnsLabel), "A subnet's name; nodes."),
             Field("address", .text(address), required: true, "Its address in the subnet."),
         ])
@@ -53,7 +53,7 @@ enum CloudShape {
         name: "dns", help: "The VPC's resolver.",
         fields: [
             Field(
-                "records", .map(.nonEmpty, .oneOrMore(.text(address))),
+                "records", .map(domainName, .oneOrMore(.text(address))),
                 "Addresses of names, *.NAME of all below; example.com, *.any.example.com, one.one.one.one when "
                     + "left out.")
         ])
@@ -66,6 +66,19 @@ enum CloudShape {
             Field("securityGroups", .oneOrMore(.text(.nonEmpty)), "Its groups; those of eth0."),
             Field("sourceDestinationCheck", .flag, "Whether only its own addresses may leave and enter; as eth0."),
         ])
+
+    private static let label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+
+    /// A DNS name, or `*.` before one.
+    private static let domainName = TextRule(
+        pattern: "^(\\*\\.)?\(label)(\\.\(label))*$",
+        expected: "a name such as example.com, or *.example.com for all below"
+    ) { text in
+        let labels = (text.hasPrefix("*.") ? text.dropFirst(2) : text[...])
+            .split(separator: ".", omittingEmptySubsequences: false)
+        return text.utf8.allSatisfy { $0 < 128 }
+            && labels.allSatisfy { TextRule.dnsLabel.accepts($0.lowercased().replacing("_", with: "a")) }
+    }
 
     static let address = TextRule(
         pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}$", expected: "an address such as 10.0.0.50"

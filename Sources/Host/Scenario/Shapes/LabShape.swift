@@ -7,6 +7,11 @@ enum LabShape {
     static let memory = 96...16384
     /// Series of the node image's kernels.
     static let kernels = ["5.10", "6.1", "6.12", "7.2"]
+    /// Names of security groups, their rules and the cloud's hosts. The fabric writes two of them and a slash into the
+    /// comment of an nftables rule, which has at most 128 bytes.
+    static let fabricName = TextRule.label(upTo: LabProfile.longestFabricName)
+    /// A node's name is the prefix and a number of at most two digits. It is the node's host name, a DNS label.
+    static let nodePrefix = TextRule.label(upTo: 61)
     /// Host part of the first node's address: `10.0.0.11`.
     static let firstNodeOffset = 11
 
@@ -40,7 +45,7 @@ enum LabShape {
         name: "nodes", help: "The nodes.",
         fields: [
             Field("count", .integer(nodeCounts), required: true, "How many."),
-            Field("prefix", .text(.dnsLabel), "Their names are this and a number; node."),
+            Field("prefix", .text(nodePrefix), "Their names are this and a number; node."),
             Field("kernel", .choice(kernels), required: true, "Kernel series."),
             Field("memoryMiB", .integer(memory), required: true, "Memory of each."),
             Field("securityGroups", .oneOrMore(.text(.nonEmpty)), required: true, "Groups of their interfaces."),
@@ -73,14 +78,14 @@ enum LabShape {
     private static let group = ObjectShape(
         name: "security group", help: "Stateful; what no rule allows is denied, in both directions.",
         fields: [
-            Field("name", .text(.dnsLabel), required: true, "Name."),
+            Field("name", .text(fabricName), required: true, "Name."),
             Field("rules", .list(.object(rule), atLeast: 0), required: true, "What is allowed."),
         ])
 
     private static let rule = ObjectShape(
         name: "security group rule", help: "What is allowed.",
         fields: [
-            Field("name", .text(.dnsLabel), required: true, "Name by which a fault removes it."),
+            Field("name", .text(fabricName), required: true, "Name by which a fault removes it."),
             Field("direction", .choice(["ingress", "egress"]), required: true, "Direction, from the interface."),
             Field("protocol", .choice(["tcp", "udp", "icmp", "all"]), required: true, "Protocol."),
             Field("ports", .ports, "Destination ports; all when left out. tcp and udp only."),

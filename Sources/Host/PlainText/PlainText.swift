@@ -25,6 +25,12 @@ public enum PlainText {
         return out
     }
 
+    /// Returns text for a terminal with its line feeds; each line is made plain as `line` does, whatever its length.
+    public static func lines(_ text: some StringProtocol) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line($0, limit: .max) }
+            .joined(separator: "\n")
+    }
+
     /// Returns text for XML 1.0. It is without the characters that XML cannot hold (most of C0, surrogates, U+FFFE and
     /// U+FFFF) and without the others that a reader's terminal would obey, except line feed and tab. It is cut like a
     /// line.
@@ -43,7 +49,7 @@ public enum PlainText {
 
     /// Whether the scalar is neither a control character, nor one that changes the order of the text around it, nor a
     /// noncharacter.
-    static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+    package static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: false
         case 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: false
