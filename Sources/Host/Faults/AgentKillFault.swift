@@ -14,24 +14,15 @@ final class AgentKillFault: Fault {
         kind: "agent-kill", summary: "kill the datapath agent of {nodes}",
         parameters: [FaultParameter.nodes(required: true, help: "nodes whose agent is killed"), signal, restart],
         check: { check in
-            guard let number = check.call[signal] else { return }
-            let expected = "a signal that ends a process, such as 9 (SIGKILL) or 15 (SIGTERM)"
-            if let name = stopSignals[number] {
-                check.report(
-                    at: signal.name, message: "signal \(number) (\(name)) stops a process and does not end it",
-                    expected: expected)
-            } else if let name = ignoredSignals[number] {
-                check.report(
-                    at: signal.name, message: "signal \(number) (\(name)) does not end a process", expected: expected)
-            }
+            guard let number = check.call[signal], let name = stopSignals[number] else { return }
+            check.report(
+                at: signal.name, message: "signal \(number) (\(name)) stops a process and does not end it",
+                expected: "a signal that ends a process, such as 9 (SIGKILL) or 15 (SIGTERM)")
         },
         claims: { $0.claims(.agent, among: $1) })
 
     /// The signals whose default action is to stop a process, with their numbers on x86 and Arm: signal(7).
     private static let stopSignals = [19: "SIGSTOP", 20: "SIGTSTP", 21: "SIGTTIN", 22: "SIGTTOU"]
-
-    /// The signals that a process goes on after by default: it ignores them, or SIGCONT lets it continue.
-    private static let ignoredSignals = [17: "SIGCHLD", 18: "SIGCONT", 23: "SIGURG", 28: "SIGWINCH"]
 
     private let nodes: [ClusterNode]
     private let signal: Int32
