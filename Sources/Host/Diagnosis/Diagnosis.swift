@@ -20,6 +20,8 @@ public enum Diagnosis {
         public let findings: [Finding]
         /// The cells of failing probes for which no record supports any cause.
         public let unexplained: Set<CellKey>
+        /// The failing cells of each finding that nothing but missing answers supports, by the finding's id.
+        public let silent: [String: Set<CellKey>]
         /// The indexed evidence, for callers that need more of it. It is made once a round.
         public let paths: PathIndex
     }
@@ -37,14 +39,21 @@ public enum Diagnosis {
                 let new = explanation.cells.intersection(failing).subtracting(explained)
                 guard !new.isEmpty || explanation.isEvident else { continue }
                 explained.formUnion(new)
-                explanations.append(Explanation(finding: explanation.finding, cells: new))
+                explanations.append(
+                    Explanation(
+                        finding: explanation.finding, cells: new, restsOnSilence: explanation.restsOnSilence))
             }
         }
         let rest = failing.subtracting(explained)
         if !rest.isEmpty { explanations.append(Unknown.explanation(of: rest, paths)) }
         return Account(
             findings: explanations.sorted { $0.cells.count > $1.cells.count }.map(\.finding),
-            unexplained: Set(rest.map { evidence.probes[$0].key }), paths: paths)
+            unexplained: Set(rest.map { evidence.probes[$0].key }),
+            silent: Dictionary(
+                explanations.filter(\.restsOnSilence).map { explanation in
+                    (explanation.finding.id, Set(explanation.cells.map { evidence.probes[$0].key }))
+                }, uniquingKeysWith: { $0.union($1) }),
+            paths: paths)
     }
 }
 

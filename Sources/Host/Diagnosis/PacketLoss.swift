@@ -49,7 +49,7 @@ enum PacketLoss: RootCause {
                         ? "remove the queueing discipline that loses packets \(where_)"
                         : "look at the link's error counters \(where_)",
                     confidence: named ? 0.95 : common.isEmpty ? 0.5 : 0.7),
-                cells: Set(lossy).union(silent))
+                cells: Set(lossy).union(silent), restsOnSilence: impaired.isEmpty)
         ]
     }
 }

@@ -15,9 +15,13 @@ public struct Explanation: Sendable {
     public let cells: Set<Int>
     /// Whether it is wrong by itself, even if no cell fails because of it.
     public let isEvident: Bool
-    public init(finding: Finding, cells: Set<Int>, isEvident: Bool = false) {
+    /// Whether nothing but missing answers supports it: no packet, record, counter or state that was read. A host that
+    /// keeps the nodes from running has the same effect.
+    public let restsOnSilence: Bool
+    public init(finding: Finding, cells: Set<Int>, isEvident: Bool = false, restsOnSilence: Bool = false) {
         self.finding = finding
         self.cells = cells
         self.isEvident = isEvident
+        self.restsOnSilence = restsOnSilence
     }
 }

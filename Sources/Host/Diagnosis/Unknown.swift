@@ -25,6 +25,10 @@ enum Unknown {
                     + (ranked.first?.key ?? "nowhere"),
                 evidence: Array(lines), fix: "follow the why chain of a failing cell from its last hop",
                 confidence: 0.1),
-            cells: cells)
+            cells: cells,
+            restsOnSilence: cells.allSatisfy { index in
+                let observed = paths.evidence.probes[index].observed
+                return observed.lacksAnswers || observed == .notMeasured
+            })
     }
 }

@@ -27,7 +27,7 @@ extension DiagnosisExpectation: Expectation {
                         "mentions", .oneOrMore(.text(.nonEmpty)), "Texts that its summary or evidence must name."),
                 ])), "The root cause that must be found, or none.")
 
-    package static let moment = JudgementMoment.stepEnd
+    package static let moment = JudgementMoment.lastRound
 }
 
 extension TextRule {
@@ -78,31 +78,55 @@ extension DiagnosisExpectation {
     package static func judge(
         _ expected: [DiagnosisExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
-        expected.map { $0.judge(observation.findings) }
+        expected.map { $0.judge(observation) }
     }
 
-    /// - Parameter found: The causes. The one that explains most failing cells comes first.
-    private func judge(_ found: [Finding]) -> ExpectationResult {
+    private func judge(_ observation: Observation) -> ExpectationResult {
         let title = "diagnosis is \(id)"
-        let names = found.map(\.id).joined(separator: ", ")
+        // The causes. The one that explains most failing cells comes first.
+        let found = observation.findings
+        let names = found.isEmpty ? "nothing" : found.map(\.id).joined(separator: ", ")
+        let doubts = Self.doubts(observation)
+        /// Returns the result if the diagnosis is not the expected one. With a doubt, it says nothing about the lab.
+        func differs(_ message: String, doubt: String?) -> ExpectationResult {
+            doubt.map { ExpectationResult(title, .inconclusive, "\(message); \($0)") }
+                ?? ExpectationResult(title, .unmet, message)
+        }
+        /// The doubt about findings of which each is one that says nothing about the lab.
+        func doubt(aboutAll findings: some Sequence<Finding>) -> String? {
+            findings.allSatisfy { doubts[$0.id] != nil } ? doubts.values.min() : nil
+        }
         if id == "none" {
-            return ExpectationResult(
-                title, found.isEmpty ? .met : .unmet, found.isEmpty ? "nothing to explain" : "found \(names)")
+            if found.isEmpty { return ExpectationResult(title, .met, "nothing to explain") }
+            return differs("found \(names)", doubt: doubt(aboutAll: found))
         }
-        guard let finding = found.first(where: { $0.id == id }) else {
-            return ExpectationResult(title, .unmet, "found \(found.isEmpty ? "nothing" : names)")
+        guard let place = found.firstIndex(where: { $0.id == id }) else {
+            return differs("found \(names)", doubt: doubts.values.min())
         }
+        let finding = found[place]
+        if let doubt = doubts[id] { return differs("found: \(finding.summary)", doubt: doubt) }
         let text = ([finding.summary] + finding.evidence).joined(separator: "\n")
         let missing = mentions.filter { !text.contains($0) }
         guard missing.isEmpty else {
-            return ExpectationResult(
-                title, .unmet,
-                "found, but it does not name \(missing.joined(separator: ", ")): \(finding.summary)")
+            return differs(
+                "found, but it does not name \(missing.joined(separator: ", ")): \(finding.summary)",
+                doubt: doubts.values.min())
         }
-        guard finding.id == found.first?.id else {
-            return ExpectationResult(
-                title, .unmet, "found, but behind \(found.first?.id ?? "another"): \(finding.summary)")
+        guard place == 0 else {
+            return differs(
+                "found, but behind \(found[0].id): \(finding.summary)", doubt: doubt(aboutAll: found[..<place]))
         }
         return ExpectationResult(title, .met, finding.summary)
+    }
+
+    /// Why findings say nothing about the lab, by id: nothing but missing answers supports them, and the host may have
+    /// held the answers up, or their cells were not measured.
+    private static func doubts(_ observation: Observation) -> [String: String] {
+        let outcomes = Dictionary(observation.measurement.probes.map { ($0.key, $0.observed) }) { first, _ in first }
+        return observation.silentFindings.compactMapValues { cells in
+            if cells.contains(where: { outcomes[$0]?.lacksAnswers ?? false }) { return observation.silence.reason }
+            let reason = observation.measurement.missing.values.min().map { ": \($0)" } ?? ""
+            return "\(cells.count) cells were not measured\(reason)"
+        }
     }
 }

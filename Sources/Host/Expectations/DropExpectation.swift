@@ -31,7 +31,7 @@ extension DropExpectation: Expectation {
                         Field("rule", .text(.nonEmpty), "Part of the name of the policy or rule that decided."),
                     ])), atLeast: 1), "Why the datapath denied cells.")
 
-    package static let moment = JudgementMoment.stepEnd
+    package static let moment = JudgementMoment.lastRound
 }
 
 // MARK: Reading
@@ -63,40 +63,49 @@ extension DropExpectation {
     }
 
     private func judge(_ observation: Observation, _ endpoints: [String: Endpoint]) -> ExpectationResult {
-        let denied = (observation.paths?.evidence.probes ?? []).filter { probe in
+        let covered = (observation.paths?.evidence.probes ?? []).filter { probe in
             guard let from = endpoints[probe.key.from], let to = endpoints[probe.key.to] else { return false }
-            return probe.observed.isDenial
-                && cells.covers(from, to, probe.key.protocol, request: probe.key.request)
+            return cells.covers(from, to, probe.key.protocol, request: probe.key.request)
         }
-        guard !denied.isEmpty else { return ExpectationResult(words, .unmet, "none of these cells was denied") }
+        let denied = covered.filter(\.observed.isDenial)
+        guard !denied.isEmpty else {
+            let unmeasured = covered.count { $0.observed == .notMeasured }
+            return unmeasured == 0
+                ? ExpectationResult(words, .unmet, "none of these cells was denied")
+                : ExpectationResult(
+                    words, .inconclusive, "none of these cells was denied, but \(unmeasured) were not measured")
+        }
         var unexplained: [String] = []
-        // Cells whose event may be among those that could not be read, and the agents that these come from.
+        // Cells that may have an event that could not be read, or that nobody denied, and the reasons for the doubt.
         var doubtful: [String] = []
         var gaps: [String: String] = [:]
+        var host: String?
         for probe in denied {
             let cell = "\(probe.key.from) → \(probe.key.to) \(probe.key.protocol.rawValue)"
-            guard probe.flow != nil else {
-                unexplained.append("\(cell): no flow was sent")
-                continue
-            }
-            let found = observation.paths?.events(of: probe).filter(\.isDrop) ?? []
+            let found = probe.flow == nil ? [] : observation.paths?.events(of: probe).filter(\.isDrop) ?? []
             if found.contains(where: explains) { continue }
             let others = Set(found.map(\.words)).sorted()
-            let missing = Self.gaps(of: probe, observation, endpoints)
-            if others.isEmpty, !missing.isEmpty {
-                doubtful.append("\(cell): no drop event")
+            let lack =
+                others.isEmpty
+                ? probe.flow == nil ? "no flow was sent" : "no drop event" : others.joined(separator: ", ")
+            let missing = probe.flow == nil ? [:] : Self.gaps(of: probe, observation, endpoints)
+            // If the host kept the nodes from answering, a cell without an answer need not be a denied one.
+            let held = probe.observed.lacksAnswers ? observation.silence.reason : nil
+            if others.isEmpty, held != nil || !missing.isEmpty {
+                doubtful.append("\(cell): \(lack)")
                 gaps.merge(missing) { first, _ in first }
+                host = host ?? held
             } else {
-                unexplained.append("\(cell): " + (others.isEmpty ? "no drop event" : others.joined(separator: ", ")))
+                unexplained.append("\(cell): \(lack)")
             }
         }
         let lacking = "\(unexplained.count + doubtful.count) of \(denied.count) denied cells lack the event"
         if let first = unexplained.first { return ExpectationResult(words, .unmet, "\(lacking); \(first)") }
         if let first = doubtful.first {
-            let reasons = gaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+            let unread = gaps.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+            let reasons = (unread.isEmpty ? [] : ["not all events could be had: \(unread)"]) + (host.map { [$0] } ?? [])
             return ExpectationResult(
-                words, .inconclusive,
-                "\(lacking), but not all events could be had: \(reasons.joined(separator: ", ")); \(first)")
+                words, .inconclusive, "\(lacking), but \(reasons.joined(separator: "; ")); \(first)")
         }
         return ExpectationResult(words, .met, "\(denied.count) denied cells, each with its drop event")
     }

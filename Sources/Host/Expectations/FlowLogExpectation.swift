@@ -84,6 +84,9 @@ extension FlowLogExpectation {
         if records.isEmpty, !observation.recordingIsComplete {
             return ExpectationResult(title, .inconclusive, "no record was seen, but the flow log missed packets")
         }
+        if records.isEmpty, present, let doubt = observation.doubt {
+            return ExpectationResult(title, .inconclusive, "no record was seen, but \(doubt)")
+        }
         let packets = records.reduce(0) { $0 + $1.packets }
         let example = records.first.map { ", for example \($0.interfaceID) \($0.flow)" } ?? ""
         return ExpectationResult(

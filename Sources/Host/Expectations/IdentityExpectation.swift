@@ -118,7 +118,11 @@ extension IdentityExpectation {
     private func sameIdentity(as first: IdentityReading, _ observation: Observation) -> String? {
         guard let apartFrom else { return nil }
         let others = Self.readings(of: apartFrom, observation)
-        guard !others.isEmpty else { return "the agents know none of the pods that must have another identity" }
+        let wanted = Self.pods(apartFrom, observation).count
+        guard !others.isEmpty, others.count == wanted else {
+            let known = others.isEmpty ? "none" : "\(others.count) of \(wanted)"
+            return "the agents know \(known) of the pods that must have another identity"
+        }
         return others.first { $0.identity == first.identity }.map {
             "\($0.pod) has the same identity \(first.identity)"
         }

@@ -189,7 +189,7 @@ extension MatrixExpectation {
         let unmeasuredIsMeant = outcomes.contains { $0.matches(.notMeasured) }
         let unmeasured = unmeasuredIsMeant ? [] : cells.filter { $0.verdict == .notMeasured }
         if !unmeasured.isEmpty {
-            let starved = unmeasured.contains { $0.observed == .timeout } ? observation.silence.reason : nil
+            let starved = unmeasured.contains { $0.observed.lacksAnswers } ? observation.silence.reason : nil
             let reason = (observation.measurement.missing.values.sorted().first ?? starved).map { ": \($0)" } ?? ""
             return ExpectationResult(
                 name, .inconclusive, "\(unmeasured.count) of \(cells.count) cells were not measured\(reason)")

@@ -86,15 +86,30 @@ extension NodeExpectation {
 // MARK: Judgement
 
 extension NodeExpectation {
-    /// Returns a result for each node and each part that is given.
+    /// Returns a result for each node and each part that is given. A step that says nothing of a node expects its agent
+    /// not to end by itself. What the agent left in the kernel may go on forwarding, so nothing else would show it.
     package static func judge(
         _ expected: [NodeExpectation], by observation: Observation, in step: JudgedStep
     ) -> [ExpectationResult] {
         let named = expected.map { expected in
             (expected, names: observation.names(of: expected.nodes))
         }
-        return named.flatMap { expected, names in names.flatMap { expected.judge($0, observation) } }
-            + named.flatMap { expected, names in names.compactMap { expected.judgeKubeProxy($0, observation) } }
+        let parts = named.flatMap { expected, names in names.flatMap { expected.judge($0, observation) } }
+        let proxies = named.flatMap { expected, names in names.compactMap { expected.judgeKubeProxy($0, observation) } }
+        let unnamed = observation.nodes.filter { node in !named.contains { $0.names.contains(node.name) } }
+        return parts + proxies + unnamed.compactMap(Self.judgeUnnamed)
+    }
+
+    /// Returns a result only if the node's agent ended by itself, with a status other than 0.
+    private static func judgeUnnamed(_ node: NodeReading) -> ExpectationResult? {
+        guard node.agentRunning == false, let ended = node.agentEnded, ended.hasPrefix("exit "), ended != "exit 0"
+        else {
+            return nil
+        }
+        let last = node.agentLog.last.map { ": \($0)" } ?? ""
+        return ExpectationResult(
+            "agent of \(node.name) runs", .unmet,
+            "it ended by itself, and no entry of nodes expects it: \(ended)\(last)")
     }
 
     private func judge(_ name: String, _ observation: Observation) -> [ExpectationResult] {

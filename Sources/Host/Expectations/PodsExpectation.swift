@@ -90,16 +90,27 @@ extension PodsExpectation {
                     "\(waiting.count) of \(observation.pods.count) pods wait, for example \(first.words)")
             ]
         }
-        return expected.map { $0.judge(observation.pods) }
+        return expected.map { $0.judge(observation) }
     }
 
-    private func judge(_ pods: [PodReading]) -> ExpectationResult {
-        let selected = pods.filter { pod in
+    private func judge(_ observation: Observation) -> ExpectationResult {
+        let selected = observation.pods.filter { pod in
             (nodes.isEmpty || nodes.contains(pod.node)) && labels.allSatisfy { pod.labels[$0.key] == $0.value }
         }
-        let found = selected.filter { $0.isRunning == (state == .running) }
+        // A pod that was started ends or stands still with its node.
+        let powers = Dictionary(observation.nodes.map { ($0.name, $0.power) }) { first, _ in first }
+        func power(_ pod: PodReading) -> NodeReading.Power { powers[pod.node] ?? .unknown }
+        let started = selected.filter(\.isRunning)
+        if state == .running, let doubtful = started.first(where: { power($0) == .unknown }) {
+            return ExpectationResult(
+                words, .inconclusive, "\(doubtful.id): the hypervisor could not be asked about \(doubtful.node)")
+        }
+        let found = state == .running ? started.filter { power($0) == .running } : selected.filter { !$0.isRunning }
         guard found.count == count else {
-            let other = selected.first { !$0.isRunning }.map { "; \($0.words)" } ?? ""
+            let gone = started.first { power($0) != .running }.map { pod in
+                "; \(pod.id) on \(pod.node), which is \(power(pod).rawValue)"
+            }
+            let other = selected.first { !$0.isRunning }.map { "; \($0.words)" } ?? gone ?? ""
             return ExpectationResult(
                 words, .unmet, "\(found.count) of \(selected.count) are \(state.rawValue), not \(count)\(other)")
         }

@@ -89,6 +89,13 @@ extension StreamExpectation {
                 title, first.isStarved(observation.starvation) ? .inconclusive : .unmet,
                 "\(words); \(first.from.id) → \(first.to.id) \(first.silence)")
         }
+        // A flow that has ended is not answered any more, which is a gap that no host explains.
+        if let limit = maxGapMillis, let over = streams.first(where: { $0.ended != nil && $0.gapAtEnd > limit }) {
+            return ExpectationResult(
+                title, .unmet,
+                "\(words); at most \(limit) ms were accepted, and \(over.from.id) → \(over.to.id) \(over.silence) "
+                    + "at least \(over.gapAtEnd) ms before the step's end")
+        }
         if let limit = maxGapMillis,
             let claim = TimeClaim.gaps(
                 streams.map(\.longestGapMillis), limit: limit, starvation: observation.starvation)
@@ -101,4 +108,9 @@ extension StreamExpectation {
         }
         return ExpectationResult(title, .met, words)
     }
+}
+
+extension StreamObservation {
+    /// The time without an answer up to the step's end, in milliseconds, less the interval between messages.
+    fileprivate var gapAtEnd: Int { max(0, (silentMillis ?? 0) - intervalMillis) }
 }

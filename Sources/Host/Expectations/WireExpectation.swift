@@ -99,6 +99,9 @@ extension WireExpectation {
         if count == 0, !observation.recordingIsComplete {
             return ExpectationResult(title, .inconclusive, "nothing was seen, but the captures missed packets")
         }
+        if count == 0, present, let doubt = observation.doubt {
+            return ExpectationResult(title, .inconclusive, "nothing was seen, but \(doubt)")
+        }
         return ExpectationResult(
             title, (count > 0) == present ? .met : .unmet,
             "\(count) packets of \(what) \(leaves ? "left" : "arrived on") the tap of \(name)")

@@ -34,6 +34,8 @@ public struct Observation: Sendable {
     /// The reason why a node's agent could not be asked for its endpoints, by node.
     public var identitiesMissing: [String: String]
     public var findings: [Finding]
+    /// The failing cells of each finding that nothing but missing answers supports, by the finding's id.
+    public var silentFindings: [String: Set<CellKey>] = [:]
     /// The cells of failing probes for which no record gives a cause. It is nil before the evidence was read.
     public var unexplained: Set<CellKey>?
     /// The reason why not all events of a node's agent could be read, by node. A drop that is missing there may have
@@ -60,6 +62,18 @@ public struct Observation: Sendable {
         unexplained = nil
         datapathGaps = [:]
     }
+    /// Why this round's missing answers say nothing about the lab. It is nil if none is missing, or if the host left
+    /// the nodes the time to answer.
+    package var doubt: String? {
+        measurement.probes.contains { $0.observed.lacksAnswers } ? silence.reason : nil
+    }
+
+    /// The nodes that cannot answer by the word of the hypervisor, or of their own kernel: they do not run, or have no
+    /// carrier.
+    package var cutNodes: Set<String> {
+        Set(nodes.filter { $0.power == .paused || $0.power == .stopped || $0.carrier == false }.map(\.name))
+    }
+
     /// The nodes that an expectation names, or all nodes of the lab if it names none.
     package func names(of named: [String]) -> [String] { named.isEmpty ? nodes.map(\.name) : named }
 }

@@ -1,5 +1,3 @@
-import RunEvents
-
 /// How long the host kept the nodes from running, moment by moment.
 ///
 /// A packet passes through the emulators of two nodes, one thread after the other, so the waits of all threads are
@@ -149,36 +147,5 @@ extension TimeClaim {
             "at most \(limit) ms were accepted, but the host kept the nodes from running for up to "
                 + "\(millis(judged[0].1)) of \(longest) ms, so that this may be the host's and not the lab's"
         )
-    }
-
-    /// Returns a step's results once it is known how much time the host left to the nodes.
-    ///
-    /// - Parameters:
-    ///   - results: The results of the round that is judged.
-    ///   - agreedAfter: When the first of the rounds that agree began, in seconds since the step's last action. It is
-    ///     nil if the last round does not agree.
-    ///   - elapsed: The seconds since the step's last action.
-    ///   - within: The seconds that the step gives.
-    ///   - starved: How much of the elapsed time the nodes may have stood still for want of a processor, in seconds.
-    package static func judged(
-        _ results: [ExpectationResult], agreedAfter: Double?, elapsed: Double, within: Double, starved: Double
-    ) -> [ExpectationResult] {
-        let host = "the host kept the nodes from running for up to \(millis(starved)) of \(millis(elapsed))"
-        if let agreedAfter {
-            guard agreedAfter > within + betweenRounds, starved > 0 else { return results }
-            return results + [
-                ExpectationResult(
-                    "within \(millis(within))", .inconclusive,
-                    "the expectations held only \(millis(agreedAfter)) after the step's actions, but \(host)")
-            ]
-        }
-        guard elapsed - starved < within, starved > 0 else { return results }
-        return results.map { old in
-            guard old.state == .unmet else { return old }
-            return ExpectationResult(
-                name: old.name, state: .inconclusive,
-                message: "\(old.message); the step gives \(millis(within)), but \(host)", why: old.why,
-                seconds: old.seconds, retries: old.retries, before: old.before)
-        }
     }
 }

@@ -96,7 +96,7 @@ struct EvidenceCollector: Sendable {
         }
     }
 
-    /// Returns all pods that should exist: those that run, and those that wait, with the reason.
+    /// Returns all pods that should exist: those that were started, and those that wait, with the reason.
     func pods() async -> [PodReading] {
         let running = await cluster.runningPods.map(\.planned).map {
             PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)

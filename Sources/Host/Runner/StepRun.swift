@@ -24,10 +24,9 @@ struct Round: Sendable {
     var met: Bool { results.allSatisfy { $0.state == .met } }
 
     /// Judges again with regard to the host. Failures that a host without a free processor may have caused are taken
-    /// back, see `TimeClaim.judged`. Cells follow their results.
-    mutating func judge(agreedAfter: Double?, elapsed: Double, within: Double, starved: Double) {
-        let judged = TimeClaim.judged(
-            results, agreedAfter: agreedAfter, elapsed: elapsed, within: within, starved: starved)
+    /// back, see `StepTime.judged`. Cells follow their results.
+    mutating func judge(_ time: StepTime) {
+        let judged = time.judged(results)
         if results.contains(where: { $0.state == .unmet }), !judged.contains(where: { $0.state == .unmet }) {
             for index in cells.indices where cells[index].verdict == .fail { cells[index].verdict = .notMeasured }
         }
@@ -93,7 +92,9 @@ extension ScenarioRun {
             starved = Starvation(await watch.readings(since: acted)).total
         }
         let converged = (rounds + [last]).reversed().prefix { $0.met }.last?.since
-        last.judge(agreedAfter: converged, elapsed: measured, within: expectations.within, starved: starved)
+        let time = StepTime(
+            agreedAfter: converged, elapsed: measured, within: expectations.within, starved: starved)
+        last.judge(time)
         emitJudged(last, index: index, expectations)
         if let (first, end) = await watch.whole() {
             emitter.emit(.hostLoad(step: index, HostLoad(from: first, to: end)))
@@ -102,7 +103,9 @@ extension ScenarioRun {
         let elapsed = (ContinuousClock.now - acted).inSeconds
         // After actions, the rounds until the expectations hold are no retries, but what the step waits for.
         let retried = step.actions.isEmpty ? rounds : unproven
-        let all = (last.results + judge.final(last.observation)).map { $0.retried(in: retried, seconds: elapsed) }
+        let all = (last.results + judge.final(last.observation, time: time)).map {
+            $0.retried(in: retried, seconds: elapsed)
+        }
         for expectation in all { emitter.emit(.expectation(step: index, expectation)) }
         verdicts.append(Judge.verdict(of: all))
         if let unmet = all.first(where: { $0.state == .unmet || $0.state == .error || $0.state == .inconclusive }),
@@ -221,6 +224,7 @@ extension ScenarioRun {
         let account = Diagnosis.account(for: evidence)
         round.observation.findings = account.findings
         round.observation.unexplained = account.unexplained
+        round.observation.silentFindings = account.silent
         round.observation.datapathGaps = evidence.datapathGaps
         round.observation.paths = account.paths
         round.cells = judge.cells(round.observation)

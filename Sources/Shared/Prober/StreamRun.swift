@@ -17,15 +17,14 @@ struct StreamFlow: Sendable {
     /// The rest of a packet of which the kernel took only the beginning.
     var unsent: [UInt8] = []
     var answered = 0
-    /// The time of the last answer, or of the first packet as long as there was no answer.
+    /// The time of the last answer. As long as there was none, it is when the flow was opened or first sent something.
     var lastAnswer: Int64 = 0
     var longestGap: Int64 = 0
 
-    /// The longest time without an answer, in milliseconds, less the interval at which packets are sent. While the flow
-    /// runs, the time since its last answer counts too.
+    /// The longest time without an answer, in milliseconds, less the interval at which packets are sent. The time since
+    /// the last answer counts too, whether or not the flow has ended.
     func gapMillis(now: Int64, interval: Int64) -> Int {
-        let present = ended == nil && sent > 0 ? now - lastAnswer : 0
-        return Int(max(0, max(longestGap, present) - interval) / 1000)
+        Int(max(0, max(longestGap, now - lastAnswer) - interval) / 1000)
     }
 
     /// Whether the flow has not ended, and was connected (TCP) or answered at least once.

@@ -62,6 +62,14 @@ extension Outcome: CustomStringConvertible {
         }
     }
 
+    /// Whether nothing but missing answers gave this outcome. A host that keeps the nodes from running gives the same.
+    public var lacksAnswers: Bool {
+        switch self {
+        case .timeout, .loss: true
+        default: false
+        }
+    }
+
     /// The name without its argument: `unreachable` of `unreachable(1)`.
     public var name: String { String(description.prefix { $0 != "(" }) }
 

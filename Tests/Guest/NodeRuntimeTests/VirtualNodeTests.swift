@@ -97,6 +97,8 @@ import Testing
             pairs: sources.map { source in targets.indices.filter { $0 != source.index } })
         let (summary, results) = try await node.link.probe(plan)
         print("\(summary)")
+        // Each source calls all targets but its own address, over three protocols.
+        #expect(results.count == 3 * (sources.count * targets.count - addresses.count))
         for result in results { #expect(result.outcome == .open, "\(result)") }
         let sightings = try await node.link.sightings(plan: 1)
         #expect(Set(sightings.map { "\($0.sourceIndex) \($0.targetIndex) \($0.protocol)" }).count == results.count)

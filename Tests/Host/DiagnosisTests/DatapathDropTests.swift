@@ -64,6 +64,8 @@ import Testing
             ("policy-denied-ingress", "policy/not-allowed", "ingress rule"),
             ("policy-denied-egress", "policy/not-allowed", "egress rule"),
             ("policy-deny-rule", "policy/deny-rule", "deny rule"),
+            ("policy-denied-request", "policy/request-not-allowed", "no HTTP rule matches the request"),
+            ("policy-denied-name", "policy/name-not-allowed", "no DNS rule matches the name"),
         ])
     func policy(reason: String, id: String, words: String) throws {
         var (evidence, _) = try evidence(dropped: true, reason: reason)

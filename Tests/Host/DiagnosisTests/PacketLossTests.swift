@@ -53,6 +53,25 @@ import Testing
         #expect(finding.map { $0.summary == "packets are lost at node2" } ?? true)
     }
 
+    @Test func `a loss that no queueing discipline explains rests on silence`() {
+        let quiet = evidence(lossyAt: "node2", impairment: nil)
+        let lossy = Set(quiet.probes.filter { $0.observed != .open }.map(\.key))
+        #expect(Diagnosis.account(for: quiet).silent == ["underlay/packet-loss": lossy])
+        let netem = evidence(lossyAt: "node2", impairment: "eth0 netem loss 30%")
+        #expect(Diagnosis.account(for: netem).silent.isEmpty)
+    }
+
+    @Test func `what is unknown rests on silence if no failing cell was answered`() {
+        var evidence = ThreeNodeLab().evidence()
+        evidence.probes[0].observed = .timeout
+        evidence.probes[1].observed = .notMeasured
+        #expect(Diagnosis.account(for: evidence).silent == ["unknown": Set(evidence.probes[0...1].map(\.key))])
+        evidence.probes[1].observed = .refused
+        let account = Diagnosis.account(for: evidence)
+        #expect(account.findings.map(\.id) == ["unknown"])
+        #expect(account.silent.isEmpty)
+    }
+
     @Test func `nothing is lost where everything is open`() {
         #expect(Diagnosis.examine(ThreeNodeLab().evidence()).isEmpty)
     }

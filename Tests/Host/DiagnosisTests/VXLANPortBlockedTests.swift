@@ -78,13 +78,14 @@ import Testing
         #expect(finding.summary.contains("last hop that saw the packets"))
     }
 
-    @Test func `a node that lost power is not a blocked port`() throws {
+    @Test(arguments: [(NodeReading.Power.stopped, "node/crashed"), (.paused, "node/paused")])
+    func `a node that does not run is not a blocked port`(_ power: NodeReading.Power, _ id: String) throws {
         var lab = ThreeNodeLab()
-        lab.power["node2"] = .stopped
+        lab.power["node2"] = power
         lab.tunnelPasses = { from, to in from != "node2" && to != "node2" }
         lab.rejects = false
         let findings = Diagnosis.examine(lab.evidence())
-        #expect(findings.first?.id == "node/crashed")
+        #expect(findings.first?.id == id)
         #expect(!findings.contains { $0.id == "underlay/vxlan-port-blocked" })
     }
 

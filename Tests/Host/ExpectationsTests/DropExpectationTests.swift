@@ -19,7 +19,7 @@ import Testing
 
     private func state(
         _ observed: Outcome, _ datapath: [PacketEvent], rule: String? = "NetworkPolicy default/p",
-        gaps: [String: String] = [:]
+        gaps: [String: String] = [:], silence: SilenceDoubt = SilenceDoubt()
     ) -> ExpectationResult.State? {
         let ends = ObservationFixture.endpoints
         var observation = ObservationFixture().observation
@@ -29,6 +29,7 @@ import Testing
         observation.paths = PathIndex(
             Evidence(endpoints: observation.endpoints, probes: [probe], datapath: datapath))
         observation.datapathGaps = gaps
+        observation.silence = silence
         let expected = DropExpectation(
             cells: CellSelection(
                 from: EndpointSelector(kind: .pod), to: EndpointSelector(kind: .pod), protocols: [.tcp]),
@@ -71,5 +72,22 @@ import Testing
 
     @Test func `nothing denied is no confirmation`() {
         #expect(state(.open, [drop("policy-denied-ingress", rule: "NetworkPolicy default/p")]) == .unmet)
+    }
+
+    @Test func `silence on a busy host need not be a denial`() {
+        let busy = SilenceDoubt(asked: 1, waited: 1, starved: 0.9)
+        let right = drop("policy-denied-ingress", rule: "NetworkPolicy default/p")
+        #expect(state(.timeout, [], silence: busy) == .inconclusive)
+        #expect(state(.loss(percent: 50), [], silence: busy) == .inconclusive)
+        #expect(state(.timeout, [right], silence: busy) == .met)
+        // A refusal is an answer, and an event with another reason is a denial.
+        #expect(state(.refused, [], silence: busy) == .unmet)
+        #expect(
+            state(.timeout, [drop("policy-deny-rule", rule: "NetworkPolicy default/p")], silence: busy) == .unmet)
+        #expect(state(.open, [], silence: busy) == .unmet)
+    }
+
+    @Test func `cells that were not measured may have been denied`() {
+        #expect(state(.notMeasured, []) == .inconclusive)
     }
 }

@@ -47,6 +47,10 @@ import Testing
         var other = Self.right
         other[1] = IdentityReading(node: "node2", pod: "default/web-node2", identity: 701, endpointID: 3)
         #expect(result(other, expected)?.state == .met)
+        // The agents do not know one of the pods, so nobody can say that it is apart.
+        let all = IdentityExpectation(
+            pods: EndpointSelector(ids: ["default/web-node1"]), apartFrom: EndpointSelector(ids: ["default/web-node2"]))
+        #expect(result([Self.right[0]], all)?.state == .unmet)
         let nobody = IdentityExpectation(pods: Self.pods, apartFrom: EndpointSelector(ids: ["default/none"]))
         #expect(result(Self.right, nobody)?.state == .unmet)
     }

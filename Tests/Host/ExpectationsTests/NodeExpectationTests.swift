@@ -54,4 +54,26 @@ import Testing
         #expect(results("eBPF", 4) == [.met, .unmet, .met, .met])
         #expect(results("kube-proxy", 4, state: "crashed") == [.unmet, .met, .met, .met])
     }
+
+    @Test func `an agent that ended by itself is unmet unless the step says so`() {
+        var observation = ObservationFixture().observation
+        #expect(Judge.results([NodeExpectation](), observation).isEmpty)
+        observation.nodes[0].agentRunning = false
+        observation.nodes[0].agentEnded = "exit 1"
+        observation.nodes[0].agentLog = ["maps.bpf.o: cannot load"]
+        let other = NodeExpectation(nodes: ["node2"], state: "ready")
+        for expected in [[], [other]] {
+            let results = Judge.results(expected, observation)
+            #expect(results.last?.name == "agent of node1 runs")
+            #expect(results.last?.state == .unmet)
+            #expect(results.last?.message.hasSuffix("exit 1: maps.bpf.o: cannot load") == true)
+        }
+        let down = NodeExpectation(nodes: [], state: "agent-down")
+        #expect(!Judge.results([down], observation).contains { $0.name == "agent of node1 runs" })
+        // A fault killed it, or it was told to end.
+        for ended in ["signal 9", "exit 0"] {
+            observation.nodes[0].agentEnded = ended
+            #expect(Judge.results([NodeExpectation](), observation).isEmpty)
+        }
+    }
 }

@@ -59,4 +59,12 @@ import Testing
         #expect(!slow.isLive)
         #expect(slow.silence == "has been silent for 5000 ms")
     }
+
+    @Test func `a flow that died at once has a gap to the end of the step`() {
+        let dead = stream(established: false, gap: 0, answered: 1, silent: 8000)
+        #expect(state([stream(), dead], survive: false, maxGap: 1000) == .unmet)
+        #expect(state([stream(), dead], survive: false, maxGap: 9000) == .met)
+        let late = stream(established: false, gap: 0, answered: 90, silent: 900)
+        #expect(state([stream(), late], survive: false, maxGap: 1000) == .met)
+    }
 }

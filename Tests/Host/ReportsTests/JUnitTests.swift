@@ -43,7 +43,7 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
 
 @Suite struct JUnitTests {
     private func suite(_ report: RunReport) throws -> JUnitReader.Element {
-        let data = try JUnitReporter.xml([report], folder: "reports/out/x")
+        let data = try JUnitReporter.xml([(report, "reports/out/x")])
         if ProcessInfo.processInfo.environment["LABRUN_SHOW"] != nil { print(String(decoding: data, as: UTF8.self)) }
         let root = try JUnitReader.read(data)
         #expect(root.name == "testsuites")
@@ -193,7 +193,7 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
 
     @Test func hostileTextStaysText() throws {
         let report = assemble(SampleRun(expectBlocked: "open", hostile: nasty).events)
-        let data = try JUnitReporter.xml([report], folder: "reports/\(nasty)")
+        let data = try JUnitReporter.xml([(report, "reports/\(nasty)")])
         #expect(data.range(of: Data("]]>".utf8)) == nil)
         for scalar in String(decoding: data, as: UTF8.self).unicodeScalars where scalar != "\n" && scalar != "\t" {
             #expect(PlainText.isHarmless(scalar), "U+\(String(scalar.value, radix: 16))")
@@ -202,7 +202,21 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
         let failure = try #require(suite.children.flatMap(\.children).first { $0.name == "failure" })
         #expect(failure.text.contains("]]>[31m<b>&\"'<\u{301}script>\"\u{301}\n\tend"))
         let huge = SampleRun(expectBlocked: "open", hostile: String(repeating: "A", count: 1_000_000))
-        #expect(try JUnitReporter.xml([assemble(huge.events)], folder: "x").count < 200_000)
+        #expect(try JUnitReporter.xml([(assemble(huge.events), "x")]).count < 200_000)
+    }
+
+    @Test func `each run's attachments are in its own folder`() throws {
+        let report = assemble(SampleRun(expectBlocked: "open").events)
+        let root = try JUnitReader.read(
+            try JUnitReporter.xml([(report, "reports/out/a"), (report, "reports/out/b")]))
+        func folders(_ suite: JUnitReader.Element) -> Set<String> {
+            let texts = suite.children.flatMap(\.children).filter { $0.name == "system-out" }.map(\.text)
+            let paths = texts.joined(separator: "\n").split(separator: "\n").compactMap {
+                $0.split(separator: "|").last
+            }
+            return Set(paths.map { $0.split(separator: "/").prefix(3).joined(separator: "/") })
+        }
+        #expect(root.children.map(folders) == [["reports/out/a"], ["reports/out/b"]])
     }
 
     @Test func thePictureIsXML() throws {

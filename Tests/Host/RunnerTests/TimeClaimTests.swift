@@ -78,11 +78,9 @@ import Testing
     }
 
     private func states(_ agreed: Double?, _ elapsed: Double, _ starved: Double) -> [ExpectationResult.State] {
-        TimeClaim.judged(
-            [ExpectationResult("a", agreed == nil ? .unmet : .met, "x"), ExpectationResult("b", .met, "y")],
-            agreedAfter: agreed,
-            elapsed: elapsed, within: 10, starved: starved
-        ).map(\.state)
+        StepTime(agreedAfter: agreed, elapsed: elapsed, within: 10, starved: starved)
+            .judged([ExpectationResult("a", agreed == nil ? .unmet : .met, "x"), ExpectationResult("b", .met, "y")])
+            .map(\.state)
     }
 
     @Test("a step that the host gave no time is inconclusive, one that had it fails")
@@ -95,9 +93,12 @@ import Testing
         #expect(states(10.05, 11, 5) == [.met, .met])
         // An error is not a claim about time.
         #expect(
-            TimeClaim.judged(
-                [ExpectationResult("a", .error, "x")], agreedAfter: nil, elapsed: 40, within: 10, starved: 39
-            ).map(\.state) == [.error])
+            StepTime(agreedAfter: nil, elapsed: 40, within: 10, starved: 39)
+                .judged([ExpectationResult("a", .error, "x")]).map(\.state) == [.error])
+        // A round that agrees had its time, so what its diagnosis lacks is not taken back.
+        #expect(
+            StepTime(agreedAfter: 1, elapsed: 40, within: 10, starved: 39)
+                .takingBack([ExpectationResult("a", .unmet, "x")]).map(\.state) == [.unmet])
     }
 }
 

@@ -57,17 +57,26 @@ import Testing
         #expect(found.map(\.sequence) == [7, 8] && found.map(\.error) == [2, 0])
     }
 
-    /// Whatever bytes a socket delivers are read as a list.
+    /// Whatever bytes a socket delivers are read as a list of the acknowledgements that are whole.
     @Test func noise() {
         var state: UInt64 = 0x6C61_6272
+        var whole = 0
         for _ in 0..<20_000 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let count = Int(state >> 33) % 80
             var bytes = (0..<count).map { UInt8(truncatingIfNeeded: state >> UInt64($0 % 56)) &+ UInt8($0) }
-            if count > 6, state & 1 == 0 {
-                bytes.replaceSubrange(0..<6, with: [UInt8(count), 0, 0, 0, 2, 0])
+            let isCrafted = count > 6 && state & 1 == 0
+            if isCrafted { bytes.replaceSubrange(0..<6, with: [UInt8(count), 0, 0, 0, 2, 0]) }
+            let found = NetlinkAnswers.acknowledgements(in: bytes)
+            // An acknowledgement has a header of 16 bytes and an error of 4.
+            if isCrafted, count >= 20 {
+                whole += 1
+                let sequence = bytes[8..<12].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+                #expect(found.map(\.sequence) == [sequence])
+            } else if count < 20 || isCrafted {
+                #expect(found.isEmpty, "\(bytes)")
             }
-            #expect(NetlinkAnswers.acknowledgements(in: bytes).count <= 5)
         }
+        #expect(whole > 1_000)
     }
 }

@@ -69,14 +69,15 @@ func outcomes() throws {
     ]
     let (summary, results) = try field.probe(id: 7, deadlineMillis: 6000, to: expected.map(\.0), from: [0])
     for (target, wanted) in expected {
-        for result in results where Int(result.targetIndex) == target.index {
-            try expect(wanted[result.protocol] == result.outcome, "\(target.address): \(result)")
-        }
+        let own = results.filter { Int($0.targetIndex) == target.index }
+        try expect(own.count == wanted.count, "\(target.address): \(own.count) results of \(wanted.count)")
+        for result in own { try expect(wanted[result.protocol] == result.outcome, "\(target.address): \(result)") }
     }
     try expect((6_000_000...6_200_000).contains(summary.elapsedMicros), "ended after \(summary.elapsedMicros) us")
     let absent = try field.probe(
         id: 8, deadlineMillis: 1000, to: [target(1, "10.77.0.5")],
         sources: [ProbeSource(index: 0, pod: PodReference(namespace: "x", name: "gone"))])
+    try expect(absent.results.count == 3, "\(absent.results.count) results of a pod that is gone")
     for result in absent.results { try expect(result.outcome == .notMeasured(error: UInt16(ENOENT)), "\(result)") }
 }
 
@@ -85,6 +86,7 @@ func loss() throws {
     try field.rules(1, "numgen random mod 100 < 40 drop")
     let (_, results) = try field.probe(
         id: 1, deadlineMillis: 3000, to: [field.targets[1]], from: [0], protocols: ["udp", "icmp"], count: 100)
+    try expect(results.count == 2, "\(results.count) results")
     for result in results {
         guard case .loss(let percent) = result.outcome else { throw Failed("\(result)") }
         try expect(result.sent == 100 && (15...65).contains(percent), "\(result)")
@@ -93,6 +95,7 @@ func loss() throws {
     // 100 packets at intervals of 5 ms do not fit into half of 400 ms, although each packet that was sent is answered.
     let (_, cut) = try field.probe(
         id: 2, deadlineMillis: 400, to: [field.targets[1]], from: [0], count: 100)
+    try expect(cut.count == 3, "\(cut.count) results")
     for result in cut {
         if result.protocol == .tcp {
             try expect(result.outcome == .open, "\(result)")
@@ -111,6 +114,8 @@ func streams() throws {
         StreamPlan(
             id: 1, intervalMillis: 10, protocols: ["tcp", "udp", "icmp"], sources: sources, targets: [field.targets[2]],
             pairs: [[0], [0]]), namespacePath: field.path)
+    let opened = try streams.read(1).count
+    try expect(opened == 6, "\(opened) streams of 2 pods over 3 protocols")
     try waitFor("answers") { try streams.read(1).allSatisfy { $0.established && $0.answered > 20 } }
     try field.rules(2, "ip saddr 10.77.0.1 drop")
     let from = MonotonicTime.now
@@ -136,6 +141,10 @@ func streams() throws {
     }
     field.receivers.close(field.pods[2])
     try waitFor("the end of TCP") { try streams.read(1).allSatisfy { $0.protocol != "tcp" || $0.ended != nil } }
+    // A connection that has ended is not answered any more, and its gap goes on.
+    try waitFor("a gap of 300 ms after the end") {
+        try streams.read(1).allSatisfy { $0.protocol != "tcp" || $0.longestGapMillis >= 300 && $0.silentMillis >= 300 }
+    }
     try streams.close(1)
     do {
         _ = try streams.read(1)

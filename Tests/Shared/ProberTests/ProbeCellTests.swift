@@ -55,4 +55,18 @@ import Testing
         connection.established = true
         #expect(connection.isEstablished)
     }
+
+    @Test func `the gap of a flow lasts until it is read, whether or not the flow has ended`() {
+        var flow = StreamFlow(source: 0, target: 0, code: .udp)
+        flow.sent = 1
+        flow.lastAnswer = 100_000
+        flow.noteAnswer(500_000)
+        #expect(flow.gapMillis(now: 600_000, interval: 20_000) == 380)
+        #expect(flow.gapMillis(now: 2_500_000, interval: 20_000) == 1980)
+        flow.ended = "reset"
+        #expect(flow.gapMillis(now: 2_500_000, interval: 20_000) == 1980)
+        // A connection that was never made never sent anything.
+        let connecting = StreamFlow(source: 0, target: 0, code: .tcp)
+        #expect(connecting.gapMillis(now: 2_500_000, interval: 20_000) == 2480)
+    }
 }

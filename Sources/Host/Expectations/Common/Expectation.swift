@@ -47,7 +47,10 @@ extension Expectation {
 package enum JudgementMoment: Sendable {
     /// After every round. A step measures again until all of these are met, or its time is over.
     case everyRound
-    /// Once, after the last round has been diagnosed.
+    /// Once, from the last round, after it has been diagnosed. What is unmet because the host left the step too little
+    /// time is inconclusive, as it is for `everyRound`.
+    case lastRound
+    /// Once, from what was observed throughout the step. The expectation itself regards what the host may have caused.
     case stepEnd
 }
 

@@ -29,21 +29,20 @@ package struct Judge: Sendable {
 
     /// The results that can be given after every round.
     package func rounds(_ observation: Observation, cells: [Cell]) -> [ExpectationResult] {
-        results(at: .everyRound, observation, cells: cells)
+        var step = self.step
+        step.cells = cells
+        return kinds.filter { $0.moment == .everyRound }.flatMap {
+            $0.judge(among: expectations.all, by: observation, in: step)
+        }
     }
 
     /// The results that can only be given at the step's end.
-    package func final(_ observation: Observation) -> [ExpectationResult] {
-        results(at: .stepEnd, observation, cells: [])
-    }
-
-    private func results(
-        at moment: JudgementMoment, _ observation: Observation, cells: [Cell]
-    ) -> [ExpectationResult] {
-        var step = self.step
-        step.cells = cells
-        return kinds.filter { $0.moment == moment }.flatMap {
-            $0.judge(among: expectations.all, by: observation, in: step)
+    ///
+    /// - Parameter time: How much of the step's time the host left to the nodes.
+    package func final(_ observation: Observation, time: StepTime) -> [ExpectationResult] {
+        kinds.filter { $0.moment != .everyRound }.flatMap { kind in
+            let results = kind.judge(among: expectations.all, by: observation, in: step)
+            return kind.moment == .lastRound ? time.takingBack(results) : results
         }
     }
 

@@ -56,6 +56,6 @@ extension [MatrixExpectation] {
         guard let expected else { return .unchecked }
         if expected.contains(where: { $0.matches(observed) }) { return .pass }
         // If the host kept the nodes from answering, silence is no measurement where an answer is expected.
-        return observed == .timeout && silenceIsDoubtful ? .notMeasured : .fail
+        return observed.lacksAnswers && silenceIsDoubtful ? .notMeasured : .fail
     }
 }

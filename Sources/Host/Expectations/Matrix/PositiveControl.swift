@@ -23,8 +23,7 @@ package struct PositiveControl {
 
     init(_ observation: Observation, cells: [Cell], answeredBefore: Set<Receiver>) {
         alive = answeredBefore.union(Self.answering(cells))
-        cut = Set(
-            observation.nodes.filter { $0.power == .paused || $0.power == .stopped || $0.carrier == false }.map(\.name))
+        cut = observation.cutNodes
         nodeOf = Dictionary(observation.endpoints.compactMap { end in end.node.map { (end.id, $0) } }) { a, _ in a }
     }
 

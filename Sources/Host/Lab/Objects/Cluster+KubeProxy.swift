@@ -79,20 +79,16 @@ extension Cluster {
     }
 
     /// The rules of the node's iptables, read from its kernel, with their counters.
-    /// - Throws: `LabError` when the node has no userland disk or does not answer.
+    /// - Throws: `LabError` when the node has no userland disk or does not answer, or when the rules could not be read.
     public func netfilterRules(of node: ClusterNode) async throws -> SavedRules {
-        let saved = try await run(["iptables-save", "-c"], on: node)
-        return SavedRules(saved.output)
+        SavedRules(try await output(of: ["iptables-save", "-c"], on: node))
     }
 
     /// Names of the processes that run in the node.
-    /// - Throws: `LabError` when the node has no userland disk or does not answer.
+    /// - Throws: `LabError` when the node has no userland disk or does not answer, or when `ps` failed.
     public func processes(of node: ClusterNode) async throws -> [String] {
-        let listed = try await run(["ps", "-o", "comm"], on: node)
-        guard listed.status == 0 else {
-            throw LabError(.request, "\(node.name): ps ended with \(listed.status): \(listed.errorOutput.suffix(400))")
-        }
-        return listed.output.split(whereSeparator: \.isNewline).dropFirst().map(String.init)
+        try await output(of: ["ps", "-o", "comm"], on: node)
+            .split(whereSeparator: \.isNewline).dropFirst().map(String.init)
     }
 
     private func kubeProxyRules(of objects: ClusterObjects, on node: String) throws -> KubeProxyRules {
@@ -119,18 +115,28 @@ extension Cluster {
     }
 
     private func restore(_ text: String, on node: ClusterNode) async throws {
-        let ended = try await run(["iptables-restore", "-w", "5", "--noflush"], on: node, input: text)
-        guard ended.status == 0 else {
-            throw LabError(
-                .request, "\(node.name): iptables-restore ended with \(ended.status): \(ended.errorOutput.suffix(400))")
-        }
+        _ = try await output(of: ["iptables-restore", "-w", "5", "--noflush"], on: node, input: text)
     }
 
-    private func run(_ arguments: [String], on node: ClusterNode, input: String = "") async throws -> Executed {
+    /// Returns what a program of the userland disk printed.
+    /// - Throws: `LabError` when it could not be run, or ended with another status than 0.
+    private func output(
+        of arguments: [String], on node: ClusterNode, input: String = ""
+    ) async throws -> String {
         let command = PodExec(pod: nil, arguments: arguments, input: input, deadlineMillis: 60_000)
         guard case .executed(let ended) = try await node.call(.podExec(command), within: .seconds(60) + slack) else {
             throw LabError(.request, "\(node.name) answered something else than the end of \(arguments[0])")
         }
-        return ended
+        return try ended.printed(by: arguments[0], on: node.name)
+    }
+}
+
+extension Executed {
+    /// What the program printed. If it failed, that is no reading, even if it is empty.
+    func printed(by program: String, on node: String) throws -> String {
+        guard status == 0 else {
+            throw LabError(.request, "\(node): \(program) ended with \(status): \(errorOutput.suffix(400))")
+        }
+        return output
     }
 }

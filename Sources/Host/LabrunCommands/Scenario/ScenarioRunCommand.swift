@@ -70,7 +70,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             throw ValidationError("--html takes one scenario; every report folder has its own report.html")
         }
         var verdicts: [Verdict] = []
-        var reports: [RunReport] = []
+        var reports: [(report: RunReport, folder: String)] = []
         let names = Self.folderNames(scenarios.map(\.scenario.metadata.name))
         for (scenario, name) in zip(scenarios, names) {
             let folder = reportFolder(name, alone: scenarios.count == 1)
@@ -78,7 +78,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
                 scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1))
             let outcome = await session.run()
             verdicts.append(outcome.verdict)
-            reports.append(outcome.report)
+            reports.append((outcome.report, folder))
             if outcome.verdict == .interrupted { break }
         }
         if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: reports, to: junit)) }
@@ -98,10 +98,11 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
     }
 
-    /// Writes one file with a suite for every run. A file that cannot be written counts as a failure of the instrument.
-    private func writeJUnit(of reports: [RunReport], to path: String) -> Verdict {
+    /// Writes one file with a suite for every run, whose attachments are in the run's own report folder. A file that
+    /// cannot be written counts as a failure of the instrument.
+    private func writeJUnit(of reports: [(report: RunReport, folder: String)], to path: String) -> Verdict {
         do {
-            try AtomicFile.write(try JUnitReporter.xml(reports, folder: reportDir ?? "reports/out"), to: path)
+            try AtomicFile.write(try JUnitReporter.xml(reports), to: path)
             return .pass
         } catch {
             FileOutput.standardError.write("labrun: cannot write \(path): \(error)")

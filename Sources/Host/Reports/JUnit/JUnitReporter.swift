@@ -19,12 +19,12 @@ public final class JUnitReporter: Reporter {
     }
 
     public func finish(_ report: RunReport) throws {
-        try file.replace(with: try Self.xml([report], folder: folder))
+        try file.replace(with: try Self.xml([(report, folder)]))
     }
 
-    /// Returns the document for several runs.
-    public static func xml(_ reports: [RunReport], folder: String) throws -> Data {
-        try JUnitDocument(suites: reports.map { JUnitSuite($0, folder: folder) }).xml()
+    /// Returns the document for several runs, each with its own report folder as the CI job sees it.
+    public static func xml(_ runs: [(report: RunReport, folder: String)]) throws -> Data {
+        try JUnitDocument(suites: runs.map { JUnitSuite($0.report, folder: $0.folder) }).xml()
     }
 }
 
