@@ -93,7 +93,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
     }
 
-    /// Writes one file with a suite for every run, whose attachments are in the run's own report folder. A file that cannot be written counts as a failure of the instrument.
+    /// Writes one file with a suite for every run, whose attachments are in the run's own report folder. A file that
+    /// cannot be written counts as a failure of the instrument.
     private func writeJUnit(of reports: [(report: RunReport, folder: String)], to path: String) -> Verdict {
         do {
             try AtomicFile.write(try JUnitReporter.xml(reports), to: path)
