@@ -122,8 +122,8 @@ extension HealthExpectation {
         }
         let detail = bad.isEmpty ? seen : "\(seen): \(bad.joined(separator: ", "))"
         let met = record.reachable == reachable && record.total == total
-        // Agents wait for answers to their probes by the clock, as the matrix's probes do. That as many are silent as is
-        // expected is no better proof of it than that too many are.
+        // Agents wait for answers to their probes by the clock, as the matrix's probes do. That as many are silent as
+        // is expected is no better proof of it than that too many are.
         if record.total == total, record.reachable <= reachable, Self.lacksAnswers(record, observation),
             let doubt = observation.healthSilence.reason
         {
@@ -132,8 +132,8 @@ extension HealthExpectation {
         return ExpectationResult(title, met ? .met : .unmet, detail)
     }
 
-    /// Whether the agent lacks an answer that a busy host may have held up. Nobody waits for an answer from or to a node
-    /// that is known to be cut off.
+    /// Whether the agent lacks an answer that a busy host may have held up. Nobody waits for an answer from or to a
+    /// node that is known to be cut off.
     private static func lacksAnswers(_ record: HealthRecord, _ observation: Observation) -> Bool {
         let cut = observation.cutNodes
         guard !cut.contains(record.node) else { return false }

@@ -93,8 +93,8 @@ extension StreamExpectation {
         if let limit = maxGapMillis, let over = streams.first(where: { $0.ended != nil && $0.gapAtEnd > limit }) {
             return ExpectationResult(
                 title, .unmet,
-                "\(words); at most \(limit) ms were accepted, and \(over.from.id) → \(over.to.id) \(over.silence) at least "
-                    + "\(over.gapAtEnd) ms before the step's end")
+                "\(words); at most \(limit) ms were accepted, and \(over.from.id) → \(over.to.id) \(over.silence) "
+                    + "at least \(over.gapAtEnd) ms before the step's end")
         }
         if let limit = maxGapMillis,
             let claim = TimeClaim.gaps(
