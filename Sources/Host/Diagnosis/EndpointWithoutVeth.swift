@@ -42,8 +42,8 @@ enum EndpointWithoutVeth: RootCause {
         ]
     }
 
-    /// Failing calls of services that left their pod unseen. Where the pod's node may have traced more than was read, no
-    /// call is one.
+    /// Failing calls of services that left their pod unseen. Where the pod's node may have traced more than was read,
+    /// no call is one.
     private static func calls(of pods: Set<String>, _ evidence: Evidence, _ paths: PathIndex) -> Set<Int> {
         let seen = Set(evidence.datapath.map(\.flow))
         return Set(

@@ -18,8 +18,8 @@ public struct Evidence: Codable, Sendable {
     /// The reason why a node's events since the start of the round could not all be read, by node. A drop there may
     /// have happened although it is not in `datapath`.
     public var datapathGaps: [String: String]
-    /// The reason why a node's traces since the start of the round could not all be read, by node. A packet that it does
-    /// not name in `datapath` may have passed its programs.
+    /// The reason why a node's traces since the start of the round could not all be read, by node. A packet that it
+    /// does not name in `datapath` may have passed its programs.
     public var traceGaps: [String: String] = [:]
     /// The addresses whose traces the agents were asked for, or nil if they were asked for all.
     public var tracedAddresses: Set<String>?

@@ -245,8 +245,8 @@ extension [MatrixExpectation] {
         return (decided, uncovered)
     }
 
-    /// The names of the results of rules against which a cell was served. Where a step changes nothing, such an answer is
-    /// a measurement, however little time the nodes had.
+    /// The names of the results of rules against which a cell was served. Where a step changes nothing, such an answer
+    /// is a measurement, however little time the nodes had.
     func certain(_ cells: [Cell], _ observation: Observation) -> Set<String> {
         let names = zip(self, decide(cells, observation).decided).enumerated().compactMap { index, pair in
             pair.1.contains { $0.verdict == .fail && $0.observed.reachedReceiver } ? pair.0.name(at: index) : nil

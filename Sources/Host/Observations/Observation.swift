@@ -68,8 +68,8 @@ public struct Observation: Sendable {
         measurement.probes.contains { $0.observed.lacksAnswers } ? silence.reason : nil
     }
 
-    /// Why cells of this round were not measured: a node could not be asked, or the host kept the nodes from sending all
-    /// packets of a cell in time. It is nil if that is not known.
+    /// Why cells of this round were not measured: a node could not be asked, or the host kept the nodes from sending
+    /// all packets of a cell in time. It is nil if that is not known.
     package var unmeasured: String? {
         if let reason = measurement.missing.values.min() { return reason }
         return measurement.probes.contains(where: \.wasCutShort) ? silence.reason ?? silence.share : nil

@@ -23,8 +23,8 @@ public final class JUnitReporter: Reporter {
         try file.replace(with: try Self.xml([(report, folder)]))
     }
 
-    /// Returns the document for several runs, each with its own report folder as the CI job sees it. Readers tell suites
-    /// apart by their names, so a scenario's name that occurs again is numbered.
+    /// Returns the document for several runs, each with its own report folder as the CI job sees it. Readers tell
+    /// suites apart by their names, so a scenario's name that occurs again is numbered.
     public static func xml(_ runs: [(report: RunReport, folder: String)]) throws -> Data {
         let names = runs.map(\.report.scenario.name).numbered
         let suites = zip(runs, names).map { run, name in
