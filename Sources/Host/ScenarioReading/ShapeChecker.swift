@@ -4,8 +4,8 @@ import Shapes
 package struct ShapeChecker {
     package let file: String
     package private(set) var problems: [Problem] = []
-    /// What was concluded from the file as a whole. While the file has other mistakes, a conclusion may only follow from
-    /// them, so it is to be told if there are none.
+    /// What was concluded from the file as a whole. While the file has other mistakes, a conclusion may only follow
+    /// from them, so it is to be told if there are none.
     package private(set) var conclusions: [Problem] = []
 
     /// More mistakes of one file are not listed, only counted.

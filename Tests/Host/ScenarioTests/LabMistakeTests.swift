@@ -81,8 +81,8 @@ import Testing
         Change("mode: cluster-pool", "mode: []", "datapath value ipam.mode cannot be \"\"; expected one of "),
         Change(
             "mode: cluster-pool", "operator: {clusterPoolIPv4PodCIDRList: 10.9.0.1/24}",
-            "datapath value ipam.operator.clusterPoolIPv4PodCIDRList cannot be \"10.9.0.1/24\"; expected a list of IPv4 "
-                + "networks such as 10.0.0.0/16, without host bits"),
+            "datapath value ipam.operator.clusterPoolIPv4PodCIDRList cannot be \"10.9.0.1/24\"; expected a list of "
+                + "IPv4 networks such as 10.0.0.0/16, without host bits"),
     ]
 
     private static func overlaps(_ network: String, _ reserved: String) -> String {

@@ -41,8 +41,8 @@ public struct ReportOptions: Sendable {
 }
 
 extension RunReporters {
-    /// Makes every reporter of a run. It makes the report folder, opens the journal and checks the further files, so that
-    /// a place that cannot be written to is found before anything is started.
+    /// Makes every reporter of a run. It makes the report folder, opens the journal and checks the further files, so
+    /// that a place that cannot be written to is found before anything is started.
     ///
     /// - Parameter complain: Is told each later error as it happens. By default it prints on standard error or above
     ///   the live view.
