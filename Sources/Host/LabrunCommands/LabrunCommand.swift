@@ -28,12 +28,12 @@ public struct LabrunCommand: AsyncParsableCommand {
             }
             exit(withError: nil)
         } catch let error as StandardOutput.Failure {
-            FileOutput.standardError.write("labrun: \(error)")
+            StandardError.write("labrun: \(error)")
             exit(withError: ExitCode(3))
         } catch {
             let code = exitCode(for: error)
             guard code == .validationFailure else { exit(withError: error) }
-            FileOutput.standardError.write(fullMessage(for: error))
+            StandardError.write(fullMessage(for: error))
             Self.exit(withError: ExitCode(2))
         }
     }

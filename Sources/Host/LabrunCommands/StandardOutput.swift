@@ -1,8 +1,6 @@
+import Glibc
 import LinuxKernel
-
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Reports
 
 /// Writes a command's result to standard output. Unlike `print`, it says when the result could not be written.
 enum StandardOutput {
@@ -19,13 +17,7 @@ enum StandardOutput {
         let text = text.description
         let bytes = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)
         do throws(SystemError) {
-            var start = 0
-            while start < bytes.count {
-                let rest = bytes[start...]
-                start += try check("write") {
-                    rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-                }
-            }
+            try WriteCall.kernel.all(bytes, to: descriptor)
         } catch {
             if error.code != EPIPE { throw Failure(reason: error.reason) }
         }

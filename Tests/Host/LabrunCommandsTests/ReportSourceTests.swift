@@ -56,23 +56,3 @@ import Testing
         #expect(ReportError(code: .notWritten, subject: "x", message: "x").exitCode.rawValue == 3)
     }
 }
-
-@Suite struct StandardOutputTests {
-    @Test("a result that does not fit is said, a reader that went away is not")
-    func failures() throws {
-        let full = open("/dev/full", O_WRONLY)
-        defer { close(full) }
-        let error = #expect(throws: StandardOutput.Failure.self) { try StandardOutput.write("x", to: full) }
-        #expect(error?.description == "standard output: cannot write: No space left on device")
-        #expect(throws: StandardOutput.Failure.self) { try StandardOutput.write("x", to: -1) }
-        var ends: [Int32] = [0, 0]
-        #expect(pipe(&ends) == 0)
-        try StandardOutput.write("a", to: ends[1])
-        try StandardOutput.write("b\n", to: ends[1])
-        var read = [UInt8](repeating: 0, count: 16)
-        #expect(Foundation.read(ends[0], &read, 16) == 4)
-        #expect(Array(read.prefix(4)) == Array("a\nb\n".utf8))
-        close(ends[0])
-        close(ends[1])
-    }
-}

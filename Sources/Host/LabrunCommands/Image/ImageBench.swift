@@ -96,7 +96,7 @@ public struct ImageBench: AsyncParsableCommand {
             else { throw trial.failure }
             return (output, trial)
         } catch {
-            FileOutput.standardError.write("\(series.rawValue): \(error)")
+            StandardError.write("\(series.rawValue): \(error)")
             throw ExitCode(3)
         }
     }

@@ -34,7 +34,7 @@ public struct ImageBuild: AsyncParsableCommand {
         for name in try kernelSeries(kernel).map(\.rawValue) {
             let (artifact, time) = try await timed {
                 try await store.ensure(kernel: name, refresh: refresh) { step in
-                    FileOutput.standardError.write("\(name): \(step)")
+                    StandardError.write("\(name): \(step)")
                 }
             }
             try StandardOutput.write(
@@ -43,7 +43,7 @@ public struct ImageBuild: AsyncParsableCommand {
         guard userland else { return }
         let (disk, time) = try await timed {
             try await store.ensureUserland(refresh: refresh) { step in
-                FileOutput.standardError.write("userland: \(step)")
+                StandardError.write("userland: \(step)")
             }
         }
         try StandardOutput.write(

@@ -70,7 +70,7 @@ public struct ImageVerify: AsyncParsableCommand {
         }
         for (series, result) in zip(series, results) {
             if case .failure(let error) = result {
-                FileOutput.standardError.write("\(series.rawValue): \(error)")
+                StandardError.write("\(series.rawValue): \(error)")
             }
         }
         if done.count < results.count { throw ExitCode(3) }

@@ -27,7 +27,7 @@ struct NodeProgram {
         _ command: [String], on series: KernelSeries, seconds: Double, memoryMiB: Int = 0
     ) async throws -> NodeProgram {
         let store = ImageStore()
-        let say: @Sendable (String) -> Void = { FileOutput.standardError.write("\(series.rawValue): \($0)") }
+        let say: @Sendable (String) -> Void = { StandardError.write("\(series.rawValue): \($0)") }
         let image = try await store.ensure(ImageRecipe(series: series, hasChecks: true)) { say("\($0)") }
         let acceleration = await AccelerationProbe(kernel: image.kernelPath, cacheDirectory: store.cacheDirectory)
             .answer()

@@ -41,11 +41,11 @@ public struct ReportReplay: AsyncParsableCommand {
             }
             reporters.finish(.died("the journal ends here"))
             if let incompleteness = reporters.incompleteness {
-                FileOutput.standardError.write("labrun: \(incompleteness)")
+                StandardError.write("labrun: \(incompleteness)")
                 throw ExitCode(Verdict.infraError.exitCode)
             }
         } catch let error as ReportError {
-            FileOutput.standardError.write("\(error)")
+            StandardError.write("\(error)")
             throw error.exitCode
         }
     }
@@ -57,7 +57,7 @@ public struct ReportReplay: AsyncParsableCommand {
         }
         let settings = TerminalSettings.detect(noColour: noColor, verbose: verbose)
         return RunReporters([TerminalReporter(settings: settings, folder: source.folder)]) {
-            FileOutput.standardError.write("\($0)")
+            StandardError.write("\($0)")
         }
     }
 

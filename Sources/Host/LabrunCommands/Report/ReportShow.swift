@@ -37,7 +37,7 @@ public struct ReportShow: AsyncParsableCommand {
             settings.live = false
             try TerminalReporter(settings: settings, folder: source.folder).present(report)
         } catch let error as ReportError {
-            FileOutput.standardError.write("\(error)")
+            StandardError.write("\(error)")
             throw error.exitCode
         }
     }

@@ -28,10 +28,10 @@ struct ScenarioExplain: ParsableCommand {
         let faults = FaultCatalogue.shipped.descriptors
         do {
             let loaded = try ScenarioLoader.load(path, faults: faults, diagnoses: Diagnosis.ids, settings: settings)
-            for warning in loaded.warnings { FileOutput.standardError.write(warning.description) }
+            for warning in loaded.warnings { StandardError.write(warning.description) }
             try StandardOutput.write(PlainText.lines("\(ScenarioExplanation(loaded, faults: faults))"))
         } catch let error as ProblemReport {
-            FileOutput.standardError.write(error.description)
+            StandardError.write(error.description)
             throw ExitCode(2)
         }
     }

@@ -34,7 +34,7 @@ struct ScenarioList: ParsableCommand {
         do {
             files = paths.isEmpty ? ShippedScenarios.names : try ScenarioLoader.files(in: paths)
         } catch {
-            FileOutput.standardError.write(error.description)
+            StandardError.write(error.description)
             throw ExitCode(2)
         }
         for file in files {
@@ -44,8 +44,8 @@ struct ScenarioList: ParsableCommand {
                 problems += error.problems
             }
         }
-        for problem in problems { FileOutput.standardError.write(problem.description) }
-        if files.isEmpty { FileOutput.standardError.write("no scenario file in \(paths.joined(separator: ", "))") }
+        for problem in problems { StandardError.write(problem.description) }
+        if files.isEmpty { StandardError.write("no scenario file in \(paths.joined(separator: ", "))") }
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

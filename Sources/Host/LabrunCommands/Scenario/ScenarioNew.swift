@@ -50,7 +50,7 @@ struct ScenarioNew: ParsableCommand {
                 throw error
             }
         } catch {
-            FileOutput.standardError.write(
+            StandardError.write(
                 error.code == EEXIST
                     ? "\(path) exists already; it is left as it is" : "\(path) cannot be written: \(error.reason)")
             throw ExitCode(2)

@@ -72,7 +72,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         let root = try Self.absolute(reportDir ?? "reports/out")
         if scenarios.count > 1, let junit {
             do { try ReportFile(path: junit).check() } catch {
-                FileOutput.standardError.write("labrun: \(error)")
+                StandardError.write("labrun: \(error)")
                 throw ExitCode(Verdict.infraError.exitCode)
             }
         }
@@ -100,7 +100,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             try AtomicFile.write(try JUnitReporter.xml(reports), to: path)
             return .pass
         } catch {
-            FileOutput.standardError.write("labrun: cannot write \(path): \(error)")
+            StandardError.write("labrun: cannot write \(path): \(error)")
             return .infraError
         }
     }
@@ -124,10 +124,10 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         } catch {
             problems += error.problems
         }
-        for problem in problems { FileOutput.standardError.write(problem.description) }
+        for problem in problems { StandardError.write(problem.description) }
         if problems.contains(where: { $0.severity == .error }) { throw ExitCode(2) }
         guard !loaded.isEmpty else {
-            FileOutput.standardError.write("no scenario found in \(paths.joined(separator: ", "))")
+            StandardError.write("no scenario found in \(paths.joined(separator: ", "))")
             throw ExitCode(2)
         }
         return loaded

@@ -41,7 +41,7 @@ struct ScenarioSession {
                     html: options.html,
                     noColour: options.noColour, verbose: options.verbose), header: header(accelerator: "none"))
         } catch {
-            FileOutput.standardError.write("labrun: \(error)")
+            StandardError.write("labrun: \(error)")
             return Outcome(
                 verdict: .infraError,
                 report: ReportAssembler(header: header(accelerator: "none")).finish(.died("\(error)")))
@@ -49,11 +49,11 @@ struct ScenarioSession {
         let report: RunReport
         do {
             let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
-                FileOutput.standardError.write("image: \(progress)")
+                StandardError.write("image: \(progress)")
             }
             let userland =
                 scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
-                ? try await ImageStore().ensureUserland { FileOutput.standardError.write("userland: \($0)") } : nil
+                ? try await ImageStore().ensureUserland { StandardError.write("userland: \($0)") } : nil
             let accelerator = await AccelerationProbe(
                 kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
             ).answer()
@@ -62,7 +62,7 @@ struct ScenarioSession {
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
             report = reporters.finish(.died("no node image: \(error)"))
         }
-        if let incompleteness = reporters.incompleteness { FileOutput.standardError.write("labrun: \(incompleteness)") }
+        if let incompleteness = reporters.incompleteness { StandardError.write("labrun: \(incompleteness)") }
         // A report that could not be written is a failure of the instrument, whatever the result of the run is.
         let verdict = reporters.errors.isEmpty ? report.verdict : Verdict.worst(of: [report.verdict, .infraError])
         return Outcome(verdict: verdict, report: report)
@@ -93,7 +93,7 @@ struct ScenarioSession {
             case .tick(let seconds): reporters.tick(seconds)
             case .line(let line):
                 guard let event = try? EventLine.decode(line) else {
-                    FileOutput.standardError.write("the lab host wrote a line that is no event")
+                    StandardError.write("the lab host wrote a line that is no event")
                     continue
                 }
                 if case .runFinished = event.payload { ended = true }

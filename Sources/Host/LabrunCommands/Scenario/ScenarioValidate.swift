@@ -60,9 +60,9 @@ struct ScenarioValidate: ParsableCommand {
             }
         }
         let valid = !problems.contains { $0.severity == .error } && !files.isEmpty
-        for problem in problems { FileOutput.standardError.write(problem.description) }
+        for problem in problems { StandardError.write(problem.description) }
         if files.isEmpty, problems.isEmpty {
-            FileOutput.standardError.write("no scenario file in \(paths.joined(separator: ", "))")
+            StandardError.write("no scenario file in \(paths.joined(separator: ", "))")
         }
         if json {
             let encoder = JSONEncoder()

@@ -21,7 +21,7 @@ final class SessionInput: Sendable {
                     return count
                 }
                 if count == 1 {
-                    FileOutput.standardError.write("labrun: interrupted, tearing down; once more to end at once")
+                    StandardError.write("labrun: interrupted, tearing down; once more to end at once")
                     try? host.send(Array("\(RunCommand.stop.rawValue)\n".utf8))
                 } else {
                     host.kill()

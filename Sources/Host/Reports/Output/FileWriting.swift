@@ -7,11 +7,11 @@ import LinuxKernel
 #endif
 
 /// The call of `write(2)`. Tests replace it to fill a disk.
-struct WriteCall: Sendable {
+package struct WriteCall: Sendable {
     /// Returns the number of bytes written and 0, or -1 and `errno`.
     var run: @Sendable (Int32, UnsafeRawBufferPointer) -> (Int, Int32)
 
-    static let kernel = WriteCall { descriptor, bytes in
+    package static let kernel = WriteCall { descriptor, bytes in
         let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
         return (count, count < 0 ? errno : 0)
     }
@@ -26,7 +26,7 @@ struct WriteCall: Sendable {
     }
 
     /// Writes everything, or throws the kernel's reason.
-    func all(_ bytes: some ContiguousBytes, to descriptor: Int32) throws(SystemError) {
+    package func all(_ bytes: some ContiguousBytes, to descriptor: Int32) throws(SystemError) {
         let failure: Int32 = bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
             while !rest.isEmpty {
