@@ -1,3 +1,4 @@
+import LinuxKernel
 import Testing
 
 @testable import Lab
@@ -18,6 +19,15 @@ import Testing
         #expect(reading(10, 14, uptime: 44).rate(since: first) == nil)
         #expect(reading(10, 11, uptime: 38.5).rate(since: first) == nil)
         #expect(reading(0.1, 30, uptime: 30).rate(since: first) == nil)
+    }
+
+    /// Under KVM the kernel knows the rate, and a wrong one would be believed.
+    @Test func onlyEmulatedNodesAreToldTheRate() async throws {
+        let told = try await LibvirtHypervisor.clockParameters(accelerator: "tcg")
+        let measured = try #require(try await TimeStampCounter.kilohertz())
+        let rate = try #require(told.first.flatMap { Int($0.dropFirst("tsc_early_khz=".count)) })
+        #expect(told.count == 1 && abs(rate - measured) * 200 < measured, "\(told), \(measured) kHz")
+        #expect(try await LibvirtHypervisor.clockParameters(accelerator: "kvm").isEmpty)
     }
 
     @Test func aClockThatRunsFastOrSlowIsNot() throws {
