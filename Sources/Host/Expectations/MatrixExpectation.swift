@@ -153,8 +153,8 @@ extension MatrixExpectation {
             results.append(
                 ExpectationResult(
                     "matrix: every cell is covered", .inconclusive,
-                    "\(uncovered.count) measured cells are covered by no rule, for example \(first.from) → \(first.to)")
-            )
+                    "\(uncovered.count) measured cells are covered by no rule, for example "
+                        + "\(first.from) → \(first.to)"))
         }
         return results
     }

@@ -31,7 +31,7 @@ public struct StepTime: Sendable, Equatable {
             return ExpectationResult(
                 name: old.name, state: .inconclusive,
                 message: "\(old.message); the step gives \(TimeClaim.millis(within)), but \(host)", why: old.why,
-                seconds: old.seconds, retries: old.retries, before: old.before)
+                seconds: old.seconds, retries: old.retries, lastUnmet: old.lastUnmet)
         }
     }
 

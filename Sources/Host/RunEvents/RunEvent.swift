@@ -267,10 +267,10 @@ public struct ExpectationResult: Codable, Sendable {
     /// The number of rounds in which this expectation was not met before it was. Reports always show it.
     public let retries: Int
     /// What was seen in the last of these rounds; nil if there was none.
-    public let before: String?
+    public let lastUnmet: String?
     public init(
         name: String, state: State, message: String, why: [WhyEntry], seconds: Double, retries: Int,
-        before: String? = nil
+        lastUnmet: String? = nil
     ) {
         self.name = name
         self.state = state
@@ -278,18 +278,11 @@ public struct ExpectationResult: Codable, Sendable {
         self.why = why
         self.seconds = seconds
         self.retries = retries
-        self.before = before
+        self.lastUnmet = lastUnmet
     }
 }
 
 extension ExpectationResult {
-    /// "met after 2 retries; before: 10 of 12 cells are open", or nil if it was met at once or is not met.
-    public var metLate: String? {
-        guard state == .met, retries > 0 else { return nil }
-        let count = retries == 1 ? "1 retry" : "\(retries) retries"
-        return "met after \(count)" + (before.map { "; before: \($0)" } ?? "")
-    }
-
     /// A result as a judge gives it. The step adds its time and retries.
     package init(_ name: String, _ state: State, _ message: String, why: [WhyEntry] = []) {
         self.init(name: name, state: state, message: message, why: why, seconds: 0, retries: 0)

@@ -298,7 +298,7 @@ extension ExpectationResult {
         let earlier = rounds.compactMap { round in round.results.first { $0.name == name && $0.state != .met } }
         return ExpectationResult(
             name: name, state: state, message: message, why: why, seconds: seconds, retries: earlier.count,
-            before: earlier.last?.message)
+            lastUnmet: earlier.last?.message)
     }
 }
 

@@ -80,7 +80,7 @@ import Testing
         let silent = try #require(run.report.steps.last?.expectations.first)
         #expect(
             silent.state == .inconclusive && silent.message.contains("says why") && silent.retries > 0
-                && silent.before != nil)
+                && silent.lastUnmet != nil)
         #expect((run.ended.output + run.ended.errors).contains("silent: measured again: matrix 1"))
         #expect(run.report.steps.first?.expectations.allSatisfy { $0.retries == 0 } == true)
     }

@@ -184,7 +184,7 @@ private let nasty = "]]>\u{0}\u{1B}[31m<b>&\"'\u{FFFE}\u{202E}\u{85}<\u{301}scri
                     step: 0,
                     .init(
                         name: result.name, state: .met, message: result.message, why: [], seconds: 1, retries: 2,
-                        before: "1 of 2 cells is open")))
+                        lastUnmet: "1 of 2 cells is open")))
         }
         let suite = try suite(assemble(events))
         let flaky = try #require(suite.children[1].children.first)

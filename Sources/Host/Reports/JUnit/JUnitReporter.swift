@@ -202,3 +202,11 @@ extension WhyEntry {
 }
 
 func counted(_ number: Int, _ one: String, _ many: String) -> String { "\(number) \(number == 1 ? one : many)" }
+
+extension ExpectationResult {
+    /// "met after 2 retries; before: 10 of 12 cells are open", or nil if it was met at once or is not met.
+    var metLate: String? {
+        guard state == .met, retries > 0 else { return nil }
+        return "met after \(counted(retries, "retry", "retries"))" + (lastUnmet.map { "; before: \($0)" } ?? "")
+    }
+}

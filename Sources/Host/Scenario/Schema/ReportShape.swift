@@ -230,7 +230,7 @@ enum ReportShape {
             Field("why", .list(.object(why), atLeast: 0), required: true, "Places on the path."),
             Field("seconds", seconds, required: true, "The time it took."),
             Field("retries", count, required: true, "Rounds in which it was not met before it was."),
-            Field("before", .text(), "What was seen in the last of these rounds."),
+            Field("lastUnmet", .text(), "What was seen in the last of these rounds."),
         ])
 
     private static let artifact = ObjectShape(

@@ -16,8 +16,8 @@ import Shapes
 /// - A field without a line is a mistake in a manifest, and the nearest name is suggested. In JSON, which comes from
 ///   an API server or an agent, it is passed over and not kept.
 public protocol FieldStruct: FieldValue {
-    /// Makes a structure of which no field is given. Properties of required fields have a placeholder, which reading
-    /// replaces.
+    /// Makes a structure of which no field is given. A required field has some value of its type until it is read;
+    /// reading fails if it is not there.
     init()
 
     /// What messages and JSON Schemas say about the structure.
