@@ -25,6 +25,7 @@ let shared: [Target] = [
     module("NodeProtocol"),
     module("Shapes"),
     module("KubeObjects"),
+    module("Policy"),
     module("DatapathOptions"),
     module("AgentAPI"),
     module("CNI"),
@@ -57,7 +58,6 @@ let guest: [Target] = [
     // The compiled BPF objects, embedded.
     cModule("CBPFObjects"),
     module("DatapathModel"),
-    module("Policy"),
     module("RequestProxy"),
     module("Datapath"),
     // The datapath's checks and measurements, which no node of a lab carries.
@@ -102,7 +102,7 @@ let executables: [Target] = [
 let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
-        tests("NodeProtocol"), tests("KubeObjects"), tests("DatapathOptions"),
+        tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
         tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
@@ -112,7 +112,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("Policy"), tests("RequestProxy"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),

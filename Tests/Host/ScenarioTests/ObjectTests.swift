@@ -55,6 +55,35 @@ import Testing
         #expect(namespace.metadata.namespace.isEmpty && namespace.metadata.labels == ["team": "a"])
     }
 
+    /// What the agents would refuse is found before anything boots.
+    @Test(arguments: [
+        (
+            "networking.k8s.io/v1", "NetworkPolicy",
+            "{podSelector: {}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In}]}}]}]}",
+            "x.yaml:20:57: NetworkPolicy default/p cannot be enforced: "
+                + "spec.ingress[0].from[0].podSelector: matchExpressions: In of app needs values"
+        ),
+        (
+            "cilium.io/v2", "CiliumNetworkPolicy",
+            "{endpointSelector: {}, ingress: [{fromEndpoints: [{}], fromCIDR: [10.0.0.0/8]}]}",
+            "x.yaml:20:40: CiliumNetworkPolicy default/p cannot be enforced: spec.ingress[0]: fromEndpoints and fromCIDR"
+        ),
+        (
+            "cilium.io/v2", "CiliumNetworkPolicy", "{endpointSelector: {}, egress: [{toEntities: [ingress]}]}",
+            "x.yaml:20:53: CiliumNetworkPolicy default/p cannot be enforced: "
+                + "spec.egress[0].toEntities[0]: ingress: there is no ingress proxy"
+        ),
+    ])
+    func policiesThatCannotBeEnforcedAreRefused(
+        version: String, kind: String, spec: String, message: String
+    ) throws {
+        let policy = "apiVersion: \(version)\nkind: \(kind)\nmetadata: {name: p}\nspec: \(spec)"
+        let (_, problems) = parse(policy)
+        #expect(problems.count == 1 && problems.first?.hasPrefix(message) == true, "\(problems)")
+        let applied = parse(step: "apply: {apiVersion: \(version), kind: \(kind), metadata: {name: p}, spec: \(spec)}")
+        #expect(applied.problems.first?.contains("cannot be enforced") == true, "\(applied.problems)")
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         let from: String
         let to: String

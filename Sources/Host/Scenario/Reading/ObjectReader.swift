@@ -1,6 +1,7 @@
 import Foundation
 import KubeObjects
 import NetAddress
+import Policy
 import ScenarioReading
 import Shapes
 
@@ -28,6 +29,8 @@ extension ScenarioReader {
         let before = checker.problems.count
         let object = decode(value, kind.type).map(ClusterObject.init)
         if let service = object?.object as? Service { check(service, value) }
+        // What the shapes found is not said twice.
+        if checker.problems.isEmpty, let policy = object?.object as? any PolicyObject { check(policy, value) }
         if let slice = object?.object as? EndpointSlice, slice.service == nil {
             checker.report(
                 value["metadata"]?.place ?? value.place,
@@ -60,6 +63,17 @@ extension ScenarioReader {
             return (context.codingPath, context.debugDescription)
         case .keyNotFound(let key, let context): return (context.codingPath, "\(key.stringValue) is missing")
         @unknown default: return ([], "\(error)")
+        }
+    }
+
+    /// Reports what of a policy the agents would refuse: no part of such a policy is enforced.
+    private mutating func check(_ policy: any PolicyObject, _ value: YAMLValue) {
+        do throws(PolicyRefusal) {
+            _ = try policy.units()
+        } catch {
+            checker.report(
+                value.place(ofField: error.field), "\(error.policy) cannot be enforced: \(error.field): \(error.reason)"
+            )
         }
     }
 
@@ -147,6 +161,18 @@ extension YAMLValue {
             default: return .string(text)
             }
         }
+    }
+
+    /// Returns the place of the value at a path such as `spec.ingress[0].toPorts[1]`. If there is no such value, this is
+    /// the place of the nearest one above.
+    func place(ofField path: String) -> Place {
+        var value = self
+        for part in path.split(whereSeparator: { ".[]".contains($0) }) {
+            let next = Int(part).map { value.items.indices.contains($0) ? value.items[$0] : nil } ?? value[String(part)]
+            guard let next else { break }
+            value = next
+        }
+        return value.place
     }
 
     /// Returns the place of the value at a path of keys and indices. If there is no such value, this is the place of

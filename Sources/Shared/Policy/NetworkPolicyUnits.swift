@@ -1,7 +1,7 @@
 import KubeObjects
 import NetAddress
 
-extension NetworkPolicy {
+extension NetworkPolicy: PolicyObject {
     /// Reads the policy's rules (networking.k8s.io/v1, NetworkPolicySpec).
     public func units() throws(PolicyRefusal) -> [PolicyUnit] {
         let policy = "NetworkPolicy \(metadata.namespace)/\(metadata.name)"

@@ -1,3 +1,4 @@
+import KubeObjects
 import NetAddress
 
 /// The direction, seen from the endpoint that a policy selects.
@@ -89,6 +90,14 @@ public struct PolicyRule: Sendable, Hashable {
         self.ports = ports
         self.requests = requests
     }
+}
+
+/// An object whose rules say what may come to pods and go from them.
+public protocol PolicyObject: KubeObject {
+    /// Reads the rules.
+    ///
+    /// - Throws: A refusal if any part of the object cannot be enforced as it is written.
+    func units() throws(PolicyRefusal) -> [PolicyUnit]
 }
 
 /// The rules for the endpoints of one selector.

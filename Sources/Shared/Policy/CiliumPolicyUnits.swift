@@ -1,7 +1,7 @@
 import KubeObjects
 import NetAddress
 
-extension CiliumNetworkPolicy {
+extension CiliumNetworkPolicy: PolicyObject {
     /// Reads the policy's rules (cilium.io/v2; `api.Rule` of Cilium's pkg/policy).
     public func units() throws(PolicyRefusal) -> [PolicyUnit] {
         let policy = "CiliumNetworkPolicy \(metadata.namespace)/\(metadata.name)"
