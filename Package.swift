@@ -93,7 +93,7 @@ let host: [Target] = [
 ].onFloor("Host")
 
 let executables: [Target] = [
-    program("labrun"),
+    program("labrun", linking: runtimeInside("-static-stdlib")),
     nodeProgram("labguest"),
     nodeProgram("labverify"),
     program("labbench"),
@@ -170,17 +170,28 @@ func library(_ name: String, pkgConfig: String, package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
-func program(_ name: String, path: String? = nil) -> Target {
-    .executableTarget(name: name, path: path, swiftSettings: strict())
+func program(_ name: String, path: String? = nil, linking: [LinkerSetting] = []) -> Target {
+    .executableTarget(name: name, path: path, swiftSettings: strict(), linkerSettings: linking)
 }
 
 /// It lies in a node's RAM, without a dynamic linker: static, and no dead sections.
 func nodeProgram(_ name: String) -> Target {
-    .executableTarget(
-        name: name, swiftSettings: strict(),
-        linkerSettings: [
-            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"], .when(configuration: .release))
-        ])
+    program(name, linking: runtimeInside("-static-executable", "-Xlinker", "--gc-sections"))
+}
+
+/// Links Swift's runtime and Foundation into a release program, so that it runs where no toolchain is.
+///
+/// SwiftPM's `--static-swift-stdlib` says so to the compiler too, for all targets, and then tests have no `Testing`: the
+/// toolchain has it as a shared library only. The linker alone can do it. What Foundation's modules say of the libraries
+/// that they need counts for shared libraries, so the archives behind them are named here.
+func runtimeInside(_ options: String...) -> [LinkerSetting] {
+    let archives = [
+        "CoreFoundation", "_FoundationICU", "_FoundationCollections", "_FoundationCShims", "FoundationEssentials",
+        "FoundationInternationalization", "FoundationXML", "_CFXMLInterface", "xml2", "swiftSynchronization",
+        "swiftDispatch", "dispatch", "BlocksRuntime",
+    ]
+    let group = ["-Xlinker", "--start-group"] + archives.map { "-l" + $0 } + ["-Xlinker", "--end-group"]
+    return [.unsafeFlags(options + group + ["-lstdc++", "-lm"], .when(configuration: .release))]
 }
 
 /// - Parameter running: Programs that the tests start.

@@ -66,6 +66,14 @@ struct FinishedRun {
         self = run
     }
 
+    /// Returns a run that several tests read. The first one that asks makes it, and the others wait for it.
+    ///
+    /// A lab that its steps leave clean serves all these tests, which saves a boot each: the run compares the lab with
+    /// what it was before a fault when it undoes it, and says so when something is left.
+    ///
+    /// - Parameter name: A scenario of these tests.
+    static func shared(_ name: String) async throws -> FinishedRun { try await SharedRuns.all.run(name) }
+
     private init(once scenario: String, alone: Bool, _ options: [String]) async throws {
         let folder = try ScratchFolder()
         let before = try HostState.read()
@@ -98,5 +106,17 @@ struct FinishedRun {
         let pods = 2 * nodes
         let pairs = pods * (pods - 1) + nodes * (nodes - 1)
         #expect(report.steps.first?.matrix?.cells.count == 3 * pairs)
+    }
+}
+
+/// The runs that several tests read, by the names of their scenarios.
+private actor SharedRuns {
+    static let all = SharedRuns()
+    private var runs: [String: Task<FinishedRun, any Error>] = [:]
+
+    func run(_ name: String) async throws -> FinishedRun {
+        let run = runs[name] ?? Task { try await FinishedRun(LabrunProgram.scenario(name)) }
+        runs[name] = run
+        return try await run.value
     }
 }

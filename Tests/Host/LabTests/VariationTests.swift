@@ -24,10 +24,18 @@ import Testing
         run.ended.expectPass(run.report)
     }
 
-    @Test(arguments: ["composed-faults", "netem-everything"])
-    func `faults do what they say and are undone`(name: String) async throws {
-        let run = try await FinishedRun(LabrunProgram.scenario(name))
+    @Test(arguments: [
+        ["no-vxlan", "slow"],
+        ["mess"],
+        ["pause"],
+    ])
+    func `faults do what they say and are undone`(names: [String]) async throws {
+        let run = try await FinishedRun.shared("faults-come-and-go")
         run.ended.expectPass(run.report)
+        for name in names {
+            let states = run.report.steps.flatMap(\.faults).filter { $0.id == name }.map(\.state)
+            #expect(states == [.verified, .healed], "\(name)")
+        }
     }
 
     @Test func `an expectation that is not met fails the run, names the cells and nothing else`() async throws {
@@ -55,20 +63,25 @@ import Testing
     }
 
     @Test func `a fault that conflicts with another is refused with the reason`() async throws {
-        let run = try await FinishedRun(LabrunProgram.scenario("conflicting-faults"))
+        let run = try await FinishedRun.shared("faults-without-effect")
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
-        let refused = try #require(run.report.steps.first?.faults.first { $0.id == "slow" })
+        let step = try #require(run.report.steps.first { $0.name == "conflict" })
+        #expect(step.verdict == .inconclusive)
+        let refused = try #require(step.faults.first { $0.id == "slow" })
         #expect(refused.state == .refused)
         #expect(refused.evidence.joined().contains("because of fault \"power\""))
     }
 
     @Test func `a fault whose effect is not proven is inconclusive`() async throws {
-        let run = try await FinishedRun(LabrunProgram.scenario("unproven-fault"))
+        let run = try await FinishedRun.shared("faults-without-effect")
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
         #expect(run.report.verdict == .inconclusive)
         #expect(run.report.message.contains("not proven"))
-        // Every measured cell is as expected, and still the run does not pass.
-        #expect(run.report.steps.first?.matrix?.cells.allSatisfy { $0.verdict != .fail } == true)
+        // Every measured cell is as expected, and still the step does not pass.
+        let step = try #require(run.report.steps.first { $0.name == "unproven" })
+        #expect(step.verdict == .inconclusive)
+        #expect(step.matrix?.cells.isEmpty == false)
+        #expect(step.matrix?.cells.allSatisfy { $0.verdict != .fail } == true)
     }
 
     /// A pod's own netfilter drops what the pod gets. That is as expected, but the run never passes, however often it
