@@ -21,10 +21,13 @@ public struct LabProfileSource: Sendable {
 public struct Setting: Sendable, Hashable {
     public var path: String
     public var value: String
+    /// The option that asked for it, by which mistakes are reported.
+    public var option = "--set"
 
-    public init(path: String, value: String) {
+    public init(path: String, value: String, option: String = "--set") {
         self.path = path
         self.value = value
+        self.option = option
     }
 
     /// The result is nil unless the text is `path=value`.

@@ -43,7 +43,8 @@ public struct ScenarioParser: Sendable {
     /// Reads a scenario, or reports all its mistakes.
     /// - Parameters:
     ///   - file: The file's name in messages. Manifests are looked for beside it.
-    ///   - settings: The overrides of the command line. Their mistakes are reported in the file `--set`.
+    ///   - settings: The overrides of the command line. Their mistakes are reported with the option in place
+    ///     of the file.
     public func parse(_ bytes: [UInt8], file: String, settings: [Setting] = []) -> Parsed {
         var reader = ScenarioReader(
             file: file, faults: faults, expectations: expectations, diagnoses: diagnoses, profiles: profiles,

@@ -137,10 +137,12 @@ struct Case: Sendable, CustomTestStringConvertible {
             settings: [Setting(path: "node.count", value: "4")]),
         Case(
             ScenarioText.head + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
+            "--nodes:1:1: nodes.count must be a whole number from 1 to 64, but \"0\" is given",
             "--set:1:1: nodes.count must be a whole number from 1 to 64, but \"x\" is given",
             "--set:1:1: unknown datapath value \"routingmod\"; did you mean \"datapath.values.routingMode\"?",
             settings: [
                 Setting(path: "nodes.count", value: "x"),
+                Setting(path: "nodes.count", value: "0", option: "--nodes"),
                 Setting(path: "datapath.values.routingmod", value: "tunnel"),
             ]),
     ]

@@ -2,10 +2,10 @@ import ArgumentParser
 import Foundation
 import NodeImage
 
-/// `labrun image ls`: lists the images in the cache.
+/// `labrun image list`: lists the images in the cache.
 public struct ImageList: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
-        commandName: "ls", abstract: "List the images in the cache.", aliases: ["list"])
+        commandName: "list", abstract: "List the images in the cache.", aliases: ["ls"])
 
     @Flag(name: .long, help: "Print JSON, with full digests and paths.")
     public var json = false

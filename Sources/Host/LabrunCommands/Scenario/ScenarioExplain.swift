@@ -24,7 +24,7 @@ struct ScenarioExplain: ParsableCommand {
             guard let setting = Setting(text) else { throw ValidationError("--set takes path=value, not \(text)") }
             return setting
         }
-        if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes))) }
+        if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes), option: "--nodes")) }
         let faults = FaultCatalogue.shipped.descriptors
         do {
             let loaded = try ScenarioLoader.load(path, faults: faults, diagnoses: Diagnosis.ids, settings: settings)

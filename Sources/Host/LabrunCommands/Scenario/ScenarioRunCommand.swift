@@ -135,8 +135,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
 
     private func overrideSettings() throws -> [Setting] {
         var settings: [Setting] = []
-        if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes))) }
-        if let kernel { settings.append(Setting(path: "nodes.kernel", value: kernel)) }
+        if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes), option: "--nodes")) }
+        if let kernel { settings.append(Setting(path: "nodes.kernel", value: kernel, option: "--kernel")) }
         for text in set {
             guard let setting = Setting(text) else {
                 throw ValidationError("--set takes path=value, for example nodes.memoryMiB=160, not \(text)")

@@ -116,7 +116,8 @@ struct ScenarioReader {
         func problem(_ message: String, _ expected: String? = nil, _ suggestion: String? = nil) {
             problems.append(
                 Problem(
-                    file: "--set", line: 1, column: 1, message: message, expected: expected, suggestion: suggestion))
+                    file: setting.option, line: 1, column: 1, message: message, expected: expected,
+                    suggestion: suggestion))
         }
         func number(_ range: ClosedRange<Int>) -> Int? {
             if let value = Int(setting.value), range.contains(value) { return value }
