@@ -25,7 +25,7 @@ public enum ScenarioTemplate {
           # overrides:
           #   nodes: {count: 5, kernel: "6.12"}
 
-          # Kubernetes manifests: Pod, Deployment or DaemonSet; or {file: manifests.yaml}.
+          # Kubernetes manifests: pods and what makes them, services, policies; or {file: manifests.yaml}.
           workloads:
             - apiVersion: apps/v1
               kind: Deployment

@@ -27,6 +27,15 @@ import Testing
         }
     }
 
+    @Test("a folder without a report is said to be one")
+    func without() throws {
+        try withFolder { folder in
+            let error = #expect(throws: ReportError.self) { try ReportSource(folder) }
+            #expect(error?.description == "\(folder): has neither report.json nor journal.jsonl of a run")
+            #expect(error?.exitCode.rawValue == 2)
+        }
+    }
+
     @Test("what is no file is said to be none", arguments: ["/dev/zero", "/dev/null"])
     func devices(path: String) throws {
         try withFolder { folder in

@@ -28,7 +28,12 @@ struct ReportSource {
         folder = ReportFolder(path: isFolder.boolValue ? path : Directories.parent(of: path))
         if isFolder.boolValue {
             reportFile = folder.report
-            journal = FileManager.default.fileExists(atPath: folder.report) ? nil : folder.journal
+            let isWhole = FileManager.default.fileExists(atPath: folder.report)
+            guard isWhole || FileManager.default.fileExists(atPath: folder.journal) else {
+                throw ReportError(
+                    code: .unreadable, subject: path, message: "has neither report.json nor journal.jsonl of a run")
+            }
+            journal = isWhole ? nil : folder.journal
         } else {
             reportFile = path
             journal = path.hasSuffix(".jsonl") ? path : nil

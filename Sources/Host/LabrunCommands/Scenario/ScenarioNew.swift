@@ -22,10 +22,14 @@ struct ScenarioNew: ParsableCommand {
             """)
     var matrix: DatapathConfiguration.Routing?
 
-    func run() throws {
-        guard let text = ScenarioTemplate.text(name: name) else {
+    func validate() throws {
+        guard ScenarioTemplate.text(name: name) != nil else {
             throw ValidationError("\"\(name)\" is not a name of at most 63 lower-case letters, digits and dashes")
         }
+    }
+
+    func run() throws {
+        guard let text = ScenarioTemplate.text(name: name) else { return }
         var files = ["\(name).yaml": text]
         if let matrix {
             let generated = ConfigurationScenario(
