@@ -21,10 +21,9 @@ struct Row {
     }
 
     var text: String {
-        let mark = holds ? "ok  " : "OVER"
-        let limit =
-            bound.map { ", bound \(number($0)) \(unit)" } ?? floor.map { ", at least \(number($0)) \(unit)" } ?? ""
-        return "\(mark) \(name): \(number(value)) \(unit)\(limit)  (\(how))"
+        let goal = bound.map { "at most \(number($0))" } ?? floor.map { "at least \(number($0))" }
+        let verdict = goal == nil ? "      " : holds ? "met   " : "missed"
+        return "\(verdict) \(name): \(number(value)) \(unit)\(goal.map { ", goal \($0)" } ?? "")  (\(how))"
     }
 }
 

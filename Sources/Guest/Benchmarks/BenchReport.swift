@@ -23,10 +23,11 @@ struct BenchRow: Codable, Sendable {
 
     var holds: Bool { value <= atMost ?? .infinity && value >= atLeast ?? -.infinity }
 
+    /// Says whether the goal is met, what was measured, and what the goal is.
     var text: String {
-        let bound =
-            atMost.map { ", at most \(Self.number($0))" } ?? atLeast.map { ", at least \(Self.number($0))" } ?? ""
-        return "\(holds ? "ok  " : "OVER") \(name): \(Self.number(value)) \(unit)\(bound)  (\(how))"
+        let goal = atMost.map { "at most \(Self.number($0))" } ?? atLeast.map { "at least \(Self.number($0))" }
+        let verdict = goal == nil ? "      " : holds ? "met   " : "missed"
+        return "\(verdict) \(name): \(Self.number(value)) \(unit)\(goal.map { ", goal \($0)" } ?? "")  (\(how))"
     }
 
     /// Formats a number with two decimals.

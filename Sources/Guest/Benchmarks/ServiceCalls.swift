@@ -36,7 +36,11 @@ enum ServiceCalls {
         let paths = try zip(started, [few, many]).map { try path(of: $0, among: $1) }
         var ways = try paths.map { try Calls(.connections, on: $0, port: port) }
         let floor = try rules.map { try proxied(by: $0) }
-        if let floor { ways.append(try Calls(.connections, on: floor, port: port)) }
+        if let floor {
+            for path in try [floor, ThroughputFloors.veth()] {
+                ways.append(try Calls(.connections, on: path, port: port))
+            }
+        }
         let rates = try Turns.rates(ways.map { $0.run(milliseconds:) })
         let how = "\(Turns.count) turns of \(Turns.milliseconds) ms each, without traces"
         var rows = [
@@ -51,6 +55,11 @@ enum ServiceCalls {
                     name: "a service among \(few) ÷ kube-proxy's rules, connections a second",
                     value: Turns.ratio(rates[0], rates[2]), unit: "×", atLeast: 1.5,
                     how: "\(Int(median(rates[0]))) to \(Int(median(rates[2]))), \(how)"))
+            rows.append(
+                BenchRow(
+                    name: "nothing but a veth ÷ kube-proxy's rules, connections a second",
+                    value: Turns.ratio(rates[3], rates[2]), unit: "×",
+                    how: "\(Int(median(rates[3]))) to \(Int(median(rates[2]))), what no datapath exceeds"))
         }
         return rows
     }

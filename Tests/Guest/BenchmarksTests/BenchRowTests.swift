@@ -6,7 +6,10 @@ import Testing
     @Test func `a row holds within its bounds and says so`() {
         let row = BenchRow(name: "a ÷ b", value: 1.234, unit: "×", atMost: 1.1, how: "twice")
         #expect(!row.holds)
-        #expect(row.text == "OVER a ÷ b: 1.23 ×, at most 1.10  (twice)")
+        #expect(row.text == "missed a ÷ b: 1.23 ×, goal at most 1.10  (twice)")
+        let met = BenchRow(name: "a", value: 2, unit: "ns", atLeast: 1, how: "once")
+        #expect(met.text == "met    a: 2.00 ns, goal at least 1.00  (once)")
+        #expect(BenchRow(name: "a", value: 2, unit: "ns", how: "once").text == "       a: 2.00 ns  (once)")
         #expect(BenchRow(name: "a", value: .nan, unit: "s", atMost: 1, how: "").holds == false)
     }
 

@@ -55,10 +55,12 @@ public struct ImageBench: AsyncParsableCommand {
 
             var holds: Bool { value <= atMost ?? .infinity && value >= atLeast ?? -.infinity }
             var text: String {
-                let bound =
-                    atMost.map { String(format: ", at most %.2f", $0) }
-                    ?? atLeast.map { String(format: ", at least %.2f", $0) } ?? ""
-                return "\(holds ? "ok  " : "OVER") \(name): \(String(format: "%.2f", value)) \(unit)\(bound)  (\(how))"
+                let goal =
+                    atMost.map { String(format: "at most %.2f", $0) }
+                    ?? atLeast.map { String(format: "at least %.2f", $0) }
+                let verdict = goal == nil ? "      " : holds ? "met   " : "missed"
+                let figure = String(format: "%.2f", value) + " \(unit)" + (goal.map { ", goal \($0)" } ?? "")
+                return "\(verdict) \(name): \(figure)  (\(how))"
             }
         }
         let kernel: String
