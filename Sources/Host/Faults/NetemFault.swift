@@ -18,7 +18,8 @@ struct NetemFault: Fault {
     /// The smallest share. The kernel holds it as a part of 2^32 - 1, and 0 of them would do nothing.
     private static let smallestPercent = 100 / Double(UInt32.max)
 
-    private static let interface = FaultParameter.text("interface", help: "interface in the node, eth0 when not given")
+    private static let interface = FaultParameter.text(
+        "interface", preset: "eth0", help: "interface in the node, eth0 when not given")
     private static let delay = FaultParameter.duration("delay", help: "added to every packet")
     private static let jitter = FaultParameter.duration("jitter", help: "variation of the delay")
     private static let loss = FaultParameter.percent("loss", help: "share of packets lost")
@@ -29,8 +30,8 @@ struct NetemFault: Fault {
 
     static let descriptor = FaultDescriptor(
         kind: "netem",
-        summary: "impair what leaves {nodes} (delay {delay}, loss {loss}, corrupt {corrupt}, "
-            + "duplicate {duplicate}, reorder {reorder})",
+        summary: "impair what leaves {nodes} by {interface} (delay {delay}, jitter {jitter}, loss {loss}, "
+            + "corrupt {corrupt}, duplicate {duplicate}, reorder {reorder})",
         parameters: [
             FaultParameter.nodes(required: true, help: "nodes whose egress is impaired"),
             interface, delay, jitter, loss, corrupt, duplicate, reorder,

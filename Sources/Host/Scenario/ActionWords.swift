@@ -25,7 +25,7 @@ extension FaultDescriptor {
     public func words(_ call: FaultCall) -> String {
         var text = summary
         for parameter in parameters {
-            var preset = "none"
+            var preset = parameter.preset ?? "none"
             if case .nodes = parameter.type { preset = "all nodes" }
             text = text.replacing("{\(parameter.name)}", with: call.parameters[parameter.name]?.words ?? preset)
         }
@@ -34,12 +34,12 @@ extension FaultDescriptor {
 }
 
 extension ParameterValue {
-    /// The value as an engineer would write it: `200ms`, `8472`, `node1, node2`.
+    /// The value as an engineer would write it: `200ms`, `2.5%`, `8472`, `node1, node2`.
     public var words: String {
         switch self {
         case .text(let text): text
         case .integer(let value): "\(value)"
-        case .number(let value): value == value.rounded() ? "\(Int(value))" : "\(value)"
+        case .number(let value): (value == value.rounded() ? "\(Int(value))" : "\(value)") + "%"
         case .flag(let value): "\(value)"
         case .duration(let seconds):
             seconds < 1

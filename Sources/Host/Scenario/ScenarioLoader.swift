@@ -22,7 +22,8 @@ public struct LoadedScenario: Sendable {
 public enum ScenarioLoader {
     /// Reads and checks a scenario.
     /// - Parameters:
-    ///   - reference: A path, or the name of a shipped scenario. A file goes before a shipped one of the same name.
+    ///   - reference: A path, or the name of a shipped scenario. A file goes before a shipped one of the same name, a
+    ///     folder does not.
     ///   - faults: The faults there are.
     /// - Throws: `ProblemReport` with every mistake.
     public static func load(
@@ -43,7 +44,7 @@ public enum ScenarioLoader {
     /// - Throws: `ProblemReport` when there is none, with the nearest shipped name.
     public static func source(of reference: String) throws(ProblemReport) -> (bytes: [UInt8], file: String) {
         // A link that leads nowhere is a file too: the shipped scenario of its name is not what was meant.
-        if !RegularFile.isNamed(reference), !reference.contains("/") {
+        if !reference.contains("/"), !RegularFile.isNamed(reference) || isFolder(reference) {
             let name = reference.hasSuffix(".yaml") ? String(reference.dropLast(5)) : reference
             if let bytes = ShippedScenarios.bytes(of: name) { return (bytes, "\(name).yaml") }
             let message = "there is neither a file nor a shipped scenario \"\(reference)\""
@@ -59,12 +60,17 @@ public enum ScenarioLoader {
         }
     }
 
-    /// Returns the paths, with every folder replaced by its `*.yaml` and `*.yml` files, sorted by name.
+    private static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    /// Returns the paths, with every folder replaced by its `*.yaml` and `*.yml` files, sorted by name. The name of a
+    /// shipped scenario stays, where a folder of that name, such as one of a report, has no such file.
     public static func files(in references: [String]) throws(ProblemReport) -> [String] {
         var files: [String] = []
         for reference in references {
-            var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: reference, isDirectory: &isFolder), isFolder.boolValue else {
+            guard isFolder(reference) else {
                 files.append(reference)
                 continue
             }
@@ -74,7 +80,9 @@ public enum ScenarioLoader {
                 ])
             }
             let base = reference.hasSuffix("/") ? reference : reference + "/"
-            files += names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted().map { base + $0 }
+            let found = names.filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+            let isShipped = found.isEmpty && ShippedScenarios.bytes(of: reference) != nil
+            files += isShipped ? [reference] : found.map { base + $0 }
         }
         return files
     }

@@ -30,6 +30,20 @@ import Testing
         }
     }
 
+    @Test func `words name what was given, and what holds else`() throws {
+        let netem = try #require(FaultCatalogue.shipped.descriptors.first { $0.kind == "netem" })
+        let calls =
+            InjectionFile("fault: netem, nodes: node1, loss: 2.5%").calls
+            + InjectionFile("fault: netem, nodes: node1, interface: labrun_vxlan, delay: 1s, jitter: 20ms").calls
+        #expect(
+            calls.map(netem.words) == [
+                "impair what leaves node1 by eth0 (delay none, jitter none, loss 2.5%, corrupt none, duplicate none, "
+                    + "reorder none)",
+                "impair what leaves node1 by labrun_vxlan (delay 1s, jitter 20ms, loss none, corrupt none, "
+                    + "duplicate none, reorder none)",
+            ])
+    }
+
     @Test(arguments: kinds)
     func `a fault claims something of every node that it is done to`(kind: String) throws {
         let file = InjectionFile(try Self.call(kind, id: "a"))

@@ -84,6 +84,41 @@ import Testing
         #expect(applied.problems.first?.contains("cannot be enforced") == true, "\(applied.problems)")
     }
 
+    /// One policy's mistake hides neither another one's nor any other in the file, and is not hidden by them.
+    @Test func everyPolicyIsRead() {
+        func policy(_ name: String) -> String {
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: \(name)}\n"
+                + "spec: {endpointSelector: {}, egress: [{toEntities: [ingress]}]}"
+        }
+        let (_, problems) = parse(policy("a"), policy("b"), step: "heal: nothing")
+        #expect(problems.count == 3, "\(problems)")
+        #expect(problems.filter { $0.contains("there is no ingress proxy") }.count == 2)
+    }
+
+    /// Rules for requests need the proxy, which the file's values can take away.
+    @Test func rulesForRequestsNeedTheProxy() {
+        let policy = """
+            apiVersion: cilium.io/v2
+            kind: CiliumNetworkPolicy
+            metadata: {name: p}
+            spec:
+              endpointSelector: {}
+              ingress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET}]}}]}]
+            """
+        #expect(parse(policy, step: "set: {datapath: {values: {l7Proxy: true}}}").problems == [])
+        let taken = parse(policy, step: "set: {datapath: {values: {l7Proxy: false}}}").problems
+        #expect(
+            taken == [
+                "x.yaml:15:12: CiliumNetworkPolicy default/p cannot be enforced any more: without l7Proxy nobody reads "
+                    + "requests"
+            ])
+        let given = ScenarioParser(faults: testFaults, profiles: ScenarioLoader.labProfiles).parse(
+            Array((ScenarioText.step("expect: {diagnosis: {is: none}}") + "---\n" + policy).utf8), file: "x.yaml",
+            settings: [Setting(path: "datapath.values.l7Proxy", value: "false")]
+        ).problems.map(\.description)
+        #expect(given.contains { $0.hasSuffix("cannot be enforced: l7Proxy is false, so nobody reads requests") })
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         let from: String
         let to: String

@@ -9,6 +9,8 @@ public protocol FaultParameterDeclaration: Sendable {
     var isRequired: Bool { get }
     /// What the value means, for the schema and the reference.
     var help: String { get }
+    /// What holds when it is not given, in the words of the summary. Nil for nothing, and for all nodes.
+    var preset: String? { get }
 }
 
 /// A parameter of a fault. A fault declares each of its parameters once, lists them in its descriptor, and reads their
@@ -18,13 +20,16 @@ public struct FaultParameter<Value: Sendable>: FaultParameterDeclaration {
     public let type: FaultDescriptor.ParameterType
     public let isRequired: Bool
     public let help: String
+    public var preset: String?
     let read: @Sendable (ParameterValue) -> Value?
 }
 
 extension FaultParameter<String> {
     /// Any text that is not empty.
-    public static func text(_ name: String, required: Bool = false, help: String) -> Self {
-        Self(name: name, type: .text, isRequired: required, help: help) {
+    public static func text(
+        _ name: String, required: Bool = false, preset: String? = nil, help: String
+    ) -> Self {
+        Self(name: name, type: .text, isRequired: required, help: help, preset: preset) {
             if case .text(let value) = $0 { value } else { nil }
         }
     }

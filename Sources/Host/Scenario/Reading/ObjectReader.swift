@@ -29,8 +29,7 @@ extension ScenarioReader {
         let before = checker.problems.count
         let object = decode(value, kind.type).map(ClusterObject.init)
         if let service = object?.object as? Service { check(service, value) }
-        // What the shapes found is not said twice.
-        if checker.problems.isEmpty, let policy = object?.object as? any PolicyObject { check(policy, value) }
+        if let policy = object?.object as? any PolicyObject { check(policy, value) }
         if let slice = object?.object as? EndpointSlice, slice.service == nil {
             checker.report(
                 value["metadata"]?.place ?? value.place,
@@ -66,14 +65,31 @@ extension ScenarioReader {
         }
     }
 
-    /// Reports what of a policy the agents would refuse: no part of such a policy is enforced.
+    /// Reports why the agents would refuse a policy: no part of such a policy is enforced.
     private mutating func check(_ policy: any PolicyObject, _ value: YAMLValue) {
+        let lines = value.place.line...value.lastLine
+        // What the shapes found in it is not said twice.
+        guard !checker.problems.contains(where: { $0.file == checker.file && lines.contains($0.line) }) else { return }
         do throws(PolicyRefusal) {
-            _ = try policy.units()
+            let units = try policy.units()
+            if !l7Proxy, let reading = units.first(where: \.readsRequests) {
+                checker.report(
+                    value.place, "\(reading.policy) cannot be enforced: l7Proxy is false, so nobody reads requests")
+            }
         } catch {
             checker.report(
                 value.place(ofField: error.field), "\(error.policy) cannot be enforced: \(error.field): \(error.reason)"
             )
+        }
+    }
+
+    /// Reports the policies that nobody can enforce once the step's values have taken away the proxy.
+    mutating func checkPoliciesWithoutProxy(_ place: Place) {
+        guard !l7Proxy else { return }
+        for case let policy as any PolicyObject in objects.map(\.object) {
+            guard let reading = (try? policy.units())?.first(where: \.readsRequests) else { continue }
+            checker.report(
+                place, "\(reading.policy) cannot be enforced any more: without l7Proxy nobody reads requests")
         }
     }
 
@@ -145,6 +161,12 @@ extension ClusterObject {
 }
 
 extension YAMLValue {
+    /// The line on which the last of its values begins.
+    fileprivate var lastLine: Int {
+        let inner = items.map(\.lastLine) + entries.map(\.value.lastLine)
+        return max(place.line, inner.max() ?? place.line)
+    }
+
     /// The value as JSON, plain scalars read by YAML's core schema.
     var json: String { jsonText.text() }
 

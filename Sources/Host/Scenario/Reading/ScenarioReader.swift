@@ -33,6 +33,8 @@ struct ScenarioReader {
     /// The workloads that exist at the step that is read.
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
+    /// Whether somebody reads requests, as rules for HTTP and DNS need, at the step that is read.
+    var l7Proxy = true
     var plan = ProbePlanSpec()
     /// Names of the steps so far that have expectations of a kind, by the kind's key.
     var expectingSteps: [String: [String]] = [:]
@@ -73,6 +75,7 @@ struct ScenarioReader {
         let spec = document["spec"]
         let overrides = self.overrides(spec?["overrides"])
         readLab(spec?["lab"], overrides)
+        l7Proxy = profile?.datapathValues["l7Proxy"] != "false"
         for item in spec?["workloads"]?.items ?? [] { add(item) }
         for manifest in manifests {
             checker.check(manifest, .variants(ManifestShape.workload), "the manifest")

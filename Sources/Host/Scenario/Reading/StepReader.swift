@@ -208,6 +208,10 @@ extension ScenarioReader {
             }
             if values.updateValue(text, forKey: path) != nil { checker.report(place, "\(path) is given twice") }
         }
+        if let reads = values[prefix + "l7Proxy"] {
+            l7Proxy = reads == "true"
+            checkPoliciesWithoutProxy(value.place)
+        }
         return .set(values)
     }
 
