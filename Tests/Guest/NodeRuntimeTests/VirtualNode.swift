@@ -37,6 +37,7 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
                 "-kernel", image.kernelPath, "-initrd", "\(directory)/initramfs",
                 "-append", (parameters + image.series.emulationParameters).joined(separator: " "),
                 "-serial", "file:\(directory)/console",
+                "-chardev", "socket,id=g,server=on,wait=off,path=\(directory)/go", "-serial", "chardev:g",
                 "-device", "virtio-serial", "-chardev", "socket,id=c,server=on,wait=off,path=\(directory)/link",
                 "-device", "virtserialport,chardev=c,name=labrun.link", "-netdev", "user,id=n,restrict=on",
                 "-device", "virtio-net-pci,netdev=n,mac=\(Self.mac),romfile=",
@@ -56,6 +57,13 @@ final class VirtualNode: @unchecked Sendable {  // the process and paths are set
 
     var console: String { (try? String(contentsOfFile: "\(directory)/console", encoding: .utf8)) ?? "" }
     var socketPath: String { "\(directory)/link" }
+
+    /// Sends a line to `/dev/ttyS1` of the node, for a program there that waits for a moment which the host knows.
+    func go() throws {
+        let socket = try connectedSocket(to: "\(directory)/go")
+        defer { close(socket) }
+        guard write(socket, "\n", 1) == 1 else { throw CocoaError(.fileWriteUnknown) }
+    }
 
     /// Waits for QEMU to end by itself.
     /// - Returns: Whether it ended in time.
@@ -144,4 +152,22 @@ final class TestFolder: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
     deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// Returns a connection to a unix socket.
+func connectedSocket(to path: String) throws -> Int32 {
+    let socket = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let connected = withUnsafePointer(to: address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+    }
+    guard connected == 0 else {
+        close(socket)
+        throw CocoaError(.fileReadUnknown)
+    }
+    return socket
 }

@@ -210,7 +210,7 @@ import Testing
         let pid = agent.pid ?? 0
         // The runtime has seen the agent's end when the kernel no longer lists the process.
         try await node.shell(
-            "(sleep 1; kill -9 \(pid); while [ -d /proc/\(pid) ]; do sleep 0.1; done; "
+            "exec 3</dev/ttyS1; (read go <&3; kill -9 \(pid); while [ -d /proc/\(pid) ]; do sleep 0.1; done; "
                 + "echo agent-is-gone >/dev/console) >/dev/null 2>&1 &")
         node.link.close()
         await #expect(throws: NodeLinkError.self) {
@@ -218,6 +218,7 @@ import Testing
         }
         try await sendHalfAFrame(to: node.socketPath)
         // The agent ends while nobody listens.
+        try node.go()
         #expect(try await node.says("agent-is-gone", within: 20))
 
         let again = NodeLink(node: "node1", path: node.socketPath)
@@ -238,18 +239,9 @@ import Testing
     private func sendHalfAFrame(to path: String) async throws {
         let frame = try Frame.request(.snapshot, session: 77, id: 5).encoded ?? []
         #expect(frame.count > 8)
-        let socket = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         // QEMU serves one client at a time, so the link's own connection has to be gone.
-        let connected = withUnsafePointer(to: address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        #expect(connected == 0)
+        let socket = try connectedSocket(to: path)
+        defer { close(socket) }
         #expect(write(socket, frame, frame.count / 2) == frame.count / 2)
         // QEMU takes only what the guest's port has room for, so the guest has the half once QEMU has read all of it.
         let deadline = ContinuousClock.now + .seconds(10)
