@@ -66,7 +66,8 @@ import Testing
         (
             "cilium.io/v2", "CiliumNetworkPolicy",
             "{endpointSelector: {}, ingress: [{fromEndpoints: [{}], fromCIDR: [10.0.0.0/8]}]}",
-            "x.yaml:20:40: CiliumNetworkPolicy default/p cannot be enforced: spec.ingress[0]: fromEndpoints and fromCIDR"
+            "x.yaml:20:40: CiliumNetworkPolicy default/p cannot be enforced: "
+                + "spec.ingress[0]: fromEndpoints and fromCIDR"
         ),
         (
             "cilium.io/v2", "CiliumNetworkPolicy", "{endpointSelector: {}, egress: [{toEntities: [ingress]}]}",

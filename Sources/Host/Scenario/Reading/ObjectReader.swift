@@ -185,7 +185,7 @@ extension YAMLValue {
         }
     }
 
-    /// Returns the place of the value at a path such as `spec.ingress[0].toPorts[1]`. If there is no such value, this is
+    /// Returns the place of the value at a path such as `spec.ingress[0].toPorts[1]`. If there is no such value, it is
     /// the place of the nearest one above.
     func place(ofField path: String) -> Place {
         var value = self
