@@ -194,11 +194,13 @@ func runtimeInside(_ options: String...) -> [LinkerSetting] {
     return [.unsafeFlags(options + group + ["-lstdc++", "-lm"], .when(configuration: .release))]
 }
 
+/// Tests are not optimized, which takes a third off their compiler's time; what they test is.
+///
 /// - Parameter running: Programs that the tests start.
 func tests(_ name: String, running programs: [String] = [], resources: [Resource] = []) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: programs.map { .byName(name: $0) }, resources: resources,
-        swiftSettings: strict())
+        swiftSettings: strict() + [.unsafeFlags(["-Onone"])])
 }
 
 extension [Target] {
