@@ -72,6 +72,17 @@ import Testing
         #expect(refused.evidence.joined().contains("because of fault \"power\""))
     }
 
+    @Test func `a run with nothing wrong but a refused fault is inconclusive`() async throws {
+        let run = try await FinishedRun(LabrunProgram.scenario("fault-refused"))
+        #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.verdict == .inconclusive)
+        #expect(run.report.message.contains("fault slow was refused"), "\(run.report.message)")
+        let steps = run.report.steps
+        #expect(steps.flatMap(\.expectations).allSatisfy { $0.state == .met } && steps.count == 1)
+        #expect(steps.flatMap(\.faults).map(\.id) == ["power", "slow"])
+        #expect(steps.flatMap(\.faults).first { $0.id == "slow" }?.state == .refused)
+    }
+
     @Test func `a fault whose effect is not proven is inconclusive`() async throws {
         let run = try await FinishedRun.shared("faults-without-effect")
         #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
