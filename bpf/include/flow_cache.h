@@ -248,7 +248,7 @@ static __always_inline int flow_cache_forward(
         if ((void *)(ip + 1) > PACKET_POINTER(skb, data_end))
             return TC_ACT_SHOT;
     }
-    metrics_forwarded(direction, point, length);
+    metrics_cached(direction, point, length);
     if (translates && entry->way == FLOW_CACHE_ON)
         return TC_ACT_OK;
     ipv4_hop(ip);

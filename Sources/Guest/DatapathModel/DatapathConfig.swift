@@ -29,6 +29,8 @@ public struct DatapathConfig: Sendable, Hashable {
     public var routeMTU = 0
     /// The points that report packets. Drops are always reported, and metrics are always counted.
     public var tracePoints: Set<TracePoint> = []
+    /// Whether the agent was started to trace packets (`bpf.events.trace.enabled`). The programs do not read it.
+    public var tracesByDefault = true
     /// Of TCP, only segments with SYN, FIN or RST are traced.
     public var aggregatesTraces = true
     /// Calls of services are translated packet by packet.
@@ -68,6 +70,7 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
     public init(_ config: DatapathConfig) {
         var flags: Int32 = config.tracePoints.isEmpty ? 0 : DP_CONFIG_TRACE
         if config.routesNatively { flags |= DP_CONFIG_NATIVE_ROUTING }
+        if config.tracesByDefault { flags |= DP_CONFIG_TRACE_BY_DEFAULT }
         if config.aggregatesTraces { flags |= DP_CONFIG_TRACE_AGGREGATE }
         if config.translatesServices { flags |= DP_CONFIG_SERVICES }
         if config.bypassesNetfilter { flags |= DP_CONFIG_HOST_ROUTING }
@@ -106,8 +109,24 @@ public struct ConfigEntry: BitwiseCopyable, Sendable {
     /// The version of the writer's ABI, or 0 if nothing was ever written.
     public var version: UInt32 { abi.abi_version }
     public var routerAddress: IPv4Address { IPv4Address(networkByteOrder: abi.router_ipv4) }
+    /// The points that report packets.
     public var tracePoints: Set<TracePoint> {
         guard abi.flags & UInt32(DP_CONFIG_TRACE) != 0 else { return [] }
         return Set(TracePoint.allCases.filter { abi.trace_mask & (1 << UInt32($0.rawValue)) != 0 })
     }
+
+    /// Returns the points that report packets once an agent has started.
+    ///
+    /// What was chosen while an earlier agent ran stays chosen, unless the new agent is started to trace and the
+    /// earlier one was not, or the other way round.
+    ///
+    /// - Parameters:
+    ///   - left: What the map holds. If no agent has written it, or it is nil, nothing was chosen.
+    ///   - isTracing: The agent's `bpf.events.trace.enabled`.
+    public static func tracePoints(after left: ConfigEntry?, isTracing: Bool) -> Set<TracePoint> {
+        if let left, left.version != 0, left.tracesByDefault == isTracing { return left.tracePoints }
+        return isTracing ? Set(TracePoint.allCases) : []
+    }
+
+    private var tracesByDefault: Bool { abi.flags & UInt32(DP_CONFIG_TRACE_BY_DEFAULT) != 0 }
 }

@@ -144,15 +144,35 @@ public struct MetricsKey: BitwiseCopyable, Sendable, Hashable {
 }
 
 /// Key of `dp_forwarded`, which counts what `dp_metrics` does not: packets that were forwarded.
+///
+/// A packet is counted where it enters a program and where it leaves it. If the flow cache serves it, it is counted
+/// under a key of its own where it enters.
 public struct ForwardedKey: BitwiseCopyable, Sendable {
     private let index: UInt32
 
-    /// The direction; nil for a number that this build does not know.
-    public var direction: TrafficDirection? { TrafficDirection(rawValue: UInt8(clamping: index / Self.points)) }
-    /// The point; nil for a number that this build does not know.
-    public var point: TracePoint? { TracePoint(rawValue: UInt8(clamping: index % Self.points)) }
+    /// The keys of packets that the flow cache served. Each such packet is counted under exactly one of them.
+    public static let cached: [ForwardedKey] = TrafficDirection.allCases.flatMap { direction in
+        TracePoint.allCases.map { point in
+            ForwardedKey(
+                index: UInt32(DP_FORWARDED_CACHED) + UInt32(direction.rawValue) * points + UInt32(point.rawValue))
+        }
+    }
 
-    /// The same series in the words of `dp_metrics`; nil where there is none.
+    private init(index: UInt32) { self.index = index }
+
+    /// The number of direction and point, without the mark of the flow cache.
+    private var series: UInt32 {
+        let first = UInt32(DP_FORWARDED_CACHED) + UInt32(TrafficDirection.ingress.rawValue) * Self.points
+        return index < first ? index : index - UInt32(DP_FORWARDED_CACHED)
+    }
+
+    /// The direction; nil for a number that this build does not know.
+    public var direction: TrafficDirection? { TrafficDirection(rawValue: UInt8(clamping: series / Self.points)) }
+    /// The point; nil for a number that this build does not know.
+    public var point: TracePoint? { TracePoint(rawValue: UInt8(clamping: series % Self.points)) }
+
+    /// The same series in the words of `dp_metrics`; nil where there is none. Packets that the flow cache served and
+    /// others have the same series.
     public var metric: MetricsKey? {
         guard let direction, let point else { return nil }
         return MetricsKey(reason: .forwarded, direction: direction, point: point)

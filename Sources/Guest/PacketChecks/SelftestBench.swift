@@ -118,9 +118,16 @@ package struct SelftestBench: ~Copyable {
             sums[entry.key] = entry.values.reduce(MetricsValue(), +)
         }
         for entry in try forwarded.entries() {
-            if let key = entry.key.metric { sums[key] = entry.values.reduce(MetricsValue(), +) }
+            if let key = entry.key.metric { sums[key] = entry.values.reduce(sums[key] ?? MetricsValue(), +) }
         }
         return sums
+    }
+
+    /// The packets that the flow cache served.
+    func packetsServedByFlowCache() throws -> UInt64 {
+        try ForwardedKey.cached.reduce(0) { sum, key in
+            try forwarded.values(for: key)?.reduce(sum) { $0 + $1.packets } ?? sum
+        }
     }
 
     /// The packets of one series.

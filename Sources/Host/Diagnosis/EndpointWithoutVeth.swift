@@ -53,9 +53,7 @@ enum EndpointWithoutVeth: RootCause {
                     return false
                 }
                 guard let flow = probe.flow, let node = paths.node(ofEndpoint: probe.key.from) else { return false }
-                let isTraced = evidence.tracedAddresses?.contains(flow.source) ?? true
-                let wasRead = evidence.datapathGaps[node] == nil && evidence.traceGaps[node] == nil
-                return isTraced && wasRead && !seen.contains(flow)
+                return evidence.traceGap(of: node, about: flow) == nil && !seen.contains(flow)
             })
     }
 }

@@ -18,8 +18,9 @@ public struct Evidence: Codable, Sendable {
     /// The reason why a node's events since the start of the round could not all be read, by node. A drop there may
     /// have happened although it is not in `datapath`.
     public var datapathGaps: [String: String]
-    /// The reason why a node's traces since the start of the round could not all be read, by node. A packet that it
-    /// does not name in `datapath` may have passed its programs.
+    /// The reason why a node's traces since the start of the round are not all there, by node: they could not be read,
+    /// or trace points are switched off. A packet that the node does not name in `datapath` may have passed its
+    /// programs.
     public var traceGaps: [String: String] = [:]
     /// The addresses whose traces the agents were asked for, or nil if they were asked for all.
     public var tracedAddresses: Set<String>?
@@ -47,6 +48,18 @@ public struct Evidence: Codable, Sendable {
         self.datapath = datapath
         self.flowLog = flowLog
         self.securityGroups = securityGroups
+    }
+}
+
+extension Evidence {
+    /// Returns why nothing follows from a node not having traced a packet from or to an address, or nil if its traces
+    /// are complete.
+    func traceGap(of node: String, about flow: FlowTuple) -> String? {
+        if let gap = traceGaps[node] ?? datapathGaps[node] { return gap }
+        guard let tracedAddresses, !tracedAddresses.contains(flow.source),
+            !tracedAddresses.contains(flow.destination)
+        else { return nil }
+        return "there were too many failing probes to ask for the traces of all"
     }
 }
 
@@ -99,6 +112,23 @@ public struct NodeReading: Codable, Sendable, Hashable {
     /// The endpoints that the agent lists without an interface, with the interfaces that their pods have. It is nil if
     /// the agent could not be asked.
     public var unseenEndpoints: [UnseenEndpoint]?
+    /// Which trace points of the node's datapath report packets. It is nil if the agent could not be asked.
+    public var tracing: Tracing?
+    /// How many packets the node's flow caches have served since it booted. It is nil if the agent could not be asked.
+    public var flowCachePackets: UInt64?
+
+    /// The trace points of a node's datapath by their names.
+    public struct Tracing: Codable, Sendable, Hashable {
+        /// The points that report every packet.
+        public var points: [String]
+        /// The points that report none.
+        public var silent: [String]
+
+        public init(points: [String], silent: [String]) {
+            self.points = points
+            self.silent = silent
+        }
+    }
 
     /// An endpoint without an end on the node, as the agent and the node's kernel report it.
     public struct UnseenEndpoint: Codable, Sendable, Hashable {

@@ -155,11 +155,15 @@ public struct PathIndex: Sendable {
         guard let sender = from.node, let receiver = to.node else { return entries }
         let there = events(of: flow, node: sender)
         guard sender != receiver else {
+            guard !there.isEmpty else { return gapEntries(flow, hop: "sender-datapath", node: sender, word: word) }
             // The programs of both ends are on one node. Those towards an endpoint are the receiver's.
             return datapathEntries(there.filter { $0.direction != .ingress }, hop: "sender-datapath", word: word)
                 + datapathEntries(there.filter { $0.direction == .ingress }, hop: "receiver-datapath", word: word)
         }
-        entries += datapathEntries(there, hop: "sender-datapath", word: word)
+        entries +=
+            there.isEmpty
+            ? gapEntries(flow, hop: "sender-datapath", node: sender, word: word)
+            : datapathEntries(there, hop: "sender-datapath", word: word)
         let left = packets(of: flow, node: sender, fromNode: true)
         entries.append(tapEntry(left, hop: "sender-tap", node: sender, word: word, verb: "leaves"))
         if let first = left.first, let reject = reject(of: first.outer) {
@@ -174,7 +178,11 @@ public struct PathIndex: Sendable {
             entries.append(tapEntry(arrived, hop: "receiver-tap", node: receiver, word: word, verb: "arrives at"))
         }
         if !arrived.isEmpty {
-            entries += datapathEntries(events(of: flow, node: receiver), hop: "receiver-datapath", word: word)
+            let events = events(of: flow, node: receiver)
+            entries +=
+                events.isEmpty
+                ? gapEntries(flow, hop: "receiver-datapath", node: receiver, word: word)
+                : datapathEntries(events, hop: "receiver-datapath", word: word)
         }
         return entries
     }
@@ -195,6 +203,14 @@ public struct PathIndex: Sendable {
         let hooks = events.reduce(into: [PacketHook]()) { if !$0.contains($1.hook) { $0.append($1.hook) } }
         let words = hooks.map(\.description).joined(separator: ", ")
         return [WhyEntry(hop: hop, node: first.node, detail: "\(word) traced \(words)", seen: true)]
+    }
+
+    /// Says why a node has no event of a flow, unless its traces are complete or it does not run.
+    private func gapEntries(_ flow: FlowTuple, hop: String, node: String, word: String) -> [WhyEntry] {
+        guard let gap = evidence.traceGap(of: node, about: flow),
+            ![.paused, .stopped].contains(nodes[node]?.power)
+        else { return [] }
+        return [WhyEntry(hop: hop, node: node, detail: "\(word) may have passed untold: \(gap)", seen: nil)]
     }
 
     private func dropEntry(_ event: PacketEvent, hop: String, _ word: String) -> WhyEntry {

@@ -74,6 +74,9 @@ enum VXLANPortBlocked: RootCause {
                 "the agents of \(list(Set(overlay.map(\.node)))) traced \(overlay.count) packets to-overlay, so the "
                     + "datapath sent them")
         }
+        for gap in Set(pairs.compactMap { evidence.traceGaps[$0.from] }).sorted() {
+            lines.append("not every packet to-overlay was traced (\(gap)); that they left is known by the taps")
+        }
         for reject in rejected.compactMap(\.value.reject).prefix(3) {
             lines.append(
                 "flow log of \(reject.interfaceID) (\(reject.node)): REJECT \(reject.flow), \(reject.packets) packets")

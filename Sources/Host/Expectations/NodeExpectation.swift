@@ -17,6 +17,10 @@ package struct NodeExpectation: Codable, Sendable {
     package var interfaceAddresses: Int?
     /// What there must be of kube-proxy. It is nil if it does not matter.
     package var kubeProxy: KubeProxy?
+    /// Whether the node's flow caches must have served packets since the step began. It is nil if it does not matter.
+    package var flowCache: FlowCache?
+
+    package enum FlowCache: String, Codable, Sendable, CaseIterable { case used, unused }
 
     package enum KubeProxy: String, Codable, Sendable, CaseIterable {
         /// iptables has no chain or rule of kube-proxy's, and no process has its name.
@@ -49,9 +53,15 @@ extension NodeExpectation: Expectation {
                         Field(
                             "kubeProxy", .choice(KubeProxy.allCases.map(\.rawValue)),
                             "What there is of kube-proxy: neither chain nor rule nor process, or rules."),
+                        Field(
+                            "flowCache", .choice(FlowCache.allCases.map(\.rawValue)),
+                            "Whether the datapath's flow caches served packets since the step began. Packets that are "
+                                + "traced take no cache."),
                     ])), atLeast: 1), "States of nodes.")
 
-    package var needs: Set<ObservationNeed> { kubeProxy == nil ? [] : [.kubeProxy] }
+    package var needs: Set<ObservationNeed> {
+        Set((kubeProxy == nil ? [] : [.kubeProxy]) + (flowCache == nil ? [] : [.flowCache]))
+    }
 }
 
 // MARK: Reading
@@ -62,7 +72,8 @@ extension NodeExpectation {
             NodeExpectation(
                 nodes: reader.nodeNames(item["nodes"]), state: item["state"]?.text ?? "", says: item["says"]?.text,
                 interfaceAddresses: item["interfaceAddresses"]?.integer,
-                kubeProxy: item["kubeProxy"]?.text.flatMap(KubeProxy.init(rawValue:)))
+                kubeProxy: item["kubeProxy"]?.text.flatMap(KubeProxy.init(rawValue:)),
+                flowCache: item["flowCache"]?.text.flatMap(FlowCache.init(rawValue:)))
         }
     }
 }
@@ -75,6 +86,7 @@ extension NodeExpectation {
         let text =
             "\(nodes.places()) is \(state)"
             + (interfaceAddresses.map { ", with \($0) addresses of the cloud's interfaces" } ?? "")
+            + (flowCache.map { ", its flow cache \($0.rawValue)" } ?? "")
         switch kubeProxy {
         case .absent?: return text + ", with nothing of kube-proxy"
         case .rules?: return text + ", with kube-proxy's rules"
@@ -117,6 +129,17 @@ extension NodeExpectation {
         return [judgeState(name, node, starts: observation.agentRestarts[name] ?? 0)]
             + (says.map { [judgeFallbacks(name, node, $0)] } ?? [])
             + (interfaceAddresses.map { [judgeAddresses(name, node, $0)] } ?? [])
+            + (flowCache.map { [judgeFlowCache(name, $0, observation)] } ?? [])
+    }
+
+    private func judgeFlowCache(_ name: String, _ wanted: FlowCache, _ observation: Observation) -> ExpectationResult {
+        let title = "flow cache of \(name) is \(wanted.rawValue)"
+        guard let served = observation.flowCacheServed[name] else {
+            return ExpectationResult(title, .inconclusive, "the agent of \(name) could not be asked for its counts")
+        }
+        return ExpectationResult(
+            title, (served > 0) == (wanted == .used) ? .met : .unmet,
+            "it served \(served) packets since the step began")
     }
 
     /// - Parameter starts: How often the node's agent started in this step.

@@ -50,11 +50,9 @@ extension PodsExpectation {
     package static func read(_ entry: YAMLValue.Entry, by reader: inout ExpectationReader) -> [PodsExpectation] {
         entry.value.items.compactMap { item in
             guard let state = item["state"]?.text.flatMap(State.init(rawValue:)) else { return nil }
-            var labels: [String: String] = [:]
-            for entry in item["labels"]?.entries ?? [] { labels[entry.key] = entry.value.text }
             return PodsExpectation(
                 state: state, count: item["count"]?.integer ?? 0, nodes: reader.nodeNames(item["nodes"]),
-                labels: labels, mentions: item["mentions"]?.texts ?? [])
+                labels: reader.countedLabels(item["labels"]), mentions: item["mentions"]?.texts ?? [])
         }
     }
 }

@@ -67,7 +67,12 @@ public struct LabPlan: Codable, Sendable {
         guard let subnet = IPv4CIDR(profile.subnetCIDR) else {
             throw LabError(.plan, "lab \(profile.name): subnet is no CIDR")
         }
-        let pool = try ClusterPool(profile, values: profile.datapathValues)
+        let pool: ClusterPool
+        do throws(ClusterPool.Mistake) {
+            pool = try ClusterPool(profile)
+        } catch {
+            throw LabError(.plan, "\(error)")
+        }
         guard pool.maskSize <= LabProfile.longestPodMask else {
             throw LabError(.plan, "lab \(profile.name): a /\(pool.maskSize) has no room for pods")
         }
@@ -91,10 +96,11 @@ public struct LabPlan: Codable, Sendable {
         prefixLength = subnet.prefixLength
         gateway = IPv4Address(rawValue: subnet.network.address.rawValue + 1).description
         let cloud = profile.cloud
+        let addresses = profile.nodeAddresses
         nodes = profile.nodeNames.enumerated().map { index, name in
             let number = UInt32(index + 1)
             return Node(
-                name: name, address: IPv4Address(rawValue: subnet.network.address.rawValue + 10 + number).description,
+                name: name, address: addresses[index].description,
                 mac: "02:4c:52:00:00:" + hexByte(number), tap: "tap\(number)",
                 interfaceID: "eni-" + SHA256Digest.hex(of: Array((profile.name + "/" + name).utf8)).prefix(17),
                 podCIDR: shares[index].description,

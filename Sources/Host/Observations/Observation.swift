@@ -21,6 +21,9 @@ public struct Observation: Sendable {
     public var kubeProxies: [String: Result<KubeProxyReading, any Error>] = [:]
     /// The number of the agent's starts since the step began, by node.
     public var agentRestarts: [String: Int]
+    /// The number of packets that the node's flow caches served since the step began, by node. A node without an entry
+    /// could not be asked. It is empty in steps that do not need it (`ObservationNeed`).
+    public var flowCacheServed: [String: UInt64] = [:]
     public var streams: [StreamObservation]
     /// How long the host kept the nodes from running while the step's streams ran.
     public var starvation = Starvation()

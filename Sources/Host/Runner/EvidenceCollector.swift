@@ -131,6 +131,8 @@ struct EvidenceCollector: Sendable {
             agentEnded: isDown ? agent.agent?.ended : nil, agentLog: isDown ? agent.agentLines : [],
             datapathDevices: status.map { Self.egressDevices(in: $0.programs) },
             routerAddress: status?.node.routerAddress)
+        reading.tracing = status?.tracing.map { .init(points: $0.points, silent: $0.silent) }
+        reading.flowCachePackets = status?.flowCachePackets
         reading.hasConflist = snapshot?.hasConflist
         reading.fallbacks = status?.fallbacks
         if let names = status?.endpointsWithoutVeth { reading.unseenEndpoints = await unseen(names, of: node) }
@@ -141,6 +143,20 @@ struct EvidenceCollector: Sendable {
                 total: $0.interfaces.reduce(0) { $0 + $1.addressesTotal }, limit: $0.limit)
         }
         return reading
+    }
+
+    /// Returns how many packets each node's flow caches served since it booted. Nodes that cannot be asked are left out.
+    func flowCacheCounts() async -> [String: UInt64] {
+        await withTaskGroup(of: (String, UInt64?).self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.answers else { return (node.name, nil) }
+                    let status = try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3))
+                    return (node.name, status?.flowCachePackets)
+                }
+            }
+            return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
+        }
     }
 
     /// Parses lines such as `eth0 egress: to_netdev id 12`.
@@ -165,6 +181,9 @@ struct EvidenceCollector: Sendable {
         evidence.backends = await cluster.backends(of: observation.endpoints).mapValues { $0.sorted() }
         // Events come first, because agents overwrite them in time.
         await addEvents(to: &evidence, since: mark, failing: probes.filter { !$0.observed.isServed })
+        for node in observation.nodes {
+            evidence.traceGaps[node.name] = Self.traceGap(read: evidence.traceGaps[node.name], of: node)
+        }
         evidence.nodes = await withRules(observation.nodes, since: mark)
         evidence.securityGroups = await securityGroups()
         evidence.pods = observation.pods
@@ -204,6 +223,20 @@ struct EvidenceCollector: Sendable {
             evidence.traceGaps[node.name] = node.traceGap
         }
         evidence.tracedAddresses = traced.count < all.count ? Set(traced) : nil
+    }
+
+    /// Returns why a node's traces of a round are not complete, or nil if they are.
+    ///
+    /// - Parameters:
+    ///   - read: Why those that there were could not all be read.
+    ///   - node: The node as it was read in that round.
+    static func traceGap(read: String?, of node: NodeReading) -> String? {
+        guard let tracing = node.tracing, !tracing.silent.isEmpty else { return read }
+        let off =
+            tracing.points.isEmpty
+            ? "traces are switched off on \(node.name)"
+            : "\(node.name) does not trace \(tracing.silent.joined(separator: ", "))"
+        return [off, read].compactMap { $0 }.joined(separator: "; ")
     }
 
     /// What a node's agent told of a round, and why drops or traces could not all be read.

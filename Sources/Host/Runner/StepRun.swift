@@ -63,7 +63,7 @@ extension ScenarioRun {
         let watch = HostWatch()
         await watch.start()
         defer { Task { await watch.stop() } }
-        let starts = await agentStarts()
+        let start = await counts(served: expectations.needs.contains(.flowCache))
         let opened = ContinuousClock.now
         let streams = try await openStreams(for: expectations.needs)
         var verdicts: [Verdict] = []
@@ -72,7 +72,7 @@ extension ScenarioRun {
         let phase: Phase = index == 0 && step.actions.isEmpty ? .baseline : step.heals ? .converge : .measure
         var rounds = try await emitter.phase(phase) {
             try await measure(
-                judge, index: index, acted: acted, starts: starts, watch: watch, once: step.expect == nil)
+                judge, index: index, acted: acted, start: start, watch: watch, once: step.expect == nil)
         }
         guard var last = rounds.popLast() else { throw LabError(.request, "step \(step.name) measured nothing") }
         // The rounds are over. What follows takes time that does not count as the lab's.
@@ -96,7 +96,7 @@ extension ScenarioRun {
             emitRound(last, index: index, provisional: true)
             rounds.append(last)
             rounds += try await emitter.phase(phase) {
-                try await measure(judge, index: index, acted: acted, starts: starts, watch: watch, once: false)
+                try await measure(judge, index: index, acted: acted, start: start, watch: watch, once: false)
             }
             if let next = rounds.popLast() { last = next }
             measured = (ContinuousClock.now - acted).inSeconds
@@ -139,7 +139,7 @@ extension ScenarioRun {
     /// Measures rounds until `agreements` in a row meet every expectation, or the step's time is over. The last round
     /// is judged. Time in which the host kept the nodes from running is added, up to a multiple of the step's time.
     private func measure(
-        _ judge: Judge, index: Int, acted: ContinuousClock.Instant, starts: [String: Int], watch: HostWatch,
+        _ judge: Judge, index: Int, acted: ContinuousClock.Instant, start: StepCounts, watch: HostWatch,
         once: Bool
     ) async throws -> [Round] {
         var rounds: [Round] = []
@@ -147,7 +147,7 @@ extension ScenarioRun {
         while true {
             try Task.checkCancellation()
             let since = (ContinuousClock.now - acted).inSeconds
-            let round = try await self.round(judge, since: since, starts: starts, watch: watch)
+            let round = try await self.round(judge, since: since, start: start, watch: watch)
             agreed = round.met ? agreed + 1 : 0
             rounds.append(round)
             answered.formUnion(PositiveControl.answering(round.cells))
@@ -181,7 +181,7 @@ extension ScenarioRun {
     }
 
     private func round(
-        _ judge: Judge, since: Double, starts: [String: Int], watch: HostWatch
+        _ judge: Judge, since: Double, start: StepCounts, watch: HostWatch
     ) async throws -> Round {
         // Pods that wait are tried again, as a kubelet does.
         try await cluster.retryWaitingPods()
@@ -217,10 +217,9 @@ extension ScenarioRun {
         observation.wire = wire.packets
         observation.flowLog = flowLog.records
         observation.recordingIsComplete = wire.isComplete && flowLog.isComplete
-        let now = await agentStarts()
-        observation.agentRestarts = now.mapValues { $0 }.reduce(into: [:]) { all, pair in
-            all[pair.key] = max(0, pair.value - (starts[pair.key] ?? 0))
-        }
+        let now = await counts(served: needs.contains(.flowCache))
+        observation.agentRestarts = now.restarts(since: start)
+        observation.flowCacheServed = now.served(since: start)
         let cells = judge.cells(observation)
         return Round(
             observation: observation, cells: cells, results: judge.rounds(observation, cells: cells), mark: mark,
@@ -261,10 +260,14 @@ extension ScenarioRun {
         if !provisional { emitter.emit(.health(step: index, round.observation.health)) }
     }
 
-    private func agentStarts() async -> [String: Int] {
-        var starts: [String: Int] = [:]
-        for node in cluster.nodes { starts[node.name] = await node.state.agent?.starts ?? 0 }
-        return starts
+    /// Reads what a step counts from its beginning.
+    ///
+    /// - Parameter served: Whether the nodes' flow caches are asked, too.
+    private func counts(served: Bool) async -> StepCounts {
+        var counts = StepCounts()
+        for node in cluster.nodes { counts.starts[node.name] = await node.state.agent?.starts ?? 0 }
+        if served { counts.served = await collector.flowCacheCounts() }
+        return counts
     }
 
     /// Returns the pairs that the scenario asks for, of the endpoints that exist.

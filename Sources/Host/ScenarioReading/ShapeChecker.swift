@@ -36,6 +36,9 @@ package struct ShapeChecker {
                 expected: expected))
     }
 
+    /// Notes a conclusion about any file.
+    package mutating func conclude(_ conclusion: Problem) { conclusions.append(conclusion) }
+
     /// - Parameter name: the value's key, or what the value is, for messages.
     package mutating func check(_ value: YAMLValue, _ shape: Shape, _ name: String) {
         switch shape {

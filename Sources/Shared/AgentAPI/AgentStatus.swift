@@ -41,6 +41,11 @@ public struct AgentStatus: Codable, Sendable {
     /// The pods, as `namespace/name`, that the datapath cannot see because another plugin gave them an interface that
     /// is no veth.
     public var endpointsWithoutVeth: [String]?
+    /// Which trace points report packets. It is nil if the agent does not report it.
+    public var tracing: TracingSample?
+    /// How many packets the flow caches of the node's processors have served since the node booted. It is nil if the
+    /// agent does not report it.
+    public var flowCachePackets: UInt64?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],
@@ -66,5 +71,17 @@ public struct AgentStatus: Codable, Sendable {
         self.starts = starts
         self.objects = objects
         self.objectProblems = objectProblems
+    }
+}
+
+/// The trace points of a node by their names: those at which every packet is reported, and the others. A packet that is
+/// traced anywhere takes the long way through the datapath, past the flow cache.
+public struct TracingSample: Codable, Sendable, Hashable {
+    public let points: [String]
+    public let silent: [String]
+
+    public init(points: [String], silent: [String]) {
+        self.points = points
+        self.silent = silent
     }
 }

@@ -141,11 +141,19 @@ extension DatapathOptions {
         public enum MonitorAggregation: String, Codable, Sendable, Hashable, CaseIterable {
             case none, low, medium, maximum
         }
+        /// What the programs report to the agent, beside counting it.
+        public struct Events: Codable, Sendable, Hashable {
+            public var drop = Switch(enabled: true)
+            /// Whether packets that are forwarded are reported at every trace point. If it is false, none are until
+            /// somebody asks for them, and established flows are served by the flow cache.
+            public var trace = Switch(enabled: true)
+        }
         public var masquerade = false
         public var hostLegacyRouting = false
         public var lbExternalClusterIP = false
         public var tproxy = false
         public var monitorAggregation = MonitorAggregation.medium
+        public var events = Events()
         /// Entries of the maps.
         public var ctTcpMax = 524_288
         public var ctAnyMax = 262_144

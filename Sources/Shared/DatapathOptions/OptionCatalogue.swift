@@ -92,6 +92,10 @@ public enum OptionCatalogue {
         .choice(
             "bpf.monitorAggregation", DatapathOptions.BPF.MonitorAggregation.self,
             .only(["none", "medium"], because: "events are aggregated by trace points, not by levels")),
+        OptionKey(
+            "bpf.events.drop.enabled", .flag,
+            .only(["true"], because: "verdicts and diagnoses rest on the drops that agents report")),
+        OptionKey("bpf.events.trace.enabled", .flag),
         OptionKey("bpf.ctTcpMax", entries, .only(["524288"], because: "the map's size is fixed")),
         OptionKey("bpf.ctAnyMax", entries, .only(["262144"], because: "the map's size is fixed")),
         OptionKey("bpf.natMax", entries, .only(["524288"], because: "the map's size is fixed")),

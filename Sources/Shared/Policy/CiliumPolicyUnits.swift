@@ -3,46 +3,56 @@ import NetAddress
 
 extension CiliumNetworkPolicy: PolicyObject {
     /// Reads the policy's rules (cilium.io/v2; `api.Rule` of Cilium's pkg/policy).
-    public func units() throws(PolicyRefusal) -> [PolicyUnit] {
-        let policy = "CiliumNetworkPolicy \(metadata.namespace)/\(metadata.name)"
+    public func read() -> PolicyReading {
+        var refusals: [PolicyRefusal] = []
+        let policy = policyName
         var units: [PolicyUnit] = []
-        if let spec {
-            units.append(try unit(spec, PolicyPlace(policy: policy, field: "spec"), naming: policy))
-        }
+        if let spec { units.append(unit(spec, PolicyPlace(policy: policy, field: "spec"), naming: policy, &refusals)) }
         for (index, rule) in specs.enumerated() {
             units.append(
-                try unit(
-                    rule, PolicyPlace(policy: policy, field: "specs[\(index)]"), naming: "\(policy) specs[\(index)]"))
+                unit(
+                    rule, PolicyPlace(policy: policy, field: "specs[\(index)]"), naming: "\(policy) specs[\(index)]",
+                    &refusals))
         }
-        guard !units.isEmpty else {
-            throw PolicyRefusal(policy: policy, field: "spec", reason: "is missing")
-        }
-        return units
+        if units.isEmpty { refusals.append(PolicyRefusal(policy: policy, field: "spec", reason: "is missing")) }
+        return PolicyReading(units: units, refusals: refusals)
     }
 
     private func unit(
-        _ rule: CiliumRule, _ place: PolicyPlace, naming name: String
-    ) throws(PolicyRefusal) -> PolicyUnit {
-        if rule.nodeSelector != nil {
-            throw place["nodeSelector"].refuse("is not supported: policies for the nodes themselves are not enforced")
-        }
-        guard let selector = rule.endpointSelector else { throw place.refuse("endpointSelector is missing") }
+        _ rule: CiliumRule, _ place: PolicyPlace, naming name: String, _ refusals: inout [PolicyRefusal]
+    ) -> PolicyUnit {
         var subject = Selector()
-        try subject.require(cilium: selector, at: place["endpointSelector"])
+        if rule.nodeSelector != nil {
+            refusals.append(
+                place["nodeSelector"].refuse(
+                    "is not supported: policies for the nodes themselves are not enforced"))
+        } else if let selector = rule.endpointSelector {
+            subject.require(cilium: selector, at: place["endpointSelector"], &refusals)
+        } else {
+            refusals.append(place.refuse("endpointSelector is missing"))
+        }
+        // Cilium refuses it, too, and takes an empty list for a missing one (api.Rule.Validate).
+        if (rule.ingress ?? []).isEmpty, (rule.ingressDeny ?? []).isEmpty, (rule.egress ?? []).isEmpty,
+            (rule.egressDeny ?? []).isEmpty
+        {
+            refusals.append(place.refuse("has no rule: give ingress, ingressDeny, egress or egressDeny at least one"))
+        }
         // A policy never selects beyond its own namespace.
         subject.require(namespace: metadata.namespace)
         let reader = CiliumRuleReader(namespace: metadata.namespace)
         var rules: [PolicyRule] = []
         for (list, isDeny) in [("ingress", false), ("ingressDeny", true)] {
             for (index, ingress) in ((isDeny ? rule.ingressDeny : rule.ingress) ?? []).enumerated() {
-                rules += try reader.rules(
-                    CiliumRuleParts(ingress), .ingress, isDeny, "\(name) \(list)[\(index)]", place[list, index])
+                rules += reader.rules(
+                    CiliumRuleParts(ingress), .ingress, isDeny, "\(name) \(list)[\(index)]", place[list, index],
+                    &refusals)
             }
         }
         for (list, isDeny) in [("egress", false), ("egressDeny", true)] {
             for (index, egress) in ((isDeny ? rule.egressDeny : rule.egress) ?? []).enumerated() {
-                rules += try reader.rules(
-                    CiliumRuleParts(egress), .egress, isDeny, "\(name) \(list)[\(index)]", place[list, index])
+                rules += reader.rules(
+                    CiliumRuleParts(egress), .egress, isDeny, "\(name) \(list)[\(index)]", place[list, index],
+                    &refusals)
             }
         }
         var isolates: Set<PolicyDirection> = []
@@ -104,17 +114,21 @@ struct CiliumRuleReader {
     let namespace: String
 
     func rules(
-        _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ name: String, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [PolicyRule] {
+        _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ name: String, _ place: PolicyPlace,
+        _ refusals: inout [PolicyRefusal]
+    ) -> [PolicyRule] {
         let word = direction == .ingress ? "from" : "to"
-        if let field = parts.unsupported.first { throw place[field].refuse("is not supported") }
-        if parts.services != nil { throw place["toServices"].refuse("is not supported; name the pods by toEndpoints") }
-        if isDeny, parts.names != nil {
-            throw place["toFQDNs"].refuse(
-                "cannot be denied: who knows another name of an address goes there all the same")
+        for field in parts.unsupported { refusals.append(place[field].refuse("is not supported")) }
+        if parts.services != nil {
+            refusals.append(place["toServices"].refuse("is not supported; name the pods by toEndpoints"))
         }
-        let peers = try peers(parts, word, place)
-        guard let l4 = try ports(parts, direction, isDeny, place) else {
+        if isDeny, parts.names != nil {
+            refusals.append(
+                place["toFQDNs"].refuse(
+                    "cannot be denied: who knows another name of an address goes there all the same"))
+        }
+        let peers = peers(parts, word, place, &refusals)
+        guard let l4 = ports(parts, direction, isDeny, place, &refusals) else {
             // A rule without peers and ports allows nothing: it only isolates.
             return [rule(peers ?? [], nil)]
         }
@@ -129,8 +143,8 @@ struct CiliumRuleReader {
     /// Reads the peers. Returns nil if the rule names no kind of peer, and an empty list if it names a kind but no peer
     /// of it.
     private func peers(
-        _ parts: CiliumRuleParts, _ word: String, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [Peer]? {
+        _ parts: CiliumRuleParts, _ word: String, _ place: PolicyPlace, _ refusals: inout [PolicyRefusal]
+    ) -> [Peer]? {
         let given = [
             parts.endpoints == nil ? nil : "\(word)Endpoints", parts.cidrs == nil ? nil : "\(word)CIDR",
             parts.cidrSets == nil ? nil : "\(word)CIDRSet", parts.entities == nil ? nil : "\(word)Entities",
@@ -139,37 +153,46 @@ struct CiliumRuleReader {
         if given.isEmpty { return nil }
         // Cilium combines these two lists of ranges, and refuses other combinations.
         if given.count > 1, given != ["\(word)CIDR", "\(word)CIDRSet"] {
-            throw place.refuse("\(given.joined(separator: " and ")) cannot be combined in a rule; write two rules")
+            refusals.append(
+                place.refuse("\(given.joined(separator: " and ")) cannot be combined in a rule; write two rules"))
         }
         var all: [Peer] = []
         for (index, selector) in (parts.endpoints ?? []).enumerated() {
-            all.append(.selected(try endpoints(selector, place["\(word)Endpoints", index])))
+            all.append(.selected(endpoints(selector, place["\(word)Endpoints", index], &refusals)))
         }
         for (index, text) in (parts.cidrs ?? []).enumerated() {
-            all.append(try .range(cidr: text, except: [], at: place["\(word)CIDR", index]))
+            let place = place["\(word)CIDR", index]
+            if let range = Peer.range(cidr: text, except: [], at: place, &refusals) { all.append(range) }
         }
         for (index, set) in (parts.cidrSets ?? []).enumerated() {
             let place = place["\(word)CIDRSet", index]
             if set.cidrGroupRef != nil || set.cidrGroupSelector != nil {
-                throw place.refuse("groups of ranges are not supported; write the ranges out")
+                refusals.append(place.refuse("groups of ranges are not supported; write the ranges out"))
+            } else if let cidr = set.cidr {
+                if let range = Peer.range(cidr: cidr, except: set.except, at: place, &refusals) { all.append(range) }
+            } else {
+                refusals.append(place.refuse("cidr is missing"))
             }
-            guard let cidr = set.cidr else { throw place.refuse("cidr is missing") }
-            all.append(try .range(cidr: cidr, except: set.except, at: place))
         }
         for (index, entity) in (parts.entities ?? []).enumerated() {
-            all += try peers(entity, place["\(word)Entities", index])
+            let place = place["\(word)Entities", index]
+            all += refusals.taking { () throws(PolicyRefusal) in try self.peers(entity, place) } ?? []
         }
         for (index, name) in (parts.names ?? []).enumerated() {
-            all.append(.name(try Self.pattern(name, place["\(word)FQDNs", index])))
+            let place = place["\(word)FQDNs", index]
+            let pattern = refusals.taking { () throws(PolicyRefusal) in try Self.pattern(name, place) }
+            if let pattern { all.append(.name(pattern)) }
         }
         return all
     }
 
     /// Selects pods of the policy's namespace, unless the selector says which namespaces it means or is about something
     /// else.
-    private func endpoints(_ labels: LabelSelector, _ place: PolicyPlace) throws(PolicyRefusal) -> Selector {
+    private func endpoints(
+        _ labels: LabelSelector, _ place: PolicyPlace, _ refusals: inout [PolicyRefusal]
+    ) -> Selector {
         var selector = Selector()
-        try selector.require(cilium: labels, at: place)
+        selector.require(cilium: labels, at: place, &refusals)
         if !selector.namesItsNamespace { selector.require(namespace: namespace) }
         return selector
     }
@@ -189,26 +212,30 @@ struct CiliumRuleReader {
 
     /// Reads the ports. Returns nil if the rule names none.
     private func ports(
-        _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [(ports: [RulePort]?, requests: RequestMatches?)]? {
+        _ parts: CiliumRuleParts, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace,
+        _ refusals: inout [PolicyRefusal]
+    ) -> [(ports: [RulePort]?, requests: RequestMatches?)]? {
         let toPorts = parts.ports ?? []
         let icmps = parts.icmps ?? []
         if !toPorts.isEmpty, !icmps.isEmpty {
-            throw place.refuse("toPorts and icmps cannot be combined in a rule; write two rules")
+            refusals.append(place.refuse("toPorts and icmps cannot be combined in a rule; write two rules"))
         }
-        if !icmps.isEmpty { return [(try ICMPTypes.ports(icmps, place), nil)] }
-        if toPorts.isEmpty { return nil }
         var all: [(ports: [RulePort]?, requests: RequestMatches?)] = []
+        if !icmps.isEmpty { all.append((ICMPTypes.ports(icmps, place, &refusals), nil)) }
         for (index, element) in toPorts.enumerated() {
             let place = place["toPorts", index]
-            try refuseUnsupported(element, place)
+            refusals += unsupported(element, place)
             var ports: [RulePort] = []
             for (index, port) in element.ports.enumerated() {
-                ports += try RulePort.ports(
-                    port.port, through: port.endPort, port.protocol, zeroIsAll: true, at: place["ports", index])
+                ports +=
+                    refusals.taking { () throws(PolicyRefusal) in
+                        try RulePort.ports(
+                            port.port, through: port.endPort, port.protocol, zeroIsAll: true,
+                            at: place["ports", index])
+                    } ?? []
             }
-            all.append((element.ports.isEmpty ? nil : ports, try requests(element, direction, isDeny, place)))
+            all.append((element.ports.isEmpty ? nil : ports, requests(element, direction, isDeny, place, &refusals)))
         }
-        return all
+        return all.isEmpty ? nil : all
     }
 }

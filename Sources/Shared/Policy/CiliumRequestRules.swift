@@ -1,49 +1,54 @@
 import KubeObjects
 
 extension CiliumRuleReader {
-    func refuseUnsupported(_ element: CiliumPortRule, _ place: PolicyPlace) throws(PolicyRefusal) {
-        let given = [
+    func unsupported(_ element: CiliumPortRule, _ place: PolicyPlace) -> [PolicyRefusal] {
+        [
             ("listener", element.listener), ("terminatingTLS", element.terminatingTLS),
             ("originatingTLS", element.originatingTLS), ("serverNames", element.serverNames),
             ("rules.kafka", element.rules?.kafka), ("rules.l7proto", element.rules?.l7proto),
             ("rules.l7", element.rules?.l7),
-        ].filter { $0.1 != nil }.map(\.0)
-        if let field = given.first { throw place[field].refuse("is not supported") }
+        ].filter { $0.1 != nil }.map { place[$0.0].refuse("is not supported") }
     }
 
     /// Reads `toPorts.rules`. Returns nil if the rule does not look at requests.
     func requests(
-        _ element: CiliumPortRule, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> RequestMatches? {
+        _ element: CiliumPortRule, _ direction: PolicyDirection, _ isDeny: Bool, _ place: PolicyPlace,
+        _ refusals: inout [PolicyRefusal]
+    ) -> RequestMatches? {
         let http = element.rules?.http ?? []
         let dns = element.rules?.dns ?? []
         if http.isEmpty, dns.isEmpty { return nil }
-        guard http.isEmpty || dns.isEmpty else {
-            throw place["rules"].refuse("http and dns cannot be combined; write two elements of toPorts")
+        if !http.isEmpty, !dns.isEmpty {
+            refusals.append(
+                place["rules"].refuse("http and dns cannot be combined; write two elements of toPorts"))
         }
         let place = place[http.isEmpty ? "rules.dns" : "rules.http"]
-        if isDeny { throw place.refuse("cannot be denied: a deny rule is about ports; allow what may come") }
-        guard !element.ports.isEmpty, element.ports.allSatisfy({ $0.port != .integer(0) && $0.port != .text("0") })
-        else {
-            throw place.refuse("needs ports")
+        if isDeny {
+            refusals.append(place.refuse("cannot be denied: a deny rule is about ports; allow what may come"))
+        }
+        if element.ports.isEmpty || element.ports.contains(where: { $0.port == .integer(0) || $0.port == .text("0") }) {
+            refusals.append(place.refuse("needs ports"))
         }
         return http.isEmpty
-            ? .dns(try self.dns(dns, element, direction, place)) : .http(try self.http(http, element, place))
+            ? .dns(self.dns(dns, element, direction, place, &refusals))
+            : .http(self.http(http, element, place, &refusals))
     }
 
     private func dns(
-        _ rules: [CiliumFQDN], _ element: CiliumPortRule, _ direction: PolicyDirection, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [NamePattern] {
-        guard direction == .egress else {
-            throw place.refuse("is of egress rules only: questions are read where they are asked")
+        _ rules: [CiliumFQDN], _ element: CiliumPortRule, _ direction: PolicyDirection, _ place: PolicyPlace,
+        _ refusals: inout [PolicyRefusal]
+    ) -> [NamePattern] {
+        if direction != .egress {
+            refusals.append(
+                place.refuse("is of egress rules only: questions are read where they are asked"))
         }
-        guard element.ports.allSatisfy({ $0.protocol != .sctp }) else { throw place.refuse("needs UDP, TCP or ANY") }
-        var patterns: [NamePattern] = []
-        for (index, rule) in rules.enumerated() {
-            patterns.append(
-                try Self.pattern(rule, PolicyPlace(policy: place.policy, field: "\(place.field)[\(index)]")))
+        if element.ports.contains(where: { $0.protocol == .sctp }) {
+            refusals.append(place.refuse("needs UDP, TCP or ANY"))
         }
-        return patterns
+        return rules.enumerated().compactMap { index, rule in
+            let place = PolicyPlace(policy: place.policy, field: "\(place.field)[\(index)]")
+            return refusals.taking { () throws(PolicyRefusal) in try Self.pattern(rule, place) }
+        }
     }
 
     static func pattern(_ name: CiliumFQDN, _ place: PolicyPlace) throws(PolicyRefusal) -> NamePattern {
@@ -59,28 +64,27 @@ extension CiliumRuleReader {
     }
 
     private func http(
-        _ rules: [CiliumHTTPRule], _ element: CiliumPortRule, _ place: PolicyPlace
-    ) throws(PolicyRefusal) -> [HTTPMatch] {
-        guard element.ports.allSatisfy({ $0.protocol == .tcp }) else {
-            throw place.refuse("needs ports of protocol TCP")
+        _ rules: [CiliumHTTPRule], _ element: CiliumPortRule, _ place: PolicyPlace, _ refusals: inout [PolicyRefusal]
+    ) -> [HTTPMatch] {
+        if element.ports.contains(where: { $0.protocol != .tcp }) {
+            refusals.append(place.refuse("needs ports of protocol TCP"))
         }
-        var matches: [HTTPMatch] = []
-        for (index, rule) in rules.enumerated() {
+        return rules.enumerated().map { index, rule in
             let place = PolicyPlace(policy: place.policy, field: "\(place.field)[\(index)]")
-            var headers: [HTTPMatch.Header] = []
-            for (index, header) in (rule.headerMatches ?? []).enumerated() {
-                headers.append(try self.header(header, place["headerMatches", index]))
+            let headers = (rule.headerMatches ?? []).enumerated().compactMap { index, match in
+                refusals.taking { () throws(PolicyRefusal) in
+                    try header(match, place["headerMatches", index])
+                }
             }
             let match = HTTPMatch(
                 method: rule.method, path: rule.path, host: rule.host, headers: rule.headers, headerMatches: headers)
             do {
                 _ = try RequestMatch(match)
             } catch {
-                throw place.refuse("\(error)")
+                refusals.append(place.refuse("\(error)"))
             }
-            matches.append(match)
+            return match
         }
-        return matches
     }
 
     /// Reads a header match. A request without the header is refused. The other actions of Cilium, which log the

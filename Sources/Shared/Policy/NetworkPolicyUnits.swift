@@ -3,12 +3,13 @@ import NetAddress
 
 extension NetworkPolicy: PolicyObject {
     /// Reads the policy's rules (networking.k8s.io/v1, NetworkPolicySpec).
-    public func units() throws(PolicyRefusal) -> [PolicyUnit] {
+    public func read() -> PolicyReading {
+        var refusals: [PolicyRefusal] = []
         let policy = "NetworkPolicy \(metadata.namespace)/\(metadata.name)"
         let place = PolicyPlace(policy: policy, field: "spec")
         var subject = Selector()
         subject.require(namespace: metadata.namespace)
-        try subject.require(kubernetes: spec.podSelector, at: place["podSelector"])
+        subject.require(kubernetes: spec.podSelector, at: place["podSelector"], &refusals)
         var rules: [PolicyRule] = []
         if spec.isolates.contains(.ingress) {
             for (index, rule) in spec.ingress.enumerated() {
@@ -16,7 +17,7 @@ extension NetworkPolicy: PolicyObject {
                 rules.append(
                     PolicyRule(
                         name: "\(policy) ingress[\(index)]", direction: .ingress,
-                        peers: try peers(rule.from, "from", place), ports: try ports(rule.ports, place)))
+                        peers: peers(rule.from, "from", place, &refusals), ports: ports(rule.ports, place, &refusals)))
             }
         }
         if spec.isolates.contains(.egress) {
@@ -25,60 +26,63 @@ extension NetworkPolicy: PolicyObject {
                 rules.append(
                     PolicyRule(
                         name: "\(policy) egress[\(index)]", direction: .egress,
-                        peers: try peers(rule.to, "to", place), ports: try ports(rule.ports, place)))
+                        peers: peers(rule.to, "to", place, &refusals), ports: ports(rule.ports, place, &refusals)))
             }
         }
         let isolates = Set(spec.isolates.map { $0 == .ingress ? PolicyDirection.ingress : .egress })
-        return [PolicyUnit(policy: policy, subject: subject, isolates: isolates, rules: rules)]
+        let unit = PolicyUnit(policy: policy, subject: subject, isolates: isolates, rules: rules)
+        return PolicyReading(units: [unit], refusals: refusals)
     }
 
     /// Reads a list of peers. An empty list means everybody.
-    private func peers(_ peers: [Peer], _ list: String, _ place: PolicyPlace) throws(PolicyRefusal) -> [Policy.Peer] {
+    private func peers(
+        _ peers: [Peer], _ list: String, _ place: PolicyPlace, _ refusals: inout [PolicyRefusal]
+    ) -> [Policy.Peer] {
         if peers.isEmpty { return [.everybody] }
-        var all: [Policy.Peer] = []
-        for (index, peer) in peers.enumerated() { all.append(try self.peer(peer, place[list, index])) }
-        return all
+        return peers.enumerated().compactMap { peer($1, place[list, $0], &refusals) }
     }
 
-    private func peer(_ peer: Peer, _ place: PolicyPlace) throws(PolicyRefusal) -> Policy.Peer {
+    private func peer(_ peer: Peer, _ place: PolicyPlace, _ refusals: inout [PolicyRefusal]) -> Policy.Peer? {
         if let block = peer.ipBlock {
-            guard peer.podSelector == nil, peer.namespaceSelector == nil else {
-                throw place.refuse("ipBlock stands alone: no podSelector or namespaceSelector beside it")
+            if peer.podSelector != nil || peer.namespaceSelector != nil {
+                refusals.append(place.refuse("ipBlock stands alone: no podSelector or namespaceSelector beside it"))
             }
-            return try .range(cidr: block.cidr, except: block.except, at: place["ipBlock"])
+            return Policy.Peer.range(cidr: block.cidr, except: block.except, at: place["ipBlock"], &refusals)
         }
         guard peer.podSelector != nil || peer.namespaceSelector != nil else {
-            throw place.refuse("a peer needs podSelector, namespaceSelector or ipBlock")
+            refusals.append(place.refuse("a peer needs podSelector, namespaceSelector or ipBlock"))
+            return nil
         }
         var selector = Selector()
         if let namespaces = peer.namespaceSelector {
             // Even a selector for every namespace selects pods only.
             selector.require("k8s", Selector.namespaceName, .exists)
-            try selector.require(
-                kubernetes: namespaces, prefix: Selector.namespaceLabelPrefix, at: place["namespaceSelector"])
+            selector.require(
+                kubernetes: namespaces, prefix: Selector.namespaceLabelPrefix, at: place["namespaceSelector"],
+                &refusals)
         } else {
             selector.require(namespace: metadata.namespace)
         }
-        if let pods = peer.podSelector { try selector.require(kubernetes: pods, at: place["podSelector"]) }
+        if let pods = peer.podSelector { selector.require(kubernetes: pods, at: place["podSelector"], &refusals) }
         return .selected(selector)
     }
 
     /// Reads a list of ports. An empty list means all protocols and ports. A port that only names its protocol means
     /// all ports of it.
-    private func ports(_ ports: [Port], _ place: PolicyPlace) throws(PolicyRefusal) -> [RulePort]? {
+    private func ports(_ ports: [Port], _ place: PolicyPlace, _ refusals: inout [PolicyRefusal]) -> [RulePort]? {
         if ports.isEmpty { return nil }
-        var all: [RulePort] = []
-        for (index, port) in ports.enumerated() {
-            let place = place["ports", index]
-            guard port.protocol != .any else { throw place.refuse("protocol: TCP, UDP or SCTP") }
-            guard let number = port.port else {
-                guard port.endPort == nil else { throw place.refuse("endPort needs port") }
-                all += port.protocol.slots.map { .range(PortRange($0, 0...UInt16.max)) }
-                continue
-            }
-            all += try RulePort.ports(number, through: port.endPort, port.protocol, zeroIsAll: false, at: place)
+        return ports.enumerated().flatMap { index, port in
+            refusals.taking { () throws(PolicyRefusal) in try self.port(port, place["ports", index]) } ?? []
         }
-        return all
+    }
+
+    private func port(_ port: Port, _ place: PolicyPlace) throws(PolicyRefusal) -> [RulePort] {
+        guard port.protocol != .any else { throw place.refuse("protocol: TCP, UDP or SCTP") }
+        guard let number = port.port else {
+            guard port.endPort == nil else { throw place.refuse("endPort needs port") }
+            return port.protocol.slots.map { .range(PortRange($0, 0...UInt16.max)) }
+        }
+        return try RulePort.ports(number, through: port.endPort, port.protocol, zeroIsAll: false, at: place)
     }
 }
 
@@ -115,16 +119,22 @@ extension RulePort {
 }
 
 extension Peer {
-    static func range(cidr text: String, except: [String], at place: PolicyPlace) throws(PolicyRefusal) -> Peer {
-        let range = try network(text, at: place["cidr"])
-        var exceptions: [IPv4CIDR] = []
-        for (index, text) in except.enumerated() {
-            let place = place["except", index]
-            let exception = try network(text, at: place)
-            guard range.contains(exception) else { throw place.refuse("\(exception) is not part of \(range)") }
-            exceptions.append(exception)
+    /// Reads a range and its exceptions. Returns nil if the range itself is refused.
+    static func range(
+        cidr text: String, except: [String], at place: PolicyPlace, _ refusals: inout [PolicyRefusal]
+    ) -> Peer? {
+        let range = refusals.taking { () throws(PolicyRefusal) in try network(text, at: place["cidr"]) }
+        let exceptions = except.enumerated().compactMap { index, text in
+            refusals.taking { () throws(PolicyRefusal) in
+                let place = place["except", index]
+                let exception = try network(text, at: place)
+                if let range, !range.contains(exception) {
+                    throw place.refuse("\(exception) is not part of \(range)")
+                }
+                return exception
+            }
         }
-        return .range(range, except: exceptions)
+        return range.map { .range($0, except: exceptions) }
     }
 
     private static func network(_ text: String, at place: PolicyPlace) throws(PolicyRefusal) -> IPv4CIDR {

@@ -15,6 +15,18 @@ public struct PolicyRefusal: Error, Sendable, Hashable, CustomStringConvertible 
     public var description: String { "\(policy), \(field): \(reason)" }
 }
 
+extension [PolicyRefusal] {
+    /// Returns what is read, or nil if it is refused. The refusal is kept, so that reading can go on with the next part.
+    mutating func taking<Part>(_ read: () throws(PolicyRefusal) -> Part) -> Part? {
+        do {
+            return try read()
+        } catch {
+            append(error)
+            return nil
+        }
+    }
+}
+
 /// A place in a policy, for messages about it.
 struct PolicyPlace {
     let policy: String

@@ -94,10 +94,27 @@ public struct PolicyRule: Sendable, Hashable {
 
 /// An object whose rules say what may come to pods and go from them.
 public protocol PolicyObject: KubeObject {
+    /// Reads the rules, and finds everything in the object that cannot be enforced as it is written.
+    func read() -> PolicyReading
+}
+
+extension PolicyObject {
     /// Reads the rules.
     ///
-    /// - Throws: A refusal if any part of the object cannot be enforced as it is written.
-    func units() throws(PolicyRefusal) -> [PolicyUnit]
+    /// - Throws: The first refusal if any part of the object cannot be enforced as it is written.
+    public func units() throws(PolicyRefusal) -> [PolicyUnit] {
+        let reading = read()
+        if let refusal = reading.refusals.first { throw refusal }
+        return reading.units
+    }
+}
+
+/// What a policy says.
+public struct PolicyReading: Sendable {
+    /// The rules. If anything is refused, they are those that could be read, and must not be enforced.
+    public let units: [PolicyUnit]
+    /// What cannot be enforced, in the order of the object's fields.
+    public let refusals: [PolicyRefusal]
 }
 
 /// The rules for the endpoints of one selector.

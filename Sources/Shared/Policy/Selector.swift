@@ -51,25 +51,32 @@ public struct Selector: Sendable, Hashable {
 extension Selector {
     /// Adds a selector of NetworkPolicy: Kubernetes labels, each of whose names gets a prefix.
     mutating func require(
-        kubernetes selector: LabelSelector, prefix: String = "", at place: PolicyPlace
-    ) throws(PolicyRefusal) {
+        kubernetes selector: LabelSelector, prefix: String = "", at place: PolicyPlace,
+        _ refusals: inout [PolicyRefusal]
+    ) {
         for (key, value) in selector.matchLabels { require("k8s", prefix + key, .in, [value]) }
-        for requirement in selector.matchExpressions {
-            try Self.check(requirement, at: place)
+        for (index, requirement) in selector.matchExpressions.enumerated() {
+            refusals += Self.refusal(of: requirement, at: place["matchExpressions", index])
             require("k8s", prefix + requirement.key, requirement.operator, Set(requirement.values))
         }
     }
 
     /// Adds a selector of CiliumNetworkPolicy, in which a name may carry its source, like `k8s:app`, `any:app` or
     /// `reserved:host`.
-    mutating func require(cilium selector: LabelSelector, at place: PolicyPlace) throws(PolicyRefusal) {
+    mutating func require(
+        cilium selector: LabelSelector, at place: PolicyPlace, _ refusals: inout [PolicyRefusal]
+    ) {
+        let keys = selector.matchLabels.map(\.key) + selector.matchExpressions.map(\.key)
+        for name in Set(keys.map { Self.sourced($0).name }).intersection(Self.absent).sorted() {
+            refusals.append(place.refuse("identities have no label \(name), so that it would select nobody"))
+        }
         for (key, value) in selector.matchLabels {
             let (source, name) = Self.sourced(key)
             // A reserved label has no value.
             if source == "reserved" { require(source, name, .exists) } else { require(source, name, .in, [value]) }
         }
-        for requirement in selector.matchExpressions {
-            try Self.check(requirement, at: place)
+        for (index, requirement) in selector.matchExpressions.enumerated() {
+            refusals += Self.refusal(of: requirement, at: place["matchExpressions", index])
             let (source, name) = Self.sourced(requirement.key)
             require(source, name, requirement.operator, Set(requirement.values))
         }
@@ -84,6 +91,14 @@ extension Selector {
         }
     }
 
+    /// Says whether only pods can be selected: reserved identities, such as the world, are not.
+    public var selectsOnlyPods: Bool { requirements.contains { $0.source == "k8s" && $0.name == Self.namespaceName } }
+
+    /// Labels that Cilium gives identities of pods, and this datapath does not.
+    private static let absent: Set<String> = [
+        "io.cilium.k8s.policy.serviceaccount", "io.cilium.k8s.policy.cluster",
+    ]
+
     private static let sources: Set<String> = ["k8s", "any", "reserved", "cidr", "unspec", "container"]
 
     private static func sourced(_ key: String) -> (source: String?, name: String) {
@@ -92,12 +107,13 @@ extension Selector {
         return (parts[0] == "any" ? nil : String(parts[0]), String(parts[1]))
     }
 
-    private static func check(_ requirement: LabelSelector.Requirement, at place: PolicyPlace) throws(PolicyRefusal) {
+    private static func refusal(of requirement: LabelSelector.Requirement, at place: PolicyPlace) -> [PolicyRefusal] {
         let takesValues = requirement.operator == .in || requirement.operator == .notIn
-        guard requirement.values.isEmpty != takesValues else {
-            throw place.refuse(
-                "matchExpressions: \(requirement.operator.rawValue) of \(requirement.key) "
+        guard requirement.values.isEmpty == takesValues else { return [] }
+        return [
+            place.refuse(
+                "\(requirement.operator.rawValue) of \(requirement.key) "
                     + (takesValues ? "needs values" : "takes no values"))
-        }
+        ]
     }
 }

@@ -88,6 +88,40 @@ struct ModelLayoutTests {
         #expect(ConfigEntry(config).version == UInt32(DP_ABI_VERSION))
         #expect(ConfigEntry.unconfigured.version == 0)
     }
+
+    @Test func `an agent traces as it is started to, and keeps what was chosen while it ran`() throws {
+        let range = try #require(IPv4CIDR("192.168.1.0/24"))
+        var config = DatapathConfig(
+            nodeAddress: IPv4Address(10, 0, 0, 11), routerAddress: IPv4Address(192, 168, 1, 1), podRange: range,
+            clusterRanges: [range], hostInterface: 3, hostMAC: MACAddress(rawValue: 1), overlayInterface: 4,
+            nodeInterface: 2)
+        func left(_ points: Set<TracePoint>, by isTracing: Bool) -> ConfigEntry {
+            config.tracePoints = points
+            config.tracesByDefault = isTracing
+            return ConfigEntry(config)
+        }
+        let all = Set(TracePoint.allCases)
+        for nothing in [nil, ConfigEntry.unconfigured] {
+            #expect(ConfigEntry.tracePoints(after: nothing, isTracing: true) == all)
+            #expect(ConfigEntry.tracePoints(after: nothing, isTracing: false).isEmpty)
+        }
+        // The same setting keeps what was chosen, also if all was switched off or on.
+        for points in [[], [.toOverlay], all] {
+            #expect(ConfigEntry.tracePoints(after: left(points, by: true), isTracing: true) == points)
+            #expect(ConfigEntry.tracePoints(after: left(points, by: false), isTracing: false) == points)
+        }
+        // Another setting takes the place of what was chosen.
+        #expect(ConfigEntry.tracePoints(after: left([.toOverlay], by: true), isTracing: false).isEmpty)
+        #expect(ConfigEntry.tracePoints(after: left([], by: false), isTracing: true) == all)
+    }
+
+    @Test func `packets that the flow cache serves are counted in the series of the others`() {
+        let series = ForwardedKey.cached.compactMap(\.metric)
+        #expect(series.count == TrafficDirection.allCases.count * TracePoint.allCases.count)
+        #expect(Set(series).count == series.count)
+        #expect(series.contains(MetricsKey(reason: .forwarded, direction: .egress, point: .fromEndpoint)))
+        #expect(series.contains(MetricsKey(reason: .forwarded, direction: .ingress, point: .fromOverlay)))
+    }
 }
 
 /// Published numbers. Changing one breaks recorded events.

@@ -1,12 +1,13 @@
 import AgentAPI
 import DatapathModel
+import Policy
 import Testing
 
 @testable import Datapath
 
 @Suite struct SecurityIdentityTests {
     @Test func sameLabelsGiveTheSameIdentityOnEveryNode() {
-        let labels = SecurityIdentity.securityLabels(namespace: "default", labels: ["tier": "front", "app": "web"])
+        let labels = SecurityLabels.ofPod(namespace: "default", labels: ["tier": "front", "app": "web"])
         #expect(
             labels == [
                 "k8s:app=web", "k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=default",
@@ -21,24 +22,24 @@ import Testing
         let one = ["app": "web", "pod-template-hash": "5d4f", "statefulset.kubernetes.io/pod-name": "web-0"]
         let other = ["app": "web", "pod-template-hash": "77aa"]
         #expect(
-            SecurityIdentity.securityLabels(namespace: "a", labels: one)
-                == SecurityIdentity.securityLabels(namespace: "a", labels: other))
+            SecurityLabels.ofPod(namespace: "a", labels: one)
+                == SecurityLabels.ofPod(namespace: "a", labels: other))
     }
 
     @Test func theNamespaceCounts() {
-        let one = SecurityIdentity.derive(from: SecurityIdentity.securityLabels(namespace: "a", labels: ["app": "web"]))
+        let one = SecurityIdentity.derive(from: SecurityLabels.ofPod(namespace: "a", labels: ["app": "web"]))
         let other = SecurityIdentity.derive(
-            from: SecurityIdentity.securityLabels(namespace: "b", labels: ["app": "web"]))
+            from: SecurityLabels.ofPod(namespace: "b", labels: ["app": "web"]))
         #expect(one != other)
     }
 
     @Test func theNamespacesLabelsCount() {
-        let plain = SecurityIdentity.securityLabels(namespace: "a", labels: [:])
-        let team = SecurityIdentity.securityLabels(namespace: "a", labels: [:], namespaceLabels: ["team": "x"])
+        let plain = SecurityLabels.ofPod(namespace: "a", labels: [:])
+        let team = SecurityLabels.ofPod(namespace: "a", labels: [:], namespaceLabels: ["team": "x"])
         #expect(team.contains("k8s:io.cilium.k8s.namespace.labels.team=x"))
         #expect(SecurityIdentity.derive(from: plain) != SecurityIdentity.derive(from: team))
         // An object cannot choose this name.
-        let renamed = SecurityIdentity.securityLabels(
+        let renamed = SecurityLabels.ofPod(
             namespace: "a", labels: [:], namespaceLabels: ["kubernetes.io/metadata.name": "b"])
         #expect(renamed == plain)
     }

@@ -76,6 +76,7 @@ import Testing
         #expect(explains { $0.traceGaps["node2"] = "the agent could not be asked" })
         #expect(!explains { $0.tracedAddresses = ["10.2.128.41"] })
         #expect(!explains { $0.traceGaps["node1"] = "more than 20000 events" })
+        #expect(!explains { $0.traceGaps["node1"] = "traces are switched off on node1" })
         #expect(!explains { $0.datapathGaps["node1"] = "the agent could not be asked" })
     }
 }

@@ -8,7 +8,7 @@ import Testing
     private let flow = FlowTuple(
         protocol: 6, source: "192.168.1.2", sourcePort: 40_000, destination: "192.168.1.3", destinationPort: 8080)
 
-    private func why(_ events: [PacketEvent]) -> [WhyEntry] {
+    private func why(_ events: [PacketEvent], gap: String? = nil) -> [WhyEntry] {
         var evidence = Evidence(
             endpoints: ["2", "3"].map {
                 Endpoint(
@@ -21,6 +21,7 @@ import Testing
                     flow: flow, requestArrived: false, sent: 1, answered: 0)
             ])
         evidence.datapath = events
+        evidence.traceGaps["node1"] = gap
         return PathIndex(evidence).why(evidence.probes[0]).filter { $0.hop.hasSuffix("datapath") }
     }
 
@@ -45,4 +46,14 @@ import Testing
     }
 
     @Test func `no event is no entry`() { #expect(why([]).isEmpty) }
+
+    @Test func `where traces are switched off, the chain says so unless there is a drop`() {
+        let gap = "traces are switched off on node1"
+        let entries = why([], gap: gap)
+        #expect(entries.map(\.hop) == ["sender-datapath"])
+        #expect(entries.map(\.seen) == [nil])
+        #expect(entries.first?.detail.hasSuffix(gap) == true)
+        let drop = event(.fromEndpoint, .ingress, drop: .policyDeniedIngress)
+        #expect(why([drop], gap: gap).map(\.detail) == ["request dropped: policy-denied-ingress"])
+    }
 }

@@ -17,6 +17,34 @@ import Testing
         #expect(finding.confidence > 0.9)
     }
 
+    /// The captures show that the packets left, so the cause is named without a trace, and nothing claims a trace.
+    @Test func `traces that are switched off are not read as packets that were not seen`() throws {
+        var lab = ThreeNodeLab()
+        lab.tunnelPasses = { _, _ in false }
+        var evidence = lab.evidence()
+        evidence.datapath = []
+        for node in lab.nodes { evidence.traceGaps[node] = "traces are switched off on \(node)" }
+        let finding = try #require(Diagnosis.examine(evidence).first)
+        #expect(finding.id == "underlay/vxlan-port-blocked")
+        #expect(finding.evidence.contains { $0.contains("traces are switched off on node1") })
+        #expect(!finding.evidence.contains { $0.contains("so the datapath sent them") })
+        let paths = PathIndex(evidence)
+        let failing = try #require(paths.failing.first)
+        let entries = paths.why(evidence.probes[failing])
+        #expect(
+            entries.contains { $0.hop == "sender-datapath" && $0.seen == nil && $0.detail.contains("switched off") })
+    }
+
+    @Test func `a node that does not run is not said to have passed anything untold`() throws {
+        var lab = ThreeNodeLab()
+        lab.power["node1"] = .stopped
+        var evidence = lab.evidence()
+        evidence.traceGaps["node1"] = "the agent could not be asked"
+        let paths = PathIndex(evidence)
+        #expect(!paths.failing.isEmpty)
+        #expect(!paths.failing.flatMap { paths.why(evidence.probes[$0]) }.contains { $0.detail.contains("untold") })
+    }
+
     @Test func `blocked at one node names that node`() throws {
         var lab = ThreeNodeLab()
         lab.tunnelPasses = { $1 != "node2" }

@@ -141,6 +141,9 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             "nodes", "kubeProxy",
             "{nodes: node1, state: ready, says: falls back, interfaceAddresses: 4, kubeProxy: none}",
             "{nodes: node1, state: ready, says: falls back, interfaceAddresses: 4, kubeProxy: rules}"),
+        ChangedField(
+            "nodes", "flowCache",
+            "{nodes: node1, state: ready, flowCache: used}", "{nodes: node1, state: ready, flowCache: unused}"),
         ChangedField("identities", "pods", "{pods: POD1}", "{pods: {kind: pod}}"),
         ChangedField("identities", "apartFrom", "{pods: POD1, apartFrom: POD2}", "{pods: POD1, apartFrom: POD1}"),
         ChangedField(
@@ -308,6 +311,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
         observation.nodes[0].fallbacks = ["falls back to kube-proxy"]
         observation.nodes[0].interfaceAddresses = .init(
             instanceType: "t3.medium", interfaces: 3, inUse: 3, total: 4, limit: nil)
+        observation.flowCacheServed["node1"] = 12
         observation.nodes[1].power = .stopped
         observation.kubeProxies["node1"] = .success(
             KubeProxyReading(chains: [], rules: [], processes: ["labguest"]))

@@ -55,6 +55,23 @@ import Testing
         #expect(results("kube-proxy", 4, state: "crashed") == [.unmet, .met, .met, .met])
     }
 
+    @Test func `the flow cache is used if it served a packet since the step began`() {
+        func states(_ wanted: NodeExpectation.FlowCache, _ served: UInt64?) -> [ExpectationResult.State] {
+            var observation = ObservationFixture().observation
+            observation.flowCacheServed["node1"] = served
+            let expected = NodeExpectation(nodes: ["node1"], state: "ready", flowCache: wanted)
+            #expect(expected.needs == [.flowCache])
+            return Judge.results([expected], observation).filter { $0.name.hasPrefix("flow cache") }.map(\.state)
+        }
+        #expect(states(.used, 3) == [.met])
+        #expect(states(.used, 0) == [.unmet])
+        #expect(states(.unused, 0) == [.met])
+        #expect(states(.unused, 3) == [.unmet])
+        // An agent that could not be asked served nobody knows how many.
+        #expect(states(.used, nil) == [.inconclusive])
+        #expect(states(.unused, nil) == [.inconclusive])
+    }
+
     @Test func `an agent that ended by itself is unmet unless the step says so`() {
         var observation = ObservationFixture().observation
         #expect(Judge.results([NodeExpectation](), observation).isEmpty)

@@ -38,6 +38,37 @@ import Testing
         }
     }
 
+    /// Steps whose names say what the nodes count, and that a restarted agent, and one with other values, trace as they
+    /// are told to.
+    @Test func `without traces the flow cache serves packets, and with them it serves none`() async throws {
+        let run = try await FinishedRun.shared("without-traces")
+        run.ended.expectPass(run.report)
+        for (name, wanted) in [("untraced", "used"), ("still-untraced", "used"), ("control", "unused")] {
+            let step = try #require(run.report.steps.first { $0.name == name })
+            let counts = step.expectations.filter { $0.name.hasPrefix("flow cache of") }
+            #expect(counts.count == 2 && counts.allSatisfy { $0.state == .met && $0.name.hasSuffix(wanted) }, "\(name)")
+        }
+    }
+
+    /// The streams were answered before the rule, by packets that the flow cache serves, and end with it.
+    @Test(arguments: ["tcp", "udp"]) func `a policy ends streams that the flow cache serves`(proto: String) async throws
+    {
+        let run = try await FinishedRun.shared("without-traces")
+        let step = try #require(run.report.steps.first { $0.name == "cut" })
+        let streams = try #require(step.expectations.first { $0.name.hasPrefix("streams: \(proto)") })
+        #expect(streams.message.hasPrefix("0 of 4 streams live"), "\(streams.message)")
+    }
+
+    @Test func `without traces a cause is named, and the chain says that there are none`() async throws {
+        let run = try await FinishedRun.shared("without-traces")
+        let step = try #require(run.report.steps.first { $0.name == "blocked" })
+        #expect(step.diagnosis?.found.first?.id == "underlay/vxlan-port-blocked")
+        let chains = (step.matrix?.cells ?? []).map(\.why).filter { !$0.isEmpty }
+        #expect(!chains.isEmpty)
+        #expect(!chains.joined().contains { $0.detail.contains(" traced ") })
+        #expect(chains.joined().contains { $0.detail.contains("traces are switched off on node1") && $0.seen == nil })
+    }
+
     @Test func `an expectation that is not met fails the run, names the cells and nothing else`() async throws {
         let run = try await FinishedRun(LabrunProgram.scenario("wrong-expectation"), ["--nodes", "2"])
         #expect(run.ended.status == 1, "\(run.ended.output)\n\(run.ended.errors)")
@@ -70,6 +101,17 @@ import Testing
         let refused = try #require(step.faults.first { $0.id == "slow" })
         #expect(refused.state == .refused)
         #expect(refused.evidence.joined().contains("because of fault \"power\""))
+    }
+
+    @Test func `a run with nothing wrong but a refused fault is inconclusive`() async throws {
+        let run = try await FinishedRun(LabrunProgram.scenario("fault-refused"))
+        #expect(run.ended.status == 4, "\(run.ended.output)\n\(run.ended.errors)")
+        #expect(run.report.verdict == .inconclusive)
+        #expect(run.report.message.contains("fault slow was refused"), "\(run.report.message)")
+        let steps = run.report.steps
+        #expect(steps.flatMap(\.expectations).allSatisfy { $0.state == .met } && steps.count == 1)
+        #expect(steps.flatMap(\.faults).map(\.id) == ["power", "slow"])
+        #expect(steps.flatMap(\.faults).first { $0.id == "slow" }?.state == .refused)
     }
 
     @Test func `a fault whose effect is not proven is inconclusive`() async throws {

@@ -83,7 +83,43 @@ import Testing
             "mode: cluster-pool", "operator: {clusterPoolIPv4PodCIDRList: 10.9.0.1/24}",
             "datapath value ipam.operator.clusterPoolIPv4PodCIDRList cannot be \"10.9.0.1/24\"; expected a list of "
                 + "IPv4 networks such as 10.0.0.0/16, without host bits"),
+        // What the agents or the lab would refuse only after the boot.
+        Change("mode: cluster-pool", "operator: {clusterPoolIPv4PodCIDRList: 10.9.0.0/16}", nil),
+        Change(
+            "mode: cluster-pool", "operator: {clusterPoolIPv4PodCIDRList: 10.0.0.0/8}",
+            "\(pool): 10.0.0.0/8 holds addresses of nodes, such as 10.0.0.11"),
+        Change(
+            "mode: cluster-pool", "operator: {clusterPoolIPv4PodCIDRList: 10.100.0.0/16}",
+            "\(pool): 10.100.0.0/16 overlaps the services' 10.100.0.0/16"),
+        Change(
+            "mode: cluster-pool", "operator: {clusterPoolIPv4PodCIDRList: [10.9.0.0/16, 10.9.1.0/24]}",
+            "\(pool): 10.9.0.0/16 and 10.9.1.0/24 overlap"),
+        Change("routingMode: tunnel", "devices: eth0", nil),
+        Change("routingMode: tunnel", "devices: [eth+, ens+]", nil),
+        Change(
+            "routingMode: tunnel", "devices: eno1",
+            "the nodes have no interface eno1; expected interfaces of the nodes: eth0"),
+        Change("routingMode: tunnel", "devices: [bond+, ens+]", "no interface of the nodes matches bond+, ens+"),
     ]
+
+    private static let pool = "ipam.operator.clusterPoolIPv4PodCIDRList"
+
+    /// The same is found where a scenario changes the lab's values, with the place of the value.
+    @Test func valuesOfAScenarioMustFitItsLab() {
+        let overrides = ScenarioText.problems(
+            ScenarioText.head + "  overrides: {datapath: {values: {devices: [eth0, eno1]}}}\n"
+                + ScenarioText.workloads + "  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n")
+        #expect(
+            overrides == [
+                "x.yaml:8:44: the nodes have no interface eno1; expected interfaces of the nodes: eth0"
+            ])
+        let set = ScenarioText.problems(ScenarioText.step("set: {datapath: {values: {devices: bond+}}}"))
+        #expect(set.count == 1 && set[0].hasPrefix("x.yaml:15:42: no interface of the nodes matches bond+"), "\(set)")
+        let option = ScenarioText.problems(
+            ScenarioText.step("expect: {diagnosis: {is: none}}"),
+            settings: [Setting(path: "datapath.values.\(Self.pool)", value: "10.0.0.0/8")])
+        #expect(option.count == 1 && option[0].contains("holds addresses of nodes, such as 10.0.0.11"), "\(option)")
+    }
 
     private static func overlaps(_ network: String, _ reserved: String) -> String {
         "\(network) overlaps \(reserved), whose addresses hosts cannot have; expected a network such as 10.0.0.0/16"

@@ -264,7 +264,7 @@ struct Case: Sendable, CustomTestStringConvertible {
                 + "no.yaml}]\n  timeline: [{name: a, expect: {diagnosis: {is: none}}}]\n",
             "x.yaml:8:22: unknown kind \"Pot\"; did you mean \"Pod\"?",
             "x.yaml:8:49: workload has no \"kind\"; expected one of Pod, Deployment, DaemonSet, Namespace, "
-                + "Service, EndpointSlice, NetworkPolicy, CiliumNetworkPolicy",
+                + "Service, EndpointSlice, NetworkPolicy, CiliumNetworkPolicy, List",
             "x.yaml:8:67: ../m.yaml is not below the scenario's folder", "x.yaml:8:86: there is no file no.yaml"),
         Case(
             ScenarioText.head + """

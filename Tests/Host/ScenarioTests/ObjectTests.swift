@@ -43,7 +43,8 @@ import Testing
                   toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET, path: /}]}}]
             """,
             "apiVersion: v1\nkind: Namespace\nmetadata: {name: other, labels: {team: a}}")
-        #expect(problems == [])
+        // The policy's namespace has no pods.
+        #expect(problems.count == 2 && problems.allSatisfy { $0.contains("no pod of this file") }, "\(problems)")
         let objects = try #require(file).spec.objects
         let service = try #require(objects.first?.object as? Service)
         let policy = try #require(objects[1].object as? CiliumNetworkPolicy)
@@ -60,8 +61,8 @@ import Testing
         (
             "networking.k8s.io/v1", "NetworkPolicy",
             "{podSelector: {}, ingress: [{from: [{podSelector: {matchExpressions: [{key: app, operator: In}]}}]}]}",
-            "x.yaml:20:57: NetworkPolicy default/p cannot be enforced: "
-                + "spec.ingress[0].from[0].podSelector: matchExpressions: In of app needs values"
+            "x.yaml:20:77: NetworkPolicy default/p cannot be enforced: "
+                + "spec.ingress[0].from[0].podSelector.matchExpressions[0]: In of app needs values"
         ),
         (
             "cilium.io/v2", "CiliumNetworkPolicy",
@@ -94,6 +95,136 @@ import Testing
         let (_, problems) = parse(policy("a"), policy("b"), step: "heal: nothing")
         #expect(problems.count == 3, "\(problems)")
         #expect(problems.filter { $0.contains("there is no ingress proxy") }.count == 2)
+    }
+
+    /// Each mistake of a policy is told with its own place.
+    @Test func everyMistakeOfAPolicyIsTold() {
+        let (_, cilium) = parse(
+            """
+            apiVersion: cilium.io/v2
+            kind: CiliumNetworkPolicy
+            metadata: {name: c}
+            spec:
+              endpointSelector:
+                matchExpressions:
+                  - {key: app, operator: In}
+              ingress:
+                - fromEntities: [ingress]
+                  toPorts:
+                    - ports: [{port: "0", protocol: TCP}]
+                      rules: {http: [{path: "["}]}
+              egress:
+                - toCIDRSet:
+                    - cidr: 10.0.0.0/16
+                      except: [10.1.0.0/24, 10.2.0.0/24]
+                - toServices: [{k8sService: {serviceName: web}}]
+              egressDeny:
+                - toFQDNs: [{matchName: example.com}]
+            """)
+        #expect(
+            cilium.map { $0.split(separator: " ")[0] } == [
+                "x.yaml:23:9:", "x.yaml:25:22:", "x.yaml:28:25:", "x.yaml:28:26:", "x.yaml:32:20:", "x.yaml:32:33:",
+                "x.yaml:33:19:", "x.yaml:35:16:",
+            ], "\(cilium.joined(separator: "\n"))")
+        let (_, kubernetes) = parse(
+            """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: k}
+            spec:
+              podSelector: {}
+              ingress:
+                - from:
+                    - {ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}
+                  ports:
+                    - {endPort: 90}
+                    - {port: 80, endPort: 79}
+            """)
+        #expect(
+            kubernetes.map { $0.split(separator: " ")[0] } == [
+                "x.yaml:24:11:", "x.yaml:26:11:", "x.yaml:27:11:",
+            ], "\(kubernetes.joined(separator: "\n"))")
+    }
+
+    /// As kubectl does, and as it prints several objects.
+    @Test func listsAndEmptyDocumentsAreRead() throws {
+        let list = """
+            apiVersion: v1
+            kind: List
+            metadata: {resourceVersion: ""}
+            items:
+              - {apiVersion: v1, kind: Namespace, metadata: {name: other}}
+              - apiVersion: v1
+                kind: Pod
+                metadata: {name: one, labels: {app: one}}
+                spec: {containers: [{name: echo}]}
+            """
+        let (file, problems) = parse("", list, "# nothing but a comment", service)
+        #expect(problems == [])
+        let spec = try #require(file).spec
+        #expect(spec.workloads.map(\.name) == ["web", "one"])
+        #expect(spec.objects.map(\.kind) == [.namespaces, .services])
+        let applied = parse(step: "apply:\n" + ScenarioText.indented(list, by: 2))
+        #expect(applied.problems == [])
+        #expect(applied.file?.spec.timeline.first?.actions.count == 2)
+        // What is wrong in a list has its own place.
+        let faulty = parse("apiVersion: v1\nkind: List\nitems:\n  - {apiVersion: v1, kind: Nod, metadata: {name: x}}")
+        #expect(faulty.problems.count == 1)
+        #expect(faulty.problems.first?.hasPrefix("x.yaml:20:28: unknown kind \"Nod\"") == true, "\(faulty.problems)")
+    }
+
+    /// A policy that selects nobody at any step is accepted, and warned of.
+    @Test func selectorsThatSelectNobodyAreWarnedOf() {
+        func policy(_ subject: String, _ peer: String) -> String {
+            """
+            apiVersion: cilium.io/v2
+            kind: CiliumNetworkPolicy
+            metadata: {name: p}
+            spec:
+              endpointSelector: {matchLabels: {\(subject)}}
+              ingress: [{fromEndpoints: [{matchLabels: {\(peer)}}]}]
+            """
+        }
+        #expect(parse(policy("app: web", "app: web")).problems == [])
+        #expect(
+            parse(policy("app: wbe", "app: web")).problems == [
+                "x.yaml:19:18: warning: CiliumNetworkPolicy default/p protects no pod of this file"
+            ])
+        #expect(
+            parse(policy("app: web", "app: client")).problems == [
+                "x.yaml:22:13: warning: a peer of CiliumNetworkPolicy default/p ingress[0] is no pod of this file"
+            ])
+        // What comes in a later step counts, and the world is no pod.
+        let later = """
+            apply: {apiVersion: v1, kind: Pod, metadata: {name: c, labels: {app: client}}, spec: {containers: [{name: e}]}}
+            """
+        #expect(parse(policy("app: web", "app: client"), step: later).problems == [])
+        #expect(parse(policy("app: web", "\"reserved:world\": \"\"")).problems == [])
+        // Labels that no identity has can select nobody.
+        for label in ["serviceaccount", "cluster"] {
+            let (_, problems) = parse(policy("app: web", "io.cilium.k8s.policy.\(label): default"))
+            #expect(problems.count == 1 && problems[0].contains("identities have no label"), "\(problems)")
+        }
+    }
+
+    /// A count of pods that never are there is met by any run.
+    @Test func podsThatNeverExistAreNotCounted() {
+        func problems(_ labels: String, step: String = "") -> [String] {
+            var text = ScenarioText.head + ScenarioText.workloads + "  timeline:\n    - name: first\n"
+            text += step.isEmpty ? "" : ScenarioText.indented(step)
+            text += "      expect: {pods: [{state: running, count: 0, labels: {\(labels)}}], diagnosis: {is: none}}\n"
+            text += "    - name: then\n      delete: {kind: DaemonSet, name: web}\n"
+            text += "      expect: {pods: [{state: running, count: 0, labels: {app: web}}]}\n"
+            return ScenarioText.problems(text)
+        }
+        #expect(problems("app: web") == [])
+        #expect(
+            problems("app: wbe") == [
+                "x.yaml:15:58: no pod of this file has app=wbe, so that counting them measures nothing; "
+                    + "expected labels that a pod has at some step"
+            ])
+        let scaled = "scale: {deployment: gone, replicas: 0}"
+        #expect(problems("app: gone", step: scaled).contains { $0.contains("app=gone") })
     }
 
     /// Rules for requests need the proxy, which the file's values can take away.

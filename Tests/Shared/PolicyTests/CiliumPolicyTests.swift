@@ -204,8 +204,9 @@ import Testing
             ),
             expect: ["web < client tcp 80 forbidden", "web < other tcp 80 allow", "web < world udp 1 allow"]),
         Case(
-            name: "default deny without rules", spec: web(#""enableDefaultDeny":{"egress":true}"#),
-            expect: ["web > client tcp 80 deny", "web < client tcp 80 open"]),
+            name: "default deny in a direction without rules",
+            spec: web(#""enableDefaultDeny":{"egress":true},"ingress":[{"fromEntities":["all"]}]"#),
+            expect: ["web > client tcp 80 deny", "web < client tcp 80 allow"]),
     ]
 
     @Test(arguments: cases) func decides(_ test: Case) throws {
@@ -274,6 +275,13 @@ import Testing
     func refuses(_ rules: String, field: String) throws {
         let refusal = #expect(throws: PolicyRefusal.self) { try TestCluster.ciliumPolicy(Self.web(rules)) }
         #expect(refusal?.field == field)
+    }
+
+    /// Cilium takes an empty list for a missing one, and refuses a policy without a rule.
+    @Test func refusesAPolicyWithoutARule() {
+        for rules in [#""ingress":[]"#, #""ingress":[],"egressDeny":[]"#, #""enableDefaultDeny":{"ingress":true}"#] {
+            #expect(throws: PolicyRefusal.self) { try TestCluster.ciliumPolicy(Self.web(rules)) }
+        }
     }
 
     @Test func refusesAPolicyWithoutASelector() {

@@ -253,11 +253,12 @@ import Testing
         (#"{"podSelector":{},"ingress":[{"ports":[{"port":0}]}]}"#, "spec.ingress[0].ports[0]"),
         (#"{"podSelector":{},"ingress":[{"ports":[{"port":70000}]}]}"#, "spec.ingress[0].ports[0]"),
         (
-            #"{"podSelector":{"matchExpressions":[{"key":"a","operator":"In"}]}}"#, "spec.podSelector"
+            #"{"podSelector":{"matchExpressions":[{"key":"a","operator":"In"}]}}"#,
+            "spec.podSelector.matchExpressions[0]"
         ),
         (
             #"{"podSelector":{"matchExpressions":[{"key":"a","operator":"Exists","values":["x"]}]}}"#,
-            "spec.podSelector"
+            "spec.podSelector.matchExpressions[0]"
         ),
     ])
     func refuses(_ spec: String, field: String) throws {

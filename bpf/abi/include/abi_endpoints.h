@@ -87,9 +87,11 @@ struct dp_metrics {
 DP_ASSERT_SIZE(struct dp_metrics, 16);
 
 // dp_forwarded: per-CPU array of struct dp_metrics that counts forwarded packets. The index is direction *
-// DP_FORWARDED_POINTS + point.
+// DP_FORWARDED_POINTS + point. A packet that the flow cache serves is counted apart where it enters its program, at an
+// index that is higher by DP_FORWARDED_CACHED; where it leaves, it is counted as any other.
 #define DP_FORWARDED_POINTS 32
-#define DP_MAX_FORWARDED 96
+#define DP_FORWARDED_CACHED 64
+#define DP_MAX_FORWARDED 160
 
 // dp_config: an array with one entry.
 #define DP_CONFIG_TRACE 1
@@ -114,6 +116,10 @@ DP_ASSERT_SIZE(struct dp_metrics, 16);
 
 // Another CNI plugin makes the pods' interfaces, and ARP is between the pod and what that plugin made.
 #define DP_CONFIG_ARP_PASSTHROUGH 0x20000
+
+// The agent that wrote this was started to trace packets (bpf.events.trace.enabled). It is read by the next agent, which
+// keeps trace_mask only if it is started in the same way. Programs do not read it.
+#define DP_CONFIG_TRACE_BY_DEFAULT 0x40000
 
 // The largest number of ranges that the pods of a cluster may come from.
 #define DP_MAX_CLUSTER_RANGES 4

@@ -54,6 +54,8 @@ function unpack(step) {
 const pick = (cells, layer) => layer === 'worst' ? cells : cells.filter(cell => cell.protocol === layer);
 const encoded = data.endpoints.map(end => encodeURIComponent(end.id));
 const worstOf = cells => cells.reduce((a, b) => !a || b.bad > a.bad ? b : a, null);
+/** A name that, where it has no room, is cut in its middle: names of like pods differ in their ends. */
+const cutName = name => el('span', {class: 'name'}, el('span', {class: 'head'}, name.slice(0, -10)), el('span', {}, name.slice(-10)));
 const words = cell => `${cell.protocol}${cell.port ? ' ' + cell.port : ''}: ${cell.observed}`
   + (cell.verdict === 'fail' ? `, not as expected (${cell.expected.join(' or ')})`
     : cell.verdict === 'pass' ? ', as expected' : cell.verdict === 'unchecked' ? ', nothing expected' : ', not measured');
@@ -181,7 +183,7 @@ class MatrixView {
       if (item.folded) { endRow.append(el('th', {scope: 'col', class: 'first'}, el('span', {class: 'num'}, 'all'))); continue; }
       const name = data.endpoints[item.index].id, number = this.numbers.get(item.index);
       endRow.append(el('th', {scope: 'col', class: item.first ? 'first' : null, title: name, 'aria-label': name},
-        many ? el('span', {class: 'num'}, String(number)) : el('span', {class: 'rot'}, name)));
+        many ? el('span', {class: 'num'}, String(number)) : el('span', {class: 'rot'}, cutName(name))));
     }
     const body = el('tbody', {});
     for (const row of items) {
@@ -194,7 +196,7 @@ class MatrixView {
       else {
         const end = data.endpoints[row.index];
         tr.append(el('th', {scope: 'row', class: 'end', title: `${end.id} ${end.address}`},
-          el('span', {class: 'num'}, String(this.numbers.get(row.index))), ' ', end.id));
+          el('span', {class: 'num'}, String(this.numbers.get(row.index))), ' ', cutName(end.id)));
       }
       for (const column of items) tr.append(this.cell(row, column));
       body.append(tr);

@@ -113,6 +113,11 @@ extension Agent {
             status.endpointsWithoutVeth = core.endpoints.values.filter(\.isWithoutVeth)
                 .map { "\($0.namespace)/\($0.name)" }.sorted()
             status.maps = core.conntrack.gauges
+            let traced = try core.programs.maps.configuration()?.tracePoints ?? []
+            status.tracing = TracingSample(
+                points: TracePoint.allCases.filter(traced.contains).map(\.description),
+                silent: TracePoint.allCases.filter { !traced.contains($0) }.map(\.description))
+            status.flowCachePackets = try core.programs.maps.packetsServedByFlowCache()
             for feature in core.features.all { feature.describe(core, in: &status) }
             return status
         }

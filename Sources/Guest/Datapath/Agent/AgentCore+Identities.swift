@@ -1,12 +1,13 @@
 import AgentAPI
 import DatapathModel
 import KubeObjects
+import Policy
 
 extension AgentCore {
     /// Returns the labels from which a pod's identity is derived.
     func identityLabels(namespace: String, labels: [String: String]) -> [String] {
         let key = ObjectKey(namespace: "", name: namespace)
-        return SecurityIdentity.securityLabels(
+        return SecurityLabels.ofPod(
             namespace: namespace, labels: labels,
             namespaceLabels: objects.namespaces[key]?.metadata.labels ?? [:])
     }

@@ -66,7 +66,7 @@ struct AgentCore: ~Copyable {
         for feature in core.features.all { try feature.restore(&core) }
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
         try core.restore(try store.loadEndpoints())
-        try core.configure(tracePoints: try core.programs.maps.tracePoints() ?? Set(TracePoint.allCases))
+        try core.configure(tracePoints: try core.chosenTracePoints())
         try core.reconcileMaps()
         try core.configureFeatures()
         Log.info("maps filled")
@@ -170,6 +170,12 @@ struct AgentCore: ~Copyable {
         try programs.maps.apply(difference)
     }
 
+    /// The points that report packets until somebody chooses others: see `ConfigEntry.tracePoints(after:isTracing:)`.
+    private func chosenTracePoints() throws -> Set<TracePoint> {
+        ConfigEntry.tracePoints(
+            after: try programs.maps.configuration(), isTracing: settings.options.bpf.events.trace.enabled)
+    }
+
     /// Writes the programs' configuration: what the node is, and what to report.
     func configure(tracePoints: Set<TracePoint>) throws {
         var config = DatapathConfig(
@@ -181,6 +187,7 @@ struct AgentCore: ~Copyable {
         config.routesNatively = settings.routing.tunnel == nil
         config.routeMTU = devices.routeMTU
         config.tracePoints = tracePoints
+        config.tracesByDefault = settings.options.bpf.events.trace.enabled
         config.aggregatesTraces = false
         config.translatesHostSocketsOnly = settings.options.socketLB.hostNamespaceOnly
         config.pacesPods = settings.options.bandwidthManager.enabled
@@ -216,7 +223,7 @@ struct AgentCore: ~Copyable {
     /// another index.
     mutating func mend() throws {
         devices = try HostDevices.ensure(settings, router: router, store, netlink)
-        try configure(tracePoints: try programs.maps.tracePoints() ?? Set(TracePoint.allCases))
+        try configure(tracePoints: try chosenTracePoints())
         try reconcileMaps()
         try configureFeatures()
         try reconcileRoutes()

@@ -33,11 +33,8 @@ struct DatapathMaps: ~Copyable {
 
     func configure(_ config: DatapathConfig) throws(SystemError) { try configMap.update(ConfigEntry(config), for: 0) }
 
-    /// What is reported at present; nil before the first agent has configured the map.
-    func tracePoints() throws(SystemError) -> Set<TracePoint>? {
-        guard let entry = try configMap.value(for: 0), entry.version != 0 else { return nil }
-        return entry.tracePoints
-    }
+    /// The configuration as the map has it. Its version is 0 before the first agent has written it.
+    func configuration() throws(SystemError) -> ConfigEntry? { try configMap.value(for: 0) }
 
     // MARK: Endpoints
 
@@ -172,6 +169,15 @@ struct DatapathMaps: ~Copyable {
                 packets: value.packets, bytes: value.bytes)
         }
         .sorted { ($0.code, $0.direction) > ($1.code, $1.direction) }
+    }
+
+    /// Returns how many packets the flow caches of all processors served since the map was made.
+    func packetsServedByFlowCache() throws(SystemError) -> UInt64 {
+        var sum: UInt64 = 0
+        for key in ForwardedKey.cached {
+            for value in try forwardedMap.values(for: key) ?? [] { sum += value.packets }
+        }
+        return sum
     }
 
     private struct Series: Hashable {

@@ -8,27 +8,6 @@ import KubeObjects
 /// An identity has 24 bits, because it travels as the VXLAN network identifier (RFC 7348, section 5). Numbers below 256
 /// are reserved, and those above `Identity.labelRange` are for address ranges.
 public enum SecurityIdentity {
-    /// Labels that differ between replicas and are therefore never used, as in Cilium's default label filter.
-    static let ignored: Set<String> = [
-        "pod-template-hash", "controller-revision-hash", "pod-template-generation",
-        "statefulset.kubernetes.io/pod-name",
-        "apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index",
-        "batch.kubernetes.io/controller-uid",
-        "controller-uid", "job-name", "batch.kubernetes.io/job-name",
-    ]
-
-    /// Returns the labels that an identity stands for, in canonical order: `k8s:app=web`,
-    /// `k8s:io.kubernetes.pod.namespace=default`, `k8s:io.cilium.k8s.namespace.labels.team=a`.
-    public static func securityLabels(
-        namespace: String, labels: [String: String], namespaceLabels: [String: String] = [:]
-    ) -> [String] {
-        var all = labels.filter { !ignored.contains($0.key) }.map { "k8s:\($0.key)=\($0.value)" }
-        all.append("k8s:io.kubernetes.pod.namespace=\(namespace)")
-        let ofNamespace = namespaceLabels.merging([Namespace.nameLabel: namespace]) { _, name in name }
-        all += ofNamespace.map { "k8s:io.cilium.k8s.namespace.labels.\($0.key)=\($0.value)" }
-        return all.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    }
-
     /// Returns a number in `Identity.labelRange`: FNV-1a of 64 bits over the labels, each followed by a zero byte. The
     /// finalizer of MurmurHash3 mixes it, so that every bit counts in the reduction.
     public static func derive(from securityLabels: [String]) -> UInt32 {

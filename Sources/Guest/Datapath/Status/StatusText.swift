@@ -29,6 +29,8 @@ public enum StatusText {
             ),
             ("Agent starts:", "\(status.starts)"),
         ]
+        if let tracing = status.tracing { lines.append(("Traces:", traces(tracing))) }
+        if let packets = status.flowCachePackets { lines.append(("Flow cache:", "\(packets) packets served")) }
         if let services = status.services { lines.append(("Services:", services)) }
         if let cloud = status.cloudInterfaces {
             lines.append(("ENI:", "\(cloud.instanceType)" + (cloud.limit.map { "   at its limit: \($0)" } ?? "")))
@@ -54,6 +56,12 @@ public enum StatusText {
         return lines.map { label, value in
             label + String(repeating: " ", count: max(1, 18 - label.count)) + TextTable.printable(value) + "\n"
         }.joined()
+    }
+
+    /// `at every point`, `off`, or the points that report.
+    private static func traces(_ tracing: TracingSample) -> String {
+        if tracing.points.isEmpty { return "off" }
+        return tracing.silent.isEmpty ? "at every point" : "at " + tracing.points.joined(separator: ", ")
     }
 
     /// `5`, or `5   2 without a veth: default/a, default/b`

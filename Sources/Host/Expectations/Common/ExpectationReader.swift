@@ -18,6 +18,8 @@ package struct ExpectationReader {
     package let diagnoses: [String]
     /// The names of the earlier steps that have expectations of a kind, by the kind's key.
     package let earlierSteps: [String: [String]]
+    /// What the step's expectations count pods by.
+    package private(set) var countedPods: [CountedPods] = []
     /// Returns the endpoints at this step, without the addresses that they get when they run.
     package let endpoints: () -> [Endpoint]
 
@@ -40,6 +42,21 @@ package struct ExpectationReader {
     }
 
     package mutating func nodeNames(_ value: YAMLValue?) -> [String] { checker.nodeNames(value, among: nodes) }
+
+    /// Labels by which an expectation counts pods. If no pod ever has them, the count measures nothing.
+    package struct CountedPods {
+        package let labels: [String: String]
+        package let place: Place
+    }
+
+    /// Reads labels by which pods are counted.
+    package mutating func countedLabels(_ value: YAMLValue?) -> [String: String] {
+        guard let value else { return [:] }
+        var labels: [String: String] = [:]
+        for entry in value.entries { labels[entry.key] = entry.value.text }
+        countedPods.append(CountedPods(labels: labels, place: value.place))
+        return labels
+    }
 
     /// Reads the cells that `from`, `to`, `where`, `protocol` and `request` of an entry select.
     package mutating func cells(_ value: YAMLValue) -> CellSelection {

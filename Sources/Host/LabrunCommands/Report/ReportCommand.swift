@@ -52,6 +52,9 @@ struct ReportSource {
             throw ReportError(code: .unreadable, subject: reportFile, message: "\(error)")
         }
         do { return try RunReport(json: Data(bytes)) } catch let error as ReportError { throw error } catch {
+            if case DecodingError.dataCorrupted(let context) = error, context.codingPath.isEmpty {
+                throw ReportError(code: .unreadable, subject: reportFile, message: "is not a report: it is not JSON")
+            }
             throw ReportError(code: .unreadable, subject: reportFile, message: "is not a report: \(error)")
         }
     }

@@ -42,7 +42,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     @Option(help: "Seed of everything that is random.")
     var seed: UInt64?
 
-    @Option(help: "Seconds the whole run may take.")
+    @Option(help: "Seconds that each scenario may take.")
     var timeout: Double = 600
 
     @Flag(help: "Stop after a step that did not pass, until Enter is pressed.")

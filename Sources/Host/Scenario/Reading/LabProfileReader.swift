@@ -47,6 +47,13 @@ struct LabProfileReader {
         checkGroups(nodes?["securityGroups"], among: groups)
         checkNetworks(profile, spec)
         profile.cloud = cloud(spec, profile: profile)
+        let values = spec?["datapath"]?["values"]
+        let leaves = checker.leaves(of: values, path: "")
+        for mistake in profile.valueMistakes() {
+            let leaf = leaves.first { $0.path == mistake.option }
+            checker.report(
+                leaf?.value.place ?? values?.place ?? document.place, mistake.message, expected: mistake.expected)
+        }
         return profile
     }
 

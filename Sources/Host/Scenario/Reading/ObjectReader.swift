@@ -65,22 +65,22 @@ extension ScenarioReader {
         }
     }
 
-    /// Reports why the agents would refuse a policy: no part of such a policy is enforced.
+    /// Reports everything for which the agents would refuse a policy: no part of such a policy is enforced.
     private mutating func check(_ policy: any PolicyObject, _ value: YAMLValue) {
         let lines = value.place.line...value.lastLine
         // What the shapes found in it is not said twice.
         guard !checker.problems.contains(where: { $0.file == checker.file && lines.contains($0.line) }) else { return }
-        do throws(PolicyRefusal) {
-            let units = try policy.units()
-            if !l7Proxy, let reading = units.first(where: \.readsRequests) {
-                checker.report(
-                    value.place, "\(reading.policy) cannot be enforced: l7Proxy is false, so nobody reads requests")
-            }
-        } catch {
+        let reading = policy.read()
+        for refusal in reading.refusals {
             checker.report(
-                value.place(ofField: error.field), "\(error.policy) cannot be enforced: \(error.field): \(error.reason)"
-            )
+                value.place(ofField: refusal.field),
+                "\(refusal.policy) cannot be enforced: \(refusal.field): \(refusal.reason)")
         }
+        if !l7Proxy, let unit = reading.units.first(where: \.readsRequests) {
+            checker.report(
+                value.place, "\(unit.policy) cannot be enforced: l7Proxy is false, so nobody reads requests")
+        }
+        selections += reading.units.flatMap { PolicySelection.all(of: $0, in: value, file: checker.file) }
     }
 
     /// Reports the policies that nobody can enforce once the step's values have taken away the proxy.

@@ -44,6 +44,10 @@ struct ScenarioReader {
     /// What these faults claim.
     var claims = ClaimsInForce()
     var coverage = CoverageCheck()
+    /// The labels of the pods that there are at some step, with the places that select pods by them.
+    var everyPod = PodLabels()
+    var selections: [PolicySelection] = []
+    var counted: [ExpectationReader.CountedPods] = []
 
     init(
         file: String, faults: [FaultDescriptor], expectations: [any Expectation.Type], diagnoses: [String],
@@ -74,10 +78,11 @@ struct ScenarioReader {
     private mutating func scenario(_ document: YAMLValue, manifests: [YAMLValue]) -> ScenarioFile {
         let spec = document["spec"]
         let overrides = self.overrides(spec?["overrides"])
-        readLab(spec?["lab"], overrides)
+        readLab(spec?["lab"], overrides, values: spec?["overrides"]?["datapath"]?["values"])
         l7Proxy = profile?.datapathValues["l7Proxy"] != "false"
         for item in spec?["workloads"]?.items ?? [] { add(item) }
-        for manifest in manifests {
+        // kubectl skips empty documents, too.
+        for manifest in manifests where manifest.scalarKind != .null {
             checker.check(manifest, .variants(ManifestShape.workload), "the manifest")
             add(manifest)
         }
@@ -85,12 +90,13 @@ struct ScenarioReader {
         let initialObjects = objects
         checkEndpoints(spec?["workloads"]?.place ?? document.place)
         readProbes(spec?["probes"])
+        let timeline = self.timeline(spec?["timeline"])
+        checkSelections()
         return ScenarioFile(
             metadata: metadata(document["metadata"]),
             spec: ScenarioFile.Spec(
                 lab: spec?["lab"]?.text ?? "", overrides: overrides, workloads: initial, objects: initialObjects,
-                probes: plan,
-                timeline: timeline(spec?["timeline"])))
+                probes: plan, timeline: timeline))
     }
 
     private func metadata(_ value: YAMLValue?) -> ScenarioFile.Metadata {
@@ -170,7 +176,7 @@ struct ScenarioReader {
         }
     }
 
-    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides) {
+    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides, values: YAMLValue?) {
         guard let value, let name = value.text, !name.isEmpty else { return }
         switch profiles.find(name, file) {
         case .profile(let found):
@@ -180,6 +186,13 @@ struct ScenarioReader {
             if LabShape.nodeCounts.contains(changed.nodeCount) { nodes = changed.nodeNames }
             if overrides.nodeCount != nil, let mistake = changed.capacityMistake() {
                 checker.report(value.place, mistake)
+            }
+            // The lab's own values were checked with the lab.
+            if found.datapathValues != changed.datapathValues || overrides.nodeCount != nil {
+                let leaves = checker.leaves(of: values, path: "")
+                for mistake in changed.valueMistakes() {
+                    report(mistake, at: leaves.first { $0.path == mistake.option }?.value.place ?? value.place)
+                }
             }
         case .faulty(let found):
             problems += found
@@ -191,6 +204,16 @@ struct ScenarioReader {
                 expected: names.isEmpty ? nil : "one of " + names.joined(separator: ", "),
                 suggestion: NearestName.of(name, among: names))
         }
+    }
+
+    /// Reports a value that the lab cannot have, under the option of the command line if it was given there.
+    private mutating func report(_ mistake: LabProfile.ValueMistake, at place: Place) {
+        guard let setting = settings.first(where: { $0.path == "datapath.values." + mistake.option }) else {
+            return checker.report(place, mistake.message, expected: mistake.expected)
+        }
+        problems.append(
+            Problem(
+                file: setting.option, line: 1, column: 1, message: mistake.message, expected: mistake.expected))
     }
 
     // MARK: Probes
@@ -265,6 +288,7 @@ struct ScenarioReader {
             earlierSteps: expectingSteps, endpoints: endpoints)
         let result = Expectations(value, kinds: expectations, by: &reader)
         (checker, coverage) = (reader.checker, reader.coverage)
+        counted += reader.countedPods
         return result
     }
 }

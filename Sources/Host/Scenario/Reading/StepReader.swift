@@ -208,11 +208,27 @@ extension ScenarioReader {
             }
             if values.updateValue(text, forKey: path) != nil { checker.report(place, "\(path) is given twice") }
         }
+        checkValues(values, prefix, leaves)
         if let reads = values[prefix + "l7Proxy"] {
             l7Proxy = reads == "true"
             checkPoliciesWithoutProxy(value.place)
         }
         return .set(values)
+    }
+
+    /// Reports values that the lab cannot have, with what was set before.
+    private mutating func checkValues(
+        _ values: [String: String], _ prefix: String, _ leaves: [(path: String, place: Place, value: YAMLValue)]
+    ) {
+        guard var changed = profile else { return }
+        for (path, text) in values where path.hasPrefix(prefix) {
+            changed.datapathValues[String(path.dropFirst(prefix.count))] = text
+        }
+        guard changed.datapathValues != profile?.datapathValues else { return }
+        for mistake in changed.valueMistakes() {
+            guard let leaf = leaves.first(where: { $0.path == prefix + mistake.option }) else { continue }
+            checker.report(leaf.value.place, mistake.message, expected: mistake.expected)
+        }
     }
 
     private func wait(_ value: YAMLValue) -> Action? {

@@ -12,6 +12,7 @@ extension ScenarioReader {
 
     /// False when it is there already and may not be replaced.
     mutating func take(_ manifest: Manifest, replacing: Bool) -> Bool {
+        everyPod.add(manifest)
         switch manifest {
         case .workload(let workload):
             guard let index = workloads.firstIndex(where: { $0.isSameObject(as: workload) }) else {
@@ -32,7 +33,9 @@ extension ScenarioReader {
     /// What a manifest or a `file:` stands for, with the place to name.
     mutating func manifests(_ value: YAMLValue) -> [(Manifest, Place)] {
         guard value["kind"] == nil, let reference = value["file"] else {
-            return manifestItself(value).map { [($0, value["metadata"]?["name"]?.place ?? value.place)] } ?? []
+            return singles(value).compactMap { single in
+                manifestItself(single).map { ($0, single["metadata"]?["name"]?.place ?? single.place) }
+            }
         }
         guard let path = reference.text, !path.isEmpty else { return [] }
         switch manifest(path) {
@@ -43,21 +46,27 @@ extension ScenarioReader {
             let name = SourceFile.folder(of: file) + path
             let reading = YAMLReading(bytes, file: name)
             var inner = ShapeChecker(file: name)
-            for document in reading.documents {
+            let documents = reading.documents.filter { $0.scalarKind != .null }
+            for document in documents {
                 var variants = ManifestShape.workload
                 variants.otherwise = nil
                 inner.check(document, .variants(variants), "the manifest")
             }
             // Their own node names are checked by the same reader, in the manifest file's name.
             swap(&checker, &inner)
-            let found = reading.documents.compactMap { manifestItself($0) }
+            let found = documents.flatMap { singles($0) }.compactMap { manifestItself($0) }
             swap(&checker, &inner)
             problems += reading.problems + inner.problems
-            if reading.documents.isEmpty, reading.problems.isEmpty {
+            if documents.isEmpty, reading.problems.isEmpty {
                 checker.report(reference.place, "\(path) has no manifest")
             }
             return found.map { ($0, reference.place) }
         }
+    }
+
+    /// The manifests of a List, or the manifest itself.
+    private func singles(_ value: YAMLValue) -> [YAMLValue] {
+        value["kind"]?.text == ManifestShape.listKind ? value["items"]?.items ?? [] : [value]
     }
 
     private mutating func manifestItself(_ value: YAMLValue) -> Manifest? {

@@ -8,14 +8,31 @@ enum ManifestShape {
     static let replicaLimit = 500
 
     static let workload = Variants(
-        name: "workload", key: "kind",
-        objects: [
-            (Workload.Kind.pod.rawValue, pod), (Workload.Kind.deployment.rawValue, deployment),
-            (Workload.Kind.daemonSet.rawValue, daemonSet),
-        ] + ObjectShapes.all,
+        name: "workload", key: "kind", objects: single + [(listKind, list)],
         otherwise: ObjectShape(
             name: "workload", help: "Manifests from a file, one or more documents.",
             fields: [Field("file", .text(.nonEmpty), required: true, "Path, relative to the scenario's file.")]))
+
+    /// One object each.
+    private static let single: [(key: String, shape: ObjectShape)] =
+        [
+            (Workload.Kind.pod.rawValue, pod), (Workload.Kind.deployment.rawValue, deployment),
+            (Workload.Kind.daemonSet.rawValue, daemonSet),
+        ] + ObjectShapes.all
+
+    /// The kind of a manifest that holds others, as `kubectl get -o yaml` prints several objects.
+    static let listKind = "List"
+
+    private static let list = ObjectShape(
+        name: listKind, help: "Several manifests in one.",
+        fields: [
+            Field("apiVersion", .text(), required: true, constant: "v1", "API version."),
+            Field("kind", .text(), required: true, constant: listKind, "Kind."),
+            accepted("metadata"),
+            Field(
+                "items", .list(.variants(Variants(name: "item", key: "kind", objects: single)), atLeast: 0),
+                required: true, "The manifests."),
+        ])
 
     private static func header(_ version: String, _ kind: Workload.Kind) -> [Field] {
         [
