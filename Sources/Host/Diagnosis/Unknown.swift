@@ -18,15 +18,20 @@ enum Unknown {
         let ranked = lastHops.sorted { ($0.value, $1.key) > ($1.value, $0.key) }
         var lines = ranked.prefix(5).map { "last seen at \($0.key): \($0.value) probes" }
         if let example { lines.append("for example \(example)") }
+        lines += paths.evidence.traceGaps.sorted { $0.key < $1.key }.prefix(5).map {
+            "not known is what the programs of \($0.key) saw: \($0.value)"
+        }
         let unmeasured = cells.count { paths.evidence.probes[$0].observed == .notMeasured }
         let failed = cells.count - unmeasured
         let words =
             (failed > 0 ? ["\(failed) probes failed for no known cause"] : [])
             + (unmeasured > 0 ? ["\(unmeasured) probes were not measured"] : [])
+        // Where nobody traces, a hop after the last one may have seen the packets, too.
+        let knowledge = paths.evidence.traceGaps.isEmpty ? "that saw" : "known to have seen"
         return Explanation(
             finding: Finding(
                 id: "unknown",
-                summary: "\(words.joined(separator: ", ")); last hop that saw the packets: "
+                summary: "\(words.joined(separator: ", ")); last hop \(knowledge) the packets: "
                     + (ranked.first?.key ?? "nowhere"),
                 evidence: Array(lines), fix: "follow the why chain of a failing cell from its last hop",
                 confidence: 0.1),

@@ -60,7 +60,9 @@ extension NodeExpectation: Expectation {
                     ])), atLeast: 1), "States of nodes.")
 
     package var needs: Set<ObservationNeed> {
-        Set((kubeProxy == nil ? [] : [.kubeProxy]) + (flowCache == nil ? [] : [.flowCache]))
+        Set(
+            (kubeProxy == nil ? [] : [.kubeProxy]) + (flowCache == nil ? [] : [.flowCache])
+                + (flowCache == .used ? [.servedStreams] : []))
     }
 }
 
@@ -134,12 +136,24 @@ extension NodeExpectation {
 
     private func judgeFlowCache(_ name: String, _ wanted: FlowCache, _ observation: Observation) -> ExpectationResult {
         let title = "flow cache of \(name) is \(wanted.rawValue)"
-        guard let served = observation.flowCacheServed[name] else {
+        guard let count = observation.flowCaches[name] else {
             return ExpectationResult(title, .inconclusive, "the agent of \(name) could not be asked for its counts")
         }
-        return ExpectationResult(
-            title, (served > 0) == (wanted == .used) ? .met : .unmet,
-            "it served \(served) packets since the step began")
+        let words = "it served \(count.served) packets since the step began"
+        switch wanted {
+        case .unused where count.forwarded == 0:
+            // A node that forwards nothing has an unused cache whatever it would do with a packet.
+            return ExpectationResult(title, .inconclusive, "\(name) forwarded no packet since the step began")
+        case .unused:
+            return ExpectationResult(title, count.served == 0 ? .met : .unmet, words)
+        case .used:
+            guard let own = observation.servedStreams[name] else {
+                return ExpectationResult(title, count.served > 0 ? .met : .unmet, words)
+            }
+            return ExpectationResult(
+                title, own.areServed ? .met : .unmet,
+                "it served \(own.packets) packets of \(own.streams) streams before anything else was sent")
+        }
     }
 
     /// - Parameter starts: How often the node's agent started in this step.

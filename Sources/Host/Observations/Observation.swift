@@ -21,9 +21,12 @@ public struct Observation: Sendable {
     public var kubeProxies: [String: Result<KubeProxyReading, any Error>] = [:]
     /// The number of the agent's starts since the step began, by node.
     public var agentRestarts: [String: Int]
-    /// The number of packets that the node's flow caches served since the step began, by node. A node without an entry
-    /// could not be asked. It is empty in steps that do not need it (`ObservationNeed`).
-    public var flowCacheServed: [String: UInt64] = [:]
+    /// What nodes forwarded since the step began, by node. A node without an entry could not be asked. It is empty in
+    /// steps that do not need it (`ObservationNeed`).
+    public var flowCaches: [String: FlowCacheCount] = [:]
+    /// What flow caches served of the step's streams before its first action, by node. A node without a stream has no
+    /// entry, and there is none in steps that do not need it.
+    public var servedStreams: [String: ServedStreams] = [:]
     public var streams: [StreamObservation]
     /// How long the host kept the nodes from running while the step's streams ran.
     public var starvation = Starvation()

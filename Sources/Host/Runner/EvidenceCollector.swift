@@ -145,14 +145,17 @@ struct EvidenceCollector: Sendable {
         return reading
     }
 
-    /// Returns how many packets each node's flow caches served since it booted. Nodes that cannot be asked are left out.
-    func flowCacheCounts() async -> [String: UInt64] {
-        await withTaskGroup(of: (String, UInt64?).self) { group in
+    /// Returns what each node forwarded since it booted. Nodes that cannot be asked are left out.
+    func flowCaches() async -> [String: FlowCacheCount] {
+        await withTaskGroup(of: (String, FlowCacheCount?).self) { group in
             for node in cluster.nodes {
                 group.addTask {
                     guard await node.state.answers else { return (node.name, nil) }
                     let status = try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3))
-                    return (node.name, status?.flowCachePackets)
+                    guard let served = status?.flowCachePackets, let forwarded = status?.forwardedPackets else {
+                        return (node.name, nil)
+                    }
+                    return (node.name, FlowCacheCount(served: served, forwarded: forwarded))
                 }
             }
             return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
@@ -231,7 +234,8 @@ struct EvidenceCollector: Sendable {
     ///   - read: Why those that there were could not all be read.
     ///   - node: The node as it was read in that round.
     static func traceGap(read: String?, of node: NodeReading) -> String? {
-        guard let tracing = node.tracing, !tracing.silent.isEmpty else { return read }
+        guard let tracing = node.tracing else { return read ?? "\(node.name) did not say what it traces" }
+        guard !tracing.silent.isEmpty else { return read }
         let off =
             tracing.points.isEmpty
             ? "traces are switched off on \(node.name)"

@@ -63,9 +63,12 @@ extension ScenarioRun {
         let watch = HostWatch()
         await watch.start()
         defer { Task { await watch.stop() } }
-        let start = await counts(served: expectations.needs.contains(.flowCache))
+        var start = await counts(flowCaches: expectations.needs.contains(.flowCache))
         let opened = ContinuousClock.now
         let streams = try await openStreams(for: expectations.needs)
+        if let streams, expectations.needs.contains(.servedStreams) {
+            start.streams = try await served(streams, since: start)
+        }
         var verdicts: [Verdict] = []
         for action in step.actions { verdicts.append(try await perform(action, step: index)) }
         let acted = ContinuousClock.now
@@ -217,9 +220,10 @@ extension ScenarioRun {
         observation.wire = wire.packets
         observation.flowLog = flowLog.records
         observation.recordingIsComplete = wire.isComplete && flowLog.isComplete
-        let now = await counts(served: needs.contains(.flowCache))
+        let now = await counts(flowCaches: needs.contains(.flowCache))
         observation.agentRestarts = now.restarts(since: start)
-        observation.flowCacheServed = now.served(since: start)
+        observation.flowCaches = now.flowCaches(since: start)
+        observation.servedStreams = start.streams
         let cells = judge.cells(observation)
         return Round(
             observation: observation, cells: cells, results: judge.rounds(observation, cells: cells), mark: mark,
@@ -262,11 +266,15 @@ extension ScenarioRun {
 
     /// Reads what a step counts from its beginning.
     ///
-    /// - Parameter served: Whether the nodes' flow caches are asked, too.
-    private func counts(served: Bool) async -> StepCounts {
+    /// - Parameter flowCaches: Whether nodes are asked for what they forwarded, too.
+    private func counts(flowCaches: Bool) async -> StepCounts {
         var counts = StepCounts()
-        for node in cluster.nodes { counts.starts[node.name] = await node.state.agent?.starts ?? 0 }
-        if served { counts.served = await collector.flowCacheCounts() }
+        for node in cluster.nodes {
+            let state = await node.state
+            counts.starts[node.name] = state.agent?.starts ?? 0
+            counts.boots[node.name] = state.boots
+        }
+        if flowCaches { counts.flowCaches = await collector.flowCaches() }
         return counts
     }
 

@@ -37,6 +37,31 @@ extension ScenarioRun {
             .map { OpenStreams(plan: plan, identifier: $0, endpoints: endpoints) }
     }
 
+    /// Waits until nodes' flow caches serve the streams that begin or end on them, so that what the step does meets flows
+    /// of that kind. After some seconds it goes on all the same: what was served says then that they were not.
+    ///
+    /// No probe is sent meanwhile, so that packets that are served are those of the streams.
+    func served(_ streams: OpenStreams, since start: StepCounts) async throws -> [String: ServedStreams] {
+        var all: [String: ServedStreams] = [:]
+        for pair in streams.plan.pairs {
+            let flows = pair.to.answered(of: streams.plan.protocols).count { $0 == .tcp || $0 == .udp }
+            for node in Set([pair.from.node, pair.to.node].compactMap { $0 }) where flows > 0 {
+                all[node, default: ServedStreams(streams: 0, packets: 0)].streams += flows
+            }
+        }
+        let began = ContinuousClock.now
+        repeat {
+            let counts = await collector.flowCaches()
+            for (node, count) in counts {
+                guard let before = start.flowCaches[node] else { continue }
+                all[node]?.packets = count.since(before).served
+            }
+            if all.values.allSatisfy(\.areServed) { break }
+            try await Task.sleep(for: .milliseconds(100))
+        } while ContinuousClock.now - began < .seconds(5)
+        return all
+    }
+
     func readAndClose(_ streams: OpenStreams) async throws -> [StreamObservation] {
         try await cluster.closeStreams(streams.identifier, plan: streams.plan).map { reading in
             StreamObservation(

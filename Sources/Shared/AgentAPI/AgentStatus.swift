@@ -46,6 +46,9 @@ public struct AgentStatus: Codable, Sendable {
     /// How many packets the flow caches of the node's processors have served since the node booted. It is nil if the
     /// agent does not report it.
     public var flowCachePackets: UInt64?
+    /// How many packets the node's programs have forwarded since the node booted, those of the flow caches among them. A
+    /// packet counts once at each trace point that it passes. It is nil if the agent does not report it.
+    public var forwardedPackets: UInt64?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],

@@ -311,7 +311,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
         observation.nodes[0].fallbacks = ["falls back to kube-proxy"]
         observation.nodes[0].interfaceAddresses = .init(
             instanceType: "t3.medium", interfaces: 3, inUse: 3, total: 4, limit: nil)
-        observation.flowCacheServed["node1"] = 12
+        observation.flowCaches["node1"] = FlowCacheCount(served: 12, forwarded: 40)
         observation.nodes[1].power = .stopped
         observation.kubeProxies["node1"] = .success(
             KubeProxyReading(chains: [], rules: [], processes: ["labguest"]))

@@ -55,21 +55,41 @@ import Testing
         #expect(results("kube-proxy", 4, state: "crashed") == [.unmet, .met, .met, .met])
     }
 
+    private func flowCache(
+        _ wanted: NodeExpectation.FlowCache, _ count: FlowCacheCount?, streams: ServedStreams? = nil
+    ) -> [ExpectationResult.State] {
+        var observation = ObservationFixture().observation
+        observation.flowCaches["node1"] = count
+        observation.servedStreams["node1"] = streams
+        let expected = NodeExpectation(nodes: ["node1"], state: "ready", flowCache: wanted)
+        return Judge.results([expected], observation).filter { $0.name.hasPrefix("flow cache") }.map(\.state)
+    }
+
     @Test func `the flow cache is used if it served a packet since the step began`() {
-        func states(_ wanted: NodeExpectation.FlowCache, _ served: UInt64?) -> [ExpectationResult.State] {
-            var observation = ObservationFixture().observation
-            observation.flowCacheServed["node1"] = served
-            let expected = NodeExpectation(nodes: ["node1"], state: "ready", flowCache: wanted)
-            #expect(expected.needs == [.flowCache])
-            return Judge.results([expected], observation).filter { $0.name.hasPrefix("flow cache") }.map(\.state)
-        }
-        #expect(states(.used, 3) == [.met])
-        #expect(states(.used, 0) == [.unmet])
-        #expect(states(.unused, 0) == [.met])
-        #expect(states(.unused, 3) == [.unmet])
+        #expect(flowCache(.used, FlowCacheCount(served: 3, forwarded: 9)) == [.met])
+        #expect(flowCache(.used, FlowCacheCount(served: 0, forwarded: 9)) == [.unmet])
+        #expect(flowCache(.unused, FlowCacheCount(served: 0, forwarded: 9)) == [.met])
+        #expect(flowCache(.unused, FlowCacheCount(served: 3, forwarded: 9)) == [.unmet])
+        // A node that forwarded nothing had no use for it.
+        #expect(flowCache(.unused, FlowCacheCount(served: 0, forwarded: 0)) == [.inconclusive])
         // An agent that could not be asked served nobody knows how many.
-        #expect(states(.used, nil) == [.inconclusive])
-        #expect(states(.unused, nil) == [.inconclusive])
+        #expect(flowCache(.used, nil) == [.inconclusive])
+        #expect(flowCache(.unused, nil) == [.inconclusive])
+    }
+
+    /// Probes of the matrix use the cache, too, and say nothing of the streams.
+    @Test func `with streams the packets of the streams count`() {
+        let probes = FlowCacheCount(served: 500, forwarded: 900)
+        #expect(flowCache(.used, probes, streams: ServedStreams(streams: 2, packets: 0)) == [.unmet])
+        #expect(flowCache(.used, probes, streams: ServedStreams(streams: 2, packets: 80)) == [.met])
+    }
+
+    @Test func `only a cache that is to be used holds the step's actions up`() {
+        func needs(_ wanted: NodeExpectation.FlowCache) -> Set<ObservationNeed> {
+            NodeExpectation(nodes: ["node1"], state: "ready", flowCache: wanted).needs
+        }
+        #expect(needs(.used) == [.flowCache, .servedStreams])
+        #expect(needs(.unused) == [.flowCache])
     }
 
     @Test func `an agent that ended by itself is unmet unless the step says so`() {

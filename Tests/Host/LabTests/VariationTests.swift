@@ -43,14 +43,16 @@ import Testing
     @Test func `without traces the flow cache serves packets, and with them it serves none`() async throws {
         let run = try await FinishedRun.shared("without-traces")
         run.ended.expectPass(run.report)
-        for (name, wanted) in [("untraced", "used"), ("still-untraced", "used"), ("control", "unused")] {
+        for (name, wanted) in [
+            ("untraced", "used"), ("cut", "used"), ("still-untraced", "used"), ("control", "unused"),
+        ] {
             let step = try #require(run.report.steps.first { $0.name == name })
             let counts = step.expectations.filter { $0.name.hasPrefix("flow cache of") }
             #expect(counts.count == 2 && counts.allSatisfy { $0.state == .met && $0.name.hasSuffix(wanted) }, "\(name)")
         }
     }
 
-    /// The streams were answered before the rule, by packets that the flow cache serves, and end with it.
+    /// The rule comes when the flow cache serves the streams, and ends them.
     @Test(arguments: ["tcp", "udp"]) func `a policy ends streams that the flow cache serves`(proto: String) async throws
     {
         let run = try await FinishedRun.shared("without-traces")

@@ -1,4 +1,5 @@
 import Diagnosis
+import Observations
 import Testing
 
 @testable import Runner
@@ -29,17 +30,34 @@ import Testing
         let whole = NodeReading.Tracing(points: ["from-endpoint"], silent: [])
         #expect(EvidenceCollector.traceGap(read: nil, of: node(whole)) == nil)
         #expect(EvidenceCollector.traceGap(read: "lost", of: node(whole)) == "lost")
+    }
+
+    @Test func `what a node did not say is a gap, too`() {
         #expect(EvidenceCollector.traceGap(read: "no answer", of: node(nil)) == "no answer")
+        #expect(EvidenceCollector.traceGap(read: nil, of: node(nil)) == "node1 did not say what it traces")
     }
 }
 
 @Suite struct StepCountsTests {
+    private func count(_ served: UInt64) -> FlowCacheCount { FlowCacheCount(served: served, forwarded: served * 2) }
+
     @Test func `counts are those since the step began`() {
-        let start = StepCounts(starts: ["node1": 2, "node2": 1], served: ["node1": 100, "node3": 7, "node4": 900])
+        let start = StepCounts(
+            starts: ["node1": 2, "node2": 1], boots: ["node1": 1, "node3": 1, "node4": 1, "node5": 1],
+            flowCaches: ["node1": count(100), "node3": count(7), "node4": count(900)])
         let now = StepCounts(
-            starts: ["node1": 3, "node2": 1], served: ["node1": 150, "node2": 9, "node3": 7, "node4": 20])
+            starts: ["node1": 3, "node2": 1], boots: ["node1": 1, "node2": 0, "node3": 1, "node4": 2, "node5": 1],
+            flowCaches: [
+                "node1": count(150), "node3": count(7), "node4": count(950), "node5": count(20),
+            ])
         #expect(now.restarts(since: start) == ["node1": 1, "node2": 0])
-        // node2 was not read at the beginning, and node4 booted since.
-        #expect(now.served(since: start) == ["node1": 50, "node3": 0, "node4": 20])
+        // The fourth has booted in between, so that all that it counts is of this step. The fifth could not be asked at
+        // the beginning.
+        #expect(now.flowCaches(since: start) == ["node1": count(50), "node3": count(0), "node4": count(950)])
+    }
+
+    @Test func `streams are served if each can have had some packets of its own`() {
+        #expect(!ServedStreams(streams: 4, packets: 15).areServed)
+        #expect(ServedStreams(streams: 4, packets: 16).areServed)
     }
 }

@@ -118,6 +118,7 @@ extension Agent {
                 points: TracePoint.allCases.filter(traced.contains).map(\.description),
                 silent: TracePoint.allCases.filter { !traced.contains($0) }.map(\.description))
             status.flowCachePackets = try core.programs.maps.packetsServedByFlowCache()
+            status.forwardedPackets = try core.programs.maps.packetsForwarded()
             for feature in core.features.all { feature.describe(core, in: &status) }
             return status
         }

@@ -180,6 +180,15 @@ struct DatapathMaps: ~Copyable {
         return sum
     }
 
+    /// Returns how many packets were forwarded since the map was made, counted at each trace point that they passed.
+    func packetsForwarded() throws(SystemError) -> UInt64 {
+        var sum: UInt64 = 0
+        for (_, values) in try forwardedMap.entries() {
+            for value in values { sum += value.packets }
+        }
+        return sum
+    }
+
     private struct Series: Hashable {
         let reason: Reason
         let direction: String

@@ -61,8 +61,10 @@ package enum ObservationNeed: Sendable, Hashable {
     case identities
     /// The nodes' netfilter rules and processes: `Observation.kubeProxies`. Nodes get the userland disk for it.
     case kubeProxy
-    /// How many packets the nodes' flow caches served since the step began: `Observation.flowCacheServed`.
+    /// How many packets the nodes' flow caches served since the step began: `Observation.flowCaches`.
     case flowCache
+    /// The step's actions wait until the flow caches serve its streams: `Observation.servedStreams`.
+    case servedStreams
     /// The run goes on although pods wait for their network, where it would otherwise end as a failure of the lab.
     case waitingPods
     /// Flows that are opened before the step's actions and run through them: `Observation.streams`.

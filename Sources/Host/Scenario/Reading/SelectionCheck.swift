@@ -76,7 +76,8 @@ extension ScenarioReader {
             let words = counted.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             checker.report(
                 counted.place,
-                "no pod of this file has \(words.joined(separator: ", ")), so that counting them measures nothing",
+                (words.isEmpty ? "this file has no pod" : "no pod of this file has \(words.joined(separator: ", "))")
+                    + ", so that counting them measures nothing",
                 expected: "labels that a pod has at some step")
         }
         let pods = everyPod.security()
