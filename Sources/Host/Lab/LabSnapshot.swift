@@ -8,6 +8,11 @@ public struct LabSnapshot: Sendable {
     /// counters.
     public let state: [String: [String]]
 
+    /// Returns a snapshot with the lines of both.
+    public func merging(_ other: LabSnapshot) -> LabSnapshot {
+        LabSnapshot(state: state.merging(other.state) { $0 + $1 })
+    }
+
     /// The lines that are in only one of two snapshots: `node1 qdiscs: + qdisc netem … on eth0`.
     public func differences(since before: LabSnapshot) -> [String] {
         var found: [String] = []
