@@ -135,6 +135,18 @@ import Testing
         #expect(log.unseen.isEmpty)
     }
 
+    /// In a lab that others have had, the pods of a node that was started again get other addresses than before.
+    @Test func `pods of a node that has booted since may have other addresses, and others may not`() {
+        func snapshot(_ address: String, boots: Int, phase: String = "Running") -> LabSnapshot {
+            LabSnapshot(state: ["node2 pods": ["default/web \(address) \(phase)"]], boots: ["node2": boots])
+        }
+        let before = snapshot("192.168.2.13", boots: 1)
+        #expect(snapshot("192.168.2.3", boots: 2).differences(since: before).isEmpty)
+        #expect(snapshot("192.168.2.3", boots: 1).differences(since: before).count == 2)
+        #expect(snapshot("192.168.2.3", boots: 2, phase: "Failed").differences(since: before).count == 2)
+        #expect(!LabSnapshot(state: ["node2 pods": []], boots: ["node2": 2]).differences(since: before).isEmpty)
+    }
+
     /// The command may arrive while the run that it means is being made.
     @Test(.timeLimit(.minutes(1))) func `a command to stop that comes early stops the run, and no other begins`() async
     {
