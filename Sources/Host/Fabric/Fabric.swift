@@ -135,6 +135,15 @@ public actor Fabric {
         try netlink.changeLink(index: try attached(interfaceID).linkIndex, LinkChange(isUp: up))
     }
 
+    /// Closes the files of captures and flow log, after writing what is still to be written. Observing goes on: what
+    /// comes from now on is remembered, but written only after `record(in:)`.
+    public func endFiles() async { await observation.endFiles() }
+
+    /// Begins new files of captures and flow log in an existing folder. They have what comes from now on.
+    ///
+    /// - Throws: `SystemError` if a file cannot be created.
+    public func record(in directory: String) async throws { try await observation.record(in: directory) }
+
     /// Ends captures and flow log, after writing what is still to be written.
     ///
     /// - Parameter removing: Whether tables and interfaces are removed, too. Otherwise they end with the network

@@ -17,17 +17,21 @@ final class Observation: Sendable {
         case attach(TapCapture)
         case detach(String, done: DispatchSemaphore)
         case catchUp(CheckedContinuation<Void, Never>)
+        case endFiles(CheckedContinuation<Void, Never>)
+        case record(directory: String, CheckedContinuation<Void, any Error>)
         case stop(CheckedContinuation<Void, Never>)
     }
 
     private struct Control {
         var commands: [Command] = []
         var isRunning = false
+        /// The folder of the files that are being written, or nil if nothing is written.
+        var directory: String?
     }
 
     init(_ spec: FabricSpec) throws {
         self.spec = spec
-        control = Mutex(Control())
+        control = Mutex(Control(directory: spec.outputDirectory))
         memory = Mutex(ObservedTraffic(spec))
         wake = try WakePipe()
     }
@@ -37,9 +41,10 @@ final class Observation: Sendable {
         let log = try PcapHandle(device: "nflog:\(spec.logGroup)", snapLength: 65_535, bufferSize: 1 << 20)
         var file: FlowLogFile?
         if let directory = spec.outputDirectory {
-            file = try FlowLogFile(path: "\(directory)/vpc-flow.log", accountID: spec.accountID)
+            file = try FlowLogFile(directory: directory, accountID: spec.accountID)
         }
-        let loop = ObservationLoop(log: log, discards: discards, file: file, descriptor: wake.readEnd)
+        let loop = ObservationLoop(
+            log: log, discards: discards, file: file, accountID: spec.accountID, descriptor: wake.readEnd)
         control.withLock { $0.isRunning = true }
         startThread("capture") { [self] in loop.run(self) }
     }
@@ -47,7 +52,7 @@ final class Observation: Sendable {
     func attach(_ nic: NICSpec, isCloud: Bool = false) throws {
         memory.withLock { $0.attach(nic, isCloud: isCloud) }
         guard let capture = spec.capture else { return }
-        send(.attach(try TapCapture(nic, spec: capture, directory: spec.outputDirectory)))
+        send(.attach(try TapCapture(nic, spec: capture, directory: control.withLock { $0.directory })))
     }
 
     func update(_ nic: NICSpec) {
@@ -64,6 +69,24 @@ final class Observation: Sendable {
 
     func stop() async {
         await withCheckedContinuation { if !send(.stop($0)) { $0.resume() } }
+    }
+
+    /// Writes what came so far, and closes the files. What comes later is remembered, but written nowhere.
+    func endFiles() async {
+        control.withLock { $0.directory = nil }
+        await withCheckedContinuation { if !send(.endFiles($0)) { $0.resume() } }
+    }
+
+    /// Begins new files in a folder, for what comes from now on.
+    ///
+    /// - Throws: `SystemError` if a file cannot be created; `FabricError` `.unknown` after `stop`.
+    func record(in directory: String) async throws {
+        control.withLock { $0.directory = directory }
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            if !send(.record(directory: directory, continuation)) {
+                continuation.resume(throwing: FabricError(.unknown, "the fabric has stopped"))
+            }
+        }
     }
 
     func sightings(since: MonotonicTime?, matching filter: FlowFilter) async -> SightingPage {

@@ -12,16 +12,21 @@ final class ObservationLoop: @unchecked Sendable {
     private var isLogFailing = false
     private var logDropped: UInt64 = 0
     private var file: FlowLogFile?
+    private let accountID: String
     private let wakeDescriptor: Int32
     private var captures: [TapCapture] = []
     private var seen: [Seen] = []
     private var nextDropCheck: Int64 = 0
     private static let logBatch = 4096
 
-    init(log: consuming PcapHandle, discards: consuming PcapHandle?, file: consuming FlowLogFile?, descriptor: Int32) {
+    init(
+        log: consuming PcapHandle, discards: consuming PcapHandle?, file: consuming FlowLogFile?, accountID: String,
+        descriptor: Int32
+    ) {
         self.log = log
         self.discards = discards
         self.file = file
+        self.accountID = accountID
         wakeDescriptor = descriptor
     }
 
@@ -48,6 +53,14 @@ final class ObservationLoop: @unchecked Sendable {
                 case .catchUp(let continuation):
                     publishStatistics(observation)
                     continuation.resume()
+                case .endFiles(let continuation):
+                    publishStatistics(observation)
+                    finishFile(observation)
+                    file = nil
+                    for capture in captures { capture.endFile() }
+                    continuation.resume()
+                case .record(let directory, let continuation):
+                    continuation.resume(with: Result { try record(in: directory) })
                 case .stop(let continuation):
                     publishStatistics(observation)
                     finishFile(observation)
@@ -59,6 +72,11 @@ final class ObservationLoop: @unchecked Sendable {
                 }
             }
         }
+    }
+
+    private func record(in directory: String) throws {
+        file = try FlowLogFile(directory: directory, accountID: accountID)
+        for capture in captures { try capture.beginFile(in: directory) }
     }
 
     private func wait() {

@@ -19,7 +19,7 @@ public final class Cluster: Sendable {
     public let cloud: LabCloud?
     /// The time that a request may take beyond its own deadline, because the host may be busy.
     let slack: Duration = .seconds(60)
-    private let pods = Observed([RunningPod]())
+    let pods = Observed([RunningPod]())
     private let values: Mutex<[String: String]>
     let store: Mutex<ClusterStore>
     let feed = ObjectFeed()
@@ -27,14 +27,12 @@ public final class Cluster: Sendable {
     let terminatingPods = Mutex<Set<ObjectKey>>([])
     let waiting = Mutex<[String: WaitingPod]>([:])
     private let planCounter = Mutex<UInt64>(1)
-    private let toleratedNodes = Mutex<[String: Int]>([:])
-    private let toleratedAgents = Mutex<[String: Int]>([:])
+    let toleratedNodes = Mutex<[String: Int]>([:])
+    let toleratedAgents = Mutex<[String: Int]>([:])
     /// Nodes whose agents have refused their values.
     private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
-    /// The unexpected ends of nodes and agents. Each is a failure of the lab.
-    public let failures: AsyncStream<LabError>
-    private let failureSink: AsyncStream<LabError>.Continuation
+    let failureLog = FailureLog()
 
     public struct RunningPod: Sendable, Hashable {
         public let planned: PlannedPod
@@ -54,7 +52,6 @@ public final class Cluster: Sendable {
         values = Mutex(plan.profile.datapathValues)
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
         store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
-        (failures, failureSink) = AsyncStream.makeStream(of: LabError.self, bufferingPolicy: .bufferingOldest(16))
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
             ClusterNode(plan: node, machine: machine) { router.route($0, $1) }
@@ -101,13 +98,13 @@ public final class Cluster: Sendable {
         notices(node, notice)
         switch notice {
         case .power(let event) where event.power == .stopped && !isTolerated(node.name, agent: false):
-            failureSink.yield(
+            failureLog.add(
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
         case .agent(let agent)
         where !agent.running && agent.ended != nil && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
             let advice = agent.isOutOfMemory ? " (it has \(plan.profile.memoryMiB) MiB: nodes.memoryMiB)" : ""
-            failureSink.yield(
+            failureLog.add(
                 LabError(
                     .agentFailed, "the agent of \(node.name) ended: \(agent.ended ?? "")\(advice)",
                     lastLines: agent.lastLines))
@@ -194,7 +191,7 @@ public final class Cluster: Sendable {
     /// The names that each DNS server was last given, by the server's endpoint id.
     let servedNames = Observed([String: String]())
     let kubeProxy: Observed<KubeProxyState>
-    private let knownEntries = Mutex<[String: NodeEntry]>([:])
+    let knownEntries = Mutex<[String: NodeEntry]>([:])
 
     func runningNodes() async -> [ClusterNode] {
         var running: [ClusterNode] = []
@@ -420,7 +417,7 @@ public final class Cluster: Sendable {
     }
 
     public func close() async {
-        failureSink.finish()
+        failureLog.finish()
         for node in nodes { await node.close() }
     }
 }

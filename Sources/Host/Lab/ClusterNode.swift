@@ -208,6 +208,14 @@ public final class ClusterNode: Sendable {
         return lines.suffix(count).map { String($0.prefix(400)) }
     }
 
+    /// Forgets what the agent has written so far, and the programs of pods that have gone.
+    func forgetPods() async {
+        await observed.update {
+            $0.agentLines = []
+            $0.containers = [:]
+        }
+    }
+
     func close() async {
         await link.value?.close()
         for task in await watcher.value { task.cancel() }

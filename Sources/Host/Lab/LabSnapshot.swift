@@ -7,13 +7,34 @@ public struct LabSnapshot: Sendable {
     /// Lines of text by what they describe, for example the routes of `node1 routes`. They are sorted and have no
     /// counters.
     public let state: [String: [String]]
+    /// How often each node has booted.
+    let boots: [String: Int]
+
+    init(state: [String: [String]], boots: [String: Int] = [:]) {
+        self.state = state
+        self.boots = boots
+    }
+
+    /// Returns a snapshot with the lines of both.
+    public func merging(_ other: LabSnapshot) -> LabSnapshot {
+        LabSnapshot(
+            state: state.merging(other.state) { $0 + $1 }, boots: boots.merging(other.boots) { first, _ in first })
+    }
 
     /// The lines that are in only one of two snapshots: `node1 qdiscs: + qdisc netem … on eth0`.
+    ///
+    /// A node that has booted in the meantime made its pods anew, and its agent gives addresses from the beginning of
+    /// its range again. There, pods are compared by name and phase.
     public func differences(since before: LabSnapshot) -> [String] {
         var found: [String] = []
+        let anew = Set(boots.filter { before.boots[$0.key] != nil && before.boots[$0.key] != $0.value }.keys)
+        func lines(_ snapshot: LabSnapshot, _ key: String) -> [String] {
+            let lines = snapshot.state[key] ?? []
+            return anew.contains { key == "\($0) pods" } ? lines.map(Self.withoutAddress) : lines
+        }
         for key in Set(state.keys).union(before.state.keys).sorted() {
-            let old = before.state[key] ?? []
-            let new = state[key] ?? []
+            let old = lines(before, key)
+            let new = lines(self, key)
             found += Self.surplus(new, over: old).map { "\(key): + \($0)" }
             found += Self.surplus(old, over: new).map { "\(key): - \($0)" }
         }
@@ -33,7 +54,14 @@ public struct LabSnapshot: Sendable {
     /// The snapshot without pods and their interfaces (`lxc…`, `veth…`).
     public var withoutPods: LabSnapshot {
         LabSnapshot(
-            state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !Self.isOfPods($0) } })
+            state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !Self.isOfPods($0) } },
+            boots: boots)
+    }
+
+    /// Turns `default/web-1 192.168.1.3 Running` into `default/web-1 Running`.
+    private static func withoutAddress(_ line: String) -> String {
+        let words = line.split(separator: " ")
+        return words.count == 3 ? "\(words[0]) \(words[2])" : line
     }
 
     /// Whether a line is about an interface of a pod, or the route to one.
@@ -46,7 +74,11 @@ extension Cluster {
     /// Reads back the state of every node, of its machine, and of the fabric.
     public func snapshot() async throws -> LabSnapshot {
         var state: [String: [String]] = [:]
-        for node in nodes { state["\(node.name) power"] = [try await node.machine.power().rawValue] }
+        var boots: [String: Int] = [:]
+        for node in nodes {
+            state["\(node.name) power"] = [try await node.machine.power().rawValue]
+            boots[node.name] = await node.state.boots
+        }
         let readings = try await withThrowingTaskGroup(of: (String, NodeSnapshot?).self) { group in
             for node in nodes {
                 group.addTask {
@@ -69,7 +101,7 @@ extension Cluster {
             state["\(name) agent"] = [reading.agentRunning ? "running" : "not running"]
         }
         state.merge(try await fabricState()) { $1 }
-        return LabSnapshot(state: state)
+        return LabSnapshot(state: state, boots: boots)
     }
 
     /// The reading of a node; nil when the node cannot be asked.

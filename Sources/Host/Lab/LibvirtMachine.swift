@@ -30,6 +30,9 @@ public final class LibvirtHypervisor: Sendable {
     private let boot: Boot
     private let directory: String
     private let consoleDirectory: String
+    /// The log of libvirt's driver, which appends to it.
+    public var logPath: String { Self.logPath(in: consoleDirectory) }
+    private static func logPath(in directory: String) -> String { directory + "/libvirt.log" }
 
     /// - Parameters:
     ///   - directory: the lab's own, short, for libvirt's state and the channels' sockets.
@@ -38,7 +41,7 @@ public final class LibvirtHypervisor: Sendable {
         directory: String, capabilitiesCache: String, consoleDirectory: String, boot: Boot
     ) async throws -> LibvirtHypervisor {
         // The driver's log goes into a file and not to standard error. 3 stands for warnings and worse.
-        setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(consoleDirectory)/libvirt.log", 1)
+        setenv("LIBVIRT_LOG_OUTPUTS", "3:file:\(logPath(in: consoleDirectory))", 1)
         let connection = try await Connection.open(
             root: EmbedRoot(path: directory + "/v", sharedCache: capabilitiesCache))
         var boot = boot
@@ -128,12 +131,14 @@ final class LibvirtMachine: NodeMachine {
     /// The interfaces that the machine has now, those plugged in later among them.
     private let interfaces: Mutex<[DomainSpec.Interface]>
     private let domain = Mutex<Domain?>(nil)
+    private let console: Mutex<String>
     let powerEvents: AsyncStream<PowerEvent>
 
     init(connection: Connection, spec: DomainSpec) {
         self.connection = connection
         self.spec = spec
         interfaces = Mutex(spec.interfaces)
+        console = Mutex(spec.consoleLog)
         let (stream, continuation) = AsyncStream.makeStream(of: PowerEvent.self)
         powerEvents = stream
         let events = connection.events()
@@ -163,6 +168,7 @@ final class LibvirtMachine: NodeMachine {
     func start() async throws {
         var spec = spec
         spec.interfaces = interfaces.withLock { $0 }
+        spec.consoleLog = consolePath
         // PCI needs a root port for each interface that is there and for each free slot.
         spec.hotplugSlots -= spec.interfaces.count - self.spec.interfaces.count
         let created = try await connection.create(spec)
@@ -234,7 +240,15 @@ final class LibvirtMachine: NodeMachine {
     }
 
     var channelPath: String { spec.channels[0].socketPath }
-    var consolePath: String { spec.consoleLog }
+    var consolePath: String { console.withLock { $0 } }
+
+    func moveConsole(to path: String) throws {
+        try console.withLock { console in
+            // QEMU holds the file open, and so writes to it by whatever name.
+            try check("rename", console) { rename(console, path) }
+            console = path
+        }
+    }
 
     private func current() throws -> Domain {
         guard let domain = domain.withLock({ $0 }) else { throw LabError(.request, "\(spec.name) was never started") }

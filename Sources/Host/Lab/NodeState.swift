@@ -64,6 +64,9 @@ public protocol NodeMachine: Sendable {
     var channelPath: String { get }
     /// The path of the file with the output of the serial console.
     var consolePath: String { get }
+    /// Moves the console's file within its file system. The machine goes on writing to it, and appends to it at later
+    /// starts.
+    func moveConsole(to path: String) throws
 }
 
 public struct PowerEvent: Sendable {

@@ -31,6 +31,8 @@ public struct RunEvent: Codable, Sendable {
         case expectation(step: Int, ExpectationResult)
         case stepFinished(step: Int, StepResult)
         case artifact(ArtifactRecord)
+        /// Whether the lab stays for the next scenario. It comes only if that was asked for, shortly before the end.
+        case labHandover(LabHandover)
         case log(LogRecord)
         /// The last event of an orderly run. If a stream ends without it, the lab has died: infra-error.
         case runFinished(RunResult)
@@ -139,15 +141,53 @@ public struct LabDescription: Codable, Sendable {
             self.podCIDRs = podCIDRs
         }
     }
+    /// A lab that was booted by another scenario of the same command.
+    public struct Kept: Codable, Sendable, Hashable {
+        /// The scenario that booted it.
+        public let from: String
+        /// The scenarios that ran in it before this one, in order.
+        public let after: [String]
+        public init(from: String, after: [String]) {
+            self.from = from
+            self.after = after
+        }
+    }
+    /// The lab of the scenario before, which could have served this one.
+    public struct NotKept: Codable, Sendable, Hashable {
+        /// The scenario that ran in it last.
+        public let from: String
+        /// Why it was not kept, in one line each: for example what was left in it.
+        public let because: [String]
+        public init(from: String, because: [String]) {
+            self.from = from
+            self.because = because
+        }
+    }
     public let profile: String
     public let nodes: [Node]
     /// The effective datapath values by their Helm names.
     public let datapath: [String: String]
-    public init(profile: String, nodes: [Node], datapath: [String: String]) {
+    /// Who booted the lab, if it was not this scenario.
+    public var kept: Kept?
+    /// Why the lab was booted afresh, although the scenario before had an equal one.
+    public var notKept: NotKept?
+    public init(
+        profile: String, nodes: [Node], datapath: [String: String], kept: Kept? = nil, notKept: NotKept? = nil
+    ) {
         self.profile = profile
         self.nodes = nodes
         self.datapath = datapath
+        self.kept = kept
+        self.notKept = notKept
     }
+}
+
+/// Whether a lab stays for the next scenario.
+public struct LabHandover: Codable, Sendable {
+    /// Why it does not stay, in one line each. The list is empty if it stays.
+    public let refusals: [String]
+    public var isKept: Bool { refusals.isEmpty }
+    public init(refusals: [String]) { self.refusals = refusals }
 }
 
 /// A change of a node's state: `defined`, `booting`, `runtime`, `agent`, `ready`, `paused`, `crashed`, `failed`,

@@ -4,6 +4,7 @@ import Fabric
 import Files
 import Foundation
 import Lab
+import LinuxKernel
 import Readings
 
 /// Collects what every agent that still answers says of itself at the end of a run: texts for engineers, and dumps of
@@ -13,7 +14,8 @@ struct AgentArtifacts: Sendable {
     let emitter: Emitter
     private static let deadline = Duration.seconds(2)
 
-    func collect(_ cluster: Cluster) async {
+    /// - Parameter metrics: The agents' counters when the run began. A run is told only what was counted since.
+    func collect(_ cluster: Cluster, metrics: NodeMetrics) async {
         await withTaskGroup(of: Void.self) { group in
             for node in cluster.nodes {
                 group.addTask {
@@ -22,7 +24,9 @@ struct AgentArtifacts: Sendable {
                     await text(.healthText, "health", node)
                     await dump(.ipcache, "ipcache", node, [IPCacheEntry].self)
                     await dump(.endpoints, "endpoints", node, [AgentEndpoint].self)
-                    await dump(.metrics, "metrics", node, [MetricSample].self)
+                    if let now = await Self.metrics(of: node) {
+                        write(now.since(metrics[node.name] ?? []), "metrics", node)
+                    }
                 }
             }
         }
@@ -38,18 +42,36 @@ struct AgentArtifacts: Sendable {
         _ method: AgentMethod, _ name: String, _ node: ClusterNode, _ type: Value.Type
     ) async {
         guard let value = try? await node.agent(method, as: Value.self, within: Self.deadline) else { return }
+        write(value, name, node)
+    }
+
+    private func write(_ value: some Encodable, _ name: String, _ node: ClusterNode) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         if let data = try? encoder.encode(value) { write(data, "map-\(name)-\(node.name).json") }
     }
 
+    /// Reads the counters of every agent that answers.
+    static func metrics(of cluster: Cluster) async -> NodeMetrics {
+        await withTaskGroup(of: (String, [MetricSample]?).self) { group in
+            for node in cluster.nodes { group.addTask { (node.name, await metrics(of: node)) } }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+    }
+
+    private static func metrics(of node: ClusterNode) async -> [MetricSample]? {
+        try? await node.agent(.metrics, as: [MetricSample].self, within: deadline)
+    }
+
     /// Collects the queries to the VPC's resolver and the packets that its router discarded, one on a line, with the
     /// seconds since the host's boot.
-    func collectCloud(_ cluster: Cluster) async {
+    ///
+    /// - Parameter begun: When the run began; nil if it booted the lab.
+    func collectCloud(_ cluster: Cluster, since begun: MonotonicTime?) async {
         guard let cloud = cluster.cloud else { return }
         func seconds(_ nanoseconds: Int64) -> String { String(format: "%.6f", Double(nanoseconds) / 1e9) }
-        let queries = cloud.queries().queries.map { "\(seconds($0.time)) \($0.line)" }
-        let discards = await cluster.fabric.discards().discards.map { discard in
+        let queries = cloud.queries(since: begun).queries.map { "\(seconds($0.time)) \($0.line)" }
+        let discards = await cluster.fabric.discards(since: begun).discards.map { discard in
             "\(seconds(discard.time)) \(discard.reason.rawValue) \(FlowTuple(discard.header))"
         }
         for (name, lines) in [("vpc-dns.log", queries), ("vpc-discards.log", discards)] where !lines.isEmpty {
@@ -65,4 +87,30 @@ struct AgentArtifacts: Sendable {
             emitter.log(.warning, "artifacts", "\(name) could not be written: \(error)")
         }
     }
+}
+
+/// The agents' counters, by node.
+typealias NodeMetrics = [String: [MetricSample]]
+
+extension [MetricSample] {
+    /// Returns what was counted since an earlier reading. A counter that has become smaller belongs to a node that was
+    /// started again, and counts from zero.
+    func since(_ before: [MetricSample]) -> [MetricSample] {
+        let old = Dictionary(before.map { (CounterKey($0), $0) }) { first, _ in first }
+        return compactMap { now in
+            guard let last = old[CounterKey(now)], last.packets <= now.packets, last.bytes <= now.bytes else {
+                return now
+            }
+            guard last.packets < now.packets else { return nil }
+            return MetricSample(
+                reason: now.reason, code: now.code, direction: now.direction, packets: now.packets - last.packets,
+                bytes: now.bytes - last.bytes)
+        }
+    }
+}
+
+private struct CounterKey: Hashable {
+    let code: Int
+    let direction: String
+    init(_ sample: MetricSample) { (code, direction) = (sample.code, sample.direction) }
 }

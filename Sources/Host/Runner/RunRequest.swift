@@ -1,7 +1,10 @@
 import Foundation
+import JSON
+import RunEvents
 import Scenario
 
-/// Everything that a lab host needs to run one scenario. It is the first line on its command channel.
+/// Everything that a lab host needs to run one scenario, as one line on its command channel. The first request boots
+/// the lab. A later one is for the same lab (`lab`), and comes only if the request before it handed the lab on.
 public struct RunRequest: Codable, Sendable {
     public struct Image: Codable, Sendable {
         public var kernelPath: String
@@ -21,6 +24,12 @@ public struct RunRequest: Codable, Sendable {
             self.release = release
         }
     }
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case scenario, profile, image, accelerator, reportDirectory, capabilitiesCache, seed, timeout, pauseOnFail, keep
+        case handsOn, notKept
+    }
+
     public var scenario: ScenarioFile
     public var profile: LabProfile
     public var image: Image
@@ -35,6 +44,10 @@ public struct RunRequest: Codable, Sendable {
     public var timeout: Double
     public var pauseOnFail: Bool
     public var keep: Bool
+    /// Whether the lab stays for another request if this run passes and leaves it clean.
+    public var handsOn = false
+    /// The lab of the scenario before, if it could have served this one and was not kept.
+    public var notKept: LabDescription.NotKept?
 
     public init(
         scenario: ScenarioFile, profile: LabProfile, image: Image, accelerator: String, reportDirectory: String,
@@ -51,12 +64,28 @@ public struct RunRequest: Codable, Sendable {
         self.pauseOnFail = pauseOnFail
         self.keep = keep
     }
+
+    /// What belongs to the run alone. Machines, fabric and agents are made from everything else, so that what is added
+    /// to a request one day tells labs apart until it is listed here.
+    private static let ofTheRun: Set<CodingKeys> = [
+        .scenario, .reportDirectory, .seed, .timeout, .pauseOnFail, .keep, .handsOn, .notKept,
+    ]
+
+    /// What the lab is made from. Requests with equal values can be carried out in the same lab.
+    ///
+    /// - Throws: The encoder's error, for a number that JSON does not have.
+    public func lab() throws -> JSONValue {
+        let all = try JSONDecoder().decode([String: JSONValue].self, from: try JSONEncoder().encode(self))
+        return .object(all.filter { key, _ in CodingKeys(rawValue: key).map { !Self.ofTheRun.contains($0) } ?? true })
+    }
 }
 
-/// What the outer process may say during a run, one command on a line.
+/// What the outer process may say besides requests, one command on a line.
 public enum RunCommand: String, Sendable {
     /// End in order: heal nothing more, tear down, report.
     case stop
     /// Continue after a pause.
     case resume
+    /// There is no further request: tear the lab down that was handed on.
+    case end
 }

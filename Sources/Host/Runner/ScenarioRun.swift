@@ -13,6 +13,8 @@ public actor ScenarioRun {
     let cluster: Cluster
     let emitter: Emitter
     let collector: EvidenceCollector
+    /// Brings the cluster's nodes up.
+    private let boot: @Sendable () async throws -> Void
     /// Returns when the outer process ends a pause.
     private let resumed: @Sendable () async -> Void
     var workloads: [Workload]
@@ -27,10 +29,14 @@ public actor ScenarioRun {
     var saidPatience = false
     /// The first thing that went wrong, in one sentence.
     var failure: String?
+    /// What steps changed of the lab itself, for good, in one sentence each.
+    var changes: [String] = []
 
     public init(
-        request: RunRequest, cluster: Cluster, emitter: Emitter, resumed: @escaping @Sendable () async -> Void
+        request: RunRequest, cluster: Cluster, emitter: Emitter, boot: @escaping @Sendable () async throws -> Void,
+        resumed: @escaping @Sendable () async -> Void
     ) {
+        self.boot = boot
         self.request = request
         self.cluster = cluster
         self.emitter = emitter
@@ -59,7 +65,7 @@ public actor ScenarioRun {
             let verdict = try await withThrowingTaskGroup(of: Verdict?.self) { group in
                 group.addTask { try await self.timeline() }
                 group.addTask {
-                    for await failure in self.cluster.failures { throw failure }
+                    for await failure in self.cluster.failures() { throw failure }
                     return nil
                 }
                 group.addTask {
@@ -92,7 +98,7 @@ public actor ScenarioRun {
     }
 
     private func timeline() async throws -> Verdict {
-        try await emitter.phase(.boot) { try await cluster.boot(within: .seconds(90)) }
+        try await emitter.phase(.boot) { try await boot() }
         try await emitter.phase(.ready) {
             try await cluster.apply(request.scenario.spec.objects)
             try await reconcilePods()

@@ -44,7 +44,9 @@ extension ScenarioRun {
                 workloads[index].replicas = replicas
             }
             try await reconcilePods()
-        case .set(let values): try await cluster.set(values)
+        case .set(let values):
+            changes += values.keys.sorted().map { "a step has set \($0)" }
+            try await cluster.set(values)
         case .wait(let condition): try await wait(for: condition)
         }
         return .pass

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A lab profile: `apiVersion: labrun.dev/v1alpha1`, `kind: Lab`. What cloud and cluster the nodes believe to be in.
 public struct LabProfile: Codable, Sendable {
     public struct SecurityGroup: Codable, Sendable {
@@ -122,4 +124,14 @@ public struct LabProfile: Codable, Sendable {
 
     /// The names `node1` … `nodeN`.
     public var nodeNames: [String] { (1...max(1, nodeCount)).map { "\(nodePrefix)\($0)" } }
+}
+
+extension LabProfile {
+    /// Whether two profiles agree in everything.
+    public func isSame(as other: LabProfile) -> Bool {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        guard let own = try? encoder.encode(self), let others = try? encoder.encode(other) else { return false }
+        return own == others
+    }
 }

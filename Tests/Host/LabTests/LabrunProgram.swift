@@ -44,10 +44,17 @@ struct LabrunProgram {
     func run(
         scenario: String, in folder: ScratchFolder, alone: Bool = false, _ options: [String] = []
     ) async throws -> Ended {
+        try await run(scenarios: [scenario], in: folder, alone: alone, options)
+    }
+
+    /// Runs scenarios with one command. With several, each has a folder of its name in `report`.
+    func run(
+        scenarios: [String], in folder: ScratchFolder, alone: Bool = false, _ options: [String] = []
+    ) async throws -> Ended {
         let lane = await LabLanes.shared.lane(alone: alone)
         defer { lane.end() }
         return try await run(
-            ["scenario", scenario, "--report-dir", "\(folder.path)/report"] + options,
+            ["scenario"] + scenarios + ["--report-dir", "\(folder.path)/report"] + options,
             environment: ["LABRUN_TEST_FOLDER": folder.path])
     }
 

@@ -74,6 +74,41 @@ struct FinishedRun {
     /// - Parameter name: A scenario of these tests.
     static func shared(_ name: String) async throws -> FinishedRun { try await SharedRuns.all.run(name) }
 
+    /// Returns the run of a scenario among several that one command runs, in a lab that they share as far as each
+    /// leaves it clean. The first test that asks runs all of them, and the others wait for it.
+    ///
+    /// A run that the host's load leaves without a verdict is made again alone. So is every run if tests are chosen
+    /// (`make test FILTER=…`), since then the others may not be asked for.
+    static func together(_ name: String, of names: [String]) async throws -> FinishedRun {
+        let isChosen = ProcessInfo.processInfo.environment["FILTER"]?.isEmpty == false
+        guard !isChosen else { return try await FinishedRun(name) }
+        let run = try await SharedRuns.all.run(name, of: names)
+        guard run.report.isUndecidedByTheHost else { return run }
+        print("\(name): run again alone, since the host was busy: \(run.report.message)")
+        return try await FinishedRun(name)
+    }
+
+    /// Runs scenarios with one command; nothing of it may be left when it has ended.
+    fileprivate static func runs(of names: [String]) async throws -> [String: FinishedRun] {
+        let folder = try ScratchFolder()
+        let before = try HostState.read()
+        let ended = try await LabrunProgram().run(scenarios: names, in: folder)
+        let left = try await HostState.leftovers(of: folder, since: before)
+        #expect(left.isEmpty)
+        return names.reduce(into: [:]) { runs, name in
+            guard let report = try? folder.report("report/\(name)") else { return }
+            // The command's own status is the worst of all.
+            let own = LabrunProgram.Ended(
+                status: report.verdict.exitCode, output: ended.output, errors: ended.errors)
+            runs[name] = FinishedRun(ended: own, report: report)
+        }
+    }
+
+    private init(ended: LabrunProgram.Ended, report: RunReport) {
+        self.ended = ended
+        self.report = report
+    }
+
     private init(once scenario: String, alone: Bool, _ options: [String]) async throws {
         let folder = try ScratchFolder()
         let before = try HostState.read()
@@ -93,10 +128,15 @@ struct FinishedRun {
         _ scenario: String, alone: Bool = false, _ options: [String] = [],
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> RunReport {
-        let run = try await FinishedRun(scenario, alone: alone, options)
-        run.ended.expectPass(run.report, sourceLocation: sourceLocation)
-        #expect(run.report.steps.contains { $0.matrix?.cells.isEmpty == false }, sourceLocation: sourceLocation)
-        return run.report
+        try await FinishedRun(scenario, alone: alone, options).passed(sourceLocation: sourceLocation)
+    }
+
+    /// Expects that the run passed and measured something.
+    @discardableResult
+    func passed(sourceLocation: SourceLocation = #_sourceLocation) -> RunReport {
+        ended.expectPass(report, sourceLocation: sourceLocation)
+        #expect(report.steps.contains { $0.matrix?.cells.isEmpty == false }, sourceLocation: sourceLocation)
+        return report
     }
 
     /// Expects all ordered pairs of two pods a node, and of the nodes, over three protocols.
@@ -113,10 +153,18 @@ struct FinishedRun {
 private actor SharedRuns {
     static let all = SharedRuns()
     private var runs: [String: Task<FinishedRun, any Error>] = [:]
+    private var groups: [[String]: Task<[String: FinishedRun], any Error>] = [:]
 
     func run(_ name: String) async throws -> FinishedRun {
         let run = runs[name] ?? Task { try await FinishedRun(LabrunProgram.scenario(name)) }
         runs[name] = run
         return try await run.value
+    }
+
+    func run(_ name: String, of names: [String]) async throws -> FinishedRun {
+        let group = groups[names] ?? Task { try await FinishedRun.runs(of: names) }
+        groups[names] = group
+        guard let run = try await group.value[name] else { throw CocoaError(.fileNoSuchFile) }
+        return run
     }
 }

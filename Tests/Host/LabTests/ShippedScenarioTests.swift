@@ -11,15 +11,29 @@ import Testing
     /// Scenarios that make claims about time, so that no other lab may run beside them.
     static let timed: Set = ["agent-restart"]
 
-    @Test(arguments: ShippedScenarios.names.filter { $0 != main && !timed.contains($0) })
+    /// Scenarios with the same lab, which one command runs. Whoever runs them finds that they share it.
+    static let together = [
+        "vxlan-blocked-8472", "vxlan-blocked-one-way", "link-flap", "lossy-underlay", "identity-and-endpoint",
+        "network-policy-l3-l4", "node-crash",
+    ]
+
+    @Test(arguments: ShippedScenarios.names.filter { !together.contains($0) && !timed.contains($0) })
     func `passes and leaves nothing behind`(name: String) async throws {
         _ = try await FinishedRun.passing(name)
+    }
+
+    @Test(arguments: together)
+    func `passes in a lab that others have had, and leaves nothing behind`(name: String) async throws {
+        try await FinishedRun.together(name, of: Self.together).passed()
     }
 
     /// The main scenario has the same verdict every time, and its evidence shows what the field report says.
     @Test(arguments: 1...3)
     func `vxlan blocked names group, port and direction, and shows the wire`(run: Int) async throws {
-        let report = try await FinishedRun.passing(Self.main, run == 1 ? ["--output", "json"] : [])
+        let report =
+            run == 3
+            ? try await FinishedRun.together(Self.main, of: Self.together).passed()
+            : try await FinishedRun.passing(Self.main, run == 1 ? ["--output", "json"] : [])
         #expect(report.steps.count == 3)
         let blocked = try #require(report.steps.first { $0.name == "blocked" })
         let finding = try #require(blocked.diagnosis?.found.first)

@@ -11,7 +11,8 @@ import Testing
     /// - Parameter scenario: The scenario to run. By default it has a single node without workloads, because what is
     ///   killed is the same in a lab of any size.
     private func hit(
-        _ scenario: String = LabrunProgram.scenario("slow-node"), when reached: @escaping (RunEvent) -> Bool,
+        _ scenario: String = LabrunProgram.scenario("slow-node"), then next: [String] = [],
+        when reached: @escaping (RunEvent) -> Bool,
         thenWhen again: ((RunEvent) -> Bool)? = nil,
         _ strike: (Process) throws -> Void
     ) async throws -> (status: Int32, folder: ScratchFolder) {
@@ -24,6 +25,7 @@ import Testing
         process.arguments = [
             "scenario", scenario, "--report-dir", "\(folder.path)/report", "--output", "jsonl",
         ]
+        process.arguments?.insert(contentsOf: next, at: 2)
         process.environment = ProcessInfo.processInfo.environment.merging(
             ["LABRUN_TEST_FOLDER": folder.path]
         ) { $1 }
@@ -159,6 +161,42 @@ import Testing
         #expect(report.message.contains("labnode:"), "no line of the console: \(report.message)")
         #expect(report.message.contains("no-vxlan"), "what is in force is not named: \(report.message)")
         expectWholeReport(folder)
+        try await expectNothingLeft(of: folder, since: before)
+    }
+
+    /// Between two scenarios and in the second one, the lab is the first one's, which is kept.
+    @Test(arguments: [Moment.teardown, .fault])
+    func `kill -9 of the outer labrun leaves nothing of a lab that is kept`(moment: Moment) async throws {
+        let before = try HostState.read()
+        let slow = LabrunProgram.scenario("slow-node")
+        var isKept = false
+        let (status, folder) = try await hit(
+            slow, then: [slow],
+            when: { event in
+                if case .labDescribed(let lab) = event.payload { isKept = lab.kept != nil }
+                if moment == .teardown, case .labHandover(let handover) = event.payload { return handover.isKept }
+                return isKept && moment == .fault && moment.isReached(event)
+            }
+        ) { kill($0.processIdentifier, SIGKILL) }
+        #expect(status == 128 + SIGKILL)
+        try await expectNothingLeft(of: folder, since: before)
+    }
+
+    @Test func `SIGINT in the second scenario of a lab ends it in order, and no third one runs`() async throws {
+        let before = try HostState.read()
+        let slow = LabrunProgram.scenario("slow-node")
+        var isKept = false
+        let (status, folder) = try await hit(
+            slow, then: [slow, slow],
+            when: { event in
+                if case .labDescribed(let lab) = event.payload { isKept = lab.kept != nil }
+                return isKept && Moment.fault.isReached(event)
+            }
+        ) { kill($0.processIdentifier, SIGINT) }
+        #expect(status == 130)
+        #expect(try folder.report("report/slow-node").verdict == .pass)
+        #expect(try folder.report("report/slow-node-2").verdict == .interrupted)
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/report/slow-node-3"))
         try await expectNothingLeft(of: folder, since: before)
     }
 

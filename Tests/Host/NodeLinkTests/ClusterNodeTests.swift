@@ -7,6 +7,7 @@ import Testing
 private struct RunningMachine: NodeMachine {
     let channelPath: String
     var consolePath: String { "" }
+    func moveConsole(to path: String) {}
     let powerEvents = AsyncStream<PowerEvent> { $0.finish() }
 
     func start() async throws {}

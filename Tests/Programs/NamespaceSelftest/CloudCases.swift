@@ -22,6 +22,7 @@ private actor PluggedCards: NodeMachine {
     nonisolated let powerEvents = AsyncStream<PowerEvent> { $0.finish() }
     nonisolated let channelPath = ""
     nonisolated let consolePath = ""
+    nonisolated func moveConsole(to path: String) {}
 
     func breakDown() { isBroken = true }
     func start() async throws {}

@@ -101,12 +101,14 @@ extension AgentCore {
         try enforcePolicies()
     }
 
-    /// Removes an endpoint from the maps. Forwarding to it ends first, and the interface's own entry goes last, so that
-    /// packets under way are delivered or dropped with a reason.
+    /// Removes an endpoint from the maps. Forwarding to it ends first, and the interface's own entry goes after that, so
+    /// that packets under way are delivered or dropped with a reason. When no packet can come any more, its connections
+    /// are forgotten, as Cilium does.
     func clearKernel(_ endpoint: EndpointRecord) throws {
         try programs.maps.removeAddress(of: endpoint)
         try PodNetwork.disconnect(endpoint, netlink)
         try programs.maps.removeInterface(of: endpoint)
+        if let address = IPv4Address(endpoint.address) { try conntrack.forget(address) }
     }
 
     /// Creates the node's own endpoint, which other nodes probe: a namespace with an address, in which the kernel

@@ -2,6 +2,7 @@ import AgentAPI
 import BPF
 import DatapathModel
 import LinuxKernel
+import NetAddress
 
 /// The pinned conntrack tables, which it lists and counts, and from which it removes expired entries. They are in the
 /// kernel, so that connections outlive the agent.
@@ -47,6 +48,21 @@ package struct Conntrack: ~Copyable {
             try Self.collect(tables.others, MapName.otherConnections, visit),
         ]
         return true
+    }
+
+    /// Removes the entries of all connections that have an address at one of their ends. An address that is given to
+    /// another pod must not bring connections along that somebody else was allowed.
+    func forget(_ address: IPv4Address) throws(SystemError) {
+        try Self.forget(address, in: tables.tcp)
+        try Self.forget(address, in: tables.others)
+    }
+
+    private static func forget(
+        _ address: IPv4Address, in map: borrowing Map<ConnectionKey, ConnectionEntry>
+    ) throws(SystemError) {
+        for key in try map.keys() where key.source == address || key.destination == address {
+            try map.removeValue(for: key)
+        }
     }
 
     private static func collect(

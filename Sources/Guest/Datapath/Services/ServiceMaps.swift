@@ -177,7 +177,7 @@ struct ServiceMaps: ~Copyable, Sendable {
         }
         if frontend.affinitySeconds > 0, before != nil {
             try flush()
-            try forgetClients(of: frontend)
+            try forgetClients(of: frontend, keeping: Set(frontend.backends))
         }
         return isFull
     }
@@ -189,6 +189,8 @@ struct ServiceMaps: ~Copyable, Sendable {
         try reverse.removeValue(
             for: UInt32(frontend.index), before: ReverseEntry(end.address, port: end.port))
         try removeTable(of: frontend.index, from: 0, to: frontend.maglevSize)
+        // The index will be another frontend's.
+        if frontend.affinitySeconds > 0 { try forgetClients(of: frontend, keeping: []) }
     }
 
     private mutating func removeSlots(of end: ServiceEnd, _ backends: [UInt32], from kept: Int) throws(SystemError) {
@@ -214,9 +216,8 @@ struct ServiceMaps: ~Copyable, Sendable {
         }
     }
 
-    /// Makes clients choose again if their backend no longer belongs to the frontend.
-    private func forgetClients(of frontend: Frontend) throws(SystemError) {
-        let valid = Set(frontend.backends)
+    /// Makes a frontend's clients choose again, unless their backend is one of `valid`.
+    private func forgetClients(of frontend: Frontend, keeping valid: Set<UInt32>) throws(SystemError) {
         for (key, entry) in try affinity.entries()
         where key.reverseIndex == UInt32(frontend.index) && !valid.contains(entry.backend) {
             try affinity.removeValue(for: key)

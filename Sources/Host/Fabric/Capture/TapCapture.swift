@@ -19,12 +19,22 @@ final class TapCapture: @unchecked Sendable {
         self.spec = spec
         statistics = CaptureStatistics(
             interfaceID: nic.interfaceID, tap: nic.tap, captured: 0, dropped: 0, unwritten: 0)
-        if let directory {
-            ring = try CaptureRing(
-                directory: directory, name: nic.tap, description: "\(nic.node) \(nic.interfaceID)", spec: spec)
-        }
+        if let directory { ring = try Self.ring(nic, spec, directory) }
         handle = try PcapHandle(device: nic.tap, snapLength: spec.snapLength, bufferSize: spec.bufferSize)
     }
+
+    private static func ring(
+        _ nic: NICSpec, _ spec: CaptureSpec, _ directory: String
+    ) throws(SystemError) -> CaptureRing {
+        try CaptureRing(
+            directory: directory, name: nic.tap, description: "\(nic.node) \(nic.interfaceID)", spec: spec)
+    }
+
+    /// Begins new files in a folder.
+    func beginFile(in directory: String) throws(SystemError) { ring = try Self.ring(nic, spec, directory) }
+
+    /// Closes the files. Packets are still taken and decoded, but not written.
+    func endFile() { ring = nil }
 
     /// The descriptor to wait for with poll(2); nil while the interface is away.
     var descriptor: Int32? { handle?.descriptor }

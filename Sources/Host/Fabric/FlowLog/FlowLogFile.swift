@@ -12,6 +12,10 @@ struct FlowLogFile: ~Copyable {
     /// As many flows of a minute are kept apart as the capacity says. Those beyond it make a SKIPDATA record.
     private static let empty = FlowAggregate(capacity: 65_536)
 
+    init(directory: String, accountID: String) throws(SystemError) {
+        try self.init(path: "\(directory)/vpc-flow.log", accountID: accountID)
+    }
+
     init(path: String, accountID: String) throws(SystemError) {
         let opened = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, mode: 0o644)
         try opened.writeAll(Array((FlowRecord.header + "\n").utf8))

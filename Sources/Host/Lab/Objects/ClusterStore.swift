@@ -8,9 +8,14 @@ public struct ClusterStore: Sendable {
     /// Services, policies, namespaces and slices that were applied, with what was allocated for them.
     public private(set) var applied = ClusterObjects()
     private var allocation: ServiceAllocation
+    /// The network of the services' addresses.
+    let serviceRange: IPv4CIDR
 
     /// - Parameter serviceRange: The network of the services' addresses.
-    public init(serviceRange: IPv4CIDR) { allocation = ServiceAllocation(range: serviceRange) }
+    public init(serviceRange: IPv4CIDR) {
+        self.serviceRange = serviceRange
+        allocation = ServiceAllocation(range: serviceRange)
+    }
 
     /// - Throws: `LabError` `.plan` if a service asks for something that it cannot get.
     public mutating func apply(_ object: ClusterObject) throws {

@@ -8,7 +8,7 @@ import RunEvents
 import Scenario
 import ScenarioReading
 
-/// `labrun scenario [run] PATH…`: runs scenarios one after the other.
+/// `labrun scenario [run] PATH…`: runs scenarios one after the other. Neighbours with equal labs share one.
 struct ScenarioRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run scenarios: files, folders, or the names of shipped ones.")
@@ -54,6 +54,9 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     @Flag(help: "No colours, as with NO_COLOR.")
     var noColor = false
 
+    @Flag(help: "Boot a lab for every scenario, even where the lab of the scenario before could serve.")
+    var freshLabs = false
+
     @Flag(name: .shortAndLong, help: "Messages of the lab, too.")
     var verbose = false
 
@@ -80,17 +83,35 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         var reports: [(report: RunReport, folder: String)] = []
         // Files may share a metadata.name, and no report may replace another.
         let names = scenarios.map(\.scenario.metadata.name).numbered
-        for (scenario, name) in zip(scenarios, names) {
+        let input = SessionInput(pauses: pauseOnFail || keep)
+        var lab = FormerLab.none
+        for (index, (scenario, name)) in zip(scenarios, names).enumerated() {
             let folder = reportFolder(name, in: root, alone: scenarios.count == 1)
             let session = ScenarioSession(
-                scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1))
-            let outcome = await session.run()
+                scenario: scenario, folder: folder, options: options(alone: scenarios.count == 1), input: input)
+            let next = scenarios.indices.contains(index + 1) ? scenarios[index + 1] : nil
+            let outcome = await session.run(after: lab, handsOn: next.map { sharesLab(scenario, $0) } ?? false)
+            lab = outcome.lab
             verdicts.append(outcome.verdict)
             reports.append((outcome.report, folder))
-            if outcome.verdict == .interrupted { break }
+            guard input.wasInterrupted || outcome.verdict == .interrupted else { continue }
+            // An interruption may come too late to change the run's own verdict.
+            verdicts.append(.interrupted)
+            break
         }
+        await lab.end()
         if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: reports, to: junit)) }
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
+    }
+
+    /// Whether the lab of a scenario may serve the next one. The lab host compares all of what they are made from; what
+    /// is compared here is what that depends on. A lab that a person looks at with `--keep` is nobody else's.
+    private func sharesLab(_ scenario: LoadedScenario, _ next: LoadedScenario) -> Bool {
+        guard !freshLabs, !keep else { return false }
+        func needs(_ scenario: LoadedScenario) -> Bool {
+            scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
+        }
+        return needs(scenario) == needs(next) && scenario.profile.isSame(as: next.profile)
     }
 
     /// Writes one file with a suite for every run, whose attachments are in the run's own report folder. A file that

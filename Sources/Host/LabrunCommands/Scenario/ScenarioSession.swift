@@ -25,14 +25,29 @@ struct ScenarioSession {
     let scenario: LoadedScenario
     let folder: String
     let options: Options
+    let input: SessionInput
 
     /// The result of a run. The verdict is worse than the report's if a file of the report could not be written.
     struct Outcome {
         var verdict: Verdict
         var report: RunReport
+        /// What became of the lab.
+        var lab = FormerLab.none
     }
 
-    func run() async -> Outcome {
+    /// The lab of a run, and whether it stays.
+    private struct Stay {
+        var report: RunReport
+        var lab: RunningLab?
+        var handover: LabHandover?
+    }
+
+    /// Runs the scenario.
+    ///
+    /// - Parameters:
+    ///   - former: The lab of the scenario before. It is used if it is made from the same, and torn down otherwise.
+    ///   - handsOn: Whether the next scenario has an equal lab.
+    func run(after former: FormerLab, handsOn: Bool) async -> Outcome {
         let reporters: RunReporters
         do {
             reporters = try .standard(
@@ -41,12 +56,13 @@ struct ScenarioSession {
                     html: options.html,
                     noColour: options.noColour, verbose: options.verbose), header: header(accelerator: "none"))
         } catch {
+            await former.end()
             StandardError.write("labrun: \(error)")
             return Outcome(
                 verdict: .infraError,
                 report: ReportAssembler(header: header(accelerator: "none")).finish(.died("\(error)")))
         }
-        let report: RunReport
+        let stay: Stay
         do {
             let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
                 StandardError.write("image: \(progress)")
@@ -57,56 +73,120 @@ struct ScenarioSession {
             let accelerator = await AccelerationProbe(
                 kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
             ).answer()
-            report = await drive(reporters, image: image, userland: userland, accelerator: accelerator)
+            let header = header(
+                accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)")
+            reporters.consume(RunEvent(at: 0, payload: .runStarted(header)))
+            var request = request(image: image, userland: userland, accelerator: accelerator)
+            request.handsOn = handsOn
+            stay = await drive(reporters, request, after: former)
         } catch {
+            await former.end()
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
-            report = reporters.finish(.died("no node image: \(error)"))
+            stay = Stay(report: reporters.finish(.died("no node image: \(error)")))
         }
         if let incompleteness = reporters.incompleteness { StandardError.write("labrun: \(incompleteness)") }
         // A report that could not be written is a failure of the instrument, whatever the result of the run is.
-        let verdict = reporters.errors.isEmpty ? report.verdict : Verdict.worst(of: [report.verdict, .infraError])
-        return Outcome(verdict: verdict, report: report)
+        let own = stay.report.verdict
+        let verdict = reporters.errors.isEmpty ? own : Verdict.worst(of: [own, .infraError])
+        return Outcome(verdict: verdict, report: stay.report, lab: await legacy(of: stay))
     }
 
-    private func drive(
-        _ reporters: RunReporters, image: NodeImageArtifact, userland: UserlandArtifact?,
-        accelerator: AccelerationProbe.Answer
-    ) async -> RunReport {
-        reporters.consume(
-            RunEvent(
-                at: 0,
-                payload: .runStarted(
-                    header(accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)"))))
-        let host: LabHostProcess
-        do {
-            host = try LabHostProcess.spawn(arguments: [])
-            let request = request(image: image, userland: userland, accelerator: accelerator)
-            try host.send(Array(try JSONEncoder().encode(request)) + [0x0A])
-        } catch {
-            return reporters.finish(.died("\(error)"))
+    /// What the next scenario finds.
+    private func legacy(of stay: Stay) async -> FormerLab {
+        guard let handover = stay.handover else { return .none }
+        guard handover.isKept, let lab = stay.lab else { return .notKept(notKept(handover.refusals)) }
+        // The report may find what the lab host did not.
+        guard stay.report.verdict == .pass else {
+            await lab.end()
+            return .notKept(notKept(["the scenario ended with \(stay.report.verdict.rawValue)"]))
         }
-        let input = SessionInput(host: host, pauses: options.pauseOnFail || options.keep)
-        defer { input.end() }
-        var ended = false
-        for await item in SessionFeed.merge(host.eventLines(), interval: .milliseconds(200)) {
+        return .kept(lab, by: scenario.scenario.metadata.name)
+    }
+
+    private func notKept(_ reasons: [String]) -> LabDescription.NotKept {
+        .init(from: scenario.scenario.metadata.name, because: reasons)
+    }
+
+    /// Has the request carried out: in the former lab if that is made from the same, and else in a new one.
+    private func drive(_ reporters: RunReporters, _ request: RunRequest, after former: FormerLab) async -> Stay {
+        if input.wasInterrupted {
+            await former.end()
+            return Stay(report: reporters.finish(.interrupted("interrupted before it began")))
+        }
+        var request = request
+        switch former {
+        case .none: break
+        case .notKept(let reason): request.notKept = reason
+        case .kept(let lab, let name):
+            var refusals = ["this scenario's lab is made from something else"]
+            if (try? request.lab()) == lab.ingredients {
+                switch await drive(reporters, request, in: lab) {
+                case .run(let stay): return stay
+                case .refused(let reasons): refusals = reasons
+                }
+            } else {
+                await lab.end()
+            }
+            request.notKept = .init(from: name, because: refusals)
+        }
+        do {
+            let lab = try RunningLab(for: request)
+            switch await drive(reporters, request, in: lab) {
+            case .run(let stay): return stay
+            case .refused(let reasons):
+                return Stay(report: reporters.finish(.died(reasons.joined(separator: "; "))))
+            }
+        } catch {
+            return Stay(report: reporters.finish(.died("\(error)")))
+        }
+    }
+
+    /// What a lab host did with a request.
+    private enum Carried {
+        case run(Stay)
+        /// It did not begin, and has ended. A kept lab may not be able to serve another scenario any more.
+        case refused([String])
+    }
+
+    private func drive(_ reporters: RunReporters, _ request: RunRequest, in lab: RunningLab) async -> Carried {
+        let started = ContinuousClock.now
+        input.follow(lab.host)
+        defer { input.unfollow() }
+        do {
+            try lab.send(request)
+        } catch {
+            return .refused(["\(error)"])
+        }
+        var handover: LabHandover?
+        var (began, ended) = (false, false)
+        for await item in lab.feed {
             switch item {
-            case .tick(let seconds): reporters.tick(seconds)
+            case .tick(let now): reporters.tick(max(0, (now - started) / .seconds(1)))
             case .line(let line):
                 guard let event = try? EventLine.decode(line) else {
                     StandardError.write("the lab host wrote a line that is no event")
                     continue
                 }
-                if case .runFinished = event.payload { ended = true }
+                switch event.payload {
+                case .labHandover(let told): handover = told
+                case .runFinished: ended = true
+                default: began = true
+                }
                 reporters.consume(event)
             }
+            // A lab that stays says nothing until its next request.
+            if ended, handover?.isKept == true {
+                return .run(Stay(report: reporters.finish(), lab: lab, handover: handover))
+            }
         }
-        let status = try? await host.wait()
-        guard ended else {
-            if input.wasInterrupted { return reporters.finish(.interrupted("interrupted, and ended at once")) }
-            let how = status.map { "\($0)" } ?? "unknown"
-            return reporters.finish(.died("the lab host ended before the run did: \(how)"))
+        let status = try? await lab.host.wait()
+        if ended { return .run(Stay(report: reporters.finish(), handover: handover)) }
+        if let handover, !handover.isKept { return .refused(handover.refusals) }
+        if input.wasInterrupted {
+            return .run(Stay(report: reporters.finish(.interrupted("interrupted, and ended at once"))))
         }
-        return reporters.finish()
+        let how = "the lab host ended before the run did: \(status.map { "\($0)" } ?? "unknown")"
+        return began ? .run(Stay(report: reporters.finish(.died(how)))) : .refused([how])
     }
 
     private func request(
@@ -135,31 +215,5 @@ struct ScenarioSession {
             scenario: .init(
                 name: metadata.name, title: metadata.title, file: scenario.file, sha256: scenario.sha256,
                 labels: metadata.labels, steps: scenario.scenario.spec.timeline.map(\.name)), startedAt: Date())
-    }
-}
-
-/// The events, mixed with ticks of the clock.
-enum SessionFeed: Sendable {
-    case line([UInt8])
-    case tick(Double)
-
-    static func merge(_ lines: AsyncStream<[UInt8]>, interval: Duration) -> AsyncStream<SessionFeed> {
-        let (stream, continuation) = AsyncStream.makeStream(of: SessionFeed.self)
-        let started = ContinuousClock.now
-        let ticker = Task {
-            while !Task.isCancelled {
-                try? await Task.sleep(for: interval)
-                continuation.yield(
-                    .tick(
-                        Double((ContinuousClock.now - started).components.seconds)
-                            + Double((ContinuousClock.now - started).components.attoseconds) / 1e18))
-            }
-        }
-        Task {
-            for await line in lines { continuation.yield(.line(line)) }
-            ticker.cancel()
-            continuation.finish()
-        }
-        return stream
     }
 }

@@ -44,7 +44,7 @@ struct HTMLPage {
             ("Duration", shortSeconds(report.durationSeconds)),
             ("Steps", counted(report.steps.count + report.stepsNotRun.count, "step", "steps")),
             ("Nodes", String(report.lab?.nodes.count ?? 0)), ("Kernel", kernels),
-            ("Profile", report.lab?.profile ?? ""),
+            ("Profile", report.lab?.profile ?? ""), ("Lab", report.lab?.origin ?? ""),
             ("Mode", report.lab?.datapath["routingMode"] ?? ""), ("Seed", String(report.seed)),
             ("Host", "\(report.host.kernel), \(report.host.cpus) CPUs, \(report.host.accelerator)"),
         ]

@@ -63,7 +63,7 @@ public struct ReportAssembler: Sendable {
                 warnings.append(text)
             }
         case .runFinished(let finished): result = finished
-        case .node: break
+        case .node, .labHandover: break
         }
     }
 

@@ -68,7 +68,8 @@ public final class TerminalReporter: Reporter {
         case .expectation(let step, let result): drafts[step]?.expectations.append(result)
         case .stepFinished(let step, let result): end(step, result)
         case .log(let record): log(record)
-        case .artifact, .runFinished: break
+        case .labHandover(let handover) where handover.isKept: say("the lab is kept for the next scenario")
+        case .artifact, .labHandover, .runFinished: break
         }
         try draw()
     }
@@ -101,6 +102,7 @@ public final class TerminalReporter: Reporter {
     private func describe(_ lab: LabDescription) {
         let kernels = Set(lab.nodes.map(\.kernel)).sorted().joined(separator: ", ")
         say(wrapped: clean("lab \(lab.profile) · \(counted(lab.nodes.count, "node", "nodes")) · kernel \(kernels)"))
+        if let origin = lab.origin { say(wrapped: clean(origin)) }
     }
 
     private func finish(_ phase: Phase, _ seconds: Double) {

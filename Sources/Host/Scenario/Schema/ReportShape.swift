@@ -69,6 +69,23 @@ enum ReportShape {
             Field("profile", .text(), required: true, "Name of the lab profile."),
             Field("nodes", .list(.object(node), atLeast: 0), required: true, "Nodes."),
             Field("datapath", .map(.any, .text()), required: true, "Effective values by their Helm names."),
+            Field("kept", .nullable(.object(kept)), "Who booted the lab, if it was not this scenario."),
+            Field(
+                "notKept", .nullable(.object(notKept)), "Why it was booted afresh after a scenario with an equal one."),
+        ])
+
+    private static let kept = ObjectShape(
+        name: "kept", help: "A lab that another scenario of the same command booted.",
+        fields: [
+            Field("from", .text(), required: true, "The scenario that booted it."),
+            Field("after", texts, required: true, "The scenarios that ran in it before this one."),
+        ])
+
+    private static let notKept = ObjectShape(
+        name: "notKept", help: "The lab of the scenario before, which could have served this one.",
+        fields: [
+            Field("from", .text(), required: true, "The scenario that ran in it last."),
+            Field("because", texts, required: true, "Why it was not kept, one line each."),
         ])
 
     private static let node = ObjectShape(

@@ -1,0 +1,10 @@
+import RunEvents
+
+extension LabDescription {
+    /// Where the lab comes from, in a sentence. It is nil for a lab that was simply booted.
+    var origin: String? {
+        if let kept { return "kept from \(kept.from), after \(kept.after.joined(separator: ", "))" }
+        guard let notKept else { return nil }
+        return "booted afresh, the lab of \(notKept.from) was not kept: \(notKept.because.joined(separator: "; "))"
+    }
+}
