@@ -160,6 +160,10 @@ final class HostedLab: Sendable {
         if let failure = cluster.unseenFailures.first { throw failure }
         try await cluster.waitUntilReady(within: .seconds(10))
         let metrics = await AgentArtifacts.metrics(of: cluster)
+        // Without a beginning, the next report would have counters of this one.
+        if let silent = cluster.nodes.first(where: { metrics[$0.name] == nil }) {
+            throw LabError(.request, "the agent of \(silent.name) did not tell its counters")
+        }
         try state.withLock { state in
             for node in cluster.nodes {
                 try state.consoles[node.name]?.show(in: artifacts) { try node.machine.moveConsole(to: $0) }

@@ -95,8 +95,14 @@ struct FinishedRun {
         let ended = try await LabrunProgram().run(scenarios: names, in: folder)
         let left = try await HostState.leftovers(of: folder, since: before)
         #expect(left.isEmpty)
-        return names.reduce(into: [:]) { runs, name in
-            guard let report = try? folder.report("report/\(name)") else { return }
+        let reports = names.reduce(into: [:]) { $0[$1] = try? folder.report("report/\($1)") }
+        #expect(Set(reports.keys) == Set(names), "\(ended.output)\n\(ended.errors)")
+        #expect(ended.status == Verdict.worst(of: reports.values.map(\.verdict)).exitCode, "\(ended.errors)")
+        // The first boots the lab. One more may boot its own, where a node that was crashed differs in something.
+        let refusals = reports.values.compactMap { $0.lab?.notKept?.because }.joined()
+        #expect(reports.values.count { $0.lab?.kept != nil } >= names.count - 2, "\(Array(refusals))")
+        return reports.reduce(into: [:]) { runs, entry in
+            let (name, report) = entry
             // The command's own status is the worst of all.
             let own = LabrunProgram.Ended(
                 status: report.verdict.exitCode, output: ended.output, errors: ended.errors)

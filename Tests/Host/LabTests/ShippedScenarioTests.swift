@@ -13,8 +13,8 @@ import Testing
 
     /// Scenarios with the same lab, which one command runs. Whoever runs them finds that they share it.
     static let together = [
-        "vxlan-blocked-8472", "vxlan-blocked-one-way", "link-flap", "lossy-underlay", "identity-and-endpoint",
-        "network-policy-l3-l4", "node-crash",
+        "vxlan-blocked-8472", "vxlan-blocked-one-way", "link-flap", "lossy-underlay", "node-crash",
+        "identity-and-endpoint", "network-policy-l3-l4",
     ]
 
     @Test(arguments: ShippedScenarios.names.filter { !together.contains($0) && !timed.contains($0) })

@@ -181,7 +181,8 @@ struct ScenarioSession {
         }
         let status = try? await lab.host.wait()
         if ended { return .run(Stay(report: reporters.finish(), handover: handover)) }
-        if let handover, !handover.isKept { return .refused(handover.refusals) }
+        // A run that has begun is not run again, however its lab ends.
+        if let handover, !handover.isKept, !began { return .refused(handover.refusals) }
         if input.wasInterrupted {
             return .run(Stay(report: reporters.finish(.interrupted("interrupted, and ended at once"))))
         }

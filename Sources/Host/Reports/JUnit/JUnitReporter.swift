@@ -68,7 +68,8 @@ extension JUnitSuite {
             ("profile", report.lab?.profile ?? "unknown"), ("seed", String(report.seed)),
             ("revision", report.tool.revision), ("verdict", report.verdict.rawValue),
         ]
-        return (facts + loads).map {
+        let lab = report.lab?.origin.map { [("lab", $0)] } ?? []
+        return (facts + lab + loads).map {
             Property(name: PlainText.xml($0.0, limit: 1_000), value: PlainText.xml($0.1, limit: 2_000))
         }
     }
