@@ -51,7 +51,8 @@ public struct ImageStore: Sendable {
     static func standardCacheDirectory(_ environment: [String: String]) -> String {
         // The XDG specification: a relative path counts as unset.
         if let base = environment["XDG_CACHE_HOME"], base.hasPrefix("/") { return base + "/labrun" }
-        return (environment["HOME"] ?? NSHomeDirectory()) + "/.cache/labrun"
+        let home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        return (home ?? NSHomeDirectoryForUser(NSUserName()) ?? "/") + "/.cache/labrun"
     }
 
     /// Returns the image of a kernel series and the guest binaries at hand. It comes from the cache if it is there

@@ -76,11 +76,17 @@ public struct ScenarioParser: Sendable {
     private static func limited(_ problems: [Problem], file: String) -> [Problem] {
         // A mistake in a node that is aliased or read twice is reported once.
         let sorted = Array(Set(problems)).sorted()
-        guard sorted.count > problemLimit, let last = sorted.prefix(problemLimit).last else { return sorted }
+        guard sorted.count > problemLimit else { return sorted }
+        // However many warnings there are, they hide no mistake, and are none.
+        let errors = sorted.filter { $0.severity == .error }
+        let shown = (errors + sorted.filter { $0.severity != .error }).prefix(problemLimit)
+        guard let last = shown.last else { return sorted }
+        let rest = sorted.count - problemLimit
+        let hidesErrors = errors.count > problemLimit
+        let word = hidesErrors ? "mistake" : "warning"
         let more = Problem(
-            file: last.file, line: last.line, column: last.column,
-            message:
-                "and \(sorted.count - problemLimit) more \(sorted.count - problemLimit == 1 ? "mistake" : "mistakes")")
-        return sorted.prefix(problemLimit) + [more]
+            severity: hidesErrors ? .error : .warning, file: last.file, line: last.line, column: last.column,
+            message: "and \(rest) more \(rest == 1 ? word : word + "s")")
+        return shown.sorted() + [more]
     }
 }

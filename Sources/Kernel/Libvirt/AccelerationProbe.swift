@@ -12,12 +12,12 @@ public struct AccelerationProbe: Sendable {
         public var reason: String
     }
 
-    /// What the cache keeps. An answer counts only for the same host boot, host kernel and guest kernel.
+    /// What the cache keeps, with an answer for each guest kernel. They count only for the same boot of the host and the
+    /// same host kernel.
     struct Record: Codable, Equatable {
         var bootIdentifier: String
         var hostKernel: String
-        var guestKernel: String
-        var answer: Answer
+        var answers: [String: Answer] = [:]
     }
 
     private let kernel: String
@@ -50,12 +50,16 @@ public struct AccelerationProbe: Sendable {
     }
 
     /// Returns the cached answer for this boot, or `nil` if there is none yet.
-    public func kept() -> Answer? {
+    public func kept() -> Answer? { record().answers[kernel] }
+
+    /// Returns what the cache keeps for this boot, for any kernel.
+    private func record() -> Record {
+        let empty = emptyRecord()
         guard let data = FileManager.default.contents(atPath: path),
             let record = try? JSONDecoder().decode(Record.self, from: data),
-            record == key(record.answer)
-        else { return nil }
-        return record.answer
+            record.bootIdentifier == empty.bootIdentifier, record.hostKernel == empty.hostKernel
+        else { return empty }
+        return record
     }
 
     private var path: String { cacheDirectory + "/acceleration.json" }
@@ -68,18 +72,19 @@ public struct AccelerationProbe: Sendable {
         let lock = try FileLock(path: cacheDirectory + "/acceleration.lock")
         // Another lab may have proved it while this one waited.
         let answer = try kept() ?? prove(within: limit)
-        try AtomicFile.write(try JSONEncoder().encode(key(answer)), to: path)
+        var record = record()
+        record.answers[kernel] = answer
+        try AtomicFile.write(try JSONEncoder().encode(record), to: path)
         _ = consume lock
         return answer
     }
 
-    private func key(_ answer: Answer) -> Record {
+    private func emptyRecord() -> Record {
         func line(_ path: String) -> String {
             (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
         }
         return Record(
-            bootIdentifier: line("/proc/sys/kernel/random/boot_id"), hostKernel: line("/proc/sys/kernel/osrelease"),
-            guestKernel: kernel, answer: answer)
+            bootIdentifier: line("/proc/sys/kernel/random/boot_id"), hostKernel: line("/proc/sys/kernel/osrelease"))
     }
 
     /// Boots the kernel until it panics for want of a root file system, watching its console.

@@ -13,4 +13,11 @@ import Testing
             #expect(throws: ValidationError.self) { try ScenarioRunCommand.absolute("reports/out", from: removed) }
         }
     }
+
+    /// `--report-dir "$UNSET"` would write into the working directory.
+    @Test func `an empty folder is refused`() {
+        #expect(throws: (any Error).self) { try ScenarioRunCommand.parse(["x.yaml", "--report-dir", ""]) }
+        #expect(throws: (any Error).self) { try ReportReplay.parse(["x", "--report-dir", ""]) }
+        #expect(throws: (any Error).self) { try ImageVerify.parse(["--timeout", "nan"]) }
+    }
 }

@@ -140,6 +140,23 @@ private func disk(of room: Int) -> WriteCall {
         }
     }
 
+    /// A run that is killed writes no report. That of an earlier run in the same folder must not look like its own.
+    @Test func reportsOfAnEarlierRunAreRemovedAtTheStart() throws {
+        try withFolder { path in
+            let folder = ReportFolder(path: path)
+            let further = path + "/further.xml"
+            let reports = [folder.report, folder.junit, folder.html, further]
+            for file in reports { try Data("earlier".utf8).write(to: URL(fileURLWithPath: file)) }
+            try folder.create()
+            try ReportFile(path: further).removeEarlier()
+            for file in reports { #expect(!FileManager.default.fileExists(atPath: file), "\(file)") }
+            // There is nothing to remove in a new folder, and a device is no report.
+            try folder.create()
+            try ReportFile(path: "/dev/null").removeEarlier()
+            #expect(FileManager.default.fileExists(atPath: "/dev/null"))
+        }
+    }
+
     @Test func aFolderThatCannotBeMadeIsSaidInTheKernelsWords() throws {
         #expect { try ReportFolder(path: "/proc/none/x").create() } throws: {
             "\($0)" == "/proc/none/x: cannot create the folder: No such file or directory"

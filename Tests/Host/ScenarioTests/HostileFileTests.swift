@@ -132,4 +132,20 @@ import Testing
         let found = Self.parser.check(Array(text.utf8), file: "x.yaml")
         #expect(!found.isEmpty)
     }
+
+    /// Warnings are no mistakes, however many there are, and hide none.
+    @Test func `more warnings than are shown leave a file valid`() throws {
+        let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
+        let superfluous = "{from: {labels: {app: nobody}}, to: {kind: pod}, outcome: open}"
+        func found(_ last: String) -> [Problem] {
+            let rules = ([rule] + Array(repeating: superfluous, count: 300) + [last]).map { "\n    - \($0)" }
+            let text = ScenarioText.unexpecting("expect:\n  matrix:" + rules.joined())
+            return Self.parser.check(Array(text.utf8), file: "x.yaml")
+        }
+        let valid = found(superfluous)
+        #expect(valid.allSatisfy { $0.severity == .warning })
+        #expect(valid.last?.message.hasSuffix("more warnings") == true)
+        let wrong = found("{from: {kind: pod}, to: {kind: pod}, outcome: opn}")
+        #expect(wrong.contains { $0.severity == .error && $0.message.contains("outcome must be") })
+    }
 }

@@ -5,13 +5,15 @@ import Testing
 
 @Suite struct AccelerationProbeTests {
     /// Probes with a shell script as emulator. What the script prints is the guest's console.
-    private func probe(_ script: String, _ folder: String, device: String = "/dev/null") throws -> AccelerationProbe {
+    private func probe(
+        _ script: String, _ folder: String, device: String = "/dev/null", kernel: String = "/k"
+    ) throws -> AccelerationProbe {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let emulator = folder + "/emulator"
         try "#!/bin/sh\necho run >> \(folder)/runs\n\(script)\n".write(
             toFile: emulator, atomically: true, encoding: .utf8)
         chmod(emulator, 0o755)
-        return AccelerationProbe(kernel: "/k", cacheDirectory: folder, device: device, emulator: emulator)
+        return AccelerationProbe(kernel: kernel, cacheDirectory: folder, device: device, emulator: emulator)
     }
 
     private func folder() -> String { "/tmp/labrun-kvm-test-\(UUID().uuidString)" }
@@ -32,6 +34,20 @@ import Testing
         #expect(answers.allSatisfy { $0.accelerator == .kvm })
         #expect(runs(folder) == 1, "concurrent labs probe once")
         #expect(probe.kept()?.accelerator == .kvm)
+    }
+
+    /// A lab of one kernel after a lab of another does not ask again.
+    @Test func eachKernelHasItsOwnAnswer() async throws {
+        let folder = folder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let one = try probe("echo 'Kernel panic - not syncing: VFS: no root'", folder)
+        #expect(await one.answer().accelerator == .kvm)
+        let other = try probe("exit 1", folder, kernel: "/other")
+        #expect(other.kept() == nil)
+        #expect(await other.answer(within: .milliseconds(300)).accelerator == .tcg)
+        #expect(one.kept()?.accelerator == .kvm && other.kept()?.accelerator == .tcg)
+        _ = (await one.answer(), await other.answer())
+        #expect(runs(folder) == 2)
     }
 
     @Test func aHangingGuestIsSoftwareEmulation() async throws {

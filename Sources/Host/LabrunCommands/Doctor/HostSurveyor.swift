@@ -21,10 +21,10 @@ struct HostSurveyor {
             failure = .init(message: "\(error)", mend: "")
         }
         let images = (try? store.list()) ?? []
-        let kernel = images.first?.kernelPath
-        let acceleration = kernel.flatMap {
-            AccelerationProbe(kernel: $0, cacheDirectory: store.cacheDirectory).kept()
-        }
+        // A lab of any of the kernels has tried it.
+        let acceleration = images.lazy.compactMap {
+            AccelerationProbe(kernel: $0.kernelPath, cacheDirectory: store.cacheDirectory).kept()
+        }.first
         let archiveFailure = await archiveFailure()
         return HostSurvey(
             emulator: isOnPath("qemu-system-x86_64"), libvirtDriver: hasLibvirtDriver, namespaceFailure: failure,

@@ -48,7 +48,7 @@ public struct ImageVerify: AsyncParsableCommand {
     public func validate() throws {
         _ = try kernelSeries(kernel)
         guard (0...10_000_000).contains(fuzz) else { throw ValidationError("--fuzz takes 0 to 10000000 packets") }
-        if let timeout, timeout <= 0 || timeout > 36_000 {
+        if let timeout, !(timeout > 0 && timeout <= 36_000) {
             throw ValidationError("--timeout takes seconds, up to 36000")
         }
     }

@@ -26,6 +26,7 @@ public struct ReportReplay: AsyncParsableCommand {
     public init() {}
 
     public func validate() throws {
+        guard reportDir != "" else { throw ValidationError("--report-dir takes a folder, and is empty") }
         guard speed >= 0, speed.isFinite else { throw ValidationError("--speed takes a factor, 0 or more") }
     }
 

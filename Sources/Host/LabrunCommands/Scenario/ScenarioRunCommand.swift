@@ -64,6 +64,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         guard !paths.isEmpty else {
             throw ValidationError("name a scenario file; `labrun scenario list` prints those shipped")
         }
+        guard reportDir != "" else { throw ValidationError("--report-dir takes a folder, and is empty") }
         guard timeout > 0, timeout <= 86_400 else { throw ValidationError("--timeout takes seconds, up to 86400") }
     }
 
@@ -74,7 +75,11 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
         let root = try Self.absolute(reportDir ?? "reports/out")
         if scenarios.count > 1, let junit {
-            do { try ReportFile(path: junit).check() } catch {
+            do {
+                let file = ReportFile(path: junit)
+                try file.check()
+                try file.removeEarlier()
+            } catch {
                 StandardError.write("labrun: \(error)")
                 throw ExitCode(Verdict.infraError.exitCode)
             }

@@ -64,15 +64,20 @@ struct ScenarioSession {
         }
         let stay: Stay
         do {
-            let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
-                StandardError.write("image: \(progress)")
+            let (image, userland, accelerator) = try await input.preparing { [scenario] in
+                let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
+                    StandardError.write("image: \(progress)")
+                }
+                let needsUserland = scenario.scenario.needsUserland(
+                    in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
+                let userland =
+                    needsUserland
+                    ? try await ImageStore().ensureUserland { StandardError.write("userland: \($0)") } : nil
+                let accelerator = await AccelerationProbe(
+                    kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
+                ).answer()
+                return (image, userland, accelerator)
             }
-            let userland =
-                scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
-                ? try await ImageStore().ensureUserland { StandardError.write("userland: \($0)") } : nil
-            let accelerator = await AccelerationProbe(
-                kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
-            ).answer()
             let header = header(
                 accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)")
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header)))
@@ -82,7 +87,9 @@ struct ScenarioSession {
         } catch {
             await former.end()
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
-            stay = Stay(report: reporters.finish(.died("no node image: \(error)")))
+            let end: StreamEnd =
+                input.wasInterrupted ? .interrupted("interrupted before it began") : .died("no node image: \(error)")
+            stay = Stay(report: reporters.finish(end))
         }
         if let incompleteness = reporters.incompleteness { StandardError.write("labrun: \(incompleteness)") }
         // A report that could not be written is a failure of the instrument, whatever the result of the run is.

@@ -9,6 +9,8 @@ import Synchronization
 final class SessionInput: Sendable {
     private struct State {
         var host: LabHostProcess?
+        /// Cancels what a run needs before it begins, such as the build of an image.
+        var cancel: (@Sendable () -> Void)?
         var interruptions = 0
     }
     private let state = Mutex(State())
@@ -39,21 +41,33 @@ final class SessionInput: Sendable {
         if isInterrupted { Self.tell(host, .stop) }
     }
 
-    /// No run is going on. An interruption now ends the process, whose labs end with it.
+    /// No run is going on. An interruption now keeps the next one from beginning.
     func unfollow() { state.withLock { $0.host = nil } }
 
+    /// Does something that a run needs before it begins. An interruption cancels it.
+    func preparing<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
+        let task = Task { try await body() }
+        let isInterrupted = state.withLock { state in
+            state.cancel = { task.cancel() }
+            return state.interruptions > 0
+        }
+        if isInterrupted { task.cancel() }
+        defer { state.withLock { $0.cancel = nil } }
+        return try await task.value
+    }
+
     private func interrupt() {
-        let (host, count) = state.withLock { state in
+        let (host, cancel, count) = state.withLock { state in
             state.interruptions += 1
-            return (state.host, state.interruptions)
+            return (state.host, state.cancel, state.interruptions)
         }
-        guard let host else { exit(Verdict.interrupted.exitCode) }
-        if count == 1 {
-            StandardError.write("labrun: interrupted, tearing down; once more to end at once")
-            Self.tell(host, .stop)
-        } else {
-            host.kill()
+        guard count == 1 else {
+            guard let host else { exit(Verdict.interrupted.exitCode) }
+            return host.kill()
         }
+        StandardError.write("labrun: interrupted, tearing down; once more to end at once")
+        cancel?()
+        Self.tell(host, .stop)
     }
 
     private static func tell(_ host: LabHostProcess?, _ command: RunCommand) {

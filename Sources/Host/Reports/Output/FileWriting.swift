@@ -86,6 +86,13 @@ public struct ReportFile: Sendable {
         }
     }
 
+    /// Removes what an earlier run wrote. Anything but a regular file stays, and is an error when the report is written.
+    public func removeEarlier() throws(ReportError) {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, unlink(path) != 0 else { return }
+        throw .system(errno, doing: "remove the earlier", file: path)
+    }
+
     /// A rename would put the report in the place of a device or a pipe.
     private func checkKind() throws(ReportError) {
         var status = stat()

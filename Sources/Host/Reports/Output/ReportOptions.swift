@@ -50,7 +50,11 @@ extension RunReporters {
         _ options: ReportOptions, header: RunHeader = .unknown, complain: ((any Error) -> Void)? = nil
     ) throws -> RunReporters {
         try options.folder.create()
-        for path in [options.junit, options.html] { if let path { try ReportFile(path: path).check() } }
+        for path in [options.junit, options.html] {
+            guard let file = path.map({ ReportFile(path: $0) }) else { continue }
+            try file.check()
+            try file.removeEarlier()
+        }
         let views = views(options)
         // A line from elsewhere would tear a live view apart, so the live view shows errors itself.
         let live = views.lazy.compactMap { $0 as? TerminalReporter }.first { $0.isLive }

@@ -33,11 +33,13 @@ public struct ReportFolder: Sendable {
     public var journal: String { path.appending(path: "journal.jsonl") }
     public var artifacts: String { path.appending(path: "artifacts") }
 
-    /// Makes the folder and its `artifacts`, with missing folders above.
+    /// Makes the folder and its `artifacts`, with missing folders above. Reports of an earlier run go: should this one
+    /// be killed, nobody may take them for its own.
     public func create() throws(ReportError) {
         do throws(SystemError) { try Directories.make(artifacts) } catch {
             throw .system(error.code, doing: "create the folder", file: path)
         }
+        for file in [report, junit, html] { try ReportFile(path: file).removeEarlier() }
     }
 }
 
