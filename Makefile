@@ -17,7 +17,7 @@ REVISION := $(GUEST)/revision
 MANIFEST := --manifest-cache none
 # One configuration for products and tests, so that no module is compiled twice. Tests see what modules keep to
 # themselves, which makes a node's program 2 % larger.
-CONFIGURATION := -c release -Xswiftc -enable-testing --disable-index-store $(MANIFEST)
+CONFIGURATION := -c release -Xswiftc -enable-testing $(MANIFEST)
 # One binary is both programs of a node. What checks the datapath is only in the images of `image verify` and
 # `image bench`.
 GUEST_PRODUCT := labguest
