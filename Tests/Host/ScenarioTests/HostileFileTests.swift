@@ -118,7 +118,7 @@ import Testing
 
     /// Many steps over many pods take a bounded time.
     @Test func largeTimeline() {
-        let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
+        let all = ["pod", "node"].map { "{from: {kind: \($0)}, to: {kind: \($0)}, outcome: open}" }
         let step = { (index: Int) in
             "    - {name: s\(index), expect: {matrix: [\(rule), {from: {}, to: {}, outcome: open}, \(rule)]}}\n"
         }
@@ -135,10 +135,10 @@ import Testing
 
     /// Warnings are no mistakes, however many there are, and hide none.
     @Test func `more warnings than are shown leave a file valid`() throws {
-        let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
+        let all = ["pod", "node"].map { "{from: {kind: \($0)}, to: {kind: \($0)}, outcome: open}" }
         let superfluous = "{from: {labels: {app: nobody}}, to: {kind: pod}, outcome: open}"
         func found(_ last: String) -> [Problem] {
-            let rules = ([rule] + Array(repeating: superfluous, count: 300) + [last]).map { "\n    - \($0)" }
+            let rules = (all + Array(repeating: superfluous, count: 300) + [last]).map { "\n    - \($0)" }
             let text = ScenarioText.unexpecting("expect:\n  matrix:" + rules.joined())
             return Self.parser.check(Array(text.utf8), file: "x.yaml")
         }
