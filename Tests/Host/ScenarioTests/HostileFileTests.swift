@@ -118,7 +118,7 @@ import Testing
 
     /// Many steps over many pods take a bounded time.
     @Test func largeTimeline() {
-        let all = ["pod", "node"].map { "{from: {kind: \($0)}, to: {kind: \($0)}, outcome: open}" }
+        let rule = "{from: {kind: pod}, to: {kind: pod}, outcome: open}"
         let step = { (index: Int) in
             "    - {name: s\(index), expect: {matrix: [\(rule), {from: {}, to: {}, outcome: open}, \(rule)]}}\n"
         }
