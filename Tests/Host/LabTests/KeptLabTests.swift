@@ -47,9 +47,9 @@ import Testing
         #expect(reports[0].lab?.kept == nil)
         #expect(reports[1].lab?.kept == .init(from: first, after: [first]))
         #expect(reports[1].lab?.notKept == nil)
-        #expect(ended.output.contains("kept from \(first)"))
+        #expect(ended.output.contains("booted for \(first) and kept"))
         let page = try String(contentsOfFile: "\(folder.path)/report/\(second)/report.html", encoding: .utf8)
-        #expect(page.contains("kept from \(first)"))
+        #expect(page.contains("booted for \(first) and kept"))
         for report in reports { for phase in ["boot", "ready", "teardown"] { #expect(report.phases[phase] != nil) } }
         #expect((reports[1].phases["boot"] ?? 0) < (reports[0].phases["boot"] ?? 0) / 4)
 

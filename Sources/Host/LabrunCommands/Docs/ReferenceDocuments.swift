@@ -175,15 +175,7 @@ extension ReferenceDocuments {
     }
 
     private static var dropReasonPage: String {
-        var reasons: [[String]] = []
-        var position: UInt32 = 0
-        while case let number = dp_reason_at(position), number < 0 {
-            reasons.append([
-                String(number), dp_reason_slug(number).map { code(String(cString: $0)) } ?? "",
-                dp_reason_text(number).map { String(cString: $0) } ?? "",
-            ])
-            position += 1
-        }
+        let reasons = DropReason.all.map { [String($0.number), code($0.name), $0.meaning] }
         let points = (Int32(0)...255).compactMap { number in
             dp_point_name(number).map { [String(number), code(String(cString: $0))] }
         }

@@ -3,7 +3,9 @@ import RunEvents
 extension LabDescription {
     /// Where the lab comes from, in a sentence. It is nil for a lab that was simply booted.
     var origin: String? {
-        if let kept { return "kept from \(kept.from), after \(kept.after.joined(separator: ", "))" }
+        if let kept {
+            return "booted for \(kept.from) and kept; it has served \(kept.after.joined(separator: ", "))"
+        }
         guard let notKept else { return nil }
         return "booted afresh, the lab of \(notKept.from) was not kept: \(notKept.because.joined(separator: "; "))"
     }
