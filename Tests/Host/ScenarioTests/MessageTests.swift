@@ -122,7 +122,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:44: datapath value routingMode cannot be an empty mapping; expected one of tunnel, native"),
         Case(
             ScenarioText.step("heal: nope"),
-            "x.yaml:15:13: no fault \"nope\" was injected before; expected the id of a fault in force, and none is"),
+            "x.yaml:15:13: no fault \"nope\" was injected before; expected the id of a fault in force, of which none is left"),
         Case(
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMode: {}}}}\n  timeline: "
@@ -190,7 +190,7 @@ struct Case: Sendable, CustomTestStringConvertible {
                     + "node2}]\nheal: [a, b, a]"
             ),
             "x.yaml:15:80: fault id \"a\" is already active since line 15; heal it first, or give another id",
-            "x.yaml:16:17: no fault \"b\" was injected before; expected the id of a fault in force, and none is",
+            "x.yaml:16:17: no fault \"b\" was injected before; expected the id of a fault in force, of which none is left",
             "x.yaml:16:20: fault \"a\" is already healed"),
         Case(
             ScenarioText.step("inject: {fault: link-down, id: cable, nodes: node1}\nheal: cabel"),
