@@ -27,7 +27,7 @@ extension DropExpectation: Expectation {
                     fields: [
                         .from, .to, .placement, .anyProtocol, .request,
                         Field(
-                            "reason", .choice(DropReason.all.map(\.name)), required: true,
+                            "reason", .choice(NamedDropReason.all.map(\.name)), required: true,
                             "Drop reason, such as policy-denied-ingress."),
                         Field("rule", .text(.nonEmpty), "Part of the name of the policy or rule that decided."),
                     ])), atLeast: 1), "Why the datapath denied cells.")

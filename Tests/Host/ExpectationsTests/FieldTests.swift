@@ -105,26 +105,27 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
 
     static let drops = [
         ChangedField(
-            "drops", "from", "{from: POD1, to: {}, protocol: tcp, reason: denied}",
-            "{from: POD2, to: {}, protocol: tcp, reason: denied}"),
+            "drops", "from", "{from: POD1, to: {}, protocol: tcp, reason: policy-denied-ingress}",
+            "{from: POD2, to: {}, protocol: tcp, reason: policy-denied-ingress}"),
         ChangedField(
-            "drops", "to", "{from: {}, to: POD2, protocol: tcp, reason: denied}",
-            "{from: {}, to: POD1, protocol: tcp, reason: denied}"),
+            "drops", "to", "{from: {}, to: POD2, protocol: tcp, reason: policy-denied-ingress}",
+            "{from: {}, to: POD1, protocol: tcp, reason: policy-denied-ingress}"),
         ChangedField(
-            "drops", "where", "{from: {nodes: node1}, to: {}, where: cross-node, protocol: tcp, reason: denied}",
-            "{from: {nodes: node1}, to: {}, where: same-node, protocol: tcp, reason: denied}"),
+            "drops", "where",
+            "{from: {nodes: node1}, to: {}, where: cross-node, protocol: tcp, reason: policy-denied-ingress}",
+            "{from: {nodes: node1}, to: {}, where: same-node, protocol: tcp, reason: policy-denied-ingress}"),
         ChangedField(
-            "drops", "protocol", "{from: POD1, to: POD2, protocol: tcp, reason: denied}",
-            "{from: POD1, to: POD2, protocol: udp, reason: denied}"),
+            "drops", "protocol", "{from: POD1, to: POD2, protocol: tcp, reason: policy-denied-ingress}",
+            "{from: POD1, to: POD2, protocol: udp, reason: policy-denied-ingress}"),
         ChangedField(
-            "drops", "request", "{from: POD1, to: POD2, request: get, reason: denied}",
-            "{from: POD1, to: POD2, request: post, reason: denied}"),
+            "drops", "request", "{from: POD1, to: POD2, request: get, reason: policy-denied-ingress}",
+            "{from: POD1, to: POD2, request: post, reason: policy-denied-ingress}"),
         ChangedField(
-            "drops", "reason", "{from: POD1, to: POD2, protocol: tcp, reason: denied}",
-            "{from: POD1, to: POD2, protocol: tcp, reason: invalid}"),
+            "drops", "reason", "{from: POD1, to: POD2, protocol: tcp, reason: policy-denied-ingress}",
+            "{from: POD1, to: POD2, protocol: tcp, reason: invalid-source}"),
         ChangedField(
-            "drops", "rule", "{from: POD1, to: POD2, protocol: tcp, reason: denied, rule: default/p}",
-            "{from: POD1, to: POD2, protocol: tcp, reason: denied, rule: default/q}"),
+            "drops", "rule", "{from: POD1, to: POD2, protocol: tcp, reason: policy-denied-ingress, rule: default/p}",
+            "{from: POD1, to: POD2, protocol: tcp, reason: policy-denied-ingress, rule: default/q}"),
     ]
 
     static let state = [
@@ -343,7 +344,7 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             ]
         let events = recorded.compactMap(\.flow).map { flow in
             PacketEvent(
-                node: "node2", hook: .fromOverlay, drop: PacketDrop(DropReason(rawValue: "denied")), flow: flow,
+                node: "node2", hook: .fromOverlay, drop: PacketDrop(DropReason(rawValue: "policy-denied-ingress")), flow: flow,
                 rule: "NetworkPolicy default/p")
         }
         observation.paths = PathIndex(Evidence(endpoints: observation.endpoints, probes: denials, datapath: events))

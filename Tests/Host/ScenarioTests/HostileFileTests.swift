@@ -148,4 +148,10 @@ import Testing
         let wrong = found("{from: {kind: pod}, to: {kind: pod}, outcome: opn}")
         #expect(wrong.contains { $0.severity == .error && $0.message.contains("outcome must be") })
     }
+
+    @Test func `a drop reason that the datapath lacks is told with the nearest one`() {
+        let text = ScenarioText.expecting("drops: [{from: {}, to: {}, reason: policy-denied-ingres}]")
+        let found = ScenarioText.problems(text)
+        #expect(found.contains { $0.hasSuffix("did you mean \"policy-denied-ingress\"?") }, "\(found)")
+    }
 }

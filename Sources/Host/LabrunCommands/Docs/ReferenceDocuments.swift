@@ -175,7 +175,7 @@ extension ReferenceDocuments {
     }
 
     private static var dropReasonPage: String {
-        let reasons = DropReason.all.map { [String($0.number), code($0.name), $0.meaning] }
+        let reasons = NamedDropReason.all.map { [String($0.number), code($0.name), $0.meaning] }
         let points = (Int32(0)...255).compactMap { number in
             dp_point_name(number).map { [String(number), code(String(cString: $0))] }
         }
