@@ -344,7 +344,8 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             ]
         let events = recorded.compactMap(\.flow).map { flow in
             PacketEvent(
-                node: "node2", hook: .fromOverlay, drop: PacketDrop(DropReason(rawValue: "policy-denied-ingress")), flow: flow,
+                node: "node2", hook: .fromOverlay, drop: PacketDrop(DropReason(rawValue: "policy-denied-ingress")),
+                flow: flow,
                 rule: "NetworkPolicy default/p")
         }
         observation.paths = PathIndex(Evidence(endpoints: observation.endpoints, probes: denials, datapath: events))

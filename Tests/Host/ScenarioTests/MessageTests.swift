@@ -122,7 +122,8 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:44: datapath value routingMode cannot be an empty mapping; expected one of tunnel, native"),
         Case(
             ScenarioText.step("heal: nope"),
-            "x.yaml:15:13: no fault \"nope\" was injected before; expected the id of a fault in force, of which none is left"),
+            "x.yaml:15:13: no fault \"nope\" was injected before; expected the id of a fault in force, of which none is left"
+        ),
         Case(
             ScenarioText.head
                 + "  overrides: {datapath: {values: {routingMode: {}}}}\n  timeline: "
