@@ -88,7 +88,8 @@ extension ScenarioReader {
         } else {
             checker.report(
                 value.place, "no fault \"\(id)\" was injected before",
-                expected: active.isEmpty ? "the id of a fault in force, of which none is left" : active.keys.sorted().oneOf,
+                expected: active.isEmpty
+                    ? "the id of a fault in force, of which none is left" : active.keys.sorted().oneOf,
                 suggestion: NearestName.of(id, among: active.keys.sorted()))
         }
         return .heal(id: id)
