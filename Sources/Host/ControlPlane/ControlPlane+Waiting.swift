@@ -3,13 +3,18 @@ import LinuxKernel
 extension ControlPlane {
     /// Asks again and again until nothing is missing any more.
     ///
-    /// - Parameter missing: What is missing yet, in words; nil when nothing is.
-    /// - Throws: `ControlPlaneError`: `ended` as soon as a server has ended that was not to, `timedOut` with what was
+    /// - Parameters:
+    ///   - servers: Without these it is in vain to wait.
+    ///   - missing: What is missing yet, in words; nil when nothing is.
+    /// - Throws: `ControlPlaneError`: `ended` as soon as one of the servers has ended that was not to, `timedOut` with what was
     ///   missing last; `CancellationError`.
-    func wait(_ aim: String, until deadline: Deadline, missing: @Sendable () async -> String?) async throws {
+    func wait(
+        _ aim: String, of servers: [ControlPlaneServer] = ControlPlaneServer.allCases, until deadline: Deadline,
+        missing: @Sendable () async -> String?
+    ) async throws {
         while true {
             try Task.checkCancellation()
-            if let end = unexpectedEnd() { throw ControlPlaneError(end) }
+            if let end = unexpectedEnd(of: servers) { throw ControlPlaneError(end) }
             guard let state = await missing() else { return }
             if deadline.hasPassed { throw ControlPlaneError(.timedOut, "waited in vain for \(aim): \(state)") }
             try await Task.sleep(for: .milliseconds(20))
