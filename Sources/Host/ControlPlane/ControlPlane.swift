@@ -127,9 +127,9 @@ public actor ControlPlane {
     }
 
     /// Sends a signal, and waits until the server has ended if the signal is one that ends it. Its end is then an
-    /// expected one.
+    /// expected one. After SIGTERM an API server waits up to 60 s for the watches of others to end.
     ///
-    /// - Throws: `ControlPlaneError`: `notRunning`; `timedOut` if it has not ended after 15 s.
+    /// - Throws: `ControlPlaneError`: `notRunning`; `timedOut` if it has not ended after 75 s.
     public func kill(_ server: ControlPlaneServer, signal: Int32 = SIGKILL) async throws {
         let process = try running(server)
         let ends = [SIGKILL, SIGTERM, SIGINT, SIGQUIT, SIGABRT, SIGHUP].contains(signal)
@@ -138,8 +138,8 @@ public actor ControlPlane {
         heal(server)
         try process.send(signal: signal)
         guard ends else { return }
-        guard await process.hasEnded(by: .after(.seconds(15))) else {
-            throw ControlPlaneError(.timedOut, "\(server) has not ended 15 s after signal \(signal)")
+        guard await process.hasEnded(by: .after(.seconds(75))) else {
+            throw ControlPlaneError(.timedOut, "\(server) has not ended 75 s after signal \(signal)")
         }
     }
 

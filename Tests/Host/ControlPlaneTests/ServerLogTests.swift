@@ -44,6 +44,7 @@ import Testing
     @Test(arguments: [
         ("Error: unknown flag: --no-such-flag", true), ("flag provided but not defined: -no-such-flag", true),
         ("F1129 18:35:58.121896       1 server.go:11] failed", true), ("panic: runtime error", true),
+        ("SIGSEGV: segmentation violation", true),
         ("2026-11-29 18:35:58.121896 C | etcdmain: error listing data dir: /dev/null", true),
         (#"{"level":"fatal","ts":"2026-11-29T18:35:58Z","msg":"discovery failed"}"#, true),
         ("E1129 18:35:58.121896       1 server.go:11] failed", false), ("Flag --port has been deprecated", false),

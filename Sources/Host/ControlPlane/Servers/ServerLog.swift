@@ -61,7 +61,9 @@ final class ServerLog: Sendable {
     /// Whether a line says why its process ends: of klog (`F1129 …`), of etcd's logs, of Go's runtime, or of a program
     /// that does not know its flags.
     static func isReason(_ line: String) -> Bool {
-        if ["Error: ", "panic: ", "fatal error: ", "flag provided but not defined"].contains(where: line.hasPrefix) {
+        if ["Error: ", "panic: ", "SIG", "fatal error: ", "flag provided but not defined"].contains(
+            where: line.hasPrefix)
+        {
             return true
         }
         let isKlog = line.first == "F" && line.dropFirst().prefix(4).count { ("0"..."9").contains($0) } == 4
