@@ -148,8 +148,10 @@ public actor ControlPlane {
         try disturb(server, still: nil)
     }
 
-    /// Makes a server slow: it runs for 20 ms, and stands still for twice the delay, over and over. What it is asked
-    /// waits for the delay on average, and up to twice as long; what takes several turns waits several times.
+    /// Makes a server slow: it stands still for twice the delay and runs for a tenth of that time (at least 20 ms), over
+    /// and over. What it is asked at any moment waits for some nine tenths of the delay on average, and at most for twice
+    /// the delay; what takes several turns waits several times. Requests that follow each other closely come through
+    /// together while it runs.
     public func slow(_ server: ControlPlaneServer, by delay: Duration) throws {
         guard delay > .zero, delay <= .seconds(60) else {
             throw ControlPlaneError(.invalidSpec, "\(server) cannot be made slow by \(delay)")

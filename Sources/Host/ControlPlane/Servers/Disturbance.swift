@@ -9,8 +9,9 @@ import Synchronization
 ///
 /// The kernel goes on to accept connections and bytes for it meanwhile, as for a server without processor time.
 final class Disturbance: Sendable {
-    /// How long a slow server runs at a time. Long enough for a request to be answered, as short as a request notices.
-    static let runningTime: Duration = .milliseconds(20)
+    /// How long a server runs between two times of standing still: long enough to do what it must, or it would be as
+    /// good as dead. A tenth of the time, and at least 20 ms.
+    static func runningTime(after still: Duration) -> Duration { max(.milliseconds(20), still / 10) }
 
     private let process: ServerProcess
     private let isOver = Mutex(false)
@@ -35,7 +36,7 @@ final class Disturbance: Sendable {
         while true {
             try? await Task.sleep(for: still)
             guard send(SIGCONT) else { return }
-            try? await Task.sleep(for: Self.runningTime)
+            try? await Task.sleep(for: Self.runningTime(after: still))
             guard send(SIGSTOP) else { return }
         }
     }
