@@ -20,6 +20,8 @@ import Testing
         let last = try #require(outcome.output.split(separator: "\n").last)
         let folder = try #require(last.split(separator: " ").last)
         #expect(folder.hasPrefix("/"))
+        // Where its files were mounted.
+        rmdir(URL(filePath: String(folder)).deletingLastPathComponent().path)
         for number in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int(number) != nil {
             let words = FileManager.default.contents(atPath: "/proc/\(number)/cmdline") ?? Data()
             #expect(!String(decoding: words, as: UTF8.self).contains(folder), "process \(number) is left")

@@ -1,4 +1,5 @@
 import ControlPlane
+import Files
 import Foundation
 import JSON
 import KubeClient
@@ -42,7 +43,7 @@ final class TestControlPlane: Sendable {
         }
         let base = FileManager.default.temporaryDirectory.appending(path: "labrun-control-plane-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: base, withIntermediateDirectories: true)
-        // Mounts are this program's own, so it ends with it.
+        // Mounts are this program's own, so that it ends with it in any case.
         try mountFilesystem("labrun", on: base.path, type: "tmpfs", options: "mode=0700")
         folder = base.appending(path: "secrets").path
         artifacts = base.appending(path: "artifacts").path
@@ -66,6 +67,12 @@ final class TestControlPlane: Sendable {
         }
         client = KubeClient(plane.admin, userAgent: "selftest", in: node.rawDescriptor)
         print("credentials made in \(milliseconds) ms")
+    }
+
+    deinit {
+        let base = Directories.parent(of: folder)
+        try? unmountFilesystem(base, lazily: true)
+        rmdir(base)
     }
 
     private static func address(_ text: String, in namespace: borrowing NetworkNamespace) throws {
