@@ -106,8 +106,9 @@ import Testing
         (#"{"images": [{"names": ["a"], "environment": {"A": 1}}]}"#, "images[0].environment: not strings by name"),
     ])
     func noCatalogues(text: String, problem: String) throws {
+        let document = try json(text)
         do throws(ImageCatalogueProblem) {
-            _ = try ImageCatalogue(try #require(try? json(text)))
+            _ = try ImageCatalogue(document)
             Issue.record("read")
         } catch { #expect(error.description == problem) }
     }
