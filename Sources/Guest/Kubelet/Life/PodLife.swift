@@ -153,7 +153,12 @@ struct PodLife: Sendable {
             (changed.spec.initContainers + changed.spec.containers).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         for index in containers.indices {
             guard let spec = specs[containers[index].spec.name], spec != containers[index].spec else { continue }
-            if spec.image != containers[index].spec.image { containers[index].isImageChanged = true }
+            if spec.image != containers[index].spec.image {
+                containers[index].isImageChanged = true
+                // Pulling is held back by image.
+                containers[index].imageBackOff = BackOff()
+                containers[index].due = .zero
+            }
             containers[index].spec = spec
         }
     }
