@@ -48,6 +48,8 @@ let kernel: [Target] = [
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
+    library("CLibssl", pkgConfig: "libssl", package: "libssl-dev"),
+    module("TLS"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
     library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
@@ -109,6 +111,7 @@ let tests: [Target] =
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
+        tests("TLS"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
@@ -147,7 +150,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -223,7 +225,6 @@ func package(of product: String) -> String? {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
     case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
-    case "NIOSSL": "swift-nio-ssl"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil
