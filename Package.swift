@@ -68,6 +68,7 @@ let guest: [Target] = [
     cModule("CPacketDriver"),
     module("PacketChecks"),
     module("Benchmarks"),
+    module("Kubelet"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -120,7 +121,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("NodePlugins"), tests("Kubelet"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
