@@ -32,6 +32,7 @@ let shared: [Target] = [
     module("CloudAPI"),
     module("DNSWire"),
     module("HTTPWire"),
+    module("KubeClient"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -48,6 +49,7 @@ let kernel: [Target] = [
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
+    module("Certificates"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
     library("CLibz", pkgConfig: "zlib", package: "zlib1g-dev"),
@@ -77,6 +79,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("ControlPlane"),
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
@@ -105,11 +108,13 @@ let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"),
+        tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
+        tests("Certificates"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
@@ -123,6 +128,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
+        tests("ControlPlane", running: ["control-plane-selftest"]),
         tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
@@ -131,6 +137,7 @@ let tests: [Target] =
         module("NamespaceHarness"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
+        program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")
