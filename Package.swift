@@ -119,7 +119,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -138,6 +138,7 @@ let tests: [Target] =
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("control-plane-selftest", path: "ControlPlaneSelftest"),
+        program("kubelet-selftest", path: "KubeletSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")

@@ -91,7 +91,7 @@ public final class KubeletServer: Sendable {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.configureHTTPServerPipeline(
             withServerUpgrade: (upgraders: [SPDYUpgrader(context), context.webSocketUpgrader()], { _ in }),
-            withDecoderLimitConfiguration: limits)
+            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
         try pipeline.addHandler(handler)
     }
 
