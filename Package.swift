@@ -49,12 +49,9 @@ let kernel: [Target] = [
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
-<<<<<<< HEAD
     module("Certificates"),
-=======
     library("CLibssl", pkgConfig: "libssl", package: "libssl-dev"),
     module("TLS"),
->>>>>>> 65febce694cbe7cd5d8320fbfff749a9813404ca
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
     library("CLibz", pkgConfig: "zlib", package: "zlib1g-dev"),
@@ -119,11 +116,8 @@ let tests: [Target] =
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
-<<<<<<< HEAD
         tests("Certificates"),
-=======
         tests("TLS"),
->>>>>>> 65febce694cbe7cd5d8320fbfff749a9813404ca
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
