@@ -2,8 +2,8 @@ import KubeClient
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import Synchronization
+import TLS
 import Testing
 
 /// A server on 127.0.0.1 over TLS that does to each request what a test says.
@@ -18,6 +18,8 @@ final class ScriptedServer: Sendable {
         var index: Int
         /// How many connections came before the request's.
         var connection: Int
+        /// The common name of the client's certificate.
+        var peer: String?
     }
 
     enum Step: Sendable {
@@ -28,7 +30,8 @@ final class ScriptedServer: Sendable {
         case follow
 
         static func text(_ text: String) -> Step { .bytes(Array(text.utf8)) }
-        static func answer(_ status: Int = 200, _ body: String, headers: [String] = []) -> Step {
+        static func answer(_ body: String, headers: [String] = []) -> Step { answer(200, body, headers: headers) }
+        static func answer(_ status: Int, _ body: String, headers: [String] = []) -> Step {
             let lines = ["HTTP/1.1 \(status) X", "Content-Length: \(body.utf8.count)"] + headers
             return .text(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
         }
@@ -60,16 +63,8 @@ final class ScriptedServer: Sendable {
         _ identity: TestCertificates.Pair = TestCertificates.server, clientAuthority: String? = nil,
         _ script: @escaping @Sendable (Received) -> [Step]
     ) throws {
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(identity.certificate.utf8))
-                .map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(identity.key.utf8), format: .pem)))
-        if let clientAuthority {
-            configuration.certificateVerification = .noHostnameVerification
-            configuration.trustRoots = .certificates(
-                try NIOSSLCertificate.fromPEMBytes(Array(clientAuthority.utf8)))
-        }
-        let context = try NIOSSLContext(configuration: configuration)
+        let context = try TLSContext(
+            serverChainPEM: identity.certificate, keyPEM: identity.key, clientAuthorityPEM: clientAuthority)
         let shared = Shared()
         state = shared
         channel = try ServerBootstrap(group: group)
@@ -89,7 +84,7 @@ final class ScriptedServer: Sendable {
                         }
                     }
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(NIOSSLServerHandler(context: context))
+                    try pipeline.addHandler(TLSHandler(server: context))
                     try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
                     try pipeline.addHandler(
                         Connection(number) { received, channel in
@@ -165,6 +160,7 @@ private final class Connection: ChannelInboundHandler {
     private let answer: (ScriptedServer.Received, any Channel) -> Void
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
+    private var peer: String?
 
     init(_ number: Int, _ answer: @escaping (ScriptedServer.Received, any Channel) -> Void) {
         self.number = number
@@ -188,9 +184,13 @@ private final class Connection: ChannelInboundHandler {
             answer(
                 ScriptedServer.Received(
                     method: head.method.rawValue, path: parts[0], query: query, headers: head.headers,
-                    body: String(decoding: body, as: UTF8.self), index: 0, connection: number),
+                    body: String(decoding: body, as: UTF8.self), index: 0, connection: number, peer: peer),
                 context.channel)
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let done = event as? TLSHandshakeDone { peer = done.peer?.commonName }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
@@ -216,5 +216,17 @@ func failure(_ body: () async throws -> some Any) async -> KubeClientError? {
         return nil
     } catch {
         return error as? KubeClientError
+    }
+}
+
+extension KubeClientError {
+    var kind: String {
+        switch self {
+        case .unreachable: "unreachable"
+        case .tls: "tls"
+        case .timedOut: "timedOut"
+        case .refused: "refused"
+        case .malformed: "malformed"
+        }
     }
 }
