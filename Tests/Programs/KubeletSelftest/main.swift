@@ -3,7 +3,8 @@ import KubeletServer
 import LinuxKernel
 
 // The kubelet's API through a real API server, asked by kubectl, in namespaces of its own. The test runs it under
-// unshare(1). LABRUN_CONTROL_PLANE_BIN names the folder of the servers and of kubectl, LABRUN_KUBECTL another kubectl.
+// unshare(1). LABRUN_CONTROL_PLANE_BIN names the folder of the servers and of kubectl, LABRUN_KUBECTL further
+// programs kubectl, with colons between them.
 // Usage: kubelet-selftest kubectl
 
 do {
