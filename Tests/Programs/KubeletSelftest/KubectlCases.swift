@@ -7,7 +7,7 @@ import LinuxKernel
 let kubectlCases: [(name: String, run: @Sendable (TestNode, String) async throws -> Void)] = [
     ("exec", exec), ("exit status", exitStatus), ("1 MiB through exec", megabyte), ("exec -it", terminal),
     ("logs", logs), ("logs -f", followedLogs), ("attach", attach), ("port-forward", portForward),
-    ("refusals", refusals),
+    ("refusals", refusals), ("words on the wire", wire),
 ]
 
 @Sendable private func exec(_ node: TestNode, _ kubectl: String) async throws {
@@ -154,6 +154,15 @@ let kubectlCases: [(name: String, run: @Sendable (TestNode, String) async throws
     kill(process.identifier, SIGKILL)
     try await shown
     _ = await process.end()
+}
+
+/// What this kubectl speaks: newer ones ask for WebSocket first, and the API server passes it through or translates it.
+@Sendable private func wire(_ node: TestNode, _ kubectl: String) async throws {
+    let ended = try await node.run(kubectl, ["exec", "-v=9", "web", "-c", "app", "--", "true"])
+    try expect(ended.status == 0, ended.errors)
+    let words = ["Sec-Websocket-Protocol: v5.channel.k8s.io", "X-Stream-Protocol-Version: v4.channel.k8s.io"]
+    let spoken = words.filter { ended.errors.lowercased().contains($0.lowercased()) }
+    print("exec speaks \(spoken.isEmpty ? "what its log does not tell" : spoken.joined(separator: " and "))")
 }
 
 /// Who is not the API server, and what else the API server's clients may ask.
