@@ -54,6 +54,7 @@ let kernel: [Target] = [
     module("TLS"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
+    library("CLibz", pkgConfig: "zlib", package: "zlib1g-dev"),
     library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
     module("Libvirt"),
 ].onFloor("Kernel")
@@ -63,6 +64,7 @@ let guest: [Target] = [
     cModule("CBPFObjects"),
     module("DatapathModel"),
     module("RequestProxy"),
+    module("KubeletServer"),
     module("Datapath"),
     // The datapath's checks and measurements, which no node of a lab carries.
     cModule("CPacketDriver"),
@@ -122,6 +124,7 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("NodePlugins"), tests("Kubelet"),
+        tests("KubeletServer", running: ["kubelet-selftest"]),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -140,6 +143,7 @@ let tests: [Target] =
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("control-plane-selftest", path: "ControlPlaneSelftest"),
+        program("kubelet-selftest", path: "KubeletSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")
@@ -231,7 +235,7 @@ func package(of product: String) -> String? {
     switch product {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
-    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix", "NIOWebSocket": "swift-nio"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil
