@@ -64,6 +64,7 @@ let guest: [Target] = [
     cModule("CPacketDriver"),
     module("PacketChecks"),
     module("Benchmarks"),
+    module("Kubelet"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
