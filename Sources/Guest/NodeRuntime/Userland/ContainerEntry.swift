@@ -6,7 +6,6 @@
 import CLinuxShim
 import CNodeShim
 import Glibc
-import KubeletService
 import LinuxKernel
 
 /// What a process does between its start and a container's program. The process is `labnode` under another name and

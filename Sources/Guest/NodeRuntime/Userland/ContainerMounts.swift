@@ -1,7 +1,15 @@
 import Files
 import Glibc
-import KubeletService
 import LinuxKernel
+
+/// A directory or file of the node that a container sees.
+struct ContainerMount: Codable, Sendable, Hashable {
+    /// A path on the node.
+    let source: String
+    /// An absolute path in the container.
+    let target: String
+    let readOnly: Bool
+}
 
 /// Mounts volumes below a container's root. What is on the way may be a link, which leads elsewhere in the root and
 /// never out of it.
