@@ -1,4 +1,5 @@
 import Kubelet
+import KubeletServer
 
 /// What carries pods out on a node: sandboxes, which are a pod's place in the network, and containers in them. It is to
 /// the kubelet what a container runtime is (the CRI), and knows no API server.
@@ -69,12 +70,12 @@ public struct ExecutionPlan: Sendable {
     public var hasStdin: Bool
     public var hasTerminal: Bool
     /// Takes what it writes; may block, and the program waits meanwhile. With a terminal all is `output`.
-    public var received: @Sendable (ContainerLog.Source, ArraySlice<UInt8>) -> Void
+    public var received: @Sendable (ContainerLog.Stream, ArraySlice<UInt8>) -> Void
     /// Called once, after the last output, with the exit status, or 128 + signal.
     public var ended: @Sendable (Int32) -> Void
     public init(
         container: ContainerIdentity, arguments: [String], hasStdin: Bool = false, hasTerminal: Bool = false,
-        received: @escaping @Sendable (ContainerLog.Source, ArraySlice<UInt8>) -> Void,
+        received: @escaping @Sendable (ContainerLog.Stream, ArraySlice<UInt8>) -> Void,
         ended: @escaping @Sendable (Int32) -> Void
     ) {
         self.container = container

@@ -1,6 +1,7 @@
 import Files
 import Glibc
 import Kubelet
+import KubeletServer
 import KubeletService
 import LinuxKernel
 import NodeProtocol

@@ -6,6 +6,7 @@
 import Files
 import Glibc
 import Kubelet
+import KubeletServer
 import KubeletService
 import LinuxKernel
 import Synchronization
@@ -123,21 +124,21 @@ final class ProgramContainer: Sendable {
     }
 
     private func relay(_ log: ContainerLog, _ ended: (ContainerExit) -> Void) {
-        streams.relay(child) { log.append($0, $1) }
+        streams.relay(child) { log.append($1, to: $0, at: .now) }
         ContainerGroups.kill(group, until: .after(.seconds(10)))
         streams.closeAll()
         let outOfMemory = ContainerGroups.wasOutOfMemory(group)
         let message = root.terminationMessage
         root.remove()
         rmdir(group)
-        log.end()
+        log.finish(at: .now)
         var exit = ContainerExit(exitCode: 255, isOutOfMemory: outOfMemory, terminationMessage: message)
         switch child.exitStatus {
         case .exited(let code)?: exit.exitCode = code
         case .signalled(let number)?: exit.exitCode = 128 + number
         case nil: break
         }
-        exit.lastLog = log.tail(bytes: 2048, lines: 80)
+        exit.lastLog = String(decoding: log.tail(bytes: 2048), as: UTF8.self)
         ended(exit)
     }
 

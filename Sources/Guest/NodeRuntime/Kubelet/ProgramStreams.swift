@@ -1,5 +1,6 @@
 import CNodeShim
 import Glibc
+import KubeletServer
 import KubeletService
 import LinuxKernel
 import Synchronization
@@ -107,9 +108,9 @@ final class ProgramStreams: ProgramInput {
 
     /// Passes output on until the program has ended and everything that was there then is read. What a descendant writes
     /// later is not waited for.
-    func relay(_ child: ChildProcess, _ received: (ContainerLog.Source, ArraySlice<UInt8>) -> Void) {
-        var open: [(Int32, ContainerLog.Source)] = ends.withLock { ends in
-            [(ends.output, .output), (ends.error, .error)].filter { $0.0 >= 0 }
+    func relay(_ child: ChildProcess, _ received: (ContainerLog.Stream, ArraySlice<UInt8>) -> Void) {
+        var open: [(Int32, ContainerLog.Stream)] = ends.withLock { ends in
+            [(ends.output, .output), (ends.error, .errors)].filter { $0.0 >= 0 }
         }
         var buffer = [UInt8](repeating: 0, count: 16_384)
         var hasEnded = false
