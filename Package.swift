@@ -51,6 +51,7 @@ let kernel: [Target] = [
     module("Digest"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
+    library("CLibz", pkgConfig: "zlib", package: "zlib1g-dev"),
     library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
     module("Libvirt"),
 ].onFloor("Kernel")
@@ -60,6 +61,7 @@ let guest: [Target] = [
     cModule("CBPFObjects"),
     module("DatapathModel"),
     module("RequestProxy"),
+    module("KubeletServer"),
     module("Datapath"),
     // The datapath's checks and measurements, which no node of a lab carries.
     cModule("CPacketDriver"),
@@ -115,7 +117,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("KubeletServer"), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -224,7 +226,7 @@ func package(of product: String) -> String? {
     switch product {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
-    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix", "NIOWebSocket": "swift-nio"
     case "NIOSSL": "swift-nio-ssl"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
