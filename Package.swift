@@ -68,6 +68,7 @@ let guest: [Target] = [
     module("PacketChecks"),
     module("Benchmarks"),
     module("Kubelet"),
+    module("KubeletService"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -117,7 +118,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("KubeletServer"), tests("KubeletService"), tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),

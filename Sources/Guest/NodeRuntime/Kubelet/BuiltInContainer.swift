@@ -12,7 +12,7 @@ final class BuiltInContainer: Sendable {
     /// The port that answers where a container names none.
     static let defaultPort: UInt16 = 8080
 
-    private let owner: PodReference
+    private let owner: NodeProtocol.PodReference
     private let receivers: Receivers
     private let log: ContainerLog
     private let ended: @Sendable (ContainerExit) -> Void
@@ -24,7 +24,7 @@ final class BuiltInContainer: Sendable {
         ended: @escaping @Sendable (ContainerExit) -> Void
     ) throws {
         let pod = plan.identity.pod
-        owner = PodReference(namespace: pod.namespace, name: "\(pod.name)/\(plan.identity.name)")
+        owner = NodeProtocol.PodReference(namespace: pod.namespace, name: "\(pod.name)/\(plan.identity.name)")
         self.receivers = receivers
         self.log = log
         self.ended = ended

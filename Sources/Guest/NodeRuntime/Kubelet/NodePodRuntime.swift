@@ -212,7 +212,7 @@ final class NodePodRuntime: PodRuntime {
 }
 
 extension PodIdentity {
-    var reference: PodReference { PodReference(namespace: namespace, name: name) }
+    var reference: NodeProtocol.PodReference { NodeProtocol.PodReference(namespace: namespace, name: name) }
 }
 
 /// `/proc/meminfo`, in bytes.
