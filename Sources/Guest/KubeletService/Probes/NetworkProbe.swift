@@ -34,6 +34,7 @@ enum NetworkProbe {
         head.headers.add(name: "Accept-Encoding", value: "gzip")
         head.headers.add(name: "Connection", value: "close")
         for header in headers where header.count == 2 { head.headers.replaceOrAdd(name: header[0], value: header[1]) }
+        let request = head
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let answer = loop.makePromise(of: HTTPStatus.self)
         let timeout = loop.scheduleTask(in: .nanoseconds(limit.wholeNanoseconds)) { answer.fail(ProbeTimeout()) }
@@ -45,7 +46,7 @@ enum NetworkProbe {
                     channel.eventLoop.makeCompletedFuture {
                         if isTLS { try channel.pipeline.syncOperations.addHandler(try Self.tls()) }
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                        try channel.pipeline.syncOperations.addHandler(ProbeExchange(head, answer))
+                        try channel.pipeline.syncOperations.addHandler(ProbeExchange(request, answer))
                     }
                 }.connect(to: try Self.address(host, port)).get()
             } catch {

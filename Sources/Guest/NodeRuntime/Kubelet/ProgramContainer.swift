@@ -80,7 +80,8 @@ final class ProgramContainer: Sendable {
 
     /// Refuses a program that the userland does not have, in the words of runc.
     private static func checkProgram(_ arguments: [String]) throws {
-        let words = "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+        let words =
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
             + "runc create failed: unable to start container process: "
         guard let program = arguments.first, !program.isEmpty else {
             throw PodRuntimeError("no command specified")
