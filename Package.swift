@@ -74,7 +74,7 @@ let guest: [Target] = [
 ].onFloor("Guest")
 
 let host: [Target] = [
-    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles")]),
+    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles"), .embedInCode("images.yaml")]),
     // `files` is a link to /scenarios, where the files are seen and edited.
     module("ShippedScenarios", resources: [.embedInCode("files")]),
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),

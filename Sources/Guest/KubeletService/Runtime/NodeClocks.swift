@@ -1,17 +1,8 @@
 import Kubelet
-import KubeletServer
 
 #if canImport(Glibc)
     import Glibc
 #endif
-
-extension LogTime {
-    /// The node's wall clock.
-    public static var now: LogTime {
-        let time = reading(CLOCK_REALTIME)
-        return LogTime(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
-    }
-}
 
 extension KubeletTime {
     /// Both of the node's clocks.

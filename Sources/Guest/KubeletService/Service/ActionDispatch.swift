@@ -72,7 +72,7 @@ extension KubeletService {
                     gate.ended { service.ended(plan.identity, exit) }
                 }
             }
-            if case .failure = started { log.finish(at: .now) }
+            if case .failure = started { log.finish(at: .now()) }
             service.take(.containerStarted(plan.identity, started))
             gate.open()
         }

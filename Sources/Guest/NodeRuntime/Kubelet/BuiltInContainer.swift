@@ -36,7 +36,7 @@ final class BuiltInContainer: Sendable {
             let distinct = ports.filter { seen.insert($0).inserted }
             try receivers.openPorts(distinct, owner: owner, in: try NetworkNamespace(path: namespacePath))
             let words = distinct.map { "\($0)" }.joined(separator: ", ")
-            log.append("echo: TCP and UDP \(words)\n".utf8, to: .output, at: .now)
+            log.append("echo: TCP and UDP \(words)\n".utf8, to: .output, at: .now())
         default: throw PodRuntimeError("the node has no built-in workload \"\(name)\"")
         }
     }
@@ -49,7 +49,7 @@ final class BuiltInContainer: Sendable {
         }
         guard isFirst else { return }
         receivers.close(owner)
-        log.finish(at: .now)
+        log.finish(at: .now())
         let ended = ended
         startThread("container-end") { ended(ContainerExit(exitCode: exitCode)) }
     }

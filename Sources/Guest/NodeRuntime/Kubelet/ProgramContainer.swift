@@ -125,14 +125,14 @@ final class ProgramContainer: Sendable {
     }
 
     private func relay(_ log: ContainerLog, _ ended: (ContainerExit) -> Void) {
-        streams.relay(child) { log.append($1, to: $0, at: .now) }
+        streams.relay(child) { log.append($1, to: $0, at: .now()) }
         ContainerGroups.kill(group, until: .after(.seconds(10)))
         streams.closeAll()
         let outOfMemory = ContainerGroups.wasOutOfMemory(group)
         let message = root.terminationMessage
         root.remove()
         rmdir(group)
-        log.finish(at: .now)
+        log.finish(at: .now())
         var exit = ContainerExit(exitCode: 255, isOutOfMemory: outOfMemory, terminationMessage: message)
         switch child.exitStatus {
         case .exited(let code)?: exit.exitCode = code
