@@ -135,6 +135,7 @@ let tests: [Target] =
         module("NamespaceHarness"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
+        program("kubelet-selftest", path: "KubeletSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")
