@@ -33,7 +33,6 @@ final class ProgramContainer: Sendable {
         identity = plan.identity
         root = ContainerRoot(plan.identity)
         environment = Self.environment(plan, place)
-        try Self.checkProgram(plan.arguments)
         group = try ContainerGroups.make(plan.identity, plan.controlGroup)
         do {
             try root.make(resolver: place.resolver, hosts: plan.hostsFile, hostname: place.hostname)
@@ -51,7 +50,13 @@ final class ProgramContainer: Sendable {
             entry.user = plan.user.flatMap { UInt32(exactly: $0) }
             entry.group = plan.group.flatMap { UInt32(exactly: $0) }
             entry.readOnlyRoot = plan.isRootReadOnly
-            child = try Self.spawn(entry, streams, children)
+            do {
+                child = try Self.spawn(entry, streams, children)
+            } catch let refusal as PodRuntimeError {
+                throw PodRuntimeError(
+                    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+                        + "runc create failed: unable to start container process: \(refusal): unknown")
+            }
         } catch {
             root.remove()
             rmdir(group)
@@ -59,48 +64,58 @@ final class ProgramContainer: Sendable {
         }
     }
 
-    /// Starts the process that becomes a program.
+    /// Starts a process and waits until it has become its program.
+    /// - Throws: `PodRuntimeError` with the words of what failed on the way.
     static func spawn(
         _ entry: ContainerEntry, _ streams: ProgramStreams, _ children: ChildProcesses
     ) throws -> ChildProcess {
         defer { streams.started() }
         try Directories.make(entryDirectory)
         let path = "\(entryDirectory)/\(UInt64.random(in: 0...UInt64.max))"
+        let statusPath = ContainerEntry.statusPath(path)
+        defer {
+            unlink(path)
+            unlink(statusPath)
+        }
         try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             .writeAll(Array(try JSONEncoder().encode(entry)))
-        do {
-            return try children.spawn(
-                [ContainerEntry.program, path], environment: NodeEnvironment.variables, input: streams.given.input,
-                output: streams.given.output, error: streams.given.error)
-        } catch {
-            unlink(path)
-            throw error
+        try check("mkfifo", statusPath) { mkfifo(statusPath, 0o600) }
+        let status = try FileDescriptor.open(statusPath, O_RDONLY | O_NONBLOCK)
+        let child = try children.spawn(
+            [ContainerEntry.program, path], environment: NodeEnvironment.variables, input: streams.given.input,
+            output: streams.given.output, error: streams.given.error)
+        let words = wait(for: child, on: status.rawValue)
+        guard words.isEmpty else {
+            child.killGroup()
+            _ = child.waitForEnd(until: .after(.seconds(1)))
+            throw PodRuntimeError(words)
         }
+        return child
     }
 
-    /// Refuses a program that the userland does not have, in the words of runc.
-    private static func checkProgram(_ arguments: [String]) throws {
-        let words =
-            "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
-            + "runc create failed: unable to start container process: "
-        guard let program = arguments.first, !program.isEmpty else {
-            throw PodRuntimeError("no command specified")
-        }
-        func isThere(_ path: String) -> Bool {
-            var status = stat()
-            return lstat(UserlandDisk.mountPoint + path, &status) == 0
-        }
-        if program.hasPrefix("/") {
-            // What a volume brings is not seen here. `/mnt/x` then fails when it is started.
-            let top = program.split(separator: "/").first.map { "/" + $0 } ?? "/"
-            guard !["/bin", "/sbin", "/usr"].contains(top) || isThere(program) else {
-                throw PodRuntimeError(
-                    words + "exec: \"\(program)\": stat \(program): no such file or directory: unknown")
+    /// Waits for the end of the pipe, which is the program's beginning, and answers what came through it before.
+    private static func wait(for child: ChildProcess, on status: Int32) -> String {
+        let deadline = Deadline.after(startPatience)
+        var words: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while !deadline.hasPassed {
+            var watched = [status, child.endDescriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            poll(&watched, 2, deadline.remainingMilliseconds)
+            if watched[0].revents != 0 {
+                let count = read(status, &buffer, buffer.count)
+                if count > 0 {
+                    words += buffer[..<count].prefix(4096 - words.count)
+                } else if count == 0 {
+                    return String(decoding: words, as: UTF8.self)
+                }
+            } else if let end = child.exitStatus {
+                return "the process ended with \(end) before its program began"
             }
-        } else if !program.contains("/"), !ContainerEntry.searchPath.contains(where: { isThere("\($0)/\(program)") }) {
-            throw PodRuntimeError(words + "exec: \"\(program)\": executable file not found in $PATH: unknown")
         }
+        return "the program has not begun within \(startPatience)"
     }
+
+    private static let startPatience = Duration.seconds(30)
 
     private static let entryDirectory = "/run/labrun/kubelet/entries"
 
@@ -166,7 +181,13 @@ final class ProgramExecution: RunningExecution {
 
     init(_ entry: ContainerEntry, _ plan: ExecutionPlan, children: ChildProcesses) throws {
         streams = try ProgramStreams(hasInput: plan.hasStdin, hasTerminal: plan.hasTerminal)
-        child = try ProgramContainer.spawn(entry, streams, children)
+        do {
+            child = try ProgramContainer.spawn(entry, streams, children)
+        } catch let refusal as PodRuntimeError {
+            throw PodRuntimeError(
+                "failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: "
+                    + "unable to start container process: \(refusal): unknown")
+        }
         startThread("execution") {
             self.streams.relay(self.child, plan.received)
             self.streams.closeAll()

@@ -49,16 +49,36 @@ struct ContainerEntry: Codable, Sendable {
     private static let cloneNewPID: Int32 = 0x2000_0000
 
     /// Becomes the program, and never returns. When it cannot, it says why and exits with 126, or with 127 when there
-    /// is no such program.
+    /// is no such program. It says so to the pipe of its starter, if there is one, which otherwise ends when the program
+    /// begins.
     static func main() -> Never {
+        let status = CommandLine.arguments.count > 1 ? openStatus(CommandLine.arguments[1]) : -1
         do {
             let entry = try JSONDecoder().decode(ContainerEntry.self, from: Data(try given()))
             if let process = entry.joins { try entry.join(process) } else { try entry.enter() }
             try entry.execute()
         } catch {
-            let message = Array("\(programName): \(error)\n".utf8)
-            _ = message.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
-            exit((error as? SystemError)?.code == ENOENT ? 127 : 126)
+            let words = status < 0 ? "\(programName): \(error)\n" : "\(error)"
+            let message = Array(words.utf8)
+            _ = message.withUnsafeBytes { write(status < 0 ? 2 : status, $0.baseAddress, $0.count) }
+            exit((error as? SystemError)?.code == ENOENT || error is MissingProgram ? 127 : 126)
+        }
+    }
+
+    private static func openStatus(_ path: String) -> Int32 {
+        (try? FileDescriptor.open(statusPath(path), O_WRONLY))?.release() ?? -1
+    }
+
+    /// The pipe on which the starter waits, beside the file with the entry.
+    static func statusPath(_ path: String) -> String { path + ".status" }
+
+    /// That there is no program, in the words of runc.
+    private struct MissingProgram: Error, CustomStringConvertible {
+        let program: String
+        var description: String {
+            program.contains("/")
+                ? "exec: \"\(program)\": stat \(program): no such file or directory"
+                : "exec: \"\(program)\": executable file not found in $PATH"
         }
     }
 
@@ -153,7 +173,7 @@ struct ContainerEntry: Codable, Sendable {
         }
         let candidates = program.contains("/") ? [program] : Self.searchPath.map { "\($0)/\(program)" }
         guard let path = candidates.first(where: { access($0, X_OK) == 0 }) else {
-            throw SystemError(code: ENOENT, call: "exec", subject: "\"\(program)\": executable file not found")
+            throw MissingProgram(program: program)
         }
         if !keepsInput { try replaceInput() }
         if hasTerminal { try check("setsid", "terminal") { node_take_terminal() } }
