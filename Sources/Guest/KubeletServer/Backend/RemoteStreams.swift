@@ -44,11 +44,17 @@ public struct RemoteOutput: Sendable {
         self.ending = ending
     }
 
-    /// - Throws: The connection has ended.
+    /// - Throws: `ConnectionEnded`, or the error that ended the connection.
     public func write(_ bytes: [UInt8]) async throws { try await writing(bytes) }
 
     /// Nothing follows. The server ends what is still open when the call of the backend has returned.
     public func finish() async { await ending() }
+}
+
+/// A write to a stream or a connection that is over.
+public struct ConnectionEnded: Error, CustomStringConvertible {
+    public init() {}
+    public var description: String { "the client's connection has ended" }
 }
 
 /// The streams of `exec` and `attach`: nil where the client did not ask for one.
