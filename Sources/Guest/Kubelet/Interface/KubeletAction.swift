@@ -18,9 +18,10 @@ public enum KubeletAction: Sendable, Equatable {
     case requestToken(TokenRequest)
     /// Write an event: create it, or replace the one of this name if `isRepeated`.
     case record(EventRecord)
-    /// Create the node's object, or bring the one that is there to it (labels, taints if it is new, status).
+    /// Create the node's object, or bring the one that is there to it (labels, taints if it is new, status). Answered by
+    /// `.nodeWritten`.
     case registerNode(JSONValue)
-    /// Strategic merge patch of the node's status.
+    /// Strategic merge patch (subresource `status`) of the node's status. Answered by `.nodeWritten`.
     case patchNodeStatus(JSONValue)
     /// Create or replace the node's `Lease` in `kube-node-lease`.
     case renewLease(JSONValue)

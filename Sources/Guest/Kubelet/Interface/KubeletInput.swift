@@ -19,6 +19,10 @@ public enum KubeletInput: Sendable {
     case token(TokenRequest, Outcome<IssuedToken>)
     /// The node's object as it is at the API server: labels, taints and addresses that others have given it.
     case node(JSONValue)
+    /// Answers `.registerNode` and `.patchNodeStatus`. A lease that could not be renewed needs no answer.
+    case nodeWritten(Outcome<Empty>)
+    /// An object of a pod that is none a node can act on.
+    case unreadablePod(PodIdentity, String)
     /// Answers `.patchStatus`.
     case statusWritten(PodIdentity, Outcome<Empty>)
     /// Answers `.deletePod`.
