@@ -35,9 +35,15 @@ struct ServiceBackend: KubeletBackend {
     }
 
     private func running(_ container: ContainerReference) throws -> ContainerIdentity {
-        let identity = try identity(container)
-        guard service.containers.isRunning(identity) else { throw KubeletRefusal.noContainer(container) }
-        return identity
+        do {
+            return try service.mind.withLock { mind in
+                try mind.runningContainer(
+                    container.container.isEmpty ? nil : container.container, ofPod: container.pod.name,
+                    namespace: container.pod.namespace, uid: container.pod.uid)
+            }
+        } catch let problem as ContainerLookupProblem {
+            throw KubeletRefusal(status: problem.status, message: problem.message)
+        }
     }
 
     // MARK: Pods

@@ -56,10 +56,12 @@ public final class KubeletService: Sendable {
         self.now = now
         self.note = note
         startTime = now()
-        let catalogue = try configuration.images.map { try JSONText.value(of: Array($0.utf8)) } ?? .object([:])
+        let images = try configuration.images.map { text in
+            try ImageCatalogue(try JSONText.value(of: Array(text.utf8)))
+        }
         mind = Mutex(
             KubeletMind(
-                KubeletSettings(configuration, machine), images: try ImageCatalogue(catalogue),
+                KubeletSettings(configuration, machine), images: images ?? ImageCatalogue(),
                 seed: .random(in: .min ... .max)))
         client = KubeClient(
             KubeServer(
@@ -144,7 +146,9 @@ public final class KubeletService: Sendable {
             case .listed(let pods): take(.podsListed(pods))
             case .added(let pod), .modified(let pod): take(.pod(pod))
             case .deleted(let pod): take(.podGone(pod.identity))
-            case .unreadable(let pod): note("pod \(pod)")
+            case .unreadable(let pod):
+                let identity = PodIdentity(namespace: pod.namespace, name: pod.name, uid: "")
+                take(.unreadablePod(identity, pod.reason))
             case .disconnected(let reason): note("pods are not followed: \(reason)")
             case .connected: note("pods are followed")
             }

@@ -64,8 +64,9 @@ final class ServerWriter: Sendable {
             group.addTask {
                 for await action in self.nodeQueue.elements {
                     switch action {
-                    case .registerNode(let node): await self.register(node)
-                    case .patchNodeStatus(let patch): await self.patchNode(patch)
+                    case .registerNode(let node):
+                        if await self.register(node) { self.take(.nodeWritten(.success)) }
+                    case .patchNodeStatus(let patch): self.take(.nodeWritten(await self.patchNode(patch)))
                     default: break
                     }
                 }
@@ -134,21 +135,24 @@ final class ServerWriter: Sendable {
 
     // MARK: Node
 
-    /// Creates the node's object, or brings the one that is there to it; tries until it is done.
-    private func register(_ node: JSONValue) async {
+    /// Creates the node's object, or brings the one that is there to it; tries until it is done, and answers false only
+    /// when the task was cancelled.
+    private func register(_ node: JSONValue) async -> Bool {
         var pause = Duration.milliseconds(100)
         while !Task.isCancelled {
             do {
                 try await client.create(.nodes, KubeBody(node), within: Self.patience)
-                return note("node \(nodeName) is registered")
+                note("node \(nodeName) is registered")
+                return true
             } catch KubeClientError.refused(let status) where status.alreadyExists {
-                if await bring(node) { return }
+                if await bring(node) { return true }
             } catch {
                 note("node \(nodeName) cannot be registered: \(error)")
             }
-            guard (try? await Task.sleep(for: pause)) != nil else { return }
+            guard (try? await Task.sleep(for: pause)) != nil else { return false }
             pause = min(pause * 2, .seconds(7))
         }
+        return false
     }
 
     /// Gives the node's object that is there the labels and the status of this one.
@@ -172,18 +176,21 @@ final class ServerWriter: Sendable {
         }
     }
 
-    private func patchNode(_ patch: JSONValue) async {
+    private func patchNode(_ patch: JSONValue) async -> Outcome<Empty> {
+        var words = ""
         for attempt in 1...Self.statusTries {
             do {
                 try await client.patch(
                     .nodes, name: nodeName, subresource: "status", .strategicMerge, KubeBody(patch),
                     within: Self.patience)
-                return
+                return .success
             } catch {
-                note("status of node \(nodeName), attempt \(attempt): \(error)")
+                words = "\(error)"
+                note("status of node \(nodeName), attempt \(attempt): \(words)")
             }
-            guard (try? await Task.sleep(for: .milliseconds(200 * attempt))) != nil else { return }
+            guard (try? await Task.sleep(for: .milliseconds(200 * attempt))) != nil else { break }
         }
+        return .failure(words)
     }
 
     private func renew(_ lease: JSONValue) async {
