@@ -49,6 +49,7 @@ let kernel: [Target] = [
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
+    module("Certificates"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
     library("CLibz", pkgConfig: "zlib", package: "zlib1g-dev"),
@@ -80,6 +81,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("ControlPlane"),
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
@@ -114,6 +116,7 @@ let tests: [Target] =
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
+        tests("Certificates"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
@@ -127,6 +130,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
+        tests("ControlPlane", running: ["control-plane-selftest"]),
         tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
@@ -136,6 +140,7 @@ let tests: [Target] =
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("kubelet-selftest", path: "KubeletSelftest"),
+        program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")
