@@ -121,7 +121,8 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer"), tests("KubeletService"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("NodePlugins"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -140,6 +141,7 @@ let tests: [Target] =
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("kubelet-selftest", path: "KubeletSelftest"),
+        program("node-selftest", path: "NodeSelftest"),
         program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),

@@ -86,7 +86,7 @@ struct WebSocketTests {
         ] as [(String, [UInt8], Int)])
     func mistakes(what: String, bytes: [UInt8], code: Int) throws {
         let connection = try Connection(Self.v5)
-        try? connection.channel.writeInbound(ByteBuffer(bytes: bytes))
+        _ = try? connection.channel.writeInbound(ByteBuffer(bytes: bytes))
         #expect(try connection.sent() == [0x88, 2, UInt8(code >> 8), UInt8(code & 255)], "\(what)")
         _ = try? connection.channel.finish()
     }

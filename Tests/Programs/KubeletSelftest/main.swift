@@ -1,26 +1,31 @@
-import Foundation
 import Glibc
-import NodePlugins
-import NodeProtocol
+import KubeletServer
+import LinuxKernel
 
-// A node's kubelet with its pod runtime, on this machine, in network, mount and process namespaces that the caller has
-// made. Usage: kubelet-selftest CONFIGURATION.json, a `NodeConfiguration`. Under the names of a node's programs it is
-// these.
+// The kubelet's API through a real API server, asked by kubectl, in namespaces of its own. The test runs it under
+// unshare(1). LABRUN_CONTROL_PLANE_BIN names the folder of the servers and of kubectl, LABRUN_KUBECTL another kubectl.
+// Usage: kubelet-selftest kubectl
 
-let name = CommandLine.arguments.first?.split(separator: "/").last.map(String.init) ?? ""
-if name == "labrun-container" { LocalNode.becomeContainer() }
-if NodePlugins.names.contains(name) { NodePlugins.main(as: name) }
-guard CommandLine.arguments.count == 2 else {
-    print("usage: kubelet-selftest CONFIGURATION.json")
-    exit(2)
-}
+setvbuf(stdout, nil, _IOLBF, 0)
 do {
-    let text = try Data(contentsOf: URL(filePath: CommandLine.arguments[1]))
-    let configuration = try JSONDecoder().decode(NodeConfiguration.self, from: text)
-    let node = try LocalNode(configuration)
-    try node.start()
-    while true { pause() }
+    let begin = MonotonicTime.now
+    func note(_ text: String) { print("\(Int(MonotonicTime.now.since(begin).seconds * 1000)) ms: \(text)") }
+    let node = try await TestNode()
+    note("control plane and node are there")
+    // It says what it was told on its standard input.
+    let script = "echo started; while read -r line; do echo \"got $line\"; echo \"warned $line\" >&2; done"
+    try node.backend.start(TestNode.container, ["/bin/sh", "-c", script])
+    for kubectl in node.kubectls {
+        for (name, run) in kubectlCases {
+            let from = MonotonicTime.now
+            try await run(node, kubectl)
+            note("\(name) with \(kubectl): \(Int(MonotonicTime.now.since(from).seconds * 1000)) ms")
+        }
+    }
+    try await strangers(node)
+    await node.stop()
+    print("passed")
 } catch {
-    print("kubelet-selftest: \(error)")
+    print("failed: \(error)")
     exit(1)
 }

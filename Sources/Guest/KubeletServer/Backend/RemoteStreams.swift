@@ -20,6 +20,14 @@ public struct RemoteInput: AsyncSequence, Sendable {
         queue.finish()
     }
 
+    /// An input without a client, and what feeds it.
+    public static func typed() -> (
+        input: RemoteInput, ends: (type: @Sendable ([UInt8]) -> Void, end: @Sendable () -> Void)
+    ) {
+        let queue = ByteQueue(limit: .max)
+        return (RemoteInput(queue), ({ queue.push($0) }, { queue.finish() }))
+    }
+
     init(_ queue: ByteQueue) { self.queue = queue }
 
     public struct AsyncIterator: AsyncIteratorProtocol {

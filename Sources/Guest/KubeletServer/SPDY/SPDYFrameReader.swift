@@ -71,7 +71,8 @@ struct SPDYFrameReader: ~Copyable {
         case SPDYType.openStream:
             let id = try identifier()
             _ = try word()  // The stream that it belongs to, which nobody asks for.
-            guard body.readInteger(as: UInt16.self) != nil else { throw .length(type: type, length) }  // Priority, slot.
+            // Priority and slot.
+            guard body.readInteger(as: UInt16.self) != nil else { throw .length(type: type, length) }
             frame = .openStream(id: id, headers: try headers(), isLast: isLast)
         case SPDYType.reply: frame = .reply(id: try identifier(), headers: try headers(), isLast: isLast)
         case SPDYType.headers: frame = .headers(id: try identifier(), headers: try headers(), isLast: isLast)

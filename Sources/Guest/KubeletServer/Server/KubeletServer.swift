@@ -2,8 +2,8 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import Synchronization
+import TLS
 
 /// The kubelet's HTTPS API: what `kubectl logs`, `exec`, `attach` and `port-forward` reach through the API server, and
 /// what monitoring reads. Clients show certificates of the lab's authority.
@@ -41,7 +41,7 @@ public final class KubeletServer: Sendable {
     /// Starts to listen.
     ///
     /// - Parameter now: The wall clock, which `sinceSeconds` of logs counts from.
-    /// - Throws: `NIOSSLError` for certificates that cannot be read, `IOError` for an address that cannot be bound.
+    /// - Throws: `TLSError` for certificates that cannot be read, `IOError` for an address that cannot be bound.
     public init(
         _ settings: Settings, _ backend: any KubeletBackend, now: @escaping @Sendable () -> LogTime = LogTime.now
     ) async throws {
@@ -61,7 +61,7 @@ public final class KubeletServer: Sendable {
                     channel.eventLoop.makeCompletedFuture {
                         guard connections.enter(until: channel.closeFuture) else { throw ConnectionEnded() }
                         let pipeline = channel.pipeline.syncOperations
-                        try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
+                        try pipeline.addHandler(TLSHandler(server: tls.context))
                         try Self.install(on: channel, streams, identify: PeerIdentity.ofClient)
                     }
                 }
@@ -91,27 +91,20 @@ public final class KubeletServer: Sendable {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.configureHTTPServerPipeline(
             withServerUpgrade: (upgraders: [SPDYUpgrader(context), context.webSocketUpgrader()], { _ in }),
-            withDecoderLimitConfiguration: limits)
+            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
         try pipeline.addHandler(handler)
     }
 
     /// Takes another serving certificate. Connections that are open keep theirs.
     ///
-    /// - Throws: `NIOSSLError` for certificates that cannot be read.
+    /// - Throws: `TLSError` for certificates that cannot be read.
     public func replaceCertificate(chainPEM: String, keyPEM: String) throws {
         tls.context = try Self.context(chainPEM, keyPEM, clientAuthorityPEM)
     }
 
-    private static func context(_ chain: String, _ key: String, _ authority: String) throws -> NIOSSLContext {
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(chain.utf8)).map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem)))
-        configuration.minimumTLSVersion = .tlsv12
-        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(authority.utf8)))
-        // A client without a certificate is answered, with 401.
-        configuration.certificateVerification = .optionalVerification
-        configuration.applicationProtocols = ["http/1.1"]
-        return try NIOSSLContext(configuration: configuration)
+    private static func context(_ chain: String, _ key: String, _ authority: String) throws -> TLSContext {
+        // A client without a certificate is let in and answered with 401.
+        try TLSContext(serverChainPEM: chain, keyPEM: key, clientAuthorityPEM: authority)
     }
 
     /// Ends all connections and stops to listen.
@@ -123,11 +116,11 @@ public final class KubeletServer: Sendable {
 
 /// The serving certificate for connections to come.
 private final class TLSIdentity: Sendable {
-    private let held: Mutex<NIOSSLContext>
+    private let held: Mutex<TLSContext>
 
-    init(_ context: NIOSSLContext) { held = Mutex(context) }
+    init(_ context: TLSContext) { held = Mutex(context) }
 
-    var context: NIOSSLContext {
+    var context: TLSContext {
         get { held.withLock { $0 } }
         set { held.withLock { $0 = newValue } }
     }

@@ -1,5 +1,5 @@
 import NIOCore
-import NIOSSL
+import TLS
 
 /// Who a client's certificate says that it is: the subject's common name is the user, its organizations are the groups,
 /// as Kubernetes reads them.
@@ -12,17 +12,15 @@ struct PeerIdentity: Sendable, Hashable {
         self.groups = groups
     }
 
-    /// - Parameter certificate: One that TLS has verified.
-    /// - Returns: nil if it names no user.
-    init?(_ certificate: NIOSSLCertificate) {
-        let names = certificate.subjectName
-        guard let user = names.last(where: { $0.type == .commonName })?.value, !user.isEmpty else { return nil }
-        self.init(user: user, groups: names.filter { $0.type == .organization }.map(\.value))
+    /// - Returns: nil if the certificate names no user.
+    init?(_ peer: TLSPeer) {
+        guard !peer.commonName.isEmpty else { return nil }
+        self.init(user: peer.commonName, groups: peer.organizations)
     }
 
     /// The client of a connection; nil if it has shown no certificate. It is asked on the channel's event loop.
     static func ofClient(_ channel: any Channel) -> PeerIdentity? {
-        (try? channel.pipeline.syncOperations.nioSSL_peerCertificate())?.flatMap { PeerIdentity($0) }
+        (try? channel.pipeline.syncOperations.handler(type: TLSHandler.self))?.peer.flatMap { PeerIdentity($0) }
     }
 }
 
