@@ -2,7 +2,7 @@ import Kubelet
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
+import TLS
 
 /// Probes over the network, in the words of Go's net and net/http, which users know from events.
 enum NetworkProbe {
@@ -74,11 +74,9 @@ enum NetworkProbe {
         ClientBootstrap(group: loop).connectTimeout(.nanoseconds(limit.wholeNanoseconds))
     }
 
-    private static func tls() throws -> NIOSSLClientHandler {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        // A kubelet believes whoever answers.
-        configuration.certificateVerification = .none
-        return try NIOSSLClientHandler(context: try NIOSSLContext(configuration: configuration), serverHostname: nil)
+    /// A kubelet believes whoever answers a probe.
+    private static func tls() throws -> TLSHandler {
+        TLSHandler(client: try TLSContext(clientTrusting: nil), address: nil)
     }
 
     /// - Throws: `NoSuchHost` for a name: nodes look none up.
