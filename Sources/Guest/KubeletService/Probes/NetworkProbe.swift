@@ -76,7 +76,7 @@ enum NetworkProbe {
 
     /// A kubelet believes whoever answers a probe.
     private static func tls() throws -> TLSHandler {
-        TLSHandler(client: try TLSContext(clientTrusting: nil), address: nil)
+        try TLSHandler(client: try TLSContext(clientTrusting: nil), address: nil)
     }
 
     /// - Throws: `NoSuchHost` for a name: nodes look none up.
