@@ -24,6 +24,7 @@ extension PodLife {
             start(index, &world)
             // A kubelet starts one container after the other, and waits for postStart hooks.
             if containers[index].awaitsPostStart { return }
+            if containers[index].isStarting, containers[index].spec.postStart != nil { return }
         }
     }
 
