@@ -195,9 +195,10 @@ struct ServerTests {
         let client = try await SPDYClient(kubelet, "/exec/shop/web/app?input=1&output=1&command=cat")
         try await client.send(.ping(id: 1))
         try await client.send(.settings([.init(id: SPDYFrame.Setting.initialWindow, value: 10)]))
-        _ = try await client.open([("streamtype", "error")])
+        let error = try await client.open([("streamtype", "error")])
         let input = try await client.open([("streamtype", "stdin")])
         let output = try await client.open([("streamtype", "stdout")])
+        try await client.send(.windowUpdate(id: error, delta: 1000))
         try await client.write(Array("0123456789abcdef".utf8), on: input)
         try await client.read { $0.data[output]?.count == 10 }
         try await client.send(.windowUpdate(id: output, delta: 3))

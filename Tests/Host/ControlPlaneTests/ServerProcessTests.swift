@@ -33,14 +33,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("echo one; echo two >&2; exit 3", LinuxKernel.ExitStatus.exited(3)), ("echo one; echo two; kill -9 $$", .signalled(9)),
+        ("echo one; echo two >&2; exit 3", LinuxKernel.ExitStatus.exited(3)),
+        ("echo one; echo two; kill -9 $$", .signalled(9)),
         ("echo one; printf two", .exited(0)),
     ])
     func theEndIsToldWithTheLastLines(_ script: String, _ status: LinuxKernel.ExitStatus) async throws {
         let shell = try Shell(script)
         #expect(await shell.process.hasEnded(by: .after(.seconds(20))))
         let end = try #require(shell.process.end)
-        #expect(end == ControlPlaneNotice(server: .etcd, status: status, lastLines: ["one", "two"], wasExpected: false))
+        #expect(
+            end == ControlPlaneNotice(server: .etcd, status: status, lastLines: ["one", "two"], wasExpected: false))
         #expect(shell.told() == [end])
         #expect(try String(contentsOfFile: shell.path, encoding: .utf8).hasPrefix("one\ntwo"))
         #expect(shell.process.usage() == nil)
