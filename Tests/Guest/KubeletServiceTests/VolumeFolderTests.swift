@@ -1,7 +1,7 @@
 import Foundation
-import Kubelet
 import Testing
 
+@testable import Kubelet
 @testable import KubeletService
 
 @Suite struct VolumeFolderTests {
