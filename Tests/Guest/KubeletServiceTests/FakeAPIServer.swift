@@ -87,7 +87,9 @@ final class FakeAPIServer: Sendable {
 
     var requests: [String] { shared.state.withLock { $0.requests } }
 
-    func put(_ path: String, _ object: JSONValue) { shared.state.withLock { Self.store(path, object, &$0) } }
+    func put(_ path: String, _ object: JSONValue) {
+        shared.state.withLock { _ = Self.store(path, object, &$0) }
+    }
 
     /// As `kubectl delete pod` does.
     func deletePod(_ path: String, grace: Int64) {
@@ -99,7 +101,7 @@ final class FakeAPIServer: Sendable {
                     "deletionGracePeriodSeconds": .integer(grace),
                 ])
             ])
-            Self.store(path, Self.merged(pod, mark), &state)
+            _ = Self.store(path, Self.merged(pod, mark), &state)
         }
     }
 

@@ -23,10 +23,16 @@ public final class KubeletService: Sendable {
         public var resources: NodeResources
         /// The content of the node's own `/etc/hosts`.
         public var hostsFile: String
-        public init(system: NodeSystem, resources: NodeResources, hostsFile: String = "127.0.0.1\tlocalhost\n") {
+        /// The folder of static pods' manifests.
+        public var manifests: String
+        public init(
+            system: NodeSystem, resources: NodeResources, hostsFile: String = "127.0.0.1\tlocalhost\n",
+            manifests: String = "/etc/kubernetes/manifests"
+        ) {
             self.system = system
             self.resources = resources
             self.hostsFile = hostsFile
+            self.manifests = manifests
         }
     }
 
@@ -42,6 +48,7 @@ public final class KubeletService: Sendable {
     let follower: ObjectFollower
     let writer: ServerWriter
     let prober: NodeProber
+    private let manifests: ManifestFolder
     private let events: AsyncStream<Event>
     private let send: AsyncStream<Event>.Continuation
     let startTime: KubeletTime
@@ -56,6 +63,7 @@ public final class KubeletService: Sendable {
         self.now = now
         self.note = note
         startTime = now()
+        manifests = ManifestFolder(path: machine.manifests, nodeName: configuration.nodeName)
         let images = try configuration.images.map { text in
             try ImageCatalogue(try JSONText.value(of: Array(text.utf8)))
         }
@@ -89,7 +97,6 @@ public final class KubeletService: Sendable {
         } catch {
             note("the folder of CNI configurations cannot be watched: \(error)")
         }
-        take(.staticPods([]))
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.think() }
             group.addTask { await self.writer.run() }
@@ -97,6 +104,7 @@ public final class KubeletService: Sendable {
             group.addTask { await self.followNode() }
             group.addTask { await self.followServices() }
             group.addTask { await self.readUsage() }
+            group.addTask { await self.readManifests() }
             group.addTask { await self.serve() }
             await group.waitForAll()
         }
@@ -182,6 +190,22 @@ public final class KubeletService: Sendable {
             case .unreadable, .disconnected, .connected: continue
             }
             take(.services(known.sorted { $0.key < $1.key }.compactMap { ServiceAddress($0.value) }))
+        }
+    }
+
+    private func readManifests() async {
+        var known: [KubePod]?
+        while !Task.isCancelled {
+            let (manifests, now) = (manifests, now())
+            if let reading = try? await onOwnThread("manifests", { manifests.read(at: now) }) {
+                // Only what changed is told: identities stand for path and content.
+                if known?.map(\.identity) != reading.pods.map(\.identity) {
+                    take(.staticPods(reading.pods))
+                    for problem in reading.problems { note(problem) }
+                }
+                known = reading.pods
+            }
+            guard (try? await Task.sleep(for: ManifestFolder.period)) != nil else { return }
         }
     }
 
