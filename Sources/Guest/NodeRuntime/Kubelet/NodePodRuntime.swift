@@ -26,6 +26,8 @@ final class NodePodRuntime: PodRuntime {
     private let receivers: Receivers
     private let directory: ConflistDirectory
     private let pluginDirectory: String
+    private static let hostNamespace = "/proc/self/ns/net"
+
     private let sandboxes = Mutex<[String: Sandbox]>([:])
     private let containers = Mutex<[ContainerIdentity: Container]>([:])
 
@@ -49,9 +51,16 @@ final class NodePodRuntime: PodRuntime {
 
     func makeSandbox(_ plan: SandboxPlan) throws -> SandboxNetwork {
         if let sandbox = sandboxes.withLock({ $0[plan.pod.uid] }) { return sandbox.network }
+        try checkNames(plan.pod)
         ContainerGroups.makePod(plan.pod, plan.controlGroup)
         var network = SandboxNetwork(addresses: [])
-        if !plan.isHostNetwork {
+        if plan.isHostNetwork {
+            // Probes are sent from pods by the paths of their namespaces.
+            let path = Pods.namespacePath(plan.pod.reference)
+            try? unmountFilesystem(path, lazily: true)
+            unlink(path)
+            try NetworkNamespace(path: Self.hostNamespace).bind(to: path)
+        } else {
             let spec = PodSpec(
                 namespace: plan.pod.namespace, name: plan.pod.name, uid: plan.pod.uid, labels: plan.labels, port: 0)
             let status = try pods.create(
@@ -64,6 +73,14 @@ final class NodePodRuntime: PodRuntime {
         }
         sandboxes.withLock { [network] in $0[plan.pod.uid] = Sandbox(plan: plan, network: network) }
         return network
+    }
+
+    /// Refuses what would be a path of another place: names and UIDs are parts of paths here.
+    private func checkNames(_ pod: PodIdentity) throws {
+        try pods.checkName(pod.reference)
+        let isUID =
+            pod.uid.utf8.count <= 64 && pod.uid.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        guard isUID, !pod.uid.isEmpty else { throw PodRuntimeError("not a UID: \(pod.uid)") }
     }
 
     private func apply(_ sysctls: [String: String], _ pod: PodIdentity) {
@@ -79,7 +96,11 @@ final class NodePodRuntime: PodRuntime {
 
     func removeSandbox(_ pod: PodIdentity) throws {
         let sandbox = sandboxes.withLock { $0.removeValue(forKey: pod.uid) }
-        if let sandbox, !sandbox.plan.isHostNetwork {
+        if let sandbox, sandbox.plan.isHostNetwork {
+            let path = Pods.namespacePath(sandbox.plan.pod.reference)
+            try? unmountFilesystem(path, lazily: true)
+            unlink(path)
+        } else if sandbox != nil {
             do {
                 try pods.delete(pod.reference)
             } catch let failure as NodeFailure where failure.code == "plugin-failed" {
@@ -94,13 +115,14 @@ final class NodePodRuntime: PodRuntime {
         guard let sandbox = sandboxes.withLock({ $0[pod.uid] }) else {
             throw PodRuntimeError("no sandbox of pod \(pod)")
         }
-        let path = sandbox.plan.isHostNetwork ? "/proc/self/ns/net" : Pods.namespacePath(pod.reference)
+        let path = Pods.namespacePath(sandbox.plan.pod.reference)
         return try NetworkNamespace(path: path).run { try LoopbackConnection.open(port: port) }
     }
 
     // MARK: Volumes
 
     func mountVolumes(_ pod: PodIdentity, _ volumes: [VolumePlan]) throws {
+        try checkNames(pod)
         let folder = VolumeFolder(PodFolders.volumes(pod))
         for volume in volumes { try folder.make(volume) }
     }
@@ -130,7 +152,7 @@ final class NodePodRuntime: PodRuntime {
         }
         switch plan.workload {
         case .builtIn(let name):
-            let path = isHostNetwork ? "/proc/self/ns/net" : Pods.namespacePath(plan.identity.pod.reference)
+            let path = Pods.namespacePath(plan.identity.pod.reference)
             let work = try BuiltInContainer(
                 name, plan, namespacePath: path, receivers: receivers, log: log, ended: ended)
             containers.withLock { $0[plan.identity] = .builtIn(work) }

@@ -209,7 +209,7 @@ final class Pods: Sendable {
         unlink(path)
     }
 
-    private func checkName(_ pod: PodReference) throws {
+    func checkName(_ pod: PodReference) throws {
         func isLabel(_ text: String) -> Bool {
             !text.isEmpty && text.utf8.count <= 253
                 && text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 }
