@@ -76,7 +76,8 @@ import Testing
             case 4 where !outside.running.isEmpty:
                 let container = outside.running.keys.sorted { $0.id < $1.id }.randomElement(using: &random)
                 if let container {
-                    let code = [Int32(0), 0, 1, 137].randomElement(using: &random) ?? 0
+                    let codes: [Int32] = [0, 0, 1, 137]
+                    let code = codes[Int.random(in: 0..<4, using: &random)]
                     later([.containerEnded(container, ContainerExit(exitCode: code, isOutOfMemory: code == 137))])
                 }
             case 5 where !isCalm:

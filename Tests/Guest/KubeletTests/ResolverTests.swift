@@ -45,15 +45,15 @@ import Testing
         let long = settings {
             $0.hostResolver = "search \(String(repeating: "x", count: 150)) \(String(repeating: "y", count: 60)) z\n"
         }
-        let cut = Resolver.make(try self.pod(), long)
+        let cut = Resolver.make(try plainPod(), long)
         #expect(cut.content.hasPrefix("search shop.svc.cluster.local svc.cluster.local cluster.local x"))
         #expect(!cut.content.contains("y") && cut.warnings.count == 1)
     }
 
-    func pod() throws -> KubePod { try KubeletTests.pod(#"{"containers": [{"name": "a", "image": "x"}]}"#) }
+    func plainPod() throws -> KubePod { try pod(#"{"containers": [{"name": "a", "image": "x"}]}"#) }
 
     @Test func aClusterWithoutDNSSaysSo() throws {
-        let made = Resolver.make(try pod(), settings { $0.clusterDNS = [] })
+        let made = Resolver.make(try plainPod(), settings { $0.clusterDNS = [] })
         #expect(made.content == Self.node)
         #expect(
             made.warnings == [
@@ -73,10 +73,10 @@ import Testing
     }
 
     @Test func namesOfPods() throws {
-        let plain = try pod()
+        let plain = try plainPod()
         #expect(Resolver.visibleHostname(plain, settings()) == "web")
         #expect(Resolver.hostsFile(plain, addresses: ["10.1.0.5"], settings()).hasSuffix("10.1.0.5\tweb\n"))
-        let named = try KubeletTests.pod(
+        let named = try pod(
             #"""
             {"hostname": "db-0", "subdomain": "db", "setHostnameAsFQDN": true,
              "hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a", "b"]}], "containers": [{"name": "a", "image": "x"}]}
@@ -85,10 +85,10 @@ import Testing
         #expect(
             Resolver.hostsFile(named, addresses: ["10.1.0.5"], settings()).hasSuffix(
                 "10.1.0.5\tdb-0.db.shop.svc.cluster.local\tdb-0\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n"))
-        let long = try KubeletTests.pod(
+        let long = try pod(
             #"{"containers": [{"name": "a", "image": "x"}]}"#, name: String(repeating: "a", count: 62) + "-b")
         #expect(Resolver.visibleHostname(long, settings()) == String(repeating: "a", count: 62))
-        let host = try KubeletTests.pod(#"{"hostNetwork": true, "containers": [{"name": "a", "image": "x"}]}"#)
+        let host = try pod(#"{"hostNetwork": true, "containers": [{"name": "a", "image": "x"}]}"#)
         #expect(Resolver.visibleHostname(host, settings()) == "node-1")
         #expect(
             Resolver.hostsFile(host, addresses: [], settings { $0.hostsFile = "127.0.0.1 localhost\n" })

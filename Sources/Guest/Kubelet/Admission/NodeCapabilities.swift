@@ -226,6 +226,8 @@ public enum NodeCapabilities {
         return inner
     }()
 
+    private static func isKnown(_ key: String) -> Bool { table[key] != nil || inner.contains(key) }
+
     private struct Walk {
         var refusals: [Refusal] = []
 
@@ -245,7 +247,7 @@ public enum NodeCapabilities {
                     // A structure whose parts have rows of their own is judged by them first.
                     if inner.contains(key), let members = value.members {
                         for (name, value) in members.sorted(by: { $0.key < $1.key })
-                        where table["\(key).\(name)"] == nil {
+                        where !isKnown("\(key).\(name)") {
                             refuse(value, "\(path).\(name)", reason, exceptions)
                         }
                         visitParts(value, path: path, key: key, onlyRows: true)
@@ -268,7 +270,7 @@ public enum NodeCapabilities {
                 for (name, value) in members.sorted(by: { $0.key < $1.key }) {
                     let known = name == "initContainers" && key.isEmpty ? "containers" : name
                     let below = key.isEmpty ? known : "\(key).\(known)"
-                    if onlyRows && table[below] == nil { continue }
+                    if onlyRows && !isKnown(below) { continue }
                     visit(value, path: "\(path).\(name)", key: below)
                 }
             case .array(let elements):

@@ -61,7 +61,13 @@ extension PodLife {
         case .success: volumes = .mounted
         case .failure(let message):
             volumes = .none
-            failMount(pod.spec.volumes.first?.name ?? "", message, began: world.now.monotonic, &world)
+            if let first = pod.spec.volumes.first?.name {
+                failMount(first, message, began: world.now.monotonic, &world)
+            } else {
+                world.record(
+                    .pod(identity), .warning, "Failed", "error making pod data directories: \(message)")
+                volumesDue = world.now.monotonic + world.jitter(.seconds(10), 0.5)
+            }
         }
     }
 

@@ -94,7 +94,7 @@ struct PodLife: Sendable {
         var found = false
         for index in containers.indices {
             guard let entry = known[containers[index].spec.name] else { continue }
-            containers[index].restarts = max(0, entry["restartCount"]?.integerValue ?? 0)
+            containers[index].restarts = min(max(0, entry["restartCount"]?.integerValue ?? 0), 1_000_000_000)
             // Init containers run again with a new sandbox.
             let former = Termination(state: entry["lastState"], now: now)
             guard let last = Termination(state: entry["state"], now: now) else {
@@ -129,10 +129,15 @@ struct PodLife: Sendable {
     /// Whether all containers have ended and none is to run again.
     var isFinished: Bool {
         if wasOver || rejection != nil { return true }
-        if let failed = containers.first(where: { $0.isInit && !$0.hasSucceeded }) {
-            return failed.terminated != nil && !failed.isActive && !failed.wantsRun(pod.spec.restartPolicy)
+        let policy = pod.spec.restartPolicy
+        // What a boot or a lost sandbox has ended is over for good, whatever its init containers would do.
+        if containers.allSatisfy({ $0.isInit ? !$0.isActive : $0.phase == .idle && !$0.wantsRun(policy) }) {
+            return true
         }
-        return containers.allSatisfy { $0.isInit || $0.phase == .idle && !$0.wantsRun(pod.spec.restartPolicy) }
+        if let failed = containers.first(where: { $0.isInit && !$0.hasSucceeded }) {
+            return failed.terminated != nil && !failed.isActive && !failed.wantsRun(policy)
+        }
+        return false
     }
     /// Whether it still counts for the node's resources and ports.
     var isCounted: Bool { rejection == nil && !((isFinished || ending != nil) && isSettled) }
@@ -148,7 +153,12 @@ struct PodLife: Sendable {
             (changed.spec.initContainers + changed.spec.containers).map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         for index in containers.indices {
             guard let spec = specs[containers[index].spec.name], spec != containers[index].spec else { continue }
-            if spec.image != containers[index].spec.image { containers[index].isImageChanged = true }
+            if spec.image != containers[index].spec.image {
+                containers[index].isImageChanged = true
+                // Pulling is held back by image.
+                containers[index].imageBackOff = BackOff()
+                containers[index].due = .zero
+            }
             containers[index].spec = spec
         }
     }

@@ -76,8 +76,8 @@ enum Resolver {
     /// Reads a `resolv.conf`: all name servers, the last search line, the last options.
     static func parse(_ text: String) -> (servers: [String], searches: [String], options: [String]) {
         var (servers, searches, options): ([String], [String], [String]) = ([], [], [])
-        for line in text.utf8.prefix(1 << 16).split(separator: 10) {
-            let words = line.split { $0 == 32 || $0 == 9 || $0 == 13 }.map { String(Substring($0)) }
+        for line in Array(text.utf8.prefix(1 << 16)).split(separator: 10) {
+            let words = line.split { $0 == 32 || $0 == 9 || $0 == 13 }.map { String(decoding: $0, as: UTF8.self) }
             guard let first = words.first, !first.hasPrefix("#") else { continue }
             switch first {
             case "nameserver": if words.count > 1 { servers.append(words[1]) }

@@ -37,8 +37,10 @@ public struct Quantity: Sendable, Hashable, Comparable, CustomStringConvertible 
             let scale = Self.scale(String(decoding: bytes[index...], as: UTF8.self))
         else { return nil }
         let exact = mantissa * scale * 1000
-        // A double holds whole thousandths up to 2⁵³ exactly; what is written with more digits is no resource of a node.
-        let milli = exact >= 9.2e18 ? Int64.max : Int64((exact - 1e-9 * exact.magnitude).rounded(.up))
+        // What is a whole number of thousandths but for the double's last digits is one; the rest is rounded up.
+        let whole = exact.rounded()
+        let rounded = (exact - whole).magnitude <= exact * 1e-15 ? whole : exact.rounded(.up)
+        let milli = rounded >= 9.2e18 ? Int64.max : Int64(rounded)
         self.milli = isNegative ? -milli : milli
         description = text
     }
