@@ -10,6 +10,9 @@ struct LocalProcess {
     /// -1 with a terminal.
     let errors: Int32
 
+    /// Unlocks a terminal's other end, and tells its number (asm-generic/ioctls.h).
+    private static let (TIOCSPTLCK, TIOCGPTN): (UInt, UInt) = (0x4004_5431, 0x8004_5430)
+
     /// - Throws: `SystemError`; ENOENT for a program that is not there.
     init(_ arguments: [String], environment: [String: String] = [:], terminal: Bool = false) throws {
         var attributes = posix_spawnattr_t()
@@ -28,12 +31,12 @@ struct LocalProcess {
         var theirs: [Int32] = []
         defer { for descriptor in theirs { close(descriptor) } }
         if terminal {
-            let master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
-            guard master >= 0, grantpt(master) == 0, unlockpt(master) == 0 else {
-                throw SystemError(code: errno, call: "posix_openpt")
-            }
-            var name = [CChar](repeating: 0, count: 64)
-            guard ptsname_r(master, &name, name.count) == 0 else { throw SystemError(code: errno, call: "ptsname_r") }
+            let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+            var number: CUnsignedInt = 0
+            var locked: CInt = 0
+            guard master >= 0, ioctl(master, Self.TIOCSPTLCK, &locked) == 0, ioctl(master, Self.TIOCGPTN, &number) == 0
+            else { throw SystemError.last("open", "/dev/ptmx") }
+            let name = "/dev/pts/\(number)"
             ours = [master, fcntl(master, F_DUPFD_CLOEXEC, 0), -1]
             // The first terminal that a new session opens becomes its own.
             posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
@@ -41,9 +44,9 @@ struct LocalProcess {
             posix_spawn_file_actions_adddup2(&actions, 0, 2)
         } else {
             for number in 0..<3 as Range<Int32> {
-                var ends: [Int32] = [0, 0]
-                guard pipe2(&ends, O_CLOEXEC) == 0 else { throw SystemError(code: errno, call: "pipe2") }
-                let (reading, writing) = (ends[0], ends[1])
+                let pipe = try Pipe()
+                let reading = try pipe.readEnd.duplicate().release()
+                let writing = try pipe.writeEnd.duplicate().release()
                 ours.append(number == 0 ? writing : reading)
                 theirs.append(number == 0 ? reading : writing)
                 posix_spawn_file_actions_adddup2(&actions, theirs[Int(number)], number)
@@ -57,14 +60,15 @@ struct LocalProcess {
         }
         let variables = inherited + environment.map { "\($0.key)=\($0.value)" }
         var child: pid_t = 0
+        let program = arguments.first ?? ""
         let code = withArguments(arguments) { arguments in
             withArguments(variables) { variables in
-                posix_spawnp(&child, arguments[0] ?? strdup(""), &actions, &attributes, arguments, variables)
+                posix_spawnp(&child, program, &actions, &attributes, arguments, variables)
             }
         }
         guard code == 0 else {
             for descriptor in ours where descriptor >= 0 { close(descriptor) }
-            throw SystemError(code: code, call: "posix_spawnp", subject: arguments.first ?? "")
+            throw SystemError(code: code, call: "posix_spawnp", subject: program)
         }
         (identifier, input, output, errors) = (child, ours[0], ours[1], ours[2])
     }
@@ -105,10 +109,12 @@ struct LocalProcess {
 private func withArguments<Result>(
     _ texts: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
-    var pointers = texts.map { strdup($0) } + [nil]
-    defer { for pointer in pointers { free(pointer) } }
-    return pointers.withUnsafeMutableBufferPointer { buffer in
-        // It has the ending nil at least.
-        buffer.baseAddress.map(body) ?? { fatalError("no arguments") }()
+    let pointers = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: texts.count + 1)
+    for (index, text) in texts.enumerated() { pointers[index] = strdup(text) }
+    pointers[texts.count] = nil
+    defer {
+        for index in texts.indices { free(pointers[index]) }
+        pointers.deallocate()
     }
+    return body(pointers)
 }

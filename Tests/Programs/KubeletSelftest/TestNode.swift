@@ -27,7 +27,7 @@ struct TestNode {
     let backend = LocalBackend()
     let kubeconfig: String
     let admin: KubeClient
-    /// Debian's kubectl of the control plane's version, and any other in `LABRUN_KUBECTL`.
+    /// The kubectl that lies beside the servers, and those that `LABRUN_KUBECTL` names, with colons between them.
     let kubectls: [String]
 
     init() async throws {
@@ -46,7 +46,8 @@ struct TestNode {
         }
         let programs = try ControlPlanePrograms(directory: directory)
         kubectls =
-            ["\(directory)/kubectl"] + [ProcessInfo.processInfo.environment["LABRUN_KUBECTL"]].compactMap { $0 }
+            ["\(directory)/kubectl"]
+            + (ProcessInfo.processInfo.environment["LABRUN_KUBECTL"] ?? "").split(separator: ":").map(String.init)
         let spec = ControlPlaneSpec(
             programs: programs, address: Self.planeAddress, folder: "\(base)/secrets", artifacts: "\(base)/artifacts",
             nodes: [ControlPlaneNode(name: "node1", address: Self.nodeAddress)])

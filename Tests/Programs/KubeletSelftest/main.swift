@@ -3,13 +3,17 @@ import KubeletServer
 import LinuxKernel
 
 // The kubelet's API through a real API server, asked by kubectl, in namespaces of its own. The test runs it under
-// unshare(1). LABRUN_CONTROL_PLANE_BIN names the folder of the servers and of kubectl, LABRUN_KUBECTL another kubectl.
+// unshare(1). LABRUN_CONTROL_PLANE_BIN names the folder of the servers and of kubectl, LABRUN_KUBECTL further
+// programs kubectl, with colons between them.
 // Usage: kubelet-selftest kubectl
 
-setvbuf(stdout, nil, _IOLBF, 0)
 do {
     let begin = MonotonicTime.now
-    func note(_ text: String) { print("\(Int(MonotonicTime.now.since(begin).seconds * 1000)) ms: \(text)") }
+    func note(_ text: String) {
+        print("\(Int(MonotonicTime.now.since(begin).seconds * 1000)) ms: \(text)")
+        // A test that is given up has told how far it came.
+        fflush(nil)
+    }
     let node = try await TestNode()
     note("control plane and node are there")
     // It says what it was told on its standard input.

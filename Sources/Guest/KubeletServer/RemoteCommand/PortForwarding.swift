@@ -9,8 +9,8 @@ struct PortForwarding: Sendable {
     let group: any EventLoopGroup
 
     static let protocolName = "portforward.k8s.io"
-    /// How long one stream of a pair waits for the other.
-    static let pairTime = Duration.seconds(30)
+    /// How many streams may wait for the other one of their pair. Of more, the one that has waited longest is reset.
+    private static let waitingLimit = 64
 
     /// Whether a new stream may come in: its type is `data` or `error`, its port a number from 1 to 65,535.
     @Sendable static func accepts(_ headers: [SPDYHeader]) -> Bool {
@@ -32,9 +32,11 @@ struct PortForwarding: Sendable {
                 let request =
                     stream.headers["requestID"] ?? "\(isData && stream.id > 2 ? stream.id - 2 : stream.id)"
                 guard let other = waiting.removeValue(forKey: request) else {
-                    // Streams without their other half are few, or the client is none.
-                    if waiting.count >= 64 { for (_, stream) in waiting { await stream.reset() } }
                     waiting[request] = stream
+                    if waiting.count > Self.waitingLimit, let oldest = waiting.min(by: { $0.value.id < $1.value.id }) {
+                        waiting[oldest.key] = nil
+                        await oldest.value.reset()
+                    }
                     continue
                 }
                 guard (other.headers["streamType"] == "data") != isData, let port = Self.port(stream.headers) else {

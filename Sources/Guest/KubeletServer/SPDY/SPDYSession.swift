@@ -83,7 +83,23 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: What the peer sends
 
     func read(context: ChannelHandlerContext) {
-        if full.isEmpty || isEnding { context.read() } else { wantsRead = true }
+        if mayRead(context) { context.read() } else { wantsRead = true }
+    }
+
+    /// A peer that does not take answers is not read, so that it cannot have them pile up here.
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        isEnding || (full.isEmpty && context.channel.isWritable)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readOn()
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func readOn() {
+        guard wantsRead, let context, mayRead(context) else { return }
+        wantsRead = false
+        context.read()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -170,10 +186,7 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
             send(.windowUpdate(id: id, delta: UInt32(truncatingIfNeeded: received)))
             context?.flush()
         }
-        if full.isEmpty, wantsRead {
-            wantsRead = false
-            context?.read()
-        }
+        readOn()
     }
 
     private func setWindow(_ size: Int) {
@@ -274,6 +287,6 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
         let channel = context.channel
         let timer = context.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in timer.cancel() }
-        if wantsRead { context.read() }
+        readOn()
     }
 }

@@ -76,13 +76,27 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: What the client sends
 
     func read(context: ChannelHandlerContext) {
-        if full.isEmpty || isEnding { context.read() } else { wantsRead = true }
+        if mayRead(context) { context.read() } else { wantsRead = true }
+    }
+
+    /// A peer that does not take answers is not read, so that it cannot have them pile up here.
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        isEnding || (full.isEmpty && context.channel.isWritable)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readOn()
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func readOn() {
+        guard wantsRead, let context, mayRead(context) else { return }
+        wantsRead = false
+        context.read()
     }
 
     private func drained(_ channel: UInt8) {
-        guard full.remove(channel) != nil, full.isEmpty, wantsRead else { return }
-        wantsRead = false
-        context?.read()
+        if full.remove(channel) != nil { readOn() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -166,6 +180,6 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
         let channel = context.channel
         let timer = context.eventLoop.scheduleTask(in: .seconds(10)) { channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in timer.cancel() }
-        if wantsRead { context.read() }
+        readOn()
     }
 }
