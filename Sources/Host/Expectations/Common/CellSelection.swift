@@ -90,10 +90,12 @@ extension ShapeChecker {
     ///   - nodes: The names of the lab's nodes. If the lab is not known, it is empty, and neither nodes nor ids are
     ///     checked.
     ///   - endpoints: The endpoints that exist. They are asked for only if ids are given.
+    ///   - knowsPods: Whether all pods are among them. Otherwise any name may be a pod's.
     package mutating func selector(
-        _ value: YAMLValue?, nodes: [String], endpoints: () -> [Endpoint]
+        _ value: YAMLValue?, nodes: [String], endpoints: () -> [Endpoint], knowsPods: Bool = true
     ) -> EndpointSelector {
         guard let value else { return EndpointSelector() }
+        let nodes = knowsPods || value["nodes"] != nil ? nodes : []
         if value.text != nil { return EndpointSelector(ids: endpointIDs(value, nodes: nodes, endpoints: endpoints)) }
         var labels: [String: String] = [:]
         for entry in value["labels"]?.entries ?? [] { labels[entry.key] = entry.value.text }
