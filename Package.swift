@@ -32,6 +32,7 @@ let shared: [Target] = [
     module("CloudAPI"),
     module("DNSWire"),
     module("HTTPWire"),
+    module("KubeClient"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -103,7 +104,8 @@ let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"),
+        tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
