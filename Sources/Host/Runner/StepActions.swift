@@ -47,6 +47,7 @@ extension ScenarioRun {
         case .set(let values):
             changes += values.keys.sorted().map { "a step has set \($0)" }
             try await cluster.set(values)
+        case .applyServed, .deleteServed, .scaleServed: return try await change(action, step: step)
         case .wait(let condition): try await wait(for: condition)
         }
         return .pass
@@ -180,6 +181,11 @@ extension ScenarioRun {
         let deadline = Duration.seconds(condition.within)
         switch condition.subject {
         case .nodesReady: try await cluster.waitUntilReady(within: deadline)
+        case .podsRunning where cluster.server != nil:
+            let unsettled = try await cluster.settle(within: deadline, quiet: deadline)
+            if let first = unsettled.first {
+                throw LabError(.notReady, "pods are not running after \(deadline): \(first)")
+            }
         case .podsRunning:
             let end = ContinuousClock.now + deadline
             while true {
@@ -194,6 +200,8 @@ extension ScenarioRun {
 
     /// Creates the pods that the workloads ask for, and removes those that no workload asks for.
     func reconcilePods() async throws {
+        // With a control plane, its scheduler and controllers do that.
+        guard cluster.server == nil else { return }
         clean?.podsMayDiffer = true
         let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
         let waiting = cluster.waitingPods.map(\.planned)

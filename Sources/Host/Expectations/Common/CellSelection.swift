@@ -71,10 +71,12 @@ extension Shape {
                 name: "selector", help: "Selects endpoints; every given part must hold.",
                 fields: [
                     Field(
-                        "kind", .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet"]), "What it is."),
+                        "kind",
+                        .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet", "control-plane"]),
+                        "What it is."),
                     Field(
                         "ids", .oneOrMore(.text(.nonEmpty)),
-                        "Ids such as default/web-1, node/node1, vpc/dns or internet/1.1.1.1."),
+                        "Ids such as default/web-1, node/node1, vpc/dns, vpc/control-plane or internet/1.1.1.1."),
                     Field("nodes", .nodes(orNone: false), "Nodes it runs on."),
                     Field("namespace", .text(.dnsLabel), "Namespace of a pod."),
                     Field("labels", .map(.any, .text()), "Labels of a pod."),
