@@ -132,6 +132,12 @@ public struct LabOverrides: Codable, Sendable {
     /// The machine type of the nodes, one of `InstanceLimits.byType`.
     public var instanceType: String?
     public var cloudPlugin: LabProfile.CloudPlugin?
+    /// Whether the lab has a control plane.
+    public var controlPlane: Bool?
+    /// The folder of the control plane's programs.
+    public var controlPlaneBinaries: String?
+    /// The series of the control plane, such as `1.20`.
+    public var controlPlaneVersion: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {
