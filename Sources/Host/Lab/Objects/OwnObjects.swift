@@ -35,7 +35,7 @@ final class OwnObjects: ObjectStore {
         waiting.withLock { $0.values.sorted { $0.planned.endpointID < $1.planned.endpointID } }
     }
 
-    private var kubeNodes: [Node] {
+    var kubeNodes: [Node] {
         plan.nodes.map { node in
             Node(
                 metadata: ObjectMeta(name: node.name, labels: ["kubernetes.io/hostname": node.name]),

@@ -1,6 +1,6 @@
 import Foundation
 public import KubeClient
-public import KubeObjects
+import KubeObjects
 import Scenario
 import Synchronization
 

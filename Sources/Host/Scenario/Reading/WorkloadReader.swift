@@ -72,7 +72,7 @@ extension ScenarioReader {
 
     private mutating func manifestItself(_ value: YAMLValue) -> Manifest? {
         if isServed { return served(value).map(Manifest.served) }
-        workload(value).map(Manifest.workload) ?? object(value).map(Manifest.object)
+        return workload(value).map(Manifest.workload) ?? object(value).map(Manifest.object)
     }
 
     private mutating func workload(_ value: YAMLValue) -> Workload? {
