@@ -21,6 +21,11 @@ public enum JSONText {
         public let offset: Int
         public let problem: String
 
+        public init(offset: Int, problem: String) {
+            self.offset = offset
+            self.problem = problem
+        }
+
         public var description: String { "JSON at octet \(offset): \(problem)" }
     }
 

@@ -33,7 +33,12 @@ extension KubeClient {
         fieldSelector: String? = nil, resourceVersion: String? = nil, within limit: Duration,
         read: @Sendable ([UInt8]) throws -> Object
     ) async throws -> KubeList<Object> {
-        throw KubeClientError.unreachable("not written yet")
+        let request = KubeRequest(
+            resource, namespace, labelSelector: labelSelector, fieldSelector: fieldSelector,
+            resourceVersion.map { [("resourceVersion", $0)] } ?? [])
+        // What the server has at hand it gives at once or not at all.
+        return try await pages(
+            request, limit: resourceVersion == "0" ? nil : limits.page, until: .now + limit, read: read)
     }
 
     /// Creates an object, or a subresource of the object `name`: `token` of a service account, `eviction` or `binding`
@@ -102,45 +107,20 @@ extension KubeClient {
     }
 
     /// Sends a request and returns the body of an answer whose status is one of success.
+    ///
+    /// A server that has too much to do says when to ask again (`Retry-After`); that is done within the limit.
     public func ask(_ request: KubeRequest, within limit: Duration) async throws -> KubeBody {
-        let response = try await send(request, within: limit)
-        guard (200..<300).contains(response.status) else {
-            throw KubeClientError.refused(KubeCoding.status(of: response))
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let response = try await send(request, within: deadline - .now)
+            if (200..<300).contains(response.status) { return KubeBody(octets: response.body) }
+            let refusal = KubeClientError.refused(KubeCoding.status(of: response))
+            guard response.status == 429 || response.status >= 500,
+                let seconds = response.header("Retry-After").flatMap({ Int($0) }), (0...3600).contains(seconds)
+            else { throw refusal }
+            let pause = Duration.seconds(max(1, seconds))
+            guard pause < deadline - .now else { throw refusal }
+            try await Task.sleep(for: pause)
         }
-        return KubeBody(octets: response.body)
-    }
-}
-
-extension KubeClient {
-    /// Yields what happens to the objects of a resource after a version. The stream ends when the server ends the watch
-    /// after its time; go on from the last event's resource version. It throws `KubeClientError`: `.refused` with code
-    /// 410 if the version is too old, `.unreachable` if the connection was lost.
-    ///
-    /// Nothing is read ahead beyond `KubeClientLimits.unreadEvents`. A stream that is dropped or cancelled ends its
-    /// connection.
-    ///
-    /// - Parameters:
-    ///   - resourceVersion: That of a list or of an event.
-    ///   - seconds: How long the server lets the watch last.
-    ///   - limit: How long the server may take to begin.
-    public func watch(
-        _ resource: KubeResource, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, from resourceVersion: String, seconds: Int = 300,
-        within limit: Duration = .seconds(10)
-    ) -> AsyncThrowingStream<WatchEvent, any Error> {
-        AsyncThrowingStream { throw KubeClientError.unreachable("not written yet") }
-    }
-
-    /// Asks for everything that the server serves. The answer is kept; `again` asks anew.
-    public func discover(again: Bool = false, within limit: Duration = .seconds(10)) async throws -> KubeDiscovery {
-        throw KubeClientError.unreachable("not written yet")
-    }
-
-    /// Returns the first of some resources that the server serves, nil if it serves none of them. It asks for the
-    /// groups of these only.
-    public func firstServed(
-        of candidates: [KubeResource], within limit: Duration = .seconds(10)
-    ) async throws -> KubeResource? {
-        throw KubeClientError.unreachable("not written yet")
     }
 }

@@ -1,21 +1,33 @@
+import LinuxKernel
+
 /// Follows all objects of a resource: lists them, watches them from there, watches again when the connection was lost,
-/// and lists again when the server no longer has what happened since (skeleton).
+/// and lists again when the server no longer has what happened since.
 public struct Reflector<Object: Sendable>: Sendable {
     private let client: KubeClient
+    private let selection: KubeSelection
+    private let settings: ReflectorSettings
+    private let read: @Sendable ([UInt8]) throws -> Object
 
     /// - Parameters:
     ///   - namespace: Nil means all namespaces.
-    ///   - read: Reads an object's JSON text.
+    ///   - read: Reads an object's JSON text. What it throws becomes `.unreadable`.
     public init(
         _ client: KubeClient, _ resource: KubeResource, namespace: String? = nil, labelSelector: String? = nil,
         fieldSelector: String? = nil, settings: ReflectorSettings = ReflectorSettings(),
         read: @escaping @Sendable ([UInt8]) throws -> Object
     ) {
         self.client = client
+        selection = KubeSelection(
+            resource: resource, namespace: namespace, labelSelector: labelSelector, fieldSelector: fieldSelector)
+        self.settings = settings
+        self.read = read
     }
 
     /// Yields updates until the task that reads them is cancelled. Each call begins anew. Nothing is read ahead.
-    public func updates() -> AsyncStream<ReflectorUpdate<Object>> { AsyncStream { $0.finish() } }
+    public func updates() -> AsyncStream<ReflectorUpdate<Object>> {
+        let run = ReflectorRun(client, selection, settings, read)
+        return AsyncStream { await run.next() }
+    }
 }
 
 extension Reflector where Object: Decodable {
@@ -32,19 +44,23 @@ extension Reflector where Object: Decodable {
 }
 
 public enum ReflectorUpdate<Object: Sendable>: Sendable {
-    /// All objects that there are. What was known before and is not among them is gone.
+    /// All objects that there are. What was known before and is not among them is gone. Objects that cannot be read
+    /// follow as `.unreadable`.
     case listed([Object])
     case added(Object)
     case modified(Object)
     /// The object as it was last.
     case deleted(Object)
-    /// The server has an object that cannot be read; it is as if it had not changed.
+    /// The server has an object that cannot be read.
     case unreadable(KubeUnreadable)
-    /// The server cannot be asked. The reflector keeps trying, and the objects are as they were known last.
+    /// The server cannot be asked. The reflector keeps trying, and the objects are as they were known last. It comes
+    /// once, and again when the reason changes.
     case disconnected(reason: String)
     /// The server answers, for the first time or again. After a loss the changes since then follow.
     case connected
 }
+
+extension ReflectorUpdate: Equatable where Object: Equatable {}
 
 /// How a reflector asks and waits.
 public struct ReflectorSettings: Sendable {
@@ -58,8 +74,25 @@ public struct ReflectorSettings: Sendable {
     public var patience = Duration.seconds(30)
     /// Waits. Tests replace it.
     public var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    /// The time since any moment. Tests replace it.
+    public var now: @Sendable () -> Duration = { .nanoseconds(MonotonicTime.now.nanoseconds) }
     /// A number from 0 up to 1 by chance. Tests replace it.
     public var chance: @Sendable () -> Double = { Double.random(in: 0..<1) }
 
     public init() {}
+
+    /// The waiting time after so many failures in a row, at least one.
+    func pause(afterFailures failures: Int) -> Duration {
+        var whole = firstPause
+        for _ in 1..<max(1, min(failures, 32)) where whole < longestPause { whole *= 2 }
+        return min(whole, longestPause) * (0.5 + chance() / 2)
+    }
+}
+
+/// Which objects of a resource.
+struct KubeSelection: Sendable {
+    var resource: KubeResource
+    var namespace: String?
+    var labelSelector: String?
+    var fieldSelector: String?
 }
