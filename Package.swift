@@ -49,6 +49,7 @@ let kernel: [Target] = [
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
+    module("Certificates"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
     library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
@@ -76,6 +77,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("ControlPlane"),
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
@@ -110,6 +112,7 @@ let tests: [Target] =
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
+        tests("Certificates"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
@@ -123,6 +126,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
+        tests("ControlPlane", running: ["control-plane-selftest"]),
         tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
@@ -131,6 +135,7 @@ let tests: [Target] =
         module("NamespaceHarness"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
+        program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")

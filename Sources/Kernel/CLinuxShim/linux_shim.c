@@ -97,6 +97,10 @@ int linux_run_on(unsigned processor) {
 
 int linux_end_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
+int linux_spawn_close_from(posix_spawn_file_actions_t *actions, int minimum) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, minimum);
+}
+
 int linux_name_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 uint64_t linux_time_stamp(void) {
