@@ -55,7 +55,7 @@ private final class Seen: Sendable {
         try expect(!probe.isHealthy && !probe.isRunning, "\(probe)")
         // What a client meets: a refused connection without an API server, an error of the API server without etcd.
         let path = KubeResource.configMaps.path(namespace: "default", name: nil)
-        let met: String
+        var met = ""
         do {
             let request = KubeRequest(method: "POST", path: path, body: Array(configMap.utf8))
             let response = try await test.client.send(request, within: .seconds(3))

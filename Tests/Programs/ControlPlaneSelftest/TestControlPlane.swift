@@ -43,7 +43,7 @@ final class TestControlPlane: Sendable {
         let base = FileManager.default.temporaryDirectory.appending(path: "labrun-control-plane-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: base, withIntermediateDirectories: true)
         // Mounts are this program's own, so it ends with it.
-        try mountFilesystem("labrun", on: base.path, type: "tmpfs", data: "mode=0700")
+        try mountFilesystem("labrun", on: base.path, type: "tmpfs", options: "mode=0700")
         folder = base.appending(path: "secrets").path
         artifacts = base.appending(path: "artifacts").path
         place = try NetworkNamespace.create()

@@ -69,6 +69,7 @@ struct ServerArguments {
             "discovery.k8s.io/v1beta1", "scheduling.k8s.io/v1", "storage.k8s.io/v1", "admissionregistration.k8s.io/v1",
             "apiextensions.k8s.io/v1", "apiregistration.k8s.io/v1", "events.k8s.io/v1", "authentication.k8s.io/v1",
             "authorization.k8s.io/v1", "node.k8s.io/v1", "networking.k8s.io/v1", "policy/v1beta1", "autoscaling/v1",
+            "certificates.k8s.io/v1",
         ]
         let list = (["api/all=false"] + groups.map { "\($0)=true" }).joined(separator: ",")
         return ["--runtime-config=\(list)", "--feature-gates=APIPriorityAndFairness=false"]

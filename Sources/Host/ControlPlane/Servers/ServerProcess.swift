@@ -24,7 +24,9 @@ final class ServerProcess: Sendable {
     ) throws {
         self.server = server
         log.beginProcess()
-        program = try SpawnedProgram.start(path, arguments, environment: environment, namespacePath: namespacePath)
+        // etcd allocates two files of 64 MB for its log ahead, which on a tmpfs is memory. It then makes sparse ones.
+        program = try SpawnedProgram.start(
+            path, arguments, environment: environment, namespacePath: namespacePath, isSparing: server == .etcd)
         // The process itself is not waited for on a pooled thread, because that blocks.
         startThread("cp-\(server.rawValue.suffix(12))") { [self] in
             let status = follow(into: log)

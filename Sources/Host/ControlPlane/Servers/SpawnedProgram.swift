@@ -25,8 +25,10 @@ final class SpawnedProgram: Sendable {
     ///   - path: The program, which gets `arguments` after its own name.
     ///   - environment: All of it: nothing is inherited.
     ///   - namespacePath: The network namespace it starts in; nil for that of this process.
+    ///   - isSparing: Whether fallocate(2) is refused to it. Needs a network namespace.
     static func start(
-        _ path: String, _ arguments: [String], environment: [String: String], namespacePath: String? = nil
+        _ path: String, _ arguments: [String], environment: [String: String], namespacePath: String? = nil,
+        isSparing: Bool = false
     ) throws -> SpawnedProgram {
         let pipe = try Pipe()
         try pipe.readEnd.setNonBlocking()
@@ -36,7 +38,11 @@ final class SpawnedProgram: Sendable {
         // The child is in the namespace of the thread that spawns it.
         let identifier: Int32
         if let namespacePath {
-            identifier = try NetworkNamespace(path: namespacePath).run { try spawn(words, variables, output) }
+            identifier = try NetworkNamespace(path: namespacePath).run {
+                // For this thread, which ends after it, and for the program. Without it, it works too.
+                if isSparing { _ = linux_refuse_fallocate() }
+                return try spawn(words, variables, output)
+            }
         } else {
             identifier = try spawn(words, variables, output)
         }

@@ -45,6 +45,8 @@ int linux_run_on(unsigned processor);
 int linux_end_with_parent(void);
 /// posix_spawn(3): the new program gets no descriptor from `minimum` on. Swift sees no extensions of POSIX here.
 int linux_spawn_close_from(posix_spawn_file_actions_t *actions, int minimum);
+/// seccomp(2): fallocate(2) answers EOPNOTSUPP to the calling thread and to the programs that it starts from now on.
+int linux_refuse_fallocate(void);
 /// Names the calling thread; at most 15 bytes are kept.
 int linux_name_thread(const char *name);
 
