@@ -223,7 +223,8 @@ extension Cluster {
                 let receipt: Receipt =
                     pair.to.kind == .controlPlane
                     ? .connection
-                    : !confirmed.isEmpty ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
+                    : !confirmed.isEmpty
+                        ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
                 probes.append(
                     Self.measurement(
                         key: key, sender: pair.from, target: pair.to, addresses: senders[pair.from.sender],

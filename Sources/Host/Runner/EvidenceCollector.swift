@@ -106,7 +106,9 @@ struct EvidenceCollector: Sendable {
         return running
             + waiting.map { pod in
                 // A network plugin's words are in an event, not in the pod.
-                let reason = [pod.reason, warnings["\(pod.planned.namespace)/\(pod.planned.ownName ?? pod.planned.name)"]]
+                let reason = [
+                    pod.reason, warnings["\(pod.planned.namespace)/\(pod.planned.ownName ?? pod.planned.name)"],
+                ]
                 return PodReading(
                     id: pod.planned.endpointID, node: pod.planned.node, labels: pod.planned.labels,
                     reason: reason.compactMap { $0 }.joined(separator: "; "))

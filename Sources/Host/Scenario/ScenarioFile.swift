@@ -66,7 +66,8 @@ public struct ScenarioFile: Codable, Sendable {
             if case .set(let values) = action { values[Action.kubeProxy] == "true" } else { false }
         }
         // What images stand for is the nodes' to know.
-        return podsNeedUserland || profile.controlPlane.enabled || profile.kubeProxy.enabled || startsKubeProxy || readsKubeProxy
+        return podsNeedUserland || profile.controlPlane.enabled || profile.kubeProxy.enabled || startsKubeProxy
+            || readsKubeProxy
             || faults.contains { $0.needsUserland && injected.contains($0.kind) }
     }
 

@@ -1,4 +1,3 @@
-import Foundation
 public import JSON
 import KubeObjects
 import Observations
@@ -29,7 +28,7 @@ public struct ServedManifest: Codable, Sendable, Hashable {
     public var words: String { "\(kind) " + (namespace.map { "\($0)/" } ?? "") + name }
 
     /// The object as a value; nil if the text is not JSON, which a manifest that was read never is.
-    public var value: JSONValue? { try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) }
+    public var value: JSONValue? { try? JSON.JSONText.value(of: Array(text.utf8)) }
 
     /// Whether both are about the same object.
     func isSameObject(as other: ServedManifest) -> Bool {
@@ -85,6 +84,8 @@ struct ServedObject {
             return []
         }
         let spec = try? template["spec"]?.decoded(as: Pod.Spec.self)
+        // It has its node's address, and no row of its own.
+        if spec?.hostNetwork == true { return [] }
         let labels = template["metadata"]?["labels"]?.members?.compactMapValues(\.text) ?? [:]
         return ids.map { id in
             Endpoint(

@@ -8,7 +8,8 @@ enum LabDefinitions {
     static let all = [ciliumNetworkPolicies]
 
     private static let ciliumNetworkPolicies = definition(
-        kind: "CiliumNetworkPolicy", plural: "ciliumnetworkpolicies", shortNames: ["cnp", "ciliumnp"], isNamespaced: true)
+        kind: "CiliumNetworkPolicy", plural: "ciliumnetworkpolicies", shortNames: ["cnp", "ciliumnp"],
+        isNamespaced: true)
 
     /// A definition whose objects the agents check, as the upstream's agents do.
     private static func definition(

@@ -56,7 +56,8 @@ struct ServedPod: Sendable, Equatable {
             let parts = ["reason", "message"].compactMap { value?[$0]?.text }.filter { !$0.isEmpty }
             return parts.isEmpty ? nil : parts.joined(separator: ": ")
         }
-        let containers = (status?["initContainerStatuses"]?.elements ?? []) + (status?["containerStatuses"]?.elements ?? [])
+        let containers =
+            (status?["initContainerStatuses"]?.elements ?? []) + (status?["containerStatuses"]?.elements ?? [])
         for container in containers {
             if let waiting = container["state"]?["waiting"], let text = words(waiting) { return text }
         }

@@ -51,7 +51,9 @@ extension ServerStore {
         var known = try await client.discover(within: Self.left(until: end))
         var asked = 0
         while true {
-            if let found = known.resource(apiVersion: manifest.apiVersion, kind: manifest.kind) { return found.resource }
+            if let found = known.resource(apiVersion: manifest.apiVersion, kind: manifest.kind) {
+                return found.resource
+            }
             let isExpected = try await definitions(until: end).contains { $0 == "\(manifest.group) \(manifest.kind)" }
             guard asked == 0 || isExpected && ContinuousClock.now < end else {
                 let reason = known.missing[manifest.apiVersion].map { ": \($0)" } ?? ""
@@ -176,7 +178,8 @@ extension ServedManifest {
         case "CustomResourceDefinition": 0
         case "Namespace": 1
         case "PriorityClass", "RuntimeClass", "StorageClass", "ClusterRole", "Role": 2
-        case "ServiceAccount", "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "LimitRange", "ResourceQuota":
+        case "ServiceAccount", "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "LimitRange",
+            "ResourceQuota":
             3
         case "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration": 5
         default: 4

@@ -121,7 +121,8 @@ public final class ServerStore: Sendable {
                 change(&state, .all(objects))
             case .added(let object), .modified(let object): change(&state, .one(object))
             case .deleted(let object): change(&state, .gone(object))
-            case .unreadable(let object): state.unreadable["\(kind.rawValue) \(object.namespace)/\(object.name)"] = object.reason
+            case .unreadable(let object):
+                state.unreadable["\(kind.rawValue) \(object.namespace)/\(object.name)"] = object.reason
             case .disconnected(let reason): state.silent[kind] = reason
             case .connected: state.silent[kind] = nil
             }
