@@ -3,7 +3,6 @@ import DatapathOptions
 import Digest
 import Fabric
 import Foundation
-public import KubeClient
 import KubeObjects
 import NetAddress
 import NodeProtocol
@@ -18,6 +17,8 @@ public final class Cluster: Sendable {
     public let fabric: Fabric
     /// What answers at the cloud's hosts; nil for a cluster without a cloud around it.
     public let cloud: LabCloud?
+    /// The servers of Kubernetes' control plane; nil for a cluster without.
+    public let controlPlane: LabControlPlane?
     /// The time that a request may take beyond its own deadline, because the host may be busy.
     let slack: Duration = .seconds(60)
     let own: OwnObjects
@@ -47,25 +48,28 @@ public final class Cluster: Sendable {
 
     /// - Parameters:
     ///   - machines: The machines of the plan's nodes, in the same order.
-    ///   - client: A client of the lab's API server, if it has one.
+    ///   - controlPlane: The lab's servers, if it has some.
     ///   - notices: Called with what happens to a node, when it happens.
     public init(
         plan: LabPlan, machines: [any NodeMachine], fabric: Fabric, cloud: LabCloud? = nil,
-        client: KubeClient? = nil, notices: @escaping @Sendable (String, NodeNotice) -> Void
+        controlPlane: LabControlPlane? = nil,
+        notices: @escaping @Sendable (String, NodeNotice) -> Void
     ) {
         self.plan = plan
         self.fabric = fabric
         self.cloud = cloud
+        self.controlPlane = controlPlane
         values = Mutex(plan.profile.datapathValues)
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
         own = OwnObjects(plan)
-        server = client.map { ServerStore($0) }
+        server = controlPlane.map { ServerStore($0.client()) }
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
             ClusterNode(plan: node, machine: machine) { router.route($0, $1) }
         }
         self.notices = { notices($0.name, $1) }
         router.target = { [weak self] node, notice in self?.take(node, notice) }
+        controlPlane?.onFailure { [failureLog] in failureLog.add($0) }
     }
 
     public func node(named name: String) -> ClusterNode? { nodes.first { $0.name == name } }

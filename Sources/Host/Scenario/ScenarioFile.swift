@@ -55,8 +55,8 @@ public struct ScenarioFile: Codable, Sendable {
         self.spec = spec
     }
 
-    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node. The nodes then get the
-    /// userland disk.
+    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node, or an API server may ask for
+    /// one. The nodes then get the userland disk.
     public func needsUserland(in profile: LabProfile, faults: [FaultDescriptor]) -> Bool {
         let injected = spec.timeline.flatMap(\.actions).compactMap { action in
             if case .inject(let call) = action { call.kind } else { nil }
