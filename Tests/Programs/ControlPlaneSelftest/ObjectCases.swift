@@ -19,8 +19,8 @@ let objectCases: [(name: String, run: @Sendable () async throws -> Void)] = [("o
     try expect(silence.isEmpty, "\(silence)")
     for node in ["node1", "node2"] { try await register(node, test) }
     let file = try scenario(shop, timeline)
-    let kubelet = Task { await kubelet(test) }
-    defer { kubelet.cancel() }
+    let nodes = Task { await runPods(test) }
+    defer { nodes.cancel() }
     let begin = ContinuousClock.now
     try await server.apply(file.spec.served, within: .seconds(60))
     print("\(file.spec.served.count) objects applied in \(ContinuousClock.now - begin)")
@@ -187,7 +187,7 @@ private func register(_ name: String, _ test: TestControlPlane) async throws {
 }
 
 /// Says of each pod that it runs, as its node would.
-private func kubelet(_ test: TestControlPlane) async {
+private func runPods(_ test: TestControlPlane) async {
     var next = 1
     var seen: Set<String> = []
     for await update in Reflector(test.client, .pods, as: JSONValue.self).updates() {
@@ -226,7 +226,8 @@ private func podsAreNamed(_ server: ServerStore) async throws {
     let settled = try await server.wait(within: .seconds(60), quiet: .seconds(15)) {
         await server.unsettled(within: .seconds(5)).isEmpty
     }
-    try expect(settled, "\(await server.unsettled(within: .seconds(5)))")
+    let left = await server.unsettled(within: .seconds(5))
+    try expect(settled, "\(left)")
     let running = await server.runningPods
     let names = Set(running.map(\.planned.endpointID))
     let wanted: Set = [
