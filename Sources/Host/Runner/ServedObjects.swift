@@ -50,6 +50,9 @@ extension ScenarioRun {
     /// Waits for the pods that the objects stand for. Those that do not come to run are for the expectations to judge.
     private func settle() async throws {
         let left = try await cluster.settle(within: Self.starting, quiet: Self.quiet)
+        for (object, reason) in cluster.server?.takeUnreadable() ?? [:] {
+            emitter.log(.warning, "runner", "agents are not told of \(object), which cannot be read: \(reason)")
+        }
         guard let first = left.first else { return }
         let more = left.count > 1 ? ", and \(left.count - 1) more" : ""
         emitter.log(.info, "runner", "not running yet: \(first)\(more)")

@@ -71,13 +71,7 @@ public final class ServerStore: Sendable {
         keep { store in
             for await update in reflector.updates() {
                 await store.take(update, Object.kind) { state, change in
-                    switch change {
-                    case .all(let objects):
-                        state.objects[keyPath: Object.table] = Dictionary(
-                            objects.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
-                    case .one(let object): state.objects.insert(object)
-                    case .gone(let object): state.objects.remove(Object.kind, object.key)
-                    }
+                    Self.carryOut(change, in: &state.objects[keyPath: Object.table]) { $0.key }
                 }
             }
         }
@@ -88,14 +82,10 @@ public final class ServerStore: Sendable {
         keep { store in
             for await update in reflector.updates() {
                 await store.take(update, .pods) { state, change in
-                    switch change {
-                    case .all(let pods):
-                        state.pods = Dictionary(pods.map { ($0.key, $0) }, uniquingKeysWith: { $1 })
-                    case .one(let pod): state.pods[pod.key] = pod
-                    case .gone(let pod): state.pods[pod.key] = nil
-                    }
+                    guard Self.carryOut(change, in: &state.pods, key: { $0.key }) else { return false }
                     state.objects.pods = state.pods.mapValues(\.pod)
                     state.names.update(state.pods.values)
+                    return true
                 }
             }
         }
@@ -111,24 +101,48 @@ public final class ServerStore: Sendable {
 
     private enum Change<Object> { case all([Object]), one(Object), gone(Object) }
 
+    /// Carries a change out. False if everything is as it was: most news of a node is that it lives.
+    private static func carryOut<Object: Equatable>(
+        _ change: Change<Object>, in table: inout [ObjectKey: Object], key: (Object) -> ObjectKey
+    ) -> Bool {
+        switch change {
+        case .all(let objects):
+            let now = Dictionary(objects.map { (key($0), $0) }) { $1 }
+            defer { table = now }
+            return table != now
+        case .one(let object): return table.updateValue(object, forKey: key(object)) != object
+        case .gone(let object): return table.removeValue(forKey: key(object)) != nil
+        }
+    }
+
     private func take<Object: Sendable>(
-        _ update: ReflectorUpdate<Object>, _ kind: ObjectKind, _ change: (inout State, Change<Object>) -> Void
+        _ update: ReflectorUpdate<Object>, _ kind: ObjectKind, _ change: (inout State, Change<Object>) -> Bool
     ) async {
-        state.withLock { state in
+        let isNew = state.withLock { state in
             switch update {
             case .listed(let objects):
-                state.listed.insert(kind)
-                change(&state, .all(objects))
-            case .added(let object), .modified(let object): change(&state, .one(object))
-            case .deleted(let object): change(&state, .gone(object))
+                let isFirst = state.listed.insert(kind).inserted
+                return change(&state, .all(objects)) || isFirst
+            case .added(let object), .modified(let object): return change(&state, .one(object))
+            case .deleted(let object): return change(&state, .gone(object))
             case .unreadable(let object):
                 state.unreadable["\(kind.rawValue) \(object.namespace)/\(object.name)"] = object.reason
             case .disconnected(let reason): state.silent[kind] = reason
             case .connected: state.silent[kind] = nil
             }
+            return false
         }
+        guard isNew else { return }
         await revision.update { $0 += 1 }
         signal.yield()
+    }
+
+    /// Objects that the server has and that nobody could read since this was asked last, with the reason.
+    public func takeUnreadable() -> [String: String] {
+        state.withLock { state in
+            defer { state.unreadable = [:] }
+            return state.unreadable
+        }
     }
 
     /// Ends all watches.
