@@ -1,5 +1,7 @@
 import JSON
+import Matrix
 import Observations
+import Readings
 import RunEvents
 import ScenarioReading
 import Shapes
@@ -57,6 +59,28 @@ import Testing
         #expect(judge(.absent, .found(object)).message == "the API server still has it, and it is being deleted")
         #expect(judge(.value(path: "{.status.long}", value: "y"), .found(object)).message.count < 600)
         #expect(judge(.value(path: ".status.short", value: ""), .found(object)).state == .unmet)
+    }
+
+    /// Nobody says which source the API server saw.
+    @Test func `a source that nobody tells is not measured`() {
+        let server = Endpoint(
+            id: "vpc/control-plane", kind: .controlPlane, node: nil, namespace: nil, address: "10.0.3.4", port: 6443,
+            labels: [:], protocol: .tcp)
+        let pod = ObservationFixture.endpoints[0]
+        let probe = ProbeMeasurement(
+            key: CellKey(from: pod.id, to: server.id, protocol: .tcp, port: 6443), observed: .open, sources: [],
+            latencyMicros: 300, localPort: 40_000, requestArrived: true, sent: 1, answered: 1)
+        let measurement = Measurement(
+            endpoints: [pod, server], probes: [probe], seconds: 0.1, longestRoundTripMicros: 300, packets: 1,
+            missing: [:])
+        let observation = Observation(endpoints: [pod, server], measurement: measurement)
+        for (source, verdict) in [(nil, CellVerdict.pass), (SourceExpectation("node"), .notMeasured)] {
+            let rule = MatrixExpectation(
+                from: EndpointSelector(), to: EndpointSelector(kind: .controlPlane), protocols: [], port: nil,
+                where: nil, outcomes: [OutcomePattern("open")].compactMap { $0 }, source: source, requests: nil)
+            let judge = Judge(Expectations([rule]), nodeCount: 1)
+            #expect(judge.cells(observation).map(\.verdict) == [verdict])
+        }
     }
 
     // MARK: Events
