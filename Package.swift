@@ -153,7 +153,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -229,7 +228,6 @@ func package(of product: String) -> String? {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
     case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
-    case "NIOSSL": "swift-nio-ssl"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil

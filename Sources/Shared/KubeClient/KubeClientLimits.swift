@@ -4,8 +4,8 @@ public struct KubeClientLimits: Sendable, Hashable {
     public var connections = 4
     /// Requests that wait for a connection. Further ones fail at once.
     public var waiting = 256
-    /// Octets of an answer.
-    public var body = 64 << 20
+    /// Octets of an answer, or of a page of a list.
+    public var body = 32 << 20
     /// Octets of a watch's event. An object in etcd has at most 1.5 MiB.
     public var event = 4 << 20
     /// Octets of events that were read and not yet taken. While there are more, nothing is read from the network.

@@ -98,17 +98,15 @@ import Testing
         server.endStreams(cut: true)
         try await eventually("the second watch") { server.streams == 1 && server.received.count == 3 }
         server.push(Self.line("BOOKMARK", "", 70))
-        try await Task.sleep(for: .milliseconds(1))
         server.push(Self.line("ADDED", "b", 71))
         server.push(Self.line("BOOKMARK", "", 90))
         try await eventually("it is told") { told.all.last == "added b" }
         server.endStreams()
         try await eventually("the third watch") { server.received.count == 4 }
         #expect(
-            told.all == [
-                "connected", "listed ", "added a", "disconnected API server unreachable:", "connected", "added b",
-            ]
-                || told.all.contains { $0.hasPrefix("disconnected API server") })
+            told.all.map { $0.prefix(12) } == [
+                "connected", "listed ", "added a", "disconnected", "connected", "added b",
+            ])
         #expect(server.received[1...].map { $0.query["resourceVersion"] } == ["5", "6", "90"])
         #expect(server.received.filter { $0.query["watch"] == nil }.count == 1)
     }
@@ -161,7 +159,7 @@ import Testing
         try await eventually("the watch") { server.streams == 1 }
         #expect(
             told.all == [
-                "disconnected status 503: starting", "disconnected status 403: forbidden".prefix(37).description,
+                "disconnected status 503: starting", "disconnected status 403: forbidden",
                 "connected", "listed a",
             ])
         #expect(told.pauses.withLock { $0 } == [100, 200, 400, 800, 1600].map { .milliseconds($0) })

@@ -28,7 +28,8 @@ final class ScriptedServer: Sendable {
         case follow
 
         static func text(_ text: String) -> Step { .bytes(Array(text.utf8)) }
-        static func answer(_ status: Int = 200, _ body: String, headers: [String] = []) -> Step {
+        static func answer(_ body: String, headers: [String] = []) -> Step { answer(200, body, headers: headers) }
+        static func answer(_ status: Int, _ body: String, headers: [String] = []) -> Step {
             let lines = ["HTTP/1.1 \(status) X", "Content-Length: \(body.utf8.count)"] + headers
             return .text(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
         }
@@ -216,5 +217,17 @@ func failure(_ body: () async throws -> some Any) async -> KubeClientError? {
         return nil
     } catch {
         return error as? KubeClientError
+    }
+}
+
+extension KubeClientError {
+    var kind: String {
+        switch self {
+        case .unreachable: "unreachable"
+        case .tls: "tls"
+        case .timedOut: "timedOut"
+        case .refused: "refused"
+        case .malformed: "malformed"
+        }
     }
 }

@@ -11,7 +11,8 @@ final class NetworkLoop: Sendable {
     let loop: any EventLoop
     /// Fails if the namespace could not be entered.
     let isThere: EventLoopFuture<Void>
-    private let group: MultiThreadedEventLoopGroup?
+    private let group: MultiThreadedEventLoopGroup
+    private let isOwn: Bool
 
     private static let cloneNewNet: Int32 = 0x4000_0000
     static let shared = NetworkLoop(MultiThreadedEventLoopGroup(numberOfThreads: 1))
@@ -19,13 +20,15 @@ final class NetworkLoop: Sendable {
     private init(_ group: MultiThreadedEventLoopGroup) {
         loop = group.next()
         isThere = loop.makeSucceededVoidFuture()
-        self.group = nil
+        self.group = group
+        isOwn = false
     }
 
     /// - Parameter namespace: The descriptor of a network namespace. It is duplicated.
     init(in namespace: Int32) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.group = group
+        isOwn = true
         loop = group.next()
         do throws(SystemError) {
             let number = try check("fcntl", "network namespace") { linux_duplicate_above(namespace, 3) }
@@ -40,6 +43,6 @@ final class NetworkLoop: Sendable {
 
     deinit {
         // The last reference may be dropped on the thread itself, which cannot wait for its own end.
-        group?.shutdownGracefully { _ in }
+        if isOwn { group.shutdownGracefully { _ in } }
     }
 }
