@@ -50,6 +50,8 @@ let kernel: [Target] = [
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
     module("Certificates"),
+    library("CLibssl", pkgConfig: "libssl", package: "libssl-dev"),
+    module("TLS"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
     library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
@@ -113,6 +115,7 @@ let tests: [Target] =
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
         tests("Certificates"),
+        tests("TLS"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")

@@ -111,8 +111,15 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             break
         }
         await lab.end()
+        if scenarios.count > 1 { summarize(Array(zip(names, verdicts.prefix(reports.count))), of: scenarios.count) }
         if scenarios.count > 1, let junit { verdicts.append(writeJUnit(of: reports, to: junit)) }
         throw ExitCode(Verdict.worst(of: verdicts).exitCode)
+    }
+
+    /// Tells the verdicts on standard error, so that they are seen whatever goes to standard output.
+    private func summarize(_ runs: [(String, Verdict)], of count: Int) {
+        let lines = RunsSummary.lines(of: runs.map { (name: $0, verdict: $1) }, notRun: count - runs.count)
+        for line in lines { StandardError.write(line) }
     }
 
     /// Whether the lab of a scenario may serve the next one. The lab host compares all of what they are made from; what

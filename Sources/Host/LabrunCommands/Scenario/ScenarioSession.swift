@@ -169,8 +169,7 @@ struct ScenarioSession {
         } catch {
             return .refused(["\(error)"])
         }
-        var handover: LabHandover?
-        var (began, ended) = (false, false)
+        var run = FollowedRun()
         for await item in lab.feed {
             switch item {
             case .tick(let now): reporters.tick(max(0, (now - started) / .seconds(1)))
@@ -179,27 +178,18 @@ struct ScenarioSession {
                     StandardError.write("the lab host wrote a line that is no event")
                     continue
                 }
-                switch event.payload {
-                case .labHandover(let told): handover = told
-                case .runFinished: ended = true
-                default: began = true
-                }
+                run.take(event.payload)
                 reporters.consume(event)
             }
-            // A lab that stays says nothing until its next request.
-            if ended, handover?.isKept == true {
-                return .run(Stay(report: reporters.finish(), lab: lab, handover: handover))
-            }
+            if run.isHandedOn { return .run(Stay(report: reporters.finish(), lab: lab, handover: run.handover)) }
         }
         let status = try? await lab.host.wait()
-        if ended { return .run(Stay(report: reporters.finish(), handover: handover)) }
-        // A run that has begun is not run again, however its lab ends.
-        if let handover, !handover.isKept, !began { return .refused(handover.refusals) }
-        if input.wasInterrupted {
-            return .run(Stay(report: reporters.finish(.interrupted("interrupted, and ended at once"))))
+        switch run.end(status: status.map { "\($0)" }, wasInterrupted: input.wasInterrupted) {
+        case .finished: return .run(Stay(report: reporters.finish(), handover: run.handover))
+        case .refused(let reasons): return .refused(reasons)
+        case .interrupted: return .run(Stay(report: reporters.finish(.interrupted("interrupted, and ended at once"))))
+        case .died(let how): return .run(Stay(report: reporters.finish(.died(how))))
         }
-        let how = "the lab host ended before the run did: \(status.map { "\($0)" } ?? "unknown")"
-        return began ? .run(Stay(report: reporters.finish(.died(how)))) : .refused([how])
     }
 
     private func request(
