@@ -2,8 +2,8 @@ import KubeClient
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import Synchronization
+import TLS
 import Testing
 
 /// A server on 127.0.0.1 over TLS that does to each request what a test says.
@@ -18,6 +18,8 @@ final class ScriptedServer: Sendable {
         var index: Int
         /// How many connections came before the request's.
         var connection: Int
+        /// The common name of the client's certificate.
+        var peer: String?
     }
 
     enum Step: Sendable {
@@ -61,16 +63,8 @@ final class ScriptedServer: Sendable {
         _ identity: TestCertificates.Pair = TestCertificates.server, clientAuthority: String? = nil,
         _ script: @escaping @Sendable (Received) -> [Step]
     ) throws {
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(identity.certificate.utf8))
-                .map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(identity.key.utf8), format: .pem)))
-        if let clientAuthority {
-            configuration.certificateVerification = .noHostnameVerification
-            configuration.trustRoots = .certificates(
-                try NIOSSLCertificate.fromPEMBytes(Array(clientAuthority.utf8)))
-        }
-        let context = try NIOSSLContext(configuration: configuration)
+        let context = try TLSContext(
+            serverChainPEM: identity.certificate, keyPEM: identity.key, clientAuthorityPEM: clientAuthority)
         let shared = Shared()
         state = shared
         channel = try ServerBootstrap(group: group)
@@ -90,7 +84,7 @@ final class ScriptedServer: Sendable {
                         }
                     }
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(NIOSSLServerHandler(context: context))
+                    try pipeline.addHandler(TLSHandler(server: context))
                     try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
                     try pipeline.addHandler(
                         Connection(number) { received, channel in
@@ -166,6 +160,7 @@ private final class Connection: ChannelInboundHandler {
     private let answer: (ScriptedServer.Received, any Channel) -> Void
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
+    private var peer: String?
 
     init(_ number: Int, _ answer: @escaping (ScriptedServer.Received, any Channel) -> Void) {
         self.number = number
@@ -189,9 +184,13 @@ private final class Connection: ChannelInboundHandler {
             answer(
                 ScriptedServer.Received(
                     method: head.method.rawValue, path: parts[0], query: query, headers: head.headers,
-                    body: String(decoding: body, as: UTF8.self), index: 0, connection: number),
+                    body: String(decoding: body, as: UTF8.self), index: 0, connection: number, peer: peer),
                 context.channel)
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let done = event as? TLSHandshakeDone { peer = done.peer?.commonName }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

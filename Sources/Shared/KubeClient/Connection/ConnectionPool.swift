@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
+import TLS
 
 /// The connections of a client to its server: a few for requests, which take turns, and one for each stream.
 final class ConnectionPool: @unchecked Sendable {
@@ -9,7 +9,7 @@ final class ConnectionPool: @unchecked Sendable {
     private let network: NetworkLoop
     private let server: KubeServer
     private let limits: KubeClientLimits
-    private var context: Result<NIOSSLContext, KubeClientError>?
+    private var context: Result<TLSContext, KubeClientError>?
     /// Connections without a request, the last one used last.
     private var idle: [(channel: any Channel, timer: Scheduled<Void>)] = []
     /// All connections that there are.
@@ -171,7 +171,8 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    private func bootstrap(_ context: NIOSSLContext, _ name: String, until deadline: NIODeadline) -> ClientBootstrap {
+    private func bootstrap(_ context: TLSContext, _ name: String, until deadline: NIODeadline) -> ClientBootstrap {
+        let address = server.host
         let silence = max(3, Int(limits.silence.seconds))
         return ClientBootstrap(group: loop)
             .connectTimeout(max(.milliseconds(1), deadline - .now()))
@@ -188,8 +189,7 @@ final class ConnectionPool: @unchecked Sendable {
                     limits.maxHeaderListSize = 65_536
                     limits.maxHeaderFieldCount = 100
                     let pipeline = channel.pipeline.syncOperations
-                    // No server name: the certificate must be for the address that the socket is connected to.
-                    try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil))
+                    try pipeline.addHandler(TLSHandler(client: context, address: address))
                     try pipeline.addHandler(HTTPRequestEncoder())
                     try pipeline.addHandler(
                         ByteToMessageHandler(HTTPResponseDecoder(limitConfiguration: limits)))
@@ -198,7 +198,7 @@ final class ConnectionPool: @unchecked Sendable {
             }
     }
 
-    private func securityContext() -> Result<NIOSSLContext, KubeClientError> {
+    private func securityContext() -> Result<TLSContext, KubeClientError> {
         if let context { return context }
         let made = Security.context(server)
         context = made

@@ -1,24 +1,20 @@
-import NIOSSL
+import TLS
 
 /// TLS as a client of an API server uses it.
 enum Security {
-    static func context(_ server: KubeServer) -> Result<NIOSSLContext, KubeClientError> {
-        do {
-            var configuration = TLSConfiguration.makeClientConfiguration()
-            configuration.minimumTLSVersion = .tlsv12
-            let authorities = try NIOSSLCertificate.fromPEMBytes(Array(server.authorityPEM.utf8))
-            // Without any, the system's own would be believed.
-            guard !authorities.isEmpty else { return .failure(.tls("there is no authority's certificate")) }
-            configuration.trustRoots = .certificates(authorities)
-            configuration.shutdownTimeout = .seconds(1)
+    static func context(_ server: KubeServer) -> Result<TLSContext, KubeClientError> {
+        // Without any authority, everybody would be believed.
+        guard server.authorityPEM.contains("-----BEGIN CERTIFICATE-----") else {
+            return .failure(.tls("there is no authority's certificate"))
+        }
+        do throws(TLSError) {
             if case .certificate(let chain, let key) = server.credential {
-                configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(chain.utf8))
-                    .map { .certificate($0) }
-                configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
+                return .success(
+                    try TLSContext(clientTrusting: server.authorityPEM, chainPEM: chain, keyPEM: key))
             }
-            return .success(try NIOSSLContext(configuration: configuration))
+            return .success(try TLSContext(clientTrusting: server.authorityPEM))
         } catch {
-            return .failure(.tls("the client's certificates or key cannot be read: \(error)"))
+            return .failure(.tls("the client's certificates or key: \(error)"))
         }
     }
 }
