@@ -110,6 +110,33 @@ import Testing
         #expect(try JSONPath(".spec.selector.matchLabels.app").rendered(in: web) == "web")
         #expect(try JSONPath(".spec.template.spec.containers[0].image").rendered(in: web) == "echo")
         #expect(try JSONPath(".spec.template.spec.nodeSelector.disk").rendered(in: web) == "ssd")
+        #expect(try JSONPath(".spec.template.spec.containers[0].ports[0].protocol").rendered(in: web) == "TCP")
+    }
+
+    @Test(arguments: [
+        (
+            "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 1}, {port: 2, protocol: UDP}]}}",
+            "TCP UDP"
+        ),
+        (
+            """
+            {apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: {spec: {template: {spec:
+              {initContainers: [{name: b, ports: [{containerPort: 1}]}]}}}}}}
+            """, "TCP"
+        ),
+        (
+            """
+            {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: a}, spec: {template: {spec:
+              {containers: [{name: b, ports: [{containerPort: 1}, 3]}]}}}}
+            """, "TCP"
+        ),
+        ("{apiVersion: a.b/v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 1}]}}", nil),
+        ("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: 3}}", nil),
+        ("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: [1]}", nil),
+    ])
+    func `ports have a protocol`(_ object: String, _ protocols: String?) throws {
+        let value = try #require(Self.parse(object).scenario?.spec.served.first?.value)
+        #expect(try JSONPath("..protocol").rendered(in: value) == protocols)
     }
 
     @Test(arguments: [

@@ -15,7 +15,8 @@ extension ScenarioReader {
         guard let apiVersion = value["apiVersion"]?.text, let kind = value["kind"]?.text,
             let name = value["metadata"]?["name"]?.text, !apiVersion.isEmpty, !kind.isEmpty, !name.isEmpty
         else { return nil }
-        let object = value.served.completed(kind: kind)
+        let group = apiVersion.split(separator: "/").count == 2 ? apiVersion.split(separator: "/")[0] : ""
+        let object = value.served.completed(kind: kind, group: String(group))
         return ServedObject(
             ServedManifest(
                 apiVersion: apiVersion, kind: kind, namespace: value["metadata"]?["namespace"]?.text, name: name,
@@ -94,17 +95,22 @@ extension YAMLValue {
 
 extension JSONValue {
     /// Fills in what a lab without a control plane lets a workload leave out and an API server does not, so that one
-    /// file runs in both: an image of a container that only answers probes, a container, a selector.
-    fileprivate func completed(kind: String) -> JSONValue {
-        switch kind {
-        case "Pod": return with("spec") { $0.withContainers }
-        case "Deployment", "DaemonSet":
+    /// file runs in both: an image of a container that only answers probes, a container, a selector. And a port's
+    /// protocol, without which Kubernetes 1.20 does not apply a list of ports on its side.
+    fileprivate func completed(kind: String, group: String) -> JSONValue {
+        switch (group, kind) {
+        case ("", "Service"): return with("spec") { $0.changing("ports") { $0.eachElement(\.withProtocol) } }
+        case ("", "Pod"): return with("spec") { $0.withContainers.withProtocols }
+        case ("apps", "Deployment"), ("apps", "DaemonSet"):
             let labels = self["spec"]?["template"]?["metadata"]?["labels"]
             return with("spec") { spec in
-                let completed = spec.with("template") { $0.with("spec") { $0.withContainers } }
+                let completed = spec.with("template") { $0.with("spec") { $0.withContainers.withProtocols } }
                 guard completed["selector"] == nil, let labels else { return completed }
                 return completed.with("selector") { _ in .object(["matchLabels": labels]) }
             }
+        case ("apps", _), ("batch", "Job"), ("", "ReplicationController"): return changing("spec") { $0.withTemplate }
+        case ("batch", "CronJob"):
+            return changing("spec") { $0.changing("jobTemplate") { $0.changing("spec") { $0.withTemplate } } }
         default: return self
         }
     }
@@ -116,12 +122,33 @@ extension JSONValue {
         if self["containers"] == nil {
             return with("containers") { _ in .array([.object(["name": .string("main"), "image": Self.echo])]) }
         }
-        return with("containers") { containers in
-            .array(
-                (containers.elements ?? []).map { container in
-                    container["image"] == nil ? container.with("image") { _ in Self.echo } : container
-                })
+        return changing("containers") { containers in
+            containers.eachElement { container in
+                container["image"] == nil ? container.with("image") { _ in Self.echo } : container
+            }
         }
+    }
+
+    private var withTemplate: JSONValue { changing("template") { $0.changing("spec") { $0.withProtocols } } }
+
+    /// A pod's spec in which every port of a container has a protocol.
+    private var withProtocols: JSONValue {
+        ["containers", "initContainers"].reduce(self) { spec, key in
+            spec.changing(key) { $0.eachElement { $0.changing("ports") { $0.eachElement(\.withProtocol) } } }
+        }
+    }
+
+    private var withProtocol: JSONValue {
+        self["protocol"] == nil && members != nil ? with("protocol") { _ in .string("TCP") } : self
+    }
+
+    private func eachElement(_ change: (JSONValue) -> JSONValue) -> JSONValue {
+        elements.map { .array($0.map(change)) } ?? self
+    }
+
+    /// Replaces a member, if there is one.
+    private func changing(_ key: String, _ change: (JSONValue) -> JSONValue) -> JSONValue {
+        self[key] == nil ? self : with(key, change)
     }
 
     /// Replaces a member. A missing one is an empty object; what is no object stays as it is.
