@@ -81,11 +81,13 @@ public actor ControlPlane {
 
     /// Waits until the cluster can be used: the API server says that it is ready (`/readyz`), and the namespace `default`
     /// and its service account are there. `/readyz` alone is too early: a pod is refused without the service account.
+    /// A controller manager or a scheduler that was killed or stopped on purpose is not waited for.
     ///
     /// - Throws: `ControlPlaneError`: `ended` as soon as a server has ended, `timedOut` with the last state seen.
     public func waitUntilReady(within limit: Duration) async throws {
         let deadline = Deadline.after(limit)
         for server in [ControlPlaneServer.apiServer, .controllerManager, .scheduler] {
+            if server != .apiServer, isDisturbed(server) { continue }
             try await wait("\(server) to be healthy", until: deadline) { [clients] in
                 await clients.ailment(of: server)
             }
@@ -119,7 +121,7 @@ public actor ControlPlane {
     public func start(_ server: ControlPlaneServer) async throws {
         guard process(server) == nil else { return }
         try spawn(server)
-        try await wait("\(server) to be healthy", until: .after(.seconds(60))) { [clients] in
+        try await wait("\(server) to be healthy", of: [server], until: .after(.seconds(60))) { [clients] in
             await clients.ailment(of: server)
         }
     }
@@ -213,9 +215,14 @@ extension ControlPlane {
         processes[server].flatMap { $0.end == nil ? $0 : nil }
     }
 
-    /// The first server that has ended though nobody asked it to.
-    func unexpectedEnd() -> ControlPlaneNotice? {
-        ControlPlaneServer.allCases.lazy.compactMap { self.processes[$0]?.end }.first { !$0.wasExpected }
+    /// The first of some servers that has ended though nobody asked it to.
+    func unexpectedEnd(of servers: [ControlPlaneServer]) -> ControlPlaneNotice? {
+        servers.lazy.compactMap { self.processes[$0]?.end }.first { !$0.wasExpected }
+    }
+
+    /// Whether the server was ended, stopped or slowed down on purpose, so that nobody waits for it.
+    private func isDisturbed(_ server: ControlPlaneServer) -> Bool {
+        disturbances[server] != nil || processes[server]?.end?.wasExpected == true
     }
 
     private func running(_ server: ControlPlaneServer) throws -> ServerProcess {

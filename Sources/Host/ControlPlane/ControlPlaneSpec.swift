@@ -17,6 +17,8 @@ public struct ControlPlaneSpec: Sendable {
     /// the endpoints of the service `kubernetes` name it.
     public var address: String
     public var port: UInt16
+    /// DNS names by which clients reach the API server besides the address; its certificate is for them, too.
+    public var names: [String]
     /// `10.96.0.0/16`. Its first address is the service `kubernetes`.
     public var serviceCIDR: String
     /// Ranges of the pods.
@@ -37,7 +39,8 @@ public struct ControlPlaneSpec: Sendable {
     public var extraArguments: [ControlPlaneServer: [String]]
 
     public init(
-        programs: ControlPlanePrograms, address: String, port: UInt16 = 6443, serviceCIDR: String = "10.96.0.0/16",
+        programs: ControlPlanePrograms, address: String, port: UInt16 = 6443, names: [String] = [],
+        serviceCIDR: String = "10.96.0.0/16",
         podCIDRs: [String] = [], nodeCIDRMaskSize: Int? = nil, clusterName: String = "labrun",
         clusterDomain: String = "cluster.local", folder: String, artifacts: String, nodes: [ControlPlaneNode] = [],
         extraArguments: [ControlPlaneServer: [String]] = [:]
@@ -45,6 +48,7 @@ public struct ControlPlaneSpec: Sendable {
         self.programs = programs
         self.address = address
         self.port = port
+        self.names = names
         self.serviceCIDR = serviceCIDR
         self.podCIDRs = podCIDRs
         self.nodeCIDRMaskSize = nodeCIDRMaskSize

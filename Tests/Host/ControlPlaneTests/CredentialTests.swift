@@ -1,4 +1,5 @@
 @testable import ControlPlane
+import CLibcrypto
 import Foundation
 import KubeClient
 import Testing
@@ -69,6 +70,23 @@ import Testing
                     $0.serviceCIDR = services
                 })
         }
+    }
+
+    @Test func theServersCertificateIsForWhateverItIsCalled() throws {
+        let issued = try ClusterCredentials(Self.spec { $0.names = ["api.lab.internal"] }).apiServer()
+        let bytes = Array(issued.certificatePEM.utf8)
+        let memory = try #require(BIO_new_mem_buf(bytes, Int32(bytes.count)))
+        defer { BIO_free(memory) }
+        let certificate = try #require(PEM_read_bio_X509(memory, nil, nil, nil))
+        defer { X509_free(certificate) }
+        for name in [
+            "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+            "localhost", "api.lab.internal",
+        ] { #expect(X509_check_host(certificate, name, 0, 0, nil) == 1, "\(name)") }
+        for address in ["10.0.0.10", "10.96.0.1", "127.0.0.1"] {
+            #expect(X509_check_ip_asc(certificate, address, 0) == 1, "\(address)")
+        }
+        #expect(X509_check_host(certificate, "other.lab.internal", 0, 0, nil) == 0)
     }
 
     @Test func nodesNeedAnAddress() throws {

@@ -41,6 +41,33 @@ import Testing
         #expect(log.lastLines.isEmpty)
     }
 
+    @Test(arguments: [
+        ("Error: unknown flag: --no-such-flag", true), ("flag provided but not defined: -no-such-flag", true),
+        ("F1129 18:35:58.121896       1 server.go:11] failed", true), ("panic: runtime error", true),
+        ("2026-11-29 18:35:58.121896 C | etcdmain: error listing data dir: /dev/null", true),
+        (#"{"level":"fatal","ts":"2026-11-29T18:35:58Z","msg":"discovery failed"}"#, true),
+        ("E1129 18:35:58.121896       1 server.go:11] failed", false), ("Flag --port has been deprecated", false),
+        ("F", false), ("Fair", false), ("", false), ("goroutine 1 [running]:", false),
+    ])
+    func reasonsAreKnown(_ line: String, _ isReason: Bool) {
+        #expect(ServerLog.isReason(line) == isReason)
+    }
+
+    /// A stack, or a list of all flags, does not hide why a process ended.
+    @Test func theReasonIsKept() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let log = ServerLog(path: folder.appending(path: "a.log").path)
+        log.append(Array("begin\nError: unknown flag: --x\npanic: second\n".utf8))
+        #expect(log.lastLines == ["begin", "Error: unknown flag: --x", "panic: second"])
+        for number in 0..<400 { log.append(Array("  --flag-\(number)\n".utf8)) }
+        #expect(log.lastLines.count == ServerLog.keptLines)
+        #expect(log.lastLines.first == "Error: unknown flag: --x")
+        #expect(log.lastLines.last == "  --flag-399")
+        log.beginProcess()
+        log.append(Array("again\n".utf8))
+        #expect(log.lastLines == ["again"])
+    }
+
     /// It goes on where an earlier run of the server has stopped.
     @Test func goesOn() throws {
         defer { try? FileManager.default.removeItem(at: folder) }

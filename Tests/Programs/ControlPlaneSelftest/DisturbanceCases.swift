@@ -1,8 +1,19 @@
 import ControlPlane
+import Glibc
 import KubeClient
 import LinuxKernel
 
-let disturbanceCases: [(name: String, run: @Sendable () async throws -> Void)] = [("slow-servers", slowServers)]
+let disturbanceCases: [(name: String, run: @Sendable () async throws -> Void)] = [
+    ("slow-servers", slowServers), ("end-of-host", endOfHost),
+]
+
+/// This program ends without a word to its servers. The test looks for them from outside.
+@Sendable private func endOfHost() async throws {
+    let test = try await TestControlPlane.started()
+    print("passed end-of-host: \(test.folder)")
+    fflush(nil)
+    _exit(0)
+}
 
 /// Paused and slow servers, as clients meet them.
 @Sendable private func slowServers() async throws {

@@ -80,7 +80,8 @@ struct ClusterCredentials: Sendable {
         let names = ["kubernetes", "kubernetes.default", service, "\(service).\(spec.clusterDomain)", "localhost"]
         return try authority.issue(
             CertificateSubject(
-                "kube-apiserver", for: [.server], dnsNames: names, addresses: [address, serviceAddress, .loopback]))
+                "kube-apiserver", for: [.server], dnsNames: names + spec.names,
+                addresses: [address, serviceAddress, .loopback]))
     }
 
     /// Writes what the servers read, each a file of mode 0600. The folder is there already.

@@ -16,6 +16,8 @@ final class ServerLog: Sendable {
         var lines: [String] = []
         /// A line whose end has not come yet.
         var open: [UInt8] = []
+        /// The first line that says why the process ends, which may be followed by stacks or a list of all flags.
+        var reason: String?
         /// Why nothing more is written to the file.
         var failure: SystemError?
     }
@@ -43,15 +45,28 @@ final class ServerLog: Sendable {
         }
     }
 
-    /// The last lines that were written, the oldest first.
+    /// The last lines that were written, the oldest first, at most 20. If one before them says why the process ends, it
+    /// is the first.
     var lastLines: [String] {
         state.withLock { state in
-            state.lines + (state.open.isEmpty ? [] : [String(decoding: state.open, as: UTF8.self)])
+            let lines = state.lines + (state.open.isEmpty ? [] : [String(decoding: state.open, as: UTF8.self)])
+            guard let reason = state.reason, !lines.contains(reason) else { return lines.suffix(Self.keptLines) }
+            return [reason] + lines.suffix(Self.keptLines - 1)
         }
     }
 
     /// Forgets the lines so far: those of a process that ended before.
-    func beginProcess() { state.withLock { ($0.lines, $0.open) = ([], []) } }
+    func beginProcess() { state.withLock { ($0.lines, $0.open, $0.reason) = ([], [], nil) } }
+
+    /// Whether a line says why its process ends: of klog (`F1129 …`), of etcd's logs, of Go's runtime, or of a program
+    /// that does not know its flags.
+    static func isReason(_ line: String) -> Bool {
+        if ["Error: ", "panic: ", "fatal error: ", "flag provided but not defined"].contains(where: line.hasPrefix) {
+            return true
+        }
+        let isKlog = line.first == "F" && line.dropFirst().prefix(4).count { ("0"..."9").contains($0) } == 4
+        return isKlog || line.contains(" C | ") || line.contains("\"level\":\"fatal\"")
+    }
 
     private func write(_ bytes: [UInt8], _ state: inout State) throws(SystemError) {
         if state.file >= 0, state.size + bytes.count > limit {
@@ -78,7 +93,9 @@ final class ServerLog: Sendable {
     private func keepLines(_ bytes: [UInt8], _ state: inout State) {
         for part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             if part.offset > 0 {
-                state.lines.append(String(decoding: state.open, as: UTF8.self))
+                let line = String(decoding: state.open, as: UTF8.self)
+                state.lines.append(line)
+                if state.reason == nil, Self.isReason(line) { state.reason = line }
                 state.open = []
             }
             state.open += part.element.prefix(Self.lineLimit - state.open.count)

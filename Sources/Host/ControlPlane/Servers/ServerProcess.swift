@@ -20,7 +20,7 @@ final class ServerProcess: Sendable {
     /// - Parameter ended: Called once on a thread of the server's own, after its last output is in the log.
     init(
         _ server: ControlPlaneServer, path: String, arguments: [String], environment: [String: String],
-        namespacePath: String, log: ServerLog, ended: @escaping @Sendable (ControlPlaneNotice) -> Void
+        namespacePath: String?, log: ServerLog, ended: @escaping @Sendable (ControlPlaneNotice) -> Void
     ) throws {
         self.server = server
         log.beginProcess()
@@ -30,13 +30,12 @@ final class ServerProcess: Sendable {
         // The process itself is not waited for on a pooled thread, because that blocks.
         startThread("cp-\(server.rawValue.suffix(12))") { [self] in
             let status = follow(into: log)
-            let end = state.withLock { state in
-                let end = ControlPlaneNotice(
-                    server: server, status: status, lastLines: log.lastLines, wasExpected: state.isExpectedToEnd)
-                state.end = end
-                return end
-            }
+            let wasExpected = state.withLock { $0.isExpectedToEnd }
+            let end = ControlPlaneNotice(
+                server: server, status: status, lastLines: log.lastLines, wasExpected: wasExpected)
+            // Who sees that it has ended finds it told.
             ended(end)
+            state.withLock { $0.end = end }
         }
     }
 

@@ -32,15 +32,21 @@ struct ControlPlaneChoice {
         }
     }
 
-    /// Checks a folder that was named. Programs that labrun builds need not be there yet.
-    func check() throws(Mistake) {
-        if let folder { _ = try programs(in: folder) }
+    /// What is wrong with a folder that was named. Programs that labrun builds need not be there yet.
+    var mistake: Mistake? {
+        guard let folder else { return nil }
+        do throws(Mistake) {
+            _ = try programs(in: folder)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     /// Finds the programs, and builds them if need be.
     func programs(progress: @escaping @Sendable (String) -> Void) async throws -> ControlPlanePrograms {
         if let folder { return try programs(in: folder) }
-        return try programs(in: try await ImageStore().controlPlane(progress: progress))
+        throw Mistake(description: "name the programs' folder: --control-plane-bin or \(Self.variable)")
     }
 
     private func programs(in folder: String) throws(Mistake) -> ControlPlanePrograms {

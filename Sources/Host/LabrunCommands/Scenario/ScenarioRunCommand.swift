@@ -167,15 +167,7 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
         for problem in problems { StandardError.write(problem.description) }
         if problems.contains(where: { $0.severity == .error }) { throw ExitCode(2) }
-        let mistakes = Set(
-            loaded.compactMap { ControlPlaneChoice($0.profile) }.compactMap { choice in
-                do throws(ControlPlaneChoice.Mistake) {
-                    try choice.check()
-                    return nil
-                } catch {
-                    return error.description
-                }
-            })
+        let mistakes = Set(loaded.compactMap { ControlPlaneChoice($0.profile)?.mistake?.description })
         for mistake in mistakes.sorted() { StandardError.write(mistake) }
         if !mistakes.isEmpty { throw ExitCode(2) }
         guard !loaded.isEmpty else {
