@@ -20,7 +20,17 @@ let objectCases: [(name: String, run: @Sendable () async throws -> Void)] = [("o
     for node in ["node1", "node2"] { try await register(node, test) }
     let file = try scenario(shop, timeline)
     let nodes = Task { await runPods(test) }
-    defer { nodes.cancel() }
+    let heartbeats = Task {
+        while true {
+            // A node of which nothing is heard for 40 s gets no pods.
+            try await Task.sleep(for: .seconds(10))
+            for node in TestControlPlane.nodes { try await saysThatItLives(node.name, node.address, test) }
+        }
+    }
+    defer {
+        nodes.cancel()
+        heartbeats.cancel()
+    }
     let begin = ContinuousClock.now
     try await server.apply(file.spec.served, within: .seconds(60))
     print("\(file.spec.served.count) objects applied in \(ContinuousClock.now - begin)")
@@ -174,6 +184,10 @@ private func scenario(_ objects: String, _ timeline: String) throws -> ScenarioF
 private func register(_ name: String, _ test: TestControlPlane) async throws {
     let address = TestControlPlane.nodes.first { $0.name == name }?.address ?? ""
     try await test.create(.nodes, #"{"apiVersion":"v1","kind":"Node","metadata":{"name":"\#(name)"}}"#)
+    try await saysThatItLives(name, address, test)
+}
+
+private func saysThatItLives(_ name: String, _ address: String, _ test: TestControlPlane) async throws {
     let resources = #"{"cpu":"4","memory":"4Gi","pods":"110"}"#
     let now = ISO8601DateFormatter().string(from: Date())
     let status = """
@@ -371,7 +385,10 @@ private func eventsAreRead(_ server: ServerStore, since before: ServedEvents) as
     }
     try expect(event.podID == "far-1" && event.type == "Warning" && event.namespace == "default", event.words)
     print("event: \(event.words)")
-    let waiting = server.waitingPods
+    // The scheduler tells the event first, and the pod's condition then.
+    let waiting = try await eventually("a pod that waits with its reason") {
+        let waiting = server.waitingPods
+        return waiting.first?.reason.contains("0/2 nodes are available") == true ? waiting : nil
+    }
     try expect(waiting.map(\.planned.endpointID) == ["default/far-1"], "\(waiting)")
-    try expect(waiting.first?.reason.contains("0/2 nodes are available") == true, waiting.first?.reason ?? "")
 }

@@ -32,15 +32,32 @@ extension ServerStore {
         let action = "apply \(manifest.words)"
         do {
             let resource = try await resource(of: manifest, action, until: end)
-            try await client.patch(
-                resource, namespace: resource.isNamespaced ? manifest.namespace ?? "default" : nil,
-                name: manifest.name, .apply(fieldManager: Self.fieldManager, force: true),
-                KubeBody(octets: Array(manifest.text.utf8)), within: Self.left(until: end))
+            try await send(manifest, to: resource, until: end)
         } catch let refusal as ObjectRefusal {
             throw refusal
         } catch {
             try Task.checkCancellation()
             throw ObjectRefusal(action, at: manifest.place, error)
+        }
+    }
+
+    /// Sends an object. A resource whose definition is new is described a moment before it is there.
+    private func send(
+        _ manifest: ServedManifest, to resource: KubeResource, until end: ContinuousClock.Instant
+    ) async throws {
+        let missing = min(end, ContinuousClock.now + .seconds(10))
+        while true {
+            do {
+                try await client.patch(
+                    resource, namespace: resource.isNamespaced ? manifest.namespace ?? "default" : nil,
+                    name: manifest.name, .apply(fieldManager: Self.fieldManager, force: true),
+                    KubeBody(octets: Array(manifest.text.utf8)), within: Self.left(until: end))
+                return
+            } catch KubeClientError.refused(let status) where status.isNotFound && status.isAboutNoObject {
+                guard ContinuousClock.now < missing else { throw KubeClientError.refused(status) }
+                // There is no event for what a server begins to serve.
+                try await Task.sleep(for: .milliseconds(100))
+            }
         }
     }
 
@@ -169,6 +186,11 @@ extension ServerStore {
     static func left(until end: ContinuousClock.Instant) -> Duration {
         max(.milliseconds(100), min(.seconds(30), end - ContinuousClock.now))
     }
+}
+
+extension KubeStatus {
+    /// Whether it is the path that the server does not know, and not an object.
+    fileprivate var isAboutNoObject: Bool { details?.name.map(\.isEmpty) ?? true }
 }
 
 extension ServedManifest {
