@@ -11,14 +11,14 @@ import Testing
             "objects-of-files",
         ])
     func runsInNamespacesOfItsOwn(_ name: String) throws {
-        let outcome = try NamespaceSelftest.run(name, of: "control-plane-selftest")
+        let outcome = try NamespaceSelftest.run(name, of: "control-plane-selftest", needsControlPlane: true)
         print(outcome.output, terminator: "")
         #expect(outcome.passed, "\(outcome.output)")
     }
 
     /// Whatever ends the lab host, its servers end with it.
     @Test(.timeLimit(.minutes(8))) func noServerOutlivesItsHost() throws {
-        let outcome = try NamespaceSelftest.run("end-of-host", of: "control-plane-selftest")
+        let outcome = try NamespaceSelftest.run("end-of-host", of: "control-plane-selftest", needsControlPlane: true)
         #expect(outcome.passed, "\(outcome.output)")
         let last = try #require(outcome.output.split(separator: "\n").last)
         let folder = try #require(last.split(separator: " ").last)
