@@ -47,8 +47,9 @@ extension ScenarioRun {
         return .pass
     }
 
-    /// Waits for the pods that the objects stand for. Those that do not come to run are for the expectations to judge.
-    private func settle() async throws {
+    /// Waits for the pods that an API server's objects stand for. Those that do not come to run are for the expectations to judge.
+    func settle() async throws {
+        guard cluster.server != nil else { return }
         let left = try await cluster.settle(within: Self.starting, quiet: Self.quiet)
         for (object, reason) in cluster.server?.takeUnreadable() ?? [:] {
             emitter.log(.warning, "runner", "agents are not told of \(object), which cannot be read: \(reason)")

@@ -114,6 +114,7 @@ extension ScenarioRun {
             try await fault.fault.heal()
             // An agent that was away missed the changes in the meantime.
             try await cluster.announceObjects()
+            try await settle()
         }
         // Until here, the fault counts as in force, so that a heal that fails is reported at the end of the run.
         active.removeAll { $0.id == fault.id }
