@@ -1,9 +1,12 @@
-import Glibc
+import Foundation
 import JSON
 import KubeClient
 import LinuxKernel
+import Synchronization
 
-let clientCases: [(name: String, run: @Sendable () async throws -> Void)] = [("client", client)]
+let clientCases: [(name: String, run: @Sendable () async throws -> Void)] = [
+    ("client", client), ("many-clients", manyClients),
+]
 
 /// What the client promises, against real servers.
 @Sendable private func client() async throws {
@@ -155,8 +158,11 @@ private func manyPods(_ test: TestControlPlane) async throws {
     await paging.close()
 }
 
-/// The server has no longer what happened after its first version.
+/// A server that has been started again has no longer what happened before.
 private func expiredWatch(_ test: TestControlPlane) async throws {
+    try await test.plane.kill(.apiServer)
+    try await test.plane.start(.apiServer)
+    try await test.plane.waitUntilReady(within: .seconds(60))
     do {
         for try await event in test.client.watch(.pods, from: "1") {
             throw Unexpected(description: "an event of long ago: \(event.kind)")
@@ -171,4 +177,81 @@ private func expiredWatch(_ test: TestControlPlane) async throws {
     let begin = MonotonicTime.now
     for try await _ in test.client.watch(.nodes, from: list.resourceVersion, seconds: 1) {}
     print("a watch of one second ended after \(MonotonicTime.now.since(begin))")
+}
+
+/// How far the reflectors of many clients have come.
+private final class Followers: Sendable {
+    private let known = Mutex<[Int: Set<String>]>([:])
+    private let losses = Mutex(0)
+
+    var lost: Int { losses.withLock { $0 } }
+    /// How many of them know a config map.
+    func count(of name: String) -> Int { known.withLock { $0.values.count { $0.contains(name) } } }
+
+    func follow(_ number: Int, _ reflector: Reflector<JSONValue>) async {
+        for await update in reflector.updates() {
+            switch update {
+            case .listed(let objects): known.withLock { $0[number] = Set(objects.compactMap(name)) }
+            case .added(let object), .modified(let object):
+                if let name = name(object) { known.withLock { _ = $0[number, default: []].insert(name) } }
+            case .disconnected: losses.withLock { $0 += 1 }
+            case .connected, .deleted, .unreadable: break
+            }
+        }
+    }
+
+    private func name(_ object: JSONValue) -> String? { object["metadata"]?["name"]?.text }
+}
+
+/// Sixteen clients with seven reflectors each lose the API server for ten seconds.
+@Sendable private func manyClients() async throws {
+    let test = try await TestControlPlane.started()
+    let resources: [KubeResource] = [
+        .nodes, .pods, .services, .endpointSlicesBeta, .namespaces, .networkPolicies, .configMaps,
+    ]
+    let followers = Followers()
+    let clients = (0..<16).map { KubeClient(test.plane.admin, userAgent: "many-\($0)", in: test.node.rawDescriptor) }
+    let tasks = clients.enumerated().flatMap { number, client in
+        resources.map { resource in
+            Task {
+                let reflector = Reflector<JSONValue>(client, resource)
+                if resource == .configMaps {
+                    await followers.follow(number, reflector)
+                } else {
+                    for await _ in reflector.updates() {}
+                }
+            }
+        }
+    }
+    func arrival(of name: String, _ since: MonotonicTime) async throws {
+        _ = try await eventually("\(name) at all clients") { followers.count(of: name) == 16 ? true : nil }
+        print("\(name) is known to all \(Int(MonotonicTime.now.since(since).seconds * 1000)) ms after it was made")
+    }
+    var made = MonotonicTime.now
+    try await test.configMap("first")
+    try await arrival(of: "first", made)
+    made = .now
+    try await test.configMap("second")
+    try await arrival(of: "second", made)
+
+    try await test.plane.kill(.apiServer)
+    _ = try await eventually("the loss") { followers.lost == 16 ? true : nil }
+    let begin = MonotonicTime.now
+    _ = try await eventually("ten seconds") { MonotonicTime.now.since(begin) > .seconds(10) ? true : nil }
+    try await test.plane.start(.apiServer)
+    try await test.plane.waitUntilReady(within: .seconds(60))
+    made = .now
+    try await test.configMap("third")
+    try await arrival(of: "third", made)
+    for task in tasks { task.cancel() }
+    for client in clients { await client.close() }
+
+    // What the server has seen since: each reflector's watch, its list if the watch had expired, and the watch after it.
+    let text = try String(contentsOfFile: test.artifacts + "/audit.log", encoding: .utf8)
+    let back = text.split(separator: "\n").filter {
+        $0.contains(#""userAgent":"many-"#) && $0.contains(#""stage":"ResponseComplete""#)
+    }
+    print("\(back.count) requests of the clients in all")
+    try expect(back.count <= 16 * 7 * 12, "\(back.count) requests")
+    await test.plane.stop()
 }
