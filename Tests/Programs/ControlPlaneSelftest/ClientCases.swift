@@ -2,10 +2,11 @@ import Foundation
 import JSON
 import KubeClient
 import LinuxKernel
+import Netlink
 import Synchronization
 
 let clientCases: [(name: String, run: @Sendable () async throws -> Void)] = [
-    ("client", client), ("many-clients", manyClients),
+    ("client", client), ("many-clients", manyClients), ("cut-cable", cutCable),
 ]
 
 /// What the client promises, against real servers.
@@ -253,5 +254,37 @@ private final class Followers: Sendable {
     }
     print("\(back.count) requests of the clients in all")
     try expect(back.count <= 16 * 7 * 12, "\(back.count) requests")
+    await test.plane.stop()
+}
+
+/// The cable between a node and the control plane is cut, and no packet says so.
+@Sendable private func cutCable() async throws {
+    let test = try await TestControlPlane.started()
+    var limits = KubeClientLimits()
+    limits.silence = .seconds(3)
+    let client = KubeClient(test.plane.admin, userAgent: "cut", in: test.node.rawDescriptor, limits: limits)
+    let followers = Followers()
+    let task = Task { await followers.follow(0, Reflector<JSONValue>(client, .configMaps)) }
+    defer { task.cancel() }
+    try await test.configMap("before")
+    _ = try await eventually("the first object") { followers.count(of: "before") == 1 ? true : nil }
+
+    try test.node.run { try NetlinkSocket().setDown("eth0") }
+    var begin = MonotonicTime.now
+    let near = KubeClient(test.plane.admin, userAgent: "near", in: test.place.rawDescriptor)
+    try await near.create(
+        .configMaps, namespace: "default",
+        body(#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"meanwhile"}}"#), within: .seconds(20))
+    _ = try await eventually("the loss") { followers.lost > 0 ? true : nil }
+    let seconds = MonotonicTime.now.since(begin).seconds
+    print("the watch has noticed the cut cable after \(seconds) s")
+    try expect(seconds < 10, "\(seconds) s")
+
+    try test.node.run { try NetlinkSocket().setUp("eth0") }
+    begin = .now
+    _ = try await eventually("what was made meanwhile") { followers.count(of: "meanwhile") == 1 ? true : nil }
+    print("what was made meanwhile is known \(MonotonicTime.now.since(begin).seconds) s after the cable was mended")
+    await near.close()
+    await client.close()
     await test.plane.stop()
 }
