@@ -108,8 +108,8 @@ private struct NamedPod: Decodable, Sendable {
 
 private func makePod(_ test: TestControlPlane, _ name: String) async throws {
     let text = """
-        {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\(name)","labels":{"app":"many"}},"spec":{"nodeName":"node1",
-        "containers":[{"name":"web","image":"web","ports":[{"containerPort":80}],"env":[{"name":"A","value":"b"}]}]}}
+        {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\(name)","labels":{"app":"many"}},"spec":{
+        "nodeName":"node1","containers":[{"name":"web","image":"web","ports":[{"containerPort":80}],"env":[{"name":"A","value":"b"}]}]}}
         """
     try await test.client.create(.pods, namespace: "default", body(text), within: .seconds(60))
 }
@@ -247,7 +247,7 @@ private final class Followers: Sendable {
     for task in tasks { task.cancel() }
     for client in clients { await client.close() }
 
-    // What the server has seen since: each reflector's watch, its list if the watch had expired, and the watch after it.
+    // What the server has seen: each reflector's list and watches, and another list if its version had expired.
     let text = try String(contentsOfFile: test.artifacts + "/audit.log", encoding: .utf8)
     let back = text.split(separator: "\n").filter {
         $0.contains(#""userAgent":"many-"#) && $0.contains(#""stage":"ResponseComplete""#)
