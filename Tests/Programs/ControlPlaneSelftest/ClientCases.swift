@@ -109,7 +109,8 @@ private struct NamedPod: Decodable, Sendable {
 private func makePod(_ test: TestControlPlane, _ name: String) async throws {
     let text = """
         {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\(name)","labels":{"app":"many"}},"spec":{
-        "nodeName":"node1","containers":[{"name":"web","image":"web","ports":[{"containerPort":80}],"env":[{"name":"A","value":"b"}]}]}}
+        "nodeName":"node1","containers":[{"name":"web","image":"web","ports":[{"containerPort":80}],
+        "env":[{"name":"A","value":"b"}]}]}}
         """
     try await test.client.create(.pods, namespace: "default", body(text), within: .seconds(60))
 }
