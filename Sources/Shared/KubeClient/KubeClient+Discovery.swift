@@ -11,7 +11,7 @@ extension KubeClient {
         async let core = ask(KubeRequest(path: "/api"), within: limit).decoded(as: CoreVersions.self)
         async let groups = ask(KubeRequest(path: "/apis"), within: limit).decoded(as: GroupList.self)
         let named = try await core.versions.map { ("", $0) } + groups.groups.flatMap(\.inOrder)
-        guard named.count <= 500 else { throw KubeClientError.malformed("\(named.count) groups and versions") }
+        guard named.count <= 200 else { throw KubeClientError.malformed("\(named.count) groups and versions") }
 
         var described: [Int: Result<[KubeServedResource], KubeClientError>] = [:]
         try await withThrowingTaskGroup(of: (Int, Result<[KubeServedResource], KubeClientError>).self) { tasks in

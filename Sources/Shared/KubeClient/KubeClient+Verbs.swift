@@ -14,8 +14,8 @@ extension KubeClient {
     ///
     /// - Parameters:
     ///   - namespace: Nil means all namespaces.
-    ///   - resourceVersion: Nil for the newest state. `0` takes what the server has at hand, in one page, which costs it
-    ///     least.
+    ///   - resourceVersion: Nil for the newest state. `0` takes what the server has at hand, in one page, which
+    ///     costs it least.
     public func list<Object: Decodable & Sendable>(
         _ resource: KubeResource, namespace: String? = nil, labelSelector: String? = nil,
         fieldSelector: String? = nil, resourceVersion: String? = nil, as type: Object.Type = Object.self,

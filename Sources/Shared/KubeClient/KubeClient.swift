@@ -88,6 +88,10 @@ public final class KubeClient: Sendable {
         var head = HTTPRequestHead(
             version: .http1_1, method: HTTPMethod(rawValue: request.method),
             uri: KubePath.withQuery(request.path, request.query))
+        let isWritable = head.uri.hasPrefix("/") && head.uri.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        guard isWritable, ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].contains(request.method) else {
+            throw .malformed("no request of HTTP: \(request.method) \(head.uri.prefix(100).debugDescription)")
+        }
         head.headers.add(name: "Host", value: server.authority)
         head.headers.add(name: "User-Agent", value: userAgent)
         head.headers.add(name: "Accept", value: request.accept ?? "application/json")

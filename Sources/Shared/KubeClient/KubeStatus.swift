@@ -73,7 +73,7 @@ public enum KubeClientError: Error, Sendable, Hashable {
     case timedOut(String)
     /// The server answered, and refused.
     case refused(KubeStatus)
-    /// The answer is not one of an API server, or larger than allowed.
+    /// The answer is not one of an API server, or larger than allowed; or the request cannot be written.
     case malformed(String)
 
     /// The server's refusal, if that is what it is.

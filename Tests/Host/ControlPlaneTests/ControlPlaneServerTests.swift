@@ -7,8 +7,8 @@ import Testing
     @Test(
         .timeLimit(.minutes(8)),
         arguments: [
-            "serves", "own-programs", "wrong-flags", "killed-servers", "new-certificate", "slow-servers",
-            "objects-of-files",
+            "serves", "own-programs", "wrong-flags", "killed-servers", "new-certificate", "slow-servers", "client",
+            "many-clients", "cut-cable", "objects-of-files",
         ])
     func runsInNamespacesOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name, of: "control-plane-selftest", needsControlPlane: true)

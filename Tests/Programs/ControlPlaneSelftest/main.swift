@@ -5,8 +5,7 @@ import Glibc
 // Usage: control-plane-selftest CASE
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
-    servingCases + restartCases + disturbanceCases
-    + objectCases
+    servingCases + restartCases + disturbanceCases + clientCases + objectCases
 
 guard let selected = cases.first(where: { $0.name == CommandLine.arguments.last }) else {
     print(cases.map(\.name).joined(separator: "\n"))

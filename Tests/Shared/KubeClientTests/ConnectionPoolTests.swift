@@ -36,10 +36,10 @@ import Testing
         limits.connections = 1
         limits.waiting = 1
         let client = server.client(limits: limits)
-        async let first = failure { try await client.send(KubeRequest(path: "/1"), within: .seconds(2)) }
+        async let first = failure { try await client.send(KubeRequest(path: "/1"), within: .seconds(3)) }
         try await eventually("the first is there") { server.received.count == 1 }
-        async let second = failure { try await client.send(KubeRequest(path: "/2"), within: .milliseconds(100)) }
-        async let third = failure { try await client.send(KubeRequest(path: "/3"), within: .milliseconds(100)) }
+        async let second = failure { try await client.send(KubeRequest(path: "/2"), within: .seconds(1)) }
+        async let third = failure { try await client.send(KubeRequest(path: "/3"), within: .seconds(1)) }
         let words = await [second, third].map { "\(String(describing: $0))" }.sorted()
         #expect(words[0].contains("1 requests wait for a connection"))
         #expect(words[1].contains("waited for a free connection"))

@@ -13,7 +13,7 @@ import Testing
     private static func page(_ names: [String], next: String = "", version: Int = 7) -> ScriptedServer.Step {
         let items = names.map { #"{"metadata":{"namespace":"n","name":"\#($0)"}}"# }.joined(separator: ",")
         return .answer(
-            #"{"kind":"PodList","metadata":{"continue":"\#(next)","resourceVersion":"\#(version)"},"items":[\#(items)]}"#
+            #"{"metadata":{"continue":"\#(next)","resourceVersion":"\#(version)"},"items":[\#(items)]}"#
         )
     }
 

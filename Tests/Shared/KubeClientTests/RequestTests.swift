@@ -97,12 +97,30 @@ import Testing
         #expect(error?.status?.code == 429 && other.received.count == 1)
     }
 
+    @Test(arguments: [("GET", "/a b"), ("GET", "a"), ("GET", "/a\r\nX: y"), ("GET", "/é"), ("G T", "/"), ("GET", "")])
+    func `what cannot be written as a request is not sent`(method: String, path: String) async throws {
+        let server = try ScriptedServer { _ in [.answer("{}")] }
+        let error = await failure {
+            try await server.client().send(KubeRequest(method: method, path: path), within: limit)
+        }
+        #expect(error?.kind == "malformed" && server.connections == 0)
+    }
+
+    @Test func `a message has a bound`() async throws {
+        let long = String(repeating: "é", count: 100_000)
+        let server = try ScriptedServer { _ in [.answer(422, #"{"reason":"Invalid","message":"\#(long)"}"#)] }
+        let error = await failure {
+            try await server.client().get(.nodes, name: "a", as: JSONValue.self, within: limit)
+        }
+        #expect(error?.status?.message.count == 16_384 && error?.status?.code == 422)
+    }
+
     // MARK: Mishaps
 
     @Test func `silence ends with the deadline, and says how far it was`() async throws {
         let server = try ScriptedServer { _ in [] }
         let error = await failure {
-            try await server.client().send(KubeRequest(path: "/"), within: .milliseconds(200))
+            try await server.client().send(KubeRequest(path: "/"), within: .seconds(2))
         }
         #expect(error == .timedOut("127.0.0.1:\(server.port): the request was sent, no answer came"))
         try await eventually("the connection ends") { server.openConnections == 0 }
