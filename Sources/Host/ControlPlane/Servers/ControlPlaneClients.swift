@@ -73,7 +73,21 @@ struct ControlPlaneClients: Sendable {
         _ judge: (KubeResponse) -> String?
     ) async -> String? {
         guard let client = clients[server] else { return "no client of \(server)" }
-        do { return judge(try await client.send(KubeRequest(path: path), within: limit)) } catch { return "\(error)" }
+        do {
+            return judge(try await client.send(KubeRequest(path: path), within: limit))
+        } catch let error as KubeClientError {
+            return words(error, server)
+        } catch { return "\(error)" }
+    }
+
+    /// The client's own words speak of an API server, whichever server it was.
+    private func words(_ error: KubeClientError, _ server: ControlPlaneServer) -> String {
+        switch error {
+        case .unreachable(let reason): "\(server) is unreachable: \(reason)"
+        case .tls(let reason): "TLS with \(server): \(reason)"
+        case .timedOut(let reason): "no answer of \(server) in time: \(reason)"
+        case .refused, .malformed: "\(error)"
+        }
     }
 
     /// The end of a long answer says which check has failed.
