@@ -70,12 +70,14 @@ let guest: [Target] = [
     cModule("CPacketDriver"),
     module("PacketChecks"),
     module("Benchmarks"),
+    module("Kubelet"),
+    module("KubeletService"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
 
 let host: [Target] = [
-    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles")]),
+    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles"), .embedInCode("images.yaml")]),
     // `files` is a link to /scenarios, where the files are seen and edited.
     module("ShippedScenarios", resources: [.embedInCode("files")]),
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
@@ -122,7 +124,8 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("NodePlugins"),
+        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("NodePlugins"), tests("Kubelet"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -140,8 +143,9 @@ let tests: [Target] =
         module("NamespaceHarness"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
-        program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("kubelet-selftest", path: "KubeletSelftest"),
+        program("node-selftest", path: "NodeSelftest"),
+        program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")
