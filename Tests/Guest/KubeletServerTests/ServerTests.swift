@@ -189,6 +189,26 @@ struct ServerTests {
         await kubelet.stop()
     }
 
+    @Test("exec: fifty clients at once")
+    func fifty() async throws {
+        let kubelet = try await PlainKubelet()
+        let texts = try await withThrowingTaskGroup(of: String.self) { group in
+            for number in 0..<50 {
+                group.addTask {
+                    let client = try await SPDYClient(
+                        kubelet, "/exec/shop/web/app?output=1&command=echo&command=\(number)")
+                    _ = try await client.open([("streamtype", "error")])
+                    let output = try await client.open([("streamtype", "stdout")])
+                    try await client.read()
+                    return client.text(output)
+                }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(texts == Set((0..<50).map { "\($0)" }))
+        await kubelet.stop()
+    }
+
     @Test("Pings are answered, and windows are minded once the peer has shown that it knows them")
     func windows() async throws {
         let kubelet = try await PlainKubelet()
@@ -293,6 +313,31 @@ struct ServerTests {
         }
         #expect(bytes.starts(with: [0x82, 1, 1, 0x82, 6, 1] + Array("hello".utf8) + [0x82]))
         #expect(String(decoding: bytes, as: UTF8.self).contains("\"Success\""))
+        await kubelet.stop()
+    }
+
+    @Test("port-forward over WebSocket: each port begins with its number")
+    func webSocketPorts() async throws {
+        let kubelet = try await PlainKubelet()
+        let client = try await TestClient(port: kubelet.port)
+        try await client.send(
+            "GET /portForward/shop/web?port=80,1 HTTP/1.1\r\nHost: n1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                + "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n\r\n")
+        #expect(try await client.head().hasPrefix("HTTP/1.1 101 "))
+        try await client.send(WebSocketTests.frame(2, [0] + Array("hello".utf8)))
+        // Frames of the two ports come in any order, but each port's come one behind the other.
+        var bytes: [UInt8] = []
+        func came(_ frame: [UInt8]) -> Bool { bytes.firstRange(of: frame) != nil }
+        let frames: [[UInt8]] = [
+            [0x82, 3, 0, 80, 0], [0x82, 3, 1, 80, 0], [0x82, 6, 0] + Array("hello".utf8), [0x82, 3, 2, 1, 0],
+            [0x82, 3, 3, 1, 0],
+        ]
+        while !(frames.allSatisfy(came) && came(Array("connection refused".utf8))), let more = await client.next() {
+            bytes += more
+        }
+        #expect(frames.allSatisfy(came))
+        await client.close()
         await kubelet.stop()
     }
 

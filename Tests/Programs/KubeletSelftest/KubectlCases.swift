@@ -1,3 +1,4 @@
+import Certificates
 import Foundation
 import KubeClient
 import KubeletServer
@@ -182,6 +183,13 @@ func strangers(_ node: TestNode) async throws {
     let credentials = try await node.plane.nodeCredentials("node1")
     try expect(try await status(credentials.server.credential, "/pods") == 403, "a node")
     try expect(try await status(node.plane.admin.credential, "/pods") == 200, "the administrator")
+    let stranger = try CertificateAuthority("another").issue(
+        CertificateSubject("kube-apiserver-kubelet-client", organizations: ["system:masters"], for: [.client]))
+    do {
+        let answer = try await status(
+            .certificate(chainPEM: stranger.certificatePEM, keyPEM: stranger.keyPEM), "/pods")
+        throw Unexpected(description: "another authority's certificate is answered with \(answer)")
+    } catch let error as KubeClientError { print("another authority's certificate: \(error)") }
     let summary = try await node.admin.send(
         KubeRequest(method: "GET", path: "/api/v1/nodes/node1/proxy/stats/summary"), within: .seconds(10))
     try expect(summary.status == 200, "\(summary.status) \(String(decoding: summary.body, as: UTF8.self))")

@@ -6,111 +6,99 @@ struct SPDYHeader: Sendable, Hashable {
     var value: String
 }
 
-/// The zlib stream of header blocks that a peer sends, one for the life of its connection.
-struct HeaderInflater: ~Copyable {
-    /// Bytes of one block, inflated.
-    static let limit = 65_536
+/// A zlib stream, which lives as long as its connection, in one direction.
+private struct ZlibStream: ~Copyable {
+    private static let pieceSize = 4096
 
     // zlib holds on to the address of its struct.
-    private let stream: UnsafeMutablePointer<z_stream>
-    private let isReady: Bool
+    let stream: UnsafeMutablePointer<z_stream>
+    let end: (UnsafeMutablePointer<z_stream>) -> Int32
 
-    init() {
+    init(end: @escaping (UnsafeMutablePointer<z_stream>) -> Int32) {
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
-        isReady = labrun_inflate_init(stream) == Z_OK
+        self.end = end
     }
 
+    // A stream that was never set up is refused by `end` and is as it was.
     deinit {
-        if isReady { inflateEnd(stream) }
+        _ = end(stream)
         stream.deinitialize(count: 1)
         stream.deallocate()
     }
 
-    /// - Throws: `SPDYError.headers`: what came is no zlib stream with SPDY's dictionary, or inflates to too much. The
-    ///   connection cannot go on.
-    func inflated(_ block: [UInt8]) throws(SPDYError) -> [UInt8] {
-        guard isReady else { throw .headers }
+    /// Puts a block through.
+    ///
+    /// - Parameter step: `inflate` or `deflate`, with what it returns.
+    /// - Returns: nil if zlib refuses the block, or what comes out is longer than the limit.
+    func output(of block: [UInt8], limit: Int, _ step: (UnsafeMutablePointer<z_stream>) -> Int32) -> [UInt8]? {
         var input = block
         var output: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 4096)
-        let count = input.count
-        let isRead = input.withUnsafeMutableBufferPointer { input -> Bool in
+        var piece = [UInt8](repeating: 0, count: Self.pieceSize)
+        let count = UInt32(truncatingIfNeeded: input.count)
+        defer { (stream.pointee.next_in, stream.pointee.next_out) = (nil, nil) }
+        return input.withUnsafeMutableBufferPointer { input in
             stream.pointee.next_in = input.baseAddress
-            stream.pointee.avail_in = UInt32(truncatingIfNeeded: count)
+            stream.pointee.avail_in = count
             while true {
                 let (status, produced) = piece.withUnsafeMutableBufferPointer { piece in
                     stream.pointee.next_out = piece.baseAddress
                     stream.pointee.avail_out = UInt32(truncatingIfNeeded: piece.count)
-                    return (inflate(stream, Z_SYNC_FLUSH), piece.count - Int(stream.pointee.avail_out))
+                    return (step(stream), piece.count - Int(stream.pointee.avail_out))
                 }
                 output += piece.prefix(produced)
-                guard output.count <= Self.limit else { return false }
-                switch status {
-                case Z_NEED_DICT:
-                    let dictionary = spdyHeaderDictionary
-                    guard inflateSetDictionary(stream, dictionary, UInt32(truncatingIfNeeded: dictionary.count)) == Z_OK
-                    else { return false }
-                case Z_OK, Z_BUF_ERROR:
-                    if stream.pointee.avail_in == 0, produced < 4096 { return true }
-                    // Nothing was read and nothing written: it would stay so.
-                    if status == Z_BUF_ERROR, produced == 0 { return false }
-                default: return false
-                }
+                guard output.count <= limit, status == Z_OK || status == Z_BUF_ERROR else { return nil }
+                // Room that was left over says that zlib has no more to give.
+                if produced < Self.pieceSize { return stream.pointee.avail_in == 0 ? output : nil }
             }
         }
-        stream.pointee.next_in = nil
-        stream.pointee.next_out = nil
-        guard isRead else { throw .headers }
+    }
+}
+
+/// The zlib stream of header blocks that a peer sends.
+struct HeaderInflater: ~Copyable {
+    /// Bytes of one block, inflated.
+    static let limit = 65_536
+
+    private let zlib = ZlibStream(end: inflateEnd)
+    private let isReady: Bool
+
+    init() { isReady = labrun_inflate_init(zlib.stream) == Z_OK }
+
+    /// - Throws: `SPDYError.headers`: what came is no zlib stream with SPDY's dictionary, or inflates to too much. The
+    ///   connection cannot go on.
+    func inflated(_ block: [UInt8]) throws(SPDYError) -> [UInt8] {
+        let output =
+            isReady
+            ? zlib.output(of: block, limit: Self.limit) { stream in
+                let status = inflate(stream, Z_SYNC_FLUSH)
+                guard status == Z_NEED_DICT else { return status }
+                let dictionary = spdyHeaderDictionary
+                let taken = inflateSetDictionary(stream, dictionary, UInt32(truncatingIfNeeded: dictionary.count))
+                return taken == Z_OK ? inflate(stream, Z_SYNC_FLUSH) : taken
+            } : nil
+        guard let output else { throw .headers }
         return output
     }
 }
 
 /// The zlib stream of header blocks that are sent.
 struct HeaderDeflater: ~Copyable {
-    private let stream: UnsafeMutablePointer<z_stream>
+    private let zlib = ZlibStream(end: deflateEnd)
     private let isReady: Bool
 
     init() {
-        stream = .allocate(capacity: 1)
-        stream.initialize(to: z_stream())
         let dictionary = spdyHeaderDictionary
         isReady =
-            labrun_deflate_init(stream, Z_DEFAULT_COMPRESSION) == Z_OK
-            && deflateSetDictionary(stream, dictionary, UInt32(truncatingIfNeeded: dictionary.count)) == Z_OK
-    }
-
-    deinit {
-        deflateEnd(stream)
-        stream.deinitialize(count: 1)
-        stream.deallocate()
+            labrun_deflate_init(zlib.stream, Z_DEFAULT_COMPRESSION) == Z_OK
+            && deflateSetDictionary(zlib.stream, dictionary, UInt32(truncatingIfNeeded: dictionary.count)) == Z_OK
     }
 
     /// - Throws: `SPDYError.headers` if zlib refuses, which is a lack of memory.
     func deflated(_ block: [UInt8]) throws(SPDYError) -> [UInt8] {
-        guard isReady else { throw .headers }
-        var input = block
-        var output: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 4096)
-        let count = input.count
-        let isWritten = input.withUnsafeMutableBufferPointer { input -> Bool in
-            stream.pointee.next_in = input.baseAddress
-            stream.pointee.avail_in = UInt32(truncatingIfNeeded: count)
-            while true {
-                let (status, produced) = piece.withUnsafeMutableBufferPointer { piece in
-                    stream.pointee.next_out = piece.baseAddress
-                    stream.pointee.avail_out = UInt32(truncatingIfNeeded: piece.count)
-                    return (deflate(stream, Z_SYNC_FLUSH), piece.count - Int(stream.pointee.avail_out))
-                }
-                output += piece.prefix(produced)
-                guard status == Z_OK || status == Z_BUF_ERROR else { return false }
-                // Room that was left over says that the flush is complete.
-                if produced < 4096 { return true }
-            }
+        guard isReady, let output = zlib.output(of: block, limit: .max, { deflate($0, Z_SYNC_FLUSH) }) else {
+            throw .headers
         }
-        stream.pointee.next_in = nil
-        stream.pointee.next_out = nil
-        guard isWritten else { throw .headers }
         return output
     }
 }

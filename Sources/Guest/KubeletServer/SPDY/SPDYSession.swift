@@ -44,8 +44,7 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var streams: [UInt32: Stream] = [:]
     private var lastStream: UInt32 = 0
-    private var full: Set<UInt32> = []
-    private var wantsRead = false
+    private var gate = ReadGate<UInt32>()
     private var knowsWindows = false
     private var peerWindow = initialWindow
     private var isEnding = false
@@ -83,12 +82,7 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: What the peer sends
 
     func read(context: ChannelHandlerContext) {
-        if mayRead(context) { context.read() } else { wantsRead = true }
-    }
-
-    /// A peer that does not take answers is not read, so that it cannot have them pile up here.
-    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        isEnding || (full.isEmpty && context.channel.isWritable)
+        if gate.asks(isWritable: context.channel.isWritable) { context.read() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -97,8 +91,7 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func readOn() {
-        guard wantsRead, let context, mayRead(context) else { return }
-        wantsRead = false
+        guard let context, gate.asksAgain(isWritable: context.channel.isWritable) else { return }
         context.read()
     }
 
@@ -165,9 +158,9 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
             return
         }
         guard !stream.isRemoteDone else { return reset(id, SPDYReset.streamAlreadyClosed) }
-        if bytes.readableBytes > 0, !stream.input.push(Array(buffer: bytes)) { full.insert(id) }
+        if bytes.readableBytes > 0, !stream.input.push(Array(buffer: bytes)) { gate.fill(id) }
         stream.received += bytes.readableBytes
-        if knowsWindows, !full.contains(id), stream.received > 0, !isLast {
+        if knowsWindows, !gate.isFull(id), stream.received > 0, !isLast {
             send(.windowUpdate(id: id, delta: UInt32(truncatingIfNeeded: stream.received)))
             stream.received = 0
         }
@@ -180,7 +173,7 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func drained(_ id: UInt32) {
-        guard full.remove(id) != nil else { return }
+        guard gate.drain(id) else { return }
         if knowsWindows, let received = streams[id]?.received, received > 0 {
             streams[id]?.received = 0
             send(.windowUpdate(id: id, delta: UInt32(truncatingIfNeeded: received)))
@@ -281,7 +274,7 @@ final class SPDYSession: ChannelDuplexHandler, @unchecked Sendable {
         send(.goAway(lastStream: lastStream, status: 0))
         context.flush()
         isEnding = true
-        full = []
+        gate.openForGood()
         arrivals.finish()
         context.close(mode: .output, promise: nil)
         let channel = context.channel

@@ -22,8 +22,7 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var message: [UInt8] = []
     private var isInMessage = false
-    private var full: Set<UInt8> = []
-    private var wantsRead = false
+    private var gate = ReadGate<UInt8>()
     private var isEnding = false
 
     /// - Parameter channels: Numbers of the channels that the client may write to. What comes on others is dropped, as
@@ -76,12 +75,7 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: What the client sends
 
     func read(context: ChannelHandlerContext) {
-        if mayRead(context) { context.read() } else { wantsRead = true }
-    }
-
-    /// A peer that does not take answers is not read, so that it cannot have them pile up here.
-    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        isEnding || (full.isEmpty && context.channel.isWritable)
+        if gate.asks(isWritable: context.channel.isWritable) { context.read() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -90,13 +84,12 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func readOn() {
-        guard wantsRead, let context, mayRead(context) else { return }
-        wantsRead = false
+        guard let context, gate.asksAgain(isWritable: context.channel.isWritable) else { return }
         context.read()
     }
 
     private func drained(_ channel: UInt8) {
-        if full.remove(channel) != nil { readOn() }
+        if gate.drain(channel) { readOn() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -134,7 +127,7 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
         if message.isEmpty { return }
         switch format.read(message) {
         case .bytes(let channel, let bytes):
-            if let queue = inputs[channel], !queue.push(bytes) { full.insert(channel) }
+            if let queue = inputs[channel], !queue.push(bytes) { gate.fill(channel) }
         case .close(let channel): inputs[channel]?.finish()
         case nil: end(.unacceptableData)
         }
@@ -175,7 +168,7 @@ final class WebSocketSession: ChannelDuplexHandler, @unchecked Sendable {
         write(WebSocketFrame(fin: true, opcode: .connectionClose, data: data))
         context.flush()
         isEnding = true
-        full = []
+        gate.openForGood()
         for queue in inputs.values { queue.finish() }
         let channel = context.channel
         let timer = context.eventLoop.scheduleTask(in: .seconds(10)) { channel.close(promise: nil) }
