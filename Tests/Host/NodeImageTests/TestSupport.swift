@@ -125,7 +125,9 @@ final class FakeArchive: DebianPackageSource {
 
     func build(_ files: [String: String], root: String, deb: String) async throws {
         try write(files, below: root)
-        try await BuildTool.run("dpkg-deb", ["--build", "--root-owner-group", root, deb])
+        // With a date of its own, dpkg-deb makes the same bytes every time.
+        let words = ["SOURCE_DATE_EPOCH=0", "dpkg-deb", "--build", "--root-owner-group", root, deb]
+        try await BuildTool.run("env", words)
     }
 
     /// Writes files, as path → text. Programs can be executed.
