@@ -19,6 +19,10 @@ extension ScenarioRun {
     /// - Throws: `ObjectRefusal` with the server's words.
     func serveObjects() async throws {
         guard let server = cluster.server else { return }
+        // A daemon set has no pods before there are nodes.
+        for node in try await cluster.waitForKubeNodes(within: Self.starting, quiet: .seconds(30)) {
+            emitter.log(.warning, "runner", node)
+        }
         let manifests = request.scenario.spec.served
         guard !manifests.isEmpty else { return }
         try await server.apply(manifests, within: Self.changing)
