@@ -54,6 +54,7 @@ let kernel: [Target] = [
     module("TLS"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
     library("CLibnftables", pkgConfig: "libnftables", package: "libnftables-dev"),
+    library("CLibz", pkgConfig: "zlib", package: "zlib1g-dev"),
     library("CLibvirt", pkgConfig: "libvirt", package: "libvirt-dev"),
     module("Libvirt"),
 ].onFloor("Kernel")
@@ -63,17 +64,20 @@ let guest: [Target] = [
     cModule("CBPFObjects"),
     module("DatapathModel"),
     module("RequestProxy"),
+    module("KubeletServer"),
     module("Datapath"),
     // The datapath's checks and measurements, which no node of a lab carries.
     cModule("CPacketDriver"),
     module("PacketChecks"),
     module("Benchmarks"),
+    module("Kubelet"),
+    module("KubeletService"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
 
 let host: [Target] = [
-    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles")]),
+    module("LabProfiles", path: "lab", resources: [.embedInCode("profiles"), .embedInCode("images.yaml")]),
     // `files` is a link to /scenarios, where the files are seen and edited.
     module("ShippedScenarios", resources: [.embedInCode("files")]),
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
@@ -120,7 +124,8 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("NodePlugins"),
+        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("NodePlugins"), tests("Kubelet"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -138,6 +143,8 @@ let tests: [Target] =
         module("NamespaceHarness"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
+        program("kubelet-selftest", path: "KubeletSelftest"),
+        program("node-selftest", path: "NodeSelftest"),
         program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
@@ -230,7 +237,7 @@ func package(of product: String) -> String? {
     switch product {
     case "ArgumentParser": "swift-argument-parser"
     case "Mustache": "swift-mustache"
-    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix": "swift-nio"
+    case "NIOCore", "NIOEmbedded", "NIOHTTP1", "NIOPosix", "NIOWebSocket": "swift-nio"
     case "Subprocess": "swift-subprocess"
     case "XMLCoder", "Yams": product
     default: nil

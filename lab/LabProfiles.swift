@@ -20,4 +20,7 @@ public enum LabProfiles {
     public static func bytes(of name: String) -> [UInt8]? {
         files.first { $0.name == name }?.bytes
     }
+
+    /// What the names of images stand for, `lab/images.yaml`.
+    public static var images: [UInt8] { PackageResources.images_yaml }
 }

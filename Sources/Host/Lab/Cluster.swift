@@ -151,12 +151,12 @@ public final class Cluster: Sendable {
         let clock = try await node.clock(within: deadline)
         await feed.forget(node.name)
         await kubeProxy.update { $0.applied[node.name] = nil }
-        try await node.call(.configure(configuration(of: node)), within: deadline)
+        try await node.call(.configure(try await configuration(of: node)), within: deadline)
         try await startAgent(of: node, within: deadline)
         try await node.checkClock(since: clock, within: deadline)
     }
 
-    private func configuration(of node: ClusterNode) throws -> NodeConfiguration {
+    private func configuration(of node: ClusterNode) async throws -> NodeConfiguration {
         let options = try DatapathOptions(values: datapathValues)
         let agent = AgentConfig(
             nodeName: node.name, nodeAddress: node.plan.address,
@@ -164,6 +164,8 @@ public final class Cluster: Sendable {
             clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let kubelet = try await controlPlane?.kubelet(
+            of: node.name, address: node.plan.address, podCIDR: agent.podCIDR, plan: plan)
         return NodeConfiguration(
             name: node.name,
             interfaces: [
@@ -180,7 +182,7 @@ public final class Cluster: Sendable {
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
             agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
-            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan))
+            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet)
     }
 
     /// Tells every running agent of all nodes, as node discovery does.
@@ -403,7 +405,7 @@ public final class Cluster: Sendable {
             if await node.state.agent?.running == true {
                 try await node.operate(.endAgent(signal: SIGTERM), within: self.slack)
             }
-            try await node.call(.configure(self.configuration(of: node)), within: self.slack)
+            try await node.call(.configure(try await self.configuration(of: node)), within: self.slack)
             try await self.startAgentOrLetItRefuse(of: node)
         }
         try await announceNodes()

@@ -134,13 +134,15 @@ public struct NodeConfiguration: Codable, Sendable {
     public let nodePort: UInt16
     /// The content of the conflist that the cloud provides besides the agent's own, or nil if there is none.
     public let cloudConflist: String?
-    /// The name of that file. It sorts after the agent's.
+    /// What makes the machine a node of a cluster, or nil in a lab without a control plane.
+    public let kubelet: KubeletConfiguration?
+    /// The name of the cloud's conflist. It sorts after the agent's.
     public static let cloudConflistName = "10-cloud.conflist"
     public init(
         name: String, interfaces: [NodeInterface], clockNanoseconds: Int64, agentCommand: [String],
         agentConfigPath: String, agentConfig: String, agentSocket: String,
         conflistDirectory: String = "/etc/cni/net.d", pluginDirectory: String = "/opt/cni/bin", nodePort: UInt16,
-        cloudConflist: String? = nil
+        cloudConflist: String? = nil, kubelet: KubeletConfiguration? = nil
     ) {
         self.name = name
         self.interfaces = interfaces
@@ -153,6 +155,7 @@ public struct NodeConfiguration: Codable, Sendable {
         self.pluginDirectory = pluginDirectory
         self.nodePort = nodePort
         self.cloudConflist = cloudConflist
+        self.kubelet = kubelet
     }
 }
 

@@ -3,7 +3,7 @@ public struct PodSpec: Codable, Sendable {
     public let name: String
     public let uid: String
     public let labels: [String: String]
-    /// The port of its TCP and UDP echo receiver.
+    /// The port of its TCP and UDP echo receiver; 0 for a pod without one, which still answers ICMP echoes.
     public let port: UInt16
     /// The programs of the userland that run in it. If there are none, the pod only answers probes.
     public let containers: [ContainerSpec]

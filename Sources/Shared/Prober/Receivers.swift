@@ -9,14 +9,14 @@ import Synchronization
 ///
 /// The kernel answers ICMP echoes. The receiver only notes them.
 package final class Receivers: Sendable {
-    private enum Socket {
+    private enum Socket: Sendable {
         case listener
         case datagrams
         case echoes
         case connection(Connection)
     }
 
-    private struct Connection {
+    private struct Connection: Sendable {
         let peer: node_endpoint
         /// The receiver's own address in host byte order.
         let local: UInt32
@@ -43,6 +43,34 @@ package final class Receivers: Sendable {
     package func open(_ pod: PodReference, port: UInt16, in namespace: borrowing NetworkNamespace) throws {
         let sockets = try namespace.run { try Self.openSockets(port) }
         try add(sockets, owner: pod)
+    }
+
+    /// Notes the ICMP echoes that a pod's kernel answers.
+    package func openEchoes(_ pod: PodReference, in namespace: borrowing NetworkNamespace) throws {
+        let echoes = try namespace.run { try check("socket", "icmp") { node_icmp_socket(1) } }
+        try add([(echoes, .echoes)], owner: pod)
+    }
+
+    /// Opens TCP and UDP receivers without a note of ICMP echoes.
+    ///
+    /// - Parameter owner: A name for `close`, which need not be a pod's.
+    package func openPorts(
+        _ ports: [UInt16], owner: PodReference, in namespace: borrowing NetworkNamespace
+    ) throws {
+        let sockets = try namespace.run {
+            var opened: [(Int32, Socket)] = []
+            do {
+                for port in ports {
+                    opened.append((try check("listen", "tcp \(port)") { node_tcp_listener(port, 4096) }, .listener))
+                    opened.append((try check("bind", "udp \(port)") { node_udp_socket(port) }, .datagrams))
+                }
+            } catch {
+                for (descriptor, _) in opened { Glibc.close(descriptor) }
+                throw error
+            }
+            return opened
+        }
+        try add(sockets, owner: owner)
     }
 
     /// Opens the node's own receivers in the calling thread's namespace, and closes earlier ones.
@@ -77,12 +105,15 @@ package final class Receivers: Sendable {
     }
 
     private func add(_ opened: Opened, owner: PodReference?) throws(SystemError) {
+        try add(
+            [(opened.listener, .listener), (opened.datagrams, .datagrams), (opened.echoes, .echoes)], owner: owner)
+    }
+
+    private func add(_ opened: [(Int32, Socket)], owner: PodReference?) throws(SystemError) {
         table.withLock { table in
-            table.sockets[opened.listener] = (owner, .listener)
-            table.sockets[opened.datagrams] = (owner, .datagrams)
-            table.sockets[opened.echoes] = (owner, .echoes)
+            for (descriptor, socket) in opened { table.sockets[descriptor] = (owner, socket) }
         }
-        for descriptor in [opened.listener, opened.datagrams, opened.echoes] {
+        for (descriptor, _) in opened {
             try check("epoll_ctl", "receiver") {
                 node_epoll_add(epoll, descriptor, EPOLLIN.rawValue, UInt64(descriptor))
             }

@@ -17,6 +17,7 @@ enum NodeBoot {
         Filesystem(type: "proc", path: "/proc"),
         Filesystem(type: "sysfs", path: "/sys"),
         Filesystem(type: "devtmpfs", path: "/dev"),
+        Filesystem(type: "devpts", path: "/dev/pts", options: "mode=0620,ptmxmode=0666", isOptional: true),
         Filesystem(type: "tmpfs", path: "/run", options: "mode=0755"),
         Filesystem(type: "tmpfs", path: "/tmp"),
         Filesystem(type: "cgroup2", path: "/sys/fs/cgroup", isOptional: true),

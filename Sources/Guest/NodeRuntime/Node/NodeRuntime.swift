@@ -13,6 +13,7 @@ public final class NodeRuntime: Sendable {
     private let pods: Pods
     private let streams = Streams()
     private let agent: AgentProcess
+    private let kubelet: NodeKubelet
     private let server: NodeServer
     private let channel: GuestChannel
     private let configuration = Mutex<NodeConfiguration?>(nil)
@@ -49,6 +50,7 @@ public final class NodeRuntime: Sendable {
         receivers = try Receivers()
         pods = Pods(children: children, receivers: receivers) { server.send($0) }
         agent = AgentProcess(children: children) { server.send($0) }
+        kubelet = NodeKubelet(pods: pods, children: children, receivers: receivers) { server.send($0) }
         self.channel = channel
         self.server = server
         bootID = trimmed(try readTextFile("/proc/sys/kernel/random/boot_id"))
@@ -139,6 +141,7 @@ public final class NodeRuntime: Sendable {
                 server.send(.network(conflist: $0))
             }
         }
+        try kubelet.configure(wanted)
     }
 
     private func writeAgentConfig(_ wanted: NodeConfiguration) throws {

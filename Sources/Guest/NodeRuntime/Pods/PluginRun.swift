@@ -16,8 +16,8 @@ struct Attachment: Sendable {
     let interface: String
     let arguments: String
 
-    init(pod: PodSpec, namespacePath: String) {
-        containerID = Self.containerID(pod)
+    init(pod: PodSpec, containerID: String? = nil, namespacePath: String) {
+        self.containerID = containerID ?? Self.containerID(pod)
         self.namespacePath = namespacePath
         interface = "eth0"
         var parts = [

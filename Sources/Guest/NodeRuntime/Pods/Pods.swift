@@ -34,7 +34,7 @@ final class Pods: Sendable {
     private let pods = Mutex<[PodReference: Pod]>([:])
     /// Pods being made or removed.
     private let busy = Mutex<Set<PodReference>>([])
-    private let disk = UserlandDisk()
+    let disk = UserlandDisk()
     private let events: @Sendable (NodeEvent) -> Void
 
     init(
@@ -69,33 +69,50 @@ final class Pods: Sendable {
 
     /// Makes a pod, or answers the one that is there. A pod that cannot be attached is undone and answered as
     /// `ContainerCreating`, with the reason; the caller asks again later, as a kubelet does.
-    func create(_ spec: PodSpec, directory: ConflistDirectory, pluginDirectory: String) throws -> PodStatus {
+    ///
+    /// - Parameter containerID: What plugins are told as the container's id, in place of one made of the pod's names.
+    func create(
+        _ spec: PodSpec, containerID: String? = nil, directory: ConflistDirectory, pluginDirectory: String
+    ) throws -> PodStatus {
         let reference = PodReference(namespace: spec.namespace, name: spec.name)
         try checkName(reference)
         return try exclusively(reference) {
-            if let pod = pods.withLock({ $0[reference] }) { return pod.status }
+            if let pod = pods.withLock({ $0[reference] }) {
+                guard pod.spec.uid == spec.uid else {
+                    throw NodeFailure(
+                        code: "busy", message: "an earlier \(spec.namespace)/\(spec.name) has not been removed")
+                }
+                return pod.status
+            }
             guard let configuration = directory.first() else {
                 return waiting(spec, "no networks found in \(directory.path)")
             }
             let run = PluginRun(children: children, configuration: configuration, pluginDirectory: pluginDirectory)
-            return try attach(spec, reference, run)
+            let path = Self.namespacePath(reference)
+            return try attach(
+                spec, reference, Attachment(pod: spec, containerID: containerID, namespacePath: path), run)
         }
     }
 
-    private func attach(_ spec: PodSpec, _ reference: PodReference, _ run: PluginRun) throws -> PodStatus {
-        let path = Self.namespacePath(reference)
+    private func attach(
+        _ spec: PodSpec, _ reference: PodReference, _ attachment: Attachment, _ run: PluginRun
+    ) throws -> PodStatus {
+        let path = attachment.namespacePath
         removeNamespace(path)
         let namespace = try NetworkNamespace.create()
         try namespace.bind(to: path)
         try namespace.run { _ = try check("lo", path) { node_loopback_up() } }
-        let attachment = Attachment(pod: spec, namespacePath: path)
         do {
             let result = try gate.pass { try run.add(attachment) }
             guard let address = result.firstAddress else {
                 throw PluginError(
                     plugin: run.configuration.name, command: "ADD", code: nil, message: "a result without address")
             }
-            try receivers.open(reference, port: spec.port, in: namespace)
+            if spec.port == 0 {
+                try receivers.openEchoes(reference, in: namespace)
+            } else {
+                try receivers.open(reference, port: spec.port, in: namespace)
+            }
             let status = PodStatus(
                 namespace: spec.namespace, name: spec.name, address: address, phase: "Running", message: nil)
             var pod = Pod(spec: spec, status: status, attachment: attachment, run: run, result: result)
@@ -192,7 +209,7 @@ final class Pods: Sendable {
         unlink(path)
     }
 
-    private func checkName(_ pod: PodReference) throws {
+    func checkName(_ pod: PodReference) throws {
         func isLabel(_ text: String) -> Bool {
             !text.isEmpty && text.utf8.count <= 253
                 && text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 46 }

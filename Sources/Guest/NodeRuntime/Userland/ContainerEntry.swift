@@ -4,12 +4,13 @@
     import Foundation
 #endif
 import CLinuxShim
+import CNodeShim
 import Glibc
 import LinuxKernel
 
 /// What a process does between its start and a container's program. The process is `labnode` under another name and
-/// reads this value from its standard input. A process of its own is needed because only one with a single thread can
-/// enter namespaces.
+/// reads this value from its standard input or, if it has an argument, from that file, which it removes. A process of
+/// its own is needed because only one with a single thread can enter namespaces.
 struct ContainerEntry: Codable, Sendable {
     static let programName = "labrun-container"
     /// The path under which the image has the binary for this.
@@ -26,27 +27,83 @@ struct ContainerEntry: Codable, Sendable {
     let sharesRun: Bool
     let arguments: [String]
     let environment: [String]
-    /// What the program reads as its standard input.
-    let input: String
+    /// What the program reads as its standard input. With `keepsInput` it has the process's own instead.
+    var input = ""
+    var keepsInput = false
+    /// Whether the standard input is a terminal that becomes the program's.
+    var hasTerminal = false
+    /// A process whose namespaces are entered, in place of new ones; `root` and what is mounted there do not count then.
+    var joins: Int32?
+    /// Whether the program is the first process of a process namespace.
+    var isFirstProcess = false
+    var mounts: [ContainerMount] = []
+    var workingDirectory: String?
+    var user: UInt32?
+    var group: UInt32?
+    var readOnlyRoot = false
 
     static let searchPath = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
     private static let cloneNewNamespace: Int32 = 0x0002_0000
     private static let cloneNewUTS: Int32 = 0x0400_0000
     private static let cloneNewNet: Int32 = 0x4000_0000
+    private static let cloneNewPID: Int32 = 0x2000_0000
 
     /// Becomes the program, and never returns. When it cannot, it says why and exits with 126, or with 127 when there
-    /// is no such program.
+    /// is no such program. It says so to the pipe of its starter, if there is one, which otherwise ends when the program
+    /// begins.
     static func main() -> Never {
+        let status = CommandLine.arguments.count > 1 ? openStatus(CommandLine.arguments[1]) : -1
         do {
-            let text = try FileDescriptor(owning: dup(0)).readToEnd()
-            let entry = try JSONDecoder().decode(ContainerEntry.self, from: Data(text))
-            try entry.enter()
+            let entry = try JSONDecoder().decode(ContainerEntry.self, from: Data(try given()))
+            if let process = entry.joins { try entry.join(process) } else { try entry.enter() }
             try entry.execute()
         } catch {
-            let message = Array("\(programName): \(error)\n".utf8)
-            _ = message.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
-            exit((error as? SystemError)?.code == ENOENT ? 127 : 126)
+            let words = status < 0 ? "\(programName): \(error)\n" : "\(error)"
+            let message = Array(words.utf8)
+            _ = message.withUnsafeBytes { write(status < 0 ? 2 : status, $0.baseAddress, $0.count) }
+            exit((error as? SystemError)?.code == ENOENT || error is MissingProgram ? 127 : 126)
         }
+    }
+
+    private static func openStatus(_ path: String) -> Int32 {
+        (try? FileDescriptor.open(statusPath(path), O_WRONLY))?.release() ?? -1
+    }
+
+    /// The pipe on which the starter waits, beside the file with the entry.
+    static func statusPath(_ path: String) -> String { path + ".status" }
+
+    /// That there is no program, in the words of runc.
+    private struct MissingProgram: Error, CustomStringConvertible {
+        let program: String
+        var description: String {
+            program.contains("/")
+                ? "exec: \"\(program)\": stat \(program): no such file or directory"
+                : "exec: \"\(program)\": executable file not found in $PATH"
+        }
+    }
+
+    private static func given() throws -> [UInt8] {
+        guard CommandLine.arguments.count > 1 else { return try FileDescriptor(owning: dup(0)).readToEnd() }
+        let path = CommandLine.arguments[1]
+        defer { unlink(path) }
+        return try FileDescriptor.open(path, O_RDONLY).readToEnd()
+    }
+
+    /// Enters the namespaces of a container that runs.
+    private func join(_ process: Int32) throws {
+        if let controlGroup { try writeTextFile(controlGroup + "/cgroup.procs", "0") }
+        // The last one takes the paths of the others away.
+        let kinds = [
+            ("net", Self.cloneNewNet), ("uts", Self.cloneNewUTS), ("pid_for_children", Self.cloneNewPID),
+            ("mnt", Self.cloneNewNamespace),
+        ]
+        for (name, kind) in kinds {
+            let path = "/proc/\(process)/ns/\(name)"
+            let number = try FileDescriptor.open(path, O_RDONLY).release()
+            defer { close(number) }
+            try check("setns", path) { linux_setns(number, kind) }
+        }
+        try check("fork", "program") { node_fork_and_follow() }
     }
 
     private func enter() throws {
@@ -59,6 +116,10 @@ struct ContainerEntry: Codable, Sendable {
         try check("unshare", "mount namespace") { linux_unshare(Self.cloneNewNamespace | Self.cloneNewUTS) }
         if let hostname { try check("sethostname", hostname) { sethostname(hostname, hostname.utf8.count) } }
         try mountFilesystem("none", on: "/", flags: UInt(MS_REC | MS_PRIVATE))
+        if isFirstProcess {
+            try check("unshare", "process namespace") { linux_unshare(Self.cloneNewPID) }
+            try check("fork", "first process") { node_fork_and_follow() }
+        }
         try mountFilesystem("proc", on: root + "/proc", type: "proc", flags: UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC))
         try mountFilesystem(
             "sysfs", on: root + "/sys", type: "sysfs", flags: UInt(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))
@@ -69,6 +130,8 @@ struct ContainerEntry: Codable, Sendable {
         }
         try mountFilesystem("tmpfs", on: root + "/tmp", type: "tmpfs", options: "mode=1777,size=16m")
         try mountDevices()
+        try ContainerMounts(root: root).mount(mounts)
+        if readOnlyRoot { try mountFilesystem("", on: root, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY)) }
         // pivot_root(2) refuses to leave the initial RAM file system. The mount is moved over the root instead, as
         // switch_root(8) does.
         try check("chdir", root) { chdir(root) }
@@ -93,6 +156,15 @@ struct ContainerEntry: Codable, Sendable {
         for (name, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
             symlink(target, "\(directory)/\(name)")
         }
+        guard isFirstProcess else { return }
+        for name in ["pts", "shm"] { mkdir("\(directory)/\(name)", 0o755) }
+        try mountFilesystem(
+            "devpts", on: directory + "/pts", type: "devpts", flags: UInt(MS_NOSUID | MS_NOEXEC),
+            options: "newinstance,ptmxmode=0666,mode=0620")
+        symlink("pts/ptmx", directory + "/ptmx")
+        try mountFilesystem(
+            "tmpfs", on: directory + "/shm", type: "tmpfs", flags: UInt(MS_NOSUID | MS_NODEV),
+            options: "mode=1777,size=16m")
     }
 
     private func execute() throws -> Never {
@@ -101,9 +173,16 @@ struct ContainerEntry: Codable, Sendable {
         }
         let candidates = program.contains("/") ? [program] : Self.searchPath.map { "\($0)/\(program)" }
         guard let path = candidates.first(where: { access($0, X_OK) == 0 }) else {
-            throw SystemError(code: ENOENT, call: "exec", subject: "\"\(program)\": executable file not found")
+            throw MissingProgram(program: program)
         }
-        try replaceInput()
+        if !keepsInput { try replaceInput() }
+        if hasTerminal { try check("setsid", "terminal") { node_take_terminal() } }
+        if let workingDirectory { try check("chdir", workingDirectory) { chdir(workingDirectory) } }
+        if let group {
+            try check("setgroups") { setgroups(0, nil) }
+            try check("setgid", "\(group)") { setgid(group) }
+        }
+        if let user { try check("setuid", "\(user)") { setuid(user) } }
         var failure: Int32 = 0
         withCStrings(arguments) { argv in
             withCStrings(environment) { envp in

@@ -13,11 +13,15 @@ final class UserlandDisk: Sendable {
 
     private let isMounted = Mutex(false)
 
-    /// Mounts the disk unless it is mounted already.
+    /// Mounts the disk unless it is mounted already, or its directory has programs without it.
     /// - Throws: `NodeFailure` `no-userland` when the machine has no such disk; `SystemError`.
     func mount() throws {
         try isMounted.withLock { isMounted in
             guard !isMounted else { return }
+            if access(Self.mountPoint + "/bin", F_OK) == 0 {
+                isMounted = true
+                return
+            }
             try ModuleDemand.load("virtio_blk")
             let deadline = Deadline.after(Self.patience)
             while access(Self.device, F_OK) != 0 {

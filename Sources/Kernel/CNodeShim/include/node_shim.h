@@ -14,6 +14,18 @@ int node_spawn(
     const char *path, char *const arguments[], char *const environment[], int input, int output, int error,
     pid_t *pid);
 
+/// Forks, after unshare(2) or setns(2) of a process namespace has said where the child is to be. The child returns 0. The
+/// parent passes signals on to it, ends as it ended (with 128 and the number after a signal), and never returns. The
+/// child is killed when the parent ends otherwise. Returns -1 with errno if there can be no child. The caller has a
+/// single thread.
+int node_fork_and_follow(void);
+/// Makes the calling process the leader of a session whose terminal is descriptor 0.
+int node_take_terminal(void);
+/// Opens a new terminal. Returns its master, which does not block, with `slave` set; or -1 with errno.
+int node_open_terminal(int *slave);
+/// Sets a terminal's size.
+int node_resize_terminal(int terminal, uint16_t columns, uint16_t rows);
+
 /// epoll_create1, epoll_ctl and epoll_wait with a 64-bit tag for each descriptor.
 int node_epoll_create(void);
 int node_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t tag);

@@ -1,0 +1,251 @@
+import Files
+import Glibc
+import Kubelet
+import KubeletServer
+import KubeletService
+import LinuxKernel
+import NodeProtocol
+import Prober
+import Synchronization
+
+/// Carries a cluster's pods out on this node: sandboxes by the CNI plugins and `Pods`, containers as programs of the
+/// userland or as the prober's receivers.
+final class NodePodRuntime: PodRuntime {
+    private struct Sandbox: Sendable {
+        let plan: SandboxPlan
+        let network: SandboxNetwork
+    }
+
+    private enum Container: Sendable {
+        case program(ProgramContainer)
+        case builtIn(BuiltInContainer)
+    }
+
+    private let pods: Pods
+    private let children: ChildProcesses
+    private let receivers: Receivers
+    private let directory: ConflistDirectory
+    private let pluginDirectory: String
+    private static let hostNamespace = "/proc/self/ns/net"
+
+    private let sandboxes = Mutex<[String: Sandbox]>([:])
+    private let containers = Mutex<[ContainerIdentity: Container]>([:])
+
+    init(
+        pods: Pods, children: ChildProcesses, receivers: Receivers, directory: ConflistDirectory,
+        pluginDirectory: String
+    ) {
+        self.pods = pods
+        self.children = children
+        self.receivers = receivers
+        self.directory = directory
+        self.pluginDirectory = pluginDirectory
+    }
+
+    // MARK: Network
+
+    func watchNetwork(_ changed: @escaping @Sendable (String?) -> Void) throws {
+        if directory.first() == nil { changed("cni plugin not initialized") }
+        try ConflistWatch.start(directory) { changed($0 == nil ? "cni plugin not initialized" : nil) }
+    }
+
+    func makeSandbox(_ plan: SandboxPlan) throws -> SandboxNetwork {
+        if let sandbox = sandboxes.withLock({ $0[plan.pod.uid] }) { return sandbox.network }
+        try checkNames(plan.pod)
+        ContainerGroups.makePod(plan.pod, plan.controlGroup)
+        var network = SandboxNetwork(addresses: [])
+        if plan.isHostNetwork {
+            // Probes are sent from pods by the paths of their namespaces.
+            let path = Pods.namespacePath(plan.pod.reference)
+            try? unmountFilesystem(path, lazily: true)
+            unlink(path)
+            try NetworkNamespace(path: Self.hostNamespace).bind(to: path)
+        } else {
+            let spec = PodSpec(
+                namespace: plan.pod.namespace, name: plan.pod.name, uid: plan.pod.uid, labels: plan.labels, port: 0)
+            let status = try pods.create(
+                spec, containerID: plan.id, directory: directory, pluginDirectory: pluginDirectory)
+            guard let address = status.address else {
+                throw PodRuntimeError(status.message ?? "no address")
+            }
+            network.addresses = [address]
+            apply(plan.sysctls, plan.pod)
+        }
+        sandboxes.withLock { [network] in $0[plan.pod.uid] = Sandbox(plan: plan, network: network) }
+        return network
+    }
+
+    /// Refuses what would be a path of another place: names and UIDs are parts of paths here.
+    private func checkNames(_ pod: PodIdentity) throws {
+        try pods.checkName(pod.reference)
+        let isUID =
+            pod.uid.utf8.count <= 64 && pod.uid.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+        guard isUID, !pod.uid.isEmpty else { throw PodRuntimeError("not a UID: \(pod.uid)") }
+    }
+
+    private func apply(_ sysctls: [String: String], _ pod: PodIdentity) {
+        guard !sysctls.isEmpty, let namespace = try? NetworkNamespace(path: Pods.namespacePath(pod.reference)) else {
+            return
+        }
+        try? namespace.run {
+            for (name, value) in sysctls where !name.contains("/") {
+                try? writeTextFile("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }), value)
+            }
+        }
+    }
+
+    func removeSandbox(_ pod: PodIdentity) throws {
+        let sandbox = sandboxes.withLock { $0.removeValue(forKey: pod.uid) }
+        if let sandbox, sandbox.plan.isHostNetwork {
+            let path = Pods.namespacePath(sandbox.plan.pod.reference)
+            try? unmountFilesystem(path, lazily: true)
+            unlink(path)
+        } else if sandbox != nil {
+            do {
+                try pods.delete(pod.reference)
+            } catch let failure as NodeFailure where failure.code == "plugin-failed" {
+                // The namespace is gone all the same, and DEL is not run again.
+                Console.say("pod \(pod): \(failure)")
+            }
+        }
+        rmdir(ContainerGroups.path(pod))
+    }
+
+    func connect(_ pod: PodIdentity, port: UInt16) throws -> Int32 {
+        guard let sandbox = sandboxes.withLock({ $0[pod.uid] }) else {
+            throw PodRuntimeError("no sandbox of pod \(pod)")
+        }
+        let path = Pods.namespacePath(sandbox.plan.pod.reference)
+        return try NetworkNamespace(path: path).run { try LoopbackConnection.open(port: port) }
+    }
+
+    // MARK: Volumes
+
+    func mountVolumes(_ pod: PodIdentity, _ volumes: [VolumePlan]) throws {
+        try checkNames(pod)
+        let folder = VolumeFolder(PodFolders.volumes(pod))
+        for volume in volumes { try folder.make(volume) }
+    }
+
+    func updateVolume(_ pod: PodIdentity, _ volume: VolumePlan) throws {
+        try VolumeFolder(PodFolders.volumes(pod)).make(volume)
+    }
+
+    func forgetPod(_ pod: PodIdentity) {
+        VolumeFolder(PodFolders.volumes(pod)).remove()
+        FileTree.remove(PodFolders.path(pod))
+        rmdir(ContainerGroups.path(pod))
+    }
+
+    // MARK: Containers
+
+    func startContainer(
+        _ plan: ContainerPlan, log: ContainerLog, ended: @escaping @Sendable (ContainerExit) -> Void
+    ) throws {
+        guard let sandbox = sandboxes.withLock({ $0[plan.identity.pod.uid] }) else {
+            throw PodRuntimeError("no sandbox of pod \(plan.identity.pod)")
+        }
+        let isHostNetwork = sandbox.plan.isHostNetwork
+        let ended: @Sendable (ContainerExit) -> Void = { exit in
+            self.containers.withLock { $0[plan.identity] = nil }
+            ended(exit)
+        }
+        switch plan.workload {
+        case .builtIn(let name):
+            let path = Pods.namespacePath(plan.identity.pod.reference)
+            let work = try BuiltInContainer(
+                name, plan, namespacePath: path, receivers: receivers, log: log, ended: ended)
+            containers.withLock { $0[plan.identity] = .builtIn(work) }
+        case .program:
+            try pods.disk.mount()
+            let place = ProgramContainer.Place(
+                networkNamespace: isHostNetwork ? nil : Pods.namespacePath(plan.identity.pod.reference),
+                hostname: sandbox.plan.hostname, resolver: sandbox.plan.resolver)
+            let program = try ProgramContainer(plan, in: place, mounts: try mounts(plan), children: children)
+            containers.withLock { $0[plan.identity] = .program(program) }
+            // Only now: its end is not told before it is known.
+            program.follow(log, ended: ended)
+        }
+    }
+
+    private func mounts(_ plan: ContainerPlan) throws -> [ContainerMount] {
+        let folder = VolumeFolder(PodFolders.volumes(plan.identity.pod))
+        return try plan.mounts.map { mount in
+            ContainerMount(
+                source: try folder.source(of: mount.volume, subPath: mount.subPath), target: mount.path,
+                readOnly: mount.isReadOnly)
+        }
+    }
+
+    private func find(_ container: ContainerIdentity) -> Container? { containers.withLock { $0[container] } }
+
+    func signal(_ container: ContainerIdentity, _ number: Int32) {
+        switch find(container) {
+        case .program(let program)?: program.signal(number)
+        case .builtIn(let work)?: work.end(exitCode: 0)
+        case nil: break
+        }
+    }
+
+    func kill(_ container: ContainerIdentity) {
+        switch find(container) {
+        case .program(let program)?: program.kill()
+        case .builtIn(let work)?: work.end(exitCode: 137)
+        case nil: break
+        }
+    }
+
+    func input(of container: ContainerIdentity) -> (any ProgramInput)? {
+        if case .program(let program)? = find(container) { program.streams } else { nil }
+    }
+
+    func execute(_ plan: ExecutionPlan) throws -> any RunningExecution {
+        switch find(plan.container) {
+        case .program(let program)?:
+            return try ProgramExecution(program.execution(plan), plan, children: children)
+        case .builtIn?:
+            // A built-in workload has no files of its own: the userland as it is, in the pod's network.
+            try pods.disk.mount()
+            let sandbox = sandboxes.withLock { $0[plan.container.pod.uid] }
+            var entry = ContainerEntry(
+                root: UserlandDisk.mountPoint,
+                networkNamespace: sandbox?.plan.isHostNetwork == true
+                    ? nil : Pods.namespacePath(plan.container.pod.reference),
+                controlGroup: nil, hostname: sandbox?.plan.hostname, sharesRun: false, arguments: plan.arguments,
+                environment: NodeEnvironment.variables)
+            entry.keepsInput = plan.hasStdin || plan.hasTerminal
+            entry.hasTerminal = plan.hasTerminal
+            return try ProgramExecution(entry, plan, children: children)
+        case nil:
+            throw PodRuntimeError("container not running (\(plan.container.id))")
+        }
+    }
+
+    func usage() -> NodeUsage? {
+        guard let text = try? readTextFile("/proc/meminfo"), let available = MemoryInfo.available(text) else {
+            return nil
+        }
+        let uids = sandboxes.withLock { $0.values.map(\.plan.pod) }
+        let pairs = uids.compactMap { pod in
+            ContainerGroups.memory(ContainerGroups.path(pod)).map { (pod.uid, $0) }
+        }
+        return NodeUsage(memoryAvailable: available, podMemory: Dictionary(pairs) { first, _ in first })
+    }
+}
+
+extension PodIdentity {
+    var reference: NodeProtocol.PodReference { NodeProtocol.PodReference(namespace: namespace, name: name) }
+}
+
+/// `/proc/meminfo`, in bytes.
+enum MemoryInfo {
+    static func available(_ text: String) -> Int64? { value("MemAvailable:", text) }
+    static func total(_ text: String) -> Int64? { value("MemTotal:", text) }
+
+    private static func value(_ key: String, _ text: String) -> Int64? {
+        for line in text.split(separator: "\n") where line.hasPrefix(key) {
+            return line.split(separator: " ").dropFirst().first.flatMap { Int64($0) }.map { $0 * 1024 }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,281 @@
+import Certificates
+import Foundation
+import JSON
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NodeProtocol
+import Synchronization
+import TLS
+
+/// An API server in memory, as far as a kubelet notices: objects by path, lists and watches with a field selector,
+/// create, replace, merge patches and delete, over TLS on 127.0.0.1. A deleted pod stays until it is deleted without grace.
+final class FakeAPIServer: Sendable {
+    private struct Watcher {
+        let collection: String
+        let selector: String?
+        let channel: any Channel
+    }
+
+    private struct State {
+        var objects: [String: JSONValue] = [:]
+        var version: Int64 = 1
+        var watchers: [Watcher] = []
+        var requests: [String] = []
+        /// Requests are answered with 500 meanwhile.
+        var isBroken = false
+    }
+
+    /// Which certificates the server and its clients have.
+    private static let credentials = Result {
+        () throws -> (authority: String, server: IssuedCertificate, node: IssuedCertificate) in
+        let authority = try CertificateAuthority("lab-ca")
+        return (
+            authority.certificatePEM,
+            try authority.issue(
+                CertificateSubject("kube-apiserver", for: [.server], addresses: [.init(127, 0, 0, 1)])),
+            try authority.issue(
+                CertificateSubject("system:node:node1", organizations: ["system:nodes"], for: [.client]))
+        )
+    }
+
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let shared: Shared
+    private let port: UInt16
+
+    private final class Shared: Sendable {
+        let state = Mutex(State())
+    }
+
+    init() throws {
+        let credentials = try Self.credentials.get()
+        let context = try TLSContext(
+            serverChainPEM: credentials.server.certificatePEM, keyPEM: credentials.server.keyPEM,
+            clientAuthorityPEM: credentials.authority)
+        let shared = Shared()
+        self.shared = shared
+        let channel = try ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(try TLSHandler(server: context))
+                    try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
+                    try pipeline.addHandler(
+                        Exchange { method, uri, body, channel in
+                            shared.state.withLock { Self.answer(method, uri, body, channel, &$0) }
+                        })
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).wait()
+        port = UInt16(channel.localAddress?.port ?? 0)
+    }
+
+    deinit { group.shutdownGracefully { _ in } }
+
+    func configuration(images: String) throws -> KubeletConfiguration {
+        let credentials = try Self.credentials.get()
+        return KubeletConfiguration(
+            nodeName: "node1", address: "10.0.0.11",
+            server: KubeletConfiguration.Server(
+                host: "127.0.0.1", port: port, authorityPEM: credentials.authority,
+                certificatePEM: credentials.node.certificatePEM, keyPEM: credentials.node.keyPEM), images: images)
+    }
+
+    // MARK: For tests
+
+    func object(_ path: String) -> JSONValue? { shared.state.withLock { $0.objects[path] } }
+
+    var requests: [String] { shared.state.withLock { $0.requests } }
+
+    func put(_ path: String, _ object: JSONValue) {
+        shared.state.withLock { _ = Self.store(path, object, &$0) }
+    }
+
+    /// As `kubectl delete pod` does.
+    func deletePod(_ path: String, grace: Int64) {
+        shared.state.withLock { state in
+            guard let pod = state.objects[path] else { return }
+            let mark = JSONValue.object([
+                "metadata": .object([
+                    "deletionTimestamp": .string("2026-11-29T18:00:00Z"),
+                    "deletionGracePeriodSeconds": .integer(grace),
+                ])
+            ])
+            _ = Self.store(path, Self.merged(pod, mark), &state)
+        }
+    }
+
+    func setBroken(_ broken: Bool) {
+        let channels = shared.state.withLock { state in
+            state.isBroken = broken
+            return state.watchers.map(\.channel)
+        }
+        if broken { for channel in channels { channel.close(promise: nil) } }
+    }
+
+    /// Waits until the body answers a value.
+    func wait<Value: Sendable>(
+        _ what: String, within limit: Duration = .seconds(20), _ body: () -> Value?
+    ) async throws -> Value {
+        let deadline = ContinuousClock.now + limit
+        while ContinuousClock.now < deadline {
+            if let value = body() { return value }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw Missing(description: "\(what); objects: \(shared.state.withLock { $0.objects.keys.sorted() })")
+    }
+
+    struct Missing: Error, CustomStringConvertible { let description: String }
+
+    // MARK: Requests
+
+    private static func answer(
+        _ method: HTTPMethod, _ uri: String, _ body: [UInt8], _ channel: any Channel, _ state: inout State
+    ) {
+        let components = URLComponents(string: uri)
+        let query = Dictionary((components?.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { $1 }
+        let path = components?.path ?? uri
+        state.requests.append("\(method) \(path)")
+        guard !state.isBroken else { return refuse(500, "InternalError", channel) }
+        let given = (try? JSONText.value(of: body)) ?? .null
+        switch method {
+        case .GET where isCollection(path):
+            let selector = query["fieldSelector"]
+            if query["watch"] == "true" || query["watch"] == "1" {
+                begin(channel)
+                state.watchers.append(Watcher(collection: path, selector: selector, channel: channel))
+            } else {
+                let items = state.objects.filter { collection(of: $0.key) == path && selects($0.value, selector) }
+                reply(
+                    200,
+                    .object([
+                        "kind": .string("List"),
+                        "metadata": .object(["resourceVersion": .string("\(state.version)")]),
+                        "items": .array(items.sorted { $0.key < $1.key }.map(\.value)),
+                    ]), channel)
+            }
+        case .GET:
+            guard let object = state.objects[path] else { return refuse(404, "NotFound", channel) }
+            reply(200, object, channel)
+        case .POST:
+            let name = given["metadata"]?["name"]?.text ?? ""
+            guard state.objects["\(path)/\(name)"] == nil else { return refuse(409, "AlreadyExists", channel) }
+            reply(201, store("\(path)/\(name)", given, &state), channel)
+        case .PATCH:
+            let own = path.hasSuffix("/status") ? String(path.dropLast(7)) : path
+            guard let object = state.objects[own] else { return refuse(404, "NotFound", channel) }
+            reply(200, store(own, merged(object, given), &state), channel)
+        case .DELETE:
+            guard let object = state.objects.removeValue(forKey: path) else {
+                return refuse(404, "NotFound", channel)
+            }
+            tell("DELETED", path, object, &state)
+            reply(200, object, channel)
+        default: refuse(405, "MethodNotAllowed", channel)
+        }
+    }
+
+    /// `/api/v1/nodes` and `/api/v1/namespaces/N/pods`; a name is behind a collection.
+    private static func isCollection(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        let rest = parts.first == "api" ? parts.dropFirst(2) : parts.dropFirst(3)
+        return rest.first == "namespaces" && rest.count > 2 ? rest.count == 3 : rest.count == 1
+    }
+
+    private static func collection(of path: String) -> String {
+        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    }
+
+    /// Whether an object of this path is in a collection, which may be one of all namespaces.
+    private static func contains(_ collection: String, _ path: String) -> Bool {
+        if self.collection(of: path) == collection { return true }
+        let kind = collection.split(separator: "/").last ?? ""
+        return !collection.contains("/namespaces/")
+            && self.collection(of: path).hasSuffix("/\(kind)") && path.contains("/namespaces/")
+    }
+
+    private static func selects(_ object: JSONValue, _ selector: String?) -> Bool {
+        guard let selector else { return true }
+        let parts = selector.split(separator: "=", maxSplits: 1).map(String.init)
+        var value: JSONValue? = object
+        for key in parts[0].split(separator: ".") { value = value?[String(key)] }
+        return value?.text == parts.last
+    }
+
+    @discardableResult
+    private static func store(_ path: String, _ object: JSONValue, _ state: inout State) -> JSONValue {
+        let isNew = state.objects[path] == nil
+        state.version += 1
+        var own: [String: JSONValue] = ["resourceVersion": .string("\(state.version)")]
+        if object["metadata"]?["uid"] == nil { own["uid"] = .string("uid-\(state.version)") }
+        let stored = merged(object, .object(["metadata": .object(own)]))
+        state.objects[path] = stored
+        tell(isNew ? "ADDED" : "MODIFIED", path, stored, &state)
+        return stored
+    }
+
+    private static func tell(_ type: String, _ path: String, _ object: JSONValue, _ state: inout State) {
+        state.watchers.removeAll { !$0.channel.isActive }
+        let event = JSONText.octets(of: .object(["type": .string(type), "object": object])) + [10]
+        for watcher in state.watchers where contains(watcher.collection, path) && selects(object, watcher.selector) {
+            watcher.channel.writeAndFlush(
+                HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: event))), promise: nil)
+        }
+    }
+
+    /// RFC 7386, which is near enough to a strategic merge patch for what a kubelet sends.
+    private static func merged(_ object: JSONValue, _ patch: JSONValue) -> JSONValue {
+        guard case .object(let changes) = patch else { return patch }
+        var members = object.members ?? [:]
+        for (key, value) in changes {
+            members[key] = value == .null ? nil : merged(members[key] ?? .object([:]), value)
+        }
+        return .object(members)
+    }
+
+    private static func begin(_ channel: any Channel) {
+        let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["Transfer-Encoding": "chunked"])
+        channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
+    }
+
+    private static func reply(_ status: Int, _ object: JSONValue, _ channel: any Channel) {
+        let bytes = JSONText.octets(of: object)
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .init(statusCode: status),
+            headers: ["Content-Length": "\(bytes.count)", "Content-Type": "application/json"])
+        channel.write(HTTPServerResponsePart.head(head), promise: nil)
+        channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: bytes))), promise: nil)
+        channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+    }
+
+    private static func refuse(_ status: Int, _ reason: String, _ channel: any Channel) {
+        reply(
+            status,
+            .object([
+                "kind": .string("Status"), "status": .string("Failure"), "reason": .string(reason),
+                "message": .string("refused"), "code": .integer(Int64(status)),
+            ]), channel)
+    }
+}
+
+/// One connection: a request after the other.
+private final class Exchange: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias Answer = @Sendable (HTTPMethod, String, [UInt8], any Channel) -> Void
+
+    private let answer: Answer
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+
+    init(_ answer: @escaping Answer) { self.answer = answer }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            body = []
+        case .body(let part): body += part.readableBytesView
+        case .end: if let head { answer(head.method, head.uri, body, context.channel) }
+        }
+    }
+}
