@@ -82,8 +82,8 @@ public struct ServedEvents: Sendable {
         self.gap = gap
     }
 
-    /// Returns what happened since an earlier reading: events that it does not have, and those with a higher count, with
-    /// the difference as their count.
+    /// Returns what happened since an earlier reading: events that it does not have, and those with a higher count,
+    /// with the difference as their count.
     public func since(_ before: ServedEvents) -> ServedEvents {
         let counts = Dictionary(before.events.map { ($0.uid, $0.count) }) { max($0, $1) }
         return ServedEvents(

@@ -8,7 +8,8 @@ import Scenario
 extension ScenarioRun {
     /// How long a server may take for the objects of a step.
     private static let changing = Duration.seconds(60)
-    /// How long pods may take to run before the first step, and after a step's changes. The step's own time begins then.
+    /// How long pods may take to run before the first step, and after a step's changes. The step's own time begins
+    /// then.
     private static let starting = Duration.seconds(90)
     /// When nothing has changed for so long, nothing more is waited for: a pod that no node takes never runs.
     private static let quiet = Duration.seconds(10)
@@ -18,6 +19,10 @@ extension ScenarioRun {
     /// - Throws: `ObjectRefusal` with the server's words.
     func serveObjects() async throws {
         guard let server = cluster.server else { return }
+        // A daemon set has no pods before there are nodes.
+        for node in try await cluster.waitForKubeNodes(within: Self.starting, quiet: .seconds(30)) {
+            emitter.log(.warning, "runner", node)
+        }
         let manifests = request.scenario.spec.served
         guard !manifests.isEmpty else { return }
         try await server.apply(manifests, within: Self.changing)
@@ -47,7 +52,8 @@ extension ScenarioRun {
         return .pass
     }
 
-    /// Waits for the pods that an API server's objects stand for. Those that do not come to run are for the expectations to judge.
+    /// Waits for the pods that an API server's objects stand for. Those that do not come to run are for the
+    /// expectations to judge.
     func settle() async throws {
         guard cluster.server != nil else { return }
         let left = try await cluster.settle(within: Self.starting, quiet: Self.quiet)

@@ -161,6 +161,19 @@ import Testing
         #expect(read > 1000)
     }
 
+    @Test(arguments: [
+        (#"{"status":{"conditions":[{"type":"Ready","status":"True","reason":"KubeletReady"}]}}"#, nil),
+        (
+            #"{"status":{"conditions":[{"type":"Ready","status":"False","reason":"KubeletNotReady","message":"no cni"}]}}"#,
+            "KubeletNotReady: no cni"
+        ),
+        (#"{"status":{"conditions":[{"type":"MemoryPressure","status":"True"}]}}"#, "it says nothing of itself"),
+        ("{}", "it says nothing of itself"),
+    ])
+    func `a node is ready when its kubelet says so`(_ node: String, _ words: String?) throws {
+        #expect(ServerStore.unready(try JSONText.value(of: Array(node.utf8))) == words)
+    }
+
     // MARK: Workloads and events
 
     @Test(arguments: [

@@ -60,7 +60,8 @@ import Testing
 
     /// An API server tells nobody whom it serves, and the receivers of its host know nothing of it.
     @Test(arguments: [
-        (ProbeOutcome.open, Outcome.open, true as Bool?), (.refused, .refused, true), (.timeout(error: 0), .timeout, nil),
+        (ProbeOutcome.open, Outcome.open, true as Bool?), (.refused, .refused, true),
+        (.timeout(error: 0), .timeout, nil),
         (.unreachable(code: 1), .unreachable(code: 1), nil),
     ])
     func `a connection to the control plane is what its sender says`(

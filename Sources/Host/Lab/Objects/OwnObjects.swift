@@ -3,8 +3,8 @@ import NetAddress
 import Scenario
 import Synchronization
 
-/// The objects and pods of a cluster without a control plane. The harness makes pods by itself, and derives from them and
-/// from the files what Kubernetes' controllers would.
+/// The objects and pods of a cluster without a control plane. The harness makes pods by itself, and derives from them
+/// and from the files what Kubernetes' controllers would.
 final class OwnObjects: ObjectStore {
     private let plan: LabPlan
     let store: Mutex<ClusterStore>

@@ -2,9 +2,9 @@ import KubeObjects
 
 /// What the matrix calls the pods of an API server, whose own names nobody knows beforehand.
 ///
-/// The pods of a deployment `web` are `web-1`, `web-2`, …, those of a daemon set `NAME-NODE`; so they are called in a lab
-/// without a control plane, too. A pod keeps its name as long as it lives. New pods take the lowest numbers that are
-/// free, by the order of their own names. Pods of a stateful set, and pods that nothing made, have their own names.
+/// The pods of a deployment `web` are `web-1`, `web-2`, …, those of a daemon set `NAME-NODE`; so they are called in a
+/// lab without a control plane, too. A pod keeps its name as long as it lives. New pods take the lowest numbers that
+/// are free, by the order of their own names. Pods of a stateful set, and pods that nothing made, have their own names.
 struct PodNames: Sendable {
     /// More names of pods that are gone are not kept.
     static let mostKept = 20_000

@@ -26,6 +26,11 @@ extension ServerStore {
             }
             try await apply(manifest, until: end)
         }
+        // What waits for pods asks the watch, which tells of these a moment later.
+        let pods = ordered.filter { $0.kind == "Pod" && $0.group.isEmpty }.map {
+            ObjectKey(namespace: $0.namespace ?? "default", name: $0.name)
+        }
+        await waitUntilKnown(pods, within: .seconds(5))
     }
 
     private func apply(_ manifest: ServedManifest, until end: ContinuousClock.Instant) async throws {

@@ -2,6 +2,30 @@ import JSON
 import KubeClient
 
 extension ServerStore {
+    /// Nodes that have not registered or are not ready, in words.
+    func unready(_ names: [String], within limit: Duration) async -> [String] {
+        do {
+            let list = try await client.list(.nodes, within: limit) { octets in try JSONText.value(of: octets) }
+            let known = Dictionary(list.items.map { ($0["metadata"]?["name"]?.text ?? "", $0) }) { first, _ in first }
+            return names.compactMap { name in
+                guard let node = known[name] else { return "Node \(name): it has not registered" }
+                return Self.unready(node).map { "Node \(name): \($0)" }
+            }
+        } catch {
+            return ["\(error)"]
+        }
+    }
+
+    /// Why a node is not ready, in its kubelet's words; nil if it is.
+    static func unready(_ node: JSONValue) -> String? {
+        let conditions = node["status"]?["conditions"]?.elements ?? []
+        guard let ready = conditions.first(where: { $0["type"]?.text == "Ready" }) else {
+            return "it says nothing of itself"
+        }
+        guard ready["status"]?.text != "True" else { return nil }
+        return ["reason", "message"].compactMap { ready[$0]?.text }.joined(separator: ": ")
+    }
+
     /// Workloads that do not have their pods yet, and pods that are not ready, in words.
     func unsettled(within limit: Duration) async -> [String] {
         do {

@@ -163,6 +163,14 @@ public final class ServerStore: Sendable {
         }
     }
 
+    /// Waits until the watch has told of pods. That it has not in time is for others to judge.
+    func waitUntilKnown(_ pods: [ObjectKey], within limit: Duration) async {
+        guard !pods.isEmpty else { return }
+        _ = await revision.wait(within: limit) { _ in
+            self.read { state in pods.allSatisfy { state.pods[$0] != nil } }
+        }
+    }
+
     /// Returns when nothing has changed for a time, or a condition holds, or the time is over.
     ///
     /// - Returns: Whether the condition holds.
