@@ -88,7 +88,7 @@ public final class KubeClient: Sendable {
         var head = HTTPRequestHead(
             version: .http1_1, method: HTTPMethod(rawValue: request.method),
             uri: KubePath.withQuery(request.path, request.query))
-        head.headers.add(name: "Host", value: "\(server.host):\(server.port)")
+        head.headers.add(name: "Host", value: server.authority)
         head.headers.add(name: "User-Agent", value: userAgent)
         head.headers.add(name: "Accept", value: request.accept ?? "application/json")
         if let token = try token.current() { head.headers.add(name: "Authorization", value: "Bearer \(token)") }

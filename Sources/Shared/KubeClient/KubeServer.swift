@@ -18,7 +18,9 @@ public struct KubeServer: Sendable, Codable, Hashable {
 }
 
 extension KubeServer: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    public var description: String { "https://\(host):\(port)" }
+    public var description: String { "https://\(authority)" }
+    /// The address as it is in URLs and messages.
+    var authority: String { "\(host):\(port)" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: ["address": description]) }
 }

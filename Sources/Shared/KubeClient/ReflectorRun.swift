@@ -20,6 +20,8 @@ actor ReflectorRun<Object: Sendable> {
     private var watchBegan = Duration.zero
     private var pending: [ReflectorUpdate<Object>] = []
     private var failures = 0
+    /// Whether the server has just answered, so that the next request need not wait.
+    private var mayGoOn = false
     private var isConnected = false
     private var reason: String?
 
@@ -63,6 +65,8 @@ actor ReflectorRun<Object: Sendable> {
         pending.append(.listed(list.items))
         pending += list.unreadable.map { .unreadable($0) }
         self.version = list.resourceVersion
+        // The failures count on until a watch has shown something: it may be the watch that is refused.
+        mayGoOn = true
         phase = .watch
     }
 
@@ -109,7 +113,9 @@ actor ReflectorRun<Object: Sendable> {
     }
 
     private func pauseAfterFailure() async throws {
-        if failures > 0 { try await settings.pause(settings.pause(afterFailures: failures)) }
+        let mustWait = failures > 0 && !mayGoOn
+        mayGoOn = false
+        if mustWait { try await settings.pause(settings.pause(afterFailures: failures)) }
     }
 
     private func connected() {

@@ -134,10 +134,10 @@ import Testing
         Case(both("api-server-down", "node-crash, nodes: all")),
         Case(
             ["fault: api-server-slow, delay: 199ms"],
-            "x.yaml:11:42: a delay of 199ms cannot be proven; expected a duration from 200ms to 10s"),
+            "x.yaml:11:43: a delay of 199ms cannot be proven; expected a duration from 200ms to 10s"),
         Case(
             ["fault: etcd-slow, delay: 11s"],
-            "x.yaml:11:36: a delay of 11s cannot be proven; expected a duration from 200ms to 10s"),
+            "x.yaml:11:37: a delay of 11s cannot be proven; expected a duration from 200ms to 10s"),
         Case(
             ["fault: etcd-slow"],
             "x.yaml:11:11: fault etcd-slow has no \"delay\"; expected a duration from 0ms to 10m such as 200ms, 1.5s "

@@ -122,16 +122,20 @@ import Testing
 
     @Test func aFullDiskAtTheStoresOwnFilesIsToldAndLeavesNothingHalf() async throws {
         let fixture = try StoreFixture()
-        // The first file that the store itself writes is the record of the packages, the second the manifest.
-        for size in [0, 100, 2500, 3500] {
+        // The first file that the store itself writes is the manifest, the second the record of the packages.
+        var failures = 0
+        for size in [0, 100, 2500, 3500, 4500, 1 << 20] {
             let disk = SmallDisk(bytes: size)
             do {
                 _ = try await fixture.store(disk: disk).ensureControlPlane()
             } catch let error as ImageError {
+                failures += 1
                 #expect(error.code == .diskFull)
-                #expect(!fixture.files().contains { $0.hasPrefix("control-planes/") || $0.hasPrefix("tmp/") })
+                #expect(!fixture.files().contains { $0.hasPrefix("tmp/") })
+                #expect(fixture.store().cachedControlPlane() == nil)
             }
         }
+        #expect((2..<6).contains(failures))
         _ = try await fixture.store().ensureControlPlane()
     }
 
@@ -173,23 +177,30 @@ import Testing
         let fixture = try StoreFixture()
         let store = fixture.store()
         let old = try await store.ensureControlPlane()
-        fixture.archive.state.withLock { $0.compiler = .failing }
-        await #expect(throws: ImageError.self) { try await store.ensureControlPlane(refresh: true) }
-        #expect(store.cachedControlPlane() == nil)
-        fixture.archive.state.withLock { $0.compiler = .hanging(pipe: "/dev/null") }
-        let result = try await store.prune(keeping: [])
-        #expect(result.controlPlanes == [old.digest])
-        // What is not built yet keeps what it is built from.
-        #expect(fixture.files().contains { $0.hasSuffix(".source") })
+        let standard = ControlPlaneRecipe.standard
+        let other = ControlPlaneRecipe(
+            suite: standard.suite, sourcePackage: standard.sourcePackage, version: standard.version,
+            commit: standard.commit, date: standard.date, packages: standard.packages, tags: ["other"],
+            leftOut: standard.leftOut)
+        let new = try await store.ensureControlPlane(other)
+        #expect(try Set(store.controlPlanes().map(\.digest)) == [old.digest, new.digest])
+        #expect(fixture.files().contains { $0.hasPrefix("debs/") })
 
-        fixture.archive.state.withLock { $0.compiler = .working }
-        let new = try await store.ensureControlPlane(refresh: true)
-        #expect(try await store.prune(keeping: []).controlPlanes == [])
-        #expect(store.cachedControlPlane() == new)
+        // What is built needs neither sources nor compiler any more.
+        #expect(try await store.prune(keeping: []).controlPlanes == [old.digest])
+        #expect(store.cachedControlPlane(other) == new)
         #expect(!fixture.files().contains { $0.hasPrefix("debs/") })
         #expect(try await store.prune(keeping: [], everything: true).controlPlanes == [new.digest])
-        #expect(store.cachedControlPlane() == nil)
+        #expect(store.cachedControlPlane(other) == nil)
         #expect(fixture.files() == [])
+    }
+
+    @Test func aFailedRefreshKeepsTheProgramsAtHand() async throws {
+        let fixture = try StoreFixture()
+        let old = try await fixture.store().ensureControlPlane()
+        fixture.archive.state.withLock { $0.compiler = .failing }
+        await #expect(throws: ImageError.self) { try await fixture.store().ensureControlPlane(refresh: true) }
+        #expect(try await fixture.store().ensureControlPlane() == old)
     }
 }
 

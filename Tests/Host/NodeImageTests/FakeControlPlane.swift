@@ -22,7 +22,8 @@ enum FakeCompiler: Equatable {
         """
         #!/bin/sh
         set -e
-        [ "$1 $2 $3" = "build -v -trimpath" ] && [ "$GOPROXY $CGO_ENABLED" = "off 0" ]
+        [ "$1 $2 $3" = "build -v -trimpath" ]
+        [ "$GOPROXY $CGO_ENABLED" = "off 0" ]
         while [ $# -gt 0 ]; do
             if [ "$1" = -o ]; then out=$2; fi
             last=$1

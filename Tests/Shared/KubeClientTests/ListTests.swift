@@ -59,7 +59,7 @@ import Testing
         }
         struct Strict: Decodable, Sendable {
             struct Metadata: Decodable { let name: String }
-            struct Spec: Decodable {}
+            struct Spec: Decodable { let a: Int? }
             let metadata: Metadata
             let spec: Spec?
         }

@@ -28,25 +28,33 @@ import Testing
 
     /// What a reflector told, in words, and how long it wanted to wait; it does not wait.
     private final class Told: Sendable {
-        let words = Mutex<[String]>([])
-        let pauses = Mutex<[Duration]>([])
-        private let task = Mutex<Task<Void, Never>?>(nil)
+        private final class Record: Sendable {
+            let words = Mutex<[String]>([])
+            let pauses = Mutex<[Duration]>([])
+        }
+        private let record = Record()
+        private let task: Task<Void, Never>
 
-        init(_ client: KubeClient, chance: Double = 0) {
+        init(_ client: KubeClient) {
             var settings = ReflectorSettings()
-            settings.chance = { chance }
-            settings.pause = { [self] pause in
-                pauses.withLock { $0.append(pause) }
+            settings.chance = { 0 }
+            settings.pause = { [record] pause in
+                record.pauses.withLock { $0.append(pause) }
                 try await Task.sleep(for: .milliseconds(1))
             }
             let reflector = Reflector<Named>(client, .pods, fieldSelector: "spec.nodeName=a", settings: settings)
-            task.withLock {
-                $0 = Task {
-                    for await update in reflector.updates() { words.withLock { $0.append(Self.words(of: update)) } }
-                    words.withLock { $0.append("end") }
+            task = Task { [record] in
+                for await update in reflector.updates() {
+                    record.words.withLock { $0.append(Self.words(of: update)) }
                 }
+                record.words.withLock { $0.append("end") }
             }
         }
+
+        deinit { cancel() }
+        func cancel() { task.cancel() }
+        var all: [String] { record.words.withLock { $0 } }
+        var pauses: [Duration] { record.pauses.withLock { $0 } }
 
         private static func words(of update: ReflectorUpdate<Named>) -> String {
             switch update {
@@ -59,10 +67,6 @@ import Testing
             case .connected: "connected"
             }
         }
-
-        func cancel() { task.withLock { $0?.cancel() } }
-        deinit { cancel() }
-        var all: [String] { words.withLock { $0 } }
     }
 
     @Test func `a list, then what happens, then the end`() async throws {
@@ -84,7 +88,7 @@ import Testing
         #expect(server.received[1].query["resourceVersion"] == "5")
         told.cancel()
         try await eventually("it ends") { told.all.last == "end" && server.openConnections <= 1 }
-        #expect(told.pauses.withLock { $0 }.isEmpty)
+        #expect(told.pauses.isEmpty)
     }
 
     @Test func `after a lost connection it goes on from the last version, a bookmark's as well`() async throws {
@@ -162,7 +166,7 @@ import Testing
                 "disconnected status 503: starting", "disconnected status 403: forbidden",
                 "connected", "listed a",
             ])
-        #expect(told.pauses.withLock { $0 } == [100, 200, 400, 800, 1600].map { .milliseconds($0) })
+        #expect(told.pauses == [100, 200, 400, 800, 1600].map { .milliseconds($0) })
     }
 
     @Test func `a server that ends watches at once is not asked without pauses`() async throws {
@@ -170,11 +174,11 @@ import Testing
             received.query["watch"] == nil ? [Self.list([], 5)] : [.beginChunks, .endChunks]
         }
         let told = Told(server.client())
-        try await eventually("a few pauses") { told.pauses.withLock(\.count) >= 8 }
-        told.cancel()
-        let pauses = told.pauses.withLock { $0 }
+        try await eventually("a few pauses") { told.pauses.count >= 8 }
+        let requests = server.received.count
+        let pauses = told.pauses
         #expect(pauses[0] == .milliseconds(100) && pauses[7] == .milliseconds(2500))
-        #expect(server.received.count <= pauses.count + 2)
+        #expect(requests <= pauses.count + 2)
         #expect(told.all.filter { $0.hasPrefix("dis") }.isEmpty)
     }
 
@@ -183,9 +187,9 @@ import Testing
             received.query["watch"] == nil ? [Self.list([], 5)] : [.answer(403, "no")]
         }
         let told = Told(server.client())
-        try await eventually("a few pauses") { told.pauses.withLock(\.count) >= 12 }
+        try await eventually("a few pauses") { told.pauses.count >= 12 }
         told.cancel()
-        #expect(told.pauses.withLock { $0[11] } == .milliseconds(2500))
+        #expect(told.pauses[11] == .milliseconds(2500))
     }
 
     @Test func `pauses grow, have a bound, and differ`() {

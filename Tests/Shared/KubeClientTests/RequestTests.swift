@@ -104,7 +104,7 @@ import Testing
         let error = await failure {
             try await server.client().send(KubeRequest(path: "/"), within: .milliseconds(200))
         }
-        #expect(error == .timedOut("https://127.0.0.1:\(server.port): the request was sent, no answer came"))
+        #expect(error == .timedOut("127.0.0.1:\(server.port): the request was sent, no answer came"))
         try await eventually("the connection ends") { server.openConnections == 0 }
     }
 
@@ -152,7 +152,7 @@ import Testing
         limits.body = 1000
         let client = server.client(limits: limits)
         let error = await failure { try await client.send(KubeRequest(method: "POST", path: "/"), within: limit) }
-        #expect("\(String(describing: error))".contains(kind))
+        #expect(error?.kind == kind)
         // The next request has a connection of its own.
         _ = await failure { try await client.send(KubeRequest(method: "POST", path: "/"), within: limit) }
         #expect(server.connections == 2)
@@ -161,9 +161,9 @@ import Testing
     // MARK: Who is who
 
     @Test(arguments: [
-        (TestCertificates.server, TestCertificates.otherAuthority, "certificate verify failed"),
-        (TestCertificates.expired, TestCertificates.authority, "certificate verify failed"),
-        (TestCertificates.elsewhere, TestCertificates.authority, "the certificate is not for this address"),
+        (TestCertificates.server, TestCertificates.otherAuthority, "unable to get local issuer certificate"),
+        (TestCertificates.expired, TestCertificates.authority, "certificate has expired"),
+        (TestCertificates.elsewhere, TestCertificates.authority, "IP address mismatch"),
         (TestCertificates.server, "nonsense", ""), (TestCertificates.server, "", ""),
     ])
     func `a server that cannot prove who it is gets no request`(
@@ -174,7 +174,7 @@ import Testing
             try await server.client(authority: authority).send(KubeRequest(path: "/"), within: limit)
         }
         #expect(error?.kind == "tls")
-        #expect(words.isEmpty || error == .tls("127.0.0.1:\(server.port): \(words)"))
+        #expect(words.isEmpty || error == .tls("127.0.0.1:\(server.port): certificate verify failed: \(words)"))
         #expect(server.received.isEmpty)
     }
 

@@ -101,6 +101,7 @@ import Testing
         let client = server.client(limits: limits)
         let stream = try await client.lines(
             of: KubeRequest(path: "/"), within: limit, lifetime: .seconds(60))
+        try await eventually("the stream") { server.streams == 1 }
         let line = String(repeating: "x", count: 9_999) + "\n"
         for _ in 0..<3_000 { server.push(line) }
         var taken = 0

@@ -39,8 +39,9 @@ public final class LabControlPlane: Sendable {
         return try LabControlPlane(
             spec: ControlPlaneSpec(
                 programs: programs, address: place.address.description, port: ControlPlaneLayout.port,
-                serviceCIDR: plan.profile.serviceCIDR, podCIDRs: plan.clusterPodCIDRs, folder: folder,
-                artifacts: artifacts, nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) }),
+                names: ["\(ControlPlaneLayout.host).internal"], serviceCIDR: plan.profile.serviceCIDR,
+                podCIDRs: plan.clusterPodCIDRs, folder: folder, artifacts: artifacts,
+                nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) }),
             namespace: try NetworkNamespace(path: "/proc/self/fd/\(own.rawValue)"),
             router: try NetworkNamespace(path: "/proc/self/fd/\(router.rawValue)"), notice: notice)
     }

@@ -21,7 +21,7 @@ public struct ImageBuild: AsyncParsableCommand {
     @Flag(name: .long, help: "Build the userland disk too, which labs whose pods run programs attach.")
     public var userland = false
 
-    @Flag(name: .long, help: "Build the control plane's programs too: kube-apiserver and others, etcd, kubectl.")
+    @Flag(name: .long, help: "Build the control plane's programs too, which labs that have one start.")
     public var controlPlane = false
 
     @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")

@@ -46,7 +46,7 @@ struct ControlPlaneChoice {
     /// Finds the programs, and builds them if need be.
     func programs(progress: @escaping @Sendable (String) -> Void) async throws -> ControlPlanePrograms {
         if let folder { return try programs(in: folder) }
-        throw Mistake(description: "name the programs' folder: --control-plane-bin or \(Self.variable)")
+        return try programs(in: try await ImageStore().controlPlane { progress("\($0)") })
     }
 
     private func programs(in folder: String) throws(Mistake) -> ControlPlanePrograms {

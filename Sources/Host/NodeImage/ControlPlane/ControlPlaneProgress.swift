@@ -12,9 +12,9 @@ public enum ControlPlaneStep: String, Sendable, CaseIterable {
     var weight: Double {
         switch self {
         case .unpack: 12
-        case .generator: 30
+        case .generator: 22
         case .description: 6
-        case .servers: 150
+        case .servers: 170
         case .finish: 8
         }
     }
@@ -22,8 +22,8 @@ public enum ControlPlaneStep: String, Sendable, CaseIterable {
     /// How many packages its compiler names, or 0 where it names none.
     var packages: Int {
         switch self {
-        case .generator: 160
-        case .servers: 1480
+        case .generator: 203
+        case .servers: 1481
         default: 0
         }
     }

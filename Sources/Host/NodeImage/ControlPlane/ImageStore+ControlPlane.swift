@@ -63,13 +63,19 @@ extension ImageStore {
             resolved = try await source.resolve(recipe, scratch: scratch)
             try await fetch(resolved.packages, scratch: scratch, progress)
             try await fetch(resolved.source, scratch: scratch, progress)
-            try cache.writeAtomically(
-                JSONEncoder.stable.encode(resolved), to: cache.resolvedControlPlane, makeSink: makeSink)
         }
-        let digest = resolved.digest
-        let place = cache.controlPlane(digest)
-        if let manifest = ControlPlaneManifest.load(place) { return manifest.artifact(in: place) }
+        let place = cache.controlPlane(resolved.digest)
+        if ControlPlaneManifest.load(place) == nil { try await compile(resolved, into: place, progress) }
+        guard let manifest = ControlPlaneManifest.load(place) else {
+            throw ImageError(.cacheUnusable, "\(place) is not readable right after it was written")
+        }
+        // It is noted last, so that earlier programs stay the current ones when a build fails.
+        try cache.writeAtomically(
+            JSONEncoder.stable.encode(resolved), to: cache.resolvedControlPlane, makeSink: makeSink)
+        return manifest.artifact(in: place)
+    }
 
+    private func compile(_ resolved: ResolvedControlPlane, into place: String, _ progress: Progress?) async throws {
         try verify(resolved.packages)
         try verify(resolved.source)
         try requireSpace()
@@ -88,13 +94,12 @@ extension ImageStore {
                 }))
         let output = try cache.makeScratch()
         let manifest = ControlPlaneManifest(
-            digest: digest, resolved: resolved, programs: try await builder.build(into: output))
+            digest: resolved.digest, resolved: resolved, programs: try await builder.build(into: output))
         let description = try makeSink(output + "/manifest.json")
         try JSONEncoder.stable.encode(manifest).withUnsafeBytes { try description.write($0) }
         try description.finish()
         try Task.checkCancellation()
         try cache.publish(output, as: place)
-        return manifest.artifact(in: place)
     }
 
     private func hasAll(of resolved: ResolvedControlPlane) -> Bool {

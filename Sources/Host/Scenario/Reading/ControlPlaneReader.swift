@@ -37,6 +37,8 @@ extension LabProfileReader {
                 (value["subnet"] ?? value).place,
                 "the VPC's router is not in subnet \(subnet.name), so that no node of another one reaches it")
         }
+        // The form of an address is reported elsewhere.
+        if let given = profile.controlPlane.address, IPv4Address(given) == nil { return }
         guard let place = profile.controlPlanePlace else {
             let place = value["address"] ?? value["subnet"] ?? value
             guard value["address"] == nil else {

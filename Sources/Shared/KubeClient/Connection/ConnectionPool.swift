@@ -34,7 +34,7 @@ final class ConnectionPool: @unchecked Sendable {
     func begin(_ exchange: Exchange, until deadline: NIODeadline) {
         loop.execute { [self] in
             guard !isClosed else { return exchange.fail(KubeClientError.unreachable("the client is closed")) }
-            exchange.start(until: deadline, server: "\(server)")
+            exchange.start(until: deadline, server: server.authority)
             if case .lines = exchange.shape { stream(exchange, deadline) } else { run(exchange, deadline) }
         }
     }
@@ -59,7 +59,7 @@ final class ConnectionPool: @unchecked Sendable {
             waiting.removeAll { $0.exchange.isOver }
             guard waiting.count < limits.waiting else {
                 return exchange.fail(
-                    KubeClientError.timedOut("\(server): \(waiting.count) requests wait for a connection"))
+                    KubeClientError.timedOut("\(server.authority): \(waiting.count) requests wait for a connection"))
             }
             exchange.progress = .waiting
             return waiting.append((exchange, deadline))
@@ -150,7 +150,7 @@ final class ConnectionPool: @unchecked Sendable {
     // MARK: Connections
 
     private func connect(until deadline: NIODeadline) -> EventLoopFuture<any Channel> {
-        let name = "\(server.host):\(server.port)"
+        let name = server.authority
         let connected = network.isThere.flatMapThrowing { [self] in
             (try securityContext().get(), try SocketAddress(ipAddress: server.host, port: Int(server.port)))
         }.flatMap { [self] context, address in

@@ -153,8 +153,8 @@ final class Exchange: @unchecked Sendable {
         } else {
             answer.completeWith(result)
         }
-        // The lines' connection ends with them.
-        let reusable = reusable && lines == nil
+        // A stream's connection is its own.
+        let reusable = if case .whole = shape { reusable } else { false }
         if !reusable { channel?.close(promise: nil) }
         channel = nil
         whenOver?(reusable)
