@@ -154,7 +154,7 @@ struct PodLife: Sendable {
         for index in containers.indices {
             guard let spec = specs[containers[index].spec.name], spec != containers[index].spec else { continue }
             if spec.image != containers[index].spec.image {
-                containers[index].isImageChanged = true
+                containers[index].isImageChanged = containers[index].isActive
                 // Pulling is held back by image.
                 containers[index].imageBackOff = BackOff()
                 containers[index].due = .zero
