@@ -189,6 +189,26 @@ struct ServerTests {
         await kubelet.stop()
     }
 
+    @Test("exec: fifty clients at once")
+    func fifty() async throws {
+        let kubelet = try await PlainKubelet()
+        let texts = try await withThrowingTaskGroup(of: String.self) { group in
+            for number in 0..<50 {
+                group.addTask {
+                    let client = try await SPDYClient(
+                        kubelet, "/exec/shop/web/app?output=1&command=echo&command=\(number)")
+                    _ = try await client.open([("streamtype", "error")])
+                    let output = try await client.open([("streamtype", "stdout")])
+                    try await client.read()
+                    return client.text(output)
+                }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(texts == Set((0..<50).map { "\($0)" }))
+        await kubelet.stop()
+    }
+
     @Test("Pings are answered, and windows are minded once the peer has shown that it knows them")
     func windows() async throws {
         let kubelet = try await PlainKubelet()

@@ -1,3 +1,4 @@
+import Certificates
 import Foundation
 import KubeClient
 import KubeletServer
@@ -7,7 +8,7 @@ import LinuxKernel
 let kubectlCases: [(name: String, run: @Sendable (TestNode, String) async throws -> Void)] = [
     ("exec", exec), ("exit status", exitStatus), ("1 MiB through exec", megabyte), ("exec -it", terminal),
     ("logs", logs), ("logs -f", followedLogs), ("attach", attach), ("port-forward", portForward),
-    ("refusals", refusals),
+    ("refusals", refusals), ("words on the wire", wire),
 ]
 
 @Sendable private func exec(_ node: TestNode, _ kubectl: String) async throws {
@@ -156,6 +157,15 @@ let kubectlCases: [(name: String, run: @Sendable (TestNode, String) async throws
     _ = await process.end()
 }
 
+/// What this kubectl speaks: newer ones ask for WebSocket first, and the API server passes it through or translates it.
+@Sendable private func wire(_ node: TestNode, _ kubectl: String) async throws {
+    let ended = try await node.run(kubectl, ["exec", "-v=9", "web", "-c", "app", "--", "true"])
+    try expect(ended.status == 0, ended.errors)
+    let words = ["Sec-Websocket-Protocol: v5.channel.k8s.io", "X-Stream-Protocol-Version: v4.channel.k8s.io"]
+    let spoken = words.filter { ended.errors.lowercased().contains($0.lowercased()) }
+    print("exec speaks \(spoken.isEmpty ? "what its log does not tell" : spoken.joined(separator: " and "))")
+}
+
 /// Who is not the API server, and what else the API server's clients may ask.
 func strangers(_ node: TestNode) async throws {
     func status(_ credential: KubeCredential, _ path: String) async throws -> Int {
@@ -173,6 +183,13 @@ func strangers(_ node: TestNode) async throws {
     let credentials = try await node.plane.nodeCredentials("node1")
     try expect(try await status(credentials.server.credential, "/pods") == 403, "a node")
     try expect(try await status(node.plane.admin.credential, "/pods") == 200, "the administrator")
+    let stranger = try CertificateAuthority("another").issue(
+        CertificateSubject("kube-apiserver-kubelet-client", organizations: ["system:masters"], for: [.client]))
+    do {
+        let answer = try await status(
+            .certificate(chainPEM: stranger.certificatePEM, keyPEM: stranger.keyPEM), "/pods")
+        throw Unexpected(description: "another authority's certificate is answered with \(answer)")
+    } catch let error as KubeClientError { print("another authority's certificate: \(error)") }
     let summary = try await node.admin.send(
         KubeRequest(method: "GET", path: "/api/v1/nodes/node1/proxy/stats/summary"), within: .seconds(10))
     try expect(summary.status == 200, "\(summary.status) \(String(decoding: summary.body, as: UTF8.self))")

@@ -45,9 +45,11 @@ struct TestNode {
             try netlink.addAddress(address, linkIndex: try netlink.link(named: "lo").index)
         }
         let programs = try ControlPlanePrograms(directory: directory)
-        kubectls =
-            ["\(directory)/kubectl"]
-            + (ProcessInfo.processInfo.environment["LABRUN_KUBECTL"] ?? "").split(separator: ":").map(String.init)
+        let named = ProcessInfo.processInfo.environment["LABRUN_KUBECTL"] ?? ""
+        kubectls = [programs.kubectl].compactMap { $0 } + named.split(separator: ":").map(String.init)
+        guard !kubectls.isEmpty else {
+            throw Unexpected(description: "no kubectl beside the servers, and LABRUN_KUBECTL names none")
+        }
         let spec = ControlPlaneSpec(
             programs: programs, address: Self.planeAddress, folder: "\(base)/secrets", artifacts: "\(base)/artifacts",
             nodes: [ControlPlaneNode(name: "node1", address: Self.nodeAddress)])
