@@ -17,7 +17,7 @@ extension Cluster {
         let waiting = waitingPods.map(\.planned.endpointID)
         try await stop(Set(await runningPods.map(\.planned.endpointID) + waiting))
         // Addresses and ports of services are given from the beginning again.
-        store.withLock { $0 = ClusterStore(serviceRange: $0.serviceRange) }
+        own.store.withLock { $0 = ClusterStore(serviceRange: $0.serviceRange) }
         try await announceObjects()
         try await announceEndpoints()
         await servedNames.update { $0 = [:] }

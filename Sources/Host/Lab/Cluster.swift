@@ -21,13 +21,14 @@ public final class Cluster: Sendable {
     public let controlPlane: LabControlPlane?
     /// The time that a request may take beyond its own deadline, because the host may be busy.
     let slack: Duration = .seconds(60)
-    let pods = Observed([RunningPod]())
+    let own: OwnObjects
+    /// The objects of the lab's API server; nil for a lab without a control plane.
+    public let server: ServerStore?
+    /// Where objects and pods are: in the API server, if there is one.
+    var objectStore: any ObjectStore { server ?? own }
     private let values: Mutex<[String: String]>
-    let store: Mutex<ClusterStore>
     let feed = ObjectFeed()
-    /// Pods that are being deleted and are still there.
-    let terminatingPods = Mutex<Set<ObjectKey>>([])
-    let waiting = Mutex<[String: WaitingPod]>([:])
+    let announcing = Turns()
     private let planCounter = Mutex<UInt64>(1)
     let toleratedNodes = Mutex<[String: Int]>([:])
     let toleratedAgents = Mutex<[String: Int]>([:])
@@ -35,14 +36,19 @@ public final class Cluster: Sendable {
     private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
     let failureLog = FailureLog()
+    /// Tells the agents what the API server has.
+    let following = Mutex<Task<Void, Never>?>(nil)
 
     public struct RunningPod: Sendable, Hashable {
         public let planned: PlannedPod
         public let address: String
+        /// Whether it has the node's network in place of one of its own, and so no row in the matrix.
+        public var isOnHost = false
     }
 
     /// - Parameters:
     ///   - machines: The machines of the plan's nodes, in the same order.
+    ///   - controlPlane: The lab's servers, if it has some.
     ///   - notices: Called with what happens to a node, when it happens.
     public init(
         plan: LabPlan, machines: [any NodeMachine], fabric: Fabric, cloud: LabCloud? = nil,
@@ -55,7 +61,8 @@ public final class Cluster: Sendable {
         self.controlPlane = controlPlane
         values = Mutex(plan.profile.datapathValues)
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
-        store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
+        own = OwnObjects(plan)
+        server = controlPlane.map { ServerStore($0.client()) }
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
             ClusterNode(plan: node, machine: machine) { router.route($0, $1) }
@@ -223,10 +230,10 @@ public final class Cluster: Sendable {
                     for pod in planned {
                         do {
                             started.append(try await self.create(pod, on: node))
-                            self.waiting.withLock { $0[pod.endpointID] = nil }
+                            self.own.waiting.withLock { $0[pod.endpointID] = nil }
                         } catch let refusal as PodRefusal {
                             guard keepsWaiting else { throw refusal.failure }
-                            self.waiting.withLock {
+                            self.own.waiting.withLock {
                                 $0[pod.endpointID] = WaitingPod(planned: pod, reason: refusal.reason)
                             }
                         }
@@ -235,7 +242,7 @@ public final class Cluster: Sendable {
                 }
             }
             for try await some in group {
-                await pods.update { all in
+                await own.pods.update { all in
                     all.removeAll { old in some.contains { $0.planned.endpointID == old.planned.endpointID } }
                     all += some
                 }
@@ -276,18 +283,18 @@ public final class Cluster: Sendable {
 
     /// Deletes pods. Services lose them as backends first, so that no new connection comes to them.
     public func stop(_ identifiers: Set<String>) async throws {
-        let leaving = await pods.value.map(\.planned).filter { identifiers.contains($0.endpointID) }
+        let leaving = await own.pods.value.map(\.planned).filter { identifiers.contains($0.endpointID) }
         let keys = leaving.map { ObjectKey(namespace: $0.namespace, name: $0.name) }
-        terminatingPods.withLock { $0.formUnion(keys) }
-        defer { terminatingPods.withLock { $0.subtract(keys) } }
+        own.terminatingPods.withLock { $0.formUnion(keys) }
+        defer { own.terminatingPods.withLock { $0.subtract(keys) } }
         try await announceObjects()
-        waiting.withLock { waiting in for id in identifiers { waiting[id] = nil } }
-        for pod in await pods.value where identifiers.contains(pod.planned.endpointID) {
+        own.waiting.withLock { waiting in for id in identifiers { waiting[id] = nil } }
+        for pod in await own.pods.value where identifiers.contains(pod.planned.endpointID) {
             guard let node = node(named: pod.planned.node), await node.state.power == .running else { continue }
             try await node.call(
-                .deletePod(PodReference(namespace: pod.planned.namespace, name: pod.planned.name)), within: slack)
+                .deletePod(pod.planned.reference), within: slack)
         }
-        await pods.update { all in all.removeAll { identifiers.contains($0.planned.endpointID) } }
+        await own.pods.update { all in all.removeAll { identifiers.contains($0.planned.endpointID) } }
         try await announceEndpoints()
         try await announceObjects()
     }
@@ -315,15 +322,16 @@ public final class Cluster: Sendable {
         }
     }
 
-    public var runningPods: [RunningPod] { get async { await pods.value } }
+    public var runningPods: [RunningPod] { get async { await objectStore.runningPods } }
 
     /// The endpoints that can be in a matrix: pods by name, then nodes, then services.
     public var endpoints: [Endpoint] {
         get async {
-            let pods = await pods.value.map { pod in
+            let pods = await runningPods.filter { !$0.isOnHost }.map { pod in
                 Endpoint(
                     id: pod.planned.endpointID, kind: .pod, node: pod.planned.node, namespace: pod.planned.namespace,
-                    address: pod.address, port: pod.planned.port, labels: pod.planned.labels)
+                    address: pod.address, port: pod.planned.port, labels: pod.planned.labels,
+                    ownName: pod.planned.ownName)
             }
             let nodes = plan.nodes.map { node in
                 Endpoint(
@@ -331,7 +339,7 @@ public final class Cluster: Sendable {
                     port: LabPlan.nodePort, labels: ["kubernetes.io/hostname": node.name])
             }
             let services = ServiceEndpoints.endpoints(
-                of: store.withLock { $0.applied.services.values }, nodes: plan.nodes.map { ($0.name, $0.address) })
+                of: objectStore.services, nodes: plan.nodes.map { ($0.name, $0.address) })
             return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes + services
                 + (cloud == nil ? [] : plan.profile.cloudEndpoints)
         }
@@ -354,7 +362,9 @@ public final class Cluster: Sendable {
     public func restart(_ node: ClusterNode, within deadline: Duration) async throws {
         try await bringUp(node, within: deadline)
         try await announceNodes()
-        try await start(await pods.value.map(\.planned).filter { $0.node == node.name })
+        // With a control plane, the node's kubelet looks after its pods.
+        guard server == nil else { return }
+        try await start(await own.pods.value.map(\.planned).filter { $0.node == node.name })
     }
 
     /// Waits until every node that runs is ready.
@@ -425,6 +435,8 @@ public final class Cluster: Sendable {
 
     public func close() async {
         failureLog.finish()
+        following.withLock { $0?.cancel() }
+        await server?.close()
         for node in nodes { await node.close() }
     }
 }

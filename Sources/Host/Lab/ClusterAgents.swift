@@ -36,7 +36,7 @@ extension Cluster {
         while true {
             do {
                 _ = try await node.agent(
-                    .setObjects, ObjectSet(kubeNodes), as: Acknowledgement.self, within: slack)
+                    .setObjects, ObjectSet(own.kubeNodes), as: Acknowledgement.self, within: slack)
                 return
             } catch {
                 // The agent opens its socket a moment after its start.

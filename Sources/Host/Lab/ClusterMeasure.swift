@@ -221,7 +221,10 @@ extension Cluster {
                     }
                 }
                 let receipt: Receipt =
-                    !confirmed.isEmpty ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
+                    pair.to.kind == .controlPlane
+                    ? .connection
+                    : !confirmed.isEmpty
+                        ? .confirmed(confirmed) : isElsewhere ? .elsewhere : asked ? .unseen : .notAsked
                 probes.append(
                     Self.measurement(
                         key: key, sender: pair.from, target: pair.to, addresses: senders[pair.from.sender],
@@ -240,6 +243,8 @@ extension Cluster {
         /// The target's node was asked, and nobody received them.
         case unseen
         case notAsked
+        /// The target is a server that tells nobody whom it serves. That the connection came about is all there is.
+        case connection
     }
 
     /// Makes the measurement of one cell.
@@ -253,6 +258,10 @@ extension Cluster {
     ) -> ProbeMeasurement {
         var arrived: Bool? = receiverAsked ? false : nil
         if case .confirmed = receipt { arrived = true }
+        if case .connection = receipt {
+            // An answer of the server's kernel proves that it was asked; silence proves nothing.
+            arrived = [.open, .refused].contains(result.map { Outcome($0.outcome) }) ? true : nil
+        }
         guard let result else {
             return ProbeMeasurement(
                 key: key, observed: .notMeasured, latencyMicros: nil, localPort: nil, requestArrived: nil, sent: 0,
@@ -264,6 +273,7 @@ extension Cluster {
         if result.answered > 0, observed != .notMeasured {
             switch receipt {
             case .confirmed(let seen): sources = [result.seen].compactMap { $0 } + seen
+            case .connection: break
             case .elsewhere: reached = .notMeasured
             case .unseen: reached = .wrongSource("unconfirmed by \(key.to)")
             case .notAsked:
@@ -335,7 +345,8 @@ extension Endpoint {
     /// The endpoint's pod as the node runtime names it; nil for a node.
     var podReference: PodReference? {
         guard kind == .pod, let slash = id.firstIndex(of: "/") else { return nil }
-        return PodReference(namespace: String(id[..<slash]), name: String(id[id.index(after: slash)...]))
+        return PodReference(
+            namespace: String(id[..<slash]), name: ownName ?? String(id[id.index(after: slash)...]))
     }
 }
 

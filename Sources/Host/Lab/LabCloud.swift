@@ -58,7 +58,8 @@ public final class LabCloud: Sendable {
         ]
         var echoes: [EchoServer] = []
         var resolver: DNSServer?
-        for host in hosts {
+        // What answers there are the servers themselves.
+        for host in hosts where host.name != ControlPlaneLayout.host {
             try receivers.open(Self.reference(host.name), port: CloudLayout.echoPort, in: host.namespace)
             if host.name == CloudLayout.resolverHost {
                 resolver = try DNSServer(DNSZone(plan.zone), in: host.namespace)
@@ -82,7 +83,7 @@ public final class LabCloud: Sendable {
         resolver.stop()
         servers.forEach { $0.stop() }
         echoes.forEach { $0.stop() }
-        for host in hosts { receivers.close(Self.reference(host.name)) }
+        for host in hosts where host.name != ControlPlaneLayout.host { receivers.close(Self.reference(host.name)) }
     }
 
     /// Queries that came to the VPC's resolver since a moment, oldest first.
@@ -114,6 +115,7 @@ extension LabPlan {
     /// The hosts of the cloud, each of which has a network namespace.
     var cloudHosts: [String] {
         [CloudLayout.resolverHost] + profile.cloud.hosts.map(\.name)
+            + (profile.controlPlane.enabled ? [ControlPlaneLayout.host] : [])
             + (profile.cloud.internetGateway ? [CloudLayout.internetHost] : [])
     }
 

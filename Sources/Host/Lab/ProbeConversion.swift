@@ -24,7 +24,8 @@ extension ProbeTarget {
         self.init(
             index: index, address: address ?? endpoint.address, port: endpoint.port,
             protocols: endpoint.protocol.map { [$0.rawValue] },
-            isTranslated: endpoint.kind == .service ? true : nil)
+            isTranslated: endpoint.kind == .service ? true : nil,
+            isForeign: endpoint.kind == .controlPlane ? true : nil)
     }
 }
 

@@ -19,13 +19,11 @@ struct PodRefusal: Error {
 
 extension Cluster {
     /// Pods that wait for their network, by name.
-    public var waitingPods: [WaitingPod] {
-        waiting.withLock { $0.values.sorted { $0.planned.endpointID < $1.planned.endpointID } }
-    }
+    public var waitingPods: [WaitingPod] { objectStore.waitingPods }
 
-    /// Asks for the waiting pods again.
+    /// Asks for the waiting pods again. With a control plane, kubelets do that by themselves.
     public func retryWaitingPods() async throws {
-        let planned = waitingPods.map(\.planned)
+        let planned = server == nil ? waitingPods.map(\.planned) : []
         if !planned.isEmpty { try await start(planned, keepsWaiting: true) }
     }
 

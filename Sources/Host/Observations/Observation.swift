@@ -39,6 +39,11 @@ public struct Observation: Sendable {
     public var identities: [IdentityReading]
     /// The reason why a node's agent could not be asked for its endpoints, by node.
     public var identitiesMissing: [String: String]
+    /// What the API server has of the objects that the step expects something of. It is empty in steps that do not need
+    /// it (`ObservationNeed`).
+    public var objects: [ObjectQuery: ObjectReading] = [:]
+    /// What happened since the step began, as the API server's events tell it. It is nil in steps that do not need it.
+    public var events: ServedEvents?
     public var findings: [Finding]
     /// The failing cells of each finding that nothing but missing answers supports, by the finding's id.
     public var silentFindings: [String: Set<CellKey>] = [:]

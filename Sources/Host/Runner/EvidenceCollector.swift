@@ -101,11 +101,18 @@ struct EvidenceCollector: Sendable {
         let running = await cluster.runningPods.map(\.planned).map {
             PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)
         }
-        let waiting = cluster.waitingPods.map {
-            PodReading(
-                id: $0.planned.endpointID, node: $0.planned.node, labels: $0.planned.labels, reason: $0.reason)
-        }
-        return running + waiting
+        let waiting = cluster.waitingPods
+        let warnings = waiting.isEmpty ? [:] : await warnings()
+        return running
+            + waiting.map { pod in
+                // A network plugin's words are in an event, not in the pod.
+                let reason = [
+                    pod.reason, warnings["\(pod.planned.namespace)/\(pod.planned.ownName ?? pod.planned.name)"],
+                ]
+                return PodReading(
+                    id: pod.planned.endpointID, node: pod.planned.node, labels: pod.planned.labels,
+                    reason: reason.compactMap { $0 }.joined(separator: "; "))
+            }
     }
 
     private func reading(of node: ClusterNode) async -> NodeReading {

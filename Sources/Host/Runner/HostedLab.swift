@@ -98,7 +98,12 @@ final class HostedLab: Sendable {
         guard !isKept else { return try await cluster.waitUntilReady(within: .seconds(30)) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             // Keys are made and servers start while the machines do.
-            if let controlPlane { group.addTask { try await controlPlane.boot(within: .seconds(60)) } }
+            if let controlPlane {
+                group.addTask { [cluster] in
+                    try await controlPlane.boot(within: .seconds(60))
+                    try await cluster.followServer(within: .seconds(30))
+                }
+            }
             group.addTask { [cluster] in try await cluster.boot(within: .seconds(90)) }
             try await group.waitForAll()
         }

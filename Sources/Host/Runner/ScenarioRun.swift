@@ -100,8 +100,9 @@ public actor ScenarioRun {
     private func timeline() async throws -> Verdict {
         try await emitter.phase(.boot) { try await boot() }
         try await emitter.phase(.ready) {
-            try await cluster.apply(request.scenario.spec.objects)
+            if cluster.server == nil { try await cluster.apply(request.scenario.spec.objects) }
             try await reconcilePods()
+            try await serveObjects()
             try await cluster.waitUntilReady(within: .seconds(30))
         }
         var verdicts: [Verdict] = []

@@ -47,6 +47,7 @@ extension ScenarioRun {
         case .set(let values):
             changes += values.keys.sorted().map { "a step has set \($0)" }
             try await cluster.set(values)
+        case .applyServed, .deleteServed, .scaleServed: return try await change(action, step: step)
         case .wait(let condition): try await wait(for: condition)
         }
         return .pass
@@ -68,7 +69,10 @@ extension ScenarioRun {
             note("fault \(call.id) was refused: \(conflict)")
             return .inconclusive
         }
-        if active.isEmpty { clean = CleanState(snapshot: try await cluster.snapshot()) }
+        if active.isEmpty {
+            // An API server's controllers make pods anew by themselves.
+            clean = CleanState(snapshot: try await cluster.snapshot(), podsMayDiffer: cluster.server != nil)
+        }
         cluster.tolerate(fault.disturbs, true)
         cluster.tolerateAgents(fault.disturbsAgents, true)
         for server in fault.disturbsServers { cluster.controlPlane?.tolerate(server, true) }
@@ -110,6 +114,7 @@ extension ScenarioRun {
             try await fault.fault.heal()
             // An agent that was away missed the changes in the meantime.
             try await cluster.announceObjects()
+            try await settle()
         }
         // Until here, the fault counts as in force, so that a heal that fails is reported at the end of the run.
         active.removeAll { $0.id == fault.id }
@@ -182,6 +187,11 @@ extension ScenarioRun {
         let deadline = Duration.seconds(condition.within)
         switch condition.subject {
         case .nodesReady: try await cluster.waitUntilReady(within: deadline)
+        case .podsRunning where cluster.server != nil:
+            let unsettled = try await cluster.settle(within: deadline, quiet: deadline)
+            if let first = unsettled.first {
+                throw LabError(.notReady, "pods are not running after \(deadline): \(first)")
+            }
         case .podsRunning:
             let end = ContinuousClock.now + deadline
             while true {
@@ -196,6 +206,8 @@ extension ScenarioRun {
 
     /// Creates the pods that the workloads ask for, and removes those that no workload asks for.
     func reconcilePods() async throws {
+        // With a control plane, its scheduler and controllers do that.
+        guard cluster.server == nil else { return }
         clean?.podsMayDiffer = true
         let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
         let waiting = cluster.waitingPods.map(\.planned)

@@ -10,6 +10,8 @@ struct StepCounts: Sendable {
     var flowCaches: [String: FlowCacheCount] = [:]
     /// What flow caches served of the step's streams before its first action, by node.
     var streams: [String: ServedStreams] = [:]
+    /// The API server's events of before the step, in steps that expect something of events.
+    var events = ServedEvents(events: [])
 
     func restarts(since start: StepCounts) -> [String: Int] {
         starts.reduce(into: [:]) { all, pair in all[pair.key] = max(0, pair.value - (start.starts[pair.key] ?? 0)) }

@@ -64,6 +64,10 @@ extension ScenarioRun {
         await watch.start()
         defer { Task { await watch.stop() } }
         var start = await counts(flowCaches: expectations.needs.contains(.flowCache))
+        if expectations.needs.contains(.events) {
+            // What happened while the lab was made ready is the first step's.
+            start.events = index == 0 ? ServedEvents(events: []) : await collector.events()
+        }
         let opened = ContinuousClock.now
         let streams = try await openStreams(for: expectations.needs)
         if let streams, expectations.needs.contains(.servedStreams) {
@@ -214,6 +218,10 @@ extension ScenarioRun {
         observation.pods = await collector.pods()
         if needs.contains(.kubeProxy) {
             observation.kubeProxies = await collector.kubeProxies()
+        }
+        observation.objects = await collector.objects(needs)
+        if needs.contains(.events) {
+            observation.events = await collector.events().since(start.events)
         }
         let wire = await collector.wire(since: mark.fabric)
         let flowLog = await collector.flowLog(since: mark.fabric)

@@ -25,7 +25,7 @@ extension ScenarioRun {
         for cells in selections {
             protocols.formUnion(cells.protocols.isEmpty ? ProbeProtocol.echoed : cells.protocols)
             for from in endpoints where from.isSender {
-                for to in endpoints where to.id != from.id && cells.covers(from, to) {
+                for to in endpoints where to.id != from.id && to.kind != .controlPlane && cells.covers(from, to) {
                     pairs.insert(MeasurementPlan.Pair(from: from, to: to))
                 }
             }

@@ -14,6 +14,9 @@ extension Action {
             return "set " + values.sorted { $0.key < $1.key }.map { "\($0.key) to \($0.value)" }.joined(separator: ", ")
         case .scale(let namespace, let name, let replicas):
             return "scale Deployment \(namespace)/\(name) to \(replicas)"
+        case .applyServed(let manifests): return "apply " + manifests.map(\.words).joined(separator: ", ")
+        case .deleteServed(let query): return "delete \(query.words)"
+        case .scaleServed(let query, let replicas): return "scale \(query.words) to \(replicas)"
         case .wait(let condition): return "wait for \(condition.subject.rawValue)"
         }
     }

@@ -75,6 +75,16 @@ extension LabProfile {
             + cloud.hosts.map { endpoint("vpc/\($0.name)", .vpcHost, $0.address) }
             + (cloud.internetGateway
                 ? CloudLayout.internetAddresses.map { endpoint("internet/\($0)", .internet, $0) } : [])
+            + [controlPlaneEndpoint].compactMap { $0 }
+    }
+
+    /// The API server, which takes TCP connections at its own port and knows nothing of probes.
+    private var controlPlaneEndpoint: Endpoint? {
+        controlPlaneAddress.map { address in
+            Endpoint(
+                id: "vpc/\(ControlPlaneLayout.host)", kind: .controlPlane, node: nil, namespace: nil, address: address,
+                port: ControlPlaneLayout.port, labels: [:], protocol: .tcp)
+        }
     }
 
     /// Returns the name of the cloud's host that an endpoint stands for, or nil for every other endpoint.
@@ -83,6 +93,7 @@ extension LabProfile {
         case .vpcDNS: CloudLayout.resolverHost
         case .vpcHost: endpoint.id.split(separator: "/").last.map(String.init)
         case .internet: CloudLayout.internetHost
+        case .controlPlane: ControlPlaneLayout.host
         default: nil
         }
     }

@@ -1,6 +1,7 @@
 import Expectations
 import KubeObjects
 import Matrix
+public import Observations
 import Readings
 
 /// A scenario as its file describes it: `apiVersion: labrun.dev/v1alpha1`, `kind: Scenario`. It is parsed and checked,
@@ -29,17 +30,21 @@ public struct ScenarioFile: Codable, Sendable {
         public var workloads: [Workload]
         /// Services, policies and other objects that the agents know from the start.
         public var objects: [ClusterObject]
+        /// What the API server gets before the first step, in a lab with a control plane, in place of workloads and
+        /// objects.
+        public var served: [ServedManifest]
         /// The pairs that are measured.
         public var probes: ProbePlanSpec
         public var timeline: [Step]
         public init(
             lab: String, overrides: LabOverrides, workloads: [Workload], objects: [ClusterObject] = [],
-            probes: ProbePlanSpec, timeline: [Step]
+            served: [ServedManifest] = [], probes: ProbePlanSpec, timeline: [Step]
         ) {
             self.lab = lab
             self.overrides = overrides
             self.workloads = workloads
             self.objects = objects
+            self.served = served
             self.probes = probes
             self.timeline = timeline
         }
@@ -60,6 +65,7 @@ public struct ScenarioFile: Codable, Sendable {
         let startsKubeProxy = spec.timeline.flatMap(\.actions).contains { action in
             if case .set(let values) = action { values[Action.kubeProxy] == "true" } else { false }
         }
+        // What images stand for is the nodes' to know.
         return podsNeedUserland || profile.controlPlane.enabled || profile.kubeProxy.enabled || startsKubeProxy
             || readsKubeProxy
             || faults.contains { $0.needsUserland && injected.contains($0.kind) }
@@ -173,6 +179,10 @@ public enum Action: Codable, Sendable {
     /// Sets values by their paths, `datapath.values.NAME`, all at once.
     case set([String: String])
     case scale(namespace: String, name: String, replicas: Int)
+    /// Sends objects to the API server of a lab that has one.
+    case applyServed([ServedManifest])
+    case deleteServed(ObjectQuery)
+    case scaleServed(ObjectQuery, replicas: Int)
     /// Waits until a condition of a node or pod holds. It never waits for a fixed time.
     case wait(WaitCondition)
 }

@@ -15,6 +15,8 @@ public struct PlannedPod: Sendable, Hashable {
     public var programs: [ContainerProgram]
     /// The restart policy: `Always`, `OnFailure` or `Never`.
     public var restartPolicy: String
+    /// The pod's own name, if an API server has given it one that the matrix does not use; else nil.
+    public var ownName: String?
 
     public init(
         namespace: String, name: String, labels: [String: String], node: String, port: UInt16,

@@ -152,6 +152,7 @@ package struct ShapeChecker {
         guard case .map(let entries) = value.content else { return mismatch(value, .object(object), name) }
         for entry in entries {
             guard let field = object[entry.key] else {
+                if object.isOpen { continue }
                 if object.refused.contains(entry.key) {
                     report(entry.keyPlace, "\(entry.key) in \(object.name) is not supported: \(object.refusal)")
                     continue
@@ -196,16 +197,17 @@ package struct ShapeChecker {
             return
         }
         guard let object = variants.objects.first(where: { $0.key == selector.text })?.shape else {
-            return checkUnknown(selector, variants)
+            return checkUnknown(selector, of: value, variants)
         }
         check(value, object, name)
     }
 
-    private mutating func checkUnknown(_ selector: YAMLValue, _ variants: Variants) {
+    private mutating func checkUnknown(_ selector: YAMLValue, of value: YAMLValue, _ variants: Variants) {
         let names = variants.objects.map(\.key)
         guard let text = selector.text, selector.scalarKind == .text else {
-            return mismatch(selector, .choice(names), variants.key)
+            return mismatch(selector, variants.unknown == nil ? .choice(names) : .text(.nonEmpty), variants.key)
         }
+        if let unknown = variants.unknown { return check(value, unknown, variants.name) }
         report(
             selector.place, "unknown \(variants.key) \"\(text)\"", expected: Shape.choice(names).expected,
             suggestion: NearestName.of(text, among: names))

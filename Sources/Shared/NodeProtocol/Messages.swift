@@ -208,9 +208,13 @@ public struct ProbeTarget: Codable, Sendable, Hashable {
     /// then has a datagram socket for this target alone, because the kernel translates answers back to the address that
     /// the socket last sent to.
     public let isTranslated: Bool?
+    /// True if a server that knows nothing of probes is there: a TCP connection that comes about is the answer.
+    public let isForeign: Bool?
     public init(
-        index: Int, address: String, port: UInt16, protocols: [String]? = nil, isTranslated: Bool? = nil
+        index: Int, address: String, port: UInt16, protocols: [String]? = nil, isTranslated: Bool? = nil,
+        isForeign: Bool? = nil
     ) {
+        self.isForeign = isForeign
         self.isTranslated = isTranslated
         self.index = index
         self.address = address

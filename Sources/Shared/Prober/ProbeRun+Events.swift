@@ -77,12 +77,20 @@ extension ProbeRun {
         if !cell.isConnected {
             guard events & EPOLLOUT.rawValue != 0 else { return }
             cells[index].isConnected = true
+            if plan.targets[cell.target].isForeign == true { return noteConnection(index) }
             var packet = makePacket(index, cell.firstSent)
             packet.sequence = 0
             let sent = node_tcp_request(cell.descriptor, &packet, node_probe_packet.length)
             if sent != node_probe_packet.length { return finish(index, .reset) }
         }
         if events & (EPOLLIN.rawValue | EPOLLHUP.rawValue) != 0 { receiveAnswer(index) }
+    }
+
+    /// A server that answers no probes has accepted the connection, or its kernel has.
+    private func noteConnection(_ index: Int) {
+        cells[index].answered = 1
+        cells[index].roundTrip = UInt32(truncatingIfNeeded: max(0, now - cells[index].firstSent))
+        finish(index, .open)
     }
 
     private func connectionFailure(_ cell: ProbeCell, _ code: Int32) -> ProbeOutcome {

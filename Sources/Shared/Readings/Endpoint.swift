@@ -1,6 +1,7 @@
 /// The kind of an endpoint in the matrix. Raw values are those of `report.json`.
 public enum EndpointKind: String, Codable, Sendable, CaseIterable {
     case pod, node, service, external
+    /// The host of the lab's API server. It answers TCP only, at the server's port.
     case controlPlane = "control-plane"
     /// A host of the VPC other than a node, such as a database.
     case vpcHost = "vpc-host"
@@ -10,7 +11,9 @@ public enum EndpointKind: String, Codable, Sendable, CaseIterable {
     case internet
 
     /// Says whether such endpoints are hosts of the lab's cloud.
-    public var isCloudHost: Bool { self == .vpcHost || self == .vpcDNS || self == .internet }
+    public var isCloudHost: Bool {
+        self == .vpcHost || self == .vpcDNS || self == .internet || self == .controlPlane
+    }
 }
 
 /// A sender or receiver of probes, with a row and a column in the matrix.
@@ -28,11 +31,15 @@ public struct Endpoint: Codable, Sendable, Hashable, Identifiable {
     public let labels: [String: String]
     /// The only protocol that it answers, or nil if it answers all.
     public let `protocol`: ProbeProtocol?
+    /// The pod's own name where the id has another one: pods of an API server's workloads have names that nobody knows
+    /// beforehand. Nil where the id has it.
+    public let ownName: String?
 
     public init(
         id: String, kind: EndpointKind, node: String?, namespace: String?, address: String, port: UInt16,
-        labels: [String: String], protocol: ProbeProtocol? = nil
+        labels: [String: String], protocol: ProbeProtocol? = nil, ownName: String? = nil
     ) {
+        self.ownName = ownName
         self.id = id
         self.kind = kind
         self.node = node

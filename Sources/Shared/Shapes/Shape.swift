@@ -118,6 +118,8 @@ public struct ObjectShape: Sendable {
     public var refused: [String]
     /// Why the refused keys are refused, for messages.
     public var refusal: String
+    /// Whether it may have further keys, which are not looked at.
+    public var isOpen = false
 
     public init(
         name: String, help: String, fields: [Field], oneOf: [String] = [], refused: [String] = [],
@@ -139,6 +141,13 @@ public struct ObjectShape: Sendable {
             name: name, help: help, fields: fields.filter { $0.name != key }, oneOf: oneOf, refused: refused,
             refusal: refusal)
     }
+
+    /// The same shape, in which it and every object inside of it may have further keys.
+    public var opened: ObjectShape {
+        var open = ObjectShape(name: name, help: help, fields: fields.map(\.opened), oneOf: oneOf)
+        open.isOpen = true
+        return open
+    }
 }
 
 /// A key of an object, and what its value may be.
@@ -157,6 +166,24 @@ public struct Field: Sendable {
         self.constant = constant
         self.help = help
     }
+
+    fileprivate var opened: Field { Field(name, shape.opened, required: required, constant: constant, help) }
+}
+
+extension Shape {
+    /// The same shape with every object inside of it open.
+    fileprivate var opened: Shape {
+        switch self {
+        case .list(let item, let least): .list(item.opened, atLeast: least)
+        case .oneOrMore(let item): .oneOrMore(item.opened)
+        case .map(let rule, let item): .map(rule, item.opened)
+        case .object(let object): .object(object.opened)
+        case .variants(let variants): .variants(variants.opened)
+        case .scalarOr(let scalar, let other): .scalarOr(scalar, other.opened)
+        case .nullable(let shape): .nullable(shape.opened)
+        default: self
+        }
+    }
 }
 
 /// Objects that are told apart by the text under one key, such as a manifest's `kind`.
@@ -165,6 +192,8 @@ public struct Variants: Sendable {
     public let key: String
     public let objects: [(key: String, shape: ObjectShape)]
     public var otherwise: ObjectShape?
+    /// The shape of an object whose text under `key` names none of `objects`; nil if there must not be one.
+    public var unknown: ObjectShape?
 
     public init(
         name: String, key: String, objects: [(key: String, shape: ObjectShape)], otherwise: ObjectShape? = nil
@@ -173,5 +202,13 @@ public struct Variants: Sendable {
         self.key = key
         self.objects = objects
         self.otherwise = otherwise
+    }
+
+    /// The same variants, each of them open.
+    public var opened: Variants {
+        var open = Variants(
+            name: name, key: key, objects: objects.map { ($0.key, $0.shape.opened) }, otherwise: otherwise)
+        open.unknown = unknown
+        return open
     }
 }

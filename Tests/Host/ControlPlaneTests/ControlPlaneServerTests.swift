@@ -6,7 +6,10 @@ import Testing
 @Suite(.serialized) struct ControlPlaneServerTests {
     @Test(
         .timeLimit(.minutes(8)),
-        arguments: ["serves", "own-programs", "wrong-flags", "killed-servers", "new-certificate", "slow-servers"])
+        arguments: [
+            "serves", "own-programs", "wrong-flags", "killed-servers", "new-certificate", "slow-servers",
+            "objects-of-files",
+        ])
     func runsInNamespacesOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name, of: "control-plane-selftest", needsControlPlane: true)
         print(outcome.output, terminator: "")

@@ -1,4 +1,5 @@
 import Diagnosis
+import JSON
 import Shapes
 import protocol Expectations.Expectation
 import Matrix
@@ -167,7 +168,45 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             "{is: underlay/vxlan-port-blocked, mentions: egress}"),
     ]
 
-    static let table = matrix + traffic + streams + drops + state
+    static let served = [
+        ChangedField(
+            "objects", "kind", "{kind: Deployment, name: web, condition: Available}",
+            "{kind: StatefulSet, name: web, condition: Available}"),
+        ChangedField(
+            "objects", "name", "{kind: Deployment, name: web, condition: Available}",
+            "{kind: Deployment, name: api, condition: Available}"),
+        ChangedField(
+            "objects", "namespace", "{kind: Deployment, name: web, namespace: shop, absent: true}",
+            "{kind: Deployment, name: web, namespace: default, absent: true}"),
+        ChangedField(
+            "objects", "apiVersion", "{kind: Deployment, name: web, apiVersion: apps/v1, condition: Available}",
+            "{kind: Deployment, name: web, apiVersion: apps/v2, condition: Available}"),
+        ChangedField(
+            "objects", "condition", "{kind: Deployment, name: web, condition: Progressing=False}",
+            "{kind: Deployment, name: web, condition: Progressing}"),
+        ChangedField(
+            "objects", "jsonPath", "{kind: Deployment, name: web, jsonPath: .status.readyReplicas, value: '3'}",
+            "{kind: Deployment, name: web, jsonPath: .spec.replicas, value: '3'}"),
+        ChangedField(
+            "objects", "value", "{kind: Deployment, name: web, jsonPath: .status.readyReplicas, value: '3'}",
+            "{kind: Deployment, name: web, jsonPath: .status.readyReplicas, value: '4'}"),
+        ChangedField(
+            "objects", "absent", "{kind: Deployment, name: api, absent: true}",
+            "{kind: Deployment, name: api, absent: false}"),
+        ChangedField("events", "reason", "{reason: FailedScheduling}", "{reason: Scheduled}"),
+        ChangedField(
+            "events", "mentions", "{reason: FailedScheduling, mentions: taint}",
+            "{reason: FailedScheduling, mentions: cpu}"),
+        ChangedField(
+            "events", "about", "{reason: FailedScheduling, about: {kind: Pod, name: web-1, namespace: default}}",
+            "{reason: FailedScheduling, about: {kind: Pod, name: web-2, namespace: default}}"),
+        ChangedField(
+            "events", "type", "{reason: FailedScheduling, type: Warning}", "{reason: FailedScheduling, type: Normal}"),
+        ChangedField(
+            "events", "count", "{reason: FailedScheduling, count: 2}", "{reason: FailedScheduling, count: 3}"),
+    ]
+
+    static let table = matrix + traffic + streams + drops + state + served
 
     @Test(arguments: table)
     func `every field can make its expectation unmet`(_ row: ChangedField) throws {
@@ -292,6 +331,32 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
                 destination: to.address, destinationPort: 8080), requestArrived: false, sent: 1, answered: 0)
     }
 
+    /// What an API server has of the objects that the table asks for.
+    private static var objects: [ObjectQuery: ObjectReading] {
+        let web = JSONValue.object([
+            "spec": .object(["replicas": .integer(4)]),
+            "status": .object([
+                "readyReplicas": .integer(3),
+                "conditions": .array([
+                    .object(["type": .string("Available"), "status": .string("True")]),
+                    .object([
+                        "type": .string("Progressing"), "status": .string("False"),
+                        "reason": .string("ProgressDeadlineExceeded"),
+                    ]),
+                ]),
+            ]),
+        ])
+        return [
+            ObjectQuery(kind: "Deployment", name: "web"): .found(web),
+            ObjectQuery(apiVersion: "apps/v1", kind: "Deployment", name: "web"): .found(web),
+            ObjectQuery(kind: "Deployment", namespace: "default", name: "web"): .found(web),
+            ObjectQuery(apiVersion: "apps/v2", kind: "Deployment", name: "web"): .absent,
+            ObjectQuery(kind: "Deployment", namespace: "shop", name: "web"): .absent,
+            ObjectQuery(kind: "Deployment", name: "api"): .absent,
+            ObjectQuery(kind: "StatefulSet", name: "web"): .absent,
+        ]
+    }
+
     static var observation: Observation {
         var fixture = ObservationFixture()
         fixture.outcomes["\(pod1.id)>\(pod2.id)"] = .timeout
@@ -354,6 +419,13 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             PodReading(id: "default/web", node: "node1", labels: ["app": "web"], reason: nil),
             PodReading(id: "default/api", node: "node2", labels: ["app": "api"], reason: "a t3.small has no more"),
         ]
+        observation.objects = objects
+        observation.events = ServedEvents(events: [
+            ServedEvent(
+                uid: "1", type: "Warning", reason: "FailedScheduling",
+                message: "0/2 nodes are available: 2 node(s) had taint {a: }, that the pod didn't tolerate.", count: 2,
+                kind: "Pod", namespace: "default", name: "web-6d4b75cb6d-hwpbf", podID: "web-1")
+        ])
         observation.findings = [
             Finding(
                 id: "underlay/vxlan-port-blocked", summary: "security group nodes blocks UDP 8472 ingress",

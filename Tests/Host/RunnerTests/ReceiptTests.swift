@@ -58,6 +58,28 @@ import Testing
         }
     }
 
+    /// An API server tells nobody whom it serves, and the receivers of its host know nothing of it.
+    @Test(arguments: [
+        (ProbeOutcome.open, Outcome.open, true as Bool?), (.refused, .refused, true), (.timeout(error: 0), .timeout, nil),
+        (.unreachable(code: 1), .unreachable(code: 1), nil),
+    ])
+    func `a connection to the control plane is what its sender says`(
+        _ outcome: ProbeOutcome, _ observed: Outcome, _ arrived: Bool?
+    ) {
+        let server = Endpoint(
+            id: "vpc/control-plane", kind: .controlPlane, node: nil, namespace: nil, address: "10.0.3.4", port: 6443,
+            labels: [:], protocol: .tcp)
+        let plan = MeasurementPlan(
+            pairs: [.init(from: Self.endpoints[0], to: server)], protocols: [.tcp, .udp, .icmp], deadline: .seconds(1),
+            count: 1)
+        let cells = Cluster.join(
+            plan: plan, endpoints: [Self.endpoints[0], server], indices: ["default/a": 0, server.id: 1],
+            results: [result(.tcp, outcome, answered: outcome == .open ? 1 : 0)], sightings: [LabCloud.receiver: []])
+        #expect(cells.map(\.key.protocol) == [.tcp])
+        #expect(cells.first?.observed == observed && cells.first?.requestArrived == arrived)
+        #expect(cells.first?.sources == [])
+    }
+
     @Test(arguments: [ProbeProtocolCode.icmp, .udp, .tcp])
     func `an answer that the target denies is unconfirmed`(_ code: ProbeProtocolCode) {
         let cell = cell(

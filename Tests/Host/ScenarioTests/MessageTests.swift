@@ -77,7 +77,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the "
                 + "number 5 is given",
             "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, "
-                + "identities, pods, diagnosis"
+                + "identities, pods, objects, events, diagnosis"
         ),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),

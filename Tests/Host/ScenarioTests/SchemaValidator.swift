@@ -66,6 +66,7 @@ struct SchemaValidator {
             return try given.filter { schema["properties"]?[$0.key] == nil }.allSatisfy { try accepts($0.value, rule) }
         case "propertyNames": return try (objectKeys(value) ?? []).allSatisfy { try accepts($0, rule) }
         case "anyOf": return try items(rule).contains { try accepts(value, $0) }
+        case "not": return try !accepts(value, rule)
         case "allOf": return try items(rule).allSatisfy { try accepts(value, $0) }
         case "if":
             let branch = try accepts(value, rule) ? schema["then"] : schema["else"]

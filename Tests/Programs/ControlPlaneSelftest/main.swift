@@ -4,7 +4,9 @@ import Glibc
 // a process. LABRUN_CONTROL_PLANE_BIN names the folder of the servers.
 // Usage: control-plane-selftest CASE
 
-let cases: [(name: String, run: @Sendable () async throws -> Void)] = servingCases + restartCases + disturbanceCases
+let cases: [(name: String, run: @Sendable () async throws -> Void)] =
+    servingCases + restartCases + disturbanceCases
+    + objectCases
 
 guard let selected = cases.first(where: { $0.name == CommandLine.arguments.last }) else {
     print(cases.map(\.name).joined(separator: "\n"))

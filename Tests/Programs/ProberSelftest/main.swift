@@ -15,6 +15,7 @@ do {
     case "streams": try streams()
     case "no-slot": try noSlot()
     case "slow-reader": try slowReader()
+    case "foreign-server": try foreignServer()
     default: throw Failed("unknown case \(name)")
     }
 } catch {
@@ -208,4 +209,39 @@ func slowReader() throws {
         received += count
     }
     close(connection)
+}
+
+/// A server that answers no probe, such as an API server: the connection alone is the answer.
+func foreignServer() throws {
+    let field = try Field(pods: 3)
+    let listener = try NetworkNamespace(path: field.path(field.pods[1])).run {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var here = sockaddr_in()
+        here.sin_family = sa_family_t(AF_INET)
+        here.sin_port = in_port_t(6443).bigEndian
+        let status = withUnsafeBytes(of: &here) {
+            bind(listener, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), 16)
+        }
+        try expect(status == 0 && listen(listener, 16) == 0, "bind: \(errno)")
+        return listener
+    }
+    func probe(_ number: Int, id: UInt64, isForeign: Bool?) throws -> ProbeResult {
+        let target = ProbeTarget(
+            index: number, address: field.address(number).description, port: 6443, protocols: ["tcp"],
+            isForeign: isForeign)
+        let (_, results) = try field.probe(id: id, deadlineMillis: 1500, to: [target], from: [0])
+        try expect(results.count == 1, "\(results)")
+        return results[0]
+    }
+    let open = try probe(1, id: 1, isForeign: true)
+    try expect(open.outcome == .open && open.answered == 1 && open.seen == nil && open.localPort != 0, "\(open)")
+    try expect(open.roundTripMicros < 1_000_000, "\(open)")
+    let silent = try probe(1, id: 2, isForeign: nil)
+    try expect(silent.outcome == .timeout(error: 0), "\(silent)")
+    let refused = try probe(2, id: 3, isForeign: true)
+    try expect(refused.outcome == .refused, "\(refused)")
+    try field.rules(1, "tcp dport 6443 drop")
+    let lost = try probe(1, id: 4, isForeign: true)
+    try expect(lost.outcome == .timeout(error: 0) && lost.answered == 0, "\(lost)")
+    close(listener)
 }

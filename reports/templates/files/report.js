@@ -195,7 +195,7 @@ class MatrixView {
       if (row.folded) tr.append(el('th', {scope: 'row', class: 'end'}, this.foldButton(row.group)));
       else {
         const end = data.endpoints[row.index];
-        tr.append(el('th', {scope: 'row', class: 'end', title: `${end.id} ${end.address}`},
+        tr.append(el('th', {scope: 'row', class: 'end', title: [end.id, end.ownName, end.address].filter(Boolean).join(' ')},
           el('span', {class: 'num'}, String(this.numbers.get(row.index))), ' ', cutName(end.id)));
       }
       for (const column of items) tr.append(this.cell(row, column));
@@ -363,7 +363,8 @@ class MatrixView {
     const close = el('button', {type: 'button'}, 'Close');
     close.addEventListener('click', () => this.close());
     const content = [el('h3', {}, el('span', {}, `${from.id} → ${to.id}`), close),
-      el('p', {class: 'note'}, `${from.address} on ${from.node || 'no node'} → ${to.address} on ${to.node || 'no node'}`)];
+      el('p', {class: 'note'}, [from, to].map(end =>
+        `${end.ownName ? end.ownName + ' ' : ''}${end.address} on ${end.node || 'no node'}`).join(' → '))];
     const cells = [...pick(this.pair(...this.current) || [], this.layer)].sort((a, b) => b.bad - a.bad);
     for (const cell of cells) {
       const old = this.before && (unpack(this.before).get(this.key(...this.current)) || [])

@@ -71,10 +71,12 @@ extension Shape {
                 name: "selector", help: "Selects endpoints; every given part must hold.",
                 fields: [
                     Field(
-                        "kind", .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet"]), "What it is."),
+                        "kind",
+                        .choice(["pod", "node", "service", "vpc-host", "vpc-dns", "internet", "control-plane"]),
+                        "What it is."),
                     Field(
                         "ids", .oneOrMore(.text(.nonEmpty)),
-                        "Ids such as default/web-1, node/node1, vpc/dns or internet/1.1.1.1."),
+                        "Ids such as default/web-1, node/node1, vpc/dns, vpc/control-plane or internet/1.1.1.1."),
                     Field("nodes", .nodes(orNone: false), "Nodes it runs on."),
                     Field("namespace", .text(.dnsLabel), "Namespace of a pod."),
                     Field("labels", .map(.any, .text()), "Labels of a pod."),
@@ -90,10 +92,12 @@ extension ShapeChecker {
     ///   - nodes: The names of the lab's nodes. If the lab is not known, it is empty, and neither nodes nor ids are
     ///     checked.
     ///   - endpoints: The endpoints that exist. They are asked for only if ids are given.
+    ///   - knowsPods: Whether all pods are among them. Otherwise any name may be a pod's.
     package mutating func selector(
-        _ value: YAMLValue?, nodes: [String], endpoints: () -> [Endpoint]
+        _ value: YAMLValue?, nodes: [String], endpoints: () -> [Endpoint], knowsPods: Bool = true
     ) -> EndpointSelector {
         guard let value else { return EndpointSelector() }
+        let nodes = knowsPods || value["nodes"] != nil ? nodes : []
         if value.text != nil { return EndpointSelector(ids: endpointIDs(value, nodes: nodes, endpoints: endpoints)) }
         var labels: [String: String] = [:]
         for entry in value["labels"]?.entries ?? [] { labels[entry.key] = entry.value.text }

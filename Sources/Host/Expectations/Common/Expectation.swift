@@ -67,6 +67,10 @@ package enum ObservationNeed: Sendable, Hashable {
     case servedStreams
     /// The run goes on although pods wait for their network, where it would otherwise end as a failure of the lab.
     case waitingPods
+    /// What the API server has of an object: `Observation.objects`.
+    case object(ObjectQuery)
+    /// The API server's events since the step began: `Observation.events`.
+    case events
     /// Flows that are opened before the step's actions and run through them: `Observation.streams`.
     case streams(CellSelection)
 }

@@ -11,6 +11,8 @@ package enum ExpectationCatalogue {
         NodeExpectation.self,
         IdentityExpectation.self,
         PodsExpectation.self,
+        ObjectExpectation.self,
+        EventExpectation.self,
         DiagnosisExpectation.self,
     ]
 }

@@ -18,6 +18,10 @@ package struct ExpectationReader {
     package let diagnoses: [String]
     /// The names of the earlier steps that have expectations of a kind, by the kind's key.
     package let earlierSteps: [String: [String]]
+    /// Whether the lab has a control plane, or is not known.
+    package let hasControlPlane: Bool
+    /// Whether all pods are among the endpoints; a custom resource may make others.
+    package let knowsPods: Bool
     /// What the step's expectations count pods by.
     package private(set) var countedPods: [CountedPods] = []
     /// Returns the endpoints at this step, without the addresses that they get when they run.
@@ -25,7 +29,8 @@ package struct ExpectationReader {
 
     package init(
         checker: ShapeChecker, coverage: CoverageCheck, step: String, nodes: [String], plan: ProbePlanSpec,
-        diagnoses: [String], earlierSteps: [String: [String]], endpoints: @escaping () -> [Endpoint]
+        diagnoses: [String], earlierSteps: [String: [String]], hasControlPlane: Bool = true,
+        knowsPods: Bool = true, endpoints: @escaping () -> [Endpoint]
     ) {
         self.checker = checker
         self.coverage = coverage
@@ -34,11 +39,21 @@ package struct ExpectationReader {
         self.plan = plan
         self.diagnoses = diagnoses
         self.earlierSteps = earlierSteps
+        self.hasControlPlane = hasControlPlane
+        self.knowsPods = knowsPods
         self.endpoints = endpoints
     }
 
     package mutating func selector(_ value: YAMLValue?) -> EndpointSelector {
-        checker.selector(value, nodes: nodes, endpoints: endpoints)
+        checker.selector(value, nodes: nodes, endpoints: endpoints, knowsPods: knowsPods)
+    }
+
+    /// Reports expectations that only an API server could meet, if the lab has none.
+    package mutating func needControlPlane(_ entry: YAMLValue.Entry) {
+        guard !hasControlPlane else { return }
+        checker.report(
+            entry.keyPlace, "\(entry.key) are read from an API server, which the lab does not have",
+            expected: "a lab with controlPlane.enabled: true")
     }
 
     package mutating func nodeNames(_ value: YAMLValue?) -> [String] { checker.nodeNames(value, among: nodes) }

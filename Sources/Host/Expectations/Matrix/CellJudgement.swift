@@ -41,6 +41,8 @@ extension [MatrixExpectation] {
                 let senders = observation.measurement.senders
                 observed = probe.outcome(
                     expecting: source.addresses(from: from, to: to, addresses: senders[from.node ?? ""]))
+                // A server that knows nothing of probes does not tell whom it saw.
+                if to.kind == .controlPlane, probe.sources.isEmpty, observed.isServed { observed = .notMeasured }
             }
         }
         return Cell(

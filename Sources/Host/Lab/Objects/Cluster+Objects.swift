@@ -4,27 +4,23 @@ import Readings
 import Scenario
 
 extension Cluster {
-    /// Applies objects and tells every running agent.
+    /// Applies objects and tells every running agent. A lab with a control plane has its server for it.
     /// - Throws: `LabError` `.plan` if a service asks for something that it cannot get.
     public func apply(_ objects: [ClusterObject]) async throws {
-        try store.withLock { store in for object in objects { try store.apply(object) } }
+        try own.store.withLock { store in for object in objects { try store.apply(object) } }
         try await announceObjects()
         // The labels of a namespace are part of its pods' identities.
         if objects.contains(where: { $0.kind == .namespaces }) { try await announceEndpoints() }
     }
 
     public func delete(_ kind: ObjectKind, _ key: ObjectKey) async throws {
-        store.withLock { $0.delete(kind, key) }
+        own.store.withLock { $0.delete(kind, key) }
         try await announceObjects()
     }
 
     /// The cluster's objects in the form in which agents get them.
     public var objects: ClusterObjects {
-        get async {
-            let pods = await runningPods.map(pod)
-            let terminating = terminatingPods.withLock { $0 }
-            return store.withLock { $0.objects(nodes: kubeNodes, pods: pods, terminating: terminating) }
-        }
+        get async { await objectStore.objects }
     }
 
     /// Returns the addresses of the pods that may answer for a service's endpoints, by the endpoints' ids.
@@ -53,7 +49,11 @@ extension Cluster {
 
     /// Tells every running agent those of the cluster's objects that it does not know yet.
     public func announceObjects() async throws {
-        let objects = await objects
+        // One after the other: an older state must not come after a newer one.
+        try await announcing.run { [self] in try await announce(await objects) }
+    }
+
+    private func announce(_ objects: ClusterObjects) async throws {
         try await onAll(await runningNodes()) { node in
             try await self.feed.push(objects, to: node, within: self.slack)
         }
@@ -68,7 +68,7 @@ extension Cluster {
             guard let node = node(named: pod.planned.node), await node.state.isReady,
                 await servedNames.value[pod.planned.endpointID] != hosts
             else { continue }
-            let reference = PodReference(namespace: pod.planned.namespace, name: pod.planned.name)
+            let reference = pod.planned.reference
             // A server that cannot be reached reads the names when it is started again.
             try await node.call(.podExec(ClusterDNS.update(reference, hosts: hosts)), within: slack)
             await servedNames.update { $0[pod.planned.endpointID] = hosts }
@@ -85,35 +85,12 @@ extension Cluster {
         guard let node = node(named: name), pod != nil || endpoint.hasPrefix("node/") else {
             throw LabError(.plan, "no pod and no node \(endpoint)")
         }
-        let reference = pod.map { PodReference(namespace: $0.planned.namespace, name: $0.planned.name) }
+        let reference = pod?.planned.reference
         let command = PodExec(
             pod: reference, arguments: arguments, input: input, deadlineMillis: Int(deadline.inSeconds * 1000))
         guard case .executed(let executed) = try await node.call(.podExec(command), within: deadline + slack) else {
             throw LabError(.request, "\(endpoint) answered something else than the program's end")
         }
         return executed
-    }
-
-    var kubeNodes: [Node] {
-        plan.nodes.map { node in
-            Node(
-                metadata: ObjectMeta(name: node.name, labels: ["kubernetes.io/hostname": node.name]),
-                spec: .init(podCIDR: plan.profile.writesPodCIDR ? node.podCIDR : nil),
-                status: .init(addresses: [
-                    .init(type: "InternalIP", address: node.address), .init(type: "Hostname", address: node.name),
-                ]))
-        }
-    }
-
-    private func pod(_ running: RunningPod) -> Pod {
-        let planned = running.planned
-        let ports = planned.ports.isEmpty ? [Pod.Port(containerPort: planned.port)] : planned.ports
-        return Pod(
-            metadata: ObjectMeta(name: planned.name, namespace: planned.namespace, labels: planned.labels),
-            spec: .init(nodeName: planned.node, containers: [.init(name: "main", ports: ports)]),
-            status: .init(
-                phase: "Running", podIP: running.address,
-                hostIP: plan.nodes.first { $0.name == planned.node }?.address,
-                conditions: [.init(type: "Ready", status: "True")]))
     }
 }

@@ -13,6 +13,8 @@ struct HTMLData: Encodable {
         let node: String?
         let namespace: String?
         let address: String
+        /// The pod's own name, if the id has another one.
+        let ownName: String?
     }
 
     /// The columns of a step's cells, ordered by protocol, sender and receiver. A column is a list of value, count,
@@ -81,7 +83,8 @@ struct HTMLData: Encodable {
                                 id: PlainText.line(endpoint.id, limit: 200), kind: endpoint.kind.rawValue,
                                 node: endpoint.node.map { PlainText.line($0, limit: 100) },
                                 namespace: endpoint.namespace.map { PlainText.line($0, limit: 100) },
-                                address: PlainText.line(endpoint.address, limit: 60)))
+                                address: PlainText.line(endpoint.address, limit: 60),
+                                ownName: endpoint.ownName.map { PlainText.line($0, limit: 253) }))
                     }
                 }
             }

@@ -9,12 +9,14 @@ import Shapes
 enum Manifest {
     case workload(Workload)
     case object(ClusterObject)
+    case served(ServedObject)
 
     /// `Service default/web`
     var name: String {
         switch self {
         case .workload(let workload): "\(workload.kind.rawValue) \(workload.namespace)/\(workload.name)"
         case .object(let object): "\(object.kind.manifestKind) \(object.key)"
+        case .served(let object): object.manifest.words
         }
     }
 }

@@ -33,6 +33,8 @@ struct ScenarioReader {
     /// The workloads that exist at the step that is read.
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
+    /// The objects that a lab with a control plane has been given at the step that is read.
+    var served: [ServedObject] = []
     /// Whether somebody reads requests, as rules for HTTP and DNS need, at the step that is read.
     var l7Proxy = true
     var plan = ProbePlanSpec()
@@ -71,32 +73,40 @@ struct ScenarioReader {
             if reading.problems.isEmpty { checker.report(Place(line: 1, column: 1), "the file is empty") }
             return nil
         }
-        checker.check(document, ScenarioShape(faults: faults, expectations: expectations).document, "the file")
-        return scenario(document, manifests: Array(reading.documents.dropFirst()))
-    }
-
-    private mutating func scenario(_ document: YAMLValue, manifests: [YAMLValue]) -> ScenarioFile {
         let spec = document["spec"]
         let overrides = self.overrides(spec?["overrides"])
+        // What manifests may be depends on the lab.
         readLab(spec?["lab"], overrides, values: spec?["overrides"]?["datapath"]?["values"])
+        let shape = ScenarioShape(faults: faults, expectations: expectations, manifests: manifestRules)
+        checker.check(document, shape.document, "the file")
+        return scenario(document, overrides: overrides, manifests: Array(reading.documents.dropFirst()))
+    }
+
+    private mutating func scenario(
+        _ document: YAMLValue, overrides: LabOverrides, manifests: [YAMLValue]
+    ) -> ScenarioFile {
+        let spec = document["spec"]
+        // Where pods come to be, and which, is the servers' to decide: no rule can be held against them here.
+        if isServed { coverage.giveUp() }
         l7Proxy = profile?.datapathValues["l7Proxy"] != "false"
         for item in spec?["workloads"]?.items ?? [] { add(item) }
         // kubectl skips empty documents, too.
         for manifest in manifests where manifest.scalarKind != .null {
-            checker.check(manifest, .variants(ManifestShape.workload), "the manifest")
+            checker.check(manifest, .variants(ManifestShape.manifests(manifestRules)), "the manifest")
             add(manifest)
         }
         let initial = workloads
         let initialObjects = objects
+        let initialServed = served.map(\.manifest)
         checkEndpoints(spec?["workloads"]?.place ?? document.place)
         readProbes(spec?["probes"])
         let timeline = self.timeline(spec?["timeline"])
-        checkSelections()
+        if !isServed { checkSelections() }
         return ScenarioFile(
             metadata: metadata(document["metadata"]),
             spec: ScenarioFile.Spec(
                 lab: spec?["lab"]?.text ?? "", overrides: overrides, workloads: initial, objects: initialObjects,
-                probes: plan, timeline: timeline))
+                served: initialServed, probes: plan, timeline: timeline))
     }
 
     private func metadata(_ value: YAMLValue?) -> ScenarioFile.Metadata {
@@ -300,13 +310,17 @@ struct ScenarioReader {
 
     /// An endpoint's id, or what must hold of an endpoint.
     mutating func selector(_ value: YAMLValue?) -> EndpointSelector {
-        checker.selector(value, nodes: nodes, endpoints: endpoints)
+        checker.selector(value, nodes: nodes, endpoints: endpoints, knowsPods: knowsPods)
     }
+
+    /// Whether the names of all pods that there are at this step are known.
+    private var knowsPods: Bool { !served.contains(where: \.makesUnknownPods) }
 
     /// Gives the endpoints at the step that is read, without the addresses that they get when they run.
     private var endpoints: () -> [Endpoint] {
-        { [workloads, objects, nodes, cloud = profile?.cloudEndpoints ?? []] in
-            WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes, cloud: cloud)
+        let served = servedEndpoints
+        return { [workloads, objects, nodes, cloud = profile?.cloudEndpoints ?? []] in
+            WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes, cloud: cloud) + served
         }
     }
 
@@ -314,7 +328,8 @@ struct ScenarioReader {
     mutating func expectations(_ value: YAMLValue, step: String) -> Expectations {
         var reader = ExpectationReader(
             checker: checker, coverage: coverage, step: step, nodes: nodes, plan: plan, diagnoses: diagnoses,
-            earlierSteps: expectingSteps, endpoints: endpoints)
+            earlierSteps: expectingSteps, hasControlPlane: profile == nil || isServed, knowsPods: knowsPods,
+            endpoints: endpoints)
         let result = Expectations(value, kinds: expectations, by: &reader)
         (checker, coverage) = (reader.checker, reader.coverage)
         counted += reader.countedPods

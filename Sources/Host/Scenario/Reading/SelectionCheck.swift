@@ -15,6 +15,7 @@ struct PodLabels {
         case .object(let object):
             guard let namespace = object.object as? Namespace else { return }
             namespaces[namespace.metadata.name, default: []].insert(namespace.metadata.labels)
+        case .served: break
         }
     }
 

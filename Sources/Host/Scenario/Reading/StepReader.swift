@@ -101,15 +101,21 @@ extension ScenarioReader {
         let found = manifests(value)
         for (manifest, _) in found { _ = take(manifest, replacing: true) }
         checkEndpoints(value.place)
-        return found.map { manifest, _ in
+        let manifests = found.compactMap { manifest, _ in
+            if case .served(let object) = manifest { object.manifest } else { nil }
+        }
+        if !manifests.isEmpty { return [.applyServed(manifests)] }
+        return found.compactMap { manifest, _ in
             switch manifest {
             case .workload(let workload): .apply(workload)
             case .object(let object): .applyObject(object)
+            case .served: nil
             }
         }
     }
 
     private mutating func delete(_ value: YAMLValue) -> [Action] {
+        if isServed { return deleteServed(value) }
         if let kind = ObjectShapes.kinds.first(where: { $0.manifestKind == value["kind"]?.text }) {
             return deleteObject(value, kind)
         }
@@ -155,6 +161,7 @@ extension ScenarioReader {
     }
 
     private mutating func scale(_ value: YAMLValue) -> Action? {
+        if isServed { return scaleServed(value) }
         guard let name = value["deployment"]?.text, let replicas = value["replicas"]?.integer else { return nil }
         let namespace = value["namespace"]?.text ?? "default"
         let kind = Workload.Kind.deployment

@@ -26,6 +26,7 @@ extension ScenarioReader {
                 return true
             }
             if replacing { objects[index] = object }
+        case .served(let object): return take(object, replacing: replacing)
         }
         return replacing
     }
@@ -48,7 +49,7 @@ extension ScenarioReader {
             var inner = ShapeChecker(file: name)
             let documents = reading.documents.filter { $0.scalarKind != .null }
             for document in documents {
-                var variants = ManifestShape.workload
+                var variants = ManifestShape.manifests(manifestRules)
                 variants.otherwise = nil
                 inner.check(document, .variants(variants), "the manifest")
             }
@@ -70,7 +71,8 @@ extension ScenarioReader {
     }
 
     private mutating func manifestItself(_ value: YAMLValue) -> Manifest? {
-        workload(value).map(Manifest.workload) ?? object(value).map(Manifest.object)
+        if isServed { return served(value).map(Manifest.served) }
+        return workload(value).map(Manifest.workload) ?? object(value).map(Manifest.object)
     }
 
     private mutating func workload(_ value: YAMLValue) -> Workload? {
@@ -171,6 +173,7 @@ extension ScenarioReader {
 
     /// Every pod's name once, and not too many.
     mutating func checkEndpoints(_ place: Place) {
+        guard !isServed else { return checkServedEndpoints(place) }
         let pods = WorkloadPlacement.pods(for: workloads, nodes: nodes)
         if pods.count + nodes.count > Self.endpointLimit {
             checker.report(
@@ -181,6 +184,18 @@ extension ScenarioReader {
         var seen: Set<String> = []
         for pod in pods where !seen.insert(pod.endpointID).inserted {
             checker.report(place, "two workloads make a pod named \(pod.endpointID)")
+        }
+    }
+
+    private mutating func checkServedEndpoints(_ place: Place) {
+        let pods = servedEndpoints.filter { $0.kind == .pod }
+        if pods.count + nodes.count > Self.endpointLimit {
+            checker.report(
+                place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.endpointLimit) endpoints")
+        }
+        var seen: Set<String> = []
+        for pod in pods where !seen.insert(pod.id).inserted {
+            checker.report(place, "two workloads make a pod that the matrix calls \(pod.id)")
         }
     }
 }

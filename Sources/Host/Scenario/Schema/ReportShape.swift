@@ -178,6 +178,7 @@ enum ReportShape {
             Field("address", .text(), required: true, "IPv4 address."),
             Field("port", .integer(0...65535), required: true, "Port that answers."),
             Field("labels", .map(.any, .text()), required: true, "Labels."),
+            Field("ownName", .text(), "A pod's own name, where the id has another one."),
         ])
 
     private static let outcome = Shape.text(.outcome)

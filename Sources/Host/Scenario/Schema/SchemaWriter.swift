@@ -133,7 +133,7 @@ struct SchemaWriter {
             let choices = object.oneOf.map { JSONText.object(["required": .array([.string($0)])]) }
             members.append(.init(key: "anyOf", value: .array(choices)))
         }
-        members.append(.init(key: "additionalProperties", value: .bool(false)))
+        members.append(.init(key: "additionalProperties", value: .bool(object.isOpen)))
         return .object(members)
     }
 
@@ -155,14 +155,24 @@ struct SchemaWriter {
                     "then": reference(to: object),
                 ]))
         }
-        let selected = JSONText.object([
+        let names = JSONText.object(["enum": .array(variants.objects.map { .string($0.key) })])
+        if let unknown = variants.unknown {
+            branches.append(
+                .object([
+                    "if": .object([
+                        "properties": .object([.init(key: variants.key, value: .object(["not": names]))]),
+                        "required": .array([.string(variants.key)]),
+                    ]),
+                    "then": reference(to: unknown),
+                ]))
+        }
+        var selected = JSONText.object([
             "type": "object", "required": .array([.string(variants.key)]),
-            "properties": .object([
-                .init(
-                    key: variants.key, value: .object(["enum": .array(variants.objects.map { .string($0.key) })]))
-            ]),
-            "allOf": .array(branches),
         ])
+        if variants.unknown == nil {
+            selected = selected.adding("properties", .object([.init(key: variants.key, value: names)]))
+        }
+        selected = selected.adding("allOf", .array(branches))
         guard let otherwise = variants.otherwise else { return define(variants.name, selected) }
         let choice = JSONText.object([
             "if": .object(["type": "object", "required": .array([.string(variants.key)])]), "then": selected,

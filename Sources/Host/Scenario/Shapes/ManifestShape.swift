@@ -3,15 +3,76 @@ import Shapes
 
 /// The shapes of Kubernetes manifests. Fields that place, name and label pods are read. Most other fields of the
 /// objects are known by name and accepted. Fields that would place pods differently are refused, because nothing acts
-/// on them.
+/// on them. A lab with a control plane has other rules: what an object must be there, its API server knows.
 enum ManifestShape {
     static let replicaLimit = 500
 
-    static let workload = Variants(
+    /// Which objects manifests may give.
+    enum Rules: Sendable {
+        /// Those that a lab without a control plane acts on.
+        case own
+        /// Any object, as an API server takes it.
+        case served
+        /// What either of them takes: for schemas, which do not know the lab.
+        case either
+    }
+
+    /// Manifests, or a file of them.
+    static func manifests(_ rules: Rules) -> Variants {
+        switch rules {
+        case .own: return workload
+        case .served:
+            var variants = Variants(
+                name: "manifest", key: "kind", objects: [(listKind, listOfAny)], otherwise: workload.otherwise)
+            variants.unknown = any
+            return variants
+        case .either:
+            var variants = workload.opened
+            variants.unknown = any
+            return variants
+        }
+    }
+
+    private static let workload = Variants(
         name: "workload", key: "kind", objects: single + [(listKind, list)],
         otherwise: ObjectShape(
             name: "workload", help: "Manifests from a file, one or more documents.",
             fields: [Field("file", .text(.nonEmpty), required: true, "Path, relative to the scenario's file.")]))
+
+    /// Any object that an API server may know. It has the words for what is wrong with the rest.
+    private static let any: ObjectShape = {
+        var metadata = ObjectShape(
+            name: "metadata of any object", help: "Object metadata.",
+            fields: [
+                Field("name", .text(.nonEmpty), required: true, "Name."),
+                Field("namespace", .text(.dnsLabel), "Namespace; default."),
+                Field("labels", .map(.any, .text()), "Labels."),
+                Field("annotations", .map(.any, .text()), "Annotations."),
+            ])
+        metadata.isOpen = true
+        var object = ObjectShape(
+            name: "object", help: "An object of any kind, for a lab with a control plane.",
+            fields: [
+                Field("apiVersion", .text(.nonEmpty), required: true, "Group and version."),
+                Field("kind", .text(.nonEmpty), required: true, "Kind."),
+                Field("metadata", .object(metadata), required: true, "Object metadata."),
+            ])
+        object.isOpen = true
+        return object
+    }()
+
+    private static let listOfAny: ObjectShape = {
+        var item = Variants(name: "item", key: "kind", objects: [])
+        item.unknown = any
+        return ObjectShape(
+            name: listKind, help: "Several manifests in one.",
+            fields: [
+                Field("apiVersion", .text(), required: true, constant: "v1", "API version."),
+                Field("kind", .text(), required: true, constant: listKind, "Kind."),
+                accepted("metadata"),
+                Field("items", .list(.variants(item), atLeast: 0), required: true, "The manifests."),
+            ])
+    }()
 
     /// One object each.
     private static let single: [(key: String, shape: ObjectShape)] =

@@ -10,6 +10,8 @@ public let scenarioAPIVersion = "labrun.dev/v1alpha1"
 struct ScenarioShape {
     let faults: [FaultDescriptor]
     var expectations: [any Expectation.Type] = ExpectationCatalogue.kinds
+    /// What manifests may be. The lab decides it.
+    var manifests = ManifestShape.Rules.either
 
     var document: ObjectShape {
         ObjectShape(
@@ -35,7 +37,9 @@ struct ScenarioShape {
             fields: [
                 Field("lab", .text(.nonEmpty), required: true, "A lab profile's name, or the path of its file."),
                 Field("overrides", .object(Self.overrides), "Changes to the lab profile."),
-                Field("workloads", .list(.variants(ManifestShape.workload), atLeast: 0), "What runs from the start."),
+                Field(
+                    "workloads", .list(.variants(ManifestShape.manifests(manifests)), atLeast: 0),
+                    "What runs from the start; any object in a lab with a control plane."),
                 Field("probes", .object(Self.probes), "Which pairs are measured, and how."),
                 Field("timeline", .list(.object(step), atLeast: 1), required: true, "Steps, in order."),
             ])
@@ -89,37 +93,57 @@ struct ScenarioShape {
                 Field("inject", .oneOrMore(.variants(faultCall)), "Faults to start."),
                 Field("heal", .oneOrMore(.text(.nonEmpty)), "Ids of faults to end."),
                 Field(
-                    "apply", .oneOrMore(.variants(ManifestShape.workload)), "Workloads and objects to create or change."
-                ),
-                Field("delete", .oneOrMore(.object(Self.deletion)), "Workloads and objects to delete."),
+                    "apply", .oneOrMore(.variants(ManifestShape.manifests(manifests))),
+                    "Workloads and objects to create or change."),
+                Field("delete", .oneOrMore(.object(deletion)), "Workloads and objects to delete."),
                 Field(
                     "set", .tree,
                     "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, "
                         + "kubeProxy.enabled."),
-                Field("scale", .oneOrMore(.object(Self.scale)), "Deployments to scale."),
+                Field("scale", .oneOrMore(.object(scale)), "Deployments to scale."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
                 Field(
                     "expect", .object(Expectations.shape(of: expectations)), "What must come true after the actions."),
             ])
     }
 
-    static let deletion = ObjectShape(
-        name: "deletion", help: "A workload or an object to delete.",
-        fields: [
-            Field(
-                "kind", .choice(Workload.Kind.allCases.map(\.rawValue) + ObjectShapes.kinds.map(\.manifestKind)),
-                required: true, "Its kind."),
-            Field("namespace", .text(.dnsLabel), "Its namespace; default."),
-            Field("name", .text(.dnsLabel), required: true, "Its name."),
-        ])
+    private var deletion: ObjectShape {
+        let kinds = Workload.Kind.allCases.map(\.rawValue) + ObjectShapes.kinds.map(\.manifestKind)
+        let isOwn = manifests == .own
+        return ObjectShape(
+            name: "deletion", help: "A workload or an object to delete.",
+            fields: [
+                Field("kind", isOwn ? .choice(kinds) : .text(.nonEmpty), required: true, "Its kind."),
+                Field("namespace", .text(.dnsLabel), "Its namespace; default."),
+                Field("name", .text(isOwn ? .dnsLabel : .nonEmpty), required: true, "Its name."),
+            ]
+                + (isOwn
+                    ? []
+                    : [
+                        Field(
+                            "apiVersion", .text(.nonEmpty),
+                            "Its group and version, in a lab with a control plane; what its server prefers.")
+                    ]))
+    }
 
-    static let scale = ObjectShape(
-        name: "scale", help: "A deployment's new size.",
-        fields: [
-            Field("deployment", .text(.dnsLabel), required: true, "Its name."),
+    private var scale: ObjectShape {
+        let size = [
             Field("namespace", .text(.dnsLabel), "Its namespace; default."),
             Field("replicas", .integer(0...ManifestShape.replicaLimit), required: true, "Pods it shall have."),
-        ])
+        ]
+        guard manifests != .own else {
+            return ObjectShape(
+                name: "scale", help: "A deployment's new size.",
+                fields: [Field("deployment", .text(.dnsLabel), required: true, "Its name.")] + size)
+        }
+        return ObjectShape(
+            name: "scale", help: "A workload's new size.",
+            fields: [
+                Field("deployment", .text(.dnsLabel), "A deployment's name."),
+                Field("kind", .text(.nonEmpty), "Its kind, in a lab with a control plane; Deployment."),
+                Field("name", .text(.nonEmpty), "Its name, with a kind."),
+            ] + size, oneOf: ["deployment", "name"])
+    }
 
     static let wait = ObjectShape(
         name: "wait", help: "A condition; never a time alone.",

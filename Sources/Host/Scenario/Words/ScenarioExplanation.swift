@@ -59,6 +59,11 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
 
     private var workloads: [String] {
         let nodes = loaded.profile.nodeNames
+        if loaded.profile.controlPlane.enabled {
+            let pods = endpoints.filter { $0.kind == .pod }
+            return ["Objects for the API server, with \(pods.count) \(pods.count == 1 ? "pod" : "pods") in the matrix"]
+                + loaded.scenario.spec.served.map { "  \($0.words) of \($0.apiVersion)" } + [""]
+        }
         let pods = WorkloadPlacement.pods(for: loaded.scenario.spec.workloads, nodes: nodes)
         var lines = ["Workloads: \(pods.count) \(pods.count == 1 ? "pod" : "pods")"]
         lines += loaded.scenario.spec.workloads.map { "  \(words(of: $0)), port \($0.port)" }
@@ -80,6 +85,10 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
         WorkloadPlacement.endpoints(
             for: loaded.scenario.spec.workloads, objects: loaded.scenario.spec.objects, nodes: loaded.profile.nodeNames,
             cloud: loaded.profile.cloudEndpoints)
+            + loaded.scenario.spec.served.flatMap { manifest -> [Endpoint] in
+                guard let value = manifest.value else { return [] }
+                return ServedObject(manifest, value).endpoints(nodes: loaded.profile.nodeNames)
+            }
     }
 
     private var matrix: [String] {

@@ -1,0 +1,58 @@
+import JSON
+import KubeClient
+import KubeObjects
+public import Observations
+
+extension ServerStore {
+    /// More events are not looked at.
+    private static let mostEvents = 20_000
+
+    /// Asks the server for an object.
+    public func reading(of query: ObjectQuery, within limit: Duration) async -> ObjectReading {
+        do {
+            let (resource, namespace, name) = try await place(of: query, until: ContinuousClock.now + limit)
+            let object = try await client.get(
+                resource, namespace: namespace, name: name, as: JSONValue.self, within: limit)
+            return .found(object)
+        } catch let refusal as ObjectRefusal {
+            return .unread(refusal.words)
+        } catch let error as KubeClientError {
+            return error.status?.isNotFound == true ? .absent : .unread("\(error)")
+        } catch {
+            return .unread("\(error)")
+        }
+    }
+
+    /// Asks the server for all its events.
+    public func events(within limit: Duration) async -> ServedEvents {
+        do {
+            let list = try await client.list(.events, within: limit) { octets in
+                Self.event(try JSONText.value(of: octets))
+            }
+            let events = list.items.prefix(Self.mostEvents).compactMap { event -> ServedEvent? in
+                guard var event else { return nil }
+                if event.kind == "Pod" {
+                    event.podID = name(ofPod: ObjectKey(namespace: event.namespace, name: event.name))
+                }
+                return event
+            }
+            let unread = list.unreadable.first.map { "an event cannot be read: \($0)" }
+            let gap = list.items.count > Self.mostEvents ? "more than \(Self.mostEvents) events" : unread
+            return ServedEvents(events: events, gap: gap)
+        } catch {
+            return ServedEvents(events: [], gap: "\(error)")
+        }
+    }
+
+    static func event(_ value: JSONValue) -> ServedEvent? {
+        guard let metadata = value["metadata"], let uid = metadata["uid"]?.text else { return nil }
+        let about = value["involvedObject"]
+        let series = value["series"]?["count"]?.integerValue
+        let count = series ?? value["count"]?.integerValue ?? 1
+        return ServedEvent(
+            uid: uid, type: value["type"]?.text ?? "", reason: value["reason"]?.text ?? "",
+            message: value["message"]?.text ?? "", count: Int(clamping: max(1, count)),
+            kind: about?["kind"]?.text ?? "", namespace: about?["namespace"]?.text ?? "",
+            name: about?["name"]?.text ?? "")
+    }
+}
