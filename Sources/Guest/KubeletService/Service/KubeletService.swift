@@ -130,7 +130,7 @@ public final class KubeletService: Sendable {
             guard timer?.deadline != deadline else { continue }
             timer?.task.cancel()
             timer = deadline.map { deadline in
-                let wait = max(deadline - time.monotonic, .zero)
+                let wait = max(deadline - time.monotonic, .milliseconds(1))
                 return (
                     deadline,
                     Task { [send] in
