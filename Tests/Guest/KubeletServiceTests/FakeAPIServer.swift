@@ -145,7 +145,7 @@ final class FakeAPIServer: Sendable {
                 begin(channel)
                 state.watchers.append(Watcher(collection: path, selector: selector, channel: channel))
             } else {
-                let items = state.objects.filter { collection(of: $0.key) == path && selects($0.value, selector) }
+                let items = state.objects.filter { contains(path, $0.key) && selects($0.value, selector) }
                 reply(
                     200,
                     .object([

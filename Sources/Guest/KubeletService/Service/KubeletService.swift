@@ -130,7 +130,7 @@ public final class KubeletService: Sendable {
             guard timer?.deadline != deadline else { continue }
             timer?.task.cancel()
             timer = deadline.map { deadline in
-                let wait = max(deadline - time.monotonic, .zero)
+                let wait = max(deadline - time.monotonic, .milliseconds(1))
                 return (
                     deadline,
                     Task { [send] in
@@ -145,9 +145,16 @@ public final class KubeletService: Sendable {
 
     // MARK: What is followed at the API server
 
+    /// A lab's servers start together with its nodes, so that the first tries fail.
+    private static let following: ReflectorSettings = {
+        var settings = ReflectorSettings()
+        settings.longestPause = .seconds(2)
+        return settings
+    }()
+
     private func followPods() async {
         let reflector = Reflector<KubePod>(
-            client, .pods, fieldSelector: "spec.nodeName=\(configuration.nodeName)"
+            client, .pods, fieldSelector: "spec.nodeName=\(configuration.nodeName)", settings: Self.following
         ) { try KubePod(try JSONText.value(of: $0)) }
         for await update in reflector.updates() {
             switch update {
@@ -165,7 +172,7 @@ public final class KubeletService: Sendable {
 
     private func followNode() async {
         let reflector = Reflector<JSONValue>(
-            client, .nodes, fieldSelector: "metadata.name=\(configuration.nodeName)"
+            client, .nodes, fieldSelector: "metadata.name=\(configuration.nodeName)", settings: Self.following
         ) { try JSONText.value(of: $0) }
         for await update in reflector.updates() {
             switch update {
@@ -177,7 +184,7 @@ public final class KubeletService: Sendable {
     }
 
     private func followServices() async {
-        let reflector = Reflector<JSONValue>(client, .services) { try JSONText.value(of: $0) }
+        let reflector = Reflector<JSONValue>(client, .services, settings: Self.following) { try JSONText.value(of: $0) }
         var known: [String: JSONValue] = [:]
         func key(_ service: JSONValue) -> String {
             "\(service["metadata"]?["namespace"]?.text ?? "")/\(service["metadata"]?["name"]?.text ?? "")"

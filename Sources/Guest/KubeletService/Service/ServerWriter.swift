@@ -9,6 +9,7 @@ final class ServerWriter: Sendable {
     /// How long one request may take.
     static let patience = Duration.seconds(10)
     private static let statusTries = 5
+    private static let leaseTries = 5
     private static let eventTries = 3
     /// How many events wait. Later ones are lost, as they are when a server is away.
     private static let waitingEvents = 1_000
@@ -150,7 +151,8 @@ final class ServerWriter: Sendable {
                 note("node \(nodeName) cannot be registered: \(error)")
             }
             guard (try? await Task.sleep(for: pause)) != nil else { return false }
-            pause = min(pause * 2, .seconds(7))
+            // A kubelet waits for up to seven seconds. A lab's servers start together with its nodes.
+            pause = min(pause * 2, .seconds(1))
         }
         return false
     }
@@ -194,19 +196,24 @@ final class ServerWriter: Sendable {
     }
 
     private func renew(_ lease: JSONValue) async {
+        for attempt in 1...Self.leaseTries {
+            do {
+                return try await write(lease)
+            } catch {
+                note("lease of node \(nodeName), attempt \(attempt): \(error)")
+            }
+            guard (try? await Task.sleep(for: .milliseconds(500 * attempt))) != nil else { return }
+        }
+    }
+
+    private func write(_ lease: JSONValue) async throws {
         let namespace = lease["metadata"]?["namespace"]?.text ?? "kube-node-lease"
         let name = lease["metadata"]?["name"]?.text ?? nodeName
         do {
             try await client.patch(
                 .leases, namespace: namespace, name: name, .merge, KubeBody(lease), within: Self.patience)
         } catch KubeClientError.refused(let status) where status.isNotFound {
-            do {
-                try await client.create(.leases, namespace: namespace, KubeBody(lease), within: Self.patience)
-            } catch {
-                note("lease of node \(nodeName): \(error)")
-            }
-        } catch {
-            note("lease of node \(nodeName): \(error)")
+            try await client.create(.leases, namespace: namespace, KubeBody(lease), within: Self.patience)
         }
     }
 

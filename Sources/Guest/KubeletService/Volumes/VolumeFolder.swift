@@ -61,6 +61,9 @@ public struct VolumeFolder: Sendable {
     /// Removes all volumes; what a host path leads to stays.
     public func remove() {
         for name in (try? Directories.names(in: path)) ?? [] {
+            // A link is a host path, and unmounting through it would take a mount of the node's own.
+            var status = stat()
+            guard lstat("\(path)/\(name)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
             try? unmountFilesystem("\(path)/\(name)", lazily: true)
         }
         FileTree.remove(path)
