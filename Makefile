@@ -6,6 +6,8 @@ SCENARIO ?= scenarios/vxlan-blocked-8472.yaml
 KERNEL ?= 6.1
 # Kernels whose images the tests boot.
 TEST_KERNELS ?= all
+# Tests start Kubernetes' servers: labrun's own, compiled once, or those in the folder LABRUN_CONTROL_PLANE_BIN.
+CONTROL_PLANE := $(if $(LABRUN_CONTROL_PLANE_BIN),,--control-plane)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 SWIFT ?= swift
 STRIP ?= strip
@@ -27,7 +29,7 @@ CHECK_PRODUCT := labverify
 PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libbpf-dev libelf-dev zlib1g-dev \
 	libpcap-dev libnl-3-dev libnl-route-3-dev libnftables-dev nftables libssl-dev libxml2-dev linux-libc-dev pkg-config \
 	binutils kmod cpio xz-utils lz4 zstd squashfs-tools busybox-static iproute2 iperf3 iptables debian-archive-keyring \
-	ca-certificates
+	ca-certificates patch
 
 PACKETS ?= 1000000
 FUZZ_KERNELS ?= 5.10 6.1
@@ -38,7 +40,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: check-bpf build deps bpf image scenario test check format bench bench-datapath fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-datapath fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -72,13 +74,17 @@ bpf:
 image: build
 	$(LABRUN) image build --kernel $(KERNEL)
 
+## control-plane: Kubernetes' servers for labs, compiled from Debian's sources, once
+control-plane: deps build
+	$(LABRUN) image build --kernel $(KERNEL) --control-plane
+
 ## scenario: from a fresh checkout to a report: SCENARIO=FILE, ARGS=options of labrun
 scenario: deps build image
 	$(LABRUN) scenario $(SCENARIO) $(ARGS)
 
 ## test: unit tests, then tests in virtual machines, two labs at a time; FILTER=regular expression, LABRUN_TEST_LANES=1
 test: deps build check-bpf
-	$(LABRUN) image build --kernel $(TEST_KERNELS)
+	$(LABRUN) image build --kernel $(TEST_KERNELS) $(CONTROL_PLANE)
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(CONFIGURATION)
 
 ## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; names what it lacks

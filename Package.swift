@@ -32,6 +32,7 @@ let shared: [Target] = [
     module("CloudAPI"),
     module("DNSWire"),
     module("HTTPWire"),
+    module("KubeClient"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -48,6 +49,7 @@ let kernel: [Target] = [
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
     module("Digest"),
+    module("Certificates"),
     library("CLibssl", pkgConfig: "libssl", package: "libssl-dev"),
     module("TLS"),
     library("CLibpcap", pkgConfig: "libpcap", package: "libpcap-dev"),
@@ -78,6 +80,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("ControlPlane"),
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
@@ -106,11 +109,13 @@ let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("Prober", running: ["prober-selftest"]),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"),
+        tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
         tests("LinuxKernel", running: ["LabEntryProbe"]),
         tests("Files"),
+        tests("Certificates"),
         tests("TLS"),
         tests("Netlink", running: ["namespace-selftest"]),
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
@@ -125,6 +130,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
+        tests("ControlPlane", running: ["control-plane-selftest"]),
         tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
@@ -133,6 +139,7 @@ let tests: [Target] =
         module("NamespaceHarness"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
+        program("control-plane-selftest", path: "ControlPlaneSelftest"),
         program("LabEntryProbe"),
         program("LibvirtProbe"),
     ].onFloor("Programs", of: "Tests")

@@ -6,6 +6,7 @@ public enum LabProfiles {
         ("cce-eni", PackageResources.cce_eni_yaml),
         ("cce-overlay-l2", PackageResources.cce_overlay_l2_yaml),
         ("eks-clients", PackageResources.eks_clients_yaml),
+        ("eks-control-plane", PackageResources.eks_control_plane_yaml),
         ("eks-eni", PackageResources.eks_eni_yaml),
         ("eks-overlay", PackageResources.eks_overlay_yaml),
         ("eks-routed-pods", PackageResources.eks_routed_pods_yaml),

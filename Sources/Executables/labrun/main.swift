@@ -9,7 +9,8 @@ import Runner
 // If the reader of our output goes away, a failed write says so.
 signal(SIGPIPE, SIG_IGN)
 
-// A lab host enters its namespaces before anything can start a thread.
+// Namespaces are joined, and those of a lab host entered, before anything can start a thread.
+LabJoin.joinIfAsked()
 if let channels = LabNamespace.enterIfAsked() {
     await NamespaceTrials.runIfAsked(channels)
     await ImageTrial.runIfAsked(channels)

@@ -42,6 +42,8 @@ extension Fabric {
             let index = try made.netlink.link(named: "eth0").index
             try made.netlink.replaceRoute(Route(to: .any, via: subnet.gateway, linkIndex: index))
         }
+        let membership = ruleset.members("add", [host.address], of: host.groups)
+        if !membership.isEmpty { try nftables.run(membership) }
         hosts.append(made)
         ports.append(port)
     }

@@ -9,6 +9,11 @@ extension FabricSpec {
         try requireDistinct("bridge", subnets.map(\.bridge))
         try requireDistinct("security group", securityGroups.map(\.name))
         try cloud?.validate(subnets: subnets)
+        for host in cloud?.hosts ?? [] {
+            for group in host.groups where !securityGroups.contains(where: { $0.name == group }) {
+                throw FabricError(.unknown, "host \(host.name): no security group named \(group)")
+            }
+        }
         for subnet in subnets {
             try requireInterfaceName(subnet.bridge)
             guard subnet.cidr.contains(subnet.gateway) else {

@@ -1,3 +1,4 @@
+public import ControlPlane
 import Lab
 import Scenario
 
@@ -24,6 +25,8 @@ public protocol Fault: Sendable {
     var disturbs: [String] { get }
     /// The names of the nodes of which the fault intends only the agent's end; their machines must go on.
     var disturbsAgents: [String] { get }
+    /// The servers of the control plane whose end the fault intends.
+    var disturbsServers: [ControlPlaneServer] { get }
     func inject() async throws
     /// Whether the effect is there, read from the lab and not from memory.
     func effect() async throws -> Proof
@@ -35,6 +38,7 @@ public protocol Fault: Sendable {
 extension Fault {
     public var disturbs: [String] { [] }
     public var disturbsAgents: [String] { [] }
+    public var disturbsServers: [ControlPlaneServer] { [] }
 }
 
 /// A fault could not be prepared or injected.

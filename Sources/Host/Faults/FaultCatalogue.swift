@@ -7,6 +7,8 @@ public struct FaultCatalogue: Sendable {
     public static let kinds: [any Fault.Type] = [
         SecurityGroupRuleFault.self, LinkDownFault.self, NodePauseFault.self, NodeCrashFault.self,
         AgentKillFault.self, NetemFault.self, KubeProxyResidueFault.self,
+        APIServerDownFault.self, APIServerSlowFault.self, EtcdSlowFault.self, SchedulerDownFault.self,
+        ControllerManagerDownFault.self,
     ]
 
     /// The faults that ship.

@@ -27,7 +27,8 @@ extension Cluster {
     /// The nodes and agents whose end is still intended.
     public var tolerated: [String] {
         let agents = toleratedAgents.withLock { $0 }.filter { $0.value != 0 }.keys
-        return Set(toleratedNodes.withLock { $0 }.filter { $0.value != 0 }.keys).union(agents).sorted()
+        return Set(toleratedNodes.withLock { $0 }.filter { $0.value != 0 }.keys).union(agents)
+            .union(controlPlane?.tolerated ?? []).sorted()
     }
 
     /// Reads the clocks of all nodes.

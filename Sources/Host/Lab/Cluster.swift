@@ -17,6 +17,8 @@ public final class Cluster: Sendable {
     public let fabric: Fabric
     /// What answers at the cloud's hosts; nil for a cluster without a cloud around it.
     public let cloud: LabCloud?
+    /// The servers of Kubernetes' control plane; nil for a cluster without.
+    public let controlPlane: LabControlPlane?
     /// The time that a request may take beyond its own deadline, because the host may be busy.
     let slack: Duration = .seconds(60)
     let pods = Observed([RunningPod]())
@@ -44,11 +46,13 @@ public final class Cluster: Sendable {
     ///   - notices: Called with what happens to a node, when it happens.
     public init(
         plan: LabPlan, machines: [any NodeMachine], fabric: Fabric, cloud: LabCloud? = nil,
+        controlPlane: LabControlPlane? = nil,
         notices: @escaping @Sendable (String, NodeNotice) -> Void
     ) {
         self.plan = plan
         self.fabric = fabric
         self.cloud = cloud
+        self.controlPlane = controlPlane
         values = Mutex(plan.profile.datapathValues)
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
         store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
@@ -58,6 +62,7 @@ public final class Cluster: Sendable {
         }
         self.notices = { notices($0.name, $1) }
         router.target = { [weak self] node, notice in self?.take(node, notice) }
+        controlPlane?.onFailure { [failureLog] in failureLog.add($0) }
     }
 
     public func node(named name: String) -> ClusterNode? { nodes.first { $0.name == name } }

@@ -128,6 +128,7 @@ extension LabPlan {
             add(node.name + ".internal", [node.address])
         }
         for host in profile.cloud.hosts { add(host.name + ".internal", [host.address]) }
+        if let address = profile.controlPlaneAddress { add(ControlPlaneLayout.host + ".internal", [address]) }
         for (name, addresses) in profile.cloud.records { add(name, addresses) }
         return zone
     }

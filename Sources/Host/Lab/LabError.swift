@@ -2,6 +2,7 @@
 public struct LabError: Error, CustomStringConvertible, Sendable {
     public enum Code: String, Sendable {
         case plan, boot, nodeFailed = "node-failed", agentFailed = "agent-failed", notReady = "not-ready", request
+        case controlPlaneFailed = "control-plane-failed"
     }
     public let code: Code
     /// What failed on which object, and the last state seen.

@@ -22,6 +22,9 @@ extension LabPlan {
             subnets.append(
                 SubnetSpec(name: further.name, cidr: cidr, bridge: "vpc\(index + 1)", isRouted: further.routed))
         }
+        if let place = profile.controlPlanePlace, place.isSubnetMade {
+            subnets.append(SubnetSpec(name: place.subnet, cidr: place.cidr, bridge: "vpc\(subnets.count)"))
+        }
         return FabricSpec(
             subnets: subnets, securityGroups: groups, outputDirectory: outputDirectory, cloud: try cloudSpec())
     }
@@ -41,6 +44,15 @@ extension LabPlan {
                 throw LabError(.plan, "host \(host.name): \(host.address) is no address")
             }
             hosts.append(CloudHostSpec(name: host.name, subnet: host.subnet, address: address))
+        }
+        if profile.controlPlane.enabled {
+            guard let place = profile.controlPlanePlace else {
+                throw LabError(.plan, "lab \(profile.name) has no free address for a control plane")
+            }
+            hosts.append(
+                CloudHostSpec(
+                    name: ControlPlaneLayout.host, subnet: place.subnet, address: place.address,
+                    groups: profile.controlPlaneSecurityGroups))
         }
         var routes: [RouteSpec] = []
         for route in profile.cloud.routes {

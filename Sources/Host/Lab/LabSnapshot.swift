@@ -101,6 +101,7 @@ extension Cluster {
             state["\(name) agent"] = [reading.agentRunning ? "running" : "not running"]
         }
         state.merge(try await fabricState()) { $1 }
+        if let controlPlane { state["control plane"] = await controlPlane.state() }
         return LabSnapshot(state: state, boots: boots)
     }
 

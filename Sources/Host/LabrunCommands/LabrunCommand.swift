@@ -10,7 +10,8 @@ public struct LabrunCommand: AsyncParsableCommand {
             failed; 4 inconclusive; 5 dirty rollback; 130 interrupted.
             """, version: LabrunVersion.text,
         subcommands: [
-            ScenarioCommand.self, ImageCommand.self, DoctorCommand.self, SchemaCommand.self, ReportCommand.self,
+            ScenarioCommand.self, LabCommand.self, ImageCommand.self, DoctorCommand.self, SchemaCommand.self,
+            ReportCommand.self,
             DocsCommand.self,
         ])
 

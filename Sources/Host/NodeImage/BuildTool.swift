@@ -6,7 +6,7 @@ enum BuildTool {
     /// The Debian package that brings each program, for the advice when a program is missing.
     private static let packages = [
         "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "depmod": "kmod", "xz": "xz-utils", "lz4": "lz4",
-        "zstd": "zstd", "gzip": "gzip", "mksquashfs": "squashfs-tools",
+        "zstd": "zstd", "gzip": "gzip", "mksquashfs": "squashfs-tools", "tar": "tar", "patch": "patch", "grep": "grep",
     ]
 
     /// Runs `tool` and returns its standard output.
@@ -32,9 +32,53 @@ enum BuildTool {
             throw ImageError(.toolFailed, "\(tool) could not be run", cause: error)
         }
         guard result.terminationStatus.isSuccess else {
+            try Task.checkCancellation()
             throw failure(tool, result.terminationStatus, result.standardError)
         }
         return result.standardOutput
+    }
+
+    /// Runs the program at `path`, and passes on every line of its standard error while it runs.
+    ///
+    /// It leads a process group. A cancellation ends the whole group, and so does an end of this process, when the
+    /// program next writes a line.
+    ///
+    /// - Parameter environment: All variables that the program sees.
+    /// - Throws: ``ImageError``: `diskFull` when the program reports a full disk, else `toolFailed` with the last lines
+    ///   of its standard error; or `CancellationError`.
+    static func follow(
+        _ path: String, _ arguments: [String], environment: [String: String], in directory: String,
+        line: @escaping @Sendable (String) -> Void
+    ) async throws {
+        let tool = (path as NSString).lastPathComponent
+        var options = PlatformOptions()
+        options.processGroupID = 0
+        options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(5))]
+        let variables = Dictionary(uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0), $1) })
+        let result: ExecutionResult<[String], DiscardedOutput, SequenceOutput>
+        do {
+            result = try await Subprocess.run(
+                .name("env"), arguments: Arguments(["-C", directory, path] + arguments),
+                environment: .custom(variables), platformOptions: options, input: .none, output: .discarded,
+                error: .sequence
+            ) { execution in
+                var last: [String] = []
+                for try await text in execution.standardError.strings() {
+                    let text = text.trimmingCharacters(in: .newlines)
+                    line(text)
+                    if last.count == 40 { last.removeFirst() }
+                    last.append(text)
+                }
+                return last
+            }
+        } catch {
+            try Task.checkCancellation()
+            throw ImageError(.toolFailed, "\(tool) could not be run", cause: error)
+        }
+        try Task.checkCancellation()
+        guard result.terminationStatus.isSuccess else {
+            throw failure(tool, result.terminationStatus, result.closureResult.joined(separator: "\n"))
+        }
     }
 
     private static func isInstalled(_ tool: String, path: String) -> Bool {
@@ -44,8 +88,8 @@ enum BuildTool {
     private static func failure(_ tool: String, _ status: TerminationStatus, _ output: String) -> ImageError {
         let lines = output.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("W: ") }
         let tail = lines.suffix(4).joined(separator: "; ")
-        let full = ["No space left on device", "Disk quota exceeded", "File too large", "received signal 25"]
-        if full.contains(where: output.contains) {
+        let full = ["no space left on device", "disk quota exceeded", "file too large", "received signal 25"]
+        if full.contains(where: output.lowercased().contains) {
             return ImageError(
                 .diskFull, "no space left while \(tool) was running: \(tail)",
                 mend: "free some space, run 'labrun image prune', or set XDG_CACHE_HOME to a larger disk")

@@ -44,13 +44,7 @@ struct DebianArchive: DebianPackageSource {
                 .packagesUnusable, "Debian \(userland.suite) has no such userland", mend: nil, cause: error)
         }
         let wanted = Self.planned(plan).filter { !userland.leavesOut($0.name) }
-        let words = ["-c", scratch + "/apt.conf", "show", "--no-all-versions"]
-        let text = try await BuildTool.run("apt-cache", words + wanted.map { "\($0.name)=\($0.version)" })
-        var found: [String: DebianPackage] = [:]
-        for stanza in PackageStanza.all(in: text) {
-            let package = try stanza.package()
-            found[package.name] = package
-        }
+        let found = try await entries(of: wanted.map { "\($0.name)=\($0.version)" }, scratch)
         let packages = try wanted.map { one in
             guard let package = found[one.name], package.version == one.version else {
                 throw ImageError(.packagesUnusable, "the archive's index has no entry for \(one.name) \(one.version)")
@@ -76,10 +70,7 @@ struct DebianArchive: DebianPackageSource {
         do {
             try await apt("apt-get", ["-qq", "download"] + packages.map { "\($0.name)=\($0.version)" }, scratch)
         } catch let error as ImageError where error.code == .toolFailed {
-            let corrupt = ["Hash Sum mismatch", "unexpected size"].contains(where: error.message.contains)
-            throw ImageError(
-                corrupt ? .corruptDownload : .downloadFailed,
-                "the packages could not be downloaded", mend: "check the network and run it again", cause: error)
+            throw Self.download(of: "the packages", failed: error)
         }
         let files = try ImageCache.names(in: scratch).filter { $0.hasSuffix(".deb") }
         return try packages.map { package in
@@ -92,15 +83,34 @@ struct DebianArchive: DebianPackageSource {
 
     // MARK: apt
 
-    /// Fetches the signed index of a suite into `scratch`.
-    private func refreshIndex(of suite: String, scratch: String) async throws {
+    static func download(of what: String, failed error: ImageError) -> ImageError {
+        let corrupt = ["Hash Sum mismatch", "unexpected size"].contains(where: error.message.contains)
+        return ImageError(
+            corrupt ? .corruptDownload : .downloadFailed, "\(what) could not be downloaded",
+            mend: "check the network and run it again", cause: error)
+    }
+
+    /// Returns the index entries of packages, each given as `NAME` or `NAME=VERSION`, by name.
+    func entries(of packages: [String], _ scratch: String) async throws -> [String: DebianPackage] {
+        let words = ["-c", scratch + "/apt.conf", "show", "--no-all-versions"]
+        let text = try await BuildTool.run("apt-cache", words + packages)
+        var found: [String: DebianPackage] = [:]
+        for stanza in PackageStanza.all(in: text) {
+            let package = try stanza.package()
+            found[package.name] = package
+        }
+        return found
+    }
+
+    /// Fetches the signed index of a suite into `scratch`, that of its sources, too, if `sources` says so.
+    func refreshIndex(of suite: String, sources: Bool = false, scratch: String) async throws {
         guard FileManager.default.isReadableFile(atPath: Self.keyring) else {
             throw ImageError(
                 .toolMissing, "Debian's archive keyring is not installed",
                 mend: "apt-get install debian-archive-keyring")
         }
         let mirror = if let mirror { mirror } else { await Self.hostMirror() }
-        try writeConfiguration(scratch, mirror: mirror, suite: suite)
+        try writeConfiguration(scratch, mirror: mirror, suite: suite, sources: sources)
         do {
             try await apt("apt-get", ["-qq", "update", "-o", "APT::Update::Error-Mode=any"], scratch)
         } catch let error as ImageError where error.code == .toolFailed {
@@ -110,7 +120,7 @@ struct DebianArchive: DebianPackageSource {
         }
     }
 
-    private func apt(_ tool: String, _ arguments: [String], _ scratch: String) async throws {
+    func apt(_ tool: String, _ arguments: [String], _ scratch: String) async throws {
         try await BuildTool.run(tool, ["-c", scratch + "/apt.conf"] + arguments, in: scratch)
     }
 
@@ -127,11 +137,12 @@ struct DebianArchive: DebianPackageSource {
 
     /// Writes a configuration that apt reads after the host's own. A proxy that the host sets still counts, but none of
     /// its sources, pins, hooks and extra indexes do.
-    private func writeConfiguration(_ scratch: String, mirror: String, suite: String) throws {
+    private func writeConfiguration(_ scratch: String, mirror: String, suite: String, sources: Bool) throws {
         for directory in ["lists/partial", "archives/partial"] {
             try ImageCache.makeDirectory("\(scratch)/apt/\(directory)")
         }
-        let source = "deb [arch=amd64 target=Packages signed-by=\(Self.keyring)] \(mirror) \(suite) main\n"
+        var source = "deb [arch=amd64 target=Packages signed-by=\(Self.keyring)] \(mirror) \(suite) main\n"
+        if sources { source += "deb-src [target=Sources signed-by=\(Self.keyring)] \(mirror) \(suite) main\n" }
         for (name, text) in [("sources.list", source), ("apt.conf", Self.configuration(scratch))] {
             let sink = try FileSink("\(scratch)/\(name)")
             try sink.write(text)

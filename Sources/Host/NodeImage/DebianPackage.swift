@@ -1,6 +1,3 @@
-import Digest
-import Foundation
-
 /// One Debian package as the archive's signed index names it.
 struct DebianPackage: Sendable, Codable, Equatable {
     let name: String
@@ -30,19 +27,27 @@ protocol DebianPackageSource: Sendable {
     func resolve(_ userland: UserlandRecipe, scratch: String) async throws -> ResolvedUserland
     /// Downloads the packages into `scratch` and returns their paths in the order of the packages.
     func download(_ packages: [DebianPackage], scratch: String) async throws -> [String]
+    /// Returns the source and the packages that a recipe of the control plane stands for now.
+    func resolve(_ controlPlane: ControlPlaneRecipe, scratch: String) async throws -> ResolvedControlPlane
+    /// Downloads the tarballs of a source into `scratch` and returns their paths in the order of the files.
+    func download(_ source: DebianSource, scratch: String) async throws -> [String]
 }
 
 extension DebianPackage {
     /// - Throws: ``ImageError`` `corruptDownload` when the file at `path` is not this package.
-    func verify(_ path: String) throws {
-        var digest = SHA256Digest()
-        try FileSource.read(path) { digest.update($0) }
-        let found = digest.hex()
-        guard found == sha256 else {
-            throw ImageError(
-                .corruptDownload,
-                "\(name) \(version) has the wrong SHA-256 (\(found), the archive's index says \(sha256))",
-                mend: "run it again; if it happens again, the mirror or the disk is at fault")
-        }
+    func verify(_ path: String) throws { try verifyDownload(path, sha256, of: "\(name) \(version)") }
+}
+
+extension DebianSourceFile {
+    /// - Throws: ``ImageError`` `corruptDownload` when the file at `path` is not this one.
+    func verify(_ path: String) throws { try verifyDownload(path, sha256, of: name) }
+}
+
+private func verifyDownload(_ path: String, _ sha256: String, of what: String) throws {
+    let found = try FileSource.measure(path).sha256
+    guard found == sha256 else {
+        throw ImageError(
+            .corruptDownload, "\(what) has the wrong SHA-256 (\(found), the archive's index says \(sha256))",
+            mend: "run it again; if it happens again, the mirror or the disk is at fault")
     }
 }

@@ -11,6 +11,9 @@ import LinuxKernel
 ///     resolved/userland.json   which packages the userland stood for
 ///     images/<digest>/         kernel, initrd, manifest.json
 ///     userlands/<digest>/      userland.squashfs, manifest.json
+///     resolved/control-plane.json   which source and packages the control plane stood for
+///     debs/<sha256>.source     tarballs of source packages as downloaded
+///     control-planes/<digest>/ the servers of labs, etcd, kubectl, manifest.json
 ///     tmp/                     work in progress; whatever is there without the lock held is a leftover
 struct ImageCache: Sendable {
     let root: String
@@ -20,17 +23,21 @@ struct ImageCache: Sendable {
     var kernels: String { root + "/kernels" }
     var images: String { root + "/images" }
     var userlands: String { root + "/userlands" }
+    var controlPlanes: String { root + "/control-planes" }
     var scratch: String { root + "/tmp" }
     var resolvedUserland: String { root + "/resolved/userland.json" }
+    var resolvedControlPlane: String { root + "/resolved/control-plane.json" }
 
     func resolved(_ series: KernelSeries) -> String { "\(root)/resolved/\(series.rawValue).json" }
     func deb(_ package: DebianPackage) -> String { "\(debs)/\(package.sha256).deb" }
     func kernel(_ digest: String) -> String { "\(kernels)/\(digest)" }
     func userland(_ digest: String) -> String { "\(userlands)/\(digest)" }
     func image(_ digest: String) -> String { "\(images)/\(digest)" }
+    func source(_ file: DebianSourceFile) -> String { "\(debs)/\(file.sha256).source" }
+    func controlPlane(_ digest: String) -> String { "\(controlPlanes)/\(digest)" }
 
     func makeDirectories() throws {
-        for directory in [root, root + "/resolved", debs, kernels, images, userlands, scratch] {
+        for directory in [root, root + "/resolved", debs, kernels, images, userlands, controlPlanes, scratch] {
             try Self.makeDirectory(directory)
         }
     }

@@ -7,6 +7,8 @@ extension ImageStore {
         public let images: [String]
         /// Digests of removed userland disks.
         public let userlands: [String]
+        /// Digests of removed control planes.
+        public let controlPlanes: [String]
         /// The bytes that were freed, including those of kernels and packages.
         public let bytes: Int
     }
@@ -37,8 +39,8 @@ extension ImageStore {
         return Set(digests)
     }
 
-    /// Removes what is not needed any more: images whose digest is not in `keeping`, userland disks other than the
-    /// current one, incomplete ones, and what killed builds left behind. Kernels and packages go, too, unless a kept
+    /// Removes what is not needed any more: images whose digest is not in `keeping`, userland disks and control planes
+    /// other than the current ones, incomplete ones, and what killed builds left behind. Kernels and packages go, too, unless a kept
     /// image needs them or, without `everything`, a known series does.
     ///
     /// A running lab has opened its image already, but it cannot boot further nodes from a removed one.
@@ -47,7 +49,7 @@ extension ImageStore {
         keeping: Set<String>, everything: Bool = false, progress: Progress? = nil
     ) async throws -> PruneResult {
         guard FileManager.default.fileExists(atPath: cache.root) else {
-            return PruneResult(images: [], userlands: [], bytes: 0)
+            return PruneResult(images: [], userlands: [], controlPlanes: [], bytes: 0)
         }
         try cache.makeDirectories()
         return try await ImageLock.hold(cache.lockFile, waiting: { progress?(.waitingForOtherBuild) }) {
@@ -80,6 +82,7 @@ extension ImageStore {
                 }
             }
             let userlands = try pruneUserlands(everything: everything, packages: &packages)
+            let controlPlanes = try pruneControlPlanes(everything: everything, packages: &packages)
             for name in try ImageCache.names(in: cache.kernels) where !kernels.contains(name) {
                 try ImageCache.remove(cache.kernel(name))
             }
@@ -87,8 +90,20 @@ extension ImageStore {
                 try ImageCache.remove("\(cache.debs)/\(name)")
             }
             return PruneResult(
-                images: removed, userlands: userlands, bytes: max(0, before - Self.diskUsage(cache.root)))
+                images: removed, userlands: userlands, controlPlanes: controlPlanes,
+                bytes: max(0, before - Self.diskUsage(cache.root)))
         }
+    }
+
+    /// Removes the control planes that `ensureControlPlane` would not answer with, or all of them with `everything`.
+    /// Their sources and packages go, once they are built, since only another recipe would need them again.
+    private func pruneControlPlanes(everything: Bool, packages: inout Set<String>) throws -> [String] {
+        let kept = everything ? nil : resolvedControlPlane()
+        if let kept, ControlPlaneManifest.load(cache.controlPlane(kept.digest)) == nil {
+            packages.formUnion(kept.packages.map(\.sha256) + kept.source.files.map(\.sha256))
+        }
+        if everything { try ImageCache.remove(cache.resolvedControlPlane) }
+        return try removeAll(in: cache.controlPlanes, except: kept?.digest)
     }
 
     /// Removes the disks that `ensureUserland` would not answer with, or all of them with `everything`. Returns the
@@ -97,14 +112,17 @@ extension ImageStore {
         let kept = everything ? nil : resolvedUserland()
         if let kept { packages.formUnion(kept.packages.map(\.sha256)) }
         if everything { try ImageCache.remove(cache.resolvedUserland) }
-        var removed: [String] = []
-        for name in try ImageCache.names(in: cache.userlands) where name != kept?.digest {
-            let doomed = "\(cache.scratch)/userland-\(name)"
-            try ImageCache.rename(cache.userland(name), doomed)
+        return try removeAll(in: cache.userlands, except: kept?.digest)
+    }
+
+    /// Removes the folders of `place` but one, and returns their names. Each is there as a whole or not at all.
+    private func removeAll(in place: String, except kept: String?) throws -> [String] {
+        try ImageCache.names(in: place).filter { $0 != kept }.map { name in
+            let doomed = "\(cache.scratch)/removed-\(name)"
+            try ImageCache.rename("\(place)/\(name)", doomed)
             try ImageCache.remove(doomed)
-            removed.append(name)
+            return name
         }
-        return removed
     }
 
     /// Returns the bytes on disk below a directory. A file with several names counts once.

@@ -30,6 +30,10 @@ public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
     case resolvingUserland(suite: String)
     case packingUserland(packages: Int)
     case userlandReady(digest: String)
+    case resolvingControlPlane(suite: String)
+    /// `done` is the share of all work, from 0 to 1.
+    case buildingControlPlane(ControlPlaneStep, done: Double, secondsLeft: Int)
+    case controlPlaneReady(digest: String)
 
     public var description: String {
         switch self {
@@ -43,7 +47,15 @@ public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
         case .resolvingUserland(let suite): "looking for the userland's packages in Debian \(suite)"
         case .packingUserland(let packages): "packing the userland of \(packages) packages"
         case .userlandReady(let digest): "userland \(digest.prefix(12)) is ready"
+        case .resolvingControlPlane(let suite): "looking for Kubernetes' sources in Debian \(suite)"
+        case .buildingControlPlane(let step, let done, let seconds):
+            "\(step.rawValue): \(Int(done * 100)) %, about \(Self.time(seconds)) left"
+        case .controlPlaneReady(let digest): "control plane \(digest.prefix(12)) is ready"
         }
+    }
+
+    private static func time(_ seconds: Int) -> String {
+        seconds < 60 ? "\(seconds) s" : "\(seconds / 60) min \(seconds % 60) s"
     }
 
     private static func names(_ packages: [String]) -> String {

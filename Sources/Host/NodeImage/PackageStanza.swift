@@ -51,4 +51,32 @@ struct PackageStanza: Sendable, Equatable {
         }
         return DebianPackage(name: name, version: version, sha256: sha256.lowercased(), bytes: size)
     }
+
+    /// Reads the entry of a source package, with the tarballs of its field `Checksums-Sha256` (`SHA256 SIZE NAME` a
+    /// line).
+    ///
+    /// - Throws: ``ImageError`` `packagesUnusable` when the index lacks name, version or tarballs, or a line of it is
+    ///   not as it must be.
+    func source() throws(ImageError) -> DebianSource {
+        guard let name = fields["Package"], let version = fields["Version"], let sums = fields["Checksums-Sha256"]
+        else {
+            throw ImageError(
+                .packagesUnusable, "the archive's index entry of a source is incomplete: \(fields.keys.sorted())")
+        }
+        var files: [DebianSourceFile] = []
+        for line in sums.split(whereSeparator: \.isNewline) {
+            let words = line.split(separator: " ")
+            guard words.count == 3, words[0].count == 64, words[0].allSatisfy(\.isHexDigit),
+                let bytes = Int(words[1]), bytes >= 0, !words[2].contains("/"), !words[2].hasPrefix(".")
+            else {
+                throw ImageError(.packagesUnusable, "the archive's index has no checksum in '\(line.prefix(200))'")
+            }
+            if words[2].hasSuffix(".dsc") || words[2].hasSuffix(".asc") { continue }
+            files.append(DebianSourceFile(name: String(words[2]), sha256: words[0].lowercased(), bytes: bytes))
+        }
+        guard !files.isEmpty else {
+            throw ImageError(.packagesUnusable, "the archive's index names no tarball of \(name) \(version)")
+        }
+        return DebianSource(name: name, version: version, files: files.sorted { $0.name < $1.name })
+    }
 }

@@ -141,6 +141,17 @@ public struct LabDescription: Codable, Sendable {
             self.podCIDRs = podCIDRs
         }
     }
+    /// Kubernetes' own servers.
+    public struct ControlPlane: Codable, Sendable, Hashable {
+        /// What the API server says of itself, such as `v1.20.2`.
+        public let version: String
+        /// The API server's address in the VPC.
+        public let address: String
+        public init(version: String, address: String) {
+            self.version = version
+            self.address = address
+        }
+    }
     /// A lab that was booted by another scenario of the same command.
     public struct Kept: Codable, Sendable, Hashable {
         /// The scenario that booted it.
@@ -171,6 +182,8 @@ public struct LabDescription: Codable, Sendable {
     public var kept: Kept?
     /// Why the lab was booted afresh, although the scenario before had an equal one.
     public var notKept: NotKept?
+    /// The servers of the control plane, if the lab has one.
+    public var controlPlane: ControlPlane?
     public init(
         profile: String, nodes: [Node], datapath: [String: String], kept: Kept? = nil, notKept: NotKept? = nil
     ) {
@@ -344,7 +357,8 @@ public struct StepResult: Codable, Sendable {
 public struct ArtifactRecord: Codable, Sendable {
     /// The path relative to the report folder: `artifacts/console-node1.log`.
     public let path: String
-    /// `console`, `agent-log`, `pod-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`
+    /// `console`, `agent-log`, `pod-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`, `audit-log`,
+    /// `control-plane-log`
     public let kind: String
     public init(path: String, kind: String) {
         self.path = path

@@ -12,6 +12,7 @@ final class HostedLab: Sendable {
     let plan: LabPlan
     let cluster: Cluster
     private let cloud: LabCloud
+    private let controlPlane: LabControlPlane?
     private let hypervisor: LibvirtHypervisor
     private let notices: NodeNotices
     private let readsNetfilter: Bool
@@ -47,6 +48,8 @@ final class HostedLab: Sendable {
             for nic in try plan.nics(of: node) { try await fabric.attachNIC(nic) }
         }
         let cloud = try await LabCloud.start(plan, on: fabric)
+        let controlPlane = try await controlPlane(
+            plan, request, on: fabric, directory: directory, artifacts: artifacts, emitter: emitter)
         let hypervisor = try await LibvirtHypervisor.open(
             directory: directory, capabilitiesCache: request.capabilitiesCache, consoleDirectory: artifacts,
             boot: .init(
@@ -60,19 +63,24 @@ final class HostedLab: Sendable {
         for (node, machine) in zip(plan.nodes, machines) { await cloud.interfaces.use(machine, for: node.name) }
         let notices = NodeNotices()
         notices.begin(emitter: emitter, directory: artifacts)
-        let cluster = Cluster(plan: plan, machines: machines, fabric: fabric, cloud: cloud) { notices.take($0, $1) }
+        let cluster = Cluster(
+            plan: plan, machines: machines, fabric: fabric, cloud: cloud, controlPlane: controlPlane
+        ) { notices.take($0, $1) }
+        try LabRecord(request, plan, controlPlane).write(to: directory)
         return HostedLab(
-            plan: plan, cluster: cluster, cloud: cloud, hypervisor: hypervisor, notices: notices, request: request,
+            plan: plan, cluster: cluster, cloud: cloud, controlPlane: controlPlane, hypervisor: hypervisor,
+            notices: notices, request: request,
             artifacts: artifacts)
     }
 
     private init(
-        plan: LabPlan, cluster: Cluster, cloud: LabCloud, hypervisor: LibvirtHypervisor, notices: NodeNotices,
-        request: RunRequest, artifacts: String
+        plan: LabPlan, cluster: Cluster, cloud: LabCloud, controlPlane: LabControlPlane?,
+        hypervisor: LibvirtHypervisor, notices: NodeNotices, request: RunRequest, artifacts: String
     ) {
         self.plan = plan
         self.cluster = cluster
         self.cloud = cloud
+        self.controlPlane = controlPlane
         self.hypervisor = hypervisor
         self.notices = notices
         readsNetfilter = request.image.userlandPath != nil
@@ -88,7 +96,12 @@ final class HostedLab: Sendable {
     func boot() async throws {
         let isKept = begun != nil
         guard !isKept else { return try await cluster.waitUntilReady(within: .seconds(30)) }
-        try await cluster.boot(within: .seconds(90))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            // Keys are made and servers start while the machines do.
+            if let controlPlane { group.addTask { try await controlPlane.boot(within: .seconds(60)) } }
+            group.addTask { [cluster] in try await cluster.boot(within: .seconds(90)) }
+            try await group.waitForAll()
+        }
         guard state.withLock({ $0.handsOn }) else { return }
         do {
             let (baseline, clocks) = (try await snapshot(), try await cluster.clocks(within: .seconds(10)))
@@ -102,6 +115,25 @@ final class HostedLab: Sendable {
     private func snapshot() async throws -> LabSnapshot {
         async let kept = cluster.keptState(readsNetfilter: readsNetfilter)
         return try await cluster.snapshot().merging(try await kept)
+    }
+
+    /// Prepares the servers of the lab's control plane; nil if it has none.
+    private static func controlPlane(
+        _ plan: LabPlan, _ request: RunRequest, on fabric: Fabric, directory: String, artifacts: String,
+        emitter: Emitter
+    ) async throws -> LabControlPlane? {
+        guard plan.profile.controlPlane.enabled else { return nil }
+        guard let programs = request.controlPlane else {
+            throw LabError(.plan, "lab \(plan.profile.name) has a control plane, and no programs for it were named")
+        }
+        return try await LabControlPlane.make(
+            plan, programs: programs, on: fabric, folder: "\(directory)/control-plane", artifacts: artifacts
+        ) { notice in
+            let expected = notice.wasExpected ? ", as it was asked to" : ""
+            emitter.log(
+                notice.wasExpected ? .info : .warning, "control-plane",
+                "\(notice.server) ended: \(notice.status)\(expected)")
+        }
     }
 
     // MARK: From one run to the next
@@ -197,6 +229,7 @@ final class HostedLab: Sendable {
     /// - Parameter losses: What was reported before.
     func tearDown(except losses: [String] = [], _ warn: (Warning) -> Void) async {
         await cluster.close()
+        await controlPlane?.stop()
         do {
             cloud.stop()
             try await hypervisor.destroyAll()

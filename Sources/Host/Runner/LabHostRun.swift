@@ -1,3 +1,4 @@
+import ControlPlane
 import Foundation
 import Lab
 import RunEvents
@@ -89,7 +90,9 @@ final class LabHostRun: Sendable {
         _ plan: LabPlan, kept: LabDescription.Kept? = nil, notKept: LabDescription.NotKept? = nil
     ) {
         emitter.emit(
-            .labDescribed(LabDescription(plan, kernel: request.image.release, kept: kept, notKept: notKept)))
+            .labDescribed(
+                LabDescription(
+                    plan, kernel: request.image.release, servers: request.controlPlane, kept: kept, notKept: notKept)))
     }
 
     /// Makes the lab ready for the next run, unless something speaks against it, which is reported.
@@ -101,6 +104,9 @@ final class LabHostRun: Sendable {
         if lab.plan.profile.kubeProxy.enabled {
             // The same address of a service may be another one's in the next run.
             refusals.append("connections that kube-proxy's rules translated are not compared")
+        }
+        if lab.plan.profile.controlPlane.enabled {
+            refusals.append("the objects of its control plane are not compared")
         }
         if refusals.isEmpty {
             do {
@@ -149,6 +155,8 @@ final class LabHostRun: Sendable {
         ("console-", "console"), ("agent-", "agent-log"), ("pod-", "pod-log"), ("status-", "status"),
         ("health-", "status"),
         ("map-", "map-dump"), ("tap", "pcapng"), ("vpc-flow", "flow-log"),
+        ("audit", "audit-log"), ("etcd", "control-plane-log"), ("kube-apiserver", "control-plane-log"),
+        ("kube-controller-manager", "control-plane-log"), ("kube-scheduler", "control-plane-log"),
     ]
 
     private func announceArtifacts(since before: [String: FoundFile]) {
@@ -160,11 +168,17 @@ final class LabHostRun: Sendable {
 }
 
 extension LabDescription {
-    init(_ plan: LabPlan, kernel: String, kept: Kept? = nil, notKept: NotKept? = nil) {
+    init(
+        _ plan: LabPlan, kernel: String, servers: ControlPlanePrograms?, kept: Kept? = nil, notKept: NotKept? = nil
+    ) {
         self.init(
             profile: plan.profile.name,
             nodes: plan.nodes.map {
                 Node(name: $0.name, kernel: kernel, addresses: [$0.address], podCIDRs: [$0.podCIDR])
             }, datapath: plan.profile.datapathValues, kept: kept, notKept: notKept)
+        controlPlane = servers.map { programs in
+            ControlPlane(
+                version: programs.version.description, address: plan.profile.controlPlaneAddress ?? "")
+        }
     }
 }

@@ -1,3 +1,4 @@
+public import ControlPlane
 import Foundation
 import JSON
 import RunEvents
@@ -27,7 +28,7 @@ public struct RunRequest: Codable, Sendable {
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case scenario, profile, image, accelerator, reportDirectory, capabilitiesCache, seed, timeout, pauseOnFail, keep
-        case handsOn, notKept
+        case handsOn, notKept, controlPlane
     }
 
     public var scenario: ScenarioFile
@@ -48,6 +49,8 @@ public struct RunRequest: Codable, Sendable {
     public var handsOn = false
     /// The lab of the scenario before, if it could have served this one and was not kept.
     public var notKept: LabDescription.NotKept?
+    /// The programs of the lab's control plane, if the profile has one.
+    public var controlPlane: ControlPlanePrograms?
 
     public init(
         scenario: ScenarioFile, profile: LabProfile, image: Image, accelerator: String, reportDirectory: String,

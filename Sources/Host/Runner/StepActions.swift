@@ -71,6 +71,7 @@ extension ScenarioRun {
         if active.isEmpty { clean = CleanState(snapshot: try await cluster.snapshot()) }
         cluster.tolerate(fault.disturbs, true)
         cluster.tolerateAgents(fault.disturbsAgents, true)
+        for server in fault.disturbsServers { cluster.controlPlane?.tolerate(server, true) }
         active.append(ActiveFault(call: call, fault: fault, claims: claims))
         try await emitter.phase(.inject) { try await fault.inject() }
         record(.injected, [])
@@ -115,6 +116,7 @@ extension ScenarioRun {
         let (proof, leftovers) = try await emitter.phase(.verifyClean) { try await verifyClean(fault) }
         cluster.tolerate(fault.fault.disturbs, false)
         cluster.tolerateAgents(fault.fault.disturbsAgents, false)
+        for server in fault.fault.disturbsServers { cluster.controlPlane?.tolerate(server, false) }
         guard proof.holds, leftovers.isEmpty else {
             record(.dirty, proof.evidence + leftovers)
             note("fault \(fault.id) left traces: \((proof.holds ? leftovers : proof.evidence).joined(separator: "; "))")

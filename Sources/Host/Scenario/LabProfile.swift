@@ -85,6 +85,7 @@ public struct LabProfile: Codable, Sendable {
     public var cloud = CloudLayout()
     public var kubeProxy = KubeProxy()
     public var cloudPlugin = CloudPlugin.none
+    public var controlPlane = ControlPlaneLayout()
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -118,6 +119,9 @@ public struct LabProfile: Codable, Sendable {
         if let plugin = overrides.cloudPlugin { result.cloudPlugin = plugin }
         if let type = overrides.instanceType { result.cloud.instanceType = type }
         if let enabled = overrides.kubeProxy { result.kubeProxy.enabled = enabled }
+        if let enabled = overrides.controlPlane { result.controlPlane.enabled = enabled }
+        if let folder = overrides.controlPlaneBinaries { result.controlPlane.binaries = folder }
+        if let version = overrides.controlPlaneVersion { result.controlPlane.version = version }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }

@@ -50,8 +50,8 @@ public struct ScenarioFile: Codable, Sendable {
         self.spec = spec
     }
 
-    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node. The nodes then get the
-    /// userland disk.
+    /// Whether a pod, a fault, an expectation or the lab itself runs a program in a node, or an API server may ask for
+    /// one. The nodes then get the userland disk.
     public func needsUserland(in profile: LabProfile, faults: [FaultDescriptor]) -> Bool {
         let injected = spec.timeline.flatMap(\.actions).compactMap { action in
             if case .inject(let call) = action { call.kind } else { nil }
@@ -60,7 +60,8 @@ public struct ScenarioFile: Codable, Sendable {
         let startsKubeProxy = spec.timeline.flatMap(\.actions).contains { action in
             if case .set(let values) = action { values[Action.kubeProxy] == "true" } else { false }
         }
-        return podsNeedUserland || profile.kubeProxy.enabled || startsKubeProxy || readsKubeProxy
+        return podsNeedUserland || profile.controlPlane.enabled || profile.kubeProxy.enabled || startsKubeProxy
+            || readsKubeProxy
             || faults.contains { $0.needsUserland && injected.contains($0.kind) }
     }
 
@@ -126,6 +127,12 @@ public struct LabOverrides: Codable, Sendable {
     /// The machine type of the nodes, one of `InstanceLimits.byType`.
     public var instanceType: String?
     public var cloudPlugin: LabProfile.CloudPlugin?
+    /// Whether the lab has a control plane.
+    public var controlPlane: Bool?
+    /// The folder of the control plane's programs.
+    public var controlPlaneBinaries: String?
+    /// The series of the control plane, such as `1.20`.
+    public var controlPlaneVersion: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

@@ -14,11 +14,18 @@ import Testing
         "agent-kill": "nodes: [node1, node2]",
         "netem": "nodes: node1, loss: 3%",
         "kube-proxy-residue": "nodes: node1",
+        "api-server-down": "", "api-server-slow": "delay: 500ms", "etcd-slow": "delay: 1s", "scheduler-down": "",
+        "controller-manager-down": "",
+    ]
+    /// The faults that are done to servers, and not to nodes.
+    static let ofServers = [
+        "api-server-down", "api-server-slow", "etcd-slow", "scheduler-down", "controller-manager-down",
     ]
     static let kinds = FaultCatalogue.shipped.descriptors.map(\.kind)
 
     private static func call(_ kind: String, id: String) throws -> String {
-        "fault: \(kind), id: \(id), \(try #require(calls[kind], "no call of \(kind) in the table"))"
+        let parameters = try #require(calls[kind], "no call of \(kind) in the table")
+        return "fault: \(kind), id: \(id)" + (parameters.isEmpty ? "" : ", \(parameters)")
     }
 
     @Test func `kinds and the parameters of each have names of their own`() {
@@ -51,7 +58,8 @@ import Testing
         let call = try #require(file.calls.first)
         let claims = try FaultCatalogue.shipped.kind(of: call).descriptor.claims(call, file.nodes)
         #expect(!claims.isEmpty)
-        #expect(claims.map(\.node) == call.targets(among: file.nodes))
+        #expect(
+            claims.map(\.node) == (Self.ofServers.contains(kind) ? ["control-plane"] : call.targets(among: file.nodes)))
     }
 
     @Test(arguments: kinds)
@@ -65,6 +73,10 @@ import Testing
         ("node-crash", "netem", "node1 does not run because of fault \"a\" of line 11"),
         ("kube-proxy-residue", "node-crash", "node1 must run until fault \"a\" of line 11 is healed"),
         ("netem", "node-pause", "node1 must run until fault \"a\" of line 11 is healed"),
+        (
+            "api-server-down", "api-server-slow",
+            "kube-apiserver of the control-plane is already held by fault \"a\" of line 11; heal it first"
+        ),
     ])
     func `power conflicts with what needs it, in a file and in a run in the same words`(
         first: String, second: String, words: String

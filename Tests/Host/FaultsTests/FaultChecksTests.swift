@@ -127,6 +127,26 @@ import Testing
         ),
     ]
 
+    static let ofServers: [Case] = [
+        Case(["fault: api-server-down"]), Case(["fault: etcd-slow, delay: 200ms"]),
+        Case(["fault: api-server-slow, delay: 10s"]),
+        Case(both("scheduler-down", "controller-manager-down")),
+        Case(both("api-server-down", "node-crash, nodes: all")),
+        Case(
+            ["fault: api-server-slow, delay: 199ms"],
+            "x.yaml:11:43: a delay of 199ms cannot be proven; expected a duration from 200ms to 10s"),
+        Case(
+            ["fault: etcd-slow, delay: 11s"],
+            "x.yaml:11:37: a delay of 11s cannot be proven; expected a duration from 200ms to 10s"),
+        Case(
+            ["fault: etcd-slow"],
+            "x.yaml:11:11: fault etcd-slow has no \"delay\"; expected a duration from 0ms to 10m such as 200ms, 1.5s "
+                + "or 2m"),
+        Case(
+            both("etcd-slow, delay: 1s", "etcd-slow, id: b, delay: 2s"),
+            "x.yaml:12:34: etcd of the control-plane is already held by fault \"etcd-slow\" of line 11; heal it first"),
+    ]
+
     static let conflicts: [Case] = [
         Case(both("agent-kill, nodes: node1", "node-crash, nodes: [node2, node3]")),
         Case(both("netem, nodes: node1, loss: 1%", "netem, id: b, nodes: node1, interface: labrun_vxlan, loss: 1%")),
@@ -166,10 +186,21 @@ import Testing
         ),
     ]
 
-    @Test(arguments: rules + ruleNames + removals + netem + conflicts)
+    @Test(arguments: rules + ruleNames + removals + netem + ofServers + conflicts)
     func `every mistake is told with its place`(item: Case) {
         let found = InjectionFile(item.faults).problems
         #expect(found == item.messages, "\(found.joined(separator: "\n"))")
+    }
+
+    @Test(arguments: CatalogueTests.ofServers)
+    func `a lab without a control plane has none of its faults`(kind: String) {
+        let delay = kind.hasSuffix("slow") ? ", delay: 1s" : ""
+        let found = InjectionFile("fault: \(kind)\(delay)", controlPlane: false).problems
+        #expect(
+            found == [
+                "x.yaml:11:19: lab eks-overlay has no control plane; expected \"controlPlane: {enabled: true}\" in the lab "
+                    + "or in \"overrides\""
+            ], "\(found)")
     }
 
     /// Claims are looked up, not compared one by one.

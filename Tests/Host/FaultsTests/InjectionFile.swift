@@ -5,12 +5,15 @@ import Scenario
 struct InjectionFile {
     let parsed: ScenarioParser.Parsed
 
-    init(_ faults: String..., catalogue: FaultCatalogue = .shipped) { self.init(faults, catalogue: catalogue) }
+    init(_ faults: String..., catalogue: FaultCatalogue = .shipped, controlPlane: Bool = true) {
+        self.init(faults, catalogue: catalogue, controlPlane: controlPlane)
+    }
 
     /// - Parameters:
     ///   - faults: Each is the inside of a flow mapping, `fault: link-down, nodes: all`; an empty one is an empty line.
     ///   - catalogue: The faults that there are.
-    init(_ faults: [String], catalogue: FaultCatalogue = .shipped) {
+    ///   - controlPlane: Whether the lab has a control plane.
+    init(_ faults: [String], catalogue: FaultCatalogue = .shipped, controlPlane: Bool = true) {
         let text =
             """
             apiVersion: labrun.dev/v1alpha1
@@ -27,7 +30,9 @@ struct InjectionFile {
             """ + faults.map { $0.isEmpty ? "\n" : "        - {\($0)}\n" }.joined()
             + "    - {name: last, expect: {diagnosis: {is: none}}}\n"
         parsed = ScenarioParser(faults: catalogue.descriptors, profiles: ScenarioLoader.labProfiles)
-            .parse(Array(text.utf8), file: "x.yaml")
+            .parse(
+                Array(text.utf8), file: "x.yaml",
+                settings: [Setting(path: "controlPlane.enabled", value: "\(controlPlane)")])
     }
 
     var problems: [String] { parsed.problems.map(\.description) }

@@ -16,65 +16,17 @@ import Testing
         thenWhen again: ((RunEvent) -> Bool)? = nil,
         _ strike: (Process) throws -> Void
     ) async throws -> (status: Int32, folder: ScratchFolder) {
-        let labrun = try LabrunProgram()
         let folder = try ScratchFolder()
         let lane = await LabLanes.shared.lane()
         defer { lane.end() }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: labrun.path)
-        process.arguments = [
-            "scenario", scenario, "--report-dir", "\(folder.path)/report", "--output", "jsonl",
-        ]
-        process.arguments?.insert(contentsOf: next, at: 2)
-        process.environment = ProcessInfo.processInfo.environment.merging(
-            ["LABRUN_TEST_FOLDER": folder.path]
-        ) { $1 }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
         var moments = [reached] + (again.map { [$0] } ?? [])
-        var pending = Data()
-        while true {
-            let chunk = pipe.fileHandleForReading.availableData
-            guard !chunk.isEmpty else { break }
-            pending += chunk
-            while let end = pending.firstIndex(of: 0x0A) {
-                let line = pending[..<end]
-                pending = Data(pending[pending.index(after: end)...])
-                guard let moment = moments.first, let event = try? EventLine.decode(line), moment(event) else {
-                    continue
-                }
-                moments.removeFirst()
-                try strike(process)
-            }
+        let status = try await LabrunProgram().watch([scenario] + next, in: folder) { event, process in
+            guard let moment = moments.first, moment(event) else { return }
+            moments.removeFirst()
+            try strike(process)
         }
-        process.waitUntilExit()
         #expect(moments.isEmpty, "the moment never came")
-        let status = process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
         return (status, folder)
-    }
-
-    /// Returns the processes below one, found by their parents.
-    private func descendants(of root: Int32) -> [(pid: Int32, name: String)] {
-        var children: [Int32: [Int32]] = [:]
-        var names: [Int32: String] = [:]
-        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-            guard let pid = Int32(entry), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-                let end = stat.lastIndex(of: ")"), let start = stat.firstIndex(of: "(")
-            else { continue }
-            let fields = stat[stat.index(after: end)...].split(separator: " ")
-            guard fields.count > 1, let parent = Int32(fields[1]) else { continue }
-            children[parent, default: []].append(pid)
-            names[pid] = String(stat[stat.index(after: start)..<end])
-        }
-        var found: [(Int32, String)] = []
-        var queue = children[root] ?? []
-        while let pid = queue.popLast() {
-            found.append((pid, names[pid] ?? ""))
-            queue += children[pid] ?? []
-        }
-        return found
     }
 
     /// The moment at which a run is hit.
@@ -100,7 +52,7 @@ import Testing
     }
 
     private func descendant(of process: Process, named name: String) throws -> Int32 {
-        try #require(descendants(of: process.processIdentifier).first { $0.name.hasPrefix(name) }?.pid)
+        try #require(HostState.descendants(of: process.processIdentifier).first { $0.name.hasPrefix(name) }?.pid)
     }
 
     /// No process, interface or mount may be left, nor anything at the mount point that all labs of this user share.

@@ -67,12 +67,16 @@ final class FakeArchive: DebianPackageSource {
     enum Mode { case working, offline, corrupt }
     struct State {
         var mode = Mode.working
+        /// What the compiler in its packages does.
+        var compiler = FakeCompiler.working
+        /// Whether tarballs of sources arrive with another byte than they were made with.
+        var damagesSources = false
         var revision = 1
         var asked = 0
     }
 
     let state = Mutex(State())
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
 
@@ -119,14 +123,20 @@ final class FakeArchive: DebianPackageSource {
         return ResolvedUserland(recipe: userland, packages: [package])
     }
 
-    private func build(_ files: [String: String], root: String, deb: String) async throws {
+    func build(_ files: [String: String], root: String, deb: String) async throws {
+        try write(files, below: root)
+        try await BuildTool.run("dpkg-deb", ["--build", "--root-owner-group", root, deb])
+    }
+
+    /// Writes files, as path → text. Programs can be executed.
+    func write(_ files: [String: String], below root: String) throws {
         for (path, text) in files {
             let place = "\(root)/\(path)"
             try FileManager.default.createDirectory(
                 atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
             try Data(text.utf8).write(to: URL(filePath: place))
+            if text.hasPrefix("#!") { chmod(place, 0o755) }
         }
-        try await BuildTool.run("dpkg-deb", ["--build", "--root-owner-group", root, deb])
     }
 
     func download(_ packages: [DebianPackage], scratch: String) async throws -> [String] {

@@ -3,18 +3,6 @@ import Testing
 
 @testable import LinuxKernel
 
-/// The path of `LabEntryProbe`, which is built beside the tests.
-private var probe: String {
-    get throws {
-        let bundle = CommandLine.arguments.first { $0.contains(".xctest") }
-        let folder = URL(fileURLWithPath: try #require(bundle)).standardized.path
-            .components(separatedBy: "/").prefix { !$0.hasSuffix(".xctest") }.joined(separator: "/")
-        let path = folder + "/LabEntryProbe"
-        try #require(FileManager.default.isExecutableFile(atPath: path), "no \(path)")
-        return path
-    }
-}
-
 /// The numbers of all processes with the command line `sleep MARK`. Only one test uses each mark.
 private func sleepers(_ mark: String) -> [Int32] {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
@@ -41,6 +29,18 @@ private func eventually(_ condition: () -> Bool) async throws -> Bool {
 private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
 
 @Suite(.serialized) struct LabEntryTests {
+    /// The path of `LabEntryProbe`, which is built beside the tests.
+    static var probe: String {
+        get throws {
+            let bundle = CommandLine.arguments.first { $0.contains(".xctest") }
+            let folder = URL(fileURLWithPath: try #require(bundle)).standardized.path
+                .components(separatedBy: "/").prefix { !$0.hasSuffix(".xctest") }.joined(separator: "/")
+            let path = folder + "/LabEntryProbe"
+            try #require(FileManager.default.isExecutableFile(atPath: path), "no \(path)")
+            return path
+        }
+    }
+
     private func lines(_ host: LabHostProcess) async -> [String] {
         var lines: [String] = []
         for await line in host.eventLines() { lines.append(String(decoding: line, as: UTF8.self)) }
@@ -48,7 +48,7 @@ private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
     }
 
     @Test func insideOfALab() async throws {
-        let host = try LabHostProcess.spawn(arguments: ["facts"], executable: try probe)
+        let host = try LabHostProcess.spawn(arguments: ["facts"], executable: try Self.probe)
         let facts = await lines(host)
         #expect(try await host.wait() == .exited(0))
         #expect(facts.contains("pid=2 uid=1000 gid=1000"))
@@ -61,25 +61,25 @@ private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
     }
 
     @Test func commandsArrive() async throws {
-        let host = try LabHostProcess.spawn(arguments: ["echo"], executable: try probe)
+        let host = try LabHostProcess.spawn(arguments: ["echo"], executable: try Self.probe)
         try host.send(Array("boot".utf8))
         #expect(await lines(host) == ["boot"])
         #expect(try await host.wait() == .exited(0))
     }
 
     @Test(arguments: [0, 3, 42, 130]) func exitCodePassesThrough(code: Int32) async throws {
-        let host = try LabHostProcess.spawn(arguments: ["exit", "\(code)"], executable: try probe)
+        let host = try LabHostProcess.spawn(arguments: ["exit", "\(code)"], executable: try Self.probe)
         #expect(try await host.wait() == .exited(code))
     }
 
     @Test(arguments: [SIGKILL, SIGUSR1, SIGALRM]) func deathBySignalIsTold(number: Int32) async throws {
-        let host = try LabHostProcess.spawn(arguments: ["signal", "\(number)"], executable: try probe)
+        let host = try LabHostProcess.spawn(arguments: ["signal", "\(number)"], executable: try Self.probe)
         #expect(try await host.wait() == .signalled(number))
     }
 
     @Test func terminateReachesTheLabHost() async throws {
         let mark = mark()
-        let host = try LabHostProcess.spawn(arguments: ["hold", mark], executable: try probe)
+        let host = try LabHostProcess.spawn(arguments: ["hold", mark], executable: try Self.probe)
         var events = host.eventLines().makeAsyncIterator()
         #expect(await events.next() == Array("ready".utf8))
         host.terminate()
@@ -90,7 +90,7 @@ private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
 
     @Test func hangingUpTheLifelineEndsEverything() async throws {
         let mark = mark()
-        let host = try LabHostProcess.spawn(arguments: ["hold", mark], executable: try probe)
+        let host = try LabHostProcess.spawn(arguments: ["hold", mark], executable: try Self.probe)
         var events = host.eventLines().makeAsyncIterator()
         _ = await events.next()
         #expect(try await eventually { sleepers(mark).count == 2 })
@@ -104,7 +104,7 @@ private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
     @Test(arguments: Victim.allCases) func killLeavesNothing(victim: Victim) async throws {
         let mark = mark()
         let outer = Process()
-        outer.executableURL = URL(fileURLWithPath: try probe)
+        outer.executableURL = URL(fileURLWithPath: try Self.probe)
         outer.arguments = ["hold", mark]
         let output = Foundation.Pipe()
         outer.standardOutput = output
@@ -136,7 +136,7 @@ private func mark() -> String { "1\(getpid())\(Int.random(in: 1000...9999))" }
         try #require(geteuid() == 0, "run as root: this test becomes an ordinary user itself")
         // Other users may have no access to the build folder.
         let copy = "/tmp/labrun-entry-probe-\(getpid())"
-        try FileManager.default.copyItem(atPath: try probe, toPath: copy)
+        try FileManager.default.copyItem(atPath: try Self.probe, toPath: copy)
         defer { try? FileManager.default.removeItem(atPath: copy) }
         chmod(copy, 0o755)
         let outer = Process()

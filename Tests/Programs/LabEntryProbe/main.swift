@@ -53,6 +53,14 @@ func beLabHost(_ channels: LabHostChannels) throws -> Never {
     case "signal":
         kill(getpid(), Int32(channels.arguments[1]) ?? SIGKILL)
         exit(70)
+    case "enter":
+        // Others may come in: a file that only the lab sees, and a network namespace.
+        try FileDescriptor.open("\(channels.directory)/note", O_WRONLY | O_CREAT).writeAll("inside\n".utf8)
+        let network = try FileDescriptor.open("/proc/self/ns/net", O_RDONLY)
+        let signals = try SignalStream.descriptor(for: [SIGTERM, SIGINT])
+        say("\(network.rawValue)")
+        _ = try waitUntilReady(signals, events: Int16(POLLIN), until: .after(.seconds(600)))
+        exit(network.rawValue > 0 ? 17 : 70)
     case "hold":
         // The lab host starts two children, one of them an orphan. Nothing but the end of the namespace ends them.
         let mark = channels.arguments[1]
@@ -68,6 +76,7 @@ func beLabHost(_ channels: LabHostChannels) throws -> Never {
     }
 }
 
+LabJoin.joinIfAsked()
 if let channels = LabNamespace.enterIfAsked() {
     try beLabHost(channels)
 }

@@ -9,8 +9,16 @@ public enum NamespaceSelftest {
         public let output: String
     }
 
-    public static func run(_ name: String, of program: String = "namespace-selftest") throws -> Outcome {
+    /// - Parameter needsControlPlane: Whether the program starts Kubernetes' servers, whose folder it is then told.
+    public static func run(
+        _ name: String, of program: String = "namespace-selftest", needsControlPlane: Bool = false
+    ) throws -> Outcome {
         let process = Process()
+        if needsControlPlane {
+            process.environment = ProcessInfo.processInfo.environment.merging(
+                [ControlPlaneFolder.variable: try ControlPlaneFolder.path()]
+            ) { $1 }
+        }
         process.executableURL = URL(filePath: "/usr/bin/unshare")
         process.arguments = [
             "--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "--net", "--mount", "--pid", "--fork",

@@ -49,8 +49,12 @@ public struct CloudHostSpec: Codable, Sendable, Hashable {
     /// The name of the subnet that the host is in.
     public var subnet: String
     public var address: IPv4Address
+    /// The security groups that count the host as a member. It has no rules of its own: what it sends and receives is
+    /// filtered at the nodes' interfaces only.
+    public var groups: [String]
 
-    public init(name: String, subnet: String, address: IPv4Address) {
+    public init(name: String, subnet: String, address: IPv4Address, groups: [String] = []) {
+        self.groups = groups
         self.name = name
         self.subnet = subnet
         self.address = address

@@ -106,7 +106,13 @@ struct Ruleset {
         return [
             "\(verb) element bridge \(table) sources { \(list { "\"\(nic.tap)\" . \(nic.mac) . \($0)" }) }",
             "\(verb) element bridge \(table) destinations { \(list { "\"\(nic.tap)\" . \($0)" }) }",
-        ] + nic.groups.map { "\(verb) element ip \(table) \(Ruleset.memberSet($0)) { \(list(\.description)) }" }
+        ] + members(verb, addresses, of: nic.groups)
+    }
+
+    /// Adds addresses to groups, or removes them.
+    func members(_ verb: String, _ addresses: [IPv4Address], of groups: [String]) -> [String] {
+        let list = addresses.map(\.description).joined(separator: ", ")
+        return groups.map { "\(verb) element ip \(Ruleset.table) \(Ruleset.memberSet($0)) { \(list) }" }
     }
 
     /// The rules in force on an interface, keyed by chain and name.

@@ -129,11 +129,13 @@ extension ReferenceDocuments {
     private static var faultPage: String {
         let sections = FaultCatalogue.shipped.descriptors.map { fault in
             "## `\(fault.kind)`\n\n\(fault.summary.replacing("{", with: "*").replacing("}", with: "*")).\n\n"
-                + table(
-                    ["parameter", "value", "required", "meaning"],
-                    fault.parameters.map {
-                        [code($0.name), words($0.type), $0.isRequired ? "yes" : "", $0.help]
-                    })
+                + (fault.parameters.isEmpty
+                    ? "It takes no parameters.\n"
+                    : table(
+                        ["parameter", "value", "required", "meaning"],
+                        fault.parameters.map {
+                            [code($0.name), words($0.type), $0.isRequired ? "yes" : "", $0.help]
+                        }))
         }
         return page(
             "Faults",

@@ -8,7 +8,8 @@ public struct ImageBuild: AsyncParsableCommand {
         commandName: "build", abstract: "Build the node image of one or more kernel series.",
         discussion: """
             Kernels are Debian's own cloud kernels, fetched by apt without root. An image that is in the cache is \
-            not built again; nothing then goes over the network.
+            not built again; nothing then goes over the network. Kubernetes' servers are compiled from Debian's own \
+            source package, once, in some minutes.
             """)
 
     @Option(
@@ -19,6 +20,9 @@ public struct ImageBuild: AsyncParsableCommand {
 
     @Flag(name: .long, help: "Build the userland disk too, which labs whose pods run programs attach.")
     public var userland = false
+
+    @Flag(name: .long, help: "Build the control plane's programs too, which labs that have one start.")
+    public var controlPlane = false
 
     @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")
     public var refresh = false
@@ -40,7 +44,22 @@ public struct ImageBuild: AsyncParsableCommand {
             try StandardOutput.write(
                 "\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
         }
-        guard userland else { return }
+        if userland { try await buildUserland(store) }
+        if controlPlane { try await buildControlPlane(store) }
+    }
+
+    private func buildControlPlane(_ store: ImageStore) async throws {
+        let (programs, time) = try await timed {
+            try await store.ensureControlPlane(refresh: refresh) { step in
+                StandardError.write("control plane: \(step)")
+            }
+        }
+        try StandardOutput.write(
+            "control plane  \(programs.shortDigest)  Kubernetes \(programs.version)  \(megabytes(programs.bytes))  \(time)"
+        )
+    }
+
+    private func buildUserland(_ store: ImageStore) async throws {
         let (disk, time) = try await timed {
             try await store.ensureUserland(refresh: refresh) { step in
                 StandardError.write("userland: \(step)")

@@ -18,21 +18,37 @@ public struct ImageList: AsyncParsableCommand {
         let current = store.current()
         let userlands = try store.userlands()
         let currentUserland = store.cachedUserland()?.digest
+        let controlPlanes = try store.controlPlanes()
+        let currentControlPlane = store.cachedControlPlane()?.digest
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let rows = images.map { Row($0, current: current.contains($0.digest)) }
             let listing = Listing(
-                images: rows, userlands: userlands.map { UserlandRow($0, current: $0.digest == currentUserland) })
+                images: rows, userlands: userlands.map { UserlandRow($0, current: $0.digest == currentUserland) },
+                controlPlanes: controlPlanes.map { ControlPlaneRow($0, current: $0.digest == currentControlPlane) })
             try StandardOutput.write(String(decoding: encoder.encode(listing), as: UTF8.self))
-        } else if images.isEmpty, userlands.isEmpty {
+        } else if images.isEmpty, userlands.isEmpty, controlPlanes.isEmpty {
             try StandardOutput.write("no images in \(store.cacheDirectory); 'labrun image build' makes one")
         } else {
-            if !images.isEmpty { try StandardOutput.write(Self.table(images, current: current)) }
-            if !userlands.isEmpty {
-                try StandardOutput.write((images.isEmpty ? "" : "\n") + Self.table(userlands, current: currentUserland))
-            }
+            var tables: [String] = []
+            if !images.isEmpty { tables.append(Self.table(images, current: current)) }
+            if !userlands.isEmpty { tables.append(Self.table(userlands, current: currentUserland)) }
+            if !controlPlanes.isEmpty { tables.append(Self.table(controlPlanes, current: currentControlPlane)) }
+            try StandardOutput.write(tables.joined(separator: "\n\n"))
         }
+    }
+
+    /// Returns the table of control planes. A star marks the one that labs start.
+    static func table(_ controlPlanes: [ControlPlaneArtifact], current: String?) -> String {
+        columns(
+            [["CONTROL PLANE", "KUBERNETES", "SIZE", "CURRENT"]]
+                + controlPlanes.map { programs in
+                    [
+                        programs.shortDigest, programs.version, megabytes(programs.bytes),
+                        programs.digest == current ? "*" : "",
+                    ]
+                })
     }
 
     /// Returns the table of userland disks. A star marks the one that labs attach.
@@ -50,6 +66,21 @@ public struct ImageList: AsyncParsableCommand {
     private struct Listing: Encodable {
         let images: [Row]
         let userlands: [UserlandRow]
+        let controlPlanes: [ControlPlaneRow]
+    }
+
+    private struct ControlPlaneRow: Encodable {
+        let digest, path, version: String
+        let bytes: Int
+        let current: Bool
+
+        init(_ programs: ControlPlaneArtifact, current: Bool) {
+            digest = programs.digest
+            path = programs.directory
+            version = programs.version
+            bytes = programs.bytes
+            self.current = current
+        }
     }
 
     private struct UserlandRow: Encodable {

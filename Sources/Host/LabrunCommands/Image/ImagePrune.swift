@@ -5,9 +5,10 @@ import NodeImage
 public struct ImagePrune: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "prune", abstract: "Remove images of earlier builds and what killed builds left.",
-        discussion: "Keeps the images of the guest binaries at hand, and the kernels they were made of.")
+        discussion:
+            "Keeps the images of the guest binaries at hand, the kernels they were made of, and the control plane.")
 
-    @Flag(name: .long, help: "Remove every image, kernel and downloaded package.")
+    @Flag(name: .long, help: "Remove every image, kernel, control plane and downloaded package.")
     public var all = false
 
     public init() {}
@@ -17,6 +18,8 @@ public struct ImagePrune: AsyncParsableCommand {
         let result = try await store.prune(keeping: all ? [] : store.current(), everything: all)
         let count = result.images.count
         let disks = result.userlands.isEmpty ? "" : ", \(result.userlands.count) userland"
-        try StandardOutput.write("removed \(count) image\(count == 1 ? "" : "s")\(disks), \(megabytes(result.bytes))")
+        let servers = result.controlPlanes.isEmpty ? "" : ", \(result.controlPlanes.count) control plane"
+        try StandardOutput.write(
+            "removed \(count) image\(count == 1 ? "" : "s")\(disks)\(servers), \(megabytes(result.bytes))")
     }
 }

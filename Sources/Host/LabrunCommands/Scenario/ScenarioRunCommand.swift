@@ -39,6 +39,12 @@ struct ScenarioRunCommand: AsyncParsableCommand {
             "Change a value of the lab: nodes.memoryMiB=160, datapath.values.NAME=VALUE.", valueName: "path=value"))
     var set: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Folder of kube-apiserver, kube-controller-manager, kube-scheduler and etcd for labs with a control plane.",
+            valueName: "folder"))
+    var controlPlaneBin: String?
+
     @Option(help: "Seed of everything that is random.")
     var seed: UInt64?
 
@@ -120,6 +126,8 @@ struct ScenarioRunCommand: AsyncParsableCommand {
     /// is compared here is what that depends on. A lab that a person looks at with `--keep` is nobody else's.
     private func sharesLab(_ scenario: LoadedScenario, _ next: LoadedScenario) -> Bool {
         guard !freshLabs, !keep else { return false }
+        // What a scenario left among the objects is not compared.
+        guard !scenario.profile.controlPlane.enabled else { return false }
         func needs(_ scenario: LoadedScenario) -> Bool {
             scenario.scenario.needsUserland(in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
         }
@@ -159,6 +167,9 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         }
         for problem in problems { StandardError.write(problem.description) }
         if problems.contains(where: { $0.severity == .error }) { throw ExitCode(2) }
+        let mistakes = Set(loaded.compactMap { ControlPlaneChoice($0.profile)?.mistake?.description })
+        for mistake in mistakes.sorted() { StandardError.write(mistake) }
+        if !mistakes.isEmpty { throw ExitCode(2) }
         guard !loaded.isEmpty else {
             StandardError.write("no scenario found in \(paths.joined(separator: ", "))")
             throw ExitCode(2)
@@ -170,6 +181,10 @@ struct ScenarioRunCommand: AsyncParsableCommand {
         var settings: [Setting] = []
         if let nodes { settings.append(Setting(path: "nodes.count", value: String(nodes), option: "--nodes")) }
         if let kernel { settings.append(Setting(path: "nodes.kernel", value: kernel, option: "--kernel")) }
+        if let controlPlaneBin {
+            settings.append(
+                Setting(path: "controlPlane.binaries", value: controlPlaneBin, option: "--control-plane-bin"))
+        }
         for text in set {
             guard let setting = Setting(text) else {
                 throw ValidationError("--set takes path=value, for example nodes.memoryMiB=160, not \(text)")

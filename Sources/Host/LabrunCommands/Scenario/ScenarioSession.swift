@@ -64,7 +64,7 @@ struct ScenarioSession {
         }
         let stay: Stay
         do {
-            let (image, userland, accelerator) = try await input.preparing { [scenario] in
+            let (image, userland, servers, accelerator) = try await input.preparing { [scenario] in
                 let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
                     StandardError.write("image: \(progress)")
                 }
@@ -73,22 +73,27 @@ struct ScenarioSession {
                 let userland =
                     needsUserland
                     ? try await ImageStore().ensureUserland { StandardError.write("userland: \($0)") } : nil
+                let servers = try await ControlPlaneChoice(scenario.profile)?.programs { progress in
+                    StandardError.write("control plane: \(progress)")
+                }
                 let accelerator = await AccelerationProbe(
                     kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
                 ).answer()
-                return (image, userland, accelerator)
+                return (image, userland, servers, accelerator)
             }
             let header = header(
                 accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)")
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header)))
             var request = request(image: image, userland: userland, accelerator: accelerator)
             request.handsOn = handsOn
+            request.controlPlane = servers
             stay = await drive(reporters, request, after: former)
         } catch {
             await former.end()
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header(accelerator: "none"))))
             let end: StreamEnd =
-                input.wasInterrupted ? .interrupted("interrupted before it began") : .died("no node image: \(error)")
+                input.wasInterrupted
+                ? .interrupted("interrupted before it began") : .died("the lab cannot be made: \(error)")
             stay = Stay(report: reporters.finish(end))
         }
         if let incompleteness = reporters.incompleteness { StandardError.write("labrun: \(incompleteness)") }

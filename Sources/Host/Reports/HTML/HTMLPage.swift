@@ -45,6 +45,7 @@ struct HTMLPage {
             ("Steps", counted(report.steps.count + report.stepsNotRun.count, "step", "steps")),
             ("Nodes", String(report.lab?.nodes.count ?? 0)), ("Kernel", kernels),
             ("Profile", report.lab?.profile ?? ""), ("Lab", report.lab?.origin ?? ""),
+            ("Control plane", report.lab?.controlPlane.map { "\($0.version) at \($0.address)" } ?? ""),
             ("Mode", report.lab?.datapath["routingMode"] ?? ""), ("Seed", String(report.seed)),
             ("Host", "\(report.host.kernel), \(report.host.cpus) CPUs, \(report.host.accelerator)"),
         ]

@@ -1,6 +1,9 @@
 import RunEvents
 
 extension LabDescription {
+    /// What the control plane is, in some words; nil for a lab without.
+    var servers: String? { controlPlane.map { "control plane \($0.version) at \($0.address)" } }
+
     /// Where the lab comes from, in a sentence. It is nil for a lab that was simply booted.
     var origin: String? {
         if let kept {

@@ -102,6 +102,7 @@ public final class TerminalReporter: Reporter {
     private func describe(_ lab: LabDescription) {
         let kernels = Set(lab.nodes.map(\.kernel)).sorted().joined(separator: ", ")
         say(wrapped: clean("lab \(lab.profile) · \(counted(lab.nodes.count, "node", "nodes")) · kernel \(kernels)"))
+        if let servers = lab.servers { say(wrapped: clean(servers)) }
         if let origin = lab.origin { say(wrapped: clean(origin)) }
     }
 

@@ -65,6 +65,7 @@ extension LabProfileReader {
                 address: item["address"]?.text ?? "")
             let reserved = [
                 CloudLayout.resolverHost, CloudLayout.internetHost, "vpc-router", "internet-gateway", "dns",
+                ControlPlaneLayout.host,
             ]
             let namePlace = item["name"]?.place ?? item.place
             if reserved.contains(host.name) {

@@ -5,11 +5,12 @@ import ScenarioReading
 /// Reads `kind: Lab`.
 struct LabProfileReader {
     var checker: ShapeChecker
+    private let file: String
 
     /// The profile, if the file has no mistake.
     static func read(_ bytes: [UInt8], file: String) -> (profile: LabProfile?, problems: [Problem]) {
         let reading = YAMLReading(bytes, file: file)
-        var reader = LabProfileReader(checker: ShapeChecker(file: file))
+        var reader = LabProfileReader(checker: ShapeChecker(file: file), file: file)
         guard let document = reading.documents.first else {
             if reading.problems.isEmpty { reader.checker.report(Place(line: 1, column: 1), "the file is empty") }
             return (nil, (reading.problems + reader.checker.problems).sorted())
@@ -23,8 +24,9 @@ struct LabProfileReader {
         return (problems.isEmpty ? profile : nil, problems)
     }
 
-    private init(checker: ShapeChecker) {
+    private init(checker: ShapeChecker, file: String) {
         self.checker = checker
+        self.file = file
     }
 
     private mutating func profile(_ document: YAMLValue) -> LabProfile {
@@ -47,6 +49,7 @@ struct LabProfileReader {
         checkGroups(nodes?["securityGroups"], among: groups)
         checkNetworks(profile, spec)
         profile.cloud = cloud(spec, profile: profile)
+        profile.controlPlane = controlPlane(spec?["controlPlane"], profile: profile, file: file)
         let values = spec?["datapath"]?["values"]
         let leaves = checker.leaves(of: values, path: "")
         for mistake in profile.valueMistakes() {

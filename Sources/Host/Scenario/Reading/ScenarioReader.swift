@@ -117,6 +117,12 @@ struct ScenarioReader {
         result.instanceType = value?["nodes"]?["instanceType"]?.text
         result.cloudPlugin = value?["nodes"]?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) }
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
+        let controlPlane = value?["controlPlane"]
+        result.controlPlane = controlPlane?["enabled"]?.flag
+        result.controlPlaneBinaries = controlPlane?["binaries"]?.text.map {
+            ControlPlaneLayout.path($0, beside: file)
+        }
+        result.controlPlaneVersion = controlPlane?["version"]?.text
         for setting in settings { apply(setting, to: &result) }
         return result
     }
@@ -132,6 +138,11 @@ struct ScenarioReader {
             if let value = Int(setting.value), range.contains(value) { return value }
             let expected = Shape.integer(range).expected
             problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
+            return nil
+        }
+        func flag() -> Bool? {
+            if let value = Bool(setting.value) { return value }
+            problem("\(setting.path) must be true or false, but \"\(setting.value)\" is given", "true or false")
             return nil
         }
         let prefix = "datapath.values."
@@ -154,11 +165,21 @@ struct ScenarioReader {
                     "nodes.instanceType must be \(expected), but \"\(setting.value)\" is given", expected,
                     NearestName.of(setting.value, among: CloudShape.instanceTypes))
             }
-        case "kubeProxy.enabled":
-            if let enabled = Bool(setting.value) {
-                overrides.kubeProxy = enabled
+        case "kubeProxy.enabled": if let enabled = flag() { overrides.kubeProxy = enabled }
+        case "controlPlane.enabled": if let enabled = flag() { overrides.controlPlane = enabled }
+        case "controlPlane.binaries":
+            if setting.value.isEmpty {
+                problem("\(setting.path) must be a folder, but \"\" is given", "a folder with kube-apiserver")
             } else {
-                problem("kubeProxy.enabled must be true or false, but \"\(setting.value)\" is given", "true or false")
+                // The command line means the working directory, wherever the scenario is.
+                overrides.controlPlaneBinaries = setting.value
+            }
+        case "controlPlane.version":
+            if ControlPlaneShape.series.accepts(setting.value) {
+                overrides.controlPlaneVersion = setting.value
+            } else {
+                let expected = ControlPlaneShape.series.expected
+                problem("\(setting.path) must be \(expected), but \"\(setting.value)\" is given", expected)
             }
         case let path where path.hasPrefix(prefix):
             let name = String(path.dropFirst(prefix.count))
@@ -168,7 +189,10 @@ struct ScenarioReader {
                 overrides.datapathValues[name] = setting.value
             }
         default:
-            let paths = ["nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled"]
+            let paths = [
+                "nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled",
+                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+            ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
                 "unknown path \"\(setting.path)\"", "one of " + (paths + [prefix + "NAME"]).joined(separator: ", "),
@@ -186,6 +210,11 @@ struct ScenarioReader {
             if LabShape.nodeCounts.contains(changed.nodeCount) { nodes = changed.nodeNames }
             if overrides.nodeCount != nil, let mistake = changed.capacityMistake() {
                 checker.report(value.place, mistake)
+            }
+            if changed.controlPlane.enabled, changed.controlPlanePlace == nil {
+                checker.report(
+                    value.place, "lab \(found.name) has no free address for a control plane",
+                    expected: "\"controlPlane.subnet\" in the lab, or a VPC with a free /28")
             }
             // The lab's own values were checked with the lab.
             if found.datapathValues != changed.datapathValues || overrides.nodeCount != nil {

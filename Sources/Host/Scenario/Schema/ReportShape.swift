@@ -69,9 +69,17 @@ enum ReportShape {
             Field("profile", .text(), required: true, "Name of the lab profile."),
             Field("nodes", .list(.object(node), atLeast: 0), required: true, "Nodes."),
             Field("datapath", .map(.any, .text()), required: true, "Effective values by their Helm names."),
+            Field("controlPlane", .nullable(.object(controlPlane)), "Kubernetes' own servers, if it has them."),
             Field("kept", .nullable(.object(kept)), "Who booted the lab, if it was not this scenario."),
             Field(
                 "notKept", .nullable(.object(notKept)), "Why it was booted afresh after a scenario with an equal one."),
+        ])
+
+    private static let controlPlane = ObjectShape(
+        name: "controlPlane", help: "kube-apiserver, kube-controller-manager, kube-scheduler and etcd.",
+        fields: [
+            Field("version", .text(), required: true, "Version of the API server."),
+            Field("address", .text(), required: true, "Its address in the VPC."),
         ])
 
     private static let kept = ObjectShape(
@@ -254,7 +262,7 @@ enum ReportShape {
         name: "artifact", help: "A file of the report folder.",
         fields: [
             Field("path", .text(), required: true, "Relative to the folder."),
-            Field("kind", .text(), required: true, "console, agent-log, flow-log, pcapng, …"),
+            Field("kind", .text(), required: true, "console, agent-log, flow-log, pcapng, audit-log, …"),
             Field("bytes", .nullable(count), "Size; null when it could not be read."),
             Field("sha256", .nullable(.text()), "Digest, hexadecimal."),
             Field("error", .nullable(.text()), "Why it could not be read."),

@@ -30,6 +30,9 @@ enum LabShape {
             Field("pods", .object(pods), required: true, "The pods' network."),
             Field("services", .object(services), "The services' network."),
             Field("kubeProxy", .object(kubeProxy), "Whether kube-proxy runs; it does not when left out."),
+            Field(
+                "controlPlane", .object(ControlPlaneShape.layout),
+                "Whether the lab has Kubernetes' own servers; it has not when left out."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
             Field("datapath", .object(ScenarioShape.datapath), required: true, "Options of the datapath agent."),
         ])

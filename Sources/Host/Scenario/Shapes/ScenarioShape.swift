@@ -46,6 +46,8 @@ struct ScenarioShape {
         fields: [
             Field("nodes", .object(nodeOverrides), "Number and kind of the nodes."),
             Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
+            Field(
+                "controlPlane", .object(ControlPlaneShape.overrides), "Whether the lab has Kubernetes' own servers."),
             Field("datapath", .object(datapath), "Options of the datapath agent."),
         ])
 

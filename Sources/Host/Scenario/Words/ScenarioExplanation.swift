@@ -37,6 +37,12 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
                 + "/\(profile.podMaskSize) a node",
             "  datapath: " + values.joined(separator: ", "),
         ]
+        if let place = profile.controlPlanePlace {
+            lines.append(
+                "  control plane of Kubernetes' own servers at \(place.address) in subnet \(place.subnet), "
+                    + (profile.controlPlane.binaries.map { "from \($0)" } ?? "those that labrun builds")
+                    + (profile.controlPlane.version.map { ", version \($0)" } ?? ""))
+        }
         for group in profile.securityGroups where profile.nodeSecurityGroups.contains(group.name) {
             lines.append("  security group \(group.name) lets in " + ingress(group))
         }

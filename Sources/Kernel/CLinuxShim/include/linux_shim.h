@@ -1,5 +1,6 @@
 #pragma once
 // C that Swift cannot express: variadic system calls, and the entry of a lab, which needs a single thread.
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -42,6 +43,10 @@ int linux_run_on(unsigned processor);
 
 /// prctl(2): this process gets SIGKILL when the thread that started it ends.
 int linux_end_with_parent(void);
+/// posix_spawn(3): the new program gets no descriptor from `minimum` on. Swift sees no extensions of POSIX here.
+int linux_spawn_close_from(posix_spawn_file_actions_t *actions, int minimum);
+/// seccomp(2): fallocate(2) answers EOPNOTSUPP to the calling thread and to the programs that it starts from now on.
+int linux_refuse_fallocate(void);
 /// Names the calling thread; at most 15 bytes are kept.
 int linux_name_thread(const char *name);
 

@@ -1,0 +1,21 @@
+/// What the API server's audit log holds: who asked for what, when, and how it was answered, never the objects
+/// themselves, so no secret either.
+enum AuditPolicy {
+    /// Questions for health and the heartbeats of nodes and leaders are left out: several in a second, they would push
+    /// everything else out of a log of bounded size.
+    static let text = """
+        apiVersion: audit.k8s.io/v1
+        kind: Policy
+        omitStages: [RequestReceived]
+        rules:
+        - level: None
+          nonResourceURLs: ["/readyz*", "/livez*", "/healthz*"]
+        - level: None
+          verbs: [get, update, patch]
+          resources:
+          - group: coordination.k8s.io
+            resources: [leases]
+        - level: Metadata
+
+        """
+}
