@@ -108,9 +108,8 @@ public struct KubeletMind: Sendable {
     }
 
     private mutating func change(_ pod: PodIdentity, _ body: (inout PodLife, inout World) -> Void) {
-        guard let uid = key(of: pod), var life = lives[uid] else { return }
-        body(&life, &world)
-        lives[uid] = life
+        guard let uid = key(of: pod), let index = lives.index(forKey: uid) else { return }
+        body(&lives.values[index], &world)
         sync(uid)
     }
 
@@ -121,15 +120,10 @@ public struct KubeletMind: Sendable {
     }
 
     private mutating func sync(_ uid: String) {
-        guard var life = lives[uid] else { return }
-        life.sync(&world)
-        if life.isForgotten {
-            lives[uid] = nil
-            if let mirror = life.mirror { world.actions.append(.deletePod(mirror.identity)) }
-            follow()
-        } else {
-            lives[uid] = life
-        }
+        lives[uid]?.sync(&world)
+        guard lives[uid]?.isForgotten == true, let life = lives.removeValue(forKey: uid) else { return }
+        if let mirror = life.mirror { world.actions.append(.deletePod(mirror.identity)) }
+        follow()
     }
 
     private mutating func syncAll() { for uid in lives.keys.sorted() { sync(uid) } }

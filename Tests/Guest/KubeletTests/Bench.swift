@@ -1,10 +1,9 @@
-import Foundation
 import JSON
 import Testing
 
 @testable import Kubelet
 
-func json(_ text: String) throws -> JSONValue { try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) }
+func json(_ text: String) throws -> JSONValue { try JSONText.value(of: Array(text.utf8)) }
 
 /// A pod's object: metadata of a name, and a spec.
 func podObject(
