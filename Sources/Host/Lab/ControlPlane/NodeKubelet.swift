@@ -10,7 +10,8 @@ extension LabControlPlane {
     private static let capacity = ["cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi"]
 
     /// What makes a machine of the lab a node of the cluster.
-    func kubelet(of name: String, address: String, podCIDR: String, plan: LabPlan) async throws -> KubeletConfiguration {
+    func kubelet(of name: String, address: String, podCIDR: String, plan: LabPlan) async throws -> KubeletConfiguration
+    {
         let credentials = try await plane.nodeCredentials(name, address: address)
         guard case .certificate(let chain, let key) = credentials.server.credential else {
             throw LabError(.plan, "node \(name) has no client certificate for the API server")
