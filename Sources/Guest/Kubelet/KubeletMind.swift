@@ -108,8 +108,9 @@ public struct KubeletMind: Sendable {
     }
 
     private mutating func change(_ pod: PodIdentity, _ body: (inout PodLife, inout World) -> Void) {
-        guard let uid = key(of: pod), let index = lives.index(forKey: uid) else { return }
-        body(&lives.values[index], &world)
+        guard let uid = key(of: pod), var life = lives[uid] else { return }
+        body(&life, &world)
+        lives[uid] = life
         sync(uid)
     }
 
@@ -120,10 +121,15 @@ public struct KubeletMind: Sendable {
     }
 
     private mutating func sync(_ uid: String) {
-        lives[uid]?.sync(&world)
-        guard lives[uid]?.isForgotten == true, let life = lives.removeValue(forKey: uid) else { return }
-        if let mirror = life.mirror { world.actions.append(.deletePod(mirror.identity)) }
-        follow()
+        guard var life = lives[uid] else { return }
+        life.sync(&world)
+        if life.isForgotten {
+            lives[uid] = nil
+            if let mirror = life.mirror { world.actions.append(.deletePod(mirror.identity)) }
+            follow()
+        } else {
+            lives[uid] = life
+        }
     }
 
     private mutating func syncAll() { for uid in lives.keys.sorted() { sync(uid) } }
