@@ -70,6 +70,46 @@ import Testing
         #expect(try secrets(in: folder.path) == [])
     }
 
+    /// A deployment's pods are bound by the scheduler, and run by the nodes that it chose.
+    @Test func `nodes register and run what the scheduler gives them`() async throws {
+        let folder = try ScratchFolder()
+        let before = try HostState.read()
+        let labrun = try LabrunProgram()
+        let lane = await LabLanes.shared.lane()
+        defer { lane.end() }
+        var verdicts: [String] = []
+        var asked: [LabrunProgram.Ended] = []
+        var messages: [String] = []
+        let status = try await labrun.watch(
+            [LabrunProgram.scenario("nodes-run-pods")], in: folder, ["--keep"]
+        ) { event, process in
+            switch event.payload {
+            case .stepFinished(_, let step): verdicts.append(step.verdict.rawValue)
+            case .log(let record) where record.message.hasPrefix("the lab is kept"):
+                for arguments in [
+                    ["get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"],
+                    ["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.phase}"],
+                    ["logs", "deployment/web"], ["exec", "deployment/web", "--", "sh", "-c", "exit 3"],
+                ] {
+                    asked.append(try await labrun.run(["lab", "kubectl", "--"] + arguments))
+                }
+                kill(process.processIdentifier, SIGINT)
+            case .log(let record) where record.level == .warning: messages.append(record.message)
+            default: break
+            }
+        }
+        #expect(status == 130)
+        #expect(try await HostState.leftovers(of: folder, since: before) == [])
+        #expect(verdicts == ["pass"], "\(messages)")
+        #expect(asked.count == 4)
+        guard asked.count == 4 else { return }
+        #expect(asked[0].output == "True True", "\(asked[0])")
+        #expect(asked[1].output == "Running Running Running", "\(asked[1])")
+        #expect(asked[2].output.contains("echo: TCP and UDP 8080"), "\(asked[2])")
+        #expect(asked[3].errors.contains("exit code 3"), "\(asked[3])")
+        #expect(try secrets(in: folder.path) == [])
+    }
+
     /// The names of files that have a private key or a token in them.
     private func secrets(in folder: String) throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: folder).filter { name in
