@@ -17,8 +17,17 @@ final class FakeAPIServer: Sendable {
         let channel: any Channel
     }
 
+    /// What has happened to an object. Watches that begin later get what happened after the version that they name.
+    private struct Change {
+        let version: Int64
+        let path: String
+        let object: JSONValue
+        let line: [UInt8]
+    }
+
     private struct State {
         var objects: [String: JSONValue] = [:]
+        var changes: [Change] = []
         var version: Int64 = 1
         var watchers: [Watcher] = []
         var requests: [String] = []
@@ -143,6 +152,11 @@ final class FakeAPIServer: Sendable {
             let selector = query["fieldSelector"]
             if query["watch"] == "true" || query["watch"] == "1" {
                 begin(channel)
+                let since = query["resourceVersion"].flatMap { Int64($0) } ?? 0
+                for change in state.changes
+                where change.version > since && contains(path, change.path) && selects(change.object, selector) {
+                    send(change.line, channel)
+                }
                 state.watchers.append(Watcher(collection: path, selector: selector, channel: channel))
             } else {
                 let items = state.objects.filter { contains(path, $0.key) && selects($0.value, selector) }
@@ -169,6 +183,7 @@ final class FakeAPIServer: Sendable {
             guard let object = state.objects.removeValue(forKey: path) else {
                 return refuse(404, "NotFound", channel)
             }
+            state.version += 1
             tell("DELETED", path, object, &state)
             reply(200, object, channel)
         default: refuse(405, "MethodNotAllowed", channel)
@@ -217,10 +232,14 @@ final class FakeAPIServer: Sendable {
     private static func tell(_ type: String, _ path: String, _ object: JSONValue, _ state: inout State) {
         state.watchers.removeAll { !$0.channel.isActive }
         let event = JSONText.octets(of: .object(["type": .string(type), "object": object])) + [10]
+        state.changes.append(Change(version: state.version, path: path, object: object, line: event))
         for watcher in state.watchers where contains(watcher.collection, path) && selects(object, watcher.selector) {
-            watcher.channel.writeAndFlush(
-                HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: event))), promise: nil)
+            send(event, watcher.channel)
         }
+    }
+
+    private static func send(_ line: [UInt8], _ channel: any Channel) {
+        channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: line))), promise: nil)
     }
 
     /// RFC 7386, which is near enough to a strategic merge patch for what a kubelet sends.
