@@ -2,7 +2,7 @@ import ControlPlane
 import Lab
 import Scenario
 
-/// Delays what the API server answers, on the wire.
+/// Delays what the API server answers: its process stands still, over and over.
 struct APIServerSlowFault: Fault {
     static let descriptor = FaultDescriptor(
         kind: "api-server-slow", summary: "delay answers of kube-apiserver by {delay}", parameters: [ServerSlow.delay],
