@@ -219,7 +219,7 @@ extension ScenarioRun {
         if needs.contains(.kubeProxy) {
             observation.kubeProxies = await collector.kubeProxies()
         }
-        observation.objects = await collector.objects(needs)
+        observation.objects = await collector.objects(needs.compactMap(\.object))
         if needs.contains(.events) {
             observation.events = await collector.events().since(start.events)
         }

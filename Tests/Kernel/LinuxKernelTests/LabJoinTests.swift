@@ -78,7 +78,9 @@ import Testing
 
     @Test func aProgramEndsWithTheLab() async throws {
         let lab = try await lab()
-        let sleeper = try lab.start(["/bin/sleep", "600"])
+        let pipe = Foundation.Pipe()
+        let sleeper = try lab.start(["/bin/sh", "-c", "echo inside; exec sleep 600"], output: pipe)
+        #expect(pipe.fileHandleForReading.availableData == Data("inside\n".utf8))
         lab.process.kill()
         _ = try await lab.process.wait()
         sleeper.waitUntilExit()

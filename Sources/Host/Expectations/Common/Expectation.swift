@@ -73,6 +73,12 @@ package enum ObservationNeed: Sendable, Hashable {
     case events
     /// Flows that are opened before the step's actions and run through them: `Observation.streams`.
     case streams(CellSelection)
+
+    /// The object that is needed; nil for other needs.
+    package var object: ObjectQuery? {
+        guard case .object(let query) = self else { return nil }
+        return query
+    }
 }
 
 /// What a judgement depends on besides the observation.
