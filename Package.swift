@@ -198,9 +198,9 @@ func nodeProgram(_ name: String) -> Target {
 
 /// Links Swift's runtime and Foundation into a release program, so that it runs where no toolchain is.
 ///
-/// SwiftPM's `--static-swift-stdlib` says so to the compiler too, for all targets, and then tests have no `Testing`: the
-/// toolchain has it as a shared library only. The linker alone can do it. What Foundation's modules say of the libraries
-/// that they need counts for shared libraries, so the archives behind them are named here.
+/// SwiftPM's `--static-swift-stdlib` says so to the compiler too, for all targets, and then tests have no `Testing`:
+/// the toolchain has it as a shared library only. The linker alone can do it. What Foundation's modules say of the
+/// libraries that they need counts for shared libraries, so the archives behind them are named here.
 func runtimeInside(_ options: String...) -> [LinkerSetting] {
     let archives = [
         "CoreFoundation", "_FoundationICU", "_FoundationCollections", "_FoundationCShims", "FoundationEssentials",

@@ -1,7 +1,7 @@
 import JSON
 
-/// The mind of a node's kubelet: what is known goes in, what is to be done comes out. It does no I/O, reads no clock and
-/// draws no random number that was not given; the same inputs give the same actions.
+/// The mind of a node's kubelet: what is known goes in, what is to be done comes out. It does no I/O, reads no clock
+/// and draws no random number that was not given; the same inputs give the same actions.
 ///
 ///     loop:  read inputs → take(_:at:) each → carry the actions out
 ///            wait until `deadline` or the next input, then advance(to:)
@@ -252,7 +252,8 @@ public struct KubeletMind: Sendable {
         return found.first { $0.ending == nil } ?? found.first
     }
 
-    /// The run of a container whose log is asked for: the present one or the last one or, if `previous`, the one before.
+    /// The run of a container whose log is asked for: the present one or the last one or, if `previous`, the one
+    /// before.
     ///
     /// - Parameters:
     ///   - name: The container; nil for the only one of the pod.

@@ -79,9 +79,9 @@ public actor ControlPlane {
         try spawn(.scheduler)
     }
 
-    /// Waits until the cluster can be used: the API server says that it is ready (`/readyz`), and the namespace `default`
-    /// and its service account are there. `/readyz` alone is too early: a pod is refused without the service account.
-    /// A controller manager or a scheduler that was killed or stopped on purpose is not waited for.
+    /// Waits until the cluster can be used: the API server says that it is ready (`/readyz`), and the namespace
+    /// `default` and its service account are there. `/readyz` alone is too early: a pod is refused without the service
+    /// account. A controller manager or a scheduler that was killed or stopped on purpose is not waited for.
     ///
     /// - Throws: `ControlPlaneError`: `ended` as soon as a server has ended, `timedOut` with the last state seen.
     public func waitUntilReady(within limit: Duration) async throws {
@@ -148,10 +148,10 @@ public actor ControlPlane {
         try disturb(server, still: nil)
     }
 
-    /// Makes a server slow: it stands still for twice the delay and runs for a tenth of that time (at least 20 ms), over
-    /// and over. What it is asked at any moment waits for some nine tenths of the delay on average, and at most for twice
-    /// the delay; what takes several turns waits several times. Requests that follow each other closely come through
-    /// together while it runs.
+    /// Makes a server slow: it stands still for twice the delay and runs for a tenth of that time (at least 20 ms),
+    /// over and over. What it is asked at any moment waits for some nine tenths of the delay on average, and at most
+    /// for twice the delay; what takes several turns waits several times. Requests that follow each other closely come
+    /// through together while it runs.
     public func slow(_ server: ControlPlaneServer, by delay: Duration) throws {
         guard delay > .zero, delay <= .seconds(60) else {
             throw ControlPlaneError(.invalidSpec, "\(server) cannot be made slow by \(delay)")
@@ -179,8 +179,8 @@ public actor ControlPlane {
 
     // MARK: Credentials
 
-    /// A kubeconfig file of a user, whose key is in it. Each call makes a new certificate, but that of the administrator
-    /// is always the same.
+    /// A kubeconfig file of a user, whose key is in it. Each call makes a new certificate, but that of the
+    /// administrator is always the same.
     public nonisolated func kubeconfig(for user: ControlPlaneUser = .admin) throws -> String {
         let server = user == .admin ? admin : try credentials.server(for: user)
         return try Kubeconfig(server, user: user.name, cluster: spec.clusterName).text

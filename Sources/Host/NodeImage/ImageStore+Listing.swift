@@ -40,8 +40,8 @@ extension ImageStore {
     }
 
     /// Removes what is not needed any more: images whose digest is not in `keeping`, userland disks and control planes
-    /// other than the current ones, incomplete ones, and what killed builds left behind. Kernels and packages go, too, unless a kept
-    /// image needs them or, without `everything`, a known series does.
+    /// other than the current ones, incomplete ones, and what killed builds left behind. Kernels and packages go, too,
+    /// unless a kept image needs them or, without `everything`, a known series does.
     ///
     /// A running lab has opened its image already, but it cannot boot further nodes from a removed one.
     @discardableResult

@@ -37,8 +37,8 @@ extension ScenarioRun {
             .map { OpenStreams(plan: plan, identifier: $0, endpoints: endpoints) }
     }
 
-    /// Waits until nodes' flow caches serve the streams that begin or end on them, so that what the step does meets flows
-    /// of that kind. After some seconds it goes on all the same: what was served says then that they were not.
+    /// Waits until nodes' flow caches serve the streams that begin or end on them, so that what the step does meets
+    /// flows of that kind. After some seconds it goes on all the same: what was served says then that they were not.
     ///
     /// No probe is sent meanwhile, so that packets that are served are those of the streams.
     func served(_ streams: OpenStreams, since start: StepCounts) async throws -> [String: ServedStreams] {

@@ -2,7 +2,8 @@ import CLibcrypto
 
 /// A private key on the curve P-256, and its public key. Making one takes some 20 µs.
 ///
-/// `@unchecked Sendable`: nothing changes the key after it was made, and libcrypto lets several threads sign with one key.
+/// `@unchecked Sendable`: nothing changes the key after it was made, and libcrypto lets several threads sign with one
+/// key.
 public final class KeyPair: @unchecked Sendable {
     let key: OpaquePointer
 

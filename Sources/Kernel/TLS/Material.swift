@@ -10,7 +10,7 @@ struct Certificates: ~Copyable {
     /// - Parameter name: What the text is, for errors.
     init(pem: String, name: String) throws(TLSError) {
         ERR_clear_error()
-        let found: [OpaquePointer] = withMemory(of: pem) { bio in
+        let found = try withMemory(of: pem, name: name) { bio -> [OpaquePointer] in
             var found: [OpaquePointer] = []
             while found.count < Self.most, let next = PEM_read_bio_X509(bio, nil, nil, nil) { found.append(next) }
             return found
@@ -30,7 +30,7 @@ struct PrivateKey: ~Copyable {
     init(pem: String, name: String) throws(TLSError) {
         ERR_clear_error()
         // A callback that knows no passphrase keeps OpenSSL from asking the terminal for one.
-        let read = withMemory(of: pem) { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in 0 }, nil) }
+        let read = try withMemory(of: pem, name: name) { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in 0 }, nil) }
         let reason = takeReason()
         guard let read else { throw .material("\(name): no private key in PEM: \(reason ?? "empty")") }
         key = read
@@ -39,20 +39,21 @@ struct PrivateKey: ~Copyable {
     deinit { EVP_PKEY_free(key) }
 }
 
-private func withMemory<Result>(of text: String, _ body: (OpaquePointer) -> Result) -> Result {
-    var text = text
-    return text.withUTF8 { bytes in
-        // The BIO reads from the text's own bytes, which outlive it.
-        guard let bio = BIO_new_mem_buf(bytes.baseAddress ?? UnsafePointer(emptyText), Int32(clamping: bytes.count))
-        else { fatalError("no memory for a BIO") }
+/// Reads a text through one of OpenSSL's memory BIOs.
+///
+/// - Throws: `.material` if there is no text, or no memory for the BIO.
+private func withMemory<Result>(
+    of text: String, name: String, _ body: (OpaquePointer) -> Result
+) throws(TLSError) -> Result {
+    let bytes = Array(text.utf8)
+    // The BIO reads from these bytes, which outlive it.
+    let result = bytes.withUnsafeBytes { bytes -> Result? in
+        guard !bytes.isEmpty, let bio = BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else {
+            return nil
+        }
         defer { BIO_free(bio) }
         return body(bio)
     }
+    guard let result else { throw .material("\(name): \(bytes.isEmpty ? "empty" : "no memory to read it")") }
+    return result
 }
-
-nonisolated(unsafe) private let emptyText: UnsafeMutablePointer<UInt8> = {
-    // A place for the reader of no octets; it is never written.
-    let place = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)
-    place.initialize(to: 0)
-    return place
-}()

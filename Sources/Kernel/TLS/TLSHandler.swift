@@ -3,8 +3,8 @@ public import NIOCore
 
 /// TLS for a channel, over OpenSSL: octets of the network on its outer side, of the application on its inner side.
 ///
-/// When the handshake is done, `TLSHandshakeDone` goes inbound. What is written before waits for it. What goes wrong is a
-/// `TLSError`, and the channel is closed.
+/// When the handshake is done, `TLSHandshakeDone` goes inbound. What is written before waits for it. What goes wrong is
+/// a `TLSError`, and the channel is closed.
 public final class TLSHandler: ChannelDuplexHandler, RemovableChannelHandler {
     public typealias InboundIn = ByteBuffer
     public typealias InboundOut = ByteBuffer

@@ -1,7 +1,7 @@
 import CLibssl
 
-/// Whom the verified certificate of a connection's other side names. Kubernetes reads a user's name from the common name
-/// and its groups from the organizations.
+/// Whom the verified certificate of a connection's other side names. Kubernetes reads a user's name from the common
+/// name and its groups from the organizations.
 public struct TLSPeer: Sendable, Hashable {
     public var commonName: String
     public var organizations: [String]

@@ -90,7 +90,8 @@ struct SPDYFrameTests {
         #expect(adler32(1, dictionary, UInt32(dictionary.count)) == 0xe3c6_a7c2)
     }
 
-    /// What Go's compressor makes of `streamType: error`, as moby/spdystream sends it, with the dictionary's sum in front.
+    /// What Go's compressor makes of `streamType: error`, as moby/spdystream sends it, with the dictionary's sum in
+    /// front.
     @Test("A header block begins with zlib's header and the dictionary's sum")
     func zlibHeader() throws {
         let bytes = try Self.written([.openStream(id: 1, headers: Self.headers, isLast: false)])

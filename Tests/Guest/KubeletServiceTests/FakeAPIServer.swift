@@ -9,7 +9,8 @@ import Synchronization
 import TLS
 
 /// An API server in memory, as far as a kubelet notices: objects by path, lists and watches with a field selector,
-/// create, replace, merge patches and delete, over TLS on 127.0.0.1. A deleted pod stays until it is deleted without grace.
+/// create, replace, merge patches and delete, over TLS on 127.0.0.1. A deleted pod stays until it is deleted without
+/// grace.
 final class FakeAPIServer: Sendable {
     private struct Watcher {
         let collection: String

@@ -170,8 +170,8 @@ import Testing
            "securityContext": {"privileged": true, "capabilities": {"add": ["NET_ADMIN"]}}}]}
         """#
 
-    /// Values put in the place of others, members and elements left out: a pod or a mistake, never a trap, and what is a
-    /// pod lives.
+    /// Values put in the place of others, members and elements left out: a pod or a mistake, never a trap, and what is
+    /// a pod lives.
     @Test func brokenPodsNeverTrap() throws {
         let whole = try podObject(
             Self.full, metadata: #""labels": {"a": "b"}, "annotations": {"c": "d"}"#,

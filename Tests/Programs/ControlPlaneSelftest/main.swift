@@ -1,8 +1,7 @@
 import Glibc
 
-// Cases of a control plane with real servers, in namespaces of its own. The tests run them under unshare(1), one case in
-// a process. LABRUN_CONTROL_PLANE_BIN names the folder of the servers.
-// Usage: control-plane-selftest CASE
+// Cases of a control plane with real servers, in namespaces of its own. The tests run them under unshare(1), one case
+// in a process. LABRUN_CONTROL_PLANE_BIN names the folder of the servers. Usage: control-plane-selftest CASE
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
     servingCases + restartCases + disturbanceCases + clientCases + objectCases

@@ -3,7 +3,8 @@ import KubeletServer
 import LinuxKernel
 import Synchronization
 
-/// A node whose pods' containers are programs of this machine, without any isolation: what is tested is the way to them.
+/// A node whose pods' containers are programs of this machine, without any isolation: what is tested is the way to
+/// them.
 final class LocalBackend: KubeletBackend {
     /// A running container: its log, and its first process's input.
     struct Container: Sendable {

@@ -7,8 +7,8 @@ import Prober
 
 @testable import NodeRuntime
 
-/// The parts of a node's runtime that carry pods out, with this machine's busybox for a userland. All mounts are made in
-/// the caller's mount namespace.
+/// The parts of a node's runtime that carry pods out, with this machine's busybox for a userland. All mounts are made
+/// in the caller's mount namespace.
 struct LocalNode {
     private let configuration: NodeConfiguration
     private let kubelet: NodeKubelet

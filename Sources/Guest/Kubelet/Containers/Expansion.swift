@@ -1,5 +1,5 @@
-/// Replaces `$(NAME)` in arguments and variables (third_party/forked/golang/expansion): `$$` is a dollar, and a reference
-/// to a name that is not known stays as it is.
+/// Replaces `$(NAME)` in arguments and variables (third_party/forked/golang/expansion): `$$` is a dollar, and a
+/// reference to a name that is not known stays as it is.
 enum Expansion {
     static func expand(_ text: String, _ value: (String) -> String?) -> String {
         let bytes = Array(text.utf8)

@@ -18,8 +18,8 @@ public enum KubeletAction: Sendable, Equatable {
     case requestToken(TokenRequest)
     /// Write an event: create it, or replace the one of this name if `isRepeated`.
     case record(EventRecord)
-    /// Create the node's object, or bring the one that is there to it (labels, taints if it is new, status). Answered by
-    /// `.nodeWritten`.
+    /// Create the node's object, or bring the one that is there to it (labels, taints if it is new, status). Answered
+    /// by `.nodeWritten`.
     case registerNode(JSONValue)
     /// Strategic merge patch (subresource `status`) of the node's status. Answered by `.nodeWritten`.
     case patchNodeStatus(JSONValue)
@@ -37,8 +37,8 @@ public enum KubeletAction: Sendable, Equatable {
     case removeSandbox(PodIdentity)
     /// Answered by `.containerStarted`, later `.containerEnded`.
     case startContainer(ContainerPlan)
-    /// SIGTERM, after the grace period SIGKILL (zero: SIGKILL at once). Answered by `.containerEnded`. It may come again
-    /// with a shorter grace.
+    /// SIGTERM, after the grace period SIGKILL (zero: SIGKILL at once). Answered by `.containerEnded`. It may come
+    /// again with a shorter grace.
     case stopContainer(ContainerIdentity, grace: Duration)
     /// Forget the log and what else is left of a run that is neither the present nor the previous one. Not answered.
     case removeContainer(ContainerIdentity)

@@ -1,5 +1,5 @@
-/// A moment as the mind is told it: both of the node's clocks, read at once. Whoever calls the mind reads them; the mind
-/// has no clock.
+/// A moment as the mind is told it: both of the node's clocks, read at once. Whoever calls the mind reads them; the
+/// mind has no clock.
 public struct KubeletTime: Sendable, Hashable {
     /// Time since some fixed moment of this boot, which never goes backwards. All delays are counted on it.
     public var monotonic: Duration

@@ -72,8 +72,9 @@ enum Descriptors {
 }
 
 extension RemoteStreams {
-    /// Joins the streams with a process's descriptors, which belong to this call from then on and are closed by it: pipes,
-    /// sockets or a terminal. It returns when the outputs have ended; the input is joined meanwhile, and ends then.
+    /// Joins the streams with a process's descriptors, which belong to this call from then on and are closed by it:
+    /// pipes, sockets or a terminal. It returns when the outputs have ended; the input is joined meanwhile, and ends
+    /// then.
     ///
     /// - Parameters:
     ///   - input: Where the program's standard input comes from. It is closed when the client has ended its input, and at

@@ -69,8 +69,8 @@ public struct KubeletRefusal: Error, Sendable, Hashable, CustomStringConvertible
     }
 }
 
-/// What the kubelet's HTTPS API is asked for and cannot know itself. Calls come from many tasks at once; a call's task is
-/// cancelled when its client has gone.
+/// What the kubelet's HTTPS API is asked for and cannot know itself. Calls come from many tasks at once; a call's task
+/// is cancelled when its client has gone.
 public protocol KubeletBackend: Sendable {
     /// The node's pods with their statuses: a `v1.PodList` as JSON. The pods are written as the API server sent them.
     func pods() async throws -> [UInt8]

@@ -40,7 +40,8 @@ public struct RemoteInput: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(queue: queue) }
 }
 
-/// What is sent to a client. A write returns when the connection has taken the bytes, so a slow client slows its writer.
+/// What is sent to a client. A write returns when the connection has taken the bytes, so a slow client slows its
+/// writer.
 public struct RemoteOutput: Sendable {
     private let writing: @Sendable ([UInt8]) async throws -> Void
     private let ending: @Sendable () async -> Void

@@ -90,8 +90,8 @@ struct PortForwarding: Sendable {
         return ports
     }
 
-    /// Serves a WebSocket: channels 2n and 2n + 1 carry data and errors of the n-th port. Each begins with the port, low
-    /// byte first.
+    /// Serves a WebSocket: channels 2n and 2n + 1 carry data and errors of the n-th port. Each begins with the port,
+    /// low byte first.
     func run(_ session: WebSocketSession, _ ports: [UInt16]) async {
         await withDiscardingTaskGroup { tasks in
             for (index, port) in ports.enumerated() {

@@ -124,7 +124,8 @@ extension [SPDYHeader] {
 
     /// Reads a block.
     ///
-    /// - Throws: `SPDYError.headers`: a length beyond the block, more than 256 pairs, a name that is empty, not in lower
+    /// - Throws: `SPDYError.headers`: a length beyond the block, more than 256 pairs, a name that is empty, not in
+    /// lower
     ///   case or twice there, or bytes behind the last pair.
     init(block: [UInt8]) throws(SPDYError) {
         self = []

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Reads frames from bytes that come in pieces. It holds a control frame until that is whole, 64 KiB at most, and passes
-/// data frames on as their bytes come.
+/// Reads frames from bytes that come in pieces. It holds a control frame until that is whole, 64 KiB at most, and
+/// passes data frames on as their bytes come.
 struct SPDYFrameReader: ~Copyable {
     /// Bytes of a control frame behind its first eight.
     static let limit = 65_536

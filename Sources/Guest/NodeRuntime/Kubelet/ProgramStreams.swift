@@ -106,8 +106,8 @@ final class ProgramStreams: ProgramInput {
 
     // MARK: Output
 
-    /// Passes output on until the program has ended and everything that was there then is read. What a descendant writes
-    /// later is not waited for.
+    /// Passes output on until the program has ended and everything that was there then is read. What a descendant
+    /// writes later is not waited for.
     func relay(_ child: ChildProcess, _ received: (ContainerLog.Stream, ArraySlice<UInt8>) -> Void) {
         var open: [(Int32, ContainerLog.Stream)] = ends.withLock { ends in
             [(ends.output, .output), (ends.error, .errors)].filter { $0.0 >= 0 }

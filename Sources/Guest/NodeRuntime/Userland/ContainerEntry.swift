@@ -32,7 +32,8 @@ struct ContainerEntry: Codable, Sendable {
     var keepsInput = false
     /// Whether the standard input is a terminal that becomes the program's.
     var hasTerminal = false
-    /// A process whose namespaces are entered, in place of new ones; `root` and what is mounted there do not count then.
+    /// A process whose namespaces are entered, in place of new ones; `root` and what is mounted there do not count
+    /// then.
     var joins: Int32?
     /// Whether the program is the first process of a process namespace.
     var isFirstProcess = false
@@ -49,8 +50,8 @@ struct ContainerEntry: Codable, Sendable {
     private static let cloneNewPID: Int32 = 0x2000_0000
 
     /// Becomes the program, and never returns. When it cannot, it says why and exits with 126, or with 127 when there
-    /// is no such program. It says so to the pipe of its starter, if there is one, which otherwise ends when the program
-    /// begins.
+    /// is no such program. It says so to the pipe of its starter, if there is one, which otherwise ends when the
+    /// program begins.
     static func main() -> Never {
         let status = CommandLine.arguments.count > 1 ? openStatus(CommandLine.arguments[1]) : -1
         do {

@@ -20,8 +20,8 @@ struct ServerArguments {
 
     private var etcdAddress: String { "https://127.0.0.1:2379" }
 
-    /// One member, which elects itself: with the default times (100 and 1,000 ms) it takes up to 1.8 s to be ready, with
-    /// these some 0.2 s. Shorter ones cost more at rest: at 10 ms it takes 2.3 % of a core, at 25 ms 1.3 %.
+    /// One member, which elects itself: with the default times (100 and 1,000 ms) it takes up to 1.8 s to be ready,
+    /// with these some 0.2 s. Shorter ones cost more at rest: at 10 ms it takes 2.3 % of a core, at 25 ms 1.3 %.
     private var etcd: [String] {
         let peer = "http://127.0.0.1:2380"
         return [

@@ -115,8 +115,8 @@ struct ControlPlaneBuilder {
         }
     }
 
-    /// Puts Debian's reflect2 in the place of the vendored one. Go 1.18 and later keep maps in another way, and with the
-    /// vendored one the API server ends with the first custom resource.
+    /// Puts Debian's reflect2 in the place of the vendored one. Go 1.18 and later keep maps in another way, and with
+    /// the vendored one the API server ends with the first custom resource.
     private func replaceReflection() throws {
         let path = "github.com/modern-go/reflect2"
         let replacement = "\(packages)/usr/share/gocode/src/\(path)"

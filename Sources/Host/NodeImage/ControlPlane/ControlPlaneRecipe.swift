@@ -1,7 +1,7 @@
 import Digest
 
-/// How the Kubernetes servers of labs are made: Debian's source package of Kubernetes, compiled with Debian's Go into one
-/// program, with etcd and kubectl out of Debian's packages beside it. Equal recipes and equal packages give equal
+/// How the Kubernetes servers of labs are made: Debian's source package of Kubernetes, compiled with Debian's Go into
+/// one program, with etcd and kubectl out of Debian's packages beside it. Equal recipes and equal packages give equal
 /// programs, byte for byte.
 public struct ControlPlaneRecipe: Sendable, Codable, Equatable {
     /// The Debian release from whose main archive source and packages come.
@@ -14,8 +14,8 @@ public struct ControlPlaneRecipe: Sendable, Codable, Equatable {
     public let commit: String
     /// The date that the servers tell, that of ``commit``, for example `2021-01-13T13:20:00Z`.
     public let date: String
-    /// The packages that are unpacked: the compiler, its library's sources, a library that replaces a vendored one, etcd
-    /// and kubectl.
+    /// The packages that are unpacked: the compiler, its library's sources, a library that replaces a vendored one,
+    /// etcd and kubectl.
     public let packages: [String]
     /// Go's build tags.
     public let tags: [String]
