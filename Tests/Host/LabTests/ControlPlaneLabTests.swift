@@ -90,6 +90,7 @@ import Testing
                     ["get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"],
                     ["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.phase}"],
                     ["logs", "deployment/web"], ["exec", "deployment/web", "--", "sh", "-c", "exit 3"],
+                    ["exec", "deployment/web", "--", "cat", "/etc/resolv.conf"],
                 ] {
                     asked.append(try await labrun.run(["lab", "kubectl", "--"] + arguments))
                 }
@@ -101,12 +102,14 @@ import Testing
         #expect(status == 130)
         #expect(try await HostState.leftovers(of: folder, since: before) == [])
         #expect(verdicts == ["pass"], "\(messages)")
-        #expect(asked.count == 4)
-        guard asked.count == 4 else { return }
+        #expect(asked.count == 5)
+        guard asked.count == 5 else { return }
         #expect(asked[0].output == "True True", "\(asked[0])")
         #expect(asked[1].output == "Running Running Running", "\(asked[1])")
         #expect(asked[2].output.contains("echo: TCP and UDP 8080"), "\(asked[2])")
         #expect(asked[3].errors.contains("exit code 3"), "\(asked[3])")
+        // The name server of the pod's DNS policy, ClusterFirst.
+        #expect(asked[4].output.contains("nameserver 10.100.0.10\n"), "\(asked[4])")
         #expect(try secrets(in: folder.path) == [])
     }
 

@@ -12,17 +12,21 @@ final class BuiltInContainer: Sendable {
     /// The port that answers where a container names none.
     static let defaultPort: UInt16 = 8080
 
+    let plan: ContainerPlan
     private let owner: NodeProtocol.PodReference
     private let receivers: Receivers
     private let log: ContainerLog
     private let ended: @Sendable (ContainerExit) -> Void
     private let hasEnded = Mutex(false)
+    /// What programs that are executed in it see as their files; nil before the first one.
+    private let root = Mutex<ContainerRoot?>(nil)
 
     /// - Throws: `PodRuntimeError` for a workload that the node does not have; `SystemError` when a port is taken.
     init(
         _ name: String, _ plan: ContainerPlan, namespacePath: String, receivers: Receivers, log: ContainerLog,
         ended: @escaping @Sendable (ContainerExit) -> Void
     ) throws {
+        self.plan = plan
         let pod = plan.identity.pod
         owner = NodeProtocol.PodReference(namespace: pod.namespace, name: "\(pod.name)/\(plan.identity.name)")
         self.receivers = receivers
@@ -41,6 +45,22 @@ final class BuiltInContainer: Sendable {
         }
     }
 
+    /// Returns the root of programs that are executed in it: the userland, with the pod's name servers, hosts and name.
+    ///
+    /// - Throws: `SystemError` when it cannot be made; `PodRuntimeError` when the container has ended.
+    func rootOfExecutions(resolver: String, hostname: String) throws -> ContainerRoot {
+        try root.withLock { root in
+            if let root { return root }
+            guard !hasEnded.withLock({ $0 }) else {
+                throw PodRuntimeError("container not running (\(plan.identity.id))")
+            }
+            let made = ContainerRoot(plan.identity)
+            try made.make(resolver: resolver, hosts: plan.hostsFile, hostname: hostname)
+            root = made
+            return made
+        }
+    }
+
     /// Ends it; only the first call counts.
     func end(exitCode: Int32) {
         let isFirst = hasEnded.withLock { hasEnded in
@@ -49,6 +69,10 @@ final class BuiltInContainer: Sendable {
         }
         guard isFirst else { return }
         receivers.close(owner)
+        root.withLock { root in
+            root?.remove()
+            root = nil
+        }
         log.finish(at: .now())
         let ended = ended
         startThread("container-end") { ended(ContainerExit(exitCode: exitCode)) }

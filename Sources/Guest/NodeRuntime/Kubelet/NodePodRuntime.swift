@@ -203,16 +203,20 @@ final class NodePodRuntime: PodRuntime {
         switch find(plan.container) {
         case .program(let program)?:
             return try ProgramExecution(program.execution(plan), plan, children: children)
-        case .builtIn?:
-            // A built-in workload has no files of its own: the userland as it is, in the pod's network.
+        case .builtIn(let work)?:
+            // A built-in workload is no process that could be joined. Its programs get the files that one would have.
+            guard let sandbox = sandboxes.withLock({ $0[plan.container.pod.uid] }) else {
+                throw PodRuntimeError("no sandbox of pod \(plan.container.pod)")
+            }
             try pods.disk.mount()
-            let sandbox = sandboxes.withLock { $0[plan.container.pod.uid] }
+            let root = try work.rootOfExecutions(resolver: sandbox.plan.resolver, hostname: sandbox.plan.hostname)
             var entry = ContainerEntry(
-                root: UserlandDisk.mountPoint,
-                networkNamespace: sandbox?.plan.isHostNetwork == true
+                root: root.path,
+                networkNamespace: sandbox.plan.isHostNetwork
                     ? nil : Pods.namespacePath(plan.container.pod.reference),
-                controlGroup: nil, hostname: sandbox?.plan.hostname, sharesRun: false, arguments: plan.arguments,
+                controlGroup: nil, hostname: sandbox.plan.hostname, sharesRun: false, arguments: plan.arguments,
                 environment: NodeEnvironment.variables)
+            entry.mounts = try mounts(work.plan)
             entry.keepsInput = plan.hasStdin || plan.hasTerminal
             entry.hasTerminal = plan.hasTerminal
             return try ProgramExecution(entry, plan, children: children)
