@@ -143,9 +143,15 @@ public actor ControlPlane {
         }
     }
 
-    /// Stops a server where it is (SIGSTOP): its connections stay, and nobody answers.
-    public func pause(_ server: ControlPlaneServer) throws {
+    /// Stops a server where it is (SIGSTOP): its connections stay, and nobody answers. It stands still on return.
+    ///
+    /// - Throws: `ControlPlaneError`: `notRunning`; `timedOut` if it has not stopped after 10 s.
+    public func pause(_ server: ControlPlaneServer) async throws {
+        let process = try running(server)
         try disturb(server, still: nil)
+        guard await process.standsStill(by: .after(.seconds(10))) else {
+            throw ControlPlaneError(.timedOut, "\(server) has not stopped 10 s after SIGSTOP")
+        }
     }
 
     /// Makes a server slow: it stands still for twice the delay and runs for a tenth of that time (at least 20 ms),

@@ -1,3 +1,4 @@
+import Files
 import LinuxKernel
 import Synchronization
 
@@ -48,6 +49,26 @@ final class ServerProcess: Sendable {
     func hasEnded(by deadline: Deadline) async -> Bool {
         while end == nil, !deadline.hasPassed { try? await Task.sleep(for: .milliseconds(5)) }
         return end != nil
+    }
+
+    /// Waits until no thread of the server runs any more after SIGSTOP. A stop begins when the first thread has taken the
+    /// signal, which needs a processor; until then the others go on, and answer.
+    func standsStill(by deadline: Deadline) async -> Bool {
+        while !isStopped, !deadline.hasPassed { try? await Task.sleep(for: .milliseconds(1)) }
+        return isStopped
+    }
+
+    /// Whether every thread is stopped (state `T`, proc_pid_stat(5)).
+    private var isStopped: Bool {
+        let folder = "/proc/\(processIdentifier)/task"
+        guard let threads = try? Directories.names(in: folder), !threads.isEmpty else { return false }
+        return threads.allSatisfy { thread in
+            // The program's name, in parentheses, may have anything in it.
+            guard let file = try? FileDescriptor.open("\(folder)/\(thread)/stat", O_RDONLY),
+                let stat = try? file.read(upTo: 4096), let end = stat.lastIndex(of: UInt8(ascii: ")"))
+            else { return false }
+            return stat[end...].dropFirst(2).first == UInt8(ascii: "T")
+        }
     }
 
     /// Says that the end of the server will be no failure.
