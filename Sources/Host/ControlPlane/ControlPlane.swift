@@ -79,6 +79,15 @@ public actor ControlPlane {
         try spawn(.scheduler)
     }
 
+    /// Waits until the API server says that it is ready (`/readyz`): it takes objects, but no pods yet.
+    ///
+    /// - Throws: `ControlPlaneError`: `ended` as soon as a server has ended, `timedOut` with the last state seen.
+    public func waitUntilServing(within limit: Duration) async throws {
+        try await wait("\(ControlPlaneServer.apiServer) to be healthy", until: .after(limit)) { [clients] in
+            await clients.ailment(of: .apiServer)
+        }
+    }
+
     /// Waits until the cluster can be used: the API server says that it is ready (`/readyz`), and the namespace
     /// `default` and its service account are there. `/readyz` alone is too early: a pod is refused without the service
     /// account. A controller manager or a scheduler that was killed or stopped on purpose is not waited for.

@@ -90,11 +90,16 @@ public final class LabControlPlane: Sendable {
     }
 
     /// Starts the servers and returns when they are ready.
-    public func boot(within deadline: Duration) async throws {
+    ///
+    /// - Parameter prepare: Called when the API server is ready, while the others come up.
+    public func boot(within deadline: Duration, prepare: @escaping @Sendable () async throws -> Void) async throws {
         let bytes = Array(try plane.kubeconfig().utf8)
         try await plane.start()
         try FileDescriptor.open(kubeconfig, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600).writeAll(bytes)
+        try await plane.waitUntilServing(within: deadline)
+        async let prepared: Void = prepare()
         try await plane.waitUntilReady(within: deadline)
+        try await prepared
     }
 
     public func stop() async { await plane.stop() }
