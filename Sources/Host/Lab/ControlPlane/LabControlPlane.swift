@@ -83,7 +83,7 @@ public final class LabControlPlane: Sendable {
     /// The state of each server, as lines of text, so that the state before a fault and after it can be compared.
     func state() async -> [String] {
         var lines: [String] = []
-        for server in ControlPlaneServer.allCases {
+        for server in plane.spec.servers {
             lines.append("\(server) \(await plane.isRunning(server) ? "running" : "not running")")
         }
         return lines
@@ -97,9 +97,15 @@ public final class LabControlPlane: Sendable {
         try await plane.start()
         try FileDescriptor.open(kubeconfig, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600).writeAll(bytes)
         try await plane.waitUntilServing(within: deadline)
-        async let prepared: Void = prepare()
-        try await plane.waitUntilReady(within: deadline)
-        try await prepared
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [plane] in try await plane.waitUntilReady(within: deadline) }
+            group.addTask { [plane] in
+                try await prepare()
+                // What labrun brings itself needs its roles.
+                for server in plane.spec.servers where server.isOwn { try await plane.start(server) }
+            }
+            try await group.waitForAll()
+        }
     }
 
     public func stop() async { await plane.stop() }
