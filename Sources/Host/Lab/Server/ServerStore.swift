@@ -2,6 +2,7 @@ import Foundation
 public import KubeClient
 import KubeObjects
 import Scenario
+import ServedObjects
 import Synchronization
 
 /// The objects of the lab's API server, as it told them last.
