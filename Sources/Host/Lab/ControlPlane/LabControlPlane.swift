@@ -41,7 +41,8 @@ public final class LabControlPlane: Sendable {
                 programs: programs, address: place.address.description, port: ControlPlaneLayout.port,
                 names: ["\(ControlPlaneLayout.host).internal"], serviceCIDR: plan.profile.serviceCIDR,
                 podCIDRs: plan.clusterPodCIDRs, folder: folder, artifacts: artifacts,
-                nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) }),
+                nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) },
+                ownSettings: [.datapathOperator: try operatorSettings(plan)]),
             namespace: try NetworkNamespace(path: "/proc/self/fd/\(own.rawValue)"),
             router: try NetworkNamespace(path: "/proc/self/fd/\(router.rawValue)"), notice: notice)
     }
