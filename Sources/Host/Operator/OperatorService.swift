@@ -91,8 +91,9 @@ struct OperatorService: Sendable {
             return nil
         }
         do {
-            if changed { try await giveRanges(&memory) }
-            if round { try await collect(&memory) }
+            let term = await election.term
+            if changed { try await giveRanges(&memory, term) }
+            if round { try await collect(&memory, term) }
             return nil
         } catch {
             log("\(error)")
@@ -108,18 +109,20 @@ struct OperatorService: Sendable {
         health.tell("role", await election.certainty == nil ? "follower" : "leader")
     }
 
-    /// The time for a request that only a leader may send.
-    private func limit() async throws -> Duration {
-        guard let certainty = await election.certainty else { throw OperatorError("it does not lead any more") }
+    /// The time for a request that only a leader may send, and only if it has led since it began to read.
+    private func limit(_ term: Int) async throws -> Duration {
+        guard let certainty = await election.certainty, await election.term == term else {
+            throw OperatorError("it does not lead any more")
+        }
         return min(Self.patience, certainty)
     }
 
     // MARK: Ranges
 
-    private func giveRanges(_ memory: inout Memory) async throws {
+    private func giveRanges(_ memory: inout Memory, _ term: Int) async throws {
         guard let pool else { return }
-        // What was written by another leader is seen: the list is the newest state, and nobody writes after it.
-        let holders = try await store.holders(within: try await limit())
+        // What was written by another leader is seen: the list is the newest state, and nobody else writes in this term.
+        let holders = try await store.holders(within: try await limit(term))
         let actions = RangeDecision(pool: pool).actions(holders, known: memory.known)
         memory.known = RangeDecision.held(holders, after: [])
         var failure: (any Error)?
@@ -127,13 +130,13 @@ struct OperatorService: Sendable {
             do {
                 switch action {
                 case .give(let holder, let range):
-                    try await store.give(range, to: holder, within: try await limit())
+                    try await store.give(range, to: holder, within: try await limit(term))
                     memory.known[holder.name] = range
                     let before = holder.ranges.isEmpty ? "" : " in place of \(holder.ranges.joined(separator: ", "))"
                     log("gave \(holder.name) \(range)\(before)")
                     health.count("operator_ranges_given_total")
                 case .say(let holder, let error):
-                    try await store.say(error, to: holder, within: try await limit())
+                    try await store.say(error, to: holder, within: try await limit(term))
                     log("\(holder.name): \(error ?? "has a range again")")
                 }
             } catch {
@@ -147,8 +150,8 @@ struct OperatorService: Sendable {
 
     // MARK: What nobody uses
 
-    private func collect(_ memory: inout Memory) async throws {
-        let inventory = try await store.inventory(within: try await limit())
+    private func collect(_ memory: inout Memory, _ term: Int) async throws {
+        let inventory = try await store.inventory(within: try await limit(term))
         let used = Set(inventory.endpoints.map(\.identity))
         let identities = memory.identities.round(inventory.identities, used: used).map(\.metadata)
         let endpoints = memory.endpoints.round(inventory.endpoints.map(\.metadata), owners: inventory.pods)
@@ -157,8 +160,9 @@ struct OperatorService: Sendable {
         for (kind, objects) in [(Collected.endpoint, endpoints), (.node, nodes), (.identity, identities)] {
             for object in objects {
                 do {
-                    try await store.delete(kind, object, within: try await limit())
-                    log("deleted \(kind.rawValue) \(object.namespace.isEmpty ? "" : object.namespace + "/")\(object.name)")
+                    try await store.delete(kind, object, within: try await limit(term))
+                    let name = object.namespace.isEmpty ? object.name : "\(object.namespace)/\(object.name)"
+                    log("deleted \(kind.rawValue) \(name)")
                     health.count("operator_deleted_total{kind=\"\(kind.rawValue)\"}")
                 } catch let error as KubeClientError where error.status?.code == 409 || error.status?.code == 404 {
                     // It has changed or gone meanwhile, so it is another matter.

@@ -1,3 +1,4 @@
+import DatapathOptions
 import Foundation
 import Operator
 import Scenario
@@ -12,8 +13,10 @@ extension LabControlPlane {
         } catch {
             throw LabError(.plan, "\(error)")
         }
+        // With the cloud's interfaces, addresses come from the cloud.
+        let isENI = (try? DatapathOptions(values: plan.profile.datapathValues))?.ipam.mode == .eni
         let settings = OperatorSettings(
-            pool: pool.ranges.map(\.description), maskSize: pool.maskSize,
+            pool: isENI ? [] : pool.ranges.map(\.description), maskSize: pool.maskSize,
             planned: Dictionary(plan.nodes.map { ($0.name, $0.podCIDR) }) { first, _ in first })
         return String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
     }
