@@ -36,6 +36,10 @@ public final class Cluster: Sendable {
     private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
     let failureLog = FailureLog()
+    /// Whether the API server has what agents need of it. Always false in a lab without a control plane.
+    let isServerPrepared = Observed(false)
+    /// The agents' tokens for the API server, by node. Secrets.
+    let agentTokens = Mutex<[String: String]>([:])
     /// Tells the agents what the API server has.
     let following = Mutex<Task<Void, Never>?>(nil)
 
@@ -161,7 +165,8 @@ public final class Cluster: Sendable {
         let agent = AgentConfig(
             nodeName: node.name, nodeAddress: node.plan.address,
             podCIDR: options.ipam.mode == .kubernetes ? "" : node.plan.podCIDR,
-            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options)
+            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options,
+            apiServer: try await agentAccess(of: node, options))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let kubelet = try await controlPlane?.kubelet(

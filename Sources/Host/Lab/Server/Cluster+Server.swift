@@ -1,3 +1,5 @@
+import AgentAPI
+import DatapathOptions
 import KubeObjects
 import NodeProtocol
 import Scenario
@@ -8,6 +10,39 @@ extension PlannedPod {
 }
 
 extension Cluster {
+    /// Gives the API server what the lab's own programs need there: definitions, accounts, roles. Agents start when it
+    /// is done.
+    ///
+    /// - Throws: `LabError`, `ObjectRefusal`.
+    public func prepareServer(within limit: Duration) async throws {
+        guard let server else { return }
+        try await server.prepare(within: limit)
+        await isServerPrepared.update { $0 = true }
+    }
+
+    /// Where an agent finds its API server, and its token for it; nil in a lab without a control plane. The options
+    /// `k8sServiceHost` and `k8sServicePort` win over the lab's own address.
+    func agentAccess(of node: ClusterNode, _ options: DatapathOptions) async throws -> APIServerAccess? {
+        guard let server, let controlPlane else { return nil }
+        let limit = Duration.seconds(90)
+        guard await isServerPrepared.wait(within: limit, until: { $0 }) else {
+            try Task.checkCancellation()
+            throw LabError(
+                .notReady, "\(node.name): the API server has no accounts and definitions for agents after \(limit)")
+        }
+        var token = agentTokens.withLock { $0[node.name] }
+        if token == nil {
+            let new = try await server.agentToken(within: .seconds(30))
+            agentTokens.withLock { $0[node.name] = new }
+            token = new
+        }
+        let admin = controlPlane.admin
+        return APIServerAccess(
+            host: options.k8sServiceHost.isEmpty ? admin.host : options.k8sServiceHost,
+            port: options.k8sServicePort == 0 ? admin.port : options.k8sServicePort,
+            authorityPEM: admin.authorityPEM, token: token)
+    }
+
     /// Begins to follow the API server, and to tell the agents what it has.
     ///
     /// - Throws: `LabError`, `ObjectRefusal`.
