@@ -5,6 +5,8 @@ public struct Provisioning: Sendable {
     /// Claims to be made, each with the pods that it is for.
     public private(set) var claims: [(name: String, plan: NodePlan)] = []
     public private(set) var events: [ControllerEvent] = []
+    /// The names of claims, those that are there among them, that pods wait for.
+    public private(set) var nominated: Set<String> = []
 
     /// - Parameter suffix: Makes the end of a claim's name, five characters.
     public init(_ view: ClusterView, suffix: () -> String) {
@@ -22,10 +24,13 @@ public struct Provisioning: Sendable {
             }
             let target: String
             switch simulation.places[pod] {
-            case .plan(let index): target = "nodeclaim/\(claims[index].name)"
+            case .plan(let index):
+                target = "nodeclaim/\(claims[index].name)"
+                nominated.insert(claims[index].name)
             case .room(let node, ""): target = "node/\(node)"
-            case .room("", let claim): target = "nodeclaim/\(claim)"
-            case .room(let node, let claim): target = "nodeclaim/\(claim), node/\(node)"
+            case .room(let node, let claim):
+                target = "nodeclaim/\(claim)" + (node.isEmpty ? "" : ", node/\(node)")
+                nominated.insert(claim)
             case nil: continue
             }
             events.append(.normal(.pod(pod), "Nominated", "Pod should schedule on: \(target)"))
