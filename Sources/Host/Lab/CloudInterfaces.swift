@@ -41,6 +41,11 @@ public actor CloudInterfaces {
         }
     }
 
+    /// Gives a node's machine another id.
+    func rename(_ node: String, instanceID: String) { ledger.rename(node, instanceID: instanceID) }
+
+    func instanceID(of node: String) -> String { ledger.instanceID(of: node) }
+
     /// All interfaces and what is free, each as a line of text, so that the state before a fault and after it can be
     /// compared.
     public func state() -> [String] {

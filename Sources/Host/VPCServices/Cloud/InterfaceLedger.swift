@@ -177,6 +177,15 @@ public struct InterfaceLedger: Sendable {
         nodes[name] = Node(name: name, instanceID: node.instanceID, type: type, limits: limits)
     }
 
+    /// Gives a node's machine another id: it is another machine with the same interfaces.
+    public mutating func rename(_ name: String, instanceID: String) {
+        guard let node = nodes[name] else { return }
+        nodes[name] = Node(name: name, instanceID: instanceID, type: node.type, limits: node.limits)
+    }
+
+    /// The id of a node's machine; empty for a node that is not of the lab.
+    public func instanceID(of name: String) -> String { nodes[name]?.instanceID ?? "" }
+
     /// Creates an interface that is not attached yet.
     public mutating func create(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {
         guard let first = attached(to: node.name).first else {
