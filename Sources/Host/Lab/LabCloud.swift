@@ -88,6 +88,9 @@ public final class LabCloud: Sendable {
         self.echoes = echoes
     }
 
+    /// Tells the cloud whose machines it can start and end.
+    public func use(_ cluster: Cluster) async { await machines.use(cluster) }
+
     /// Closes all sockets.
     public func stop() {
         resolver.stop()

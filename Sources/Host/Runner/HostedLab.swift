@@ -66,6 +66,7 @@ final class HostedLab: Sendable {
         let cluster = Cluster(
             plan: plan, machines: machines, fabric: fabric, cloud: cloud, controlPlane: controlPlane
         ) { notices.take($0, $1) }
+        await cloud.use(cluster)
         try LabRecord(request, plan, controlPlane).write(to: directory)
         return HostedLab(
             plan: plan, cluster: cluster, cloud: cloud, controlPlane: controlPlane, hypervisor: hypervisor,

@@ -130,6 +130,14 @@ public struct LabProfile: Codable, Sendable {
         if let enabled = overrides.controlPlane { result.controlPlane.enabled = enabled }
         if let folder = overrides.controlPlaneBinaries { result.controlPlane.binaries = folder }
         if let version = overrides.controlPlaneVersion { result.controlPlane.version = version }
+        if let autoscaler = overrides.autoscaler {
+            result.controlPlane.autoscaler = autoscaler
+            if autoscaler { result.controlPlane.cloudController = true }
+        }
+        if let cloudController = overrides.cloudController {
+            result.controlPlane.cloudController = cloudController
+            if !cloudController { result.controlPlane.autoscaler = false }
+        }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }

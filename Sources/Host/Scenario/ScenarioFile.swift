@@ -144,6 +144,8 @@ public struct LabOverrides: Codable, Sendable {
     public var controlPlaneBinaries: String?
     /// The series of the control plane, such as `1.20`.
     public var controlPlaneVersion: String?
+    public var cloudController: Bool?
+    public var autoscaler: Bool?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

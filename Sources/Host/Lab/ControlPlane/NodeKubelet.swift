@@ -1,3 +1,4 @@
+import CloudController
 import ControlPlane
 import KubeClient
 import NetAddress
@@ -19,10 +20,16 @@ extension LabControlPlane {
         guard case .certificate(let chain, let key) = credentials.server.credential else {
             throw LabError(.plan, "node \(name) has no client certificate for the API server")
         }
+        var taints = traits.taints.map { KubeletConfiguration.Taint(key: $0.key, value: $0.value, effect: $0.effect) }
+        if plan.profile.controlPlane.cloudController {
+            // The cloud controller takes it off a node that it has completed.
+            let taint = CloudController.Taint.uninitialized
+            taints.append(.init(key: taint.key, value: taint.value, effect: taint.effect))
+        }
         return KubeletConfiguration(
             nodeName: name, address: address, podCIDR: podCIDR.isEmpty ? nil : podCIDR,
             labels: traits.labels,
-            taints: traits.taints.map { .init(key: $0.key, value: $0.value, effect: $0.effect) },
+            taints: taints,
             server: KubeletConfiguration.Server(
                 host: credentials.server.host, port: credentials.server.port,
                 authorityPEM: credentials.server.authorityPEM, certificatePEM: chain, keyPEM: key),

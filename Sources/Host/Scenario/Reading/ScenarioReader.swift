@@ -145,6 +145,8 @@ struct ScenarioReader {
             ControlPlaneLayout.path($0, beside: file)
         }
         result.controlPlaneVersion = controlPlane?["version"]?.text
+        result.cloudController = controlPlane?["cloudController"]?.flag
+        result.autoscaler = controlPlane?["autoscaler"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }
