@@ -142,7 +142,7 @@ let tests: [Target] =
         tests("VPCServices"),
         tests("ControlPlane", running: ["control-plane-selftest"]),
         tests("CloudController"),
-        tests("Expectations"),
+        tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")

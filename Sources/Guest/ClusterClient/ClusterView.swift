@@ -16,6 +16,8 @@ public struct ClusterView: Sendable {
         public var entries: [IPCacheEntry] = []
         /// What was left out because it contradicts something else, in one sentence each.
         public var problems: [String] = []
+        /// The problem among them that is about this node itself.
+        public var ownConflict: String?
     }
 
     mutating func listNodes(_ list: [CiliumNode]) { nodes = Dictionary(list.map { ($0.metadata.name, $0) }) { $1 } }
@@ -40,8 +42,9 @@ public struct ClusterView: Sendable {
         for (name, node) in nodes.sorted(by: { $0.key < $1.key }) {
             guard let entry = Self.entry(node) else { continue }
             if name != own.name {
-                if let problem = Self.contradiction(entry, own, &taken) {
+                if let (problem, isOwn) = Self.contradiction(entry, own, &taken) {
                     result.problems.append(problem)
+                    if isOwn { result.ownConflict = result.ownConflict ?? problem }
                     continue
                 }
                 reserved.formUnion([entry.address, entry.routerAddress, entry.healthAddress])
@@ -84,12 +87,12 @@ public struct ClusterView: Sendable {
 
     private static func contradiction(
         _ entry: NodeEntry, _ own: NodeEntry, _ taken: inout [(range: IPv4CIDR, name: String)]
-    ) -> String? {
-        if entry.address == own.address { return "node \(entry.name) says that it has this node's address" }
+    ) -> (problem: String, isOwn: Bool)? {
+        if entry.address == own.address { return ("node \(entry.name) says that it has this node's address", true) }
         guard let range = IPv4CIDR(entry.podCIDR)?.network else { return nil }
         if let other = taken.first(where: { $0.range.contains(range) || range.contains($0.range) }) {
             let whose = other.name == own.name ? "this node" : "node \(other.name)"
-            return "node \(entry.name) says that it has \(range), which \(whose) has"
+            return ("node \(entry.name) says that it has \(range), which \(whose) has", other.name == own.name)
         }
         taken.append((range, entry.name))
         return nil

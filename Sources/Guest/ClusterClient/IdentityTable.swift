@@ -49,6 +49,9 @@ public final class IdentityTable: Sendable {
         state.withLock { state in
             state.served = Dictionary(identities.map { ($0.number, $0) }) { _, last in last }
             state.numbers = [:]
+            // A number that the server gave to others is theirs.
+            let served = state.served
+            state.own = state.own.filter { number, labels in served[number].map { $0.labels == labels } ?? true }
             for (number, labels) in state.own.sorted(by: { $0.key < $1.key }) { state.numbers[labels] = number }
             // Where two numbers have the same labels, all agents take the same one.
             for identity in state.served.values.sorted(by: { $0.number > $1.number }) {
@@ -63,6 +66,10 @@ public final class IdentityTable: Sendable {
                 before.labels != identity.labels, state.numbers[before.labels] == identity.number
             {
                 state.numbers[before.labels] = nil
+            }
+            if let labels = state.own[identity.number], labels != identity.labels {
+                state.own[identity.number] = nil
+                if state.numbers[labels] == identity.number { state.numbers[labels] = nil }
             }
             if let known = state.numbers[identity.labels], known < identity.number,
                 state.served[known]?.labels == identity.labels
@@ -79,18 +86,6 @@ public final class IdentityTable: Sendable {
             // One that is in use here keeps its number: it is created again.
             if state.numbers[gone.labels] == number, state.own[number] != gone.labels {
                 state.numbers[gone.labels] = nil
-            }
-        }
-    }
-
-    /// Forgets allocated numbers that nobody on this node uses any more and that the server does not have.
-    public func retain(_ used: Set<UInt32>) {
-        state.withLock { state in
-            for (number, labels) in state.own where !used.contains(number) {
-                state.own[number] = nil
-                if state.served[number]?.labels != labels, state.numbers[labels] == number {
-                    state.numbers[labels] = nil
-                }
             }
         }
     }

@@ -55,6 +55,9 @@ public actor LeaderElection {
     private var observed: (record: LeaseRecord, version: String, at: Duration)?
     /// When the last renewal that succeeded was begun.
     private var renewed: Duration?
+    /// Grows when this one begins to lead. Who has read something in one term and writes in another may not have seen
+    /// what somebody else has written between.
+    public private(set) var term = 0
     /// Why the last attempt failed.
     public private(set) var failure: String?
 
@@ -93,6 +96,7 @@ public actor LeaderElection {
         let begun = now()
         do {
             if try await take(begun) {
+                if certainty == nil { term += 1 }
                 renewed = begun
                 failure = nil
             } else {

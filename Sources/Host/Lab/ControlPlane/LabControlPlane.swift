@@ -43,14 +43,14 @@ public final class LabControlPlane: Sendable {
                 names: ["\(ControlPlaneLayout.host).internal"], serviceCIDR: plan.profile.serviceCIDR,
                 podCIDRs: plan.clusterPodCIDRs, folder: folder, artifacts: artifacts,
                 nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) },
-                ownSettings: Self.ownSettings(plan)),
+                ownSettings: try ownSettings(plan)),
             namespace: try NetworkNamespace(path: "/proc/self/fd/\(own.rawValue)"),
             router: try NetworkNamespace(path: "/proc/self/fd/\(router.rawValue)"), notice: notice)
     }
 
     /// The settings of the programs that labrun brings itself.
-    private static func ownSettings(_ plan: LabPlan) -> [ControlPlaneServer: String] {
-        var settings: [ControlPlaneServer: String] = [:]
+    private static func ownSettings(_ plan: LabPlan) throws -> [ControlPlaneServer: String] {
+        var settings: [ControlPlaneServer: String] = [.datapathOperator: try operatorSettings(plan)]
         if plan.profile.controlPlane.cloudController {
             settings[.cloudController] =
                 CloudControllerSettings(autoscaler: plan.profile.controlPlane.autoscaler).text
