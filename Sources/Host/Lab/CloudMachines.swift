@@ -14,16 +14,26 @@ protocol MachineReserve: Sendable {
     func end(_ node: String) async throws
 }
 
+/// The ids of machines, by which a node's metadata and the account service name the same one.
+protocol MachineIdentities: Sendable {
+    /// Gives a node's machine another id.
+    func rename(_ node: String, instanceID: String) async
+}
+
+extension CloudInterfaces: MachineIdentities {}
+
 /// The cloud's account service: what the control plane may ask of machines and load balancers.
 ///
 /// A machine is started or ended at a time; further ones wait, and are told as `pending` or `shutting-down` meanwhile.
 public actor CloudMachines {
     private let plan: LabPlan
-    private let interfaces: CloudInterfaces
+    private let identities: any MachineIdentities
     private var reserve: (any MachineReserve)?
     /// Oldest first. A node has at most one that is not terminated.
     private var machines: [CloudMachine] = []
     private var launches = 0
+    /// The ids of nodes' machines that are not those of the lab's beginning.
+    private var ids: [String: String] = [:]
     private var last: Task<Void, Never>?
     private let balancers: LoadBalancers?
 
@@ -31,9 +41,9 @@ public actor CloudMachines {
     private static let mostEnded = 256
     static let capacity = ["cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi", "pods": "110"]
 
-    init(_ plan: LabPlan, _ interfaces: CloudInterfaces, balancers: LoadBalancers? = nil) {
+    init(_ plan: LabPlan, _ identities: any MachineIdentities, balancers: LoadBalancers? = nil) {
         self.plan = plan
-        self.interfaces = interfaces
+        self.identities = identities
         self.balancers = balancers
     }
 
@@ -101,7 +111,7 @@ public actor CloudMachines {
         for node in plan.nodes {
             let index = machines.lastIndex { $0.node == node.name && $0.state != .terminated }
             guard let index else {
-                if reserve.isThere(node.name) { machines.append(await machine(node)) }
+                if reserve.isThere(node.name) { machines.append(machine(node)) }
                 continue
             }
             // One that starts or ends is told when it has.
@@ -122,9 +132,9 @@ public actor CloudMachines {
         return machines
     }
 
-    private func machine(_ node: LabPlan.Node) async -> CloudMachine {
+    private func machine(_ node: LabPlan.Node) -> CloudMachine {
         CloudMachine(
-            instanceID: await interfaces.instanceID(of: node.name), node: node.name, state: .running,
+            instanceID: ids[node.name] ?? plan.instanceID(of: node), node: node.name, state: .running,
             instanceType: plan.profile.cloud.instanceType, zone: InstanceMetadata.zone,
             region: InstanceMetadata.region, privateAddress: node.address, publicAddress: node.publicAddress,
             privateName: node.name + ".internal")
@@ -147,12 +157,13 @@ public actor CloudMachines {
                     + "(\(type.zone)).")
         }
         launches += 1
-        var made = await machine(free)
+        var made = machine(free)
         made.instanceID = Self.instanceID(made.instanceID, launches)
         made.state = .pending
         made.clientToken = token
         machines.append(made)
-        await interfaces.rename(free.name, instanceID: made.instanceID)
+        ids[free.name] = made.instanceID
+        await identities.rename(free.name, instanceID: made.instanceID)
         let (id, data) = (made.instanceID, request.kubelet ?? KubeletUserData())
         inTurn { machines in
             do {

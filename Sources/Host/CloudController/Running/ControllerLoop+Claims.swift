@@ -10,8 +10,17 @@ extension ControllerLoop {
         log("made nodeclaim \(name) for \(plan.pods.count) pods: \(plan.requests)")
     }
 
-    /// Does what a claim's next step says. The status is written first: it is what the step saw.
+    /// Does what a claim's next step says. Its node is changed first: the status tells that it was.
     func carryOut(_ step: ClaimStep, _ claim: NodeClaim) async throws {
+        for case .change(let change) in step.actions {
+            do {
+                try await client.patch(
+                    .nodes, name: change.node.name, .merge, KubeBody(change.patch), within: Self.patience)
+            } catch let error as KubeClientError where error.status?.isNotFound == true || error.status?.code == 409 {
+                // The node is another one than the step saw. The next pass sees it.
+                return
+            }
+        }
         if step.claim != claim, !claim.isTerminating {
             let patch = KubeBody(.object(["status": step.claim.status]))
             try await write {
@@ -28,11 +37,7 @@ extension ControllerLoop {
         let name = step.claim.name
         switch action {
         case .launch(let type, let data): try await launch(type, data, step)
-        case .change(let change):
-            try await write {
-                try await client.patch(
-                    .nodes, name: change.node.name, .merge, KubeBody(change.patch), within: Self.patience)
-            }
+        case .change: return
         case .evict(let pod): try await evict(pod)
         case .terminate(let instance):
             log("nodeclaim \(name) ends its machine \(instance)")

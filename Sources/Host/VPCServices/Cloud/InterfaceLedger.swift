@@ -183,9 +183,6 @@ public struct InterfaceLedger: Sendable {
         nodes[name] = Node(name: name, instanceID: instanceID, type: node.type, limits: node.limits)
     }
 
-    /// The id of a node's machine; empty for a node that is not of the lab.
-    public func instanceID(of name: String) -> String { nodes[name]?.instanceID ?? "" }
-
     /// Creates an interface that is not attached yet.
     public mutating func create(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {
         guard let first = attached(to: node.name).first else {
