@@ -116,7 +116,8 @@ extension ServerStore {
             if missing.isEmpty { return }
             guard ContinuousClock.now < end else {
                 let names = missing.map(\.description).joined(separator: ", ")
-                throw LabError(.notReady, "the API server does not serve the lab's definitions after \(limit): \(names)")
+                throw LabError(
+                    .notReady, "the API server does not serve the lab's definitions after \(limit): \(names)")
             }
             // There is no event for what a server describes.
             try await Task.sleep(for: .milliseconds(50))
