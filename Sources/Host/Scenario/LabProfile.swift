@@ -86,6 +86,7 @@ public struct LabProfile: Codable, Sendable {
     public var kubeProxy = KubeProxy()
     public var cloudPlugin = CloudPlugin.none
     public var controlPlane = ControlPlaneLayout()
+    public var installation = DatapathInstallation()
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -122,6 +123,8 @@ public struct LabProfile: Codable, Sendable {
         if let enabled = overrides.controlPlane { result.controlPlane.enabled = enabled }
         if let folder = overrides.controlPlaneBinaries { result.controlPlane.binaries = folder }
         if let version = overrides.controlPlaneVersion { result.controlPlane.version = version }
+        if let kind = overrides.install { result.installation.kind = kind }
+        result.installation.placement.merge(overrides.daemonSet) { $1 }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }

@@ -16,9 +16,16 @@ final class NodePodRuntime: PodRuntime {
         let network: SandboxNetwork
     }
 
+    /// The agent that a DaemonSet's pod runs, and its command line.
+    struct Agent: Sendable {
+        var process: AgentProcess
+        var command: [String]
+    }
+
     private enum Container: Sendable {
         case program(ProgramContainer)
         case builtIn(BuiltInContainer)
+        case agent(AgentContainer)
     }
 
     private let pods: Pods
@@ -26,15 +33,18 @@ final class NodePodRuntime: PodRuntime {
     private let receivers: Receivers
     private let directory: ConflistDirectory
     private let pluginDirectory: String
+    private let agent: Agent?
     private static let hostNamespace = "/proc/self/ns/net"
 
     private let sandboxes = Mutex<[String: Sandbox]>([:])
     private let containers = Mutex<[ContainerIdentity: Container]>([:])
 
+    /// - Parameter agent: Nil where the node's own runtime starts the agent.
     init(
         pods: Pods, children: ChildProcesses, receivers: Receivers, directory: ConflistDirectory,
-        pluginDirectory: String
+        pluginDirectory: String, agent: Agent?
     ) {
+        self.agent = agent
         self.pods = pods
         self.children = children
         self.receivers = receivers
@@ -151,6 +161,9 @@ final class NodePodRuntime: PodRuntime {
             ended(exit)
         }
         switch plan.workload {
+        case .builtIn(AgentContainer.workload):
+            let work = try startAgent(plan, isHostNetwork: isHostNetwork, log: log, ended: ended)
+            containers.withLock { $0[plan.identity] = .agent(work) }
         case .builtIn(let name):
             let path = Pods.namespacePath(plan.identity.pod.reference)
             let work = try BuiltInContainer(
@@ -168,6 +181,21 @@ final class NodePodRuntime: PodRuntime {
         }
     }
 
+    private func startAgent(
+        _ plan: ContainerPlan, isHostNetwork: Bool, log: ContainerLog,
+        ended: @escaping @Sendable (ContainerExit) -> Void
+    ) throws -> AgentContainer {
+        guard let agent else {
+            throw PodRuntimeError(
+                "the agent of this node is no pod's: its lab has \"datapath: {install: process}\"")
+        }
+        guard isHostNetwork, plan.isPrivileged else {
+            throw PodRuntimeError("the agent needs hostNetwork and a privileged container")
+        }
+        return try AgentContainer(
+            plan, agent: agent.process, command: agent.command, mounts: try mounts(plan), log: log, ended: ended)
+    }
+
     private func mounts(_ plan: ContainerPlan) throws -> [ContainerMount] {
         let folder = VolumeFolder(PodFolders.volumes(plan.identity.pod))
         return try plan.mounts.map { mount in
@@ -183,6 +211,7 @@ final class NodePodRuntime: PodRuntime {
         switch find(container) {
         case .program(let program)?: program.signal(number)
         case .builtIn(let work)?: work.end(exitCode: 0)
+        case .agent(let work)?: work.signal(number)
         case nil: break
         }
     }
@@ -191,6 +220,7 @@ final class NodePodRuntime: PodRuntime {
         switch find(container) {
         case .program(let program)?: program.kill()
         case .builtIn(let work)?: work.end(exitCode: 137)
+        case .agent(let work)?: work.kill()
         case nil: break
         }
     }
@@ -220,6 +250,8 @@ final class NodePodRuntime: PodRuntime {
             entry.keepsInput = plan.hasStdin || plan.hasTerminal
             entry.hasTerminal = plan.hasTerminal
             return try ProgramExecution(entry, plan, children: children)
+        case .agent(let work)?:
+            return try ProgramExecution(try work.execution(plan), plan, children: children)
         case nil:
             throw PodRuntimeError("container not running (\(plan.container.id))")
         }

@@ -14,6 +14,7 @@ extension Cluster {
     public func followServer(within limit: Duration) async throws {
         guard let server else { return }
         try await server.follow(within: limit)
+        try await installAgents(within: limit)
         let task = Task { [weak self] in
             var addresses: Set<String> = []
             for await _ in server.changes {

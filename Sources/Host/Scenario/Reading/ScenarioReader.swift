@@ -124,6 +124,8 @@ struct ScenarioReader {
             nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
+        result.install = value?["datapath"]?["install"]?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) }
+        result.daemonSet = DatapathInstallation.placement(value?["datapath"]?["daemonSet"])
         result.instanceType = value?["nodes"]?["instanceType"]?.text
         result.cloudPlugin = value?["nodes"]?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) }
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
@@ -157,6 +159,15 @@ struct ScenarioReader {
         }
         let prefix = "datapath.values."
         switch setting.path {
+        case "datapath.install":
+            let kinds = DatapathInstallation.Kind.allCases.map(\.rawValue)
+            if let kind = DatapathInstallation.Kind(rawValue: setting.value) {
+                overrides.install = kind
+            } else {
+                problem(
+                    "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
+                    NearestName.of(setting.value, among: kinds))
+            }
         case "nodes.count": if let count = number(LabShape.nodeCounts) { overrides.nodeCount = count }
         case "nodes.memoryMiB": if let memory = number(LabShape.memory) { overrides.memoryMiB = memory }
         case "nodes.kernel":
@@ -201,7 +212,7 @@ struct ScenarioReader {
         default:
             let paths = [
                 "nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled",
-                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version", "datapath.install",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
@@ -225,6 +236,9 @@ struct ScenarioReader {
                 checker.report(
                     value.place, "lab \(found.name) has no free address for a control plane",
                     expected: "\"controlPlane.subnet\" in the lab, or a VPC with a free /28")
+            }
+            if let mistake = changed.installationMistake() {
+                checker.report(value.place, mistake.message, expected: mistake.expected)
             }
             // The lab's own values were checked with the lab.
             if found.datapathValues != changed.datapathValues || overrides.nodeCount != nil {
