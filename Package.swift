@@ -72,6 +72,7 @@ let guest: [Target] = [
     module("Benchmarks"),
     module("Kubelet"),
     module("KubeletService"),
+    module("PodWorkloads"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -125,7 +126,7 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),

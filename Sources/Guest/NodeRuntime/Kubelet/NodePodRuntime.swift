@@ -5,6 +5,7 @@ import KubeletServer
 import KubeletService
 import LinuxKernel
 import NodeProtocol
+import PodWorkloads
 import Prober
 import Synchronization
 
@@ -34,6 +35,7 @@ final class NodePodRuntime: PodRuntime {
     private let directory: ConflistDirectory
     private let pluginDirectory: String
     private let agent: Agent?
+    private let secure = SecureServer()
     private static let hostNamespace = "/proc/self/ns/net"
 
     private let sandboxes = Mutex<[String: Sandbox]>([:])
@@ -165,9 +167,10 @@ final class NodePodRuntime: PodRuntime {
             let work = try startAgent(plan, isHostNetwork: isHostNetwork, log: log, ended: ended)
             containers.withLock { $0[plan.identity] = .agent(work) }
         case .builtIn(let name):
-            let path = Pods.namespacePath(plan.identity.pod.reference)
-            let work = try BuiltInContainer(
-                name, plan, namespacePath: path, receivers: receivers, log: log, ended: ended)
+            let place = BuiltInContainer.Place(
+                namespacePath: Pods.namespacePath(plan.identity.pod.reference), receivers: receivers, secure: secure,
+                file: { [self] in try file($0, of: plan) })
+            let work = try BuiltInContainer(name, plan, in: place, log: log, ended: ended)
             containers.withLock { $0[plan.identity] = .builtIn(work) }
         case .program:
             try pods.disk.mount()
@@ -194,6 +197,15 @@ final class NodePodRuntime: PodRuntime {
         }
         return try AgentContainer(
             plan, agent: agent.process, command: agent.command, mounts: try mounts(plan), log: log, ended: ended)
+    }
+
+    /// Where a file of a container is on the node; nil if none of its volumes has it.
+    private func file(_ path: String, of plan: ContainerPlan) throws -> String? {
+        guard !path.split(separator: "/").contains("..") else { return nil }
+        let mounts = try mounts(plan).filter { path == $0.target || path.hasPrefix($0.target + "/") }
+        // The innermost mount hides the others.
+        guard let mount = mounts.max(by: { $0.target.count < $1.target.count }) else { return nil }
+        return mount.source + path.dropFirst(mount.target.count)
     }
 
     private func mounts(_ plan: ContainerPlan) throws -> [ContainerMount] {
