@@ -4,7 +4,7 @@ import Glibc
 // in a process. LABRUN_CONTROL_PLANE_BIN names the folder of the servers. Usage: control-plane-selftest CASE
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
-    servingCases + restartCases + disturbanceCases + clientCases + objectCases
+    servingCases + restartCases + disturbanceCases + clientCases + objectCases + manifestCases
 
 guard let selected = cases.first(where: { $0.name == CommandLine.arguments.last }) else {
     print(cases.map(\.name).joined(separator: "\n"))

@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import JSON
 import Kubelet
 import KubeletServer
 import KubeletService
@@ -76,7 +77,8 @@ final class NodePodRuntime: PodRuntime {
             let spec = PodSpec(
                 namespace: plan.pod.namespace, name: plan.pod.name, uid: plan.pod.uid, labels: plan.labels, port: 0)
             let status = try pods.create(
-                spec, containerID: plan.id, directory: directory, pluginDirectory: pluginDirectory)
+                spec, containerID: plan.id, runtime: Self.runtimeConfiguration(plan), directory: directory,
+                pluginDirectory: pluginDirectory)
             guard let address = status.address else {
                 throw PodRuntimeError(status.message ?? "no address")
             }
@@ -85,6 +87,21 @@ final class NodePodRuntime: PodRuntime {
         }
         sandboxes.withLock { [network] in $0[plan.pod.uid] = Sandbox(plan: plan, network: network) }
         return network
+    }
+
+    /// What CNI plugins with the capability get (CNI's conventions: `portMappings`).
+    private static func runtimeConfiguration(_ plan: SandboxPlan) -> [String: JSONValue] {
+        guard !plan.portMappings.isEmpty else { return [:] }
+        return [
+            "portMappings": .array(
+                plan.portMappings.map { port in
+                    .object([
+                        "hostPort": .integer(Int64(port.hostPort)),
+                        "containerPort": .integer(Int64(port.containerPort)),
+                        "protocol": .string(port.protocolName.lowercased()), "hostIP": .string(port.hostIP),
+                    ])
+                })
+        ]
     }
 
     /// Refuses what would be a path of another place: names and UIDs are parts of paths here.

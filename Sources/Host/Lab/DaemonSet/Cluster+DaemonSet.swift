@@ -28,7 +28,7 @@ extension Cluster {
     /// agent, and stay as they are.
     ///
     /// - Throws: `LabError` with what is missing.
-    public func waitForAgents(within limit: Duration) async throws {
+    public func waitForAgentPods(within limit: Duration) async throws {
         guard isAgentInPod else { return }
         let end = ContinuousClock.now + limit
         var last: [String: String] = [:]
