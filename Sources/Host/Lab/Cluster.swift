@@ -116,13 +116,15 @@ public final class Cluster: Sendable {
 
     private func take(_ node: ClusterNode, _ notice: NodeNotice) {
         notices(node, notice)
+        welcome(node, notice)
         switch notice {
         case .power(let event) where event.power == .stopped && !isTolerated(node.name, agent: false):
             failureLog.add(
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
         case .agent(let agent)
-        where !agent.running && agent.ended != nil && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
+        where !agent.running && agent.ended != nil && !agent.wasAsked
+            && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
             let advice = agent.isOutOfMemory ? " (it has \(plan.profile.memoryMiB) MiB: nodes.memoryMiB)" : ""
             failureLog.add(
                 LabError(
@@ -164,7 +166,12 @@ public final class Cluster: Sendable {
         await feed.forget(node.name)
         await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(try await configuration(of: node)), within: deadline)
-        try await startAgent(of: node, within: deadline)
+        if !isAgentInPod {
+            try await startAgent(of: node, within: deadline)
+        } else if hasAgent(node) {
+            // It had one before its machine ended, which its kubelet starts again.
+            try await node.wait(for: "ready", within: deadline) { $0.isReady }
+        }
         try await node.checkClock(since: clock, within: deadline)
     }
 
@@ -198,7 +205,8 @@ public final class Cluster: Sendable {
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
             agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
-            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet)
+            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet,
+            isAgentInPod: isAgentInPod)
     }
 
     /// Tells every running agent of all nodes, as node discovery does. Agents with an API server know them from there.
@@ -391,7 +399,7 @@ public final class Cluster: Sendable {
 
     /// Waits until every node that runs is ready.
     public func waitUntilReady(within deadline: Duration) async throws {
-        for node in nodes where await node.state.power == .running {
+        for node in nodes where await node.state.power == .running && hasAgent(node) {
             try await node.wait(for: "ready", within: deadline) { $0.isReady }
         }
     }
@@ -424,12 +432,13 @@ public final class Cluster: Sendable {
         tolerateAgents(names, true)
         defer { tolerateAgents(names, false) }
         try await onAll(powered) { node in
-            if await node.state.agent?.running == true {
+            if !self.isAgentInPod, await node.state.agent?.running == true {
                 try await node.operate(.endAgent(signal: SIGTERM), within: self.slack)
             }
             try await node.call(.configure(try await self.configuration(of: node)), within: self.slack)
-            try await self.startAgentOrLetItRefuse(of: node)
+            if !self.isAgentInPod { try await self.startAgentOrLetItRefuse(of: node) }
         }
+        if isAgentInPod { try await replaceAgents(of: powered) }
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()

@@ -49,6 +49,7 @@ extension Cluster {
     public func followServer(within limit: Duration) async throws {
         guard let server else { return }
         try await server.follow(within: limit)
+        try await installAgents(within: limit)
         let task = Task { [weak self] in
             for await _ in server.changes {
                 guard let self, !Task.isCancelled else { return }
