@@ -85,7 +85,9 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("ServerProgram"),
     module("ControlPlane"),
+    module("Operator"),
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
@@ -138,7 +140,7 @@ let tests: [Target] =
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
         tests("ControlPlane", running: ["control-plane-selftest"]),
-        tests("Expectations"),
+        tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")

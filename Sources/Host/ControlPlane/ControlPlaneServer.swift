@@ -6,6 +6,15 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
     case apiServer = "kube-apiserver"
     case controllerManager = "kube-controller-manager"
     case scheduler = "kube-scheduler"
+    /// The datapath's operator, which labrun brings itself.
+    case datapathOperator = "labrun-operator"
+
+    /// Kubernetes' own, without which nothing goes.
+    public static let kubernetes: [ControlPlaneServer] = [.etcd, .apiServer, .controllerManager, .scheduler]
+
+    /// Whether it is a program that labrun brings itself (`ServerProgram`). Such a one runs where the specification has
+    /// settings for it.
+    public var isOwn: Bool { !Self.kubernetes.contains(self) }
 
     /// The program's name, which is its log's name too.
     public var description: String { rawValue }
@@ -18,6 +27,7 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
         case .apiServer: nil
         case .controllerManager: 10257
         case .scheduler: 10259
+        case .datapathOperator: 9234
         }
     }
 }

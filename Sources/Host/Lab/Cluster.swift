@@ -36,6 +36,10 @@ public final class Cluster: Sendable {
     private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
     let failureLog = FailureLog()
+    /// Whether the API server has what agents need of it. Always false in a lab without a control plane.
+    let isServerPrepared = Observed(false)
+    /// The agents' tokens for the API server, by node. Secrets.
+    let agentTokens = Mutex<[String: String]>([:])
     /// Tells the agents what the API server has.
     let following = Mutex<Task<Void, Never>?>(nil)
 
@@ -143,6 +147,7 @@ public final class Cluster: Sendable {
         }
         try await announceNodes()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(60))
     }
 
     /// Brings a node from power-on to a ready agent.
@@ -158,14 +163,18 @@ public final class Cluster: Sendable {
 
     private func configuration(of node: ClusterNode) async throws -> NodeConfiguration {
         let options = try DatapathOptions(values: datapathValues)
+        // With an API server, a node's range is what the operator writes there, or what its Node object says.
+        let asksForRange = options.ipam.mode == .kubernetes || server != nil && options.ipam.mode == .clusterPool
         let agent = AgentConfig(
-            nodeName: node.name, nodeAddress: node.plan.address,
-            podCIDR: options.ipam.mode == .kubernetes ? "" : node.plan.podCIDR,
-            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options)
+            nodeName: node.name, nodeAddress: node.plan.address, podCIDR: asksForRange ? "" : node.plan.podCIDR,
+            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options,
+            apiServer: try await agentAccess(of: node, options))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let kubelet = try await controlPlane?.kubelet(
-            of: node.name, address: node.plan.address, podCIDR: agent.podCIDR, plan: plan)
+            of: node.name, address: node.plan.address,
+            podCIDR: options.ipam.mode == .kubernetes && plan.profile.writesPodCIDR ? node.plan.podCIDR : "",
+            plan: plan)
         return NodeConfiguration(
             name: node.name,
             interfaces: [
@@ -185,7 +194,7 @@ public final class Cluster: Sendable {
             nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet)
     }
 
-    /// Tells every running agent of all nodes, as node discovery does.
+    /// Tells every running agent of all nodes, as node discovery does. Agents with an API server know them from there.
     public func announceNodes() async throws {
         let running = await runningNodes()
         let entries = try await withThrowingTaskGroup(of: NodeEntry.self) { group in
@@ -197,6 +206,7 @@ public final class Cluster: Sendable {
         knownEntries.withLock { known in
             for entry in entries { known[entry.name] = entry }
         }
+        guard server == nil else { return }
         let all = knownEntries.withLock { $0.values.sorted { $0.name < $1.name } }
         try await onAll(running) { node in
             _ = try await node.agent(.setNodes, NodeSet(nodes: all), as: Acknowledgement.self, within: self.slack)
@@ -299,8 +309,10 @@ public final class Cluster: Sendable {
         try await announceObjects()
     }
 
-    /// Tells every running agent each pod's address, identity and node, as the cluster's store does.
+    /// Tells every running agent each pod's address, identity and node, as the cluster's store does. Agents with an API
+    /// server know them from there.
     func announceEndpoints() async throws {
+        guard server == nil else { return }
         let running = await runningNodes()
         let entries = try await withThrowingTaskGroup(of: [IPCacheEntry].self) { group in
             for node in running {
@@ -363,7 +375,7 @@ public final class Cluster: Sendable {
         try await bringUp(node, within: deadline)
         try await announceNodes()
         // With a control plane, the node's kubelet looks after its pods.
-        guard server == nil else { return }
+        guard server == nil else { return try await waitForAgents(within: .seconds(30)) }
         try await start(await own.pods.value.map(\.planned).filter { $0.node == node.name })
     }
 
@@ -411,6 +423,7 @@ public final class Cluster: Sendable {
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(30))
     }
 
     /// The UDP port of the overlay; 0 with native routing.

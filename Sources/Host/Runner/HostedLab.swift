@@ -100,7 +100,9 @@ final class HostedLab: Sendable {
             // Keys are made and servers start while the machines do.
             if let controlPlane {
                 group.addTask { [cluster] in
-                    try await controlPlane.boot(within: .seconds(60))
+                    try await controlPlane.boot(within: .seconds(60)) {
+                        try await cluster.prepareServer(within: .seconds(30))
+                    }
                     try await cluster.followServer(within: .seconds(30))
                 }
             }
