@@ -131,12 +131,8 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-<<<<<<< HEAD
-        tests("NodePlugins"), tests("Kubelet"),
-        tests("ClusterClient"),
-=======
         tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
->>>>>>> cfaf3bf0735376e5b36dbdeeabec0e9c5065f3bd
+        tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),

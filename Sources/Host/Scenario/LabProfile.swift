@@ -131,7 +131,6 @@ public struct LabProfile: Codable, Sendable {
         if let enabled = overrides.controlPlane { result.controlPlane.enabled = enabled }
         if let folder = overrides.controlPlaneBinaries { result.controlPlane.binaries = folder }
         if let version = overrides.controlPlaneVersion { result.controlPlane.version = version }
-<<<<<<< HEAD
         if let autoscaler = overrides.autoscaler {
             result.controlPlane.autoscaler = autoscaler
             if autoscaler { result.controlPlane.cloudController = true }
@@ -140,10 +139,8 @@ public struct LabProfile: Codable, Sendable {
             result.controlPlane.cloudController = cloudController
             if !cloudController { result.controlPlane.autoscaler = false }
         }
-=======
         if let kind = overrides.install { result.installation.kind = kind }
         result.installation.placement.merge(overrides.daemonSet) { $1 }
->>>>>>> cfaf3bf0735376e5b36dbdeeabec0e9c5065f3bd
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }

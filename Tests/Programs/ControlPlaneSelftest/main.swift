@@ -9,11 +9,8 @@ import ServerProgram
 await ServerProgram.runIfAsked([.datapathOperator])
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
-<<<<<<< HEAD
     servingCases + restartCases + disturbanceCases + clientCases + objectCases + operatorCases
-=======
-    servingCases + restartCases + disturbanceCases + clientCases + objectCases + manifestCases
->>>>>>> cfaf3bf0735376e5b36dbdeeabec0e9c5065f3bd
+    + manifestCases
 
 guard let selected = cases.first(where: { $0.name == CommandLine.arguments.last }) else {
     print(cases.map(\.name).joined(separator: "\n"))

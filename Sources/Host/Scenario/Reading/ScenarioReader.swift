@@ -132,15 +132,12 @@ struct ScenarioReader {
             nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
-<<<<<<< HEAD
         result.laterCount = value?["nodes"]?["later"]?.integer
         result.traits = checker.traits(value?["nodes"])
         // The names of nodes are checked when the lab is known.
         result.namedTraits = checker.namedTraits(value?["nodes"]?["named"], among: [])
-=======
         result.install = value?["datapath"]?["install"]?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) }
         result.daemonSet = DatapathInstallation.placement(value?["datapath"]?["daemonSet"])
->>>>>>> cfaf3bf0735376e5b36dbdeeabec0e9c5065f3bd
         result.instanceType = value?["nodes"]?["instanceType"]?.text
         result.cloudPlugin = value?["nodes"]?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) }
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
@@ -229,14 +226,9 @@ struct ScenarioReader {
             }
         default:
             let paths = [
-<<<<<<< HEAD
                 "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType",
-                "kubeProxy.enabled",
-                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
-=======
-                "nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled",
-                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version", "datapath.install",
->>>>>>> cfaf3bf0735376e5b36dbdeeabec0e9c5065f3bd
+                "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+                "datapath.install",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
