@@ -74,6 +74,7 @@ let guest: [Target] = [
     module("Benchmarks"),
     module("Kubelet"),
     module("KubeletService"),
+    module("PodWorkloads"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -130,7 +131,7 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
@@ -148,6 +149,7 @@ let tests: [Target] =
     ].onFloor("Host", of: "Tests")
     + [
         module("NamespaceHarness"),
+        module("TestAPIServer"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("kubelet-selftest", path: "KubeletSelftest"),

@@ -116,13 +116,15 @@ public final class Cluster: Sendable {
 
     private func take(_ node: ClusterNode, _ notice: NodeNotice) {
         notices(node, notice)
+        welcome(node, notice)
         switch notice {
         case .power(let event) where event.power == .stopped && !isTolerated(node.name, agent: false):
             failureLog.add(
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
         case .agent(let agent)
-        where !agent.running && agent.ended != nil && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
+        where !agent.running && agent.ended != nil && !agent.wasAsked
+            && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
             let advice = agent.isOutOfMemory ? " (it has \(plan.profile.memoryMiB) MiB: nodes.memoryMiB)" : ""
             failureLog.add(
                 LabError(
@@ -151,6 +153,7 @@ public final class Cluster: Sendable {
         }
         try await announceNodes()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(60))
     }
 
     /// Brings a node from power-on to a ready agent.
@@ -163,22 +166,29 @@ public final class Cluster: Sendable {
         await feed.forget(node.name)
         await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(try await configuration(of: node)), within: deadline)
-        try await startAgent(of: node, within: deadline)
+        if !isAgentInPod {
+            try await startAgent(of: node, within: deadline)
+        } else if hasAgent(node) {
+            // It had one before its machine ended, which its kubelet starts again.
+            try await node.wait(for: "ready", within: deadline) { $0.isReady }
+        }
         try await node.checkClock(since: clock, within: deadline)
     }
 
     private func configuration(of node: ClusterNode) async throws -> NodeConfiguration {
         let options = try DatapathOptions(values: datapathValues)
+        // With an API server, a node's range is what the operator writes there, or what its Node object says.
+        let asksForRange = options.ipam.mode == .kubernetes || server != nil && options.ipam.mode == .clusterPool
         let agent = AgentConfig(
-            nodeName: node.name, nodeAddress: node.plan.address,
-            podCIDR: options.ipam.mode == .kubernetes ? "" : node.plan.podCIDR,
+            nodeName: node.name, nodeAddress: node.plan.address, podCIDR: asksForRange ? "" : node.plan.podCIDR,
             clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options,
             apiServer: try await agentAccess(of: node, options))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let kubelet = try await controlPlane?.kubelet(
-            of: node.name, address: node.plan.address, podCIDR: agent.podCIDR, plan: plan,
-            traits: plan.profile.traits(of: node.name).adding(membership.traits(of: node.name)))
+            of: node.name, address: node.plan.address,
+            podCIDR: options.ipam.mode == .kubernetes && plan.profile.writesPodCIDR ? node.plan.podCIDR : "",
+            plan: plan, traits: plan.profile.traits(of: node.name).adding(membership.traits(of: node.name)))
         return NodeConfiguration(
             name: node.name,
             interfaces: [
@@ -195,10 +205,11 @@ public final class Cluster: Sendable {
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
             agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
-            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet)
+            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet,
+            isAgentInPod: isAgentInPod)
     }
 
-    /// Tells every running agent of all nodes, as node discovery does.
+    /// Tells every running agent of all nodes, as node discovery does. Agents with an API server know them from there.
     public func announceNodes() async throws {
         let running = await runningNodes()
         let entries = try await withThrowingTaskGroup(of: NodeEntry.self) { group in
@@ -210,6 +221,7 @@ public final class Cluster: Sendable {
         knownEntries.withLock { known in
             for entry in entries { known[entry.name] = entry }
         }
+        guard server == nil else { return }
         let all = knownEntries.withLock { $0.values.sorted { $0.name < $1.name } }
         try await onAll(running) { node in
             _ = try await node.agent(.setNodes, NodeSet(nodes: all), as: Acknowledgement.self, within: self.slack)
@@ -313,8 +325,10 @@ public final class Cluster: Sendable {
         try await announceObjects()
     }
 
-    /// Tells every running agent each pod's address, identity and node, as the cluster's store does.
+    /// Tells every running agent each pod's address, identity and node, as the cluster's store does. Agents with an API
+    /// server know them from there.
     func announceEndpoints() async throws {
+        guard server == nil else { return }
         let running = await runningNodes()
         let entries = try await withThrowingTaskGroup(of: [IPCacheEntry].self) { group in
             for node in running {
@@ -379,13 +393,13 @@ public final class Cluster: Sendable {
         try await bringUp(node, within: deadline)
         try await announceNodes()
         // With a control plane, the node's kubelet looks after its pods.
-        guard server == nil else { return }
+        guard server == nil else { return try await waitForAgents(within: .seconds(30)) }
         try await start(await own.pods.value.map(\.planned).filter { $0.node == node.name })
     }
 
     /// Waits until every node that runs is ready.
     public func waitUntilReady(within deadline: Duration) async throws {
-        for node in nodes where await node.state.power == .running {
+        for node in nodes where await node.state.power == .running && hasAgent(node) {
             try await node.wait(for: "ready", within: deadline) { $0.isReady }
         }
     }
@@ -418,15 +432,17 @@ public final class Cluster: Sendable {
         tolerateAgents(names, true)
         defer { tolerateAgents(names, false) }
         try await onAll(powered) { node in
-            if await node.state.agent?.running == true {
+            if !self.isAgentInPod, await node.state.agent?.running == true {
                 try await node.operate(.endAgent(signal: SIGTERM), within: self.slack)
             }
             try await node.call(.configure(try await self.configuration(of: node)), within: self.slack)
-            try await self.startAgentOrLetItRefuse(of: node)
+            if !self.isAgentInPod { try await self.startAgentOrLetItRefuse(of: node) }
         }
+        if isAgentInPod { try await replaceAgents(of: powered) }
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(30))
     }
 
     /// The UDP port of the overlay; 0 with native routing.

@@ -170,6 +170,27 @@ struct EvidenceCollector: Sendable {
         }
     }
 
+    /// Returns how agents stand with their API server. Nodes that cannot be asked, or have none, are left out.
+    func serverConnections() async -> [String: ServerConnection] {
+        await withTaskGroup(of: (String, ServerConnection?).self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.answers else { return (node.name, nil) }
+                    let status = try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3))
+                    return (
+                        node.name,
+                        status?.apiServer.map {
+                            ServerConnection(
+                                server: $0.server, isConnected: $0.isConnected, reason: $0.reason,
+                                watches: $0.watches, events: $0.events)
+                        }
+                    )
+                }
+            }
+            return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
+        }
+    }
+
     /// Parses lines such as `eth0 egress: to_netdev id 12`.
     static func egressDevices(in programs: [String]) -> [String] {
         programs.compactMap { line in

@@ -110,6 +110,7 @@ final class HostedLab: Sendable {
             group.addTask { [cluster] in try await cluster.boot(within: .seconds(90)) }
             try await group.waitForAll()
         }
+        try await cluster.waitForAgentPods(within: .seconds(120))
         guard state.withLock({ $0.handsOn }) else { return }
         do {
             let (baseline, clocks) = (try await snapshot(), try await cluster.clocks(within: .seconds(10)))

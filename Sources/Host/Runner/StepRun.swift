@@ -222,6 +222,9 @@ extension ScenarioRun {
         if needs.contains(.kubeProxy) {
             observation.kubeProxies = await collector.kubeProxies()
         }
+        if needs.contains(.serverConnections) {
+            observation.serverConnections = await collector.serverConnections()
+        }
         observation.objects = await collector.objects(needs.compactMap(\.object))
         if needs.contains(.events) {
             observation.events = await collector.events().since(start.events)

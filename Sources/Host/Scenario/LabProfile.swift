@@ -91,6 +91,7 @@ public struct LabProfile: Codable, Sendable {
     public var kubeProxy = KubeProxy()
     public var cloudPlugin = CloudPlugin.none
     public var controlPlane = ControlPlaneLayout()
+    public var installation = DatapathInstallation()
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -138,6 +139,8 @@ public struct LabProfile: Codable, Sendable {
             result.controlPlane.cloudController = cloudController
             if !cloudController { result.controlPlane.autoscaler = false }
         }
+        if let kind = overrides.install { result.installation.kind = kind }
+        result.installation.placement.merge(overrides.daemonSet) { $1 }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }

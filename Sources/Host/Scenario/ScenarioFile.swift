@@ -1,4 +1,5 @@
 import Expectations
+public import JSON
 import KubeObjects
 import Matrix
 public import Observations
@@ -133,6 +134,10 @@ public struct LabOverrides: Codable, Sendable {
     public var kernel: String?
     public var memoryMiB: Int?
     public var datapathValues: [String: String]
+    /// How the datapath agent comes to the nodes.
+    public var install: DatapathInstallation.Kind?
+    /// Parts of `DatapathInstallation.placement`.
+    public var daemonSet: [String: JSONValue] = [:]
     /// Whether kube-proxy runs.
     public var kubeProxy: Bool?
     /// The machine type of the nodes, one of `InstanceLimits.byType`.

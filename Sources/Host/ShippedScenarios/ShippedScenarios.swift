@@ -3,6 +3,7 @@ public enum ShippedScenarios {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
         ("agent-restart", PackageResources.agent_restart_yaml),
+        ("api-server-outage", PackageResources.api_server_outage_yaml),
         ("cni-chaining", PackageResources.cni_chaining_yaml),
         ("eni-address-exhaustion", PackageResources.eni_address_exhaustion_yaml),
         ("eni-mode", PackageResources.eni_mode_yaml),

@@ -121,6 +121,8 @@ public actor LeaderElection {
             }
             try? await Task.sleep(for: timing.retry)
         }
+        // A request of a cancelled task would not be sent.
+        await Task { await release() }.value
     }
 
     /// Gives the lease back, so that another one can lead at once.

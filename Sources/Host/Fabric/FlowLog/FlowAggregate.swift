@@ -81,8 +81,15 @@ struct FlowAggregate {
             }
             append(key, sum, .accept)
         }
-        return records.sorted {
-            ($0.start, $0.interfaceID, $0.line) < ($1.start, $1.interfaceID, $1.line)
-        }
+        // A line is made once a record: a hundred pods make a hundred thousand records a window, and the thread that
+        // sorts them reads the captures.
+        let lines: [(record: FlowRecord, line: String)] = records.map { ($0, $0.line) }
+        return lines.sorted { one, other in
+            if one.record.start != other.record.start { return one.record.start < other.record.start }
+            if one.record.interfaceID != other.record.interfaceID {
+                return one.record.interfaceID < other.record.interfaceID
+            }
+            return one.line < other.line
+        }.map(\.record)
     }
 }

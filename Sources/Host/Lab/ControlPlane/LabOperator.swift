@@ -13,10 +13,10 @@ extension LabControlPlane {
         } catch {
             throw LabError(.plan, "\(error)")
         }
-        // With the cloud's interfaces, addresses come from the cloud.
-        let isENI = (try? DatapathOptions(values: plan.profile.datapathValues))?.ipam.mode == .eni
+        // In other modes, addresses come from the cloud, or ranges from the Node objects.
+        let mode = (try? DatapathOptions(values: plan.profile.datapathValues))?.ipam.mode
         let settings = OperatorSettings(
-            pool: isENI ? [] : pool.ranges.map(\.description), maskSize: pool.maskSize,
+            pool: mode == .clusterPool ? pool.ranges.map(\.description) : [], maskSize: pool.maskSize,
             planned: Dictionary(plan.nodes.map { ($0.name, $0.podCIDR) }) { first, _ in first })
         return String(decoding: try JSONEncoder().encode(settings), as: UTF8.self)
     }

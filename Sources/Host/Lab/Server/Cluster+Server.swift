@@ -43,33 +43,29 @@ extension Cluster {
             authorityPEM: admin.authorityPEM, token: token)
     }
 
-    /// Begins to follow the API server, and to tell the agents what it has.
+    /// Begins to follow the API server.
     ///
     /// - Throws: `LabError`, `ObjectRefusal`.
     public func followServer(within limit: Duration) async throws {
         guard let server else { return }
         try await server.follow(within: limit)
+        try await installAgents(within: limit)
         let task = Task { [weak self] in
-            var addresses: Set<String> = []
             for await _ in server.changes {
                 guard let self, !Task.isCancelled else { return }
-                await self.tell(server, &addresses)
+                await self.tellOthers()
             }
         }
         following.withLock { $0 = task }
     }
 
-    /// Tells the agents the objects, and each other's pods if the addresses of pods are others than they were.
-    private func tell(_ server: ServerStore, _ addresses: inout Set<String>) async {
+    /// Tells kube-proxies and DNS servers, which are no clients of the API server.
+    private func tellOthers() async {
         while !Task.isCancelled {
             do {
-                let now = Set(await server.runningPods.map { "\($0.planned.reference) \($0.address)" })
-                try await announceObjects()
-                if now != addresses { try await announceEndpoints() }
-                addresses = now
-                return
+                return try await announceObjects()
             } catch {
-                // An agent that is away hears of everything when it is back; others should not wait for it.
+                // A node that is away hears of everything when it is back; others should not wait for it.
                 try? await Task.sleep(for: .seconds(1))
             }
         }
@@ -99,6 +95,8 @@ extension Cluster {
         let isSettled = try await server.wait(within: limit, quiet: quiet) {
             await server.unsettled(within: .seconds(5)).isEmpty
         }
-        return isSettled ? [] : await server.unsettled(within: .seconds(5))
+        guard isSettled else { return await server.unsettled(within: .seconds(5)) }
+        try await waitForAgents(within: .seconds(10))
+        return []
     }
 }

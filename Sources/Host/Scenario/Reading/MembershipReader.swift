@@ -19,8 +19,7 @@ extension ScenarioReader {
                 let when = joined[name].map { "since line \($0)" } ?? "from the start"
                 checker.report(
                     item.place, "\(name) is there \(when), and joins no second time",
-                    expected: absent.isEmpty ? later : absent.oneOf,
-                    suggestion: NearestName.of(name, among: absent))
+                    expected: absent.isEmpty ? later : absent.oneOf)
             } else {
                 joining.append(name)
                 joined[name] = item.place.line
@@ -49,7 +48,7 @@ extension ScenarioReader {
         }
         let left = nodes.filter { !leaving.contains($0) }
         if left.isEmpty, !leaving.isEmpty {
-            checker.report(value.place, "when \(leaving.oneOf) leave, no node is left")
+            checker.report(value.place, "when \(leaving.joined(separator: " and ")) leave, no node is left")
             return nil
         }
         change(to: left)

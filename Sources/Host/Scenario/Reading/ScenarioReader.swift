@@ -136,6 +136,8 @@ struct ScenarioReader {
         result.traits = checker.traits(value?["nodes"])
         // The names of nodes are checked when the lab is known.
         result.namedTraits = checker.namedTraits(value?["nodes"]?["named"], among: [])
+        result.install = value?["datapath"]?["install"]?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) }
+        result.daemonSet = DatapathInstallation.placement(value?["datapath"]?["daemonSet"])
         result.instanceType = value?["nodes"]?["instanceType"]?.text
         result.cloudPlugin = value?["nodes"]?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) }
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
@@ -171,6 +173,15 @@ struct ScenarioReader {
         }
         let prefix = "datapath.values."
         switch setting.path {
+        case "datapath.install":
+            let kinds = DatapathInstallation.Kind.allCases.map(\.rawValue)
+            if let kind = DatapathInstallation.Kind(rawValue: setting.value) {
+                overrides.install = kind
+            } else {
+                problem(
+                    "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
+                    NearestName.of(setting.value, among: kinds))
+            }
         case "nodes.count": if let count = number(LabShape.nodeCounts) { overrides.nodeCount = count }
         case "nodes.later": if let count = number(0...LabProfile.mostNodes - 1) { overrides.laterCount = count }
         case "nodes.memoryMiB": if let memory = number(LabShape.memory) { overrides.memoryMiB = memory }
@@ -216,8 +227,8 @@ struct ScenarioReader {
         default:
             let paths = [
                 "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType",
-                "kubeProxy.enabled",
-                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+                "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+                "datapath.install",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
@@ -245,6 +256,9 @@ struct ScenarioReader {
                 checker.report(
                     value.place, "lab \(found.name) has no free address for a control plane",
                     expected: "\"controlPlane.subnet\" in the lab, or a VPC with a free /28")
+            }
+            if let mistake = changed.installationMistake() {
+                checker.report(value.place, mistake.message, expected: mistake.expected)
             }
             // The lab's own values were checked with the lab.
             if found.datapathValues != changed.datapathValues || overrides.nodeCount != nil {

@@ -34,7 +34,9 @@ enum LabShape {
                 "controlPlane", .object(ControlPlaneShape.layout),
                 "Whether the lab has Kubernetes' own servers; it has not when left out."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
-            Field("datapath", .object(ScenarioShape.datapath), required: true, "Options of the datapath agent."),
+            Field(
+                "datapath", .object(ScenarioShape.datapath(isWhole: true)), required: true,
+                "Options of the datapath agent."),
         ])
 
     private static let vpc = ObjectShape(

@@ -52,7 +52,7 @@ struct ScenarioShape {
             Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
             Field(
                 "controlPlane", .object(ControlPlaneShape.overrides), "Whether the lab has Kubernetes' own servers."),
-            Field("datapath", .object(datapath), "Options of the datapath agent."),
+            Field("datapath", .object(datapath(isWhole: false)), "Options of the datapath agent."),
         ])
 
     static let nodeOverrides = ObjectShape(
@@ -64,9 +64,26 @@ struct ScenarioShape {
             CloudShape.instanceType, CloudShape.cloudPlugin,
         ] + NodeShape.traitFields)
 
-    static let datapath = ObjectShape(
-        name: "datapath", help: "Options of the datapath agent.",
-        fields: [Field("values", .tree, required: true, "By their Helm names, nested or dotted.")])
+    /// - Parameter isWhole: Whether it is a lab's, and no change of one.
+    static func datapath(isWhole: Bool) -> ObjectShape {
+        ObjectShape(
+            name: isWhole ? "datapath" : "datapath of a scenario", help: "Options of the datapath agent.",
+            fields: [
+                Field("values", .tree, required: isWhole, "By their Helm names, nested or dotted."),
+                Field(
+                    "install", .choice(DatapathInstallation.Kind.allCases.map(\.rawValue)),
+                    "Whether the node starts the agent, or a DaemonSet's pod is it; process."),
+                Field("daemonSet", .object(daemonSet), "Where the pods of the DaemonSet run; on every node."),
+            ])
+    }
+
+    private static let daemonSet = ObjectShape(
+        name: "daemonSet", help: "Fields of a pod's spec, in place of those of kube-system/labrun-datapath.",
+        fields: [
+            Field("nodeSelector", .map(.any, .text()), "Labels that a node must have."),
+            Field("affinity", .any, "Affinity, as in a pod's spec."),
+            Field("tolerations", .any, "Tolerations; all taints are tolerated when left out."),
+        ])
 
     static let probes = ObjectShape(
         name: "probes", help: "Which pairs are measured, and how.",
