@@ -146,6 +146,7 @@ let tests: [Target] =
     ].onFloor("Host", of: "Tests")
     + [
         module("NamespaceHarness"),
+        module("TestAPIServer"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("kubelet-selftest", path: "KubeletSelftest"),

@@ -3,6 +3,7 @@ import ClusterClient
 import KubeClient
 import KubeObjects
 import LinuxKernel
+import NetAddress
 import ServedObjects
 import Synchronization
 
@@ -198,8 +199,25 @@ extension AgentCore {
         case .eni: break
         }
         var statement = NodeStatement(node)
+        if let pool = pool.interfacePool {
+            CloudStatement(pool, firstInterface: settings.options.eni.nodeSpec.firstInterfaceIndex, owners: owners)
+                .add(to: &statement)
+        }
         if settings.options.ipam.mode == .clusterPool { statement.rangeInUse = settings.podCIDR.description }
         return statement
+    }
+}
+
+extension AgentCore {
+    /// Who has each of the node's addresses: `default/web-1`, `router`, `health`.
+    private var owners: [IPv4Address: String] {
+        var owners = [router: "router", pool.health: "health"]
+        for endpoint in endpoints.values where !endpoint.isHealth {
+            if let address = IPv4Address(endpoint.address) {
+                owners[address] = "\(endpoint.namespace)/\(endpoint.name)"
+            }
+        }
+        return owners
     }
 }
 

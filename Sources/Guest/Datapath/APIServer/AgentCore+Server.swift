@@ -25,7 +25,7 @@ extension AgentCore {
         // A service changes with its slices.
         delta[.services].formUnion(features.services.slices.follow(delta[.endpointSlices], objects.endpointSlices))
         if !delta.isEmpty || !missedObjects.isEmpty { followObjects(delta) }
-        if delta.touches(ServiceMark.kinds) { features.services.mark(self) }
+        if delta.touches(Set(ServiceMark.kinds)) { features.services.mark(self) }
         if let failure { throw failure }
     }
 

@@ -14,6 +14,15 @@ final class ServerLink: Sendable {
     /// How long a pod waits for its identity to be allocated.
     static let identityPatience = Duration.seconds(10)
 
+    /// The way to the server leads through the network under test. After it was broken, an agent is to be back within
+    /// seconds.
+    private static var limits: KubeClientLimits {
+        var limits = KubeClientLimits()
+        limits.connecting = .seconds(3)
+        limits.silence = .seconds(15)
+        return limits
+    }
+
     let client: KubeClient
     let identities: IdentityTable
     let follower: ClusterFollower
@@ -38,13 +47,14 @@ final class ServerLink: Sendable {
 
     init(_ access: APIServerAccess, nodeName: String) {
         let credential: KubeCredential =
-            if let file = access.tokenFile { .tokenFile(file) } else if let token = access.token { .token(token) } else {
+            if let file = access.tokenFile { .tokenFile(file) } else if let token = access.token { .token(token) } else
+            {
                 .none
             }
         client = KubeClient(
             KubeServer(
                 host: access.host, port: access.port, authorityPEM: access.authorityPEM, credential: credential),
-            userAgent: "datapathd/\(Agent.version) (linux)")
+            userAgent: "datapathd/\(Agent.version) (linux)", limits: Self.limits)
         identities = IdentityTable()
         self.nodeName = nodeName
         allocator = IdentityAllocator(client, identities)
