@@ -74,6 +74,7 @@ let guest: [Target] = [
     module("Benchmarks"),
     module("Kubelet"),
     module("KubeletService"),
+    module("PodWorkloads"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -87,6 +88,7 @@ let host: [Target] = [
     module("KubeProxy"),
     module("ServerProgram"),
     module("ControlPlane"),
+    module("CloudController"),
     module("Operator"),
     module("NodeImage"),
     module("Fabric"),
@@ -129,7 +131,7 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
@@ -140,6 +142,7 @@ let tests: [Target] =
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
         tests("ControlPlane", running: ["control-plane-selftest"]),
+        tests("CloudController"),
         tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),

@@ -1,3 +1,4 @@
+import CloudController
 import LabrunCommands
 import LinuxKernel
 import Operator
@@ -12,7 +13,7 @@ import ServerProgram
 signal(SIGPIPE, SIG_IGN)
 
 // A server of a lab's control plane that labrun brings itself, under a name of its own.
-await ServerProgram.runIfAsked([.datapathOperator])
+await ServerProgram.runIfAsked([.datapathOperator, CloudControllerProgram.program])
 
 // Namespaces are joined, and those of a lab host entered, before anything can start a thread.
 LabJoin.joinIfAsked()

@@ -8,6 +8,8 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
     case scheduler = "kube-scheduler"
     /// The datapath's operator, which labrun brings itself.
     case datapathOperator = "labrun-operator"
+    /// The cloud's controller and autoscaler, which labrun brings itself.
+    case cloudController = "labrun-cloud-controller"
 
     /// Kubernetes' own, without which nothing goes.
     public static let kubernetes: [ControlPlaneServer] = [.etcd, .apiServer, .controllerManager, .scheduler]
@@ -28,6 +30,7 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
         case .controllerManager: 10257
         case .scheduler: 10259
         case .datapathOperator: 9234
+        case .cloudController: 9235
         }
     }
 }

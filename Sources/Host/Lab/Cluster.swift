@@ -13,7 +13,9 @@ import Synchronization
 /// A running cluster: nodes on a fabric, pods on nodes.
 public final class Cluster: Sendable {
     public let plan: LabPlan
+    /// All planned nodes, those that are not there among them (`presentNodes`).
     public let nodes: [ClusterNode]
+    let membership: Membership
     public let fabric: Fabric
     /// What answers at the cloud's hosts; nil for a cluster without a cloud around it.
     public let cloud: LabCloud?
@@ -65,7 +67,8 @@ public final class Cluster: Sendable {
         self.controlPlane = controlPlane
         values = Mutex(plan.profile.datapathValues)
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
-        own = OwnObjects(plan)
+        membership = Membership(plan.profile)
+        own = OwnObjects(plan, membership)
         server = controlPlane.map { ServerStore($0.client()) }
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
@@ -106,19 +109,22 @@ public final class Cluster: Sendable {
     }
 
     private func isTolerated(_ name: String, agent: Bool) -> Bool {
+        if membership.standing(of: name) == .absent { return true }
         if toleratedNodes.withLock({ $0[name, default: 0] }) > 0 { return true }
         return agent && toleratedAgents.withLock { $0[name, default: 0] } > 0
     }
 
     private func take(_ node: ClusterNode, _ notice: NodeNotice) {
         notices(node, notice)
+        welcome(node, notice)
         switch notice {
         case .power(let event) where event.power == .stopped && !isTolerated(node.name, agent: false):
             failureLog.add(
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
         case .agent(let agent)
-        where !agent.running && agent.ended != nil && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
+        where !agent.running && agent.ended != nil && !agent.wasAsked
+            && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
             let advice = agent.isOutOfMemory ? " (it has \(plan.profile.memoryMiB) MiB: nodes.memoryMiB)" : ""
             failureLog.add(
                 LabError(
@@ -137,10 +143,10 @@ public final class Cluster: Sendable {
 
     // MARK: Boot
 
-    /// Powers all nodes on side by side and brings their runtimes and agents up.
+    /// Powers all nodes on that are there from the start, side by side, and brings their runtimes and agents up.
     public func boot(within deadline: Duration) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for node in nodes {
+            for node in presentNodes {
                 group.addTask { try await self.bringUp(node, within: deadline) }
             }
             try await group.waitForAll()
@@ -151,13 +157,21 @@ public final class Cluster: Sendable {
     }
 
     /// Brings a node from power-on to a ready agent.
-    func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
+    ///
+    /// - Parameter booted: Called when its runtime has answered.
+    func bringUp(_ node: ClusterNode, within deadline: Duration, booted: @Sendable () -> Void = {}) async throws {
         try await node.boot(within: deadline)
+        booted()
         let clock = try await node.clock(within: deadline)
         await feed.forget(node.name)
         await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(try await configuration(of: node)), within: deadline)
-        try await startAgent(of: node, within: deadline)
+        if !isAgentInPod {
+            try await startAgent(of: node, within: deadline)
+        } else if hasAgent(node) {
+            // It had one before its machine ended, which its kubelet starts again.
+            try await node.wait(for: "ready", within: deadline) { $0.isReady }
+        }
         try await node.checkClock(since: clock, within: deadline)
     }
 
@@ -174,7 +188,7 @@ public final class Cluster: Sendable {
         let kubelet = try await controlPlane?.kubelet(
             of: node.name, address: node.plan.address,
             podCIDR: options.ipam.mode == .kubernetes && plan.profile.writesPodCIDR ? node.plan.podCIDR : "",
-            plan: plan)
+            plan: plan, traits: plan.profile.traits(of: node.name).adding(membership.traits(of: node.name)))
         return NodeConfiguration(
             name: node.name,
             interfaces: [
@@ -191,7 +205,8 @@ public final class Cluster: Sendable {
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
             agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
-            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet)
+            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet,
+            isAgentInPod: isAgentInPod)
     }
 
     /// Tells every running agent of all nodes, as node discovery does. Agents with an API server know them from there.
@@ -240,6 +255,7 @@ public final class Cluster: Sendable {
                     for pod in planned {
                         do {
                             started.append(try await self.create(pod, on: node))
+                            self.noteFirstPod(on: name)
                             self.own.waiting.withLock { $0[pod.endpointID] = nil }
                         } catch let refusal as PodRefusal {
                             guard keepsWaiting else { throw refusal.failure }
@@ -339,19 +355,21 @@ public final class Cluster: Sendable {
     /// The endpoints that can be in a matrix: pods by name, then nodes, then services.
     public var endpoints: [Endpoint] {
         get async {
-            let pods = await runningPods.filter { !$0.isOnHost }.map { pod in
+            // The pods of a node that has left are gone with it, whatever an API server still has of them.
+            let pods = await runningPods.filter { !$0.isOnHost && isPresent($0.planned.node) }.map { pod in
                 Endpoint(
                     id: pod.planned.endpointID, kind: .pod, node: pod.planned.node, namespace: pod.planned.namespace,
                     address: pod.address, port: pod.planned.port, labels: pod.planned.labels,
                     ownName: pod.planned.ownName)
             }
-            let nodes = plan.nodes.map { node in
+            let present = plan.nodes.filter { isPresent($0.name) }
+            let nodes = present.map { node in
                 Endpoint(
                     id: "node/\(node.name)", kind: .node, node: node.name, namespace: nil, address: node.address,
                     port: LabPlan.nodePort, labels: ["kubernetes.io/hostname": node.name])
             }
             let services = ServiceEndpoints.endpoints(
-                of: objectStore.services, nodes: plan.nodes.map { ($0.name, $0.address) })
+                of: objectStore.services, nodes: present.map { ($0.name, $0.address) })
             return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes + services
                 + (cloud == nil ? [] : plan.profile.cloudEndpoints)
         }
@@ -381,7 +399,7 @@ public final class Cluster: Sendable {
 
     /// Waits until every node that runs is ready.
     public func waitUntilReady(within deadline: Duration) async throws {
-        for node in nodes where await node.state.power == .running {
+        for node in nodes where await node.state.power == .running && hasAgent(node) {
             try await node.wait(for: "ready", within: deadline) { $0.isReady }
         }
     }
@@ -414,12 +432,13 @@ public final class Cluster: Sendable {
         tolerateAgents(names, true)
         defer { tolerateAgents(names, false) }
         try await onAll(powered) { node in
-            if await node.state.agent?.running == true {
+            if !self.isAgentInPod, await node.state.agent?.running == true {
                 try await node.operate(.endAgent(signal: SIGTERM), within: self.slack)
             }
             try await node.call(.configure(try await self.configuration(of: node)), within: self.slack)
-            try await self.startAgentOrLetItRefuse(of: node)
+            if !self.isAgentInPod { try await self.startAgentOrLetItRefuse(of: node) }
         }
+        if isAgentInPod { try await replaceAgents(of: powered) }
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()
@@ -449,6 +468,7 @@ public final class Cluster: Sendable {
     public func close() async {
         failureLog.finish()
         following.withLock { $0?.cancel() }
+        membership.close()
         await server?.close()
         for node in nodes { await node.close() }
     }

@@ -22,6 +22,7 @@ public enum ShippedScenarios {
         ("network-policy-l3-l4", PackageResources.network_policy_l3_l4_yaml),
         ("network-policy-l7", PackageResources.network_policy_l7_yaml),
         ("node-crash", PackageResources.node_crash_yaml),
+        ("node-joins", PackageResources.node_joins_yaml),
         ("routing-modes", PackageResources.routing_modes_yaml),
         ("vxlan-blocked-8472", PackageResources.vxlan_blocked_8472_yaml),
         ("vxlan-blocked-one-way", PackageResources.vxlan_blocked_one_way_yaml),

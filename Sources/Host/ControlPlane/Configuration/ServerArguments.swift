@@ -14,7 +14,7 @@ struct ServerArguments {
             case .apiServer: apiServer
             case .controllerManager: controllerManager
             case .scheduler: scheduler
-            case .datapathOperator: [files.configuration(of: server)]
+            case .datapathOperator, .cloudController: [files.configuration(of: server)]
             }
         return own + spec.extraArguments[server, default: []]
     }

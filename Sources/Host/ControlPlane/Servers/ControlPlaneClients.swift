@@ -44,7 +44,7 @@ struct ControlPlaneClients: Sendable {
             switch server {
             case .etcd: "/health"
             case .apiServer: "/readyz"
-            case .controllerManager, .scheduler, .datapathOperator: "/healthz"
+            case .controllerManager, .scheduler, .datapathOperator, .cloudController: "/healthz"
             }
         return await ask(server, path, within: limit) { response in
             // etcd answers 503 where it has no leader.

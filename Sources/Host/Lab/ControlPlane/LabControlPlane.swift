@@ -1,3 +1,4 @@
+import CloudController
 public import ControlPlane
 import Fabric
 import Foundation
@@ -42,9 +43,19 @@ public final class LabControlPlane: Sendable {
                 names: ["\(ControlPlaneLayout.host).internal"], serviceCIDR: plan.profile.serviceCIDR,
                 podCIDRs: plan.clusterPodCIDRs, folder: folder, artifacts: artifacts,
                 nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) },
-                ownSettings: [.datapathOperator: try operatorSettings(plan)]),
+                ownSettings: try ownSettings(plan)),
             namespace: try NetworkNamespace(path: "/proc/self/fd/\(own.rawValue)"),
             router: try NetworkNamespace(path: "/proc/self/fd/\(router.rawValue)"), notice: notice)
+    }
+
+    /// The settings of the programs that labrun brings itself.
+    private static func ownSettings(_ plan: LabPlan) throws -> [ControlPlaneServer: String] {
+        var settings: [ControlPlaneServer: String] = [.datapathOperator: try operatorSettings(plan)]
+        if plan.profile.controlPlane.cloudController {
+            settings[.cloudController] =
+                CloudControllerSettings(autoscaler: plan.profile.controlPlane.autoscaler).text
+        }
+        return settings
     }
 
     private init(

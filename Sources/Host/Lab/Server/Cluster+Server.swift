@@ -49,6 +49,7 @@ extension Cluster {
     public func followServer(within limit: Duration) async throws {
         guard let server else { return }
         try await server.follow(within: limit)
+        try await installAgents(within: limit)
         let task = Task { [weak self] in
             for await _ in server.changes {
                 guard let self, !Task.isCancelled else { return }
@@ -70,13 +71,15 @@ extension Cluster {
         }
     }
 
-    /// Waits until every node of the lab is a node of the cluster, and ready.
+    /// Waits until every node of the lab that is there, or each of some, is a node of the cluster, and ready.
     ///
     /// - Parameter quiet: The time without any change after which no more is to be expected.
     /// - Returns: The nodes that are not, with their kubelets' words.
-    public func waitForKubeNodes(within limit: Duration, quiet: Duration) async throws -> [String] {
+    public func waitForKubeNodes(
+        _ nodes: [String]? = nil, within limit: Duration, quiet: Duration
+    ) async throws -> [String] {
         guard let server else { return [] }
-        let names = plan.nodes.map(\.name)
+        let names = nodes ?? presentNodes.map(\.name)
         let areReady = try await server.wait(within: limit, quiet: quiet) {
             await server.unready(names, within: .seconds(5)).isEmpty
         }

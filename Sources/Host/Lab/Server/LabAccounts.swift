@@ -8,6 +8,8 @@ enum LabAccounts {
     static let namespace = "kube-system"
     /// The agents' service account and cluster role.
     static let agent = "datapathd"
+    /// The cloud controller's user and cluster role.
+    static let cloudController = "labrun-cloud-controller"
     /// The operator's user and cluster role.
     static let datapathOperator = "labrun-operator"
 
@@ -23,6 +25,13 @@ enum LabAccounts {
             of: datapathOperator,
             to: [
                 "kind": .string("User"), "name": .string(datapathOperator),
+                "apiGroup": .string("rbac.authorization.k8s.io"),
+            ]),
+        role(cloudController, cloudRules),
+        binding(
+            of: cloudController,
+            to: [
+                "kind": .string("User"), "name": .string(cloudController),
                 "apiGroup": .string("rbac.authorization.k8s.io"),
             ]),
     ]
@@ -46,6 +55,19 @@ enum LabAccounts {
     private static let operatorRules = [
         rule([""], ["namespaces", "pods", "nodes"], reading),
         rule(["cilium.io"], ["ciliumnodes", "ciliumnodes/status", "ciliumendpoints", "ciliumidentities"], writing),
+        rule(["coordination.k8s.io"], ["leases"], ["get", "create", "update"]),
+    ]
+
+    private static let cloudRules = [
+        rule([""], ["namespaces", "pods", "services", "nodes"], reading),
+        rule(["apps"], ["daemonsets"], reading),
+        rule([""], ["nodes", "nodes/status"], ["patch", "delete"]),
+        rule([""], ["services", "services/status"], ["patch"]),
+        rule([""], ["pods/eviction"], ["create"]),
+        rule(["", "events.k8s.io"], ["events"], ["create", "patch"]),
+        rule(["karpenter.sh"], ["nodepools", "nodeclaims", "nodepools/status", "nodeclaims/status"], writing),
+        // An owner that blocks deletion is one whose finalizers the writer may set.
+        rule(["karpenter.sh"], ["nodepools/finalizers", "nodeclaims/finalizers"], ["update"]),
         rule(["coordination.k8s.io"], ["leases"], ["get", "create", "update"]),
     ]
 

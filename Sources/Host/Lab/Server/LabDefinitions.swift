@@ -1,3 +1,4 @@
+import CloudController
 import JSON
 import KubeClient
 import Scenario
@@ -7,7 +8,7 @@ import Scenario
 enum LabDefinitions {
     /// The resources that agents and the operator need before they start.
     static let resources: [KubeResource] = [
-        .ciliumNetworkPolicies, .ciliumNodes, .ciliumEndpoints, .ciliumIdentities,
+        .ciliumNetworkPolicies, .ciliumNodes, .ciliumEndpoints, .ciliumIdentities, .nodePools, .nodeClaims,
     ]
 
     static let all = [
@@ -33,6 +34,24 @@ enum LabDefinitions {
         definition(
             .ciliumIdentities, kind: "CiliumIdentity", shortNames: ["ciliumid"], hasStatus: false,
             columns: [Column("Namespace", #".metadata.labels.io\.kubernetes\.pod\.namespace"#), .age]),
+        definition(
+            .nodePools, kind: "NodePool", shortNames: [], category: "karpenter",
+            columns: [
+                Column("NodeClass", ".spec.template.spec.nodeClassRef.name"),
+                Column("Weight", ".spec.weight", type: "integer", isWide: true),
+                Column("CPU", ".status.resources.cpu", isWide: true), .age,
+            ]),
+        definition(
+            .nodeClaims, kind: "NodeClaim", shortNames: [], category: "karpenter",
+            columns: [
+                Column("Type", #".metadata.labels.node\.kubernetes\.io/instance-type"#),
+                Column("Capacity", #".metadata.labels.karpenter\.sh/capacity-type"#),
+                Column("Zone", #".metadata.labels.topology\.kubernetes\.io/zone"#),
+                Column("Node", ".status.nodeName"),
+                Column("Ready", #".status.conditions[?(@.type=="Ready")].status"#), .age,
+                Column("ID", ".status.providerID", isWide: true),
+                Column("NodePool", #".metadata.labels.karpenter\.sh/nodepool"#, isWide: true),
+            ]),
     ]
 
     /// A column of `kubectl get`.
@@ -78,7 +97,7 @@ enum LabDefinitions {
         if hasStatus { version["subresources"] = .object(["status": .object([:])]) }
         if !columns.isEmpty { version["additionalPrinterColumns"] = .array(columns.map(\.value)) }
         let name = "\(resource.plural).\(resource.group)"
-        let categories = ["cilium"] + (category.map { [$0] } ?? [])
+        let categories = (resource.group == "cilium.io" ? ["cilium"] : []) + (category.map { [$0] } ?? [])
         let object = JSONValue.object([
             "apiVersion": .string("apiextensions.k8s.io/v1"), "kind": .string("CustomResourceDefinition"),
             "metadata": .object(["name": .string(name)]),
