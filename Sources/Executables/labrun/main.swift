@@ -1,6 +1,9 @@
+import CloudController
 import LabrunCommands
 import LinuxKernel
+import Operator
 import Runner
+import ServerProgram
 
 #if canImport(Glibc)
     import Glibc
@@ -8,6 +11,9 @@ import Runner
 
 // If the reader of our output goes away, a failed write says so.
 signal(SIGPIPE, SIG_IGN)
+
+// A server of a lab's control plane that labrun brings itself, under a name of its own.
+await ServerProgram.runIfAsked([.datapathOperator, CloudControllerProgram.program])
 
 // Namespaces are joined, and those of a lab host entered, before anything can start a thread.
 LabJoin.joinIfAsked()

@@ -4,11 +4,11 @@ import KubeObjects
 import NodeProtocol
 
 extension Cluster {
-    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first:
-    /// without `spec.podCIDR` it never becomes ready.
+    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first,
+    /// unless an API server has it: without `spec.podCIDR` it never becomes ready.
     func startAgent(of node: ClusterNode, within deadline: Duration) async throws {
         let start = try await node.startAgent(within: deadline)
-        if try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
+        if server == nil, try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
             try await pushNodeObjects(to: node, within: deadline)
         }
         try await node.wait(for: "ready", since: start, within: deadline) { $0.isReady }

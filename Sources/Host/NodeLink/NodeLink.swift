@@ -85,7 +85,8 @@ extension NodeLink {
     public func probe(
         _ plan: ProbePlan, slack: Duration = .seconds(15)
     ) async throws -> (summary: ProbeSummary, results: [ProbeResult]) {
-        let answer = try await call(.probe(plan), deadline: .milliseconds(2 * plan.deadlineMillis) + slack)
+        let longest = Duration.milliseconds(2 * plan.deadlineMillis + plan.launchMillis)
+        let answer = try await call(.probe(plan), deadline: longest + slack)
         guard case .probe(let summary) = answer.reply, let results = ProbeResults.decode(answer.blob) else {
             throw unexpected(.probe(plan), answer.reply)
         }

@@ -38,6 +38,8 @@ public struct APIServerStatus: Codable, Sendable, Equatable {
     /// How many objects could not be read, and the last reason.
     public var unreadable: Int
     public var lastUnreadable: String?
+    /// The server's version and platform as it told last: `1.20 (v1.20.2) [linux/amd64]`.
+    public var version: String?
 
     public init(
         server: String, isConnected: Bool, sinceMillis: Int, reason: String?, lists: Int, watches: Int, events: Int,

@@ -22,9 +22,6 @@ package final class ProbeRun {
     /// Nothing more is sent for a cell whose deadline is nearer than this, in microseconds. With a short deadline, half
     /// of the deadline counts instead.
     static let patience: Int64 = 500_000
-    /// For how long after the plan's deadline first packets may still be sent, in microseconds. A cell that had no turn
-    /// by then is not measured.
-    static let launching: Int64 = 40_000_000
 
     let plan: ProbePlan
     let codes: [ProbeProtocolCode]
@@ -71,7 +68,7 @@ package final class ProbeRun {
         sockets = Array(repeating: nil, count: plan.sources.count)
         echoes = Array(repeating: EchoSequences(), count: plan.sources.count)
         deadline = Int64(plan.deadlineMillis) * 1000
-        lastLaunch = deadline + Self.launching
+        lastLaunch = deadline + Int64(plan.launchMillis) * 1000
         lastWords = deadline - min(Self.patience, deadline / 2)
         connectionBudget = Int(min(8192, node_descriptor_limit() / 2))
         epoll = FileDescriptor(owning: try check("epoll_create1") { node_epoll_create() })

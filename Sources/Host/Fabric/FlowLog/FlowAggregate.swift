@@ -81,8 +81,12 @@ struct FlowAggregate {
             }
             append(key, sum, .accept)
         }
-        return records.sorted {
-            ($0.start, $0.interfaceID, $0.line) < ($1.start, $1.interfaceID, $1.line)
-        }
+        // A line is made once a record: a hundred pods make a hundred thousand records a window, and the thread that
+        // sorts them reads the captures.
+        return records.map { ($0, line: $0.line) }.sorted {
+            $0.0.start != $1.0.start
+                ? $0.0.start < $1.0.start
+                : $0.0.interfaceID != $1.0.interfaceID ? $0.0.interfaceID < $1.0.interfaceID : $0.line < $1.line
+        }.map(\.0)
     }
 }

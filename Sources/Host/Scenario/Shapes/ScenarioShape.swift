@@ -58,11 +58,11 @@ struct ScenarioShape {
     static let nodeOverrides = ObjectShape(
         name: "nodes", help: "Number and kind of the nodes.",
         fields: [
-            Field("count", .integer(LabShape.nodeCounts), "How many nodes."),
+            Field("count", .integer(LabShape.nodeCounts), "How many nodes."), NodeShape.later,
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
             Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
             CloudShape.instanceType, CloudShape.cloudPlugin,
-        ])
+        ] + NodeShape.traitFields)
 
     /// - Parameter isWhole: Whether it is a lab's, and no change of one.
     static func datapath(isWhole: Bool) -> ObjectShape {
@@ -118,6 +118,8 @@ struct ScenarioShape {
                     "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, "
                         + "kubeProxy.enabled."),
                 Field("scale", .oneOrMore(.object(scale)), "Deployments to scale."),
+                Field("join", .nodes(orNone: false), "Nodes to power on, of those that are not there (all)."),
+                Field("leave", .nodes(orNone: false), "Nodes to power off and to remove from the cluster."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
                 Field(
                     "expect", .object(Expectations.shape(of: expectations)), "What must come true after the actions."),
