@@ -83,13 +83,10 @@ struct FlowAggregate {
         }
         // A line is made once a record: a hundred pods make a hundred thousand records a window, and the thread that
         // sorts them reads the captures.
-        var lines = records.map { (record: $0, line: $0.line) }
-        lines.sort { one, other in
-            let (first, second) = (one.record, other.record)
-            if first.start != second.start { return first.start < second.start }
-            if first.interfaceID != second.interfaceID { return first.interfaceID < second.interfaceID }
-            return one.line < other.line
-        }
-        return lines.map(\.record)
+        return records.map { ($0, line: $0.line) }.sorted {
+            $0.0.start != $1.0.start
+                ? $0.0.start < $1.0.start
+                : $0.0.interfaceID != $1.0.interfaceID ? $0.0.interfaceID < $1.0.interfaceID : $0.line < $1.line
+        }.map(\.0)
     }
 }
