@@ -33,7 +33,8 @@ final class ProgramContainer: Sendable {
             user = plan.user.flatMap { UInt32(exactly: $0) }
             group = plan.group.flatMap { UInt32(exactly: $0) }
             supplementalGroups = plan.supplementalGroups.compactMap { UInt32(exactly: $0) }
-            capabilities = try ContainerCapabilities.set(plan)
+            capabilities = try ContainerCapabilities.set(
+                isPrivileged: plan.isPrivileged, adding: plan.addedCapabilities, dropping: plan.droppedCapabilities)
             forbidsNewPrivileges = !plan.allowsPrivilegeEscalation && !plan.isPrivileged
         }
     }

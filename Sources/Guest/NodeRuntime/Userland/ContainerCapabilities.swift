@@ -1,4 +1,3 @@
-import Kubelet
 import KubeletService
 
 /// The capabilities of a container's programs, a bit each, as a container runtime makes them of a pod's
@@ -22,9 +21,9 @@ enum ContainerCapabilities {
     /// Returns the set of a container; all bits for a privileged one.
     ///
     /// - Throws: `PodRuntimeError` for a name that no kernel knows.
-    static func set(_ plan: ContainerPlan) throws(PodRuntimeError) -> UInt64 {
-        if plan.isPrivileged { return .max }
-        let (added, dropped) = (try known(plan.addedCapabilities), try known(plan.droppedCapabilities))
+    static func set(isPrivileged: Bool, adding: [String], dropping: [String]) throws(PodRuntimeError) -> UInt64 {
+        if isPrivileged { return .max }
+        let (added, dropped) = (try known(adding), try known(dropping))
         var all = usual
         if added.contains("ALL") { all = Set(names) }
         if dropped.contains("ALL") { all = [] }
