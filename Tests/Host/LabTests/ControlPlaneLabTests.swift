@@ -75,7 +75,8 @@ import Testing
 
         let artifacts = "\(folder.path)/report/artifacts"
         let names = try FileManager.default.contentsOfDirectory(atPath: artifacts)
-        for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "labrun-operator", "audit"] {
+        for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "labrun-operator", "audit"]
+        {
             #expect(names.contains("\(name).log"), "\(names)")
         }
         #expect(try secrets(in: folder.path) == [])
