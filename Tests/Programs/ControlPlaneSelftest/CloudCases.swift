@@ -177,7 +177,8 @@ private func refuses(_ test: TestControlPlane) async throws {
     try await eventually("the taint to be told") {
         let told = try await events(about: "Pod", test)
         let words = "did not tolerate node.cilium.io/agent-not-ready=true:NoSchedule"
-        guard told.contains(where: { $0.hasPrefix("FailedScheduling: Failed to schedule pod, ") && $0.hasSuffix(words) })
+        guard
+            told.contains(where: { $0.hasPrefix("FailedScheduling: Failed to schedule pod, ") && $0.hasSuffix(words) })
         else { throw Unexpected(description: "\(told)") }
         return ()
     }
@@ -235,7 +236,8 @@ private func launches(_ test: TestControlPlane, _ cloud: WordyCloud) async throw
         try expect(told.contains { $0.hasPrefix(reason + ": ") }, "\(told)")
     }
     let nominated = try await events(about: "Pod", test)
-    try expect(nominated.contains { $0.hasPrefix("Nominated: Pod should schedule on: nodeclaim/spot-") }, "\(nominated)")
+    try expect(
+        nominated.contains { $0.hasPrefix("Nominated: Pod should schedule on: nodeclaim/spot-") }, "\(nominated)")
     print("bound \(test.milliseconds - asked) ms after the pool was mended")
 }
 
