@@ -24,8 +24,7 @@ struct LocalNode {
         }
         let pods = Pods(children: children, receivers: receivers, events: events)
         let agent = AgentProcess(children: children, events: events)
-        kubelet = NodeKubelet(
-            pods: pods, children: children, receivers: receivers, agent: agent, events: events)
+        kubelet = NodeKubelet(pods: pods, children: children, receivers: receivers, agent: agent, events: events)
     }
 
     func start() throws { try kubelet.configure(configuration) }
