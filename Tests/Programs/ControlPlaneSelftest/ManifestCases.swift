@@ -35,7 +35,7 @@ let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
 private func kubectl(
     _ arguments: [String], _ kubeconfig: String, _ test: TestControlPlane, input: String = ""
 ) throws -> (status: Int32, text: String) {
-    let process = Process()
+    let process = Foundation.Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/kubectl")
     process.arguments = ["--kubeconfig", kubeconfig] + arguments
     process.environment = ["HOME": test.folder, "PATH": "/usr/bin:/bin"]
