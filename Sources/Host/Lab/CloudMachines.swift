@@ -4,7 +4,7 @@ import Scenario
 import VPCServices
 
 /// Machines that the cloud can start and end. In a lab they are those of the plan.
-protocol MachineReserve: Sendable {
+protocol MachineReserve: AnyObject, Sendable {
     /// Whether the machine is a part of the cluster, by whoever's wish.
     func isThere(_ node: String) -> Bool
     func isPowered(_ node: String) async -> Bool
@@ -28,7 +28,8 @@ extension CloudInterfaces: MachineIdentities {}
 public actor CloudMachines {
     private let plan: LabPlan
     private let identities: any MachineIdentities
-    private var reserve: (any MachineReserve)?
+    /// The cluster, which has this cloud.
+    private weak var reserve: (any MachineReserve)?
     /// Oldest first. A node has at most one that is not terminated.
     private var machines: [CloudMachine] = []
     private var launches = 0
@@ -79,7 +80,7 @@ public actor CloudMachines {
 
     func perform(_ request: AccountRequest) async throws -> AccountReply {
         switch request.action {
-        case .describeInstances: return AccountReply(machines: await described())
+        case .describeInstances: return AccountReply(machines: try await described())
         case .describeInstanceTypes: return AccountReply(types: [type])
         case .runInstances: return AccountReply(machines: [try await launch(request)])
         case .terminateInstances: return AccountReply(machines: [try await terminate(request)])
@@ -106,8 +107,9 @@ public actor CloudMachines {
     }
 
     /// All machines in the state in which they are: a node may have joined or left by somebody else's wish.
-    private func described() async -> [CloudMachine] {
-        guard let reserve else { return [] }
+    private func described() async throws -> [CloudMachine] {
+        // An empty list would say that there are no machines.
+        guard let reserve else { throw CloudFailure(.internalError, "the lab has not booted yet") }
         for node in plan.nodes {
             let index = machines.lastIndex { $0.node == node.name && $0.state != .terminated }
             guard let index else {
