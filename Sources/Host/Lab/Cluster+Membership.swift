@@ -30,7 +30,7 @@ extension Cluster {
         do {
             try await onAll(joining) { node in
                 try await self.bringUp(node, within: deadline) { self.note(\.runtime, of: node.name) }
-                self.note(\.agent, of: node.name)
+                if !self.isAgentInPod { self.note(\.agent, of: node.name) }
                 self.watch(node)
             }
         } catch {
@@ -103,7 +103,7 @@ extension Cluster {
 
     // MARK: Times
 
-    private func note(_ field: WritableKeyPath<NodeJoin, Double?> & Sendable, of name: String) {
+    func note(_ field: WritableKeyPath<NodeJoin, Double?> & Sendable, of name: String) {
         guard let join = membership.joins.first(where: { $0.node == name }) else { return }
         membership.note((ContinuousClock.now - join.began).inSeconds, field, of: name)
     }
