@@ -58,7 +58,8 @@ public struct IdentityAllocator: Sendable {
     }
 
     /// Creates an identity. False if the number is another set's.
-    private func take(_ number: UInt32, _ labels: [String], until deadline: ContinuousClock.Instant) async throws -> Bool
+    private func take(_ number: UInt32, _ labels: [String], until deadline: ContinuousClock.Instant) async throws
+        -> Bool
     {
         let identity = CiliumIdentity(number: number, labels: labels)
         // One that is deleted between the two requests is created at the next try.

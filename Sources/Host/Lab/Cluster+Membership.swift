@@ -30,7 +30,7 @@ extension Cluster {
         do {
             try await onAll(joining) { node in
                 try await self.bringUp(node, within: deadline) { self.note(\.runtime, of: node.name) }
-                if !self.isAgentInPod { self.note(\.agent, of: node.name) }
+                if await node.state.isReady { self.note(\.agent, of: node.name) }
                 self.watch(node)
             }
         } catch {
@@ -39,9 +39,13 @@ extension Cluster {
             throw error
         }
         membership.arrive(names)
+        // Agents that are a DaemonSet's pods come when the control plane has bound them.
+        try await waitForAgentPods(within: deadline)
+        for node in joining where await node.state.isReady { note(\.agent, of: node.name) }
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(30))
     }
 
     /// Ends the membership of nodes: their power is cut, without any farewell, and nothing is drained. With a control
@@ -70,6 +74,7 @@ extension Cluster {
             if case .absent = await server.reading(of: node, within: .seconds(10)) { continue }
             try await server.delete(node, within: .seconds(30))
         }
+        try await waitForAgents(within: .seconds(30))
     }
 
     /// Brings back the nodes that were there when the lab booted, and no others.

@@ -118,7 +118,8 @@ extension LabProfile {
     /// Where agents look for the API server is of no effect without one. Agents look no names up.
     private func serverMistakes(_ options: DatapathOptions) -> [ValueMistake] {
         let given = [
-            options.k8sServiceHost.isEmpty ? nil : "k8sServiceHost", options.k8sServicePort == 0 ? nil : "k8sServicePort",
+            options.k8sServiceHost.isEmpty ? nil : "k8sServiceHost",
+            options.k8sServicePort == 0 ? nil : "k8sServicePort",
         ].compactMap { $0 }
         guard controlPlane.enabled else {
             return given.map {

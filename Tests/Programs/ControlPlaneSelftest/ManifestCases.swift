@@ -10,9 +10,9 @@ let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
 @Sendable private func fieldManifests() async throws {
     let test = try await TestControlPlane.started()
     let server = ServerStore(KubeClient(test.plane.admin, userAgent: "labrun", in: test.node.rawDescriptor))
-    try await server.install(LabDefinitions.all, within: .seconds(30))
+    try await server.prepare(within: .seconds(30))
     let kubeconfig = "\(test.folder)/kubectl.yaml"
-    try await test.plane.kubeconfig().write(toFile: kubeconfig, atomically: true, encoding: .utf8)
+    try test.plane.kubeconfig().write(toFile: kubeconfig, atomically: true, encoding: .utf8)
     let definitions = try kubectl(["apply", "-f", "-"], kubeconfig, test, input: gatewayDefinitions)
     try expect(definitions.status == 0, definitions.text)
     let established = try kubectl(
@@ -35,11 +35,11 @@ let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
 private func kubectl(
     _ arguments: [String], _ kubeconfig: String, _ test: TestControlPlane, input: String = ""
 ) throws -> (status: Int32, text: String) {
-    let process = Process()
+    let process = Foundation.Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/kubectl")
     process.arguments = ["--kubeconfig", kubeconfig] + arguments
     process.environment = ["HOME": test.folder, "PATH": "/usr/bin:/bin"]
-    let (given, written) = (Pipe(), Pipe())
+    let (given, written) = (Foundation.Pipe(), Foundation.Pipe())
     process.standardInput = given
     process.standardOutput = written
     process.standardError = written

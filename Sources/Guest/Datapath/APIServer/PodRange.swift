@@ -35,7 +35,8 @@ enum PodRange {
             try store.save(podRange: given)
             return given
         }
-        Log.info("waiting for the range of the node's pods", ["from": giver(source), "server": "\(server.client.server)"])
+        Log.info(
+            "waiting for the range of the node's pods", ["from": giver(source), "server": "\(server.client.server)"])
         let deadline = Deadline.after(patience)
         let range = try Waiting<String?>.run(until: deadline, signals: signals) { await request.wait() }
         guard let range, let range else {
@@ -57,7 +58,8 @@ enum PodRange {
 
     private static func pool(_ config: AgentConfig) -> String {
         let operators = config.options.ipam.operator
-        let ranges = operators.clusterPoolIPv4PodCIDRList.isEmpty
+        let ranges =
+            operators.clusterPoolIPv4PodCIDRList.isEmpty
             ? config.clusterPodCIDRs : operators.clusterPoolIPv4PodCIDRList
         return "the pool " + ranges.joined(separator: ", ")
     }

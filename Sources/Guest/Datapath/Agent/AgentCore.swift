@@ -57,7 +57,8 @@ struct AgentCore: ~Copyable {
         let objects = try objectStore.load(ObjectKind.allCases.filter { !ServiceMark.readLater.contains($0) })
         Log.info("objects read")
         var core = AgentCore(
-            settings: settings, identities: IdentityRegistry(allocation: allocation), store: store, netlink: netlink, devices: devices, programs: programs,
+            settings: settings, identities: IdentityRegistry(allocation: allocation), store: store, netlink: netlink,
+            devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
             features: DatapathFeatures(
                 services: ServicesFeature(try ServiceTable.openMarked(pins: BPFFilesystem.pins)),
@@ -96,7 +97,8 @@ struct AgentCore: ~Copyable {
     }
 
     private init(
-        settings: AgentSettings, identities: IdentityRegistry, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
+        settings: AgentSettings, identities: IdentityRegistry, store: StateStore, netlink: consuming NetlinkSocket,
+        devices: HostDevices,
         programs: consuming DatapathPrograms, conntrack: consuming Conntrack,
         features: DatapathFeatures, starts: Int, pool: NodeAddresses,
         cluster: StateStore.Cluster,

@@ -67,7 +67,9 @@ public enum StatusText {
             ? "Ok   " + (server.version ?? "version unknown")
             : "Failure   not connected for \(seconds) s: " + (server.reason ?? "unknown")
         var counts = "\(server.lists) lists, \(server.watches) watches, \(server.events) events"
-        if server.unreadable > 0 { counts += ", \(server.unreadable) unreadable, last " + (server.lastUnreadable ?? "") }
+        if server.unreadable > 0 {
+            counts += ", \(server.unreadable) unreadable, last " + (server.lastUnreadable ?? "")
+        }
         return [("Kubernetes:", state), ("API server:", server.server + "   " + counts)]
     }
 

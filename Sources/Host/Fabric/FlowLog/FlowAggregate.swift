@@ -83,10 +83,14 @@ struct FlowAggregate {
         }
         // A line is made once a record: a hundred pods make a hundred thousand records a window, and the thread that
         // sorts them reads the captures.
-        return records.map { ($0, line: $0.line) }.sorted {
-            $0.0.start != $1.0.start
-                ? $0.0.start < $1.0.start
-                : $0.0.interfaceID != $1.0.interfaceID ? $0.0.interfaceID < $1.0.interfaceID : $0.line < $1.line
-        }.map(\.0)
+        let lines: [(record: FlowRecord, line: String)] = records.map { ($0, $0.line) }
+        let sorted = lines.sorted { one, other in
+            if one.record.start != other.record.start { return one.record.start < other.record.start }
+            if one.record.interfaceID != other.record.interfaceID {
+                return one.record.interfaceID < other.record.interfaceID
+            }
+            return one.line < other.line
+        }
+        return sorted.map(\.record)
     }
 }

@@ -53,7 +53,7 @@ extension Cluster {
         let objects = await server.objects
         var wanted = AgentKnowledge()
         wanted.nodes = Set(await runningNodes().map(\.name))
-        wanted.pods = Set(await server.runningPods.filter { !$0.isOnHost }.map(\.address))
+        wanted.pods = Set(await server.runningPods.filter { !$0.isOnHost && isPresent($0.planned.node) }.map(\.address))
         for kind in Self.countedKinds { wanted.objects[kind.rawValue] = objects.count(kind) }
         return wanted
     }
