@@ -108,7 +108,7 @@ extension Cluster {
 
     // MARK: Times
 
-    private func note(_ field: WritableKeyPath<NodeJoin, Double?> & Sendable, of name: String) {
+    func note(_ field: WritableKeyPath<NodeJoin, Double?> & Sendable, of name: String) {
         guard let join = membership.joins.first(where: { $0.node == name }) else { return }
         membership.note((ContinuousClock.now - join.began).inSeconds, field, of: name)
     }

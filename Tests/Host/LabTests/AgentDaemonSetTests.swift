@@ -9,14 +9,14 @@ import Testing
         var installation = DatapathInstallation()
         installation.kind = .daemonSet
         installation.placement = placement
-        let manifests = AgentDaemonSet.manifests(installation)
-        #expect(
-            manifests.map(\.words) == ["ServiceAccount kube-system/datapathd", "DaemonSet kube-system/labrun-datapath"])
-        return try #require(manifests[1].value?["spec"]?["template"]?["spec"])
+        let manifest = AgentDaemonSet.manifest(installation)
+        #expect(manifest.words == "DaemonSet kube-system/labrun-datapath")
+        return try #require(manifest.value?["spec"]?["template"]?["spec"])
     }
 
     @Test func `its pods are the node's, and tolerate everything`() throws {
         let spec = try spec()
+        #expect(spec["serviceAccountName"]?.text == LabAccounts.agent)
         #expect(spec["hostNetwork"] == .bool(true))
         #expect(spec["priorityClassName"]?.text == "system-node-critical")
         #expect(spec["tolerations"] == .array([.object(["operator": .string("Exists")])]))

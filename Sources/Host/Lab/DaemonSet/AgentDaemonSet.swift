@@ -6,16 +6,13 @@ import Scenario
 enum AgentDaemonSet {
     static let namespace = "kube-system"
     static let name = "labrun-datapath"
-    /// Who the agents are for the API server.
-    static let account = "datapathd"
     private static let tokenFolder = "/var/run/secrets/labrun.dev/datapathd"
     /// Where an agent finds its token, which the kubelet renews there.
     static let tokenFile = tokenFolder + "/token"
     private static let labels = JSONValue.object(["k8s-app": .string(name)])
 
-    /// The service account and the DaemonSet.
-    static func manifests(_ installation: DatapathInstallation) -> [ServedManifest] {
-        let metadata = JSONValue.object(["namespace": .string(namespace), "name": .string(account)])
+    /// The DaemonSet. Its service account is made before (`LabAccounts`).
+    static func manifest(_ installation: DatapathInstallation) -> ServedManifest {
         let set = JSONValue.object([
             "apiVersion": .string("apps/v1"), "kind": .string("DaemonSet"),
             "metadata": .object(["namespace": .string(namespace), "name": .string(name), "labels": labels]),
@@ -29,27 +26,15 @@ enum AgentDaemonSet {
                 ]),
             ]),
         ])
-        return [
-            manifest(
-                "v1", "ServiceAccount", account,
-                .object([
-                    "apiVersion": .string("v1"), "kind": .string("ServiceAccount"), "metadata": metadata,
-                ])), manifest("apps/v1", "DaemonSet", name, set),
-        ]
-    }
-
-    private static func manifest(
-        _ apiVersion: String, _ kind: String, _ name: String, _ value: JSONValue
-    ) -> ServedManifest {
-        ServedManifest(
-            apiVersion: apiVersion, kind: kind, namespace: namespace, name: name, text: value.canonicalText,
+        return ServedManifest(
+            apiVersion: "apps/v1", kind: "DaemonSet", namespace: namespace, name: name, text: set.canonicalText,
             place: "labrun")
     }
 
     private static func podSpec(_ placement: [String: JSONValue]) -> [String: JSONValue] {
         let spec: [String: JSONValue] = [
             "hostNetwork": .bool(true), "priorityClassName": .string("system-node-critical"),
-            "serviceAccountName": .string(account), "automountServiceAccountToken": .bool(false),
+            "serviceAccountName": .string(LabAccounts.agent), "automountServiceAccountToken": .bool(false),
             "terminationGracePeriodSeconds": .integer(10),
             "tolerations": .array([.object(["operator": .string("Exists")])]),
             "containers": .array([

@@ -1,4 +1,3 @@
-import DatapathOptions
 import JSON
 import KubeClient
 import KubeObjects
@@ -21,7 +20,7 @@ extension Cluster {
 
     func installAgents(within limit: Duration) async throws {
         guard isAgentInPod, let server else { return }
-        try await server.apply(AgentDaemonSet.manifests(plan.profile.installation), within: limit)
+        try await server.apply([AgentDaemonSet.manifest(plan.profile.installation)], within: limit)
     }
 
     /// Waits until the DaemonSet has a pod on each node that it is to run on, and these nodes are ready. Others have no
@@ -84,25 +83,12 @@ extension Cluster {
         return (names, missing)
     }
 
-    /// Takes note of what happens to an agent that nobody here has started.
+    /// Takes note of an agent that nobody here has started.
     func welcome(_ node: ClusterNode, _ notice: NodeNotice) {
-        guard isAgentInPod else { return }
-        switch notice {
-        case .agent(let agent) where agent.running:
-            guard let options = try? DatapathOptions(values: datapathValues), options.ipam.mode == .kubernetes else {
-                return
-            }
-            // Without its Node object it never becomes ready. If it is gone meanwhile, the next one gets it.
-            Task { try? await pushNodeObjects(to: node, within: .seconds(60)) }
-        case .ready:
-            Task { [self] in
-                // An agent that goes meanwhile is told when it is back.
-                try? await announceNodes()
-                try? await announceObjects()
-                try? await announceEndpoints()
-            }
-        default: break
-        }
+        guard isAgentInPod, case .ready = notice else { return }
+        note(\.agent, of: node.name)
+        // One that goes meanwhile is noted when it is back.
+        Task { [self] in try? await announceNodes() }
     }
 
     /// Deletes the pods of agents, in whose place the DaemonSet makes new ones, and waits until each has become ready

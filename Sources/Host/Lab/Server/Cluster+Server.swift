@@ -30,17 +30,21 @@ extension Cluster {
             throw LabError(
                 .notReady, "\(node.name): the API server has no accounts and definitions for agents after \(limit)")
         }
+        let admin = controlPlane.admin
+        let host = options.k8sServiceHost.isEmpty ? admin.host : options.k8sServiceHost
+        let port = options.k8sServicePort == 0 ? admin.port : options.k8sServicePort
+        // A pod's token is a file of its own, which its kubelet renews.
+        guard !isAgentInPod else {
+            return APIServerAccess(
+                host: host, port: port, authorityPEM: admin.authorityPEM, tokenFile: AgentDaemonSet.tokenFile)
+        }
         var token = agentTokens.withLock { $0[node.name] }
         if token == nil {
             let new = try await server.agentToken(within: .seconds(30))
             agentTokens.withLock { $0[node.name] = new }
             token = new
         }
-        let admin = controlPlane.admin
-        return APIServerAccess(
-            host: options.k8sServiceHost.isEmpty ? admin.host : options.k8sServiceHost,
-            port: options.k8sServicePort == 0 ? admin.port : options.k8sServicePort,
-            authorityPEM: admin.authorityPEM, token: token)
+        return APIServerAccess(host: host, port: port, authorityPEM: admin.authorityPEM, token: token)
     }
 
     /// Begins to follow the API server.
