@@ -12,7 +12,7 @@ let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
     let server = ServerStore(KubeClient(test.plane.admin, userAgent: "labrun", in: test.node.rawDescriptor))
     try await server.prepare(within: .seconds(30))
     let kubeconfig = "\(test.folder)/kubectl.yaml"
-    try await test.plane.kubeconfig().write(toFile: kubeconfig, atomically: true, encoding: .utf8)
+    try test.plane.kubeconfig().write(toFile: kubeconfig, atomically: true, encoding: .utf8)
     let definitions = try kubectl(["apply", "-f", "-"], kubeconfig, test, input: gatewayDefinitions)
     try expect(definitions.status == 0, definitions.text)
     let established = try kubectl(
