@@ -12,9 +12,6 @@ import ServerProgram
 // If the reader of our output goes away, a failed write says so.
 signal(SIGPIPE, SIG_IGN)
 
-// A server of a lab's control plane that labrun brings itself, under a name of its own.
-await ServerProgram.runIfAsked([.datapathOperator, CloudControllerProgram.program])
-
 // Namespaces are joined, and those of a lab host entered, before anything can start a thread.
 LabJoin.joinIfAsked()
 if let channels = LabNamespace.enterIfAsked() {
@@ -22,4 +19,7 @@ if let channels = LabNamespace.enterIfAsked() {
     await ImageTrial.runIfAsked(channels)
     await LabHost.run(channels)
 }
+// A server of a lab's control plane that labrun brings itself, under a name of its own. Waiting for anything starts
+// threads, so this comes after the namespaces.
+await ServerProgram.runIfAsked([.datapathOperator, CloudControllerProgram.program])
 await LabrunCommand.start()
