@@ -197,21 +197,17 @@ import Testing
         let types = ["ADDED", "MODIFIED", "DELETED"]
         for index in 0..<10_000 {
             let seed = seeds[index % seeds.count]
-            let type = types[Int(random.next() % 3)]
-            var line = JSONText.octets(of: .object(["type": .string(type), "object": seed.object]))
-            for _ in 0...Int(random.next() % 3) {
-                let at = Int(random.next() % UInt64(line.count))
-                switch random.next() % 3 {
-                case 0: line[at] = UInt8(truncatingIfNeeded: random.next())
-                case 1: line.remove(at: at)
-                default: line.insert(line[Int(random.next() % UInt64(line.count))], at: at)
-                }
-            }
+            let event = JSONValue.object([
+                "type": .string(types[Int(random.next() % 3)]), "object": Self.mutated(seed.object, &random),
+            ])
+            var line = JSONText.octets(of: event)
+            // Text that is no JSON ends the watch, so that most events are of other shapes only.
+            if index % 16 == 0 { Self.mutate(&line, &random) }
+            try await eventually("a watch", within: .seconds(30)) { server.watches(of: seed.collection) > 0 }
             server.send(line.filter { $0 != 10 }, to: seed.collection)
             if index % 100 == 0 {
                 _ = agent.objects
                 _ = agent.follower.announcement(for: Cluster.own)
-                try await eventually("a watch", within: .seconds(30)) { server.watches(of: seed.collection) > 0 }
             }
         }
         // The follower is alive, and an object that no event named is whole.
@@ -221,5 +217,43 @@ import Testing
         }
         let kept = agent.objects.pods[ObjectKey(namespace: "default", name: "kept")]
         #expect(kept?.metadata.labels == ["v": "1"])
+        let status = agent.follower.status
+        #expect(status.events > 1000 && status.unreadable > 100, "\(status)")
+    }
+
+    /// Puts something else in the place of a member, or takes it away, in a tenth of all places.
+    private static func mutated(_ value: JSONValue, _ random: inout SplitMix64) -> JSONValue {
+        if random.next() % 10 == 0 {
+            switch random.next() % 7 {
+            case 0: return .null
+            case 1: return .integer(Int64(bitPattern: random.next()))
+            case 2: return .string("")
+            case 3: return .string(String(repeating: "x", count: Int(random.next() % 5000)))
+            case 4: return .array([])
+            case 5: return .object([:])
+            default: return .bool(true)
+            }
+        }
+        switch value {
+        case .object(let members):
+            var result: [String: JSONValue] = [:]
+            for (key, member) in members.sorted(by: { $0.key < $1.key }) where random.next() % 20 != 0 {
+                result[key] = mutated(member, &random)
+            }
+            return .object(result)
+        case .array(let elements): return .array(elements.map { mutated($0, &random) })
+        default: return value
+        }
+    }
+
+    private static func mutate(_ line: inout [UInt8], _ random: inout SplitMix64) {
+        for _ in 0...Int(random.next() % 3) {
+            let at = Int(random.next() % UInt64(line.count))
+            switch random.next() % 3 {
+            case 0: line[at] = UInt8(truncatingIfNeeded: random.next())
+            case 1: line.remove(at: at)
+            default: line.insert(line[Int(random.next() % UInt64(line.count))], at: at)
+            }
+        }
     }
 }
