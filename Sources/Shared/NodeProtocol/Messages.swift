@@ -257,8 +257,8 @@ public struct ProbePlan: Codable, Sendable {
     }
 
     /// For how long after the deadline first packets may still be sent, in milliseconds: 40 s to 5 minutes. A cell that
-    /// had no turn by then is not measured. The time grows with the plan, because an emulated node of a busy host sends
-    /// some 50 packets a second, and a large matrix would never be whole there.
+    /// had no turn by then is not measured. The time grows with the plan, because a large matrix would never be whole
+    /// on a busy host: with 40 s, three emulated nodes measured 18,935 of 29,700 cells.
     public var launchMillis: Int {
         let cells = pairs.reduce(0) { $0 + min($1.count, 1_000_000) } * max(1, min(protocols.count, 8))
         return min(max(40_000, 20 * cells), 300_000)

@@ -81,8 +81,8 @@ struct FlowAggregate {
             }
             append(key, sum, .accept)
         }
-        // A line is made once a record: a hundred pods make a hundred thousand records a window, and the thread that
-        // sorts them reads the captures.
+        // Each line is made once, not twice in each comparison: the thread that sorts also reads the captures, and
+        // packets wait for it.
         let lines: [(record: FlowRecord, line: String)] = records.map { ($0, $0.line) }
         let sorted = lines.sorted { one, other in
             if one.record.start != other.record.start { return one.record.start < other.record.start }
