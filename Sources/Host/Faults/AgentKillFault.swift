@@ -53,7 +53,7 @@ final class AgentKillFault: Fault {
                 // The agent lives on. The oracle will say so; it is no failure of the lab.
                 continue
             }
-            if restart { try await node.call(.startAgent) }
+            if restart { try await node.startAgent() }
         }
     }
 
@@ -74,7 +74,7 @@ final class AgentKillFault: Fault {
     }
 
     func heal() async throws {
-        for node in nodes where await node.state.agent?.running != true { try await node.call(.startAgent) }
+        for node in nodes where await node.state.agent?.running != true { try await node.startAgent() }
     }
 
     func gone() async throws -> Proof {

@@ -7,11 +7,11 @@ extension Cluster {
     /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first:
     /// without `spec.podCIDR` it never becomes ready.
     func startAgent(of node: ClusterNode, within deadline: Duration) async throws {
-        let start = try await node.startAgent(within: deadline)
+        try await node.startAgent(within: deadline)
         if try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
             try await pushNodeObjects(to: node, within: deadline)
         }
-        try await node.wait(for: "ready", since: start, within: deadline) { $0.isReady }
+        try await node.wait(for: "ready", within: deadline) { $0.isReady }
     }
 
     /// Starts the agent as `startAgent` does. An agent that ends by itself has refused the new values. A scenario may

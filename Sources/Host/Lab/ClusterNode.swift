@@ -2,6 +2,7 @@ import AgentAPI
 import Foundation
 import NodeLink
 import NodeProtocol
+import Synchronization
 
 /// One node of a running cluster: its machine, its channel, and what is known of its state.
 public final class ClusterNode: Sendable {
@@ -11,6 +12,8 @@ public final class ClusterNode: Sendable {
     private let link: Observed<NodeLink?> = Observed(nil)
     private let report: @Sendable (ClusterNode, NodeNotice) -> Void
     private let watcher: Observed<[Task<Void, Never>]> = Observed([])
+    /// The number of the last start of an agent that this boot's runtime was asked for and has replied to.
+    private let lastStart = Mutex(0)
 
     public var name: String { plan.name }
     public var state: NodeState { get async { await observed.value } }
@@ -42,6 +45,7 @@ public final class ClusterNode: Sendable {
 
     /// Powers the machine on and connects to its channel; returns when the runtime answers.
     func boot(within deadline: Duration) async throws {
+        lastStart.withLock { $0 = 0 }
         try await machine.start()
         await observed.update { $0.power = .running }
         let fresh = NodeLink(node: name, path: machine.channelPath)
@@ -88,6 +92,9 @@ public final class ClusterNode: Sendable {
     private func take(_ event: NodeEvent) async {
         switch event {
         case .started(let hello):
+            if let known = await observed.value.runtime, known.bootID != hello.bootID {
+                lastStart.withLock { $0 = 0 }
+            }
             await observed.update {
                 if let known = $0.runtime, known.bootID != hello.bootID { $0.boots += 1 }
                 $0.runtime = hello
@@ -117,22 +124,24 @@ public final class ClusterNode: Sendable {
 
     /// Starts the node's agent.
     /// - Returns: The number of this start since the node booted, 1 for the first.
-    func startAgent(within deadline: Duration) async throws -> Int {
+    @discardableResult
+    public func startAgent(within deadline: Duration = .seconds(10)) async throws -> Int {
         guard case .agent(let agent) = try await call(.startAgent, within: deadline) else {
             throw LabError(.request, "\(name) answered something else than an agent's state to a start")
         }
+        lastStart.withLock { $0 = agent.starts }
         return agent.starts
     }
 
     /// Waits for a state; on timeout the error names the last one seen. A node that powers off or whose agent ends
     /// does not reach it any more.
     ///
-    /// - Parameter start: The start of the agent that is waited for. Events come after the reply to a start, and the
-    ///   end of an earlier agent may be among them; it does not count.
+    /// Only the agent of the last start that was asked for counts. Events come after the reply to a start, and the
+    /// end of the agent before may be among them.
     func wait(
-        for what: String, since start: Int = 0, within deadline: Duration,
-        until condition: @escaping @Sendable (NodeState) -> Bool
+        for what: String, within deadline: Duration, until condition: @escaping @Sendable (NodeState) -> Bool
     ) async throws {
+        let start = lastStart.withLock { $0 }
         let reached: @Sendable (NodeState) -> Bool = { ($0.agent?.starts ?? 0) >= start && condition($0) }
         let met = await observed.wait(within: deadline) {
             reached($0) || $0.power == .stopped || $0.agent?.hasEnded(since: start) == true

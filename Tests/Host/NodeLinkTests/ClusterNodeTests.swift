@@ -51,7 +51,7 @@ private struct RunningMachine: NodeMachine {
         let cluster = try await booted(node)
         let start = try await cluster.startAgent(within: .seconds(20))
         #expect(start == 2)
-        try await cluster.wait(for: "ready", since: start, within: .seconds(20)) { $0.isReady }
+        try await cluster.wait(for: "ready", within: .seconds(20)) { $0.isReady }
         #expect(await cluster.state.agent?.starts == 2)
         await cluster.close()
     }
@@ -67,9 +67,9 @@ private struct RunningMachine: NodeMachine {
             }
         }
         let cluster = try await booted(node)
-        let start = try await cluster.startAgent(within: .seconds(20))
+        try await cluster.startAgent(within: .seconds(20))
         let error = await #expect(throws: LabError.self) {
-            try await cluster.wait(for: "ready", since: start, within: .seconds(60)) { $0.isReady }
+            try await cluster.wait(for: "ready", within: .seconds(60)) { $0.isReady }
         }
         #expect(error?.description.contains("node1 failed before it was ready: running, agent ended: exit 3") == true)
         await cluster.close()
