@@ -14,6 +14,7 @@ struct ServerArguments {
             case .apiServer: apiServer
             case .controllerManager: controllerManager
             case .scheduler: scheduler
+            case .datapathOperator, .cloudController: [files.configuration(of: server)]
             }
         return own + spec.extraArguments[server, default: []]
     }
