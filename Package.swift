@@ -76,6 +76,7 @@ let guest: [Target] = [
     module("KubeletService"),
     module("PodWorkloads"),
     module("NodePlugins"),
+    module("RealKubelet"),
     module("NodeRuntime"),
 ].onFloor("Guest")
 

@@ -1,0 +1,104 @@
+import Files
+import Glibc
+import LinuxKernel
+import NodeProtocol
+import RealKubelet
+
+/// The root file system of kubelet and containerd: their disk over the userland's, and over both a layer in RAM.
+///
+/// It is a mount of its own, into which these programs change their root. runc can leave a root that is a mount
+/// (pivot_root(2)); the initial RAM file system, which is the node's, it cannot. There is no further mount namespace, so
+/// that the node's runtime finds what containerd mounts: `/run/netns/…` of containerd is `ROOT/run/netns/…` here.
+enum KubeletRoot {
+    static let path = "/usr/node"
+    private static let device = "/dev/vdb"
+    private static let disk = "/usr/kubelet"
+    private static let layer = "/run/labrun-node-root"
+    private static let patience = Duration.seconds(5)
+
+    /// Mounts the root, and makes the links by which containerd calls CNI plugins. The userland disk is mounted before.
+    /// - Throws: `NodeFailure` `no-kubelet` for a machine without the disk; `SystemError`.
+    static func make(conflists: String, plugins: String) throws {
+        let deadline = Deadline.after(patience)
+        while access(device, F_OK) != 0 {
+            guard !deadline.hasPassed else {
+                throw NodeFailure(
+                    code: "no-kubelet", message: "the node has no disk with a kubelet: \(device) is not there")
+            }
+            poll(nil, 0, 2)
+        }
+        try? Directories.make(disk)
+        try mountFilesystem(device, on: disk, type: "squashfs", flags: UInt(MS_RDONLY | MS_NODEV))
+        for part in ["/upper", "/work"] { try Directories.make(layer + part) }
+        try? Directories.make(path)
+        try mountFilesystem(
+            "overlay", on: path, type: "overlay",
+            options: "lowerdir=\(disk):\(UserlandDisk.mountPoint),upperdir=\(layer)/upper,workdir=\(layer)/work")
+        for place in ["/proc", "/sys", "/dev"] { try bind(place, path + place, recursively: true) }
+        for (place, mode) in [("/run", "0755"), ("/tmp", "1777"), ("/var", "0755")] {
+            try? Directories.make(path + place)
+            try mountFilesystem("tmpfs", on: path + place, type: "tmpfs", options: "mode=\(mode)")
+        }
+        for place in ["/var/lib", "/var/log", "/var/tmp", "/etc/kubernetes/manifests", "/root"] {
+            try? Directories.make(path + place)
+        }
+        symlink("/run", path + "/var/run")
+        try bind(UserlandDisk.mountPoint, path + ContainerdFiles.userland)
+        try? Directories.make(conflists)
+        try bind(conflists, path + "/etc/cni/net.d")
+        try makeCallProgram(plugins)
+    }
+
+    private static func makeCallProgram(_ plugins: String) throws {
+        let program = path + ContainerdFiles.callProgram
+        let folder = path + ContainerdFiles.pluginFolder
+        try Directories.make(folder)
+        try writeTextFile(program, "")
+        try mountFilesystem("/init", on: program, flags: UInt(MS_BIND))
+        // containerd brings every sandbox's own interface up by the plugin of this name.
+        for name in try Directories.names(in: plugins) + ["loopback"] {
+            symlink(ContainerdFiles.callProgram, "\(folder)/\(name)")
+        }
+    }
+
+    private static func bind(_ source: String, _ target: String, recursively: Bool = false) throws {
+        try? Directories.make(target)
+        try mountFilesystem(source, on: target, flags: UInt(recursively ? MS_BIND | MS_REC : MS_BIND))
+    }
+
+    static func write(_ files: [NodeFile]) throws {
+        for file in files {
+            guard let slash = file.path.lastIndex(of: "/") else { continue }
+            try? Directories.make(path + file.path[..<slash])
+            try writeTextFile(path + file.path, file.text)
+            try check("chmod", file.path) { chmod(path + file.path, file.mode) }
+        }
+    }
+}
+
+/// `labrun-enter ROOT PROGRAM ARGUMENT…` changes its root and becomes the program.
+enum RootEntry {
+    static let programName = "labrun-enter"
+    private static let program = "/run/labrun-node-root/" + programName
+
+    /// The command line that runs another one in the root.
+    /// - Throws: `SystemError`.
+    static func command(_ words: [String]) throws -> [String] {
+        if access(program, F_OK) != 0 { try check("symlink", program) { symlink("/init", program) } }
+        return [program, KubeletRoot.path] + words
+    }
+
+    static func main() -> Never {
+        let words = Array(CommandLine.arguments.dropFirst())
+        guard words.count >= 2 else { Console.fatal("\(programName): ROOT PROGRAM [ARGUMENT…]") }
+        do {
+            try check("chroot", words[0]) { chroot(words[0]) }
+            try check("chdir", "/") { chdir("/") }
+            withCStrings(Array(words.dropFirst())) { argv in _ = execve(words[1], argv, environ) }
+            throw SystemError.last("execve", words[1])
+        } catch {
+            try? FileDescriptor(owning: dup(2)).writeAll(Array("\(programName): \(error)\n".utf8))
+            exit(127)
+        }
+    }
+}
