@@ -15,6 +15,18 @@ public struct ImageRegistry: Sendable {
         public var body: [UInt8]
         /// `sha256:…` of the body, where it is what was asked for.
         public var digest: String?
+
+        /// One without a body.
+        public init(status: Int) {
+            self.init(status: status, contentType: "text/plain", body: [])
+        }
+
+        init(status: Int, contentType: String, body: [UInt8], digest: String? = nil) {
+            self.status = status
+            self.contentType = contentType
+            self.body = body
+            self.digest = digest
+        }
     }
 
     /// The image of pods' sandboxes, whose program holds a pod's namespaces.

@@ -30,7 +30,7 @@ struct PluginCalls: Sendable {
         variables["CNI_PATH"] = plugins
         variables["CNI_NETNS"] = namespace
         let reference = Self.reference(environment["CNI_ARGS"] ?? "")
-        let reply = run(name, variables, input)
+        let reply = execute(name, variables, input)
         let pod = reference.map { "\($0.namespace)/\($0.name)" } ?? "no pod"
         events(
             .log(source: "cni", line: "\(command) \(name) \(pod)" + (reply.status == 0 ? "" : ": \(reply.output)")))
@@ -52,7 +52,7 @@ struct PluginCalls: Sendable {
         return reply
     }
 
-    private func run(_ name: String, _ variables: [String: String], _ input: String) -> RuntimeReply {
+    private func execute(_ name: String, _ variables: [String: String], _ input: String) -> RuntimeReply {
         do {
             let result = try children.run(
                 ["\(plugins)/\(name)"],

@@ -55,7 +55,7 @@ final class RealKubeletNode: Sendable {
         try RuntimeSocket.serve(KubeletRoot.path + ContainerdFiles.runtimeSocket) { call, connection, process in
             switch call {
             case .plugin(let name, let environment, let input):
-                Self.send(calls.run(name, environment, input), to: connection)
+                calls.run(name, environment, input).send(to: connection)
             case .workload(let name): self.work(name, connection, process)
             }
         }
@@ -73,11 +73,6 @@ final class RealKubeletNode: Sendable {
         running.withLock { $0 = Running(configuration: configuration, kubelet: kubelet) }
         containerd.start()
         kubelet.start()
-    }
-
-    private static func send(_ reply: RuntimeReply, to connection: borrowing FileDescriptor) {
-        guard let bytes = try? encoded(reply) else { return }
-        try? connection.writeAll(bytes + [10])
     }
 
     // MARK: Built-in workloads
@@ -98,10 +93,10 @@ final class RealKubeletNode: Sendable {
                     namespacePath: Pods.namespacePath(pod), receivers: receivers, secure: secure,
                     file: { path in bundle.source(of: path).map { KubeletRoot.path + $0 } }))
             defer { workload.end() }
-            Self.send(RuntimeReply(status: 0, output: workload.words.map { $0 + "\n" } ?? ""), to: connection)
+            RuntimeReply(status: 0, output: workload.words.map { $0 + "\n" } ?? "").send(to: connection)
             while let bytes = try? connection.read(), !bytes.isEmpty {}
         } catch {
-            Self.send(RuntimeReply(status: 128, output: "", errorOutput: "\(error)\n"), to: connection)
+            RuntimeReply(status: 128, output: "", errorOutput: "\(error)\n").send(to: connection)
         }
     }
 

@@ -1,3 +1,4 @@
+import CNodeShim
 import Glibc
 import HTTPWire
 import LinuxKernel
@@ -13,7 +14,7 @@ enum RegistryServer {
     /// - Throws: `SystemError`.
     static func start(_ registry: ImageRegistry) throws(SystemError) -> UInt16 {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let socket = FileDescriptor(owning: try check("socket", "registry") { socket(AF_INET, type, 0) })
+        let socket = FileDescriptor(owning: try check("socket", "registry") { Glibc.socket(AF_INET, type, 0) })
         let number = socket.rawValue
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -30,7 +31,7 @@ enum RegistryServer {
         let owned = socket.release()
         startThread("registry") {
             while true {
-                let connection = accept4(owned, nil, nil, type & ~Int32(SOCK_STREAM.rawValue))
+                let connection = node_accept(owned)
                 guard connection >= 0 else {
                     if errno == EINTR || errno == ECONNABORTED { continue }
                     Console.say("\(SystemError.last("accept", "registry"))")
@@ -54,7 +55,7 @@ enum RegistryServer {
                 let answer = registry.answer(method: request.head.method.rawValue, target: request.head.uri)
                 try? connection.writeAll(Self.bytes(answer, isHead: request.head.method == .HEAD))
             } catch {
-                let refusal = ImageRegistry.Answer(status: 400, contentType: "text/plain", body: [], digest: nil)
+                let refusal = ImageRegistry.Answer(status: 400)
                 try? connection.writeAll(Self.bytes(refusal, isHead: true))
             }
             return

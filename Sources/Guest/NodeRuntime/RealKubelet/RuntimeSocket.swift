@@ -24,7 +24,7 @@ enum RuntimeSocket {
         let owned = socket.release()
         startThread("calls") {
             while true {
-                let connection = accept4(owned, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+                let connection = node_accept(owned)
                 guard connection >= 0 else {
                     if errno == EINTR || errno == ECONNABORTED { continue }
                     Console.say("\(SystemError.last("accept", path))")
