@@ -92,6 +92,23 @@ public final class LabControlPlane: Sendable {
         KubeClient(plane.admin, userAgent: userAgent, in: router.rawDescriptor)
     }
 
+    /// The name of the servers' host in captures of the cloud.
+    public static let place = ControlPlaneLayout.host
+
+    /// Why the API server is not ready, asked for `/readyz` over the wire; nil if it is.
+    public func ailmentOnTheWire(within limit: Duration) async -> String? {
+        let client = clientOnTheWire()
+        let ailment: String?
+        do {
+            let response = try await client.send(KubeRequest(path: "/readyz"), within: limit)
+            ailment = response.status == 200 ? nil : "status \(response.status)"
+        } catch {
+            ailment = "\(error)"
+        }
+        await client.close()
+        return ailment
+    }
+
     /// The state of each server, as lines of text, so that the state before a fault and after it can be compared.
     func state() async -> [String] {
         var lines: [String] = []
