@@ -33,6 +33,7 @@ let shared: [Target] = [
     module("DNSWire"),
     module("HTTPWire"),
     module("KubeClient"),
+    module("ServedObjects"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -65,6 +66,7 @@ let guest: [Target] = [
     module("DatapathModel"),
     module("RequestProxy"),
     module("KubeletServer"),
+    module("ClusterClient"),
     module("Datapath"),
     // The datapath's checks and measurements, which no node of a lab carries.
     cModule("CPacketDriver"),
@@ -72,6 +74,7 @@ let guest: [Target] = [
     module("Benchmarks"),
     module("Kubelet"),
     module("KubeletService"),
+    module("PodWorkloads"),
     module("NodePlugins"),
     module("NodeRuntime"),
 ].onFloor("Guest")
@@ -83,7 +86,10 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("ServerProgram"),
     module("ControlPlane"),
+    module("CloudController"),
+    module("Operator"),
     module("NodeImage"),
     module("Fabric"),
     module("VPCServices"),
@@ -112,7 +118,7 @@ let tests: [Target] =
     [
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
-        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"),
+        tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"), tests("ServedObjects"),
         tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
@@ -125,7 +131,8 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
+        tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
         tests("NodeRuntime"),
@@ -135,12 +142,14 @@ let tests: [Target] =
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
         tests("ControlPlane", running: ["control-plane-selftest"]),
-        tests("Expectations"),
+        tests("CloudController"),
+        tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),
         tests("Diagnosis"), tests("Lab"), tests("Faults"), tests("Runner"), tests("Reports"), tests("LabrunCommands"),
     ].onFloor("Host", of: "Tests")
     + [
         module("NamespaceHarness"),
+        module("TestAPIServer"),
         program("namespace-selftest", path: "NamespaceSelftest"),
         program("prober-selftest", path: "ProberSelftest"),
         program("kubelet-selftest", path: "KubeletSelftest"),

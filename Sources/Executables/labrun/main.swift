@@ -1,6 +1,9 @@
+import CloudController
 import LabrunCommands
 import LinuxKernel
+import Operator
 import Runner
+import ServerProgram
 
 #if canImport(Glibc)
     import Glibc
@@ -16,4 +19,7 @@ if let channels = LabNamespace.enterIfAsked() {
     await ImageTrial.runIfAsked(channels)
     await LabHost.run(channels)
 }
+// A server of a lab's control plane that labrun brings itself, under a name of its own. Waiting for anything starts
+// threads, so this comes after the namespaces.
+await ServerProgram.runIfAsked([.datapathOperator, CloudControllerProgram.program])
 await LabrunCommand.start()

@@ -14,6 +14,10 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
     case podCIDRUnavailable(node: String, objectIsKnown: Bool)
     /// Two different sets of labels hash to one identity, on this node or in the cluster.
     case identityCollision(identity: UInt32, labels: String, other: String)
+    /// Nobody has allocated an identity for a set of labels at the API server yet.
+    case identityUnknown(labels: String)
+    /// With an API server, nobody gave the node a range of addresses before the deadline.
+    case rangeUnavailable(node: String, pool: String, giver: String, lastSeen: String)
     /// Another node derived another number from the same labels, so its agent is of another build.
     case identityMismatch(address: String, identity: UInt32, labels: String, expected: UInt32)
     case localIdentitiesExhausted(limit: Int)
@@ -42,6 +46,9 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
         case .endpointsExhausted: "no free endpoint id: 65535 endpoints on this node"
         case .identityCollision(let identity, let labels, let other):
             "identity \(identity) of labels {\(labels)} belongs to {\(other)}; change a label"
+        case .identityUnknown(let labels): "no identity is allocated for {\(labels)} yet; try again"
+        case .rangeUnavailable(let node, let pool, let giver, let lastSeen):
+            "required IPv4 PodCIDR not available for node \(node): \(giver) gave none of \(pool); last seen: \(lastSeen)"
         case .identityMismatch(let address, let identity, let labels, let expected):
             "\(address) has identity \(identity), but its labels {\(labels)} make \(expected): "
                 + "the agents differ in version"

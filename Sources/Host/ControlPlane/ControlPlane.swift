@@ -45,7 +45,7 @@ public actor ControlPlane {
         clients = try ControlPlaneClients(credentials, namespacePath: namespacePath)
         arguments = ServerArguments(spec: spec, files: files, version: spec.programs.version)
         logs = Dictionary(
-            uniqueKeysWithValues: ControlPlaneServer.allCases.map { ($0, ServerLog(path: files.log(of: $0))) })
+            uniqueKeysWithValues: spec.servers.map { ($0, ServerLog(path: files.log(of: $0))) })
         for node in spec.nodes { nodes[node.name] = try credentials.node(node) }
         self.spec = spec
         self.files = files
@@ -77,6 +77,15 @@ public actor ControlPlane {
         }
         try spawn(.controllerManager)
         try spawn(.scheduler)
+    }
+
+    /// Waits until the API server says that it is ready (`/readyz`): it takes objects, but no pods yet.
+    ///
+    /// - Throws: `ControlPlaneError`: `ended` as soon as a server has ended, `timedOut` with the last state seen.
+    public func waitUntilServing(within limit: Duration) async throws {
+        try await wait("\(ControlPlaneServer.apiServer) to be healthy", until: .after(limit)) { [clients] in
+            await clients.ailment(of: .apiServer)
+        }
     }
 
     /// Waits until the cluster can be used: the API server says that it is ready (`/readyz`), and the namespace
@@ -178,9 +187,9 @@ public actor ControlPlane {
         await clients.probe(server, isRunning: isRunning(server), within: limit)
     }
 
-    /// What running servers cost, in the order of `ControlPlaneServer.allCases`.
+    /// What running servers cost, in their order.
     public func usage() -> [ServerUsage] {
-        ControlPlaneServer.allCases.compactMap { process($0)?.usage() }
+        spec.servers.compactMap { process($0)?.usage() }
     }
 
     // MARK: Credentials
@@ -240,7 +249,9 @@ extension ControlPlane {
 
     private func spawn(_ server: ControlPlaneServer) throws {
         guard !isStopped else { throw ControlPlaneError(.notRunning, "the control plane was stopped") }
-        guard let log = logs[server] else { return }
+        guard let log = logs[server] else {
+            throw ControlPlaneError(.notStarted, "the control plane has no \(server)")
+        }
         disturbances[server] = nil
         // Nothing of the caller's environment: it may name proxies, or options of etcd (ETCD_…).
         let environment = ["PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": files.folder, "TMPDIR": files.folder]

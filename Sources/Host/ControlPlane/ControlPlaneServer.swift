@@ -6,6 +6,17 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
     case apiServer = "kube-apiserver"
     case controllerManager = "kube-controller-manager"
     case scheduler = "kube-scheduler"
+    /// The datapath's operator, which labrun brings itself.
+    case datapathOperator = "labrun-operator"
+    /// The cloud's controller and autoscaler, which labrun brings itself.
+    case cloudController = "labrun-cloud-controller"
+
+    /// Kubernetes' own, without which nothing goes.
+    public static let kubernetes: [ControlPlaneServer] = [.etcd, .apiServer, .controllerManager, .scheduler]
+
+    /// Whether it is a program that labrun brings itself (`ServerProgram`). Such a one runs where the specification has
+    /// settings for it.
+    public var isOwn: Bool { !Self.kubernetes.contains(self) }
 
     /// The program's name, which is its log's name too.
     public var description: String { rawValue }
@@ -18,6 +29,8 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
         case .apiServer: nil
         case .controllerManager: 10257
         case .scheduler: 10259
+        case .datapathOperator: 9234
+        case .cloudController: 9235
         }
     }
 }

@@ -37,13 +37,20 @@ public struct ControlPlaneSpec: Sendable {
     public var nodes: [ControlPlaneNode]
     /// Flags that are given to a server after those of labrun, so that they win: `["--v=4"]`.
     public var extraArguments: [ControlPlaneServer: [String]]
+    /// The settings, as JSON text, of the programs that labrun brings itself; only those that are named run.
+    public var ownSettings: [ControlPlaneServer: String]
+
+    /// The servers that it has, in the order of `ControlPlaneServer.allCases`.
+    public var servers: [ControlPlaneServer] {
+        ControlPlaneServer.allCases.filter { !$0.isOwn || ownSettings[$0] != nil }
+    }
 
     public init(
         programs: ControlPlanePrograms, address: String, port: UInt16 = 6443, names: [String] = [],
         serviceCIDR: String = "10.96.0.0/16",
         podCIDRs: [String] = [], nodeCIDRMaskSize: Int? = nil, clusterName: String = "labrun",
         clusterDomain: String = "cluster.local", folder: String, artifacts: String, nodes: [ControlPlaneNode] = [],
-        extraArguments: [ControlPlaneServer: [String]] = [:]
+        extraArguments: [ControlPlaneServer: [String]] = [:], ownSettings: [ControlPlaneServer: String] = [:]
     ) {
         self.programs = programs
         self.address = address
@@ -58,5 +65,6 @@ public struct ControlPlaneSpec: Sendable {
         self.artifacts = artifacts
         self.nodes = nodes
         self.extraArguments = extraArguments
+        self.ownSettings = ownSettings
     }
 }

@@ -14,6 +14,11 @@ final class AgentKillFault: Fault {
         kind: "agent-kill", summary: "kill the datapath agent of {nodes}",
         parameters: [FaultParameter.nodes(required: true, help: "nodes whose agent is killed"), signal, restart],
         check: { check in
+            if check.profile?.installation.kind == .daemonSet, check.call[restart] != true {
+                check.report(
+                    at: restart.name, message: "the agent is a DaemonSet's pod, whose kubelet starts it again",
+                    expected: "\"restart: true\", or a lab with \"datapath: {install: process}\"")
+            }
             guard let number = check.call[signal], let name = stopSignals[number] else { return }
             check.report(
                 at: signal.name, message: "signal \(number) (\(name)) stops a process and does not end it",
@@ -27,6 +32,7 @@ final class AgentKillFault: Fault {
     private let nodes: [ClusterNode]
     private let signal: Int32
     private let restart: Bool
+    private let isAgentInPod: Bool
     private let before = Mutex<[String: Int]>([:])
     private let ended = Mutex<[String: String]>([:])
 
@@ -34,6 +40,7 @@ final class AgentKillFault: Fault {
         nodes = try call.nodes(in: cluster)
         signal = Int32(call[Self.signal] ?? 9)
         restart = call[Self.restart] ?? false
+        isAgentInPod = cluster.isAgentInPod
     }
 
     var targets: [String] { nodes.map { "\($0.name) agent" } }
@@ -53,7 +60,7 @@ final class AgentKillFault: Fault {
                 // The agent lives on. The oracle will say so; it is no failure of the lab.
                 continue
             }
-            if restart { try await node.startAgent() }
+            if restart, !isAgentInPod { try await node.startAgent() }
         }
     }
 
@@ -74,6 +81,8 @@ final class AgentKillFault: Fault {
     }
 
     func heal() async throws {
+        // A kubelet starts its containers again without being asked.
+        guard !isAgentInPod else { return }
         for node in nodes where await node.state.agent?.running != true { try await node.startAgent() }
     }
 

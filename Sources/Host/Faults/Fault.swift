@@ -53,9 +53,9 @@ public struct FaultError: Error, CustomStringConvertible, Sendable {
 }
 
 extension FaultCall {
-    /// The nodes that the parameter `nodes` gives; all nodes of the lab when it was not given.
+    /// The nodes that the parameter `nodes` gives; all nodes that are there when it was not given.
     func nodes(in cluster: Cluster) throws -> [ClusterNode] {
-        try targets(among: cluster.nodes.map(\.name)).map {
+        try targets(among: cluster.presentNodes.map(\.name)).map {
             guard let node = cluster.node(named: $0) else { throw FaultError(self, "no node \($0)") }
             return node
         }

@@ -113,7 +113,7 @@ struct SecurityGroupRuleFault: Fault {
         self.group = group
         removes = call[Self.action] == .remove
         nodes = try call.nodes(in: cluster).map(\.name)
-        selection = nodes.count == cluster.nodes.count ? .all : .only(Set(nodes))
+        selection = nodes.count == cluster.presentNodes.count ? .all : .only(Set(nodes))
         let name = call[Self.rule] ?? call.id
         if removes {
             let known = cluster.plan.profile.securityGroups.first { $0.name == group }?.rules ?? []

@@ -15,6 +15,7 @@ extension AgentState {
         guard !running, let ended, ended == "signal 9", let pid = pid ?? before.pid else { return self }
         guard console().contains(where: { $0.contains("Out of memory: Killed process \(pid) (") }) else { return self }
         return AgentState(
-            running: false, pid: self.pid, ended: "\(ended): \(Self.outOfMemory)", lastLines: lastLines, starts: starts)
+            running: false, pid: self.pid, ended: "\(ended): \(Self.outOfMemory)", lastLines: lastLines, starts: starts,
+            wasAsked: wasAsked)
     }
 }

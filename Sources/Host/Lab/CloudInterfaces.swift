@@ -41,6 +41,9 @@ public actor CloudInterfaces {
         }
     }
 
+    /// Gives a node's machine another id.
+    func rename(_ node: String, instanceID: String) { ledger.rename(node, instanceID: instanceID) }
+
     /// All interfaces and what is free, each as a line of text, so that the state before a fault and after it can be
     /// compared.
     public func state() -> [String] {
@@ -182,6 +185,9 @@ public actor CloudInterfaces {
 }
 
 extension LabPlan {
+    /// The id of a node's machine as the lab begins.
+    func instanceID(of node: Node) -> String { "i-" + node.interfaceID.dropFirst(4) }
+
     /// The cloud's records as the lab begins.
     func ledger() throws(LabError) -> InterfaceLedger {
         let spec = try fabricSpec(outputDirectory: nil)
@@ -207,7 +213,7 @@ extension LabPlan {
             },
             nodes: nodes.map { node in
                 InterfaceLedger.Node(
-                    name: node.name, instanceID: "i-" + node.interfaceID.dropFirst(4), type: profile.cloud.instanceType,
+                    name: node.name, instanceID: instanceID(of: node), type: profile.cloud.instanceType,
                     limits: limits)
             }, interfaces: interfaces, groups: Set(profile.securityGroups.map(\.name)))
     }

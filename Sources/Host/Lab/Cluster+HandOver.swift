@@ -34,7 +34,7 @@ extension Cluster {
     /// Reads the clocks of all nodes.
     public func clocks(within deadline: Duration) async throws -> NodeClocks {
         try await withThrowingTaskGroup(of: (String, Int, NodeClock).self) { group in
-            for node in nodes {
+            for node in presentNodes {
                 group.addTask { (node.name, await node.state.boots, try await node.clock(within: deadline)) }
             }
             return try await group.reduce(into: NodeClocks()) { $0.readings[$1.0] = ($1.1, $1.2) }
@@ -66,7 +66,7 @@ extension Cluster {
     /// - Parameter readsNetfilter: Whether nodes have the programs that read their netfilter.
     public func keptState(readsNetfilter: Bool) async throws -> LabSnapshot {
         try await withThrowingTaskGroup(of: [String: [String]].self) { group in
-            for node in nodes {
+            for node in presentNodes {
                 group.addTask {
                     var state = try await self.agentState(of: node)
                     guard readsNetfilter else { return state }

@@ -13,7 +13,9 @@ import Synchronization
 /// A running cluster: nodes on a fabric, pods on nodes.
 public final class Cluster: Sendable {
     public let plan: LabPlan
+    /// All planned nodes, those that are not there among them (`presentNodes`).
     public let nodes: [ClusterNode]
+    let membership: Membership
     public let fabric: Fabric
     /// What answers at the cloud's hosts; nil for a cluster without a cloud around it.
     public let cloud: LabCloud?
@@ -36,6 +38,10 @@ public final class Cluster: Sendable {
     private let refusing = Mutex<Set<String>>([])
     private let notices: @Sendable (ClusterNode, NodeNotice) -> Void
     let failureLog = FailureLog()
+    /// Whether the API server has what agents need of it. Always false in a lab without a control plane.
+    let isServerPrepared = Observed(false)
+    /// The agents' tokens for the API server, by node. Secrets.
+    let agentTokens = Mutex<[String: String]>([:])
     /// Tells the agents what the API server has.
     let following = Mutex<Task<Void, Never>?>(nil)
 
@@ -61,7 +67,8 @@ public final class Cluster: Sendable {
         self.controlPlane = controlPlane
         values = Mutex(plan.profile.datapathValues)
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
-        own = OwnObjects(plan)
+        membership = Membership(plan.profile)
+        own = OwnObjects(plan, membership)
         server = controlPlane.map { ServerStore($0.client()) }
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
@@ -102,19 +109,22 @@ public final class Cluster: Sendable {
     }
 
     private func isTolerated(_ name: String, agent: Bool) -> Bool {
+        if membership.standing(of: name) == .absent { return true }
         if toleratedNodes.withLock({ $0[name, default: 0] }) > 0 { return true }
         return agent && toleratedAgents.withLock { $0[name, default: 0] } > 0
     }
 
     private func take(_ node: ClusterNode, _ notice: NodeNotice) {
         notices(node, notice)
+        welcome(node, notice)
         switch notice {
         case .power(let event) where event.power == .stopped && !isTolerated(node.name, agent: false):
             failureLog.add(
                 LabError(
                     .nodeFailed, "\(node.name) ended: \(event.reason)", lastLines: node.consoleTail(20)))
         case .agent(let agent)
-        where !agent.running && agent.ended != nil && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
+        where !agent.running && agent.ended != nil && !agent.wasAsked
+            && (agent.isOutOfMemory || !isTolerated(node.name, agent: true)):
             let advice = agent.isOutOfMemory ? " (it has \(plan.profile.memoryMiB) MiB: nodes.memoryMiB)" : ""
             failureLog.add(
                 LabError(
@@ -133,39 +143,52 @@ public final class Cluster: Sendable {
 
     // MARK: Boot
 
-    /// Powers all nodes on side by side and brings their runtimes and agents up.
+    /// Powers all nodes on that are there from the start, side by side, and brings their runtimes and agents up.
     public func boot(within deadline: Duration) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for node in nodes {
+            for node in presentNodes {
                 group.addTask { try await self.bringUp(node, within: deadline) }
             }
             try await group.waitForAll()
         }
         try await announceNodes()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(60))
     }
 
     /// Brings a node from power-on to a ready agent.
-    func bringUp(_ node: ClusterNode, within deadline: Duration) async throws {
+    ///
+    /// - Parameter booted: Called when its runtime has answered.
+    func bringUp(_ node: ClusterNode, within deadline: Duration, booted: @Sendable () -> Void = {}) async throws {
         try await node.boot(within: deadline)
+        booted()
         let clock = try await node.clock(within: deadline)
         await feed.forget(node.name)
         await kubeProxy.update { $0.applied[node.name] = nil }
         try await node.call(.configure(try await configuration(of: node)), within: deadline)
-        try await startAgent(of: node, within: deadline)
+        if !isAgentInPod {
+            try await startAgent(of: node, within: deadline)
+        } else if hasAgent(node) {
+            // It had one before its machine ended, which its kubelet starts again.
+            try await node.wait(for: "ready", agentReturns: isAgentInPod, within: deadline) { $0.isReady }
+        }
         try await node.checkClock(since: clock, within: deadline)
     }
 
     private func configuration(of node: ClusterNode) async throws -> NodeConfiguration {
         let options = try DatapathOptions(values: datapathValues)
+        // With an API server, a node's range is what the operator writes there, or what its Node object says.
+        let asksForRange = options.ipam.mode == .kubernetes || server != nil && options.ipam.mode == .clusterPool
         let agent = AgentConfig(
-            nodeName: node.name, nodeAddress: node.plan.address,
-            podCIDR: options.ipam.mode == .kubernetes ? "" : node.plan.podCIDR,
-            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options)
+            nodeName: node.name, nodeAddress: node.plan.address, podCIDR: asksForRange ? "" : node.plan.podCIDR,
+            clusterPodCIDRs: plan.clusterPodCIDRs, values: datapathValues, options: options,
+            apiServer: try await agentAccess(of: node, options))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let kubelet = try await controlPlane?.kubelet(
-            of: node.name, address: node.plan.address, podCIDR: agent.podCIDR, plan: plan)
+            of: node.name, address: node.plan.address,
+            podCIDR: options.ipam.mode == .kubernetes && plan.profile.writesPodCIDR ? node.plan.podCIDR : "",
+            plan: plan, traits: plan.profile.traits(of: node.name).adding(membership.traits(of: node.name)))
         return NodeConfiguration(
             name: node.name,
             interfaces: [
@@ -182,10 +205,11 @@ public final class Cluster: Sendable {
             agentCommand: ["/usr/bin/datapathd", "run", "--config", "/run/labrun/datapathd.json"],
             agentConfigPath: "/run/labrun/datapathd.json",
             agentConfig: String(decoding: try encoder.encode(agent), as: UTF8.self), agentSocket: agent.socketPath,
-            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet)
+            nodePort: LabPlan.nodePort, cloudConflist: plan.cloudConflist(of: node.plan), kubelet: kubelet,
+            isAgentInPod: isAgentInPod)
     }
 
-    /// Tells every running agent of all nodes, as node discovery does.
+    /// Tells every running agent of all nodes, as node discovery does. Agents with an API server know them from there.
     public func announceNodes() async throws {
         let running = await runningNodes()
         let entries = try await withThrowingTaskGroup(of: NodeEntry.self) { group in
@@ -197,6 +221,7 @@ public final class Cluster: Sendable {
         knownEntries.withLock { known in
             for entry in entries { known[entry.name] = entry }
         }
+        guard server == nil else { return }
         let all = knownEntries.withLock { $0.values.sorted { $0.name < $1.name } }
         try await onAll(running) { node in
             _ = try await node.agent(.setNodes, NodeSet(nodes: all), as: Acknowledgement.self, within: self.slack)
@@ -230,6 +255,7 @@ public final class Cluster: Sendable {
                     for pod in planned {
                         do {
                             started.append(try await self.create(pod, on: node))
+                            self.noteFirstPod(on: name)
                             self.own.waiting.withLock { $0[pod.endpointID] = nil }
                         } catch let refusal as PodRefusal {
                             guard keepsWaiting else { throw refusal.failure }
@@ -299,8 +325,10 @@ public final class Cluster: Sendable {
         try await announceObjects()
     }
 
-    /// Tells every running agent each pod's address, identity and node, as the cluster's store does.
+    /// Tells every running agent each pod's address, identity and node, as the cluster's store does. Agents with an API
+    /// server know them from there.
     func announceEndpoints() async throws {
+        guard server == nil else { return }
         let running = await runningNodes()
         let entries = try await withThrowingTaskGroup(of: [IPCacheEntry].self) { group in
             for node in running {
@@ -327,19 +355,21 @@ public final class Cluster: Sendable {
     /// The endpoints that can be in a matrix: pods by name, then nodes, then services.
     public var endpoints: [Endpoint] {
         get async {
-            let pods = await runningPods.filter { !$0.isOnHost }.map { pod in
+            // The pods of a node that has left are gone with it, whatever an API server still has of them.
+            let pods = await runningPods.filter { !$0.isOnHost && isPresent($0.planned.node) }.map { pod in
                 Endpoint(
                     id: pod.planned.endpointID, kind: .pod, node: pod.planned.node, namespace: pod.planned.namespace,
                     address: pod.address, port: pod.planned.port, labels: pod.planned.labels,
                     ownName: pod.planned.ownName)
             }
-            let nodes = plan.nodes.map { node in
+            let present = plan.nodes.filter { isPresent($0.name) }
+            let nodes = present.map { node in
                 Endpoint(
                     id: "node/\(node.name)", kind: .node, node: node.name, namespace: nil, address: node.address,
                     port: LabPlan.nodePort, labels: ["kubernetes.io/hostname": node.name])
             }
             let services = ServiceEndpoints.endpoints(
-                of: objectStore.services, nodes: plan.nodes.map { ($0.name, $0.address) })
+                of: objectStore.services, nodes: present.map { ($0.name, $0.address) })
             return pods.sorted { ($0.node ?? "", $0.id) < ($1.node ?? "", $1.id) } + nodes + services
                 + (cloud == nil ? [] : plan.profile.cloudEndpoints)
         }
@@ -363,14 +393,14 @@ public final class Cluster: Sendable {
         try await bringUp(node, within: deadline)
         try await announceNodes()
         // With a control plane, the node's kubelet looks after its pods.
-        guard server == nil else { return }
+        guard server == nil else { return try await waitForAgents(within: .seconds(30)) }
         try await start(await own.pods.value.map(\.planned).filter { $0.node == node.name })
     }
 
     /// Waits until every node that runs is ready.
     public func waitUntilReady(within deadline: Duration) async throws {
-        for node in nodes where await node.state.power == .running {
-            try await node.wait(for: "ready", within: deadline) { $0.isReady }
+        for node in nodes where await node.state.power == .running && hasAgent(node) {
+            try await node.wait(for: "ready", agentReturns: isAgentInPod, within: deadline) { $0.isReady }
         }
     }
 
@@ -402,15 +432,17 @@ public final class Cluster: Sendable {
         tolerateAgents(names, true)
         defer { tolerateAgents(names, false) }
         try await onAll(powered) { node in
-            if await node.state.agent?.running == true {
+            if !self.isAgentInPod, await node.state.agent?.running == true {
                 try await node.operate(.endAgent(signal: SIGTERM), within: self.slack)
             }
             try await node.call(.configure(try await self.configuration(of: node)), within: self.slack)
-            try await self.startAgentOrLetItRefuse(of: node)
+            if !self.isAgentInPod { try await self.startAgentOrLetItRefuse(of: node) }
         }
+        if isAgentInPod { try await replaceAgents(of: powered) }
         try await announceNodes()
         try await announceEndpoints()
         try await announceObjects()
+        try await waitForAgents(within: .seconds(30))
     }
 
     /// The UDP port of the overlay; 0 with native routing.
@@ -436,6 +468,7 @@ public final class Cluster: Sendable {
     public func close() async {
         failureLog.finish()
         following.withLock { $0?.cancel() }
+        membership.close()
         await server?.close()
         for node in nodes { await node.close() }
     }

@@ -4,11 +4,11 @@ import KubeObjects
 import NodeProtocol
 
 extension Cluster {
-    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first:
-    /// without `spec.podCIDR` it never becomes ready.
+    /// Starts a node's agent and waits until it is ready. With `ipam.mode: kubernetes` it gets its Node object first,
+    /// unless an API server has it: without `spec.podCIDR` it never becomes ready.
     func startAgent(of node: ClusterNode, within deadline: Duration) async throws {
         try await node.startAgent(within: deadline)
-        if try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
+        if server == nil, try DatapathOptions(values: datapathValues).ipam.mode == .kubernetes {
             try await pushNodeObjects(to: node, within: deadline)
         }
         try await node.wait(for: "ready", within: deadline) { $0.isReady }
@@ -17,9 +17,16 @@ extension Cluster {
     /// Starts the agent as `startAgent` does. An agent that ends by itself has refused the new values. A scenario may
     /// expect that, so it is no failure of the lab.
     func startAgentOrLetItRefuse(of node: ClusterNode) async throws {
-        do {
+        try await letItRefuse(node) {
             // On an emulated node of a busy host the verifier alone has taken 15 s.
             try await startAgent(of: node, within: .seconds(90))
+        }
+    }
+
+    /// Runs what waits for a node's agent. That the agent refuses its values is noted, and no failure.
+    func letItRefuse(_ node: ClusterNode, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
             refused(node.name, false)
         } catch {
             // An agent that was told to end exits with 0. One that refuses its values exits with another status.
@@ -31,7 +38,7 @@ extension Cluster {
     }
 
     /// All Node objects, as the API server would give them to an agent that starts.
-    private func pushNodeObjects(to node: ClusterNode, within deadline: Duration) async throws {
+    func pushNodeObjects(to node: ClusterNode, within deadline: Duration) async throws {
         let end = ContinuousClock.now + deadline
         while true {
             do {

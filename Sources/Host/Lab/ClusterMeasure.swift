@@ -68,13 +68,13 @@ extension Cluster {
         // A probe of a service may arrive at any node.
         let receivers =
             plan.pairs.contains { $0.to.kind == .service }
-            ? Set(nodes.map(\.name)).union(plan.pairs.compactMap(\.to.receiver))
+            ? Set(presentNodes.map(\.name)).union(plan.pairs.compactMap(\.to.receiver))
             : Set(plan.pairs.compactMap(\.to.receiver))
         let sightings = await sightings(of: identifier, at: receivers, missing: missing)
         let probes =
             Self.join(
                 plan: plan, endpoints: endpoints, indices: indices, results: results, sightings: sightings,
-                senders: senders, nodes: nodes.map(\.name))
+                senders: senders, nodes: presentNodes.map(\.name))
             + Self.requestMeasurements(plan, indices: indices, results: results)
         return Measurement(
             endpoints: endpoints, probes: probes, seconds: (ContinuousClock.now - started).inSeconds,
@@ -313,7 +313,7 @@ extension Cluster {
     /// Node-to-node and endpoint-to-endpoint probes of every agent that can be asked; by node name.
     public func health(deadline: Duration) async -> [String: Result<HealthReport, any Error>] {
         await withTaskGroup(of: (String, Result<HealthReport, any Error>).self) { group in
-            for node in nodes {
+            for node in presentNodes {
                 group.addTask {
                     do {
                         guard await node.state.power == .running else {

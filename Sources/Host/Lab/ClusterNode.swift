@@ -138,16 +138,19 @@ public final class ClusterNode: Sendable {
     /// Waits for a state; on timeout the error names the last one seen. A node that powers off or whose agent ends
     /// does not reach it any more.
     ///
-    /// Only the agent of the last start that was asked for counts. Events come after the reply to a start, and the
-    /// end of the agent before may be among them.
+    /// - Parameters:
+    ///   - start: The start of the agent that counts; if not given, the last one that was asked for. Events come after
+    ///     the reply to a start, and the end of the agent before may be among them.
+    ///   - returns: Whether an agent that ends is started again without being asked for, as a pod's is by its kubelet.
     func wait(
-        for what: String, within deadline: Duration, until condition: @escaping @Sendable (NodeState) -> Bool
+        for what: String, since start: Int? = nil, agentReturns returns: Bool = false, within deadline: Duration,
+        until condition: @escaping @Sendable (NodeState) -> Bool
     ) async throws {
-        let start = lastStart.withLock { $0 }
+        let start = start ?? lastStart.withLock { $0 }
         // A node without an agent is in the state that it is in: one that is powered off has none.
         let reached: @Sendable (NodeState) -> Bool = { $0.agent.map { $0.starts >= start } != false && condition($0) }
         let met = await observed.wait(within: deadline) {
-            reached($0) || $0.power == .stopped || $0.agent?.hasEnded(since: start) == true
+            reached($0) || $0.power == .stopped || (!returns && $0.agent?.hasEnded(since: start) == true)
         }
         let state = await observed.value
         if met, reached(state) { return }

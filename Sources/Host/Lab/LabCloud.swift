@@ -30,8 +30,11 @@ public final class LabCloud: Sendable {
     private static let namespace = "vpc"
 
     public let interfaces: CloudInterfaces
+    /// What the control plane may ask of machines and load balancers.
+    let machines: CloudMachines
     private let hosts: [Host]
     private let receivers: Receivers
+    private let balancers: LoadBalancers?
     private let resolver: DNSServer
     private let servers: [HTTPServer]
     private let echoes: [EchoServer]
@@ -50,16 +53,23 @@ public final class LabCloud: Sendable {
     private init(_ plan: LabPlan, hosts: [Host], router: Host, interfaces: CloudInterfaces) throws {
         self.hosts = hosts
         self.interfaces = interfaces
+        let balancers = try hosts.first { $0.name == CloudLayout.balancerHost }.map { host in
+            try LoadBalancers(plan, namespace: "/proc/self/fd/\(host.namespace.rawDescriptor)")
+        }
+        self.balancers = balancers
+        let machines = CloudMachines(plan, interfaces, balancers: balancers)
+        self.machines = machines
         receivers = try Receivers()
         var servers = [
             try HTTPServer("metadata", port: CloudService.port, in: router.namespace) { request in
-                await interfaces.answer(request)
+                if request.target == CloudService.accountPath { return await machines.answer(request) }
+                return await interfaces.answer(request)
             }
         ]
         var echoes: [EchoServer] = []
         var resolver: DNSServer?
         // What answers there are the servers themselves.
-        for host in hosts where host.name != ControlPlaneLayout.host {
+        for host in hosts where !Self.isServed(host.name) {
             try receivers.open(Self.reference(host.name), port: CloudLayout.echoPort, in: host.namespace)
             if host.name == CloudLayout.resolverHost {
                 resolver = try DNSServer(DNSZone(plan.zone), in: host.namespace)
@@ -78,12 +88,21 @@ public final class LabCloud: Sendable {
         self.echoes = echoes
     }
 
+    /// Tells the cloud whose machines it can start and end.
+    public func use(_ cluster: Cluster) async { await machines.use(cluster) }
+
     /// Closes all sockets.
     public func stop() {
         resolver.stop()
         servers.forEach { $0.stop() }
         echoes.forEach { $0.stop() }
-        for host in hosts where host.name != ControlPlaneLayout.host { receivers.close(Self.reference(host.name)) }
+        if let balancers { Task { await balancers.stop() } }
+        for host in hosts where !Self.isServed(host.name) { receivers.close(Self.reference(host.name)) }
+    }
+
+    /// Whether something else than the prober answers at a host.
+    private static func isServed(_ host: String) -> Bool {
+        host == ControlPlaneLayout.host || host == CloudLayout.balancerHost
     }
 
     /// Queries that came to the VPC's resolver since a moment, oldest first.
@@ -116,6 +135,7 @@ extension LabPlan {
     var cloudHosts: [String] {
         [CloudLayout.resolverHost] + profile.cloud.hosts.map(\.name)
             + (profile.controlPlane.enabled ? [ControlPlaneLayout.host] : [])
+            + (profile.balancerPlace == nil ? [] : [CloudLayout.balancerHost])
             + (profile.cloud.internetGateway ? [CloudLayout.internetHost] : [])
     }
 

@@ -54,6 +54,12 @@ extension LabPlan {
                     name: ControlPlaneLayout.host, subnet: place.subnet, address: place.address,
                     groups: profile.controlPlaneSecurityGroups))
         }
+        if let place = profile.balancerPlace {
+            hosts.append(
+                CloudHostSpec(
+                    name: CloudLayout.balancerHost, subnet: place.subnet, address: place.address,
+                    groups: profile.controlPlaneSecurityGroups))
+        }
         var routes: [RouteSpec] = []
         for route in profile.cloud.routes {
             guard let destination = IPv4CIDR(route.destination), let target = interfaceID(of: route.target) else {

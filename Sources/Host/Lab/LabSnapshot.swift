@@ -9,8 +9,13 @@ public struct LabSnapshot: Sendable {
     public let state: [String: [String]]
     /// How often each node has booted.
     let boots: [String: Int]
+    /// The nodes that were there, with the addresses by which others have routes to them.
+    let members: [String: Set<String>]
 
-    init(state: [String: [String]], boots: [String: Int] = [:]) {
+    init(
+        state: [String: [String]], boots: [String: Int] = [:], members: [String: Set<String>] = [:]
+    ) {
+        self.members = members
         self.state = state
         self.boots = boots
     }
@@ -18,21 +23,31 @@ public struct LabSnapshot: Sendable {
     /// Returns a snapshot with the lines of both.
     public func merging(_ other: LabSnapshot) -> LabSnapshot {
         LabSnapshot(
-            state: state.merging(other.state) { $0 + $1 }, boots: boots.merging(other.boots) { first, _ in first })
+            state: state.merging(other.state) { $0 + $1 }, boots: boots.merging(other.boots) { first, _ in first },
+            members: members.merging(other.members) { first, _ in first })
     }
 
     /// The lines that are in only one of two snapshots: `node1 qdiscs: + qdisc netem … on eth0`.
     ///
     /// A node that has booted in the meantime made its pods anew, and its agent gives addresses from the beginning of
-    /// its range again. There, pods are compared by name and phase.
+    /// its range again. There, pods are compared by name and phase. Of a node that has joined or left in the meantime
+    /// nothing is compared, and neither are other nodes' routes to it.
     public func differences(since before: LabSnapshot) -> [String] {
         var found: [String] = []
         let anew = Set(boots.filter { before.boots[$0.key] != nil && before.boots[$0.key] != $0.value }.keys)
+        let moved = Set(members.keys).symmetricDifference(before.members.keys)
+        let routes = moved.reduce(into: Set<String>()) { all, name in
+            all.formUnion(members[name] ?? before.members[name] ?? [])
+        }
         func lines(_ snapshot: LabSnapshot, _ key: String) -> [String] {
-            let lines = snapshot.state[key] ?? []
+            var lines = snapshot.state[key] ?? []
+            if !routes.isEmpty, key.hasSuffix(" routes") {
+                lines.removeAll { line in line.split(separator: " ").contains { routes.contains(String($0)) } }
+            }
             return anew.contains { key == "\($0) pods" } ? lines.map(Self.withoutAddress) : lines
         }
         for key in Set(state.keys).union(before.state.keys).sorted() {
+            if moved.contains(where: { key.hasPrefix($0 + " ") }) { continue }
             let old = lines(before, key)
             let new = lines(self, key)
             found += Self.surplus(new, over: old).map { "\(key): + \($0)" }
@@ -55,7 +70,7 @@ public struct LabSnapshot: Sendable {
     public var withoutPods: LabSnapshot {
         LabSnapshot(
             state: state.filter { !$0.key.hasSuffix(" pods") }.mapValues { $0.filter { !Self.isOfPods($0) } },
-            boots: boots)
+            boots: boots, members: members)
     }
 
     /// Turns `default/web-1 192.168.1.3 Running` into `default/web-1 Running`.
@@ -75,12 +90,14 @@ extension Cluster {
     public func snapshot() async throws -> LabSnapshot {
         var state: [String: [String]] = [:]
         var boots: [String: Int] = [:]
-        for node in nodes {
+        var members: [String: Set<String>] = [:]
+        for node in nodes where isPresent(node.name) {
+            members[node.name] = [node.plan.address, "\(node.plan.address)/32", node.plan.podCIDR]
             state["\(node.name) power"] = [try await node.machine.power().rawValue]
             boots[node.name] = await node.state.boots
         }
         let readings = try await withThrowingTaskGroup(of: (String, NodeSnapshot?).self) { group in
-            for node in nodes {
+            for node in presentNodes {
                 group.addTask {
                     guard await node.state.power == .running else { return (node.name, nil) }
                     guard case .snapshot(let snapshot) = try await node.call(.snapshot) else { return (node.name, nil) }
@@ -102,7 +119,7 @@ extension Cluster {
         }
         state.merge(try await fabricState()) { $1 }
         if let controlPlane { state["control plane"] = await controlPlane.state() }
-        return LabSnapshot(state: state, boots: boots)
+        return LabSnapshot(state: state, boots: boots, members: members)
     }
 
     /// The reading of a node; nil when the node cannot be asked.

@@ -42,9 +42,11 @@ extension Cluster {
                 "\(type) has \(limits.interfaces) interfaces; the lab's machines were made for \(slots): "
                     + "set nodes.instanceType in the lab to a type with as many")
         }
-        tolerate(nodes.map(\.name), true)
-        defer { tolerate(nodes.map(\.name), false) }
-        try await onAll(nodes) { node in
+        let present = presentNodes
+        tolerate(present.map(\.name), true)
+        defer { tolerate(present.map(\.name), false) }
+        for node in nodes where !isPresent(node.name) { try await cloud.interfaces.resize(node.name, to: type, limits) }
+        try await onAll(present) { node in
             try await node.machine.stop()
             try await node.wait(for: "stopped", within: self.slack) { $0.power == .stopped }
             try await cloud.interfaces.resize(node.name, to: type, limits)

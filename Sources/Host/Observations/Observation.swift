@@ -44,6 +44,9 @@ public struct Observation: Sendable {
     public var objects: [ObjectQuery: ObjectReading] = [:]
     /// What happened since the step began, as the API server's events tell it. It is nil in steps that do not need it.
     public var events: ServedEvents?
+    /// How agents stand with their API server, by node. A node without an entry could not be asked, or has none. It is
+    /// empty in steps that do not need it (`ObservationNeed`).
+    public var serverConnections: [String: ServerConnection] = [:]
     public var findings: [Finding]
     /// The failing cells of each finding that nothing but missing answers supports, by the finding's id.
     public var silentFindings: [String: Set<CellKey>] = [:]

@@ -22,6 +22,8 @@ public struct RunEvent: Codable, Sendable {
         case node(NodeProgress)
         case stepStarted(StepHeader)
         case fault(step: Int, FaultRecord)
+        /// A node joined the lab in a step. It comes again when more is known of how long it took.
+        case nodeJoined(step: Int, NodeJoinRecord)
         /// A matrix was measured. The step's expectations are judged by its last one.
         case matrix(step: Int, MatrixRecord)
         case health(step: Int, [HealthRecord])
@@ -134,6 +136,8 @@ public struct LabDescription: Codable, Sendable {
         public let kernel: String
         public let addresses: [String]
         public let podCIDRs: [String]
+        /// True for a node that is not there before it joins; else nil.
+        public var joinsLater: Bool?
         public init(name: String, kernel: String, addresses: [String], podCIDRs: [String]) {
             self.name = name
             self.kernel = kernel
@@ -250,6 +254,32 @@ public struct FaultRecord: Codable, Sendable {
         self.targets = targets
         self.state = state
         self.evidence = evidence
+    }
+}
+
+/// A node that joined the running lab, and how long it took: seconds from its power-on, nil for what had not come.
+public struct NodeJoinRecord: Codable, Sendable, Hashable {
+    public let node: String
+    /// The seconds from the run's start to the node's power-on.
+    public let startedAt: Double
+    /// Until its runtime answered.
+    public let runtimeSeconds: Double?
+    /// Until its agent was ready.
+    public let agentSeconds: Double?
+    /// Until its Node object was Ready. Without a control plane there is none.
+    public let nodeReadySeconds: Double?
+    /// Until the first pod with a network of its own ran there.
+    public let firstPodSeconds: Double?
+    public init(
+        node: String, startedAt: Double, runtimeSeconds: Double?, agentSeconds: Double?, nodeReadySeconds: Double?,
+        firstPodSeconds: Double?
+    ) {
+        self.node = node
+        self.startedAt = startedAt
+        self.runtimeSeconds = runtimeSeconds
+        self.agentSeconds = agentSeconds
+        self.nodeReadySeconds = nodeReadySeconds
+        self.firstPodSeconds = firstPodSeconds
     }
 }
 

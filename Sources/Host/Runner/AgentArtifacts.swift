@@ -17,7 +17,7 @@ struct AgentArtifacts: Sendable {
     /// - Parameter metrics: The agents' counters when the run began. A run is told only what was counted since.
     func collect(_ cluster: Cluster, metrics: NodeMetrics) async {
         await withTaskGroup(of: Void.self) { group in
-            for node in cluster.nodes {
+            for node in cluster.presentNodes {
                 group.addTask {
                     guard await node.state.isReady else { return }
                     await text(.statusText, "status", node)
@@ -54,7 +54,7 @@ struct AgentArtifacts: Sendable {
     /// Reads the counters of every agent that answers.
     static func metrics(of cluster: Cluster) async -> NodeMetrics {
         await withTaskGroup(of: (String, [MetricSample]?).self) { group in
-            for node in cluster.nodes { group.addTask { (node.name, await metrics(of: node)) } }
+            for node in cluster.presentNodes { group.addTask { (node.name, await metrics(of: node)) } }
             return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
     }

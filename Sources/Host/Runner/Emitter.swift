@@ -10,6 +10,9 @@ public final class Emitter: Sendable {
     /// Seconds since the run's start.
     public var elapsed: Double { (ContinuousClock.now - started).inSeconds }
 
+    /// Seconds from the run's start to a moment.
+    func elapsed(at moment: ContinuousClock.Instant) -> Double { (moment - started).inSeconds }
+
     public func emit(_ payload: RunEvent.Payload) { sink(RunEvent(at: elapsed, payload: payload)) }
 
     public func log(_ level: LogRecord.Level, _ source: String, _ message: String) {

@@ -36,7 +36,7 @@ struct EvidenceCollector: Sendable {
 
     func mark() async -> RoundMark {
         let agents = await withTaskGroup(of: (String, EventMark?).self) { group in
-            for node in cluster.nodes {
+            for node in cluster.presentNodes {
                 group.addTask {
                     guard await node.state.answers else { return (node.name, nil) }
                     let batch = try? await node.agent(
@@ -58,7 +58,7 @@ struct EvidenceCollector: Sendable {
     private func netfilter() async -> [String: [SavedRules.Rule]] {
         guard readsNetfilter else { return [:] }
         return await withTaskGroup(of: (String, [SavedRules.Rule]?).self) { group in
-            for node in cluster.nodes {
+            for node in cluster.presentNodes {
                 group.addTask {
                     guard await node.state.answers else { return (node.name, nil) }
                     return (node.name, try? await cluster.netfilterRules(of: node).kubeProxys)
@@ -89,7 +89,7 @@ struct EvidenceCollector: Sendable {
 
     func nodes() async -> [NodeReading] {
         await withTaskGroup(of: NodeReading.self) { group in
-            for node in cluster.nodes { group.addTask { await reading(of: node) } }
+            for node in cluster.presentNodes { group.addTask { await reading(of: node) } }
             return await group.reduce(into: [NodeReading]()) { $0.append($1) }.sorted {
                 $0.name.compare($1.name, options: .numeric) == .orderedAscending
             }
@@ -98,10 +98,11 @@ struct EvidenceCollector: Sendable {
 
     /// Returns all pods that should exist: those that were started, and those that wait, with the reason.
     func pods() async -> [PodReading] {
-        let running = await cluster.runningPods.map(\.planned).map {
+        // An API server has the pods of a node that has left for some time yet.
+        let running = await cluster.runningPods.map(\.planned).filter { cluster.isPresent($0.node) }.map {
             PodReading(id: $0.endpointID, node: $0.node, labels: $0.labels, reason: nil)
         }
-        let waiting = cluster.waitingPods
+        let waiting = cluster.waitingPods.filter { $0.planned.node.isEmpty || cluster.isPresent($0.planned.node) }
         let warnings = waiting.isEmpty ? [:] : await warnings()
         return running
             + waiting.map { pod in
@@ -155,7 +156,7 @@ struct EvidenceCollector: Sendable {
     /// Returns what each node forwarded since it booted. Nodes that cannot be asked are left out.
     func flowCaches() async -> [String: FlowCacheCount] {
         await withTaskGroup(of: (String, FlowCacheCount?).self) { group in
-            for node in cluster.nodes {
+            for node in cluster.presentNodes {
                 group.addTask {
                     guard await node.state.answers else { return (node.name, nil) }
                     let status = try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3))
@@ -163,6 +164,27 @@ struct EvidenceCollector: Sendable {
                         return (node.name, nil)
                     }
                     return (node.name, FlowCacheCount(served: served, forwarded: forwarded))
+                }
+            }
+            return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
+        }
+    }
+
+    /// Returns how agents stand with their API server. Nodes that cannot be asked, or have none, are left out.
+    func serverConnections() async -> [String: ServerConnection] {
+        await withTaskGroup(of: (String, ServerConnection?).self) { group in
+            for node in cluster.nodes {
+                group.addTask {
+                    guard await node.state.answers else { return (node.name, nil) }
+                    let status = try? await node.agent(.status, as: AgentStatus.self, within: .seconds(3))
+                    return (
+                        node.name,
+                        status?.apiServer.map {
+                            ServerConnection(
+                                server: $0.server, isConnected: $0.isConnected, reason: $0.reason,
+                                watches: $0.watches, events: $0.events)
+                        }
+                    )
                 }
             }
             return await group.reduce(into: [:]) { all, part in all[part.0] = part.1 }
@@ -222,7 +244,7 @@ struct EvidenceCollector: Sendable {
         let all = addresses
         let traced = Array(all.prefix(Self.addressLimit))
         let told = await withTaskGroup(of: AgentEvents.self, returning: [AgentEvents].self) { group in
-            for node in cluster.nodes {
+            for node in cluster.presentNodes {
                 group.addTask { await events(of: node, since: mark, addresses: all, traced: traced) }
             }
             return await group.reduce(into: []) { $0.append($1) }

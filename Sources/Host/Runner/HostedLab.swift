@@ -66,6 +66,7 @@ final class HostedLab: Sendable {
         let cluster = Cluster(
             plan: plan, machines: machines, fabric: fabric, cloud: cloud, controlPlane: controlPlane
         ) { notices.take($0, $1) }
+        await cloud.use(cluster)
         try LabRecord(request, plan, controlPlane).write(to: directory)
         return HostedLab(
             plan: plan, cluster: cluster, cloud: cloud, controlPlane: controlPlane, hypervisor: hypervisor,
@@ -100,13 +101,16 @@ final class HostedLab: Sendable {
             // Keys are made and servers start while the machines do.
             if let controlPlane {
                 group.addTask { [cluster] in
-                    try await controlPlane.boot(within: .seconds(60))
+                    try await controlPlane.boot(within: .seconds(60)) {
+                        try await cluster.prepareServer(within: .seconds(30))
+                    }
                     try await cluster.followServer(within: .seconds(30))
                 }
             }
             group.addTask { [cluster] in try await cluster.boot(within: .seconds(90)) }
             try await group.waitForAll()
         }
+        try await cluster.waitForAgentPods(within: .seconds(120))
         guard state.withLock({ $0.handsOn }) else { return }
         do {
             let (baseline, clocks) = (try await snapshot(), try await cluster.clocks(within: .seconds(10)))
@@ -153,6 +157,7 @@ final class HostedLab: Sendable {
     /// - Returns: What the lab still has, or no longer has. The list is empty if the next run can have the lab.
     func clear() async throws -> [String] {
         let left = try await within(Self.clearing) { [self] in
+            try await cluster.restoreMembership()
             try await cluster.clear()
             return try await leftovers()
         }
@@ -163,7 +168,7 @@ final class HostedLab: Sendable {
         guard losses.isEmpty, failures.isEmpty else { return losses + failures }
         notices.pause()
         try state.withLock { state in
-            for node in cluster.nodes {
+            for node in cluster.nodes where Self.hasConsole(node) {
                 try state.consoles[node.name]?.cut { try node.machine.moveConsole(to: $0) }
             }
             // The driver makes its log when it first warns of something.
@@ -198,11 +203,11 @@ final class HostedLab: Sendable {
         try await cluster.waitUntilReady(within: .seconds(10))
         let metrics = await AgentArtifacts.metrics(of: cluster)
         // Without a beginning, the next report would have counters of this one.
-        if let silent = cluster.nodes.first(where: { metrics[$0.name] == nil }) {
+        if let silent = cluster.presentNodes.first(where: { metrics[$0.name] == nil }) {
             throw LabError(.request, "the agent of \(silent.name) did not tell its counters")
         }
         try state.withLock { state in
-            for node in cluster.nodes {
+            for node in cluster.nodes where Self.hasConsole(node) {
                 try state.consoles[node.name]?.show(in: artifacts) { try node.machine.moveConsole(to: $0) }
             }
             let path = state.driverLog.path
@@ -215,6 +220,11 @@ final class HostedLab: Sendable {
         }
         try await cluster.fabric.record(in: artifacts)
         notices.begin(emitter: emitter, directory: artifacts)
+    }
+
+    /// Whether a node has ever been powered on. QEMU makes the file then.
+    private static func hasConsole(_ node: ClusterNode) -> Bool {
+        FileManager.default.fileExists(atPath: node.machine.consolePath)
     }
 
     private static func move(_ path: String, to other: String) throws(SystemError) {

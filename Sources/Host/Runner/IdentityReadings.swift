@@ -12,7 +12,7 @@ extension EvidenceCollector {
             await cluster.runningPods.map(\.planned).map { ("\($0.namespace)/\($0.ownName ?? $0.name)", $0.endpointID) }
         ) { first, _ in first }
         return await withTaskGroup(of: (String, [IdentityReading], String?).self) { group in
-            for node in cluster.nodes { group.addTask { await Self.identities(of: node, names) } }
+            for node in cluster.presentNodes { group.addTask { await Self.identities(of: node, names) } }
             var readings: [IdentityReading] = []
             var missing: [String: String] = [:]
             for await (node, own, gap) in group {

@@ -15,7 +15,7 @@ extension EvidenceCollector {
     /// What there is of kube-proxy on each node, or why that could not be read.
     func kubeProxies() async -> [String: Result<KubeProxyReading, any Error>] {
         var found: [String: Result<KubeProxyReading, any Error>] = [:]
-        for node in cluster.nodes {
+        for node in cluster.presentNodes {
             do {
                 let rules = try await cluster.netfilterRules(of: node)
                 let processes = try await cluster.processes(of: node)

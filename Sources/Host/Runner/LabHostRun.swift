@@ -173,8 +173,11 @@ extension LabDescription {
     ) {
         self.init(
             profile: plan.profile.name,
-            nodes: plan.nodes.map {
-                Node(name: $0.name, kernel: kernel, addresses: [$0.address], podCIDRs: [$0.podCIDR])
+            nodes: plan.nodes.map { node in
+                var described = Node(
+                    name: node.name, kernel: kernel, addresses: [node.address], podCIDRs: [node.podCIDR])
+                described.joinsLater = plan.profile.laterNodeNames.contains(node.name) ? true : nil
+                return described
             }, datapath: plan.profile.datapathValues, kept: kept, notKept: notKept)
         controlPlane = servers.map { programs in
             ControlPlane(

@@ -29,6 +29,10 @@ public actor ScenarioRun {
     var saidPatience = false
     /// The first thing that went wrong, in one sentence.
     var failure: String?
+    /// Whether pods stay where they are when they are placed again: once nodes have joined or left.
+    var keepsPlaces = false
+    /// What was reported of nodes that joined, with the step in which they did.
+    var toldJoins: [String: (step: Int, join: NodeJoin)] = [:]
     /// What steps changed of the lab itself, for good, in one sentence each.
     var changes: [String] = []
 

@@ -48,6 +48,8 @@ extension ScenarioRun {
             changes += values.keys.sorted().map { "a step has set \($0)" }
             try await cluster.set(values)
         case .applyServed, .deleteServed, .scaleServed: return try await change(action, step: step)
+        case .join(let names): try await join(names, step: step)
+        case .leave(let names): return try await leave(names, step: step)
         case .wait(let condition): try await wait(for: condition)
         }
         return .pass
@@ -56,7 +58,7 @@ extension ScenarioRun {
     private func inject(_ call: FaultCall, step: Int) async throws -> Verdict {
         let kind = try FaultCatalogue.shipped.kind(of: call)
         let fault = try kind.init(call, in: cluster)
-        let claims = kind.descriptor.claims(call, cluster.nodes.map(\.name))
+        let claims = kind.descriptor.claims(call, cluster.presentNodes.map(\.name))
         func record(_ state: FaultRecord.State, _ evidence: [String]) {
             emitter.emit(
                 .fault(
@@ -209,9 +211,12 @@ extension ScenarioRun {
         // With a control plane, its scheduler and controllers do that.
         guard cluster.server == nil else { return }
         clean?.podsMayDiffer = true
-        let wanted = WorkloadPlacement.pods(for: workloads, nodes: cluster.plan.nodes.map(\.name))
         let waiting = cluster.waitingPods.map(\.planned)
         let running = await cluster.runningPods.map(\.planned)
+        let places =
+            keepsPlaces ? Dictionary((running + waiting).map { ($0.endpointID, $0.node) }) { first, _ in first } : [:]
+        let wanted = WorkloadPlacement.pods(
+            for: workloads, nodes: cluster.presentNodes.map(\.name), keeping: places)
         let surplus = (running + waiting).filter { pod in !wanted.contains { $0.isSame(as: pod) } }
         if !surplus.isEmpty { try await cluster.stop(Set(surplus.map(\.endpointID))) }
         let missing = wanted.filter { pod in !running.contains { pod.isSame(as: $0) } }

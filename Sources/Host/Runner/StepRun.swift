@@ -58,8 +58,6 @@ extension ScenarioRun {
                     index: index, name: step.name, title: step.title, actions: step.actions.map(words(of:)),
                     startedAt: Date())))
         let expectations = step.expect ?? Expectations()
-        let judge = Judge(
-            expectations, nodeCount: cluster.nodes.count, answeredBefore: answered, identitiesBefore: identities)
         let watch = HostWatch()
         await watch.start()
         defer { Task { await watch.stop() } }
@@ -76,6 +74,10 @@ extension ScenarioRun {
         var verdicts: [Verdict] = []
         for action in step.actions { verdicts.append(try await perform(action, step: index)) }
         let acted = ContinuousClock.now
+        // Actions may have had nodes join and leave.
+        let judge = Judge(
+            expectations, nodeCount: cluster.presentNodes.count, answeredBefore: answered,
+            identitiesBefore: identities)
         let phase: Phase = index == 0 && step.actions.isEmpty ? .baseline : step.heals ? .converge : .measure
         var rounds = try await emitter.phase(phase) {
             try await measure(
@@ -134,6 +136,7 @@ extension ScenarioRun {
             failure = "\(step.name): \(unmet.name): \(unmet.message)"
         }
         let verdict = Verdict.worst(of: verdicts)
+        emitJoins(step: index)
         emitter.emit(
             .stepFinished(
                 step: index,
@@ -218,6 +221,9 @@ extension ScenarioRun {
         observation.pods = await collector.pods()
         if needs.contains(.kubeProxy) {
             observation.kubeProxies = await collector.kubeProxies()
+        }
+        if needs.contains(.serverConnections) {
+            observation.serverConnections = await collector.serverConnections()
         }
         observation.objects = await collector.objects(needs.compactMap(\.object))
         if needs.contains(.events) {

@@ -17,6 +17,8 @@ extension Action {
         case .applyServed(let manifests): return "apply " + manifests.map(\.words).joined(separator: ", ")
         case .deleteServed(let query): return "delete \(query.words)"
         case .scaleServed(let query, let replicas): return "scale \(query.words) to \(replicas)"
+        case .join(let nodes): return "\(nodes.joined(separator: ", ")) \(nodes.count == 1 ? "joins" : "join")"
+        case .leave(let nodes): return "\(nodes.joined(separator: ", ")) \(nodes.count == 1 ? "leaves" : "leave")"
         case .wait(let condition): return "wait for \(condition.subject.rawValue)"
         }
     }

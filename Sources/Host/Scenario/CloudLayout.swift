@@ -54,6 +54,8 @@ public struct CloudLayout: Codable, Sendable, Equatable {
     /// The names of the network namespaces of the resolver and of the internet host.
     public static let resolverHost = "vpc-dns"
     public static let internetHost = "internet"
+    /// The namespace that has the address of the cloud's load balancers.
+    public static let balancerHost = "load-balancers"
 }
 
 extension LabProfile {

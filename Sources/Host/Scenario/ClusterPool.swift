@@ -112,7 +112,27 @@ extension LabProfile {
                 mistakes.append(ValueMistake(option: ClusterPool.rangesOption, message: "\(error)"))
             }
         }
-        return mistakes + deviceMistakes(options)
+        return mistakes + deviceMistakes(options) + serverMistakes(options)
+    }
+
+    /// Where agents look for the API server is of no effect without one. Agents look no names up.
+    private func serverMistakes(_ options: DatapathOptions) -> [ValueMistake] {
+        let given = [
+            options.k8sServiceHost.isEmpty ? nil : "k8sServiceHost",
+            options.k8sServicePort == 0 ? nil : "k8sServicePort",
+        ].compactMap { $0 }
+        guard controlPlane.enabled else {
+            return given.map {
+                ValueMistake(
+                    option: $0, message: "the lab has no API server", expected: "a lab with controlPlane.enabled: true")
+            }
+        }
+        guard !options.k8sServiceHost.isEmpty, IPv4Address(options.k8sServiceHost) == nil else { return [] }
+        return [
+            ValueMistake(
+                option: "k8sServiceHost", message: "agents look no names up, and this is no address",
+                expected: "an IPv4 address")
+        ]
     }
 
     /// An agent does not start if its node lacks an interface that is named. A pattern with `+` may match none, but if

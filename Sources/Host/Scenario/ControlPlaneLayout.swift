@@ -20,6 +20,11 @@ public struct ControlPlaneLayout: Codable, Sendable, Hashable {
     /// themselves may send and receive is not filtered.
     public var securityGroups: [String]?
 
+    /// Whether a cloud controller completes nodes and makes load balancers.
+    public var cloudController = false
+    /// Whether it starts machines for pods that wait, too, by node pools.
+    public var autoscaler = false
+
     public init(enabled: Bool = false) { self.enabled = enabled }
 
     /// The name of the host, and of the subnet that is made for it.
@@ -56,6 +61,16 @@ extension LabProfile {
     /// The address of the API server in dotted form; nil when there is none.
     public var controlPlaneAddress: String? { controlPlanePlace?.address.description }
 
+    /// Where the cloud's load balancers have their address, beside the control plane; nil in a lab without a cloud
+    /// controller, and when there is no free address.
+    public var balancerPlace: ControlPlaneLayout.Place? {
+        guard controlPlane.cloudController, let place = controlPlanePlace else { return nil }
+        return freeAddress(in: place.cidr, besides: [place.address.description]).map {
+            ControlPlaneLayout.Place(
+                subnet: place.subnet, cidr: place.cidr, address: $0, isSubnetMade: place.isSubnetMade)
+        }
+    }
+
     /// The security groups that count the control plane as a member.
     public var controlPlaneSecurityGroups: [String] { controlPlane.securityGroups ?? nodeSecurityGroups }
 
@@ -81,8 +96,8 @@ extension LabProfile {
     }
 
     /// The first address that is neither the cloud's own nor a host's nor set aside for nodes.
-    private func freeAddress(in cidr: IPv4CIDR) -> IPv4Address? {
-        let taken = Set(cloud.hosts.map(\.address))
+    private func freeAddress(in cidr: IPv4CIDR, besides others: Set<String> = []) -> IPv4Address? {
+        let taken = others.union(cloud.hosts.map(\.address))
         let nodes = UInt32(LabShape.firstNodeOffset - 1)...UInt32(LabShape.firstNodeOffset - 1 + LabProfile.mostNodes)
         // Each host takes one, so that one of these is free, if the subnet is as large.
         for offset in UInt32(4)...nodes.upperBound + 1 + UInt32(taken.count) where !nodes.contains(offset) {

@@ -66,6 +66,11 @@ public struct LabProfile: Codable, Sendable {
     /// The nodes' subnet, such as `10.0.0.0/24`. Its first address is the gateway.
     public var subnetCIDR: String
     public var nodeCount: Int
+    /// How many of the nodes, the last ones, are not powered on when the lab boots, but when they join it.
+    public var laterCount = 0
+    /// What all nodes are registered with, and what some are.
+    public var traits = NodeTraits()
+    public var namedTraits: [NamedTraits] = []
     /// The beginning of the nodes' names, which a number follows: `node1`.
     public var nodePrefix: String
     public var kernel: String
@@ -86,6 +91,7 @@ public struct LabProfile: Codable, Sendable {
     public var kubeProxy = KubeProxy()
     public var cloudPlugin = CloudPlugin.none
     public var controlPlane = ControlPlaneLayout()
+    public var installation = DatapathInstallation()
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -114,6 +120,9 @@ public struct LabProfile: Codable, Sendable {
     public func applying(_ overrides: LabOverrides) -> LabProfile {
         var result = self
         if let nodeCount = overrides.nodeCount { result.nodeCount = nodeCount }
+        if let laterCount = overrides.laterCount { result.laterCount = laterCount }
+        result.traits = result.traits.adding(overrides.traits)
+        result.namedTraits += overrides.namedTraits
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
         if let plugin = overrides.cloudPlugin { result.cloudPlugin = plugin }
@@ -122,12 +131,30 @@ public struct LabProfile: Codable, Sendable {
         if let enabled = overrides.controlPlane { result.controlPlane.enabled = enabled }
         if let folder = overrides.controlPlaneBinaries { result.controlPlane.binaries = folder }
         if let version = overrides.controlPlaneVersion { result.controlPlane.version = version }
+        if let autoscaler = overrides.autoscaler {
+            result.controlPlane.autoscaler = autoscaler
+            if autoscaler { result.controlPlane.cloudController = true }
+        }
+        if let cloudController = overrides.cloudController {
+            result.controlPlane.cloudController = cloudController
+            if !cloudController { result.controlPlane.autoscaler = false }
+        }
+        if let kind = overrides.install { result.installation.kind = kind }
+        result.installation.placement.merge(overrides.daemonSet) { $1 }
         result.datapathValues.merge(overrides.datapathValues) { $1 }
         return result
     }
 
-    /// The names `node1` … `nodeN`.
+    /// The names of all nodes, `node1` … `nodeN`, those that join later last.
     public var nodeNames: [String] { (1...max(1, nodeCount)).map { "\(nodePrefix)\($0)" } }
+
+    /// The names of the nodes that are there from the start.
+    public var initialNodeNames: [String] {
+        Array(nodeNames.dropLast(min(max(0, laterCount), max(0, nodeCount - 1))))
+    }
+
+    /// The names of the nodes that are not there before they join.
+    public var laterNodeNames: [String] { Array(nodeNames.dropFirst(initialNodeNames.count)) }
 }
 
 extension LabProfile {

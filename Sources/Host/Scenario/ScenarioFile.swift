@@ -1,4 +1,5 @@
 import Expectations
+public import JSON
 import KubeObjects
 import Matrix
 public import Observations
@@ -125,9 +126,18 @@ public struct Workload: Codable, Sendable {
 /// Changes to the lab profile, from the file or from `--set path=value`, `--nodes` and `--kernel`.
 public struct LabOverrides: Codable, Sendable {
     public var nodeCount: Int?
+    /// How many of the nodes join later.
+    public var laterCount: Int?
+    /// Further labels and taints, of all nodes and of some.
+    public var traits = NodeTraits()
+    public var namedTraits: [NamedTraits] = []
     public var kernel: String?
     public var memoryMiB: Int?
     public var datapathValues: [String: String]
+    /// How the datapath agent comes to the nodes.
+    public var install: DatapathInstallation.Kind?
+    /// Parts of `DatapathInstallation.placement`.
+    public var daemonSet: [String: JSONValue] = [:]
     /// Whether kube-proxy runs.
     public var kubeProxy: Bool?
     /// The machine type of the nodes, one of `InstanceLimits.byType`.
@@ -139,6 +149,8 @@ public struct LabOverrides: Codable, Sendable {
     public var controlPlaneBinaries: String?
     /// The series of the control plane, such as `1.20`.
     public var controlPlaneVersion: String?
+    public var cloudController: Bool?
+    public var autoscaler: Bool?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {
@@ -183,6 +195,10 @@ public enum Action: Codable, Sendable {
     case applyServed([ServedManifest])
     case deleteServed(ObjectQuery)
     case scaleServed(ObjectQuery, replicas: Int)
+    /// Powers on nodes that are not there, and brings them up as at the start.
+    case join([String])
+    /// Powers off nodes, which are then no part of the cluster any more. Their pods go with them.
+    case leave([String])
     /// Waits until a condition of a node or pod holds. It never waits for a fixed time.
     case wait(WaitCondition)
 }

@@ -112,19 +112,3 @@ public enum ServedPodIDs {
         }
     }
 }
-
-/// The port at which a pod answers TCP and UDP echoes.
-public enum EchoPort {
-    /// Returns the first port of a container that runs no program; programs have theirs for themselves. It is 8080 if
-    /// there is none, or 18080 if a program has that.
-    public static func port(of containers: [Pod.Container]) -> UInt16 {
-        let (programs, others) = containers.reduce(into: ([Pod.Container](), [Pod.Container]())) { parts, container in
-            let command = ContainerImages.command(
-                image: container.image, command: container.command, arguments: container.args)
-            if command == nil { parts.1.append(container) } else { parts.0.append(container) }
-        }
-        let taken = Set(programs.flatMap(\.ports).map(\.containerPort))
-        let free = others.flatMap(\.ports).map(\.containerPort)
-        return free.first { !taken.contains($0) } ?? (taken.contains(8080) ? 18080 : 8080)
-    }
-}

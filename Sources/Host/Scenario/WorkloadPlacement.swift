@@ -48,12 +48,18 @@ public enum WorkloadPlacement {
     /// Returns the pods of workloads in their order. A DaemonSet's pods are named `NAME-NODE`. A Deployment's pods are
     /// named `NAME-1` … `NAME-N` and are dealt out to the nodes in turn, from the first node on. A Pod is on its
     /// `nodeName`, or else on the node with the fewest pods so far, and on the first of several such nodes. Without
-    /// nodes there are no pods.
-    public static func pods(for workloads: [Workload], nodes: [String]) -> [PlannedPod] {
+    /// nodes there are no pods, and a Pod whose `nodeName` is none of them is not there.
+    ///
+    /// - Parameter places: Where pods are already, by the endpoint's id. They stay there, if it is one of the nodes.
+    public static func pods(
+        for workloads: [Workload], nodes: [String], keeping places: [String: String] = [:]
+    ) -> [PlannedPod] {
         guard !nodes.isEmpty else { return [] }
         var planned: [PlannedPod] = []
         var load: [String: Int] = [:]
-        func place(_ workload: Workload, _ name: String, _ node: String) {
+        let known = Set(nodes)
+        func place(_ workload: Workload, _ name: String, _ usual: String) {
+            let node = places["\(workload.namespace)/\(name)"].flatMap { known.contains($0) ? $0 : nil } ?? usual
             load[node, default: 0] += 1
             planned.append(
                 PlannedPod(
@@ -70,8 +76,12 @@ public enum WorkloadPlacement {
                     place(workload, "\(workload.name)-\(index + 1)", nodes[index % nodes.count])
                 }
             case .pod:
+                if let named = workload.nodeName {
+                    if known.contains(named) { place(workload, workload.name, named) }
+                    continue
+                }
                 let idle = nodes.indices.min { (load[nodes[$0], default: 0], $0) < (load[nodes[$1], default: 0], $1) }
-                place(workload, workload.name, workload.nodeName ?? nodes[idle ?? 0])
+                place(workload, workload.name, nodes[idle ?? 0])
             }
         }
         return planned
@@ -80,20 +90,23 @@ public enum WorkloadPlacement {
     /// Returns the matrix's endpoints: nodes first, then pods, then services, then the cloud's. Those of nodes, pods
     /// and services have no addresses yet.
     static func endpoints(
-        for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String], cloud: [Endpoint] = []
+        for workloads: [Workload], objects: [ClusterObject] = [], nodes: [String], cloud: [Endpoint] = [],
+        keeping places: [String: String] = [:]
     ) -> [Endpoint] {
         let services = objects.compactMap { $0.object as? Service }
-        return ownEndpoints(for: workloads, nodes: nodes)
+        return ownEndpoints(for: workloads, nodes: nodes, keeping: places)
             + ServiceEndpoints.endpoints(of: services, nodes: nodes.map { ($0, "") }) + cloud
     }
 
-    private static func ownEndpoints(for workloads: [Workload], nodes: [String]) -> [Endpoint] {
+    private static func ownEndpoints(
+        for workloads: [Workload], nodes: [String], keeping places: [String: String]
+    ) -> [Endpoint] {
         nodes.map { node in
             Endpoint(
                 id: nodeEndpointID(node), kind: .node, node: node, namespace: nil, address: "", port: nodePort,
                 labels: ["kubernetes.io/hostname": node])
         }
-            + pods(for: workloads, nodes: nodes).map { pod in
+            + pods(for: workloads, nodes: nodes, keeping: places).map { pod in
                 Endpoint(
                     id: pod.endpointID, kind: .pod, node: pod.node, namespace: pod.namespace, address: "",
                     port: pod.port, labels: pod.labels)

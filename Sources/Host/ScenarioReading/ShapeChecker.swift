@@ -7,6 +7,10 @@ package struct ShapeChecker {
     /// What was concluded from the file as a whole. While the file has other mistakes, a conclusion may only follow
     /// from them, so it is to be told if there are none.
     package private(set) var conclusions: [Problem] = []
+    /// Nodes of the lab that are not there at the place that is read, so that a message can say so.
+    package var absentNodes: [String] = []
+    /// Nodes that an autoscaler may launch or end at any step, so that no file says when they are there.
+    package var launchableNodes: [String] = []
 
     /// More mistakes of one file are not listed, only counted.
     package static let problemLimit = 200

@@ -3,6 +3,7 @@ public enum ShippedScenarios {
     /// A new file is one more line here.
     private static let files: [(name: String, bytes: [UInt8])] = [
         ("agent-restart", PackageResources.agent_restart_yaml),
+        ("api-server-outage", PackageResources.api_server_outage_yaml),
         ("cni-chaining", PackageResources.cni_chaining_yaml),
         ("eni-address-exhaustion", PackageResources.eni_address_exhaustion_yaml),
         ("eni-mode", PackageResources.eni_mode_yaml),
@@ -21,6 +22,7 @@ public enum ShippedScenarios {
         ("network-policy-l3-l4", PackageResources.network_policy_l3_l4_yaml),
         ("network-policy-l7", PackageResources.network_policy_l7_yaml),
         ("node-crash", PackageResources.node_crash_yaml),
+        ("node-joins", PackageResources.node_joins_yaml),
         ("routing-modes", PackageResources.routing_modes_yaml),
         ("vxlan-blocked-8472", PackageResources.vxlan_blocked_8472_yaml),
         ("vxlan-blocked-one-way", PackageResources.vxlan_blocked_one_way_yaml),

@@ -101,12 +101,15 @@ public struct AgentConfig: Codable, Sendable, Equatable {
     public var values: [String: String]
     /// The same options, typed and with defaults. The agent acts on these.
     public var options: DatapathOptions
+    /// The API server that the agent is a client of. Nil in a cluster without one: the harness then tells the agent of
+    /// objects, nodes and endpoints.
+    public var apiServer: APIServerAccess?
 
     public init(
         nodeName: String, nodeAddress: String, device: String = "eth0", podCIDR: String, clusterPodCIDRs: [String],
         socketPath: String = "/run/labrun/datapath.sock",
         conflistPath: String = "/etc/cni/net.d/05-labrun.conflist", statePath: String = "/run/labrun/state",
-        values: [String: String] = [:], options: DatapathOptions = DatapathOptions()
+        values: [String: String] = [:], options: DatapathOptions = DatapathOptions(), apiServer: APIServerAccess? = nil
     ) {
         self.nodeName = nodeName
         self.nodeAddress = nodeAddress
@@ -118,6 +121,7 @@ public struct AgentConfig: Codable, Sendable, Equatable {
         self.statePath = statePath
         self.values = values
         self.options = options
+        self.apiServer = apiServer
     }
 }
 

@@ -49,6 +49,8 @@ public struct AgentStatus: Codable, Sendable {
     /// How many packets the node's programs have forwarded since the node booted, those of the flow caches among them. A
     /// packet counts once at each trace point that it passes. It is nil if the agent does not report it.
     public var forwardedPackets: UInt64?
+    /// How the agent stands with its API server. It is nil in a cluster without one.
+    public var apiServer: APIServerStatus?
     public init(
         nodeName: String, version: String, ready: Bool, problems: [String], kernel: String, node: NodeEntry,
         knownNodes: [String], endpointCount: Int, addressesInUse: Int, addressesTotal: Int, values: [String: String],

@@ -40,8 +40,16 @@ public struct NetworkConfiguration: Sendable, Equatable {
 
     /// Returns the document for one plugin: its own members, the list's name and version, and the previous plugin's
     /// result.
-    public func document(for plugin: [String: JSONValue], previous: JSONValue?) throws -> [UInt8] {
+    ///
+    /// - Parameter runtime: What the runtime knows of the pod by capability (`portMappings`); a plugin gets, as
+    ///   `runtimeConfig`, what its own `capabilities` ask for.
+    public func document(
+        for plugin: [String: JSONValue], previous: JSONValue?, runtime: [String: JSONValue] = [:]
+    ) throws -> [UInt8] {
         var members = plugin
+        members["capabilities"] = nil
+        let asked = runtime.filter { plugin["capabilities"]?[$0.key] == .bool(true) }
+        if !asked.isEmpty { members["runtimeConfig"] = .object(asked) }
         members["name"] = .string(name)
         members["cniVersion"] = .string(version)
         members["prevResult"] = previous

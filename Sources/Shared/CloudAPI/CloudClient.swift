@@ -32,9 +32,22 @@ public struct CloudClient: Sendable {
     ///
     /// - Throws: The cloud's `CloudFailure` if it refused the request, `SystemError` if the cloud cannot be reached.
     public func ask(_ request: CloudRequest) throws -> CloudReply {
+        try post(request, to: CloudService.path, as: CloudReply.self)
+    }
+
+    /// Makes one request of the owner of the machines. The cloud answers it at the control plane's address only.
+    ///
+    /// - Throws: As the other.
+    public func ask(_ request: AccountRequest) throws -> AccountReply {
+        try post(request, to: CloudService.accountPath, as: AccountReply.self)
+    }
+
+    private func post<Reply: Decodable>(
+        _ request: some Encodable, to path: String, as type: Reply.Type
+    ) throws -> Reply {
         let body = Array(try JSONEncoder().encode(request))
         let head = HTTPRequestHead(
-            version: .http1_1, method: .POST, uri: CloudService.path,
+            version: .http1_1, method: .POST, uri: path,
             headers: [
                 "Host": CloudService.address, "Connection": "close", "Content-Type": "application/json",
                 "Content-Length": "\(body.count)",
@@ -48,7 +61,7 @@ public struct CloudClient: Sendable {
             throw failure
         }
         do {
-            return try JSONDecoder().decode(CloudReply.self, from: data)
+            return try JSONDecoder().decode(Reply.self, from: data)
         } catch {
             throw CloudFailure(.internalError, "the cloud's answer cannot be read: \(error)")
         }

@@ -8,6 +8,8 @@ public enum CloudService {
     public static let address = "169.254.169.254"
     public static let port: UInt16 = 80
     public static let path = "/cloud/v1"
+    /// Where the owner of the machines asks, see `AccountAction`.
+    public static let accountPath = "/account/v1"
     /// The largest body of a request or an answer, in bytes.
     public static let longestBody = 65_536
 }
@@ -96,6 +98,9 @@ public struct CloudFailure: Error, Codable, Sendable, Equatable, CustomStringCon
         case invalidGroupNotFound = "InvalidGroup.NotFound"
         case invalidParameterValue = "InvalidParameterValue"
         case operationNotPermitted = "OperationNotPermitted"
+        /// No machine of the type is left.
+        case insufficientInstanceCapacity = "InsufficientInstanceCapacity"
+        case invalidInstanceNotFound = "InvalidInstanceID.NotFound"
         /// The cloud itself failed, for example to attach the card.
         case internalError = "InternalError"
     }

@@ -54,6 +54,10 @@ public struct DatapathOptions: Codable, Sendable, Hashable {
     // MARK: Surroundings
     public var cni = CNI()
     public var debug = Switch()
+    /// The IPv4 address at which agents look for the API server. Empty means the address of the lab's own.
+    public var k8sServiceHost = ""
+    /// The port there. 0 means the port of the lab's own.
+    public var k8sServicePort: UInt16 = 0
     public var prometheus = Prometheus()
     public var installIptablesRules = true
     public var installNoConntrackIptablesRules = false

@@ -149,6 +149,8 @@ public enum OptionCatalogue {
         OptionKey("cni.chainingTarget", .text),
         OptionKey("cni.exclusive", .flag, .only(["true"], because: "other plugins' files are left alone")),
         OptionKey("debug.enabled", .flag),
+        OptionKey("k8sServiceHost", .text),
+        OptionKey("k8sServicePort", .integer(0...65_535)),
         OptionKey(
             "prometheus.enabled", .flag, .only(["false"], because: "datapathd metrics prints them, nothing serves HTTP")
         ),

@@ -15,8 +15,6 @@ enum Surroundings {
         Group(prefix: "operator", reason: "the lab itself takes the operator's place"),
         Group(prefix: "image", reason: "the agent is part of the node's image"),
         Group(prefix: "imagePullSecrets", reason: "the agent is part of the node's image"),
-        Group(prefix: "k8sServiceHost", reason: "objects come over the node's channel, not from an API server yet"),
-        Group(prefix: "k8sServicePort", reason: "objects come over the node's channel, not from an API server yet"),
         Group(prefix: "cluster", reason: "the lab has one cluster"),
         Group(prefix: "clustermesh", reason: "the lab has one cluster"),
         Group(prefix: "encryption", reason: "the datapath does not encrypt"),

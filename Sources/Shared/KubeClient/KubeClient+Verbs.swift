@@ -90,15 +90,17 @@ extension KubeClient {
     ///   - gracePeriod: Seconds until a pod is killed; nil for what the pod says.
     ///   - propagation: `Background`, `Foreground` or `Orphan`; nil for the resource's own.
     ///   - uid: The object must have this uid, or it is a conflict.
+    ///   - resourceVersion: It must be as it was at this version, or it is a conflict.
     @discardableResult
     public func delete(
         _ resource: KubeResource, namespace: String? = nil, name: String, gracePeriod: Int? = nil,
-        propagation: String? = nil, uid: String? = nil, within limit: Duration
+        propagation: String? = nil, uid: String? = nil, resourceVersion: String? = nil, within limit: Duration
     ) async throws -> KubeBody {
         var options: [String: JSONValue] = ["apiVersion": .string("v1"), "kind": .string("DeleteOptions")]
         if let gracePeriod { options["gracePeriodSeconds"] = .integer(Int64(gracePeriod)) }
         if let propagation { options["propagationPolicy"] = .string(propagation) }
-        if let uid { options["preconditions"] = .object(["uid": .string(uid)]) }
+        let conditions = ["uid": uid, "resourceVersion": resourceVersion].compactMapValues { $0 }
+        if !conditions.isEmpty { options["preconditions"] = .object(conditions.mapValues { .string($0) }) }
         return try await ask(
             KubeRequest(
                 method: "DELETE", path: resource.path(namespace: namespace, name: name),

@@ -14,6 +14,9 @@ public struct KubeClientLimits: Sendable, Hashable {
     public var page = 500
     /// Pages of a list.
     public var pages = 1_000
+    /// How long a connection may take to be established. The kernel's own tries come ever more rarely, so that a new try
+    /// finds a way that is there again sooner.
+    public var connecting = Duration.seconds(30)
     /// How long a connection without a request is kept.
     public var idle = Duration.seconds(60)
     /// A connection on which nothing comes back is given up after this long: the kernel probes silent ones (TCP

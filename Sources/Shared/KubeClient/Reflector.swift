@@ -76,6 +76,8 @@ public struct ReflectorSettings: Sendable {
     public var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     /// The time since any moment. Tests replace it.
     public var now: @Sendable () -> Duration = { .nanoseconds(MonotonicTime.now.nanoseconds) }
+    /// Told of each request before it is sent.
+    public var asked: @Sendable (ReflectorRequest) -> Void = { _ in }
     /// A number from 0 up to 1 by chance. Tests replace it.
     public var chance: @Sendable () -> Double = { Double.random(in: 0..<1) }
 
@@ -87,6 +89,13 @@ public struct ReflectorSettings: Sendable {
         for _ in 1..<max(1, min(failures, 32)) where whole < longestPause { whole *= 2 }
         return min(whole, longestPause) * (0.5 + chance() / 2)
     }
+}
+
+/// What a reflector asks a server for.
+public enum ReflectorRequest: Sendable, Hashable {
+    /// All pages of a list.
+    case list
+    case watch
 }
 
 /// Which objects of a resource.

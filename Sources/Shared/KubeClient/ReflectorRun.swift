@@ -57,6 +57,7 @@ actor ReflectorRun<Object: Sendable> {
 
     private func list(_ version: String) async throws {
         try await pauseAfterFailure()
+        settings.asked(.list)
         let list = try await client.list(
             selection.resource, namespace: selection.namespace, labelSelector: selection.labelSelector,
             fieldSelector: selection.fieldSelector, resourceVersion: version.isEmpty ? nil : version,
@@ -82,6 +83,7 @@ actor ReflectorRun<Object: Sendable> {
                     ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version),
                     ("timeoutSeconds", "\(seconds)"),
                 ])
+            settings.asked(.watch)
             let new = Watch(client, request, within: settings.patience, lifetime: .seconds(seconds + 30))
             try await new.begin()
             watch = new

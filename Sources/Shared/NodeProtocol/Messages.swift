@@ -136,14 +136,17 @@ public struct NodeConfiguration: Codable, Sendable {
     public let cloudConflist: String?
     /// What makes the machine a node of a cluster, or nil in a lab without a control plane.
     public let kubelet: KubeletConfiguration?
+    /// Whether the node's kubelet starts the agent, as the container of a DaemonSet's pod. The host does not then.
+    public let isAgentInPod: Bool
     /// The name of the cloud's conflist. It sorts after the agent's.
     public static let cloudConflistName = "10-cloud.conflist"
     public init(
         name: String, interfaces: [NodeInterface], clockNanoseconds: Int64, agentCommand: [String],
         agentConfigPath: String, agentConfig: String, agentSocket: String,
         conflistDirectory: String = "/etc/cni/net.d", pluginDirectory: String = "/opt/cni/bin", nodePort: UInt16,
-        cloudConflist: String? = nil, kubelet: KubeletConfiguration? = nil
+        cloudConflist: String? = nil, kubelet: KubeletConfiguration? = nil, isAgentInPod: Bool = false
     ) {
+        self.isAgentInPod = isAgentInPod
         self.name = name
         self.interfaces = interfaces
         self.clockNanoseconds = clockNanoseconds
@@ -179,7 +182,12 @@ public struct AgentState: Codable, Sendable {
     /// Its last lines of output before it ended.
     public let lastLines: [String]
     public let starts: Int
-    public init(running: Bool, pid: Int32?, ended: String?, lastLines: [String], starts: Int) {
+    /// Whether the node's kubelet has asked it to end, as it asks a container of a pod that goes.
+    public let wasAsked: Bool
+    public init(
+        running: Bool, pid: Int32?, ended: String?, lastLines: [String], starts: Int, wasAsked: Bool = false
+    ) {
+        self.wasAsked = wasAsked
         self.running = running
         self.pid = pid
         self.ended = ended

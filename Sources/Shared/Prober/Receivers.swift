@@ -29,7 +29,13 @@ package final class Receivers: Sendable {
     private struct Table {
         var sockets: [Int32: (owner: PodReference?, socket: Socket)] = [:]
         var log = SightingLog()
+        /// What answers requests at the ports of some owners, in place of the echo.
+        var webs: [PodReference: WebReceiver] = [:]
+        /// How many answers are held back.
+        var heldBack = 0
     }
+    /// More are answered at once.
+    private static let mostHeldBack = 128
 
     private let epoll: Int32
     private let table = Mutex(Table())
@@ -53,9 +59,11 @@ package final class Receivers: Sendable {
 
     /// Opens TCP and UDP receivers without a note of ICMP echoes.
     ///
-    /// - Parameter owner: A name for `close`, which need not be a pod's.
+    /// - Parameters:
+    ///   - owner: A name for `close`, which need not be a pod's.
+    ///   - web: What answers HTTP requests. Packets of the prober are answered all the same.
     package func openPorts(
-        _ ports: [UInt16], owner: PodReference, in namespace: borrowing NetworkNamespace
+        _ ports: [UInt16], owner: PodReference, in namespace: borrowing NetworkNamespace, web: WebReceiver? = nil
     ) throws {
         let sockets = try namespace.run {
             var opened: [(Int32, Socket)] = []
@@ -70,6 +78,7 @@ package final class Receivers: Sendable {
             }
             return opened
         }
+        table.withLock { $0.webs[owner] = web }
         try add(sockets, owner: owner)
     }
 
@@ -82,6 +91,7 @@ package final class Receivers: Sendable {
     /// Closes the receivers and connections of a pod, or of the node itself.
     package func close(_ owner: PodReference?) {
         table.withLock { table in
+            if let owner { table.webs[owner] = nil }
             for (descriptor, entry) in table.sockets where entry.owner == owner {
                 Glibc.close(descriptor)
                 table.sockets[descriptor] = nil
@@ -145,7 +155,8 @@ package final class Receivers: Sendable {
         case .echoes: noteEchoes(descriptor, &table.log)
         case .connection(var connection):
             let wasBlocked = !connection.unsent.isEmpty
-            guard answer(descriptor, &connection, &table.log) else {
+            let web = entry.owner.flatMap { table.webs[$0] }
+            guard answer(descriptor, &connection, web, &table) else {
                 Glibc.close(descriptor)
                 table.sockets[descriptor] = nil
                 return
@@ -231,8 +242,68 @@ package final class Receivers: Sendable {
         return nil
     }
 
+    /// The same for a workload that looks at whole requests, and may hold its answer back.
+    private func answerWhole(
+        _ descriptor: Int32, _ peer: node_endpoint, _ bytes: [UInt8], _ web: WebReceiver, _ table: inout Table
+    ) -> [UInt8]? {
+        let seen = SeenAddress(address: peer.address, port: peer.port).description
+        let answer: WebAnswer
+        let octets: [UInt8]
+        switch WebReceiving.read(bytes, peer: seen) {
+        case .incomplete: return bytes
+        case .broken(let status):
+            answer = WebAnswer(status: status)
+            octets = WebReceiving.bytes(answer, to: nil, peer: seen)
+        case .request(let head, let request):
+            answer = web(request)
+            octets = WebReceiving.bytes(answer, to: head, peer: seen)
+        }
+        // The caller closes the connection's descriptor; what is sent later needs one of its own. Without the first
+        // step the poll would go on to tell of a socket that is still open.
+        epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nil)
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { return nil }
+        let holds = answer.delay > .zero && table.heldBack < Self.mostHeldBack
+        guard holds || octets.count > 2048 else {
+            Self.sendWhole(octets, on: copy)
+            return nil
+        }
+        table.heldBack += 1
+        let delay = holds ? min(answer.delay, WebAnswer.longestDelay) : .zero
+        startThread("slow-answer") {
+            // The time is what the workload was asked for; the client's end is no reason to be early.
+            let until = Deadline.after(delay)
+            while !until.hasPassed { poll(nil, 0, max(1, until.remainingMilliseconds)) }
+            Self.sendWhole(octets, on: copy)
+            self.table.withLock { $0.heldBack -= 1 }
+        }
+        return nil
+    }
+
+    /// Sends bytes within some seconds, and closes the descriptor.
+    private static func sendWhole(_ octets: [UInt8], on descriptor: Int32) {
+        defer { Glibc.close(descriptor) }
+        let deadline = Deadline.after(.seconds(10))
+        var sent = 0
+        while sent < octets.count {
+            let count = octets.withUnsafeBytes { buffer in
+                Glibc.send(descriptor, buffer.baseAddress.map { $0 + sent }, buffer.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            if count > 0 {
+                sent += count
+            } else if count < 0, errno == EAGAIN {
+                guard (try? waitUntilReady(descriptor, events: Int16(POLLOUT), until: deadline)) == true else { return }
+            } else if count == 0 || errno != EINTR {
+                return
+            }
+        }
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+
     /// Answers whole packets, or a request. Returns false at the end of the connection.
-    private func answer(_ descriptor: Int32, _ connection: inout Connection, _ log: inout SightingLog) -> Bool {
+    private func answer(
+        _ descriptor: Int32, _ connection: inout Connection, _ web: WebReceiver?, _ table: inout Table
+    ) -> Bool {
         guard flush(descriptor, &connection.unsent) else { return false }
         guard connection.unsent.isEmpty else { return true }
         var buffer = [UInt8](repeating: 0, count: 1024)
@@ -241,7 +312,10 @@ package final class Receivers: Sendable {
         guard count > 0 else { return false }
         var bytes = connection.partial + buffer[..<count]
         if HTTPReceiver.mayBeRequest(bytes) || HTTPReceiver.isRequest(bytes) {
-            guard let rest = answerRequest(descriptor, connection.peer, bytes) else { return false }
+            let rest =
+                web.map { answerWhole(descriptor, connection.peer, bytes, $0, &table) }
+                ?? answerRequest(descriptor, connection.peer, bytes)
+            guard let rest else { return false }
             connection.partial = rest
             return true
         }
@@ -249,7 +323,7 @@ package final class Receivers: Sendable {
         while bytes.count >= length {
             guard var packet = bytes.withUnsafeBytes({ node_probe_packet($0) }) else { return false }
             bytes.removeFirst(length)
-            log.record(packet, from: connection.peer, receiver: connection.local)
+            table.log.record(packet, from: connection.peer, receiver: connection.local)
             packet.answer = 1
             packet.seen_address = connection.peer.address
             packet.seen_port = connection.peer.port

@@ -1,7 +1,10 @@
+import ClusterClient
 import DatapathOptions
 import Hashing
+import JSON
 import NetAddress
 import Netlink
+import ServedObjects
 import Testing
 
 @testable import CloudAPI
@@ -267,5 +270,23 @@ import Testing
             #expect((100...599).contains(answer.status) && answer.body.count < bytes.count)
         }
         #expect((1..<20_000).contains(read), "\(read) of 20000 were read")
+    }
+
+    @Test func aCiliumNodeShowsInterfacesPoolAndOwners() throws {
+        let instance = instance([interface(0, addresses: 1), interface(1, addresses: 2)])
+        let addresses = ["10.0.1.11", "10.0.1.12", "10.0.0.11"].compactMap { IPv4Address($0) }
+        let pool = InterfacePool(instance, firstInterface: 0, router: addresses[0], health: addresses[1])
+        var statement = NodeStatement(CiliumNode(metadata: ObjectHead(name: "node1")))
+        CloudStatement(pool, firstInterface: 0, owners: [addresses[0]: "router", addresses[2]: "default/web-1"])
+            .add(to: &statement)
+        #expect(statement.spec["instance-id"]?.text == "i-1")
+        #expect(statement.spec["eni"]?["instance-type"]?.text == "t3.medium")
+        let shown = statement.spec["ipam"]?["pool"]
+        #expect(shown?.members?.keys.sorted() == ["10.0.0.11", "10.0.1.11", "10.0.1.12"])
+        #expect(shown?["10.0.1.12"]?["resource"]?.text == "eni-1")
+        let used = statement.status["ipam"]?["used"]
+        #expect(used?["10.0.0.11"]?["owner"]?.text == "default/web-1")
+        #expect(used?["10.0.0.11"]?["resource"]?.text == "eni-0")
+        #expect(statement.status["eni"]?["enis"]?["eni-1"]?["number"]?.integerValue == 1)
     }
 }

@@ -1,6 +1,7 @@
 import JSON
 import Kubelet
 import KubeletServer
+import TestAPIServer
 import Testing
 
 @testable import KubeletService
@@ -11,8 +12,8 @@ import Testing
     private static let node = "/api/v1/nodes/node1"
     private static let web = "/api/v1/namespaces/default/pods/web"
 
-    private func run(_ body: (FakeAPIServer, FakePodRuntime, KubeletService) async throws -> Void) async throws {
-        let server = try FakeAPIServer()
+    private func run(_ body: (TestAPIServer, FakePodRuntime, KubeletService) async throws -> Void) async throws {
+        let server = try TestAPIServer()
         let runtime = FakePodRuntime()
         let machine = KubeletService.Machine(
             system: NodeSystem(
@@ -44,7 +45,7 @@ import Testing
         object?["status"]?["containerStatuses"]?.elements?.first?["state"]
     }
 
-    private func ready(_ server: FakeAPIServer, _ runtime: FakePodRuntime) async throws {
+    private func ready(_ server: TestAPIServer, _ runtime: FakePodRuntime) async throws {
         _ = try await server.wait("node") { server.object(Self.node) }
         runtime.setNetwork(problem: nil)
         try await server.wait("a ready node") {

@@ -50,7 +50,10 @@ private final class Answering: Sendable {
     }
 
     @Test(arguments: [
-        (200, ProbeOutcome.success), (204, .success), (301, .success), (399, .success),
+        (200, ProbeOutcome.success), (204, .success),
+        (399, .warning("Probe terminated redirects, Response body: ")),
+        (304, .warning("Probe terminated redirects, Response body: ")),
+        (308, .warning("Probe terminated redirects, Response body: ")),
         (400, .failure("HTTP probe failed with statuscode: 400")),
         (503, .failure("HTTP probe failed with statuscode: 503")),
     ])
@@ -58,6 +61,33 @@ private final class Answering: Sendable {
         let server = try Answering("HTTP/1.1 \(status) X\r\nContent-Length: 0\r\n\r\n")
         defer { server.end() }
         #expect(await http(server.port) == outcome)
+    }
+
+    @Test func `a redirect is followed within its host, and only there`() async throws {
+        func redirect(_ location: String) throws -> Answering {
+            try Answering("HTTP/1.1 302 Found\r\nLocation: \(location)\r\nContent-Length: 4\r\n\r\nmove")
+        }
+        let good = try Answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        let bad = try Answering("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
+        let toGood = try redirect("http://127.0.0.1:\(good.port)/there")
+        let toBad = try redirect("//127.0.0.1:\(bad.port)")
+        let away = try redirect("http://127.0.0.2:\(bad.port)/")
+        let round = try redirect("/again")
+        defer { for server in [good, bad, toGood, toBad, away, round] { server.end() } }
+        #expect(await http(toGood.port) == .success)
+        #expect(await http(toBad.port) == .failure("HTTP probe failed with statuscode: 500"))
+        #expect(await http(away.port) == .warning("Probe terminated redirects, Response body: move"))
+        #expect(
+            await http(round.port)
+                == .failure("Get \"http://127.0.0.1:\(round.port)/again\": stopped after 10 redirects"))
+    }
+
+    @Test func `a redirect without a place is a failure`() async throws {
+        let server = try Answering("HTTP/1.1 301 X\r\nContent-Length: 0\r\n\r\n")
+        defer { server.end() }
+        #expect(
+            await http(server.port)
+                == .failure("Get \"http://127.0.0.1:\(server.port)/healthz\": 301 response missing Location header"))
     }
 
     @Test func `a large body is cut`() async throws {

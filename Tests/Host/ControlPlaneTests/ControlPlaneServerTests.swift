@@ -8,7 +8,8 @@ import Testing
         .timeLimit(.minutes(8)),
         arguments: [
             "serves", "own-programs", "wrong-flags", "killed-servers", "new-certificate", "slow-servers", "client",
-            "many-clients", "cut-cable", "objects-of-files",
+            "many-clients", "cut-cable", "objects-of-files", "operator", "field-manifests",
+            "cloud-controller",
         ])
     func runsInNamespacesOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name, of: "control-plane-selftest", needsControlPlane: true)

@@ -206,7 +206,17 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             "events", "count", "{reason: FailedScheduling, count: 2}", "{reason: FailedScheduling, count: 3}"),
     ]
 
-    static let table = matrix + traffic + streams + drops + state + served
+    static let connections = [
+        ChangedField(
+            "apiServer", "nodes", "{nodes: node1, connected: true}", "{nodes: node2, connected: true}"),
+        ChangedField(
+            "apiServer", "connected", "{nodes: node1, connected: true}", "{nodes: node1, connected: false}"),
+        ChangedField(
+            "apiServer", "mentions", "{nodes: node2, connected: false, mentions: refused}",
+            "{nodes: node2, connected: false, mentions: certificate}"),
+    ]
+
+    static let table = matrix + traffic + streams + drops + state + served + connections
 
     @Test(arguments: table)
     func `every field can make its expectation unmet`(_ row: ChangedField) throws {
@@ -379,6 +389,13 @@ struct ChangedField: Sendable, CustomTestStringConvertible {
             instanceType: "t3.medium", interfaces: 3, inUse: 3, total: 4, limit: nil)
         observation.flowCaches["node1"] = FlowCacheCount(served: 12, forwarded: 40)
         observation.nodes[1].power = .stopped
+        observation.serverConnections = [
+            "node1": ServerConnection(
+                server: "https://10.0.9.4:6443", isConnected: true, reason: nil, watches: 9, events: 40),
+            "node2": ServerConnection(
+                server: "https://10.0.9.4:6443", isConnected: false, reason: "connection refused", watches: 9,
+                events: 12),
+        ]
         observation.kubeProxies["node1"] = .success(
             KubeProxyReading(chains: [], rules: [], processes: ["labguest"]))
         observation.health = [

@@ -32,6 +32,7 @@ import Testing
                     ["lab", "kubectl", "eks-control-plane", "--", "get", "namespaces", "-o", "name"],
                     ["lab", "kubectl", "--", "get", "nothing-of-this-kind"],
                     ["lab", "kubectl", "another-lab", "--", "get", "nodes"],
+                    ["lab", "kubectl", "--", "get", "ciliumnodes", "-o", "wide"],
                 ] {
                     asked.append(try await labrun.run(arguments))
                 }
@@ -46,7 +47,10 @@ import Testing
         #expect(lab?.controlPlane?.address == "10.0.9.4")
         #expect(lab?.controlPlane?.version.hasPrefix("v1.") == true)
         #expect(verdicts == Array(repeating: "pass", count: 7), "\(failures)")
-        let kinds = ["api-server-down", "etcd-slow", "scheduler-down", "controller-manager-down", "api-server-slow"]
+        let kinds = [
+            "api-server-down", "etcd-slow", "scheduler-down", "controller-manager-down", "operator-down",
+            "api-server-slow",
+        ]
         for kind in kinds {
             let states = faults.filter { $0.kind == kind }
             #expect(states.map(\.state) == [.injected, .verified, .healed], "\(kind)")
@@ -54,17 +58,25 @@ import Testing
             #expect(states.dropFirst().allSatisfy { $0.evidence.joined().contains(/after [0-9]+ ms/) }, "\(states)")
         }
 
-        #expect(asked.count == 5)
-        guard asked.count == 5 else { return }
+        #expect(asked.count == 6)
+        guard asked.count == 6 else { return }
         #expect(asked[0].status == 0 && asked[0].output.contains("\"scenario\" : \"control-plane\""), "\(asked[0])")
         #expect(asked[1].status == 0 && asked[1].output == "ok", "\(asked[1])")
         #expect(asked[2].status == 0 && asked[2].output.contains("namespace/default\n"), "\(asked[2])")
         #expect(asked[3].status == 1 && asked[3].errors.contains("nothing-of-this-kind"), "\(asked[3])")
         #expect(asked[4].status == 2 && asked[4].errors.contains("no lab another-lab runs"), "\(asked[4])")
 
+        // What the operator gave, through its end and its return: the shares of the lab's plan.
+        let nodes = asked[5].output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        #expect(asked[5].status == 0 && nodes.count == 3, "\(asked[5])")
+        for (row, share) in zip(nodes.dropFirst(), [1, 2]) {
+            #expect(row.contains(#"["192.168.\#(share).0/24"]"#), "\(row)")
+        }
+
         let artifacts = "\(folder.path)/report/artifacts"
         let names = try FileManager.default.contentsOfDirectory(atPath: artifacts)
-        for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "audit"] {
+        for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "labrun-operator", "audit"]
+        {
             #expect(names.contains("\(name).log"), "\(names)")
         }
         #expect(try secrets(in: folder.path) == [])

@@ -2,6 +2,7 @@ import Hashing
 import JSON
 import KubeObjects
 import Observations
+import ServedObjects
 import Testing
 
 @testable import Lab

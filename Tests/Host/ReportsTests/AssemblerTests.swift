@@ -24,6 +24,29 @@ func assemble(_ events: [RunEvent], _ end: StreamEnd = .complete) -> RunReport {
         #expect(Set(warnings).count == 100)
     }
 
+    @Test func `a join is told once, with what is known of it last`() throws {
+        func record(_ node: String, first: Double?) -> NodeJoinRecord {
+            NodeJoinRecord(
+                node: node, startedAt: 12, runtimeSeconds: 2.25, agentSeconds: 6, nodeReadySeconds: 7.5,
+                firstPodSeconds: first)
+        }
+        var events = SampleRun().events
+        let index = try #require(events.firstIndex { if case .stepFinished = $0.payload { true } else { false } })
+        events.insert(RunEvent(at: 4, payload: .nodeJoined(step: 0, record("node3", first: nil))), at: index)
+        events.insert(RunEvent(at: 4, payload: .nodeJoined(step: 0, record("node4", first: nil))), at: index)
+        let last = events.count - 1
+        // What comes to be known later belongs to the step of the join.
+        events.insert(RunEvent(at: 9, payload: .nodeJoined(step: 0, record("node3", first: 8.125))), at: last)
+        let report = assemble(events)
+        let joins = try #require(report.steps[0].joins)
+        #expect(joins == [record("node4", first: nil), record("node3", first: 8.125)])
+        #expect(report.steps[1].joins == nil)
+        #expect(
+            joins[1].words == "node3 joined: runtime answered 2.25 s, agent ready 6.00 s, Node Ready 7.50 s, "
+                + "first pod 8.13 s after its power-on")
+        #expect(try RunReport(json: try report.json()).steps[0].joins == joins)
+    }
+
     @Test func foldsTheWholeStream() throws {
         let report = assemble(SampleRun().events)
         #expect(report.schema == "labrun.dev/report/v1alpha1")

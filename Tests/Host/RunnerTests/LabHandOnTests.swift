@@ -147,6 +147,29 @@ import Testing
         #expect(!LabSnapshot(state: ["node2 pods": []], boots: ["node2": 2]).differences(since: before).isEmpty)
     }
 
+    /// A node that has joined since is no leftover, and neither are other nodes' routes to it. Everything else is.
+    @Test func `what a join changes is not compared`() {
+        func snapshot(_ routes: [String], third: [String]?) -> LabSnapshot {
+            var state = ["node1 routes": routes]
+            var members: [String: Set<String>] = ["node1": ["10.0.0.11", "192.168.1.0/24"]]
+            if let third {
+                state["node3 power"] = third
+                members["node3"] = ["10.0.0.13", "10.0.0.13/32", "192.168.3.0/24"]
+            }
+            return LabSnapshot(state: state, members: members)
+        }
+        let before = snapshot(["default via 10.0.0.1"], third: nil)
+        let after = snapshot(
+            ["default via 10.0.0.1", "192.168.3.0/24 dev labrun_vxlan", "192.168.9.0/24 via 10.0.0.13"],
+            third: ["running"])
+        #expect(after.differences(since: before) == [])
+        #expect(before.differences(since: after) == [])
+        let left = snapshot(["default via 10.0.0.1", "192.168.33.0/24 dev eth0"], third: ["running"])
+        #expect(left.differences(since: before) == ["node1 routes: + 192.168.33.0/24 dev eth0"])
+        #expect(snapshot(["default via 10.0.0.1"], third: ["paused"]).differences(since: after).count == 4)
+        #expect(after.merging(before).members.count == 2)
+    }
+
     /// The command may arrive while the run that it means is being made.
     @Test(.timeLimit(.minutes(1))) func `a command to stop that comes early stops the run, and no other begins`() async
     {

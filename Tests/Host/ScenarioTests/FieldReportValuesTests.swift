@@ -112,6 +112,8 @@ import Testing
             switch name {
             case "kubeProxyReplacement", "image.UseDigest", "operator.image.useDigest": .acts
             case "devices": .missing("the nodes have no interface ens192; expected interfaces of the nodes: eth0")
+            case "k8sServiceHost":
+                .missing("the lab has no API server; expected a lab with controlPlane.enabled: true")
             case "ipam.Operator.clusterPoolIPv4PodCIDRList":
                 .unknown(nearest: "ipam.operator.clusterPoolIPv4PodCIDRList")
             case "ipam.Operator.ClusterPoolIPv4MaskSize": .unknown(nearest: "ipam.operator.clusterPoolIPv4MaskSize")

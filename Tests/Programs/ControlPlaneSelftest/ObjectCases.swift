@@ -13,6 +13,7 @@ let objectCases: [(name: String, run: @Sendable () async throws -> Void)] = [("o
 @Sendable private func objectsOfFiles() async throws {
     let test = try await TestControlPlane.started()
     let server = ServerStore(KubeClient(test.plane.admin, userAgent: "labrun", in: test.node.rawDescriptor))
+    try await server.prepare(within: .seconds(30))
     try await server.follow(within: .seconds(30))
     print("followed after \(test.milliseconds) ms")
     let silence = server.silence

@@ -23,7 +23,8 @@ struct LocalNode {
             fflush(nil)
         }
         let pods = Pods(children: children, receivers: receivers, events: events)
-        kubelet = NodeKubelet(pods: pods, children: children, receivers: receivers, events: events)
+        let agent = AgentProcess(children: children, events: events)
+        kubelet = NodeKubelet(pods: pods, children: children, receivers: receivers, agent: agent, events: events)
     }
 
     func start() throws { try kubelet.configure(configuration) }

@@ -120,6 +120,7 @@ extension Agent {
             status.flowCachePackets = try core.programs.maps.packetsServedByFlowCache()
             status.forwardedPackets = try core.programs.maps.packetsForwarded()
             for feature in core.features.all { feature.describe(core, in: &status) }
+            status.apiServer = server?.status
             return status
         }
     }
@@ -194,8 +195,11 @@ extension Agent {
     }
 
     private func cni(_ request: CNIRequest) throws -> CNIReply {
+        // The API server is asked without the lock.
+        if let server, let refusal = server.allocateIdentity(for: request, self) { return refusal }
         let reply = try withCore { core in core.answer(request) }
         addressesChanged()
+        server?.endpointsChanged()
         return reply
     }
 

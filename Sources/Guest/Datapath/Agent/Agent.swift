@@ -14,12 +14,15 @@ final class Agent: Sendable {
     let settings: AgentSettings
     let events: EventLog
     private let core: Mutex<AgentCore>
+    /// The agent's side of the API server; nil in a cluster without one.
+    let server: ServerLink?
     /// Asks the cloud for addresses; nil if they come from elsewhere.
     private let keeper = Mutex<InterfaceKeeper?>(nil)
 
-    init(settings: AgentSettings) throws {
+    init(settings: AgentSettings, server: ServerLink? = nil) throws {
         self.settings = settings
-        let started = try AgentCore.start(settings)
+        self.server = server
+        let started = try AgentCore.start(settings, allocation: server?.identities)
         events = started.events
         let names = started.features.proxy.names
         core = Mutex(started)
@@ -63,6 +66,7 @@ final class Agent: Sendable {
             core.verify()
             core.collectConnections()
             Self.raiseRevision(core)
+            core.problems += server?.problems ?? []
             var conflist: String?
             do {
                 conflist = try Conflist.text(settings.config)
@@ -82,6 +86,7 @@ final class Agent: Sendable {
                 Log.error("cannot publish the conflist", ["error": "\(error)"])
                 core.problems.append("\(error)")
             }
+            server?.note(isReady: core.problems.isEmpty)
         }
     }
 

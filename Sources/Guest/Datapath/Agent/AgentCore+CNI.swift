@@ -142,7 +142,7 @@ extension CNIError {
             self.init(.invalidEnvironment, "CNI_ARGS cannot be read", details: error.message)
         case DatapathError.addressesExhausted, DatapathError.interfacesExhausted:
             self.init(.addressesExhausted, "\(error)")
-        case DatapathError.addressesPending: self.init(.tryAgainLater, "\(error)")
+        case DatapathError.addressesPending, DatapathError.identityUnknown: self.init(.tryAgainLater, "\(error)")
         case DatapathError.identityCollision: self.init(.identityCollision, "\(error)")
         case let error as SystemError where error.code == ENOENT && error.call == "open":
             self.init(.invalidEnvironment, "CNI_NETNS does not exist", details: error.subject)

@@ -21,7 +21,12 @@ extension AgentCore {
     mutating func deriveIdentitiesAgain() throws {
         for var endpoint in endpoints.values where !endpoint.isHealth {
             let labels = identityLabels(of: endpoint)
-            if SecurityIdentity.derive(from: labels) == endpoint.identity { continue }
+            if identities.allocation != nil {
+                // Without a number yet, the old one stays until there is one.
+                guard let number = try? identities.number(of: labels), number != endpoint.identity else { continue }
+            } else if SecurityIdentity.derive(from: labels) == endpoint.identity {
+                continue
+            }
             let before = endpoint.identity
             endpoint.identity = try identities.acquire(labels)
             identities.release(before)

@@ -1,4 +1,5 @@
 import AgentAPI
+import ClusterClient
 import DatapathModel
 import KubeObjects
 import LinuxKernel
@@ -19,7 +20,7 @@ struct AgentCore: ~Copyable {
     var conntrack: Conntrack
     let features: DatapathFeatures
     var pool: NodeAddresses
-    var identities = IdentityRegistry()
+    var identities: IdentityRegistry
     let events: EventLog
     var endpoints: [AttachmentKey: EndpointRecord] = [:]
     var cluster: StateStore.Cluster
@@ -41,7 +42,9 @@ struct AgentCore: ~Copyable {
     ///
     /// The order matters: maps are filled before a program that reads them is attached, and programs that are attached
     /// already continue to forward throughout.
-    static func start(_ settings: AgentSettings) throws -> AgentCore {
+    ///
+    /// - Parameter allocation: The identities that the API server allocates; nil without one.
+    static func start(_ settings: AgentSettings, allocation: IdentityTable? = nil) throws -> AgentCore {
         let store = try StateStore(directory: settings.config.statePath)
         let starts = try store.countStart()
         let pool = try settings.addresses()
@@ -54,7 +57,8 @@ struct AgentCore: ~Copyable {
         let objects = try objectStore.load(ObjectKind.allCases.filter { !ServiceMark.readLater.contains($0) })
         Log.info("objects read")
         var core = AgentCore(
-            settings: settings, store: store, netlink: netlink, devices: devices, programs: programs,
+            settings: settings, identities: IdentityRegistry(allocation: allocation), store: store, netlink: netlink,
+            devices: devices, programs: programs,
             conntrack: try Conntrack.open(pins: BPFFilesystem.pins),
             features: DatapathFeatures(
                 services: ServicesFeature(try ServiceTable.openMarked(pins: BPFFilesystem.pins)),
@@ -65,6 +69,7 @@ struct AgentCore: ~Copyable {
             lastEndpointID: try store.lastEndpointID())
         for feature in core.features.all { try feature.restore(&core) }
         core.identities.remote = try core.identities.remoteIdentities(in: core.cluster.entries)
+        for (number, labels) in core.identities.remote { allocation?.remember(number, labels) }
         try core.restore(try store.loadEndpoints())
         try core.configure(tracePoints: try core.chosenTracePoints())
         try core.reconcileMaps()
@@ -92,13 +97,15 @@ struct AgentCore: ~Copyable {
     }
 
     private init(
-        settings: AgentSettings, store: StateStore, netlink: consuming NetlinkSocket, devices: HostDevices,
+        settings: AgentSettings, identities: IdentityRegistry, store: StateStore, netlink: consuming NetlinkSocket,
+        devices: HostDevices,
         programs: consuming DatapathPrograms, conntrack: consuming Conntrack,
         features: DatapathFeatures, starts: Int, pool: NodeAddresses,
         cluster: StateStore.Cluster,
         objects: ClusterObjects, objectStore: ObjectStore, lastEndpointID: UInt16
     ) {
         self.settings = settings
+        self.identities = identities
         self.store = store
         self.netlink = netlink
         self.devices = devices
@@ -147,7 +154,7 @@ struct AgentCore: ~Copyable {
         if record.isHealth { return address == pool.health }
         // An address of another plugin may lie in the node's range, where it must be reserved, or anywhere else.
         guard pool.restore(address) || record.isChained else { return false }
-        record.identity = try identities.acquire(identityLabels(of: record))
+        record.identity = try identities.restore(record.identity, identityLabels(of: record))
         if record.isWithoutVeth { return true }
         record.enforcement = try programs.maps.enforcement(interface: record.ifindex)
         return true

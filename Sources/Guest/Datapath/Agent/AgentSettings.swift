@@ -21,6 +21,8 @@ struct AgentSettings: Sendable {
     var instance: CloudInstance? { start?.instance }
     /// Says whether another plugin comes first and makes the pods' interfaces.
     var chains: Bool { options.cni.effectiveChainingMode == .genericVeth }
+    /// What distinguishes this boot of the node from others; nil if that is not known.
+    var bootID: String?
     /// A sentence for each option that was given up on this kernel.
     var fallbacks: [String] = []
 

@@ -55,7 +55,15 @@ enum AgentProcess {
         let starting = try StartingAgent(config)
         let server = AgentServer { starting.answer($0) }
         var config = config
-        if config.options.ipam.mode == .kubernetes {
+        let link = config.apiServer.map { ServerLink($0, nodeName: config.nodeName) }
+        let waitsForRange = config.options.ipam.mode == .kubernetes || link != nil && config.options.ipam.mode != .eni
+        if let link, waitsForRange {
+            unlink(config.conflistPath)
+            try server.start(path: config.socketPath)
+            let store = try StateStore(directory: config.statePath)
+            guard let range = try PodRange.obtain(config, link, store, signals: signals) else { return }
+            config.podCIDR = range
+        } else if config.options.ipam.mode == .kubernetes {
             // The range arrives over the socket, so the socket opens before there is a datapath. The conflist of an
             // earlier run would make the runtime ask for pods.
             unlink(config.conflistPath)
@@ -82,10 +90,11 @@ enum AgentProcess {
         var settings = try settings(config)
         Log.info("kernel features tried")
         settings.start = start
-        let agent = try Agent(settings: settings)
+        let agent = try Agent(settings: settings, server: link)
         agent.events.follow(pins: BPFFilesystem.pins)
         starting.hand(over: agent)
-        if config.options.ipam.mode != .kubernetes { try server.start(path: config.socketPath) }
+        if !waitsForRange { try server.start(path: config.socketPath) }
+        agent.followServer()
         agent.verify()
         agent.restoreServices()
         try agent.keepInterfaces()
@@ -93,6 +102,7 @@ enum AgentProcess {
         var nextCollection = Deadline.after(collection)
         while try !waitUntilReady(signals, events: Int16(POLLIN), until: .after(verification)) {
             agent.verify()
+            link?.look()
             guard nextCollection.hasPassed else { continue }
             agent.collectFlows()
             nextCollection = .after(collection)
@@ -112,6 +122,8 @@ enum AgentProcess {
         config.options = support.options
         var settings = try AgentSettings(config)
         settings.kernelFeatures = features
+        settings.bootID = try AtomicFile.read("/proc/sys/kernel/random/boot_id")
+            .map { String(decoding: $0.prefix { $0 != 0x0A }, as: UTF8.self) }
         settings.fallbacks = support.fallbacks
         return settings
     }

@@ -7,7 +7,24 @@ enum AgentQueries {
     typealias Query = DatapathCommand.Query
 
     static func status(_ query: Query) throws {
+        guard !query.isBrief else { return try brief(query) }
         try show(query, .status, returning: AgentStatus.self, StatusText.text)
+    }
+
+    private struct NotReady: Error, CustomStringConvertible {
+        let problems: [String]
+        var description: String {
+            "the agent is not ready" + (problems.isEmpty ? "" : ": " + problems.joined(separator: "; "))
+        }
+    }
+
+    /// Says whether the agent is ready, for probes.
+    /// - Throws: `NotReady` with the agent's own reasons.
+    private static func brief(_ query: Query) throws {
+        var client = try AgentClient(socketPath: query.socket)
+        let status: AgentStatus = try client.call(.status, NoParameters?.none)
+        guard status.ready else { throw NotReady(problems: status.problems) }
+        output("OK\n")
     }
 
     static func endpoints(_ query: Query) throws {

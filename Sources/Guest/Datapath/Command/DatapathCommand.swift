@@ -9,7 +9,7 @@ import LinuxKernel
 public enum DatapathCommand {
     public static let usage = """
         usage: datapathd run [--config FILE]           start the agent
-               datapathd status [-o json]              the agent's state
+               datapathd status [-o json | --brief]    the agent's state; with --brief whether it is ready
                datapathd health [-o json] [--deadline MILLISECONDS]
                                                        probe all nodes and their health endpoints
                datapathd endpoint list [-o json]
@@ -53,6 +53,7 @@ public enum DatapathCommand {
 
     struct Query: Equatable {
         var json = false
+        var isBrief = false
         var socket = CNIPlugin.defaultSocket
     }
 
@@ -73,6 +74,7 @@ public enum DatapathCommand {
             case "-o", "--output":
                 guard try value() == "json" else { throw UsageError(message: "the only output format is json") }
                 query.json = true
+            case "--brief": query.isBrief = true
             case "--socket": query.socket = try value()
             case "--config": config = try value()
             case "--deadline":

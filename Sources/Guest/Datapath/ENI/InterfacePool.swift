@@ -18,6 +18,8 @@ public struct InterfacePool: Sendable {
     public let router: IPv4Address
     public let health: IPv4Address
     public private(set) var interfaces: [Interface] = []
+    /// The cloud's last answer.
+    public private(set) var instance: CloudInstance
     /// Why the cloud gives no more, for example the instance type's limit or a full subnet; nil while it may.
     public var limit: String?
     /// The failure of the last request for more; nil if there was none.
@@ -32,6 +34,7 @@ public struct InterfacePool: Sendable {
     public init(_ instance: CloudInstance, firstInterface: Int, router: IPv4Address, health: IPv4Address) {
         self.router = router
         self.health = health
+        self.instance = instance
         used = [router, health]
         update(instance, firstInterface: firstInterface)
     }
@@ -52,6 +55,7 @@ public struct InterfacePool: Sendable {
 
     /// Takes over the present answer of the cloud.
     public mutating func update(_ instance: CloudInstance, firstInterface: Int) {
+        self.instance = instance
         interfaces = Self.interfaces(of: instance, from: firstInterface)
         let all = interfaces.reduce(into: Set<IPv4Address>()) { $0.formUnion($1.addresses) }
         let takeable = all.subtracting(used).subtracting(withheld)

@@ -50,7 +50,11 @@ final class StartingAgent: Sendable {
                 try take(data, isWhole: method == AgentMethod.setObjects.rawValue)
                 return Array(CNIText.encode(AgentReply(result: Acknowledgement())).utf8)
             default:
-                throw AgentError(code: Self.code, message: "the agent waits for spec.podCIDR of its Node object")
+                throw AgentError(
+                    code: Self.code,
+                    message: config.apiServer == nil
+                        ? "the agent waits for spec.podCIDR of its Node object"
+                        : "the agent waits for the API server to give it the range of its node's pods")
             }
         } catch let error as AgentError {
             return Array(CNIText.encode(AgentReply<Acknowledgement>(error: error)).utf8)

@@ -1,4 +1,5 @@
 import AgentAPI
+import ClusterClient
 import DatapathModel
 
 /// The derived identities that this node knows, each with its labels. Its own endpoints hold some of them; other nodes
@@ -8,15 +9,41 @@ public struct IdentityRegistry: Sendable {
     /// The announcements of other nodes. Assign only what `remoteIdentities` returned.
     var remote: [UInt32: [String]] = [:]
 
-    public init() {}
+    /// The numbers that are allocated through the API server. Nil where numbers are derived from labels.
+    let allocation: IdentityTable?
+
+    public init() { allocation = nil }
+
+    init(allocation: IdentityTable?) { self.allocation = allocation }
+
+    /// Returns the number of a set of labels.
+    ///
+    /// - Throws: `DatapathError.identityUnknown` if nobody has allocated one.
+    func number(of securityLabels: [String]) throws(DatapathError) -> UInt32 {
+        guard let allocation else { return SecurityIdentity.derive(from: securityLabels) }
+        guard let number = allocation.number(of: securityLabels) else {
+            throw .identityUnknown(labels: securityLabels.joined(separator: ","))
+        }
+        return number
+    }
+
+    /// Takes the identity that an endpoint had before the agent restarted, as `acquire` does.
+    mutating func restore(_ identity: UInt32, _ securityLabels: [String]) throws(DatapathError) -> UInt32 {
+        guard let allocation else { return try acquire(securityLabels) }
+        allocation.remember(identity, securityLabels)
+        own[identity] = (securityLabels, (own[identity]?.holders ?? 0) + 1)
+        return identity
+    }
 
     /// Returns the identity of a set of labels. It is held until it is released as many times.
     ///
     /// - Throws: `DatapathError.identityCollision` if another set of labels has the number already, here or on another
     ///   node.
     public mutating func acquire(_ securityLabels: [String]) throws(DatapathError) -> UInt32 {
-        let identity = SecurityIdentity.derive(from: securityLabels)
-        if let other = labels(of: identity), other != securityLabels {
+        let identity = try number(of: securityLabels)
+        // What other nodes announced may be older than what was allocated since.
+        let known = allocation == nil ? labels(of: identity) : own[identity]?.labels
+        if let other = known, other != securityLabels {
             throw Self.collision(identity, securityLabels, other)
         }
         own[identity] = (securityLabels, (own[identity]?.holders ?? 0) + 1)
@@ -37,9 +64,11 @@ public struct IdentityRegistry: Sendable {
         for entry in entries {
             guard let labels = entry.labels, Identity(rawValue: entry.identity).isLabelIdentity else { continue }
             if let other = found[entry.identity] ?? own[entry.identity]?.labels, other != labels {
+                // An announcement is of another moment; what this node itself uses wins.
+                if allocation != nil { continue }
                 throw Self.collision(entry.identity, labels, other)
             }
-            if found.updateValue(labels, forKey: entry.identity) == nil {
+            if found.updateValue(labels, forKey: entry.identity) == nil, allocation == nil {
                 let expected = SecurityIdentity.derive(from: labels)
                 guard expected == entry.identity else {
                     throw .identityMismatch(

@@ -243,7 +243,9 @@ extension AgentCore {
             let named = Self.namedPorts(of: pod)
             if named.isEmpty { continue }
             let labels = identityLabels(namespace: pod.metadata.namespace, labels: pod.metadata.labels)
-            ports[SecurityIdentity.derive(from: labels), default: []].formUnion(named)
+            // Without a number, no endpoint has these labels yet.
+            guard let identity = try? identities.number(of: labels) else { continue }
+            ports[identity, default: []].formUnion(named)
         }
         return ports.mapValues { $0.sorted { ($0.name, $0.number) < ($1.name, $1.number) } }
     }

@@ -19,6 +19,8 @@ import LinuxKernel
 /// - `names.json`: What DNS answered pods, written before policies act on it.
 /// - `overlay-port`: The UDP port of the overlay device, which the agent does not read from the kernel.
 /// - `last-endpoint-id`: So that an id is not given to another pod soon.
+/// - `pod-range`: The range of the node's pods that the API server gave, so that a restart can do without the server.
+/// - `api-server-known`: Is there once everything was listed at the API server.
 /// - `starts`: How often the agent was started since the node booted.
 struct StateStore: Sendable {
     struct Cluster: Codable, Sendable {
@@ -87,6 +89,19 @@ struct StateStore: Sendable {
     func save(lastEndpointID: UInt16) throws(SystemError) {
         try AtomicFile.write("\(lastEndpointID)\n", to: path("last-endpoint-id"))
     }
+
+    /// The range that the API server gave; nil before it did.
+    func podRange() throws(SystemError) -> String? {
+        try AtomicFile.read(path("pod-range")).map { String(decoding: $0.prefix { $0 != 0x0A }, as: UTF8.self) }
+            .flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    func save(podRange: String) throws(SystemError) { try AtomicFile.write(podRange + "\n", to: path("pod-range")) }
+
+    /// Whether everything was listed at the API server once.
+    func knowsServer() throws(SystemError) -> Bool { try AtomicFile.read(path("api-server-known")) != nil }
+
+    func saveKnowsServer() throws(SystemError) { try AtomicFile.write("", to: path("api-server-known")) }
 
     private func number(_ name: String) throws(SystemError) -> Int? {
         guard let bytes = try AtomicFile.read(path(name)) else { return nil }

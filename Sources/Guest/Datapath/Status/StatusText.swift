@@ -29,6 +29,7 @@ public enum StatusText {
             ),
             ("Agent starts:", "\(status.starts)"),
         ]
+        if let server = status.apiServer { lines.insert(contentsOf: kubernetes(server), at: 1) }
         if let tracing = status.tracing { lines.append(("Traces:", traces(tracing))) }
         if let packets = status.flowCachePackets { lines.append(("Flow cache:", "\(packets) packets served")) }
         if let services = status.services { lines.append(("Services:", services)) }
@@ -56,6 +57,20 @@ public enum StatusText {
         return lines.map { label, value in
             label + String(repeating: " ", count: max(1, 18 - label.count)) + TextTable.printable(value) + "\n"
         }.joined()
+    }
+
+    /// `Ok   1.20 (v1.20.2) [linux/amd64]` or `Failure   …`, and how much was asked.
+    private static func kubernetes(_ server: APIServerStatus) -> [(String, String)] {
+        let seconds = "\(server.sinceMillis / 1000)." + "\(server.sinceMillis % 1000 / 100)"
+        let state =
+            server.isConnected
+            ? "Ok   " + (server.version ?? "version unknown")
+            : "Failure   not connected for \(seconds) s: " + (server.reason ?? "unknown")
+        var counts = "\(server.lists) lists, \(server.watches) watches, \(server.events) events"
+        if server.unreadable > 0 {
+            counts += ", \(server.unreadable) unreadable, last " + (server.lastUnreadable ?? "")
+        }
+        return [("Kubernetes:", state), ("API server:", server.server + "   " + counts)]
     }
 
     /// `at every point`, `off`, or the points that report.

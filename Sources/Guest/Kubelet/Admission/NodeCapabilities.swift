@@ -84,7 +84,7 @@ public enum NodeCapabilities {
         acted("serviceAccount"),
         acted("serviceAccountName", "tokens of projected volumes"),
         acted("setHostnameAsFQDN"),
-        acted("shareProcessNamespace"),
+        refused("shareProcessNamespace", "each container has processes of its own"),
         acted("subdomain"),
         acted("terminationGracePeriodSeconds"),
         acted("tolerations", "of pressure, when the pod arrives; taints are the controllers'"),
@@ -124,7 +124,7 @@ public enum NodeCapabilities {
         acted("lifecycle.preStop.httpGet"),
         refused("lifecycle.stopSignal", "programs are asked to end by SIGTERM", except: ["SIGTERM"]),
         acted("name"),
-        acted("ports[]", "`hostPort` is handed to the CNI plugins (`portMappings`)"),
+        acted("ports[]", "`hostPort` is the datapath's, and is handed to CNI plugins that ask for `portMappings`"),
         refused(
             "resizePolicy", "resources of a running container are not changed",
             except: ["NotRequired", "cpu", "memory"]),
@@ -140,8 +140,8 @@ public enum NodeCapabilities {
         refused("restartPolicy", "an init container runs to its end"),
         acted("securityContext.allowPrivilegeEscalation"),
         refused("securityContext.appArmorProfile", "nodes have no AppArmor", except: ["RuntimeDefault", "Unconfined"]),
-        acted("securityContext.capabilities"),
-        acted("securityContext.privileged"),
+        acted("securityContext.capabilities", "containerd's set without them"),
+        acted("securityContext.privileged", "all capabilities, a `/sys` to write to; no more devices than others"),
         refused("securityContext.procMount", "`/proc` is masked as usual", except: ["Default"]),
         acted("securityContext.readOnlyRootFilesystem"),
         acted("securityContext.runAsGroup"),
@@ -169,7 +169,7 @@ public enum NodeCapabilities {
 
     static let probeRows: [Row] = [
         acted("exec"),
-        acted("httpGet", "HTTP and HTTPS; certificates are not verified"),
+        acted("httpGet", "HTTP and HTTPS; certificates are not verified; redirects within the host are followed"),
         acted("tcpSocket"),
         refused("grpc", "probes are exec, httpGet and tcpSocket"),
         acted("initialDelaySeconds", "the first probe comes right after it"),

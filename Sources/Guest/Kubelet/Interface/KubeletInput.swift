@@ -120,6 +120,8 @@ public enum LifecycleHook: String, Sendable, Hashable {
 /// How a probe or a hook went. ``ProbeWords`` has the words of a kubelet for each.
 public enum ProbeOutcome: Sendable, Hashable {
     case success
+    /// It succeeded, and something is to be said of it.
+    case warning(String)
     case failure(String)
     /// It could not be carried out at all, which counts neither way.
     case unknown(String)

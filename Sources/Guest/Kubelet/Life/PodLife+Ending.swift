@@ -57,7 +57,7 @@ extension PodLife {
         let container = containers[index].spec
         var failure: String?
         switch outcome {
-        case .success: break
+        case .success, .warning: break
         case .failure(let words), .unknown(let words):
             failure = hookFailure(hook == .preStop ? container.preStop : container.postStart, container, words)
         }

@@ -69,6 +69,9 @@ extension PodLife {
         let isSuccess: Bool
         switch outcome {
         case .success: isSuccess = true
+        case .warning(let output):
+            isSuccess = true
+            world.record(subject(index), .warning, "ProbeWarning", "\(kind.rawValue) probe warning: \(output)")
         case .failure(let output):
             isSuccess = false
             if containers[index].stop == nil {

@@ -21,20 +21,63 @@ enum NetworkProbe {
         }
     }
 
-    /// Sends a GET and answers by the status.
+    /// More redirects are an error, as Go's client has it.
+    private static let redirectLimit = 10
+
+    /// Sends a GET and answers by the status. A redirect is followed while it stays at the same host, as a kubelet does
+    /// (pkg/probe/http); one to another host is a success with a warning.
     static func http(
         isTLS: Bool, host: String, port: UInt16, path: String, headers: [[String]], within limit: Duration
     ) async -> ProbeOutcome {
-        let address = Self.text(host, port)
-        let path = path.hasPrefix("/") ? path : "/" + path
-        let url = "\(isTLS ? "https" : "http")://\(address)\(path)"
-        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path)
+        let end = ContinuousClock.now + limit
+        var place = ProbePlace(isTLS: isTLS, host: host, port: port, path: path.hasPrefix("/") ? path : "/" + path)
+        for _ in 0..<redirectLimit {
+            let status: HTTPStatus
+            switch await get(place, headers, within: end - ContinuousClock.now) {
+            case .answered(let answer): status = answer
+            case .failed(let words): return .failure("Get \"\(place.url)\": \(words)")
+            }
+            guard (200..<400).contains(status.code) else {
+                return .failure("HTTP probe failed with statuscode: \(status.code)")
+            }
+            guard ProbePlace.redirects.contains(status.code) else {
+                return status.code < 300
+                    ? .success : .warning("Probe terminated redirects, Response body: \(status.body)")
+            }
+            guard let location = status.location, !location.isEmpty else {
+                // 307 and 308 say what is to be asked again, and without a place nothing is.
+                guard status.code < 304 else {
+                    return .warning("Probe terminated redirects, Response body: \(status.body)")
+                }
+                return .failure("Get \"\(place.url)\": \(status.code) response missing Location header")
+            }
+            guard let next = place.following(location) else {
+                return .failure("Get \"\(place.url)\": failed to parse Location header \"\(location)\"")
+            }
+            guard next.host == host else {
+                return .warning("Probe terminated redirects, Response body: \(status.body)")
+            }
+            place = next
+        }
+        return .failure("Get \"\(place.url)\": stopped after \(redirectLimit) redirects")
+    }
+
+    private enum Exchange {
+        case answered(HTTPStatus)
+        /// What went wrong, in Go's words.
+        case failed(String)
+    }
+
+    private static func get(_ place: ProbePlace, _ headers: [[String]], within limit: Duration) async -> Exchange {
+        let address = text(place.host, place.port)
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: place.path)
         head.headers.add(name: "Host", value: address)
         head.headers.add(name: "User-Agent", value: "kube-probe/1.20")
         head.headers.add(name: "Accept-Encoding", value: "gzip")
         head.headers.add(name: "Connection", value: "close")
         for header in headers where header.count == 2 { head.headers.replaceOrAdd(name: header[0], value: header[1]) }
         let request = head
+        let limit = max(.milliseconds(1), limit)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let answer = loop.makePromise(of: HTTPStatus.self)
         let timeout = loop.scheduleTask(in: .nanoseconds(limit.wholeNanoseconds)) { answer.fail(ProbeTimeout()) }
@@ -44,27 +87,22 @@ enum NetworkProbe {
             do {
                 channel = try await bootstrap(loop, within: limit).channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        if isTLS { try channel.pipeline.syncOperations.addHandler(try Self.tls()) }
+                        if place.isTLS { try channel.pipeline.syncOperations.addHandler(try Self.tls()) }
                         try channel.pipeline.syncOperations.addHTTPClientHandlers()
                         try channel.pipeline.syncOperations.addHandler(ProbeExchange(request, answer))
                     }
-                }.connect(to: try Self.address(host, port)).get()
+                }.connect(to: try Self.address(place.host, place.port)).get()
             } catch {
                 answer.fail(error)
                 if error is ChannelError { throw ProbeTimeout() }
-                return .failure("Get \"\(url)\": dial tcp \(address): \(Self.words(error))")
+                return .failed("dial tcp \(address): \(Self.words(error))")
             }
             defer { channel.close(promise: nil) }
-            let status = try await answer.futureResult.get()
-            guard (200..<400).contains(status.code) else {
-                return .failure("HTTP probe failed with statuscode: \(status.code)")
-            }
-            return .success
+            return .answered(try await answer.futureResult.get())
         } catch is ProbeTimeout {
-            return .failure(
-                "Get \"\(url)\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
+            return .failed("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
         } catch {
-            return .failure("Get \"\(url)\": \(Self.words(error))")
+            return .failed(words(error))
         }
     }
 
@@ -115,6 +153,8 @@ enum NetworkProbe {
 struct HTTPStatus: Sendable {
     var code: Int
     var body: String
+    /// Where a redirect leads.
+    var location: String?
 }
 
 private struct ProbeTimeout: Error {}
@@ -129,6 +169,7 @@ private final class ProbeExchange: ChannelInboundHandler {
     private let head: HTTPRequestHead
     private let answer: EventLoopPromise<HTTPStatus>
     private var code: Int?
+    private var location: String?
     private var body: [UInt8] = []
     private var isDone = false
 
@@ -145,7 +186,9 @@ private final class ProbeExchange: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head(let head): code = Int(head.status.code)
+        case .head(let head):
+            code = Int(head.status.code)
+            location = head.headers.first(name: "Location")
         case .body(let part):
             body += part.readableBytesView.prefix(NetworkProbe.bodyLimit - body.count)
             if body.count >= NetworkProbe.bodyLimit { finish(context) }
@@ -156,7 +199,7 @@ private final class ProbeExchange: ChannelInboundHandler {
     private func finish(_ context: ChannelHandlerContext) {
         guard !isDone, let code else { return }
         isDone = true
-        answer.succeed(HTTPStatus(code: code, body: String(decoding: body, as: UTF8.self)))
+        answer.succeed(HTTPStatus(code: code, body: String(decoding: body, as: UTF8.self), location: location))
         context.close(promise: nil)
     }
 

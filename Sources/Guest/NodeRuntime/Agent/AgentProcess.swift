@@ -11,6 +11,8 @@ final class AgentProcess: Sendable {
     private struct State {
         var child: ChildProcess?
         var starts = 0
+        /// Whether the child was asked to end by whoever started it.
+        var isAsked = false
         var last: AgentState = AgentState(running: false, pid: nil, ended: nil, lastLines: [], starts: 0)
     }
 
@@ -25,12 +27,21 @@ final class AgentProcess: Sendable {
 
     var current: AgentState { state.withLock { $0.last } }
 
+    /// Who hears of an agent besides the host: the container that it is.
+    struct Listener: Sendable {
+        /// Takes what the agent writes.
+        var wrote: @Sendable (ArraySlice<UInt8>) -> Void
+        /// Called once, after the last output, with how it ended and its last lines.
+        var ended: @Sendable (ExitStatus?, [String]) -> Void
+    }
+
     /// Starts the agent and sends the event of its start.
     ///
     /// Events are sent under the lock that guards the state. Otherwise the event of an agent's end could overtake that
     /// of the next one's start, and the host would take an agent that runs for one that has ended.
     /// - Throws: `NodeFailure` when it runs already or cannot be started.
-    func start(_ command: [String]) throws -> AgentState {
+    @discardableResult
+    func start(_ command: [String], listener: Listener? = nil) throws -> AgentState {
         let output = try OutputPipe()
         let (child, started) = try state.withLock { state throws -> (ChildProcess, AgentState) in
             if let child = state.child, child.exitStatus == nil {
@@ -40,6 +51,7 @@ final class AgentProcess: Sendable {
             let child = try children.spawn(
                 command, environment: NodeEnvironment.variables, output: output.writeEnd, error: output.writeEnd)
             state.child = child
+            state.isAsked = false
             state.starts += 1
             state.last = AgentState(
                 running: true, pid: child.processIdentifier, ended: nil, lastLines: [], starts: state.starts)
@@ -48,8 +60,22 @@ final class AgentProcess: Sendable {
         }
         output.closeWriteEnd()
         let relay = UncheckedBox(output)
-        startThread("agent") { self.relay(child, relay.value) }
+        startThread("agent") { self.relay(child, relay.value, listener) }
         return started
+    }
+
+    /// Asks the agent to end, and does not wait for it: its container is being stopped.
+    func ask(signal: Int32) {
+        let child = state.withLock { state in
+            state.isAsked = true
+            return state.child
+        }
+        child?.signal(signal)
+    }
+
+    /// The process of an agent that runs.
+    var processIdentifier: Int32? {
+        state.withLock { state in state.child.flatMap { $0.exitStatus == nil ? $0.processIdentifier : nil } }
     }
 
     /// Signals the agent, waits for its end, then kills what it left of its process group.
@@ -76,9 +102,10 @@ final class AgentProcess: Sendable {
     private var endedText: String { current.ended.map { "the last one ended with \($0)" } ?? "none was started" }
 
     /// Passes the agent's lines on until it has ended, then sends the event of its end.
-    private func relay(_ child: ChildProcess, _ output: OutputPipe) {
+    private func relay(_ child: ChildProcess, _ output: OutputPipe, _ listener: Listener?) {
         var lines = LineRelay(now: .now)
         func pass(_ bytes: ArraySlice<UInt8>) {
+            listener?.wrote(bytes)
             for line in lines.receive(bytes, now: .now) { events(.log(source: "agent", line: line)) }
         }
         while child.exitStatus == nil {
@@ -100,9 +127,14 @@ final class AgentProcess: Sendable {
             // Another agent may run by now. Its state is the one that counts.
             guard state.child === child else { return }
             state.last = AgentState(
-                running: false, pid: nil, ended: ended, lastLines: lines.lastLines, starts: state.starts)
+                running: false, pid: nil, ended: ended, lastLines: lines.lastLines, starts: state.starts,
+                wasAsked: state.isAsked)
             events(.agent(state.last))
         }
+        guard let listener else { return }
+        // Nobody else ends what it has left behind.
+        child.killGroup()
+        listener.ended(child.exitStatus, lines.lastLines)
     }
 }
 

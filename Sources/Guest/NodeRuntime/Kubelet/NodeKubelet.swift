@@ -12,11 +12,14 @@ final class NodeKubelet: Sendable {
     private let pods: Pods
     private let children: ChildProcesses
     private let receivers: Receivers
+    private let agent: AgentProcess
     private let events: @Sendable (NodeEvent) -> Void
 
     init(
-        pods: Pods, children: ChildProcesses, receivers: Receivers, events: @escaping @Sendable (NodeEvent) -> Void
+        pods: Pods, children: ChildProcesses, receivers: Receivers, agent: AgentProcess,
+        events: @escaping @Sendable (NodeEvent) -> Void
     ) {
+        self.agent = agent
         self.pods = pods
         self.children = children
         self.receivers = receivers
@@ -30,7 +33,8 @@ final class NodeKubelet: Sendable {
         let events = events
         let runtime = NodePodRuntime(
             pods: pods, children: children, receivers: receivers,
-            directory: ConflistDirectory(path: wanted.conflistDirectory), pluginDirectory: wanted.pluginDirectory)
+            directory: ConflistDirectory(path: wanted.conflistDirectory), pluginDirectory: wanted.pluginDirectory,
+            agent: wanted.isAgentInPod ? .init(process: agent, command: wanted.agentCommand) : nil)
         let service = try KubeletService(
             configuration, machine: try Self.machine(configuration), runtime: runtime
         ) { events(.log(source: "kubelet", line: $0)) }

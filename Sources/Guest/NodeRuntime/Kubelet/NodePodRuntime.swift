@@ -1,10 +1,12 @@
 import Files
 import Glibc
+import JSON
 import Kubelet
 import KubeletServer
 import KubeletService
 import LinuxKernel
 import NodeProtocol
+import PodWorkloads
 import Prober
 import Synchronization
 
@@ -16,9 +18,16 @@ final class NodePodRuntime: PodRuntime {
         let network: SandboxNetwork
     }
 
+    /// The agent that a DaemonSet's pod runs, and its command line.
+    struct Agent: Sendable {
+        var process: AgentProcess
+        var command: [String]
+    }
+
     private enum Container: Sendable {
         case program(ProgramContainer)
         case builtIn(BuiltInContainer)
+        case agent(AgentContainer)
     }
 
     private let pods: Pods
@@ -26,15 +35,19 @@ final class NodePodRuntime: PodRuntime {
     private let receivers: Receivers
     private let directory: ConflistDirectory
     private let pluginDirectory: String
+    private let agent: Agent?
+    private let secure = SecureServer()
     private static let hostNamespace = "/proc/self/ns/net"
 
     private let sandboxes = Mutex<[String: Sandbox]>([:])
     private let containers = Mutex<[ContainerIdentity: Container]>([:])
 
+    /// - Parameter agent: Nil where the node's own runtime starts the agent.
     init(
         pods: Pods, children: ChildProcesses, receivers: Receivers, directory: ConflistDirectory,
-        pluginDirectory: String
+        pluginDirectory: String, agent: Agent?
     ) {
+        self.agent = agent
         self.pods = pods
         self.children = children
         self.receivers = receivers
@@ -64,7 +77,8 @@ final class NodePodRuntime: PodRuntime {
             let spec = PodSpec(
                 namespace: plan.pod.namespace, name: plan.pod.name, uid: plan.pod.uid, labels: plan.labels, port: 0)
             let status = try pods.create(
-                spec, containerID: plan.id, directory: directory, pluginDirectory: pluginDirectory)
+                spec, containerID: plan.id, runtime: Self.runtimeConfiguration(plan), directory: directory,
+                pluginDirectory: pluginDirectory)
             guard let address = status.address else {
                 throw PodRuntimeError(status.message ?? "no address")
             }
@@ -73,6 +87,21 @@ final class NodePodRuntime: PodRuntime {
         }
         sandboxes.withLock { [network] in $0[plan.pod.uid] = Sandbox(plan: plan, network: network) }
         return network
+    }
+
+    /// What CNI plugins with the capability get (CNI's conventions: `portMappings`).
+    private static func runtimeConfiguration(_ plan: SandboxPlan) -> [String: JSONValue] {
+        guard !plan.portMappings.isEmpty else { return [:] }
+        return [
+            "portMappings": .array(
+                plan.portMappings.map { port in
+                    .object([
+                        "hostPort": .integer(Int64(port.hostPort)),
+                        "containerPort": .integer(Int64(port.containerPort)),
+                        "protocol": .string(port.protocolName.lowercased()), "hostIP": .string(port.hostIP),
+                    ])
+                })
+        ]
     }
 
     /// Refuses what would be a path of another place: names and UIDs are parts of paths here.
@@ -151,10 +180,14 @@ final class NodePodRuntime: PodRuntime {
             ended(exit)
         }
         switch plan.workload {
+        case .builtIn(AgentContainer.workload):
+            let work = try startAgent(plan, isHostNetwork: isHostNetwork, log: log, ended: ended)
+            containers.withLock { $0[plan.identity] = .agent(work) }
         case .builtIn(let name):
-            let path = Pods.namespacePath(plan.identity.pod.reference)
-            let work = try BuiltInContainer(
-                name, plan, namespacePath: path, receivers: receivers, log: log, ended: ended)
+            let place = BuiltInContainer.Place(
+                namespacePath: Pods.namespacePath(plan.identity.pod.reference), receivers: receivers, secure: secure,
+                file: { [self] in try file($0, of: plan) })
+            let work = try BuiltInContainer(name, plan, in: place, log: log, ended: ended)
             containers.withLock { $0[plan.identity] = .builtIn(work) }
         case .program:
             try pods.disk.mount()
@@ -166,6 +199,30 @@ final class NodePodRuntime: PodRuntime {
             // Only now: its end is not told before it is known.
             program.follow(log, ended: ended)
         }
+    }
+
+    private func startAgent(
+        _ plan: ContainerPlan, isHostNetwork: Bool, log: ContainerLog,
+        ended: @escaping @Sendable (ContainerExit) -> Void
+    ) throws -> AgentContainer {
+        guard let agent else {
+            throw PodRuntimeError(
+                "the agent of this node is no pod's: its lab has \"datapath: {install: process}\"")
+        }
+        guard isHostNetwork, plan.isPrivileged else {
+            throw PodRuntimeError("the agent needs hostNetwork and a privileged container")
+        }
+        return try AgentContainer(
+            plan, agent: agent.process, command: agent.command, mounts: try mounts(plan), log: log, ended: ended)
+    }
+
+    /// Where a file of a container is on the node; nil if none of its volumes has it.
+    private func file(_ path: String, of plan: ContainerPlan) throws -> String? {
+        guard !path.split(separator: "/").contains("..") else { return nil }
+        let mounts = try mounts(plan).filter { path == $0.target || path.hasPrefix($0.target + "/") }
+        // The innermost mount hides the others.
+        guard let mount = mounts.max(by: { $0.target.count < $1.target.count }) else { return nil }
+        return mount.source + path.dropFirst(mount.target.count)
     }
 
     private func mounts(_ plan: ContainerPlan) throws -> [ContainerMount] {
@@ -183,6 +240,7 @@ final class NodePodRuntime: PodRuntime {
         switch find(container) {
         case .program(let program)?: program.signal(number)
         case .builtIn(let work)?: work.end(exitCode: 0)
+        case .agent(let work)?: work.signal(number)
         case nil: break
         }
     }
@@ -191,6 +249,7 @@ final class NodePodRuntime: PodRuntime {
         switch find(container) {
         case .program(let program)?: program.kill()
         case .builtIn(let work)?: work.end(exitCode: 137)
+        case .agent(let work)?: work.kill()
         case nil: break
         }
     }
@@ -220,6 +279,8 @@ final class NodePodRuntime: PodRuntime {
             entry.keepsInput = plan.hasStdin || plan.hasTerminal
             entry.hasTerminal = plan.hasTerminal
             return try ProgramExecution(entry, plan, children: children)
+        case .agent(let work)?:
+            return try ProgramExecution(try work.execution(plan), plan, children: children)
         case nil:
             throw PodRuntimeError("container not running (\(plan.container.id))")
         }

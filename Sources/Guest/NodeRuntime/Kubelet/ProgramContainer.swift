@@ -19,6 +19,33 @@ final class ProgramContainer: Sendable {
     private let group: String
     private let root: ContainerRoot
     private let environment: [String]
+    private let rights: Rights
+
+    /// What a container's programs may, whoever starts them.
+    private struct Rights: Sendable {
+        let user: UInt32?
+        let group: UInt32?
+        let supplementalGroups: [UInt32]
+        let capabilities: UInt64
+        let forbidsNewPrivileges: Bool
+
+        init(_ plan: ContainerPlan) throws(PodRuntimeError) {
+            user = plan.user.flatMap { UInt32(exactly: $0) }
+            group = plan.group.flatMap { UInt32(exactly: $0) }
+            supplementalGroups = plan.supplementalGroups.compactMap { UInt32(exactly: $0) }
+            capabilities = try ContainerCapabilities.set(
+                isPrivileged: plan.isPrivileged, adding: plan.addedCapabilities, dropping: plan.droppedCapabilities)
+            forbidsNewPrivileges = !plan.allowsPrivilegeEscalation && !plan.isPrivileged
+        }
+    }
+
+    private static func limit(_ entry: inout ContainerEntry, _ rights: Rights) {
+        entry.user = rights.user
+        entry.group = rights.group
+        entry.supplementalGroups = rights.supplementalGroups
+        entry.capabilities = rights.capabilities
+        entry.forbidsNewPrivileges = rights.forbidsNewPrivileges
+    }
 
     /// Where the pod's containers are.
     struct Place: Sendable {
@@ -33,6 +60,7 @@ final class ProgramContainer: Sendable {
         identity = plan.identity
         root = ContainerRoot(plan.identity)
         environment = Self.environment(plan, place)
+        rights = try Rights(plan)
         group = try ContainerGroups.make(plan.identity, plan.controlGroup)
         do {
             try root.make(resolver: place.resolver, hosts: plan.hostsFile, hostname: place.hostname)
@@ -47,9 +75,9 @@ final class ProgramContainer: Sendable {
             let message = ContainerMount(source: root.message, target: plan.terminationMessagePath, readOnly: false)
             entry.mounts = mounts + (plan.terminationMessagePath.hasPrefix("/") ? [message] : [])
             entry.workingDirectory = plan.workingDirectory.isEmpty ? nil : plan.workingDirectory
-            entry.user = plan.user.flatMap { UInt32(exactly: $0) }
-            entry.group = plan.group.flatMap { UInt32(exactly: $0) }
             entry.readOnlyRoot = plan.isRootReadOnly
+            entry.isPrivileged = plan.isPrivileged
+            Self.limit(&entry, rights)
             do {
                 child = try Self.spawn(entry, streams, children)
             } catch let refusal as PodRuntimeError {
@@ -168,6 +196,7 @@ final class ProgramContainer: Sendable {
             root: root.path, networkNamespace: nil, controlGroup: group, hostname: nil, sharesRun: false,
             arguments: plan.arguments, environment: environment)
         entry.joins = child.processIdentifier
+        Self.limit(&entry, rights)
         entry.keepsInput = plan.hasStdin || plan.hasTerminal
         entry.hasTerminal = plan.hasTerminal
         return entry

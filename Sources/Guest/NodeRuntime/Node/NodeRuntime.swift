@@ -50,7 +50,7 @@ public final class NodeRuntime: Sendable {
         receivers = try Receivers()
         pods = Pods(children: children, receivers: receivers) { server.send($0) }
         agent = AgentProcess(children: children) { server.send($0) }
-        kubelet = NodeKubelet(pods: pods, children: children, receivers: receivers) { server.send($0) }
+        kubelet = NodeKubelet(pods: pods, children: children, receivers: receivers, agent: agent) { server.send($0) }
         self.channel = channel
         self.server = server
         bootID = trimmed(try readTextFile("/proc/sys/kernel/random/boot_id"))
@@ -160,6 +160,10 @@ public final class NodeRuntime: Sendable {
 
     private func startAgent() throws -> AgentState {
         let wanted = try configured()
+        guard !wanted.isAgentInPod else {
+            throw NodeFailure(
+                code: "not-ours", message: "the agent is a DaemonSet's pod, which the node's kubelet starts")
+        }
         try writeAgentConfig(wanted)
         return try agent.start(wanted.agentCommand)
     }

@@ -15,6 +15,8 @@ struct Attachment: Sendable {
     let namespacePath: String
     let interface: String
     let arguments: String
+    /// By capability, for plugins that ask for it.
+    var runtime: [String: JSONValue] = [:]
 
     init(pod: PodSpec, containerID: String? = nil, namespacePath: String) {
         self.containerID = containerID ?? Self.containerID(pod)
@@ -110,7 +112,7 @@ struct PluginRun: Sendable {
                 "CNI_NETNS=\(attachment.namespacePath)", "CNI_IFNAME=\(attachment.interface)",
                 "CNI_ARGS=\(attachment.arguments)", "CNI_PATH=\(pluginDirectory)",
             ]
-        let document = try configuration.document(for: plugin, previous: previous)
+        let document = try configuration.document(for: plugin, previous: previous, runtime: attachment.runtime)
         let result: ProgramResult
         do {
             result = try children.run(

@@ -70,9 +70,12 @@ final class Pods: Sendable {
     /// Makes a pod, or answers the one that is there. A pod that cannot be attached is undone and answered as
     /// `ContainerCreating`, with the reason; the caller asks again later, as a kubelet does.
     ///
-    /// - Parameter containerID: What plugins are told as the container's id, in place of one made of the pod's names.
+    /// - Parameters:
+    ///   - containerID: What plugins are told as the container's id, in place of one made of the pod's names.
+    ///   - runtime: What plugins are told that have the capability.
     func create(
-        _ spec: PodSpec, containerID: String? = nil, directory: ConflistDirectory, pluginDirectory: String
+        _ spec: PodSpec, containerID: String? = nil, runtime: [String: JSONValue] = [:], directory: ConflistDirectory,
+        pluginDirectory: String
     ) throws -> PodStatus {
         let reference = PodReference(namespace: spec.namespace, name: spec.name)
         try checkName(reference)
@@ -89,8 +92,9 @@ final class Pods: Sendable {
             }
             let run = PluginRun(children: children, configuration: configuration, pluginDirectory: pluginDirectory)
             let path = Self.namespacePath(reference)
-            return try attach(
-                spec, reference, Attachment(pod: spec, containerID: containerID, namespacePath: path), run)
+            var attachment = Attachment(pod: spec, containerID: containerID, namespacePath: path)
+            attachment.runtime = runtime
+            return try attach(spec, reference, attachment, run)
         }
     }
 

@@ -41,7 +41,14 @@ struct ContainerEntry: Codable, Sendable {
     var workingDirectory: String?
     var user: UInt32?
     var group: UInt32?
+    /// The groups besides `group`; nil keeps those of the starter unless there is a group.
+    var supplementalGroups: [UInt32]?
     var readOnlyRoot = false
+    /// The capabilities that its programs may have, a bit each; nil for all.
+    var capabilities: UInt64?
+    var forbidsNewPrivileges = false
+    /// Whether the program may write to `/sys`.
+    var isPrivileged = false
 
     static let searchPath = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
     private static let cloneNewNamespace: Int32 = 0x0002_0000
@@ -122,8 +129,9 @@ struct ContainerEntry: Codable, Sendable {
             try check("fork", "first process") { node_fork_and_follow() }
         }
         try mountFilesystem("proc", on: root + "/proc", type: "proc", flags: UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC))
+        let readOnly = isPrivileged ? 0 : MS_RDONLY
         try mountFilesystem(
-            "sysfs", on: root + "/sys", type: "sysfs", flags: UInt(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))
+            "sysfs", on: root + "/sys", type: "sysfs", flags: UInt(readOnly | MS_NOSUID | MS_NODEV | MS_NOEXEC))
         if sharesRun {
             try mountFilesystem("/run", on: root + "/run", flags: UInt(MS_BIND))
         } else {
@@ -179,11 +187,17 @@ struct ContainerEntry: Codable, Sendable {
         if !keepsInput { try replaceInput() }
         if hasTerminal { try check("setsid", "terminal") { node_take_terminal() } }
         if let workingDirectory { try check("chdir", workingDirectory) { chdir(workingDirectory) } }
+        // Root's rights are needed for what follows, and are lost with the next program.
+        if let capabilities { try check("prctl", "capabilities") { node_limit_capabilities(capabilities) } }
+        if let supplementalGroups {
+            try check("setgroups") { setgroups(supplementalGroups.count, supplementalGroups) }
+        }
         if let group {
-            try check("setgroups") { setgroups(0, nil) }
+            if supplementalGroups == nil { try check("setgroups") { setgroups(0, nil) } }
             try check("setgid", "\(group)") { setgid(group) }
         }
         if let user { try check("setuid", "\(user)") { setuid(user) } }
+        if forbidsNewPrivileges { try check("prctl", "no_new_privs") { node_forbid_new_privileges() } }
         var failure: Int32 = 0
         withCStrings(arguments) { argv in
             withCStrings(environment) { envp in

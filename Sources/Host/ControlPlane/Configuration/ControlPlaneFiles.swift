@@ -33,12 +33,16 @@ struct ControlPlaneFiles: Sendable {
 
     func log(of server: ControlPlaneServer) -> String { "\(artifacts)/\(server.rawValue).log" }
 
+    /// What a program that labrun brings itself is started with.
+    func configuration(of server: ControlPlaneServer) -> String { "\(folder)/\(server.rawValue).json" }
+
     func kubeconfig(_ user: ControlPlaneUser) -> String {
         let name =
             switch user {
             case .admin: "admin"
             case .controllerManager: "controller-manager"
             case .scheduler: "scheduler"
+            case .own(let server): server.rawValue
             case .node(let name): "node-\(name)"
             }
         return "\(folder)/\(name).conf"

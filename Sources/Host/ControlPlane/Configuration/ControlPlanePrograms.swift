@@ -26,7 +26,7 @@ public struct ControlPlanePrograms: Codable, Sendable, Hashable {
         }
         defer { free(resolved) }
         let folder = String(cString: resolved)
-        let missing = ControlPlaneServer.allCases.filter { access("\(folder)/\($0.rawValue)", X_OK) != 0 }
+        let missing = ControlPlaneServer.kubernetes.filter { access("\(folder)/\($0.rawValue)", X_OK) != 0 }
         guard missing.isEmpty else {
             throw ControlPlaneError(
                 .programs,
@@ -48,7 +48,10 @@ public struct ControlPlanePrograms: Codable, Sendable, Hashable {
         self.version = version
     }
 
-    func path(of server: ControlPlaneServer) -> String { "\(directory)/\(server.rawValue)" }
+    func path(of server: ControlPlaneServer) -> String {
+        // What labrun brings itself is this program under another name.
+        server.isOwn ? "/proc/self/exe" : "\(directory)/\(server.rawValue)"
+    }
 
     /// The path of a kubectl that lies beside the servers; nil if none does.
     public var kubectl: String? {

@@ -1,7 +1,9 @@
 import Certificates
 import Files
+import Foundation
 import KubeClient
 import NetAddress
+import ServerProgram
 
 /// The authority of a cluster, and every key and certificate that its servers start with.
 struct ClusterCredentials: Sendable {
@@ -14,6 +16,7 @@ struct ClusterCredentials: Sendable {
     private let etcdClient: IssuedCertificate
     let admin: KubeServer
 
+    var servers: [ControlPlaneServer] { spec.servers }
     private var authorityPEM: String { authority.certificatePEM }
 
     /// Makes the authority and the administrator's certificate. Nothing is written yet.
@@ -106,11 +109,13 @@ struct ClusterCredentials: Sendable {
         try write(proxy.certificatePEM, to: files.proxyAuthority)
         try write(
             try proxy.issue(CertificateSubject("front-proxy-client", for: [.client])), to: files.proxyClient)
-        try write(
-            try authority.issue(
-                CertificateSubject(
-                    "kube-control-plane", for: [.server], dnsNames: ["localhost"], addresses: [.loopback])),
-            to: files.loopback)
+        let loopback = try authority.issue(
+            CertificateSubject(
+                "kube-control-plane", for: [.server], dnsNames: ["localhost"], addresses: [.loopback]))
+        try write(loopback, to: files.loopback)
+        for (server, settings) in spec.ownSettings {
+            try write(try configuration(of: server, settings, loopback), to: files.configuration(of: server))
+        }
         let accounts = try KeyPair()
         try write(try accounts.privatePEM(), to: files.accountsKey)
         try write(try accounts.publicPEM(), to: files.accountsPublicKey)
@@ -119,6 +124,19 @@ struct ClusterCredentials: Sendable {
             try write(
                 try Kubeconfig(server, user: user.name, cluster: spec.clusterName).text, to: files.kubeconfig(user))
         }
+    }
+
+    /// The configuration of a program that labrun brings itself: JSON.
+    private func configuration(
+        of server: ControlPlaneServer, _ settings: String, _ serving: IssuedCertificate
+    ) throws -> String {
+        guard let port = server.loopbackPort, server.isOwn else {
+            throw ControlPlaneError(.invalidSpec, "\(server) is no program of labrun's own, and has no settings")
+        }
+        let configuration = ServerConfiguration(
+            server: try self.server(for: .own(server)), healthPort: port,
+            servingCertificatePEM: serving.certificatePEM, servingKeyPEM: serving.keyPEM, settings: settings)
+        return String(decoding: try JSONEncoder().encode(configuration), as: UTF8.self)
     }
 
     func write(_ issued: IssuedCertificate, to pair: ControlPlaneFiles.Pair) throws {

@@ -4,6 +4,8 @@ public enum ControlPlaneUser: Sendable, Hashable {
     case admin
     case controllerManager
     case scheduler
+    /// A program that labrun brings itself, under its own name.
+    case own(ControlPlaneServer)
     /// The kubelet of a node, `system:node:NAME`.
     case node(String)
 
@@ -13,6 +15,7 @@ public enum ControlPlaneUser: Sendable, Hashable {
         case .admin: "labrun"
         case .controllerManager: "system:kube-controller-manager"
         case .scheduler: "system:kube-scheduler"
+        case .own(let server): server.rawValue
         case .node(let name): "system:node:\(name)"
         }
     }
@@ -24,7 +27,7 @@ public enum ControlPlaneUser: Sendable, Hashable {
     public var groups: [String] {
         switch self {
         case .admin, .controllerManager: ["system:masters"]
-        case .scheduler: []
+        case .scheduler, .own: []
         case .node: ["system:nodes"]
         }
     }

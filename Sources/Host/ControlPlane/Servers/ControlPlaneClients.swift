@@ -21,7 +21,7 @@ struct ControlPlaneClients: Sendable {
     init(_ credentials: ClusterCredentials, namespacePath: String) throws {
         let namespace = try NetworkNamespace(path: namespacePath)
         var clients: [ControlPlaneServer: KubeClient] = [:]
-        for server in ControlPlaneServer.allCases {
+        for server in credentials.servers {
             // The descriptor is duplicated.
             clients[server] = KubeClient(
                 credentials.healthServer(server), userAgent: "labrun", in: namespace.rawDescriptor)
@@ -44,7 +44,7 @@ struct ControlPlaneClients: Sendable {
             switch server {
             case .etcd: "/health"
             case .apiServer: "/readyz"
-            case .controllerManager, .scheduler: "/healthz"
+            case .controllerManager, .scheduler, .datapathOperator, .cloudController: "/healthz"
             }
         return await ask(server, path, within: limit) { response in
             // etcd answers 503 where it has no leader.

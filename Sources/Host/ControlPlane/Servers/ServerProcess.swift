@@ -27,7 +27,8 @@ final class ServerProcess: Sendable {
         log.beginProcess()
         // etcd allocates two files of 64 MB for its log ahead, which on a tmpfs is memory. It then makes sparse ones.
         program = try SpawnedProgram.start(
-            path, arguments, environment: environment, namespacePath: namespacePath, isSparing: server == .etcd)
+            path, arguments, name: server.isOwn ? server.rawValue : nil, environment: environment,
+            namespacePath: namespacePath, isSparing: server == .etcd)
         // The process itself is not waited for on a pooled thread, because that blocks.
         startThread("cp-\(server.rawValue.suffix(12))") { [self] in
             let status = follow(into: log)

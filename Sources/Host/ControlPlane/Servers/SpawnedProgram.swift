@@ -23,16 +23,17 @@ final class SpawnedProgram: Sendable {
     ///
     /// - Parameters:
     ///   - path: The program, which gets `arguments` after its own name.
+    ///   - name: The name that it gets; nil for its path.
     ///   - environment: All of it: nothing is inherited.
     ///   - namespacePath: The network namespace it starts in; nil for that of this process.
     ///   - isSparing: Whether fallocate(2) is refused to it. Needs a network namespace.
     static func start(
-        _ path: String, _ arguments: [String], environment: [String: String], namespacePath: String? = nil,
-        isSparing: Bool = false
+        _ path: String, _ arguments: [String], name: String? = nil, environment: [String: String],
+        namespacePath: String? = nil, isSparing: Bool = false
     ) throws -> SpawnedProgram {
         let pipe = try Pipe()
         try pipe.readEnd.setNonBlocking()
-        let words = [path] + arguments
+        let words = [name ?? path] + arguments
         let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let output = pipe.writeEnd.rawValue
         // The child is in the namespace of the thread that spawns it.
@@ -41,18 +42,19 @@ final class SpawnedProgram: Sendable {
             identifier = try NetworkNamespace(path: namespacePath).run {
                 // For this thread, which ends after it, and for the program. Without it, it works too.
                 if isSparing { _ = linux_refuse_fallocate() }
-                return try spawn(words, variables, output)
+                return try spawn(path, words, variables, output)
             }
         } else {
-            identifier = try spawn(words, variables, output)
+            identifier = try spawn(path, words, variables, output)
         }
         return SpawnedProgram(
             handle: try ProcessHandle(processIdentifier: identifier), output: try pipe.readEnd.duplicate())
     }
 }
 
-private func spawn(_ arguments: [String], _ environment: [String], _ output: Int32) throws(SystemError) -> Int32 {
-    let path = arguments[0]
+private func spawn(
+    _ path: String, _ arguments: [String], _ environment: [String], _ output: Int32
+) throws(SystemError) -> Int32 {
     func succeed(_ call: String, _ code: Int32) throws(SystemError) {
         if code != 0 { throw SystemError(code: code, call: call, subject: path) }
     }

@@ -131,7 +131,12 @@ extension ShapeChecker {
         for item in value?.oneOrMore ?? [] {
             guard let name = item.text, name != "all", name != "none" else { continue }
             result.append(name)
-            if !nodes.isEmpty, !nodes.contains(name) {
+            if launchableNodes.contains(name) { continue }
+            if absentNodes.contains(name), !nodes.contains(name) {
+                report(
+                    item.place, "\(name) is not there at this step: it has not joined, or has left",
+                    expected: nodes.oneOf)
+            } else if !nodes.isEmpty, !nodes.contains(name) {
                 report(
                     item.place, "no node \"\(name)\" in the lab", expected: nodes.oneOf,
                     suggestion: NearestName.of(name, among: nodes))

@@ -71,6 +71,8 @@ package enum ObservationNeed: Sendable, Hashable {
     case object(ObjectQuery)
     /// The API server's events since the step began: `Observation.events`.
     case events
+    /// How agents stand with their API server: `Observation.serverConnections`.
+    case serverConnections
     /// Flows that are opened before the step's actions and run through them: `Observation.streams`.
     case streams(CellSelection)
 

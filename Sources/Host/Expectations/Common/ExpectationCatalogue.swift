@@ -13,6 +13,7 @@ package enum ExpectationCatalogue {
         PodsExpectation.self,
         ObjectExpectation.self,
         EventExpectation.self,
+        ServerConnectionExpectation.self,
         DiagnosisExpectation.self,
     ]
 }

@@ -1,3 +1,4 @@
+import CloudController
 public import ControlPlane
 import Fabric
 import Foundation
@@ -41,9 +42,20 @@ public final class LabControlPlane: Sendable {
                 programs: programs, address: place.address.description, port: ControlPlaneLayout.port,
                 names: ["\(ControlPlaneLayout.host).internal"], serviceCIDR: plan.profile.serviceCIDR,
                 podCIDRs: plan.clusterPodCIDRs, folder: folder, artifacts: artifacts,
-                nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) }),
+                nodes: plan.nodes.map { ControlPlaneNode(name: $0.name, address: $0.address) },
+                ownSettings: try ownSettings(plan)),
             namespace: try NetworkNamespace(path: "/proc/self/fd/\(own.rawValue)"),
             router: try NetworkNamespace(path: "/proc/self/fd/\(router.rawValue)"), notice: notice)
+    }
+
+    /// The settings of the programs that labrun brings itself.
+    private static func ownSettings(_ plan: LabPlan) throws -> [ControlPlaneServer: String] {
+        var settings: [ControlPlaneServer: String] = [.datapathOperator: try operatorSettings(plan)]
+        if plan.profile.controlPlane.cloudController {
+            settings[.cloudController] =
+                CloudControllerSettings(autoscaler: plan.profile.controlPlane.autoscaler).text
+        }
+        return settings
     }
 
     private init(
@@ -83,18 +95,29 @@ public final class LabControlPlane: Sendable {
     /// The state of each server, as lines of text, so that the state before a fault and after it can be compared.
     func state() async -> [String] {
         var lines: [String] = []
-        for server in ControlPlaneServer.allCases {
+        for server in plane.spec.servers {
             lines.append("\(server) \(await plane.isRunning(server) ? "running" : "not running")")
         }
         return lines
     }
 
     /// Starts the servers and returns when they are ready.
-    public func boot(within deadline: Duration) async throws {
+    ///
+    /// - Parameter prepare: Called when the API server is ready, while the others come up.
+    public func boot(within deadline: Duration, prepare: @escaping @Sendable () async throws -> Void) async throws {
         let bytes = Array(try plane.kubeconfig().utf8)
         try await plane.start()
         try FileDescriptor.open(kubeconfig, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600).writeAll(bytes)
-        try await plane.waitUntilReady(within: deadline)
+        try await plane.waitUntilServing(within: deadline)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [plane] in try await plane.waitUntilReady(within: deadline) }
+            group.addTask { [plane] in
+                try await prepare()
+                // What labrun brings itself needs its roles.
+                for server in plane.spec.servers where server.isOwn { try await plane.start(server) }
+            }
+            try await group.waitForAll()
+        }
     }
 
     public func stop() async { await plane.stop() }

@@ -1,3 +1,4 @@
+import CloudController
 import ControlPlane
 import KubeClient
 import NetAddress
@@ -10,14 +11,25 @@ extension LabControlPlane {
     private static let capacity = ["cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi"]
 
     /// What makes a machine of the lab a node of the cluster.
-    func kubelet(of name: String, address: String, podCIDR: String, plan: LabPlan) async throws -> KubeletConfiguration
-    {
+    ///
+    /// - Parameter traits: The labels and taints that it registers with.
+    func kubelet(
+        of name: String, address: String, podCIDR: String, plan: LabPlan, traits: NodeTraits
+    ) async throws -> KubeletConfiguration {
         let credentials = try await plane.nodeCredentials(name, address: address)
         guard case .certificate(let chain, let key) = credentials.server.credential else {
             throw LabError(.plan, "node \(name) has no client certificate for the API server")
         }
+        var taints = traits.taints.map { KubeletConfiguration.Taint(key: $0.key, value: $0.value, effect: $0.effect) }
+        if plan.profile.controlPlane.cloudController {
+            // The cloud controller takes it off a node that it has completed.
+            let taint = CloudController.Taint.uninitialized
+            taints.append(.init(key: taint.key, value: taint.value, effect: taint.effect))
+        }
         return KubeletConfiguration(
             nodeName: name, address: address, podCIDR: podCIDR.isEmpty ? nil : podCIDR,
+            labels: traits.labels,
+            taints: taints,
             server: KubeletConfiguration.Server(
                 host: credentials.server.host, port: credentials.server.port,
                 authorityPEM: credentials.server.authorityPEM, certificatePEM: chain, keyPEM: key),

@@ -47,15 +47,18 @@ extension Cluster {
         }
     }
 
-    /// Tells every running agent those of the cluster's objects that it does not know yet.
+    /// Tells every running agent those of the cluster's objects that it does not know yet, unless it asks an API server
+    /// for them, and kube-proxies and DNS servers what concerns them.
     public func announceObjects() async throws {
         // One after the other: an older state must not come after a newer one.
         try await announcing.run { [self] in try await announce(await objects) }
     }
 
     private func announce(_ objects: ClusterObjects) async throws {
-        try await onAll(await runningNodes()) { node in
-            try await self.feed.push(objects, to: node, within: self.slack)
+        if server == nil {
+            try await onAll(await runningNodes()) { node in
+                try await self.feed.push(objects, to: node, within: self.slack)
+            }
         }
         try await updateKubeProxies(objects)
         try await updateDNS(ClusterDNS(objects: objects, upstream: plan.dnsAddress))

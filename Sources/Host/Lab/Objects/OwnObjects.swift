@@ -7,6 +7,7 @@ import Synchronization
 /// and from the files what Kubernetes' controllers would.
 final class OwnObjects: ObjectStore {
     private let plan: LabPlan
+    private let membership: Membership
     let store: Mutex<ClusterStore>
     let pods = Observed([Cluster.RunningPod]())
     /// Pods that are being deleted and are still there.
@@ -14,8 +15,9 @@ final class OwnObjects: ObjectStore {
     /// Pods that their nodes have refused, by the endpoint's id.
     let waiting = Mutex<[String: WaitingPod]>([:])
 
-    init(_ plan: LabPlan) {
+    init(_ plan: LabPlan, _ membership: Membership) {
         self.plan = plan
+        self.membership = membership
         store = Mutex(ClusterStore(serviceRange: IPv4CIDR(plan.profile.serviceCIDR) ?? LabPlan.usualServiceRange))
     }
 
@@ -36,9 +38,11 @@ final class OwnObjects: ObjectStore {
     }
 
     var kubeNodes: [Node] {
-        plan.nodes.map { node in
-            Node(
-                metadata: ObjectMeta(name: node.name, labels: ["kubernetes.io/hostname": node.name]),
+        plan.nodes.filter { membership.standing(of: $0.name) != .absent }.map { node in
+            let traits = plan.profile.traits(of: node.name).adding(membership.traits(of: node.name))
+            return Node(
+                metadata: ObjectMeta(
+                    name: node.name, labels: traits.labels.merging(["kubernetes.io/hostname": node.name]) { $1 }),
                 spec: .init(podCIDR: plan.profile.writesPodCIDR ? node.podCIDR : nil),
                 status: .init(addresses: [
                     .init(type: "InternalIP", address: node.address), .init(type: "Hostname", address: node.name),

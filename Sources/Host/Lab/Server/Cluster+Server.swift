@@ -1,3 +1,5 @@
+import AgentAPI
+import DatapathOptions
 import KubeObjects
 import NodeProtocol
 import Scenario
@@ -8,45 +10,80 @@ extension PlannedPod {
 }
 
 extension Cluster {
-    /// Begins to follow the API server, and to tell the agents what it has.
+    /// Gives the API server what the lab's own programs need there: definitions, accounts, roles. Agents start when it
+    /// is done.
+    ///
+    /// - Throws: `LabError`, `ObjectRefusal`.
+    public func prepareServer(within limit: Duration) async throws {
+        guard let server else { return }
+        try await server.prepare(within: limit)
+        await isServerPrepared.update { $0 = true }
+    }
+
+    /// Where an agent finds its API server, and its token for it; nil in a lab without a control plane. The options
+    /// `k8sServiceHost` and `k8sServicePort` win over the lab's own address.
+    func agentAccess(of node: ClusterNode, _ options: DatapathOptions) async throws -> APIServerAccess? {
+        guard let server, let controlPlane else { return nil }
+        let limit = Duration.seconds(90)
+        guard await isServerPrepared.wait(within: limit, until: { $0 }) else {
+            try Task.checkCancellation()
+            throw LabError(
+                .notReady, "\(node.name): the API server has no accounts and definitions for agents after \(limit)")
+        }
+        let admin = controlPlane.admin
+        let host = options.k8sServiceHost.isEmpty ? admin.host : options.k8sServiceHost
+        let port = options.k8sServicePort == 0 ? admin.port : options.k8sServicePort
+        // A pod's token is a file of its own, which its kubelet renews.
+        guard !isAgentInPod else {
+            return APIServerAccess(
+                host: host, port: port, authorityPEM: admin.authorityPEM, tokenFile: AgentDaemonSet.tokenFile)
+        }
+        var token = agentTokens.withLock { $0[node.name] }
+        if token == nil {
+            let new = try await server.agentToken(within: .seconds(30))
+            agentTokens.withLock { $0[node.name] = new }
+            token = new
+        }
+        return APIServerAccess(host: host, port: port, authorityPEM: admin.authorityPEM, token: token)
+    }
+
+    /// Begins to follow the API server.
     ///
     /// - Throws: `LabError`, `ObjectRefusal`.
     public func followServer(within limit: Duration) async throws {
         guard let server else { return }
         try await server.follow(within: limit)
+        try await installAgents(within: limit)
         let task = Task { [weak self] in
-            var addresses: Set<String> = []
             for await _ in server.changes {
                 guard let self, !Task.isCancelled else { return }
-                await self.tell(server, &addresses)
+                await self.tellOthers()
             }
         }
         following.withLock { $0 = task }
     }
 
-    /// Tells the agents the objects, and each other's pods if the addresses of pods are others than they were.
-    private func tell(_ server: ServerStore, _ addresses: inout Set<String>) async {
+    /// Tells kube-proxies and DNS servers, which are no clients of the API server.
+    private func tellOthers() async {
         while !Task.isCancelled {
             do {
-                let now = Set(await server.runningPods.map { "\($0.planned.reference) \($0.address)" })
-                try await announceObjects()
-                if now != addresses { try await announceEndpoints() }
-                addresses = now
-                return
+                return try await announceObjects()
             } catch {
-                // An agent that is away hears of everything when it is back; others should not wait for it.
+                // A node that is away hears of everything when it is back; others should not wait for it.
                 try? await Task.sleep(for: .seconds(1))
             }
         }
     }
 
-    /// Waits until every node of the lab is a node of the cluster, and ready.
+    /// Waits until every node of the lab that is there, or each of some, is a node of the cluster, and ready.
     ///
     /// - Parameter quiet: The time without any change after which no more is to be expected.
     /// - Returns: The nodes that are not, with their kubelets' words.
-    public func waitForKubeNodes(within limit: Duration, quiet: Duration) async throws -> [String] {
+    public func waitForKubeNodes(
+        _ nodes: [String]? = nil, within limit: Duration, quiet: Duration
+    ) async throws -> [String] {
         guard let server else { return [] }
-        let names = plan.nodes.map(\.name)
+        let names = nodes ?? presentNodes.map(\.name)
         let areReady = try await server.wait(within: limit, quiet: quiet) {
             await server.unready(names, within: .seconds(5)).isEmpty
         }
@@ -62,6 +99,8 @@ extension Cluster {
         let isSettled = try await server.wait(within: limit, quiet: quiet) {
             await server.unsettled(within: .seconds(5)).isEmpty
         }
-        return isSettled ? [] : await server.unsettled(within: .seconds(5))
+        guard isSettled else { return await server.unsettled(within: .seconds(5)) }
+        try await waitForAgents(within: .seconds(10))
+        return []
     }
 }

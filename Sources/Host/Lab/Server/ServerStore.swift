@@ -2,6 +2,7 @@ import Foundation
 public import KubeClient
 import KubeObjects
 import Scenario
+import ServedObjects
 import Synchronization
 
 /// The objects of the lab's API server, as it told them last.
@@ -38,12 +39,11 @@ public final class ServerStore: Sendable {
 
     // MARK: Following
 
-    /// Installs the lab's own definitions and begins to follow the server.
+    /// Begins to follow the server, which has the lab's own definitions already (`prepare`).
     ///
     /// - Throws: `LabError` if not everything was listed in time, with what is missing.
     public func follow(within limit: Duration) async throws {
         let end = ContinuousClock.now + limit
-        try await install(LabDefinitions.all, within: limit)
         let slices = try await client.firstServed(of: [.endpointSlices, .endpointSlicesBeta], within: .seconds(10))
         follow(.nodes) { octets -> Node in try ServedJSON.object(octets) }
         follow(.namespaces) { octets -> Namespace in try ServedJSON.object(octets) }

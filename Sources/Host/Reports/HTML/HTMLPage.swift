@@ -126,10 +126,11 @@ struct HTMLPage {
         var times = "from \(shortSeconds(step.offsetSeconds)), took \(shortSeconds(step.durationSeconds))"
         if let converged = step.convergenceSeconds { times += ", converged after \(shortSeconds(converged))" }
         if let host = step.host { times += "; host: \(host.words)" }
+        let done = step.actions + (step.joins ?? []).map(\.words)
         var out: [String: Any] = [
             "number": index + 1, "index": index, "name": step.name, "verdict": step.verdict.rawValue,
-            "glyph": glyphs.mark(step.verdict), "times": times, "hasActions": !step.actions.isEmpty,
-            "actions": step.actions, "hasFaults": !step.faults.isEmpty, "faults": step.faults.map(fault),
+            "glyph": glyphs.mark(step.verdict), "times": times, "hasActions": !done.isEmpty,
+            "actions": done, "hasFaults": !step.faults.isEmpty, "faults": step.faults.map(fault),
             "hasHealth": !step.health.isEmpty, "health": step.health.map(health),
             "hasExpectations": !step.expectations.isEmpty, "expectations": step.expectations.map(expectation),
         ]

@@ -57,6 +57,8 @@ extension RunReport {
         public var durationSeconds: Double
         public var convergenceSeconds: Double?
         public var faults: [Fault]
+        /// The nodes that joined the lab in this step; nil if none did.
+        public var joins: [NodeJoinRecord]?
         public var matrix: Matrix?
         public var health: [HealthRecord]
         /// How busy the host was during the step. It is nil if no round was measured.

@@ -7,6 +7,7 @@ struct StepDraft: Sendable {
     let header: StepHeader
     let at: Double
     var faults: [RunReport.Fault] = []
+    var joins: [NodeJoinRecord] = []
     var matrix: MatrixRecord?
     var health: [HealthRecord] = []
     var host: HostLoad?
@@ -36,14 +37,24 @@ struct StepDraft: Sendable {
         faults[index].history.append(transition)
     }
 
+    /// Takes what is known of a node that joined in place of what was.
+    mutating func consume(_ record: NodeJoinRecord) {
+        if let index = joins.firstIndex(where: { $0.node == record.node }) {
+            joins[index] = record
+        } else {
+            joins.append(record)
+        }
+    }
+
     func finish(ended end: StreamEnd, now: Double) -> RunReport.Step {
         var step = RunReport.Step(
             name: header.name, title: header.title, actions: header.actions,
             verdict: result?.verdict ?? .infraError, message: nil, unfinished: result == nil,
             startedAt: header.startedAt, offsetSeconds: at,
             durationSeconds: result?.durationSeconds ?? max(0, now - at),
-            convergenceSeconds: result?.convergenceSeconds, faults: faults, matrix: matrix.map(Self.honest),
-            health: health, host: host, diagnosis: diagnosis, expectations: expectations)
+            convergenceSeconds: result?.convergenceSeconds, faults: faults, joins: joins.isEmpty ? nil : joins,
+            matrix: matrix.map(Self.honest), health: health, host: host, diagnosis: diagnosis,
+            expectations: expectations)
         if result == nil {
             switch end {
             case .interrupted(let reason):

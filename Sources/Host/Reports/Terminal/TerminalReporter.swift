@@ -60,6 +60,9 @@ public final class TerminalReporter: Reporter {
             let line = "  fault \(clean(record.id)): \(record.state.rawValue)"
             if settings.live { break }
             say(DisplayWidth.cut(line, to: width))
+        case .nodeJoined(let step, let record):
+            // What comes to be known after the step's end has a line of its own.
+            if drafts[step]?.consume(record) == nil { say(wrapped: clean(record.words)) }
         case .matrix(let step, let record):
             if record.provisional { provisional += 1 } else { drafts[step]?.matrix = record }
         case .health(let step, let records): drafts[step]?.health = records

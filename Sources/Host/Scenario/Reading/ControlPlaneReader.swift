@@ -11,6 +11,11 @@ extension LabProfileReader {
         layout.binaries = value["binaries"]?.text.map { ControlPlaneLayout.path($0, beside: file) }
         layout.version = value["version"]?.text
         layout.subnet = value["subnet"]?.text
+        layout.autoscaler = value["autoscaler"]?.flag ?? false
+        layout.cloudController = value["cloudController"]?.flag ?? layout.autoscaler
+        if layout.autoscaler, !layout.cloudController, let given = value["cloudController"] {
+            checker.report(given.place, "the autoscaler is a part of the cloud controller")
+        }
         layout.address = value["address"]?.text
         if let groups = value["securityGroups"] {
             checkGroups(groups, among: profile.securityGroups)

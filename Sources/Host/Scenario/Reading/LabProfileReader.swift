@@ -46,10 +46,18 @@ struct LabProfileReader {
         profile.cloudPlugin = nodes?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) } ?? .none
         profile.kubeProxy.enabled = spec?["kubeProxy"]?["enabled"]?.flag ?? false
         profile.writesPodCIDR = spec?["pods"]?["writesPodCIDR"]?.flag ?? true
+        readMembership(nodes, into: &profile)
         checkGroups(nodes?["securityGroups"], among: groups)
         checkNetworks(profile, spec)
         profile.cloud = cloud(spec, profile: profile)
         profile.controlPlane = controlPlane(spec?["controlPlane"], profile: profile, file: file)
+        checkTaints(nodes, profile)
+        let install = spec?["datapath"]?["install"]
+        profile.installation.kind = install?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) } ?? .process
+        profile.installation.placement = DatapathInstallation.placement(spec?["datapath"]?["daemonSet"])
+        if let install, let mistake = profile.installationMistake() {
+            checker.report(install.place, mistake.message, expected: mistake.expected)
+        }
         let values = spec?["datapath"]?["values"]
         let leaves = checker.leaves(of: values, path: "")
         for mistake in profile.valueMistakes() {

@@ -27,9 +27,16 @@ struct ScenarioReader {
     var checker: ShapeChecker
     var problems: [Problem] = []
     var profile: LabProfile?
-    /// The names of the lab's nodes, with every override. If the lab is not known there are none, and names of nodes
-    /// are not checked.
+    /// The names of all the lab's nodes, with every override. If the lab is not known there are none, and names of
+    /// nodes are not checked.
+    var labNodes: [String] = []
+    /// The names of those that are there at the step that is read.
     var nodes: [String] = []
+    /// The lines where nodes have joined.
+    var joined: [String: Int] = [:]
+    /// The nodes of the pods, by the endpoint's id, once nodes have joined or left; nil before, when they follow from
+    /// workloads and nodes alone.
+    var places: [String: String]?
     /// The workloads that exist at the step that is read.
     var workloads: [Workload] = []
     var objects: [ClusterObject] = []
@@ -77,6 +84,7 @@ struct ScenarioReader {
         let overrides = self.overrides(spec?["overrides"])
         // What manifests may be depends on the lab.
         readLab(spec?["lab"], overrides, values: spec?["overrides"]?["datapath"]?["values"])
+        checkMembership(spec?["overrides"]?["nodes"], overrides, lab: spec?["lab"])
         let shape = ScenarioShape(faults: faults, expectations: expectations, manifests: manifestRules)
         checker.check(document, shape.document, "the file")
         return scenario(document, overrides: overrides, manifests: Array(reading.documents.dropFirst()))
@@ -124,6 +132,12 @@ struct ScenarioReader {
             nodeCount: value?["nodes"]?["count"]?.integer, kernel: value?["nodes"]?["kernel"]?.text,
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
+        result.laterCount = value?["nodes"]?["later"]?.integer
+        result.traits = checker.traits(value?["nodes"])
+        // The names of nodes are checked when the lab is known.
+        result.namedTraits = checker.namedTraits(value?["nodes"]?["named"], among: [])
+        result.install = value?["datapath"]?["install"]?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) }
+        result.daemonSet = DatapathInstallation.placement(value?["datapath"]?["daemonSet"])
         result.instanceType = value?["nodes"]?["instanceType"]?.text
         result.cloudPlugin = value?["nodes"]?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) }
         result.kubeProxy = value?["kubeProxy"]?["enabled"]?.flag
@@ -133,6 +147,8 @@ struct ScenarioReader {
             ControlPlaneLayout.path($0, beside: file)
         }
         result.controlPlaneVersion = controlPlane?["version"]?.text
+        result.cloudController = controlPlane?["cloudController"]?.flag
+        result.autoscaler = controlPlane?["autoscaler"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }
@@ -157,7 +173,17 @@ struct ScenarioReader {
         }
         let prefix = "datapath.values."
         switch setting.path {
+        case "datapath.install":
+            let kinds = DatapathInstallation.Kind.allCases.map(\.rawValue)
+            if let kind = DatapathInstallation.Kind(rawValue: setting.value) {
+                overrides.install = kind
+            } else {
+                problem(
+                    "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
+                    NearestName.of(setting.value, among: kinds))
+            }
         case "nodes.count": if let count = number(LabShape.nodeCounts) { overrides.nodeCount = count }
+        case "nodes.later": if let count = number(0...LabProfile.mostNodes - 1) { overrides.laterCount = count }
         case "nodes.memoryMiB": if let memory = number(LabShape.memory) { overrides.memoryMiB = memory }
         case "nodes.kernel":
             if LabShape.kernels.contains(setting.value) {
@@ -200,8 +226,9 @@ struct ScenarioReader {
             }
         default:
             let paths = [
-                "nodes.count", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType", "kubeProxy.enabled",
-                "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+                "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType",
+                "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
+                "datapath.install",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
@@ -217,7 +244,12 @@ struct ScenarioReader {
             let changed = found.applying(overrides)
             profile = changed
             // Out-of-range counts are reported by their shapes; they must not make names here.
-            if LabShape.nodeCounts.contains(changed.nodeCount) { nodes = changed.nodeNames }
+            if LabShape.nodeCounts.contains(changed.nodeCount) {
+                labNodes = changed.nodeNames
+                nodes = changed.initialNodeNames
+                checker.absentNodes = changed.laterNodeNames
+                checker.launchableNodes = changed.controlPlane.autoscaler ? changed.laterNodeNames : []
+            }
             if overrides.nodeCount != nil, let mistake = changed.capacityMistake() {
                 checker.report(value.place, mistake)
             }
@@ -225,6 +257,9 @@ struct ScenarioReader {
                 checker.report(
                     value.place, "lab \(found.name) has no free address for a control plane",
                     expected: "\"controlPlane.subnet\" in the lab, or a VPC with a free /28")
+            }
+            if let mistake = changed.installationMistake() {
+                checker.report(value.place, mistake.message, expected: mistake.expected)
             }
             // The lab's own values were checked with the lab.
             if found.datapathValues != changed.datapathValues || overrides.nodeCount != nil {
@@ -259,6 +294,10 @@ struct ScenarioReader {
 
     private mutating func readProbes(_ value: YAMLValue?) {
         guard let value else { return }
+        // Pairs are for the whole timeline, and may be of nodes that join in its course.
+        let (present, absent) = (nodes, checker.absentNodes)
+        (nodes, checker.absentNodes) = (labNodes, [])
+        defer { (nodes, checker.absentNodes) = (present, absent) }
         if let pairs = value["pairs"]?.items {
             plan.pairs = pairs.map {
                 ProbePlanSpec.Pair(from: selector($0["from"]), to: selector($0["to"]))
@@ -319,8 +358,9 @@ struct ScenarioReader {
     /// Gives the endpoints at the step that is read, without the addresses that they get when they run.
     private var endpoints: () -> [Endpoint] {
         let served = servedEndpoints
-        return { [workloads, objects, nodes, cloud = profile?.cloudEndpoints ?? []] in
-            WorkloadPlacement.endpoints(for: workloads, objects: objects, nodes: nodes, cloud: cloud) + served
+        return { [workloads, objects, nodes, places, cloud = profile?.cloudEndpoints ?? []] in
+            WorkloadPlacement.endpoints(
+                for: workloads, objects: objects, nodes: nodes, cloud: cloud, keeping: places ?? [:]) + served
         }
     }
 

@@ -14,9 +14,12 @@ extension ScenarioReader {
             case "delete": actions += entry.value.oneOrMore.flatMap { delete($0) }
             case "set": actions.append(set(entry.value))
             case "scale": actions += entry.value.oneOrMore.compactMap { scale($0) }
+            case "join": actions += [join(entry.value)].compactMap { $0 }
+            case "leave": actions += [leave(entry.value)].compactMap { $0 }
             case "wait": actions += entry.value.oneOrMore.compactMap { wait($0) }
             default: break
             }
+            settlePlaces()
         }
         return Step(
             name: name, title: value["title"]?.text ?? name, actions: actions,

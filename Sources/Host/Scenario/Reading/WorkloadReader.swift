@@ -174,7 +174,7 @@ extension ScenarioReader {
     /// Every pod's name once, and not too many.
     mutating func checkEndpoints(_ place: Place) {
         guard !isServed else { return checkServedEndpoints(place) }
-        let pods = WorkloadPlacement.pods(for: workloads, nodes: nodes)
+        let pods = WorkloadPlacement.pods(for: workloads, nodes: nodes, keeping: places ?? [:])
         if pods.count + nodes.count > Self.endpointLimit {
             checker.report(
                 place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.endpointLimit) endpoints")

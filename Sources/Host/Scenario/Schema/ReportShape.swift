@@ -103,6 +103,18 @@ enum ReportShape {
             Field("kernel", .text(), required: true, "Release of its kernel."),
             Field("addresses", texts, required: true, "Underlay addresses."),
             Field("podCIDRs", texts, required: true, "Its shares of the pods' addresses."),
+            Field("joinsLater", .flag, "true: it is not there before a step joins it."),
+        ])
+
+    private static let join = ObjectShape(
+        name: "join", help: "A node that joined the running lab; times from its power-on.",
+        fields: [
+            Field("node", .text(), required: true, "Node."),
+            Field("startedAt", seconds, required: true, "Seconds from the run's start to its power-on."),
+            Field("runtimeSeconds", seconds, "Until its runtime answered."),
+            Field("agentSeconds", seconds, "Until its agent was ready."),
+            Field("nodeReadySeconds", seconds, "Until its Node object was Ready, in a lab with a control plane."),
+            Field("firstPodSeconds", seconds, "Until the first pod with a network of its own ran there."),
         ])
 
     private static let step = ObjectShape(
@@ -119,6 +131,7 @@ enum ReportShape {
             Field("durationSeconds", seconds, required: true, "Duration."),
             Field("convergenceSeconds", .nullable(seconds), "From the last action until the expectations held."),
             Field("faults", .list(.object(fault), atLeast: 0), required: true, "Faults, as the step left them."),
+            Field("joins", .list(.object(join), atLeast: 0), "Nodes that joined the lab in it."),
             Field("matrix", .nullable(.object(matrix)), "The matrix that the expectations were held against."),
             Field("health", .list(.object(health), atLeast: 0), required: true, "What the agents reported."),
             Field("host", .nullable(.object(hostLoad)), "How busy the host was during the step."),

@@ -18,6 +18,12 @@ enum ControlPlaneShape {
             "Folder of kube-apiserver, kube-controller-manager, kube-scheduler and etcd, beside this file; those that "
                 + "labrun builds."),
         Field("version", .text(series), "Series that its API server must be of; any."),
+        Field(
+            "cloudController", .flag,
+            "Whether a cloud controller completes nodes and makes load balancers; false, or true with an autoscaler."),
+        Field(
+            "autoscaler", .flag,
+            "Whether it starts nodes that join later for pods that wait, by NodePool objects; false."),
     ]
 
     static let overrides = ObjectShape(

@@ -34,7 +34,9 @@ enum LabShape {
                 "controlPlane", .object(ControlPlaneShape.layout),
                 "Whether the lab has Kubernetes' own servers; it has not when left out."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
-            Field("datapath", .object(ScenarioShape.datapath), required: true, "Options of the datapath agent."),
+            Field(
+                "datapath", .object(ScenarioShape.datapath(isWhole: true)), required: true,
+                "Options of the datapath agent."),
         ])
 
     private static let vpc = ObjectShape(
@@ -48,12 +50,13 @@ enum LabShape {
         name: "nodes", help: "The nodes.",
         fields: [
             Field("count", .integer(nodeCounts), required: true, "How many."),
+            NodeShape.later,
             Field("prefix", .text(nodePrefix), "Their names are this and a number; node."),
             Field("kernel", .choice(kernels), required: true, "Kernel series."),
             Field("memoryMiB", .integer(memory), required: true, "Memory of each."),
             Field("securityGroups", .oneOrMore(.text(.nonEmpty)), required: true, "Groups of their interfaces."),
             Field("sourceDestinationCheck", .flag, "Whether only their own addresses may leave and enter; true."),
-        ] + CloudShape.nodeFields)
+        ] + NodeShape.traitFields + CloudShape.nodeFields)
 
     private static let pods = ObjectShape(
         name: "pods", help: "The pods' network.",

@@ -52,21 +52,38 @@ struct ScenarioShape {
             Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
             Field(
                 "controlPlane", .object(ControlPlaneShape.overrides), "Whether the lab has Kubernetes' own servers."),
-            Field("datapath", .object(datapath), "Options of the datapath agent."),
+            Field("datapath", .object(datapath(isWhole: false)), "Options of the datapath agent."),
         ])
 
     static let nodeOverrides = ObjectShape(
         name: "nodes", help: "Number and kind of the nodes.",
         fields: [
-            Field("count", .integer(LabShape.nodeCounts), "How many nodes."),
+            Field("count", .integer(LabShape.nodeCounts), "How many nodes."), NodeShape.later,
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
             Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
             CloudShape.instanceType, CloudShape.cloudPlugin,
-        ])
+        ] + NodeShape.traitFields)
 
-    static let datapath = ObjectShape(
-        name: "datapath", help: "Options of the datapath agent.",
-        fields: [Field("values", .tree, required: true, "By their Helm names, nested or dotted.")])
+    /// - Parameter isWhole: Whether it is a lab's, and no change of one.
+    static func datapath(isWhole: Bool) -> ObjectShape {
+        ObjectShape(
+            name: isWhole ? "datapath" : "datapath of a scenario", help: "Options of the datapath agent.",
+            fields: [
+                Field("values", .tree, required: isWhole, "By their Helm names, nested or dotted."),
+                Field(
+                    "install", .choice(DatapathInstallation.Kind.allCases.map(\.rawValue)),
+                    "Whether the node starts the agent, or a DaemonSet's pod is it; process."),
+                Field("daemonSet", .object(daemonSet), "Where the pods of the DaemonSet run; on every node."),
+            ])
+    }
+
+    private static let daemonSet = ObjectShape(
+        name: "daemonSet", help: "Fields of a pod's spec, in place of those of kube-system/labrun-datapath.",
+        fields: [
+            Field("nodeSelector", .map(.any, .text()), "Labels that a node must have."),
+            Field("affinity", .any, "Affinity, as in a pod's spec."),
+            Field("tolerations", .any, "Tolerations; all taints are tolerated when left out."),
+        ])
 
     static let probes = ObjectShape(
         name: "probes", help: "Which pairs are measured, and how.",
@@ -101,6 +118,8 @@ struct ScenarioShape {
                     "Values to change in the running lab: datapath.values.NAME, nodes.instanceType, "
                         + "kubeProxy.enabled."),
                 Field("scale", .oneOrMore(.object(scale)), "Deployments to scale."),
+                Field("join", .nodes(orNone: false), "Nodes to power on, of those that are not there (all)."),
+                Field("leave", .nodes(orNone: false), "Nodes to power off and to remove from the cluster."),
                 Field("wait", .oneOrMore(.object(Self.wait)), "Conditions to wait for."),
                 Field(
                     "expect", .object(Expectations.shape(of: expectations)), "What must come true after the actions."),

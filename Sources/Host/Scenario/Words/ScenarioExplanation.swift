@@ -37,6 +37,11 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
                 + "/\(profile.podMaskSize) a node",
             "  datapath: " + values.joined(separator: ", "),
         ]
+        let later = profile.laterNodeNames
+        if !later.isEmpty { lines.append("  not there before a step joins them: " + later.joined(separator: ", ")) }
+        for name in profile.nodeNames where !profile.traits(of: name).isEmpty {
+            lines.append("  \(name): " + profile.traits(of: name).words)
+        }
         if let place = profile.controlPlanePlace {
             lines.append(
                 "  control plane of Kubernetes' own servers at \(place.address) in subnet \(place.subnet), "
@@ -58,7 +63,7 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
     }
 
     private var workloads: [String] {
-        let nodes = loaded.profile.nodeNames
+        let nodes = loaded.profile.initialNodeNames
         if loaded.profile.controlPlane.enabled {
             let pods = endpoints.filter { $0.kind == .pod }
             return ["Objects for the API server, with \(pods.count) \(pods.count == 1 ? "pod" : "pods") in the matrix"]
@@ -83,11 +88,12 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
 
     private var endpoints: [Endpoint] {
         WorkloadPlacement.endpoints(
-            for: loaded.scenario.spec.workloads, objects: loaded.scenario.spec.objects, nodes: loaded.profile.nodeNames,
+            for: loaded.scenario.spec.workloads, objects: loaded.scenario.spec.objects,
+            nodes: loaded.profile.initialNodeNames,
             cloud: loaded.profile.cloudEndpoints)
             + loaded.scenario.spec.served.flatMap { manifest -> [Endpoint] in
                 guard let value = manifest.value else { return [] }
-                return ServedObject(manifest, value).endpoints(nodes: loaded.profile.nodeNames)
+                return ServedObject(manifest, value).endpoints(nodes: loaded.profile.initialNodeNames)
             }
     }
 

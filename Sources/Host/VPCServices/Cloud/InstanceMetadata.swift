@@ -2,6 +2,10 @@ public import CloudAPI
 
 /// The instance metadata that `GET /latest/meta-data/…` answers, in EC2's paths. It is pure.
 public enum InstanceMetadata {
+    /// Where all machines of a lab are.
+    public static let zone = "lab-1a"
+    public static let region = "lab-1"
+
     /// Returns the text at a path, or nil if there is none. A path that has others below it lists them.
     public static func text(_ target: String, instance: CloudInstance, publicAddress: String?) -> String? {
         let parts = target.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
@@ -11,7 +15,7 @@ public enum InstanceMetadata {
             "ami-id": "ami-labrun", "hostname": instance.node, "instance-id": instance.instanceID,
             "instance-type": instance.instanceType, "local-hostname": instance.node,
             "local-ipv4": first?.primaryAddress ?? "", "mac": first?.mac ?? "",
-            "placement/availability-zone": "lab-1a", "placement/region": "lab-1",
+            "placement/availability-zone": zone, "placement/region": region,
         ]
         if let publicAddress { values["public-ipv4"] = publicAddress }
         for interface in instance.interfaces {

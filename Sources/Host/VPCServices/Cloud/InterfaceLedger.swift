@@ -177,6 +177,12 @@ public struct InterfaceLedger: Sendable {
         nodes[name] = Node(name: name, instanceID: node.instanceID, type: type, limits: limits)
     }
 
+    /// Gives a node's machine another id: it is another machine with the same interfaces.
+    public mutating func rename(_ name: String, instanceID: String) {
+        guard let node = nodes[name] else { return }
+        nodes[name] = Node(name: name, instanceID: instanceID, type: node.type, limits: node.limits)
+    }
+
     /// Creates an interface that is not attached yet.
     public mutating func create(_ request: CloudRequest, for node: Node) throws(CloudFailure) -> Interface {
         guard let first = attached(to: node.name).first else {

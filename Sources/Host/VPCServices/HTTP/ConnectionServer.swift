@@ -7,7 +7,7 @@ import Synchronization
 
 /// Accepts TCP connections to one port of a network namespace, and serves each with a thread of its own.
 ///
-/// A connection that comes while `mostConnections` are served is closed at once. Each connection has 30 seconds.
+/// A connection that comes while `mostConnections` are served is closed at once. Each connection has 30 seconds, unless its server has given it more.
 final class ConnectionServer: Sendable {
     static let mostConnections = 32
     static let patience: Duration = .seconds(30)
@@ -16,6 +16,7 @@ final class ConnectionServer: Sendable {
     private let wake: LinuxKernel.Pipe
     private let served = Atomic<Int>(0)
     private let serve: @Sendable (Connection) -> Void
+    private let patience: Duration
 
     /// One accepted connection. Its calls block until its deadline.
     struct Connection {
@@ -53,11 +54,12 @@ final class ConnectionServer: Sendable {
     /// - Throws: `SystemError`, with `EADDRINUSE` if somebody has the port.
     init(
         _ name: String, port: UInt16, in namespace: borrowing NetworkNamespace,
-        serve: @escaping @Sendable (Connection) -> Void
+        patience: Duration = ConnectionServer.patience, serve: @escaping @Sendable (Connection) -> Void
     ) throws {
         wake = try Pipe()
         listener = try namespace.run { try check("listen", "tcp \(port)") { node_tcp_listener(port, 64) } }
         self.serve = serve
+        self.patience = patience
         startThread(name) { self.accept(name) }
     }
 
@@ -80,7 +82,7 @@ final class ConnectionServer: Sendable {
             served.wrappingAdd(1, ordering: .relaxed)
             let address = IPv4Address(rawValue: peer.address).description
             startThread(name) { [self] in
-                serve(Connection(descriptor: descriptor, peer: address, deadline: .after(Self.patience)))
+                serve(Connection(descriptor: descriptor, peer: address, deadline: .after(patience)))
                 close(descriptor)
                 served.wrappingSubtract(1, ordering: .relaxed)
             }

@@ -19,6 +19,11 @@ int node_spawn(
 /// child is killed when the parent ends otherwise. Returns -1 with errno if there can be no child. The caller has a
 /// single thread.
 int node_fork_and_follow(void);
+/// Drops what is not in a set of capabilities, a bit each (capabilities(7)), from the bounding set: what the next program
+/// of the process cannot have, though it is root's. Returns 0, or -1 with errno.
+int node_limit_capabilities(uint64_t kept);
+/// From now on no program gets more rights than the process has. Returns 0, or -1 with errno.
+int node_forbid_new_privileges(void);
 /// Makes the calling process the leader of a session whose terminal is descriptor 0.
 int node_take_terminal(void);
 /// Opens a new terminal. Returns its master, which does not block, with `slave` set; or -1 with errno.

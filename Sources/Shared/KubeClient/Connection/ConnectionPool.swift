@@ -175,7 +175,9 @@ final class ConnectionPool: @unchecked Sendable {
         let address = server.host
         let silence = max(3, Int(limits.silence.seconds))
         return ClientBootstrap(group: loop)
-            .connectTimeout(max(.milliseconds(1), deadline - .now()))
+            .connectTimeout(
+                max(.milliseconds(1), min(.nanoseconds(limits.connecting.wholeNanoseconds), deadline - .now()))
+            )
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(TCPOptions.keepIdle, value: .init(silence / 3))
             .channelOption(TCPOptions.keepInterval, value: .init(silence / 3))

@@ -1,17 +1,16 @@
 import Certificates
 import Foundation
-import JSON
+public import JSON
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NodeProtocol
 import Synchronization
 import TLS
 
-/// An API server in memory, as far as a kubelet notices: objects by path, lists and watches with a field selector,
-/// create, replace, merge patches and delete, over TLS on 127.0.0.1. A deleted pod stays until it is deleted without
-/// grace.
-final class FakeAPIServer: Sendable {
+/// An API server in memory, as far as clients notice: objects by path, lists and watches with a field selector, create,
+/// merge patches and delete with their preconditions, over TLS on 127.0.0.1. A deleted pod stays until it is deleted
+/// without grace. It can be stopped and started again, with another certificate of the same authority.
+public final class TestAPIServer: Sendable {
     private struct Watcher {
         let collection: String
         let selector: String?
@@ -34,75 +33,115 @@ final class FakeAPIServer: Sendable {
         var requests: [String] = []
         /// Requests are answered with 500 meanwhile.
         var isBroken = false
+        /// Changes up to here are forgotten: a watch that names an older version gets 410.
+        var forgotten: Int64 = 0
+        /// The bearer tokens that are believed; nil means that everybody is.
+        var tokens: Set<String>?
+        /// Collections that are not served, as those of a definition that is not there.
+        var unserved: Set<String> = []
+        var connections: [any Channel] = []
     }
 
-    /// Which certificates the server and its clients have.
-    private static let credentials = Result {
-        () throws -> (authority: String, server: IssuedCertificate, node: IssuedCertificate) in
+    /// What a client needs.
+    public struct Credentials: Sendable {
+        public let authorityPEM: String
+        public let clientChainPEM: String
+        public let clientKeyPEM: String
+    }
+
+    private static let authority = Result {
         let authority = try CertificateAuthority("lab-ca")
         return (
-            authority.certificatePEM,
-            try authority.issue(
-                CertificateSubject("kube-apiserver", for: [.server], addresses: [.init(127, 0, 0, 1)])),
-            try authority.issue(
+            authority: authority,
+            client: try authority.issue(
                 CertificateSubject("system:node:node1", organizations: ["system:nodes"], for: [.client]))
         )
     }
 
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let shared: Shared
-    private let port: UInt16
+    private let listener = Mutex<(any Channel)?>(nil)
+    private let chosenPort = Mutex(0)
 
     private final class Shared: Sendable {
         let state = Mutex(State())
     }
 
-    init() throws {
-        let credentials = try Self.credentials.get()
+    public init() throws {
+        shared = Shared()
+        try start()
+    }
+
+    /// Starts the server, for the first time or on the port that it had, with a new certificate.
+    public func start() throws {
+        let authority = try Self.authority.get().authority
+        let own = try authority.issue(
+            CertificateSubject("kube-apiserver", for: [.server], addresses: [.init(127, 0, 0, 1)]))
         let context = try TLSContext(
-            serverChainPEM: credentials.server.certificatePEM, keyPEM: credentials.server.keyPEM,
-            clientAuthorityPEM: credentials.authority)
-        let shared = Shared()
-        self.shared = shared
+            serverChainPEM: own.certificatePEM, keyPEM: own.keyPEM, clientAuthorityPEM: authority.certificatePEM)
+        let shared = shared
         let channel = try ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(try TLSHandler(server: context))
                     try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
                     try pipeline.addHandler(
-                        Exchange { method, uri, body, channel in
-                            shared.state.withLock { Self.answer(method, uri, body, channel, &$0) }
+                        Exchange { request, channel in
+                            shared.state.withLock { Self.answer(request, channel, &$0) }
                         })
+                    shared.state.withLock { $0.connections.append(channel) }
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).wait()
-        port = UInt16(channel.localAddress?.port ?? 0)
+            .bind(host: "127.0.0.1", port: chosenPort.withLock { $0 }).wait()
+        chosenPort.withLock { $0 = channel.localAddress?.port ?? 0 }
+        listener.withLock { $0 = channel }
+    }
+
+    /// Ends the server and all its connections. What it has stays.
+    public func stop() {
+        try? listener.withLock { $0 }?.close().wait()
+        cut()
+    }
+
+    /// Ends all connections.
+    public func cut() {
+        let channels = shared.state.withLock { state in
+            defer {
+                state.connections = []
+                state.watchers = []
+            }
+            return state.connections
+        }
+        for channel in channels { try? channel.close().wait() }
+    }
+
+    public var port: UInt16 { UInt16(chosenPort.withLock { $0 }) }
+
+    public var credentials: Credentials {
+        get throws {
+            let (authority, client) = try Self.authority.get()
+            return Credentials(
+                authorityPEM: authority.certificatePEM, clientChainPEM: client.certificatePEM,
+                clientKeyPEM: client.keyPEM)
+        }
     }
 
     deinit { group.shutdownGracefully { _ in } }
 
-    func configuration(images: String) throws -> KubeletConfiguration {
-        let credentials = try Self.credentials.get()
-        return KubeletConfiguration(
-            nodeName: "node1", address: "10.0.0.11",
-            server: KubeletConfiguration.Server(
-                host: "127.0.0.1", port: port, authorityPEM: credentials.authority,
-                certificatePEM: credentials.node.certificatePEM, keyPEM: credentials.node.keyPEM), images: images)
-    }
-
     // MARK: For tests
 
-    func object(_ path: String) -> JSONValue? { shared.state.withLock { $0.objects[path] } }
+    public func object(_ path: String) -> JSONValue? { shared.state.withLock { $0.objects[path] } }
 
-    var requests: [String] { shared.state.withLock { $0.requests } }
+    public var requests: [String] { shared.state.withLock { $0.requests } }
 
-    func put(_ path: String, _ object: JSONValue) {
+    public func put(_ path: String, _ object: JSONValue) {
         shared.state.withLock { _ = Self.store(path, object, &$0) }
     }
 
     /// As `kubectl delete pod` does.
-    func deletePod(_ path: String, grace: Int64) {
+    public func deletePod(_ path: String, grace: Int64) {
         shared.state.withLock { state in
             guard let pod = state.objects[path] else { return }
             let mark = JSONValue.object([
@@ -115,7 +154,7 @@ final class FakeAPIServer: Sendable {
         }
     }
 
-    func setBroken(_ broken: Bool) {
+    public func setBroken(_ broken: Bool) {
         let channels = shared.state.withLock { state in
             state.isBroken = broken
             return state.watchers.map(\.channel)
@@ -124,7 +163,7 @@ final class FakeAPIServer: Sendable {
     }
 
     /// Waits until the body answers a value.
-    func wait<Value: Sendable>(
+    public func wait<Value: Sendable>(
         _ what: String, within limit: Duration = .seconds(20), _ body: () -> Value?
     ) async throws -> Value {
         let deadline = ContinuousClock.now + limit
@@ -135,25 +174,89 @@ final class FakeAPIServer: Sendable {
         throw Missing(description: "\(what); objects: \(shared.state.withLock { $0.objects.keys.sorted() })")
     }
 
-    struct Missing: Error, CustomStringConvertible { let description: String }
+    public struct Missing: Error, CustomStringConvertible { public let description: String }
+
+    /// Takes an object away at once.
+    public func remove(_ path: String) { shared.state.withLock { Self.delete(path, &$0) } }
+
+    /// The paths of all objects below one.
+    public func paths(below prefix: String) -> [String] {
+        shared.state.withLock { $0.objects.keys.filter { $0.hasPrefix(prefix) }.sorted() }
+    }
+
+    /// Forgets what has happened so far, so that watches that ended have to list anew.
+    public func forgetChanges() {
+        shared.state.withLock { state in
+            state.changes = []
+            state.forgotten = state.version
+        }
+    }
+
+    /// Believes only these tokens from now on; nil for everybody.
+    public func believe(_ tokens: Set<String>?) { shared.state.withLock { $0.tokens = tokens } }
+
+    /// Serves a collection, or answers 404 for it.
+    public func serve(_ collection: String, _ isServed: Bool) {
+        shared.state.withLock { state in
+            if isServed { state.unserved.remove(collection) } else { state.unserved.insert(collection) }
+        }
+    }
+
+    /// Sends all watches the present version.
+    public func bookmark() {
+        shared.state.withLock { state in
+            let line = JSONText.octets(
+                of: .object([
+                    "type": .string("BOOKMARK"),
+                    "object": .object(["metadata": .object(["resourceVersion": .string("\(state.version)")])]),
+                ]))
+            for watcher in state.watchers { Self.send(line + [10], watcher.channel) }
+        }
+    }
+
+    /// Sends the watches of a collection a line as it is.
+    public func send(_ line: [UInt8], to collection: String) {
+        shared.state.withLock { state in
+            for watcher in state.watchers where watcher.collection == collection {
+                Self.send(line + [10], watcher.channel)
+            }
+        }
+    }
+
+    /// How many watches of a collection are open.
+    public func watches(of collection: String) -> Int {
+        shared.state.withLock { $0.watchers.count { $0.collection == collection && $0.channel.isActive } }
+    }
 
     // MARK: Requests
 
-    private static func answer(
-        _ method: HTTPMethod, _ uri: String, _ body: [UInt8], _ channel: any Channel, _ state: inout State
-    ) {
-        let components = URLComponents(string: uri)
+    fileprivate struct Request {
+        let method: HTTPMethod
+        let uri: String
+        let token: String?
+        let body: [UInt8]
+    }
+
+    private static func answer(_ request: Request, _ channel: any Channel, _ state: inout State) {
+        let method = request.method
+        let components = URLComponents(string: request.uri)
         let query = Dictionary((components?.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { $1 }
-        let path = components?.path ?? uri
-        state.requests.append("\(method) \(path)")
+        let path = components?.path ?? request.uri
+        let isWatch = query["watch"] == "true" || query["watch"] == "1"
+        state.requests.append("\(isWatch ? "WATCH" : method.rawValue) \(path)")
         guard !state.isBroken else { return refuse(500, "InternalError", channel) }
-        let given = (try? JSONText.value(of: body)) ?? .null
+        if let tokens = state.tokens, !tokens.contains(request.token ?? "") {
+            return refuse(401, "Unauthorized", channel)
+        }
+        guard !state.unserved.contains(path) else { return refuse(404, "NotFound", channel) }
+        let given = (try? JSONText.value(of: request.body)) ?? .null
         switch method {
         case .GET where isCollection(path):
             let selector = query["fieldSelector"]
-            if query["watch"] == "true" || query["watch"] == "1" {
-                begin(channel)
+            if isWatch {
                 let since = query["resourceVersion"].flatMap { Int64($0) } ?? 0
+                guard since >= state.forgotten else { return refuse(410, "Expired", channel) }
+                begin(channel)
                 for change in state.changes
                 where change.version > since && contains(path, change.path) && selects(change.object, selector) {
                     send(change.line, channel)
@@ -179,16 +282,26 @@ final class FakeAPIServer: Sendable {
         case .PATCH:
             let own = path.hasSuffix("/status") ? String(path.dropLast(7)) : path
             guard let object = state.objects[own] else { return refuse(404, "NotFound", channel) }
+            if let version = given["metadata"]?["resourceVersion"], version != object["metadata"]?["resourceVersion"] {
+                return refuse(409, "Conflict", channel)
+            }
             reply(200, store(own, merged(object, given), &state), channel)
         case .DELETE:
-            guard let object = state.objects.removeValue(forKey: path) else {
-                return refuse(404, "NotFound", channel)
+            guard let object = state.objects[path] else { return refuse(404, "NotFound", channel) }
+            if let uid = given["preconditions"]?["uid"], uid != object["metadata"]?["uid"] {
+                return refuse(409, "Conflict", channel)
             }
-            state.version += 1
-            tell("DELETED", path, object, &state)
+            delete(path, &state)
             reply(200, object, channel)
         default: refuse(405, "MethodNotAllowed", channel)
         }
+    }
+
+    private static func delete(_ path: String, _ state: inout State) {
+        guard let object = state.objects.removeValue(forKey: path) else { return }
+        state.version += 1
+        let gone = merged(object, .object(["metadata": .object(["resourceVersion": .string("\(state.version)")])]))
+        tell("DELETED", path, gone, &state)
     }
 
     /// `/api/v1/nodes` and `/api/v1/namespaces/N/pods`; a name is behind a collection.
@@ -279,9 +392,9 @@ final class FakeAPIServer: Sendable {
 }
 
 /// One connection: a request after the other.
-private final class Exchange: ChannelInboundHandler {
+fileprivate final class Exchange: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias Answer = @Sendable (HTTPMethod, String, [UInt8], any Channel) -> Void
+    typealias Answer = @Sendable (TestAPIServer.Request, any Channel) -> Void
 
     private let answer: Answer
     private var head: HTTPRequestHead?
@@ -295,7 +408,11 @@ private final class Exchange: ChannelInboundHandler {
             self.head = head
             body = []
         case .body(let part): body += part.readableBytesView
-        case .end: if let head { answer(head.method, head.uri, body, context.channel) }
+        case .end:
+            guard let head else { return }
+            let token = head.headers.first(name: "Authorization").map { String($0.dropFirst("Bearer ".count)) }
+            answer(
+                TestAPIServer.Request(method: head.method, uri: head.uri, token: token, body: body), context.channel)
         }
     }
 }

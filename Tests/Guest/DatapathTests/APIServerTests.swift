@@ -1,0 +1,136 @@
+import AgentAPI
+import ClusterClient
+import Foundation
+import JSON
+import LinuxKernel
+import ServedObjects
+import TestAPIServer
+import Testing
+
+@testable import Datapath
+
+@Suite final class APIServerTests {
+    private let directory = NSTemporaryDirectory() + "api-server-\(UUID().uuidString)"
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+    private static let node = "/apis/cilium.io/v2/ciliumnodes/node1"
+
+    private func config(_ server: TestAPIServer) throws -> (AgentConfig, ServerLink, StateStore) {
+        let access = APIServerAccess(
+            host: "127.0.0.1", port: server.port, authorityPEM: try server.credentials.authorityPEM, token: "t")
+        let config = AgentConfig(
+            nodeName: "node1", nodeAddress: "10.0.0.11", podCIDR: "", clusterPodCIDRs: ["192.168.0.0/16"],
+            statePath: directory, apiServer: access)
+        return (config, ServerLink(access, nodeName: "node1"), try StateStore(directory: directory))
+    }
+
+    private func obtain(
+        _ server: TestAPIServer, patience: Duration = .seconds(20)
+    ) throws -> String? {
+        let (config, link, store) = try config(server)
+        // Nobody writes into the pipe, so no signal comes.
+        let signals = try LinuxKernel.Pipe()
+        return try PodRange.obtain(config, link, store, signals: signals.readEnd.rawValue, patience: patience)
+    }
+
+    private func give(_ range: String?, _ server: TestAPIServer) {
+        server.put(
+            Self.node, CiliumNode(metadata: ObjectHead(name: "node1"), podCIDRs: range.map { [$0] } ?? []).json)
+    }
+
+    // MARK: Range of the pods
+
+    @Test func `a range that was used is known without the server`() throws {
+        let server = try TestAPIServer()
+        give("192.168.3.0/24", server)
+        #expect(try obtain(server) == "192.168.3.0/24")
+        server.stop()
+        #expect(try obtain(server) == "192.168.3.0/24")
+        // While the server answers, it has the say; a node's object that was deleted takes nothing away.
+        try server.start()
+        server.remove(Self.node)
+        #expect(try obtain(server) == "192.168.3.0/24")
+        give("192.168.4.0/24", server)
+        #expect(try obtain(server) == "192.168.4.0/24")
+        server.stop()
+        #expect(try obtain(server) == "192.168.4.0/24")
+    }
+
+    @Test func `without a range the agent says who gave none, of what, and what it saw`() throws {
+        let server = try TestAPIServer()
+        let error = #expect(throws: DatapathError.self) { try obtain(server, patience: .seconds(2)) }
+        let text = "\(try #require(error))"
+        #expect(text.contains("node1") && text.contains("192.168.0.0/16") && text.contains("the operator"))
+        #expect(text.contains("CiliumNode node1 has no spec.ipam.podCIDRs; the operator has said nothing"))
+        #expect(server.object(Self.node) != nil)
+    }
+
+    @Test func `a signal ends the wait`() throws {
+        let server = try TestAPIServer()
+        let (config, link, store) = try config(server)
+        let signals = try LinuxKernel.Pipe()
+        try signals.writeEnd.writeAll([1])
+        #expect(
+            try PodRange.obtain(config, link, store, signals: signals.readEnd.rawValue, patience: .seconds(20)) == nil)
+    }
+
+    // MARK: Identities
+
+    @Test func `allocated numbers in place of derived ones`() throws {
+        let table = IdentityTable()
+        var registry = IdentityRegistry(allocation: table)
+        let labels = ["k8s:app=web"]
+        #expect(throws: DatapathError.identityUnknown(labels: "k8s:app=web")) { try registry.acquire(labels) }
+        table.remember(4711, labels)
+        #expect(try registry.acquire(labels) == 4711)
+        #expect(registry.labels(of: 4711) == labels)
+        // Another agent of another moment says something else of this number: this node's own use wins.
+        let entries = [
+            IPCacheEntry(
+                address: "192.168.2.9", prefix: 32, identity: 4711, tunnelEndpoint: "10.0.0.12", labels: ["k8s:app=db"]),
+            IPCacheEntry(
+                address: "192.168.2.10", prefix: 32, identity: 4712, tunnelEndpoint: "10.0.0.12",
+                labels: ["k8s:app=cache"]),
+        ]
+        #expect(try registry.remoteIdentities(in: entries) == [4712: ["k8s:app=cache"]])
+        registry.release(4711)
+        #expect(registry.labels(of: 4711) == nil)
+    }
+
+    @Test func `after a restart an endpoint keeps its number`() throws {
+        let table = IdentityTable()
+        var registry = IdentityRegistry(allocation: table)
+        #expect(try registry.restore(4711, ["k8s:app=web"]) == 4711)
+        #expect(table.number(of: ["k8s:app=web"]) == 4711)
+        var derived = IdentityRegistry()
+        #expect(try derived.restore(4711, ["k8s:app=web"]) == SecurityIdentity.derive(from: ["k8s:app=web"]))
+    }
+
+    // MARK: Status
+
+    private func text(_ server: APIServerStatus?) -> String {
+        var status = AgentStatus(
+            nodeName: "node1", version: "1", ready: true, problems: [], kernel: "6.1",
+            node: NodeEntry(
+                name: "node1", address: "10.0.0.11", podCIDR: "192.168.1.0/24", routerAddress: "192.168.1.1",
+                healthAddress: "192.168.1.2"), knownNodes: [], endpointCount: 0, addressesInUse: 2, addressesTotal: 254,
+            values: [:], routing: "Native", podMTU: 1500, programs: [], starts: 1)
+        status.apiServer = server
+        return StatusText.text(status)
+    }
+
+    @Test func `the status says how the agent stands with the server`() {
+        var server = APIServerStatus(
+            server: "https://10.0.9.4:6443", isConnected: true, sinceMillis: 5000, reason: nil, lists: 10, watches: 11,
+            events: 214)
+        server.version = "1.20 (v1.20.2) [linux/amd64]"
+        #expect(text(server).contains("Kubernetes:       Ok   1.20 (v1.20.2) [linux/amd64]\n"))
+        #expect(
+            text(server).contains("API server:       https://10.0.9.4:6443   10 lists, 11 watches, 214 events\n"))
+        server.isConnected = false
+        server.sinceMillis = 12_450
+        server.reason = "pods: refused"
+        #expect(text(server).contains("Kubernetes:       Failure   not connected for 12.4 s: pods: refused\n"))
+        #expect(!text(nil).contains("Kubernetes") && !text(nil).contains("API server"))
+    }
+}

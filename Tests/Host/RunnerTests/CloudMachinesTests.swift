@@ -1,0 +1,125 @@
+import CloudAPI
+import Scenario
+import Synchronization
+import Testing
+
+@testable import Lab
+
+/// What the control plane may ask of the lab's machines.
+@Suite struct CloudMachinesTests {
+    /// Machines that start and end when the test says so.
+    private final class Reserve: MachineReserve, MachineIdentities {
+        struct State {
+            var present: Set<String> = ["node1", "node2"]
+            var dark: Set<String> = []
+            var failing: Set<String> = []
+            var ids: [String: String] = [:]
+            var given: [String: KubeletUserData] = [:]
+            var atOnce = 0
+            var mostAtOnce = 0
+        }
+        let state = Mutex(State())
+
+        func isThere(_ node: String) -> Bool { state.withLock { $0.present.contains(node) } }
+        func isPowered(_ node: String) async -> Bool { state.withLock { !$0.dark.contains(node) } }
+        func start(_ node: String, _ data: KubeletUserData) async throws {
+            state.withLock {
+                $0.atOnce += 1
+                $0.mostAtOnce = max($0.mostAtOnce, $0.atOnce)
+                $0.given[node] = data
+            }
+            await Task.yield()
+            try state.withLock {
+                $0.atOnce -= 1
+                if $0.failing.contains(node) { throw LabError(.nodeFailed, "\(node) ended while it booted") }
+                $0.present.insert(node)
+            }
+        }
+        func end(_ node: String) async throws { state.withLock { _ = $0.present.remove(node) } }
+        func rename(_ node: String, instanceID: String) async { state.withLock { $0.ids[node] = instanceID } }
+    }
+
+    private func cloud(_ reserve: Reserve) async throws -> CloudMachines {
+        var profile = LabProfile(
+            name: "test", title: "", vpcCIDR: "10.0.0.0/16", subnetCIDR: "10.0.0.0/24", nodeCount: 4,
+            nodePrefix: "node", kernel: "6.1", memoryMiB: 192, podCIDR: "192.168.0.0/16", podMaskSize: 24,
+            securityGroups: [], nodeSecurityGroups: [], sourceDestinationCheck: true, datapathValues: [:])
+        profile.laterCount = 2
+        let machines = CloudMachines(try LabPlan(profile: profile), reserve)
+        await machines.use(reserve)
+        return machines
+    }
+
+    private func states(_ cloud: CloudMachines) async throws -> [String] {
+        let reply = try await cloud.perform(AccountRequest(.describeInstances))
+        return (reply.machines ?? []).map { "\($0.node) \($0.state.rawValue)" }
+    }
+
+    private func wait(_ cloud: CloudMachines, for wanted: [String]) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while try await states(cloud) != wanted {
+            guard ContinuousClock.now < end else {
+                Issue.record("\(try await states(cloud)) instead of \(wanted)")
+                return
+            }
+            await Task.yield()
+        }
+    }
+
+    private func run(_ token: String) -> AccountRequest {
+        AccountRequest(
+            .runInstances, instanceType: "m5.large", clientToken: token,
+            kubelet: KubeletUserData(labels: ["pool": "spot"]))
+    }
+
+    @Test func `machines are launched one at a time until the reserve is used up`() async throws {
+        let reserve = Reserve()
+        let cloud = try await cloud(reserve)
+        #expect(try await states(cloud) == ["node1 running", "node2 running"])
+        let first = try await cloud.perform(run("a")).machines?.first
+        #expect(first?.state == .pending)
+        // Asked again, it is the same machine.
+        #expect(try await cloud.perform(run("a")).machines?.first?.instanceID == first?.instanceID)
+        _ = try await cloud.perform(run("b"))
+        let failure = await #expect(throws: CloudFailure.self) { try await cloud.perform(run("c")) }
+        #expect(failure?.code == .insufficientInstanceCapacity)
+        try await wait(cloud, for: ["node1 running", "node2 running", "node3 running", "node4 running"])
+        #expect(reserve.state.withLock { $0.mostAtOnce } == 1)
+        #expect(reserve.state.withLock { $0.given["node3"]?.labels } == ["pool": "spot"])
+    }
+
+    @Test func `a machine that has ended can be launched again, as another one`() async throws {
+        let cloud = try await cloud(Reserve())
+        let first = try #require(try await cloud.perform(run("a")).machines?.first)
+        try await wait(cloud, for: ["node1 running", "node2 running", "node3 running"])
+        let ending = try await cloud.perform(AccountRequest(.terminateInstances, instanceID: first.instanceID))
+        #expect(ending.machines?.first?.state == .shuttingDown)
+        try await wait(cloud, for: ["node1 running", "node2 running", "node3 terminated"])
+        let second = try #require(try await cloud.perform(run("b")).machines?.first)
+        #expect(second.node == "node3")
+        #expect(second.instanceID != first.instanceID)
+        await #expect(throws: CloudFailure.self) {
+            try await cloud.perform(AccountRequest(.terminateInstances, instanceID: "i-none"))
+        }
+    }
+
+    @Test func `a machine that does not come up says why`() async throws {
+        let reserve = Reserve()
+        reserve.state.withLock { $0.failing = ["node3"] }
+        let cloud = try await cloud(reserve)
+        _ = try await cloud.perform(run("a"))
+        try await wait(cloud, for: ["node1 running", "node2 running", "node3 terminated"])
+        let machines = try await cloud.perform(AccountRequest(.describeInstances)).machines
+        #expect(machines?.last?.stateReason.contains("node3 ended while it booted") == true)
+    }
+
+    @Test func `what others do to machines is seen`() async throws {
+        let reserve = Reserve()
+        let cloud = try await cloud(reserve)
+        #expect(try await states(cloud) == ["node1 running", "node2 running"])
+        reserve.state.withLock { $0.dark = ["node2"] }
+        #expect(try await states(cloud) == ["node1 running", "node2 stopped"])
+        reserve.state.withLock { $0.present = ["node1", "node4"] }
+        #expect(try await states(cloud) == ["node1 running", "node2 terminated", "node4 running"])
+    }
+}
