@@ -86,6 +86,13 @@ import Testing
         #expect(ended.answers[4].output.contains("webhook: HTTPS 8443"), "\(ended.answers[4])")
     }
 
+    /// Nobody joins node3 but the autoscaler, and nobody ends it but the autoscaler.
+    @Test func `an autoscaler launches a node and ends it when it is empty`() async throws {
+        let ended = try await run("autoscaled-node")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == Array(repeating: "pass", count: 4), "\(ended.messages)")
+    }
+
     @Test func `a set of usual manifests comes up`() async throws {
         let ended = try await run("guestbook")
         #expect(ended.status == 0)
