@@ -143,7 +143,9 @@ extension Cluster {
         }
         let pod = Task { [weak self] in
             let hasPod = try? await server.wait(within: limit, quiet: limit) {
-                await server.runningPods.contains { $0.planned.node == name && !$0.isOnHost }
+                // A pod of before the node left runs by its old status until the kubelet has told another one.
+                guard await node.state.isReady else { return false }
+                return await server.runningPods.contains { $0.planned.node == name && !$0.isOnHost }
             }
             if hasPod == true { self?.note(\.firstPod, of: name) }
         }
