@@ -91,7 +91,7 @@ extension Cluster {
         try await waitForAgents(within: .seconds(30))
     }
 
-    /// Brings back the nodes that were there when the lab booted, and no others.
+    /// Brings back the nodes that were there when the lab booted, and no others. Who joined before is nobody's any more.
     public func restoreMembership() async throws {
         let initial = plan.profile.initialNodeNames
         let present = presentNodes.map(\.name)
@@ -99,6 +99,7 @@ extension Cluster {
         if !missing.isEmpty { try await join(missing) }
         let surplus = present.filter { !initial.contains($0) }
         if !surplus.isEmpty { try await leave(surplus) }
+        membership.forgetJoins()
     }
 
     /// Cuts a node's power, if it has any.

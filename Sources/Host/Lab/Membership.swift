@@ -95,6 +95,9 @@ final class Membership: Sendable {
         }
     }
 
+    /// Forgets who joined, for a run that begins in a lab of another one.
+    func forgetJoins() { state.withLock { $0.joins = [] } }
+
     func watch(_ name: String, _ task: Task<Void, Never>) {
         state.withLock { $0.watches[name, default: []].append(task) }
     }

@@ -58,6 +58,17 @@ import Testing
         #expect(membership.joins.first?.runtime == nil)
     }
 
+    /// The report of the next run in the lab would tell of it.
+    @Test func `a join is forgotten with the run that it was in`() throws {
+        let membership = try membership()
+        _ = membership.begin(["node3"], nil)
+        #expect(membership.arrive(["node3"]) == [])
+        membership.forgetJoins()
+        membership.note(1, \.firstPod, of: "node3")
+        #expect(membership.joins.isEmpty)
+        #expect(membership.isPresent("node3"))
+    }
+
     @Test func `what follows a join ends with the node`() async throws {
         let membership = try membership()
         _ = membership.begin(["node3"], nil)
