@@ -91,7 +91,7 @@ extension Cluster {
         try await waitForAgents(within: .seconds(30))
     }
 
-    /// Brings back the nodes that were there when the lab booted, and no others. Who joined before is nobody's any more.
+    /// Brings back the nodes that were there when the lab booted, and no others, and forgets who joined.
     public func restoreMembership() async throws {
         let initial = plan.profile.initialNodeNames
         let present = presentNodes.map(\.name)
