@@ -244,8 +244,10 @@ final class LibvirtMachine: NodeMachine {
 
     func moveConsole(to path: String) throws {
         try console.withLock { console in
-            // QEMU holds the file open, and so writes to it by whatever name.
-            try check("rename", console) { rename(console, path) }
+            // QEMU holds the file open, and so writes to it by whatever name. A machine that never ran has none yet.
+            if FileManager.default.fileExists(atPath: console) {
+                try check("rename", console) { rename(console, path) }
+            }
             console = path
         }
     }

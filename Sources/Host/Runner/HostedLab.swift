@@ -207,7 +207,8 @@ final class HostedLab: Sendable {
             throw LabError(.request, "the agent of \(silent.name) did not tell its counters")
         }
         try state.withLock { state in
-            for node in cluster.nodes where Self.hasConsole(node) {
+            // Those that have none yet make theirs there, when they join.
+            for node in cluster.nodes {
                 try state.consoles[node.name]?.show(in: artifacts) { try node.machine.moveConsole(to: $0) }
             }
             let path = state.driverLog.path

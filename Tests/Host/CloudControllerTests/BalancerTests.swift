@@ -69,6 +69,11 @@ import Testing
             try service(Self.spec.replacing("TCP", with: "UDP")), nodes: nodes(), present: nil)
         #expect(affairs.put == nil)
         #expect(affairs.events.map(\.type) == ["Warning"])
+        let failure = CloudFailure(.invalidParameterValue, "port [80] of 10.0.9.5 cannot be had")
+        let refusal = BalancerAffairs.refusal(of: try service(Self.spec), "\(failure)")
+        #expect(refusal.reason == "SyncLoadBalancerFailed" && refusal.subject.kind == "Service")
+        #expect(refusal.message.hasPrefix("Error syncing load balancer: failed to ensure load balancer: "))
+        #expect(refusal.message.contains("port [80] of 10.0.9.5 cannot be had"))
     }
 
     @Test func aServiceThatEndsTakesItsBalancerAlong() throws {

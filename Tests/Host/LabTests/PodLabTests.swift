@@ -33,6 +33,8 @@ import Testing
             }
         }
         #expect(try await HostState.leftovers(of: folder, since: before) == [])
+        // A lab that ended before it was kept has answered nothing.
+        #expect(answers.count == questions.count, "\(status): \(messages)")
         return (status, verdicts, messages, answers)
     }
 
@@ -84,6 +86,13 @@ import Testing
             ended.answers[3].errors.contains("failed calling webhook \"overlay.labrun.dev\"")
                 && ended.answers[3].errors.contains("context deadline exceeded"), "\(ended.answers[3])")
         #expect(ended.answers[4].output.contains("webhook: HTTPS 8443"), "\(ended.answers[4])")
+    }
+
+    /// Nobody joins node3 but the autoscaler, and nobody ends it but the autoscaler.
+    @Test func `an autoscaler launches a node and ends it when it is empty`() async throws {
+        let ended = try await run("autoscaled-node")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == Array(repeating: "pass", count: 4), "\(ended.messages)")
     }
 
     @Test func `a set of usual manifests comes up`() async throws {

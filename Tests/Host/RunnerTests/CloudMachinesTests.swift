@@ -13,6 +13,8 @@ import Testing
             var present: Set<String> = ["node1", "node2"]
             var dark: Set<String> = []
             var failing: Set<String> = []
+            /// Nodes that are there, and whose agents do not come.
+            var late: Set<String> = []
             var ids: [String: String] = [:]
             var given: [String: KubeletUserData] = [:]
             var atOnce = 0
@@ -33,6 +35,7 @@ import Testing
                 $0.atOnce -= 1
                 if $0.failing.contains(node) { throw LabError(.nodeFailed, "\(node) ended while it booted") }
                 $0.present.insert(node)
+                if $0.late.contains(node) { throw LabError(.notReady, "the agent of \(node) is late") }
             }
         }
         func end(_ node: String) async throws { state.withLock { _ = $0.present.remove(node) } }
@@ -111,6 +114,36 @@ import Testing
         try await wait(cloud, for: ["node1 running", "node2 running", "node3 terminated"])
         let machines = try await cloud.perform(AccountRequest(.describeInstances)).machines
         #expect(machines?.last?.stateReason.contains("node3 ended while it booted") == true)
+    }
+
+    @Test func `a machine whose agent is late runs, and can be ended`() async throws {
+        let reserve = Reserve()
+        reserve.state.withLock { $0.late = ["node3"] }
+        let cloud = try await cloud(reserve)
+        let made = try #require(try await cloud.perform(run("a")).machines?.first)
+        try await wait(cloud, for: ["node1 running", "node2 running", "node3 running"])
+        let machines = try await cloud.perform(AccountRequest(.describeInstances)).machines
+        #expect(machines?.last?.instanceID == made.instanceID)
+        #expect(machines?.last?.stateReason.contains("the agent of node3 is late") == true)
+        _ = try await cloud.perform(AccountRequest(.terminateInstances, instanceID: made.instanceID))
+        try await wait(cloud, for: ["node1 running", "node2 running", "node3 terminated"])
+        #expect(!reserve.isThere("node3"))
+    }
+
+    /// A controller that looks for a node's machine by its id must not find the one that ended before.
+    @Test func `a node that leaves and joins again is another machine`() async throws {
+        let reserve = Reserve()
+        let cloud = try await cloud(reserve)
+        reserve.state.withLock { _ = $0.present.insert("node3") }
+        #expect(try await states(cloud) == ["node1 running", "node2 running", "node3 running"])
+        reserve.state.withLock { _ = $0.present.remove("node3") }
+        #expect(try await states(cloud) == ["node1 running", "node2 running", "node3 terminated"])
+        reserve.state.withLock { _ = $0.present.insert("node3") }
+        let all = try await cloud.perform(AccountRequest(.describeInstances)).machines ?? []
+        #expect(all.map(\.state) == [.running, .running, .terminated, .running])
+        #expect(Set(all.map(\.instanceID)).count == 4)
+        // The node's metadata names the same one.
+        #expect(reserve.state.withLock { $0.ids["node3"] } == all.last?.instanceID)
     }
 
     @Test func `what others do to machines is seen`() async throws {

@@ -91,7 +91,9 @@ public enum NodeCapabilities {
         accepted("topologySpreadConstraints", "the scheduler's"),
         refused("volumes[]", "the node has no such kind of volume"),
         acted("volumes[].name"),
-        acted("volumes[].emptyDir", "`medium: Memory` and `sizeLimit` too; `sizeLimit` holds for memory"),
+        acted(
+            "volumes[].emptyDir",
+            "`medium: Memory` and `sizeLimit` too; `sizeLimit` holds for memory, of which there is at most 64 MiB"),
         acted("volumes[].configMap", "`items`, `defaultMode`, `optional`; changes reach the files"),
         acted("volumes[].secret", "as configMap"),
         acted("volumes[].downwardAPI"),

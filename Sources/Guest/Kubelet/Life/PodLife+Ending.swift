@@ -29,14 +29,19 @@ extension PodLife {
         }
         let container = containers[index].spec
         world.record(subject(index), .normal, "Killing", message)
-        if let hook = container.preStop, grace > .zero, let target = hookTarget(hook, container) {
-            containers[index].stop = ContainerLife.Stop(deadline: now + grace, awaitsHook: true, grace: grace)
-            world.actions.append(.runHook(identity, .preStop, target, within: grace))
-            wakeAt(now + grace)
-        } else {
-            containers[index].stop = ContainerLife.Stop(deadline: now + least, awaitsHook: false, grace: grace)
-            world.actions.append(.stopContainer(identity, grace: least))
+        if let hook = container.preStop, grace > .zero {
+            do {
+                let target = try hookTarget(hook, container)
+                containers[index].stop = ContainerLife.Stop(deadline: now + grace, awaitsHook: true, grace: grace)
+                world.actions.append(.runHook(identity, .preStop, target, within: grace))
+                return wakeAt(now + grace)
+            } catch {
+                let failure = hookFailure(hook, container, error.message)
+                world.record(subject(index), .warning, "FailedPreStopHook", failure)
+            }
         }
+        containers[index].stop = ContainerLife.Stop(deadline: now + least, awaitsHook: false, grace: grace)
+        world.actions.append(.stopContainer(identity, grace: least))
     }
 
     /// Stops a container whose preStop hook takes longer than the grace period.
@@ -78,15 +83,15 @@ extension PodLife {
         }
     }
 
-    func hookTarget(_ hook: PodHandler, _ container: PodContainer) -> ProbeTarget? {
+    /// - Throws: ``PortProblem`` for a hook that cannot be run, which is a failure of the hook.
+    func hookTarget(_ hook: PodHandler, _ container: PodContainer) throws(PortProblem) -> ProbeTarget {
         switch hook {
         case .exec(let command): return .exec(command)
         case .http(let scheme, let host, let port, let path, let headers):
-            guard let number = try? port.resolve(in: container) else { return nil }
             return .http(
-                isTLS: scheme == "HTTPS", host: host.isEmpty ? addresses.first ?? "" : host, port: number, path: path,
-                headers: headers)
-        case .tcp, .none: return nil
+                isTLS: scheme == "HTTPS", host: host.isEmpty ? addresses.first ?? "" : host,
+                port: try port.resolve(in: container), path: path, headers: headers)
+        case .tcp, .none: throw PortProblem(message: "invalid handler")
         }
     }
 

@@ -83,7 +83,12 @@ final class NodePodRuntime: PodRuntime {
                 throw PodRuntimeError(status.message ?? "no address")
             }
             network.addresses = [address]
-            apply(plan.sysctls, plan.pod)
+            do {
+                try apply(plan.sysctls, plan.pod)
+            } catch {
+                try? pods.delete(plan.pod.reference)
+                throw error
+            }
         }
         sandboxes.withLock { [network] in $0[plan.pod.uid] = Sandbox(plan: plan, network: network) }
         return network
@@ -112,13 +117,17 @@ final class NodePodRuntime: PodRuntime {
         guard isUID, !pod.uid.isEmpty else { throw PodRuntimeError("not a UID: \(pod.uid)") }
     }
 
-    private func apply(_ sysctls: [String: String], _ pod: PodIdentity) {
-        guard !sysctls.isEmpty, let namespace = try? NetworkNamespace(path: Pods.namespacePath(pod.reference)) else {
-            return
-        }
-        try? namespace.run {
-            for (name, value) in sysctls where !name.contains("/") {
-                try? writeTextFile("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }), value)
+    /// - Throws: `PodRuntimeError`, in runc's words, for what the pod's network does not have or does not take.
+    private func apply(_ sysctls: [String: String], _ pod: PodIdentity) throws {
+        guard !sysctls.isEmpty else { return }
+        try NetworkNamespace(path: Pods.namespacePath(pod.reference)).run {
+            for (name, value) in sysctls.sorted(by: { $0.key < $1.key }) {
+                guard !name.contains("/") else { throw PodRuntimeError("write sysctl key \(name): not a name") }
+                do {
+                    try writeTextFile("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }), value)
+                } catch {
+                    throw PodRuntimeError("write sysctl key \(name): \(error)")
+                }
             }
         }
     }

@@ -31,10 +31,8 @@ struct BalancerAffairs: Hashable {
         }
         if let port = service.ports.first(where: { $0.transport != "TCP" }) {
             events = [
-                .warning(
-                    subject, "SyncLoadBalancerFailed",
-                    "Error syncing load balancer: failed to ensure load balancer: protocol \(port.transport) is not "
-                        + "supported by the lab's load balancers")
+                Self.refusal(
+                    of: service, "protocol \(port.transport) is not supported by the lab's load balancers")
             ]
             return
         }
@@ -63,6 +61,13 @@ struct BalancerAffairs: Hashable {
             ingress = [present.address]
             events.append(.normal(subject, "EnsuredLoadBalancer", "Ensured load balancer"))
         }
+    }
+
+    /// The event of a service that gets no load balancer, or keeps the one that it had.
+    static func refusal(of service: BalancedService, _ reason: String) -> ControllerEvent {
+        .warning(
+            .service(service.name), "SyncLoadBalancerFailed",
+            "Error syncing load balancer: failed to ensure load balancer: \(reason)")
     }
 
     private static func isTarget(_ node: KubeNode) -> Bool {

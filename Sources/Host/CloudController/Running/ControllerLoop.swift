@@ -112,9 +112,24 @@ actor ControllerLoop {
     private func pass() async throws {
         guard let view = try await view() else { return }
         health.count("labrun_cloud_controller_passes_total")
-        for node in view.nodes { try await attend(node, view) }
-        if settings.autoscaler { try await scale(view) }
+        // What the API server refuses of one object is no reason to leave the others alone.
+        var refusal: KubeClientError?
+        for node in view.nodes {
+            do {
+                try await attend(node, view)
+            } catch let error as KubeClientError where error.status != nil {
+                refusal = refusal ?? error
+            }
+        }
+        if settings.autoscaler {
+            do {
+                try await scale(view)
+            } catch let error as KubeClientError where error.status != nil {
+                refusal = refusal ?? error
+            }
+        }
         if let services = services.all { try await balance(services, view) }
+        if let refusal { throw refusal }
     }
 
     /// What is known; nil as long as not all objects were listed.
@@ -175,8 +190,25 @@ actor ControllerLoop {
 
     private func scale(_ view: ClusterView) async throws {
         let provisioning = Provisioning(view, suffix: Self.suffix)
-        await tell(provisioning.events, by: "karpenter")
-        for (name, plan) in provisioning.claims { try await make(plan, name) }
+        var refusal: KubeClientError?
+        var refused: Set<ObjectName> = []
+        for (name, plan) in provisioning.claims {
+            do {
+                try await make(plan, name)
+            } catch let error as KubeClientError where error.status != nil {
+                // A label of the pool that is none, for example. Karpenter tells its log alone.
+                refusal = refusal ?? error
+                refused.formUnion(plan.pods)
+                let reason = error.status?.message ?? "\(error)"
+                let events = plan.pods.map { pod in
+                    ControllerEvent.warning(
+                        .pod(pod), "FailedScheduling", "Failed to schedule pod, creating nodeclaim, \(reason)")
+                }
+                await tell(events, by: "karpenter")
+            }
+        }
+        let events = provisioning.events.filter { event in !refused.contains { event.subject == .pod($0) } }
+        await tell(events, by: "karpenter")
         let now = now
         for claim in view.claims {
             let node = view.node(of: claim)
@@ -193,9 +225,14 @@ actor ControllerLoop {
             let step = ClaimStep(
                 claim, in: view, age: Self.age(claim.created), emptySince: empty[claim.name.name].map { now - $0 },
                 time: Self.timestamp())
-            try await carryOut(step, claim)
+            do {
+                try await carryOut(step, claim)
+            } catch let error as KubeClientError where error.status != nil {
+                refusal = refusal ?? error
+            }
         }
         empty = empty.filter { name, _ in view.claims.contains { $0.name.name == name } }
+        if let refusal { throw refusal }
     }
 
     // MARK: Writing

@@ -114,7 +114,8 @@ extension ServerStore {
         }
     }
 
-    /// Deletes an object, and waits until it is gone.
+    /// Deletes an object, and waits until it is gone. Another one of its name may have come by then: that of a stateful
+    /// set's pod, or of a pod as the matrix has it.
     ///
     /// - Throws: `ObjectRefusal`.
     public func delete(_ query: ObjectQuery, within limit: Duration) async throws {
@@ -122,11 +123,23 @@ extension ServerStore {
         let action = "delete \(query.words)"
         do {
             let (resource, namespace, name) = try await place(of: query, until: end)
+            let object = try await client.get(
+                resource, namespace: namespace, name: name, as: JSONValue.self, within: Self.left(until: end))
+            let uid = object["metadata"]?["uid"]?.text
             try await client.delete(
-                resource, namespace: namespace, name: name, propagation: "Background", within: Self.left(until: end))
+                resource, namespace: namespace, name: name, propagation: "Background", uid: uid,
+                within: Self.left(until: end))
             while true {
-                let answer = await reading(of: query, within: Self.left(until: end))
-                if case .absent = answer { return }
+                do {
+                    let left = try await client.get(
+                        resource, namespace: namespace, name: name, as: JSONValue.self, within: Self.left(until: end))
+                    if left["metadata"]?["uid"]?.text != uid { return }
+                } catch KubeClientError.refused(let status) where status.isNotFound {
+                    return
+                } catch {
+                    // It is asked again.
+                    try Task.checkCancellation()
+                }
                 guard ContinuousClock.now < end else {
                     throw ObjectRefusal(action, "it is still there after \(limit)")
                 }
