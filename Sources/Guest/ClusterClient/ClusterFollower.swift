@@ -89,18 +89,18 @@ public final class ClusterFollower: Sendable {
         case .ciliumNetworkPolicies:
             await follow(kind, resource, \.ciliumNetworkPolicies) { try ServedJSON.object($0) }
         case .ciliumNodes:
-            await follow(kind, resource, { try CiliumNode($0) }) { state, _, change in
+            await follow(kind, resource, { try CiliumNode($0) }) { state, unreadable, change in
                 switch change {
-                case .listed(let nodes): state.view.listNodes(nodes)
+                case .listed(let nodes): state.view.listNodes(nodes, unreadable: unreadable)
                 case .set(let node): state.view.set(node)
                 case .gone(let node): state.view.removeNode(node.metadata.name)
                 }
                 state.batch.peersChanged = true
             }
         case .ciliumEndpoints:
-            await follow(kind, resource, { try CiliumEndpoint($0) }) { state, _, change in
+            await follow(kind, resource, { try CiliumEndpoint($0) }) { state, unreadable, change in
                 switch change {
-                case .listed(let endpoints): state.view.listEndpoints(endpoints)
+                case .listed(let endpoints): state.view.listEndpoints(endpoints, unreadable: unreadable)
                 case .set(let endpoint): state.view.set(endpoint)
                 case .gone(let endpoint): state.view.removeEndpoint(endpoint.key)
                 }
@@ -108,9 +108,10 @@ public final class ClusterFollower: Sendable {
             }
         case .ciliumIdentities:
             let identities = identities
-            await follow(kind, resource, { try CiliumIdentity($0) }) { state, _, change in
+            await follow(kind, resource, { try CiliumIdentity($0) }) { state, unreadable, change in
                 switch change {
-                case .listed(let list): identities.list(list)
+                case .listed(let list):
+                    identities.list(list, unreadable: Set(unreadable.compactMap { UInt32($0.name) }))
                 case .set(let identity): identities.set(identity)
                 case .gone(let identity): identities.remove(identity.number)
                 }

@@ -45,9 +45,11 @@ public final class IdentityTable: Sendable {
         }
     }
 
-    func list(_ identities: [CiliumIdentity]) {
+    /// - Parameter unreadable: Numbers of objects of the list that cannot be read. They stay as they were known.
+    func list(_ identities: [CiliumIdentity], unreadable: Set<UInt32> = []) {
         state.withLock { state in
-            state.served = Dictionary(identities.map { ($0.number, $0) }) { _, last in last }
+            state.served = state.served.filter { unreadable.contains($0.key) }
+            for identity in identities { state.served[identity.number] = identity }
             state.numbers = [:]
             // A number that the server gave to others is theirs.
             let served = state.served

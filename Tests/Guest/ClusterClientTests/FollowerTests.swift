@@ -163,6 +163,55 @@ import Testing
         #expect(agent.follower.status.unreadable >= 2)
     }
 
+    @Test func `nodes, endpoints and identities that cannot be read stay in a list as they were known`() async throws {
+        let server = try server()
+        let node = Cluster.node(
+            "node2", "10.0.0.12", range: "192.168.2.0/24", router: "192.168.2.1", health: "192.168.2.2")
+        let (nodePath, identityPath) = (
+            "\(Cluster.cilium)/ciliumnodes/node2", "\(Cluster.cilium)/ciliumidentities/5000"
+        )
+        server.put(nodePath, node.json)
+        server.put(Cluster.path(ofEndpoint: "a"), Cluster.endpoint("a", "192.168.2.9", node: "10.0.0.12").json)
+        server.put(identityPath, CiliumIdentity(number: 5000, labels: ["k8s:app=web"]).json)
+        let agent = TestAgent(try server.client())
+        try await eventually("connected") { agent.notices == ["connected"] }
+        try await eventually("everything") { agent.follower.announcement(for: Cluster.own)?.nodes.isEmpty == false }
+        let before = try #require(agent.follower.announcement(for: Cluster.own))
+        #expect(before.nodes.map(\.name) == ["node2"] && before.entries.map(\.address) == ["192.168.2.9"])
+        server.stop()
+        let many = JSONValue.array(Array(repeating: .object([:]), count: 1000))
+        func head(_ name: String, in namespace: String? = nil) -> JSONValue {
+            var members: [String: JSONValue] = ["name": .string(name)]
+            if let namespace { members["namespace"] = .string(namespace) }
+            return .object(members)
+        }
+        server.put(nodePath, .object(["metadata": head("node2"), "spec": .object(["addresses": many])]))
+        server.put(
+            Cluster.path(ofEndpoint: "a"),
+            .object([
+                "metadata": head("a", in: "default"),
+                "status": .object([
+                    "networking": .object([
+                        "addressing": .array(Array(repeating: .object(["ipv4": .string("192.168.2.9")]), count: 1000))
+                    ])
+                ]),
+            ]))
+        server.put(
+            identityPath,
+            .object(["metadata": head("5000"), "security-labels": .object(["k8s:app": .integer(1)])]))
+        server.forgetChanges()
+        try server.start()
+        for notice in [
+            "unreadable ciliumnodes node2", "unreadable ciliumendpoints a", "unreadable ciliumidentities 5000",
+        ] {
+            try await eventually(notice, seen: { "\(agent.notices)" }) { agent.notices.contains(notice) }
+        }
+        #expect(agent.follower.announcement(for: Cluster.own) == before)
+        #expect(agent.identities.served(5000)?.labels == ["k8s:app=web"])
+        server.remove(nodePath)
+        try await eventually("gone") { agent.follower.announcement(for: Cluster.own)?.nodes.isEmpty == true }
+    }
+
     @Test func `sixteen agents come back without a storm`() async throws {
         let server = try server()
         for index in 0..<20 { server.put(Cluster.path(ofPod: "p\(index)"), Cluster.pod("p\(index)")) }
