@@ -33,7 +33,7 @@ public final class ClusterFollower: Sendable {
     private struct State {
         var batch = ClusterBatch()
         var view = ClusterView()
-        /// The own node's object as the server has it; nil until it was seen.
+        /// The own node's object as the server has it; nil until it was seen, and while there is none.
         var node: JSONValue?
         var listed: Set<FollowedKind> = []
         var connected: Set<FollowedKind> = []
@@ -80,7 +80,21 @@ public final class ClusterFollower: Sendable {
     private func follow(_ kind: FollowedKind) async {
         guard let resource = await resource(of: kind) else { return }
         switch kind {
-        case .nodes: await follow(kind, resource, \.nodes) { try self.node($0) }
+        case .nodes:
+            let own = nodeName
+            await follow(kind, resource, { try self.node($0) }) { state, unreadable, change in
+                switch change {
+                case .listed(let nodes):
+                    state.batch.nodes.list(nodes, unreadable: unreadable)
+                    let isThere =
+                        nodes.contains { $0.metadata.name == own } || unreadable.contains { $0.name == own }
+                    if !isThere { state.node = nil }
+                case .set(let node): state.batch.nodes.set(node)
+                case .gone(let node):
+                    state.batch.nodes.remove(node.key)
+                    if node.metadata.name == own { state.node = nil }
+                }
+            }
         case .namespaces: await follow(kind, resource, \.namespaces) { try ServedJSON.object($0) }
         case .pods: await follow(kind, resource, \.pods) { try ServedJSON.object($0) }
         case .services: await follow(kind, resource, \.services) { try ServedJSON.object($0) }
@@ -245,7 +259,9 @@ public final class ClusterFollower: Sendable {
             state.events += 1
             state.batch.peersChanged = true
             switch kind {
-            case .nodes: state.batch.nodes.remove(key)
+            case .nodes:
+                state.batch.nodes.remove(key)
+                if key.name == nodeName { state.node = nil }
             case .namespaces: state.batch.namespaces.remove(key)
             case .pods: state.batch.pods.remove(key)
             case .services: state.batch.services.remove(key)
@@ -324,7 +340,8 @@ public final class ClusterFollower: Sendable {
     /// A node's object of the agents; nil if there is none, or it was not seen yet.
     public func ciliumNode(_ name: String) -> CiliumNode? { state.withLock { $0.view.nodes[name] } }
 
-    /// The own node's object as the server has it; nil until it was seen.
+    /// The own node's object as the server has it; nil until it was seen, and while there is none. An owner that is gone
+    /// must not be named: the server's collector would delete what names it, again and again.
     public var ownNode: JSONValue? { state.withLock { $0.node } }
 
     /// The needed kinds that were not listed yet, each with the reason if there is one.

@@ -212,6 +212,31 @@ import Testing
         try await eventually("gone") { agent.follower.announcement(for: Cluster.own)?.nodes.isEmpty == true }
     }
 
+    @Test func `the own node is no owner any more when it is gone`() async throws {
+        let server = try server()
+        let (own, other) = ("\(Cluster.nodes)/node1", "\(Cluster.nodes)/node2")
+        func node(_ name: String) -> JSONValue { .object(["metadata": .object(["name": .string(name)])]) }
+        server.put(own, node("node1"))
+        server.put(other, node("node2"))
+        let agent = TestAgent(try server.client())
+        try await eventually("the node") { agent.follower.ownNode != nil }
+        server.remove(other)
+        server.put(other, node("node2"))
+        server.remove(own)
+        try await eventually("it is gone") { agent.follower.ownNode == nil }
+        // It is another one.
+        server.put(own, node("node1"))
+        try await eventually("another one") {
+            agent.follower.ownNode?["metadata"]?["uid"] == server.object(own)?["metadata"]?["uid"]
+        }
+        // Also where a list tells of it.
+        server.stop()
+        server.remove(own)
+        server.forgetChanges()
+        try server.start()
+        try await eventually("it is gone") { agent.follower.ownNode == nil }
+    }
+
     @Test func `sixteen agents come back without a storm`() async throws {
         let server = try server()
         for index in 0..<20 { server.put(Cluster.path(ofPod: "p\(index)"), Cluster.pod("p\(index)")) }
