@@ -182,6 +182,8 @@ public final class ClusterFollower: Sendable {
             self?.count(request)
         }
         let reflector = Reflector(client, resource, settings: settings) { try ObjectReading($0, read) }
+        // Whether the server has answered for the first time, and its list is the next update.
+        var isAnswered = false
         for await update in reflector.updates() {
             switch update {
             case .listed(let readings):
@@ -199,6 +201,8 @@ public final class ClusterFollower: Sendable {
                     carryOut(&state, keys, .listed(list))
                 }
                 for name in names { note(kind, name) }
+                if isAnswered { connect(kind) }
+                isAnswered = false
             case .added(.object(let object)), .modified(.object(let object)):
                 change(kind) { state in
                     state.events += 1
@@ -213,8 +217,13 @@ public final class ClusterFollower: Sendable {
             // An object that cannot be read and is gone was never taken over, or is known as it was before.
             case .deleted(.unreadable(let name)): forget(kind, name)
             case .unreadable(let name): note(kind, name)
-            case .disconnected(let reason): silence(kind, reason)
-            case .connected: connect(kind)
+            case .disconnected(let reason):
+                isAnswered = false
+                silence(kind, reason)
+            case .connected:
+                // Who is told that everything is followed finds it all there.
+                isAnswered = !state.withLock { $0.listed.contains(kind) }
+                if !isAnswered { connect(kind) }
             }
         }
     }
