@@ -65,6 +65,13 @@ public final class RangeRequest: Sendable {
         return false
     }
 
+    /// Creates a CiliumNode again that somebody has deleted: the operator, because there was no Node yet, or a user.
+    /// Nobody gives a range to a node that is not there. False if the task was cancelled.
+    private func isWantedStill() async -> Bool {
+        guard source == .clusterPool else { return true }
+        return await register()
+    }
+
     private func follow(_ resource: KubeResource) async -> String? {
         let reflector = Reflector<String?>(
             client, resource, fieldSelector: "metadata.name=\(nodeName)", settings: ClusterFollower.settings
@@ -75,10 +82,11 @@ public final class RangeRequest: Sendable {
                 if ranges.isEmpty {
                     let kind = source == .node ? "Node" : "CiliumNode"
                     seen.withLock { $0 = "the API server has no \(kind) \(nodeName)" }
+                    guard await isWantedStill() else { return nil }
                 }
                 if let range = ranges.compactMap({ $0 }).first { return range }
             case .added(let range), .modified(let range): if let range { return range }
-            case .deleted: break
+            case .deleted: guard await isWantedStill() else { return nil }
             case .unreadable(let name): seen.withLock { $0 = "\(name)" }
             case .disconnected(let reason): seen.withLock { $0 = reason }
             case .connected: break
