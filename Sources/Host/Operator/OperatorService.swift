@@ -26,6 +26,14 @@ struct OperatorService: Sendable {
         var identities = UnusedIdentities()
         var endpoints = Orphans()
         var nodes = Orphans()
+        /// Why not all ranges could be given, and why not everything could be collected, when that was tried last.
+        var rangeProblem: String?
+        var collectProblem: String?
+
+        var problem: String? {
+            let all = [rangeProblem, collectProblem].compactMap { $0 }
+            return all.isEmpty ? nil : all.joined(separator: "; ")
+        }
     }
 
     /// How long one request may take, if it is certain for so long that nobody else leads.
@@ -35,7 +43,7 @@ struct OperatorService: Sendable {
     func run() async {
         let due = Shared()
         let (wake, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        await withTaskGroup(of: Void.self) { group in
+        await withDiscardingTaskGroup { group in
             group.addTask {
                 await election.run { leads in
                     log(leads ? "leads as \(election.identity)" : "does not lead")
@@ -68,9 +76,10 @@ struct OperatorService: Sendable {
                     defer { (due.changed, due.round) = (false, false) }
                     return due
                 }
-                let failure = await turn(&memory, changed: now.changed, round: now.round)
-                await tell(now.silence ?? failure)
-                guard failure != nil else { continue }
+                _ = await turn(&memory, changed: now.changed, round: now.round)
+                await tell(now.silence ?? memory.problem)
+                // What could not be collected has its next round.
+                guard now.changed, memory.rangeProblem != nil else { continue }
                 group.addTask {
                     try? await Task.sleep(for: .seconds(1))
                     due.value.withLock { $0.changed = true }
@@ -81,25 +90,42 @@ struct OperatorService: Sendable {
         }
     }
 
-    /// Does what is due, if this one leads.
+    /// Does what is due, if this one leads. Ranges that cannot be given keep nothing from being collected.
     ///
-    /// - Returns: Why not everything could be done; nil if it was, or if another one leads.
+    /// - Returns: Why not everything that was due could be done; nil if it was, or if another one leads.
     func turn(_ memory: inout Memory, changed: Bool, round: Bool) async -> String? {
         guard await election.certainty != nil else {
             // What was seen long ago is no help when it leads again.
             memory = Memory()
             return nil
         }
-        do {
-            let term = await election.term
-            if changed { try await giveRanges(&memory, term) }
-            if round { try await collect(&memory, term) }
-            return nil
-        } catch {
-            log("\(error)")
-            health.count("operator_failures_total")
-            return "\(error)"
+        let term = await election.term
+        var failure: String?
+        if changed {
+            do {
+                try await giveRanges(&memory, term)
+                memory.rangeProblem = nil
+            } catch {
+                memory.rangeProblem = note(error)
+                failure = memory.rangeProblem
+            }
         }
+        if round {
+            do {
+                try await collect(&memory, term)
+                memory.collectProblem = nil
+            } catch {
+                memory.collectProblem = note(error)
+                failure = failure ?? memory.collectProblem
+            }
+        }
+        return failure
+    }
+
+    private func note(_ error: any Error) -> String {
+        log("\(error)")
+        health.count("operator_failures_total")
+        return "\(error)"
     }
 
     private func tell(_ problem: String?) async {
