@@ -208,6 +208,21 @@ import Testing
         #expect((ServerStore.unsettled(kind, object) == nil) == isSettled)
     }
 
+    /// The next pod of a stateful set has the name of the one before.
+    @Test func `what was deleted is gone when another one has its name`() throws {
+        func object(_ text: String) throws -> JSONValue { try JSONText.value(of: Array(text.utf8)) }
+        let pod = try object(#"{"kind":"Pod","metadata":{"name":"db-0","uid":"1"}}"#)
+        let next = try object(#"{"kind":"Pod","metadata":{"name":"db-0","uid":"2"}}"#)
+        let status = try object(#"{"kind":"Status","metadata":{},"status":"Success","details":{"name":"a","uid":"1"}}"#)
+        #expect(ServerStore.uid(ofDeleted: pod) == "1" && ServerStore.uid(ofDeleted: status) == "1")
+        #expect(ServerStore.uid(ofDeleted: nil) == nil)
+        #expect(ServerStore.isGone(.absent, uid: "1") && ServerStore.isGone(.absent, uid: nil))
+        #expect(ServerStore.isGone(.found(next), uid: "1"))
+        // Without a uid, the name has to do.
+        #expect(!ServerStore.isGone(.found(pod), uid: "1") && !ServerStore.isGone(.found(next), uid: nil))
+        #expect(!ServerStore.isGone(.unread("the server is away"), uid: "1"))
+    }
+
     @Test(arguments: [
         (#"{"metadata":{"uid":"1"},"count":4,"reason":"A","type":"Warning","involvedObject":{"kind":"Pod"}}"#, 4),
         (#"{"metadata":{"uid":"1"},"series":{"count":7},"reason":"A"}"#, 7), (#"{"metadata":{"uid":"1"}}"#, 1),
