@@ -179,16 +179,32 @@ import Testing
 
     @Test(arguments: [
         (
-            "Deployment", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            "Deployment",
+            #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2,"updatedReplicas":2}}"#,
             true
         ),
         (
-            "Deployment", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":3,"readyReplicas":2}}"#,
+            "Deployment",
+            #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":3,"readyReplicas":2,"updatedReplicas":1}}"#,
             false
+        ),
+        // Its pods are those of the template before.
+        (
+            "Deployment", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            false
+        ),
+        (
+            "Deployment",
+            #"{"spec":{"replicas":2,"paused":true},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            true
         ),
         ("Deployment", #"{"spec":{"replicas":2},"status":{"replicas":2,"readyReplicas":2}}"#, false),
         ("Deployment", #"{"spec":{},"status":{"observedGeneration":1}}"#, false),
         ("Deployment", #"{"spec":{"replicas":0},"status":{"observedGeneration":1}}"#, true),
+        (
+            "ReplicaSet", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            true
+        ),
         (
             "DaemonSet",
             #"{"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":1}}"#,
@@ -196,7 +212,38 @@ import Testing
         ),
         (
             "DaemonSet",
-            #"{"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2}}"#,
+            """
+            {"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2,
+            "updatedNumberScheduled":2}}
+            """,
+            true
+        ),
+        (
+            "DaemonSet",
+            """
+            {"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2,
+            "updatedNumberScheduled":1}}
+            """,
+            false
+        ),
+        (
+            "DaemonSet",
+            """
+            {"spec":{"updateStrategy":{"type":"OnDelete"}},"status":{"observedGeneration":1,
+            "desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2}}
+            """,
+            true
+        ),
+        (
+            "StatefulSet", #"{"spec":{"replicas":1},"status":{"observedGeneration":1,"replicas":1,"readyReplicas":1}}"#,
+            false
+        ),
+        (
+            "StatefulSet",
+            """
+            {"spec":{"replicas":2,"updateStrategy":{"rollingUpdate":{"partition":1}}},
+            "status":{"observedGeneration":1,"replicas":2,"readyReplicas":2,"updatedReplicas":1}}
+            """,
             true
         ),
     ])
