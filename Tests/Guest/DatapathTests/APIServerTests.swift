@@ -2,6 +2,7 @@ import AgentAPI
 import ClusterClient
 import Foundation
 import JSON
+import KubeObjects
 import LinuxKernel
 import ServedObjects
 import TestAPIServer
@@ -104,6 +105,16 @@ import Testing
         #expect(table.number(of: ["k8s:app=web"]) == 4711)
         var derived = IdentityRegistry()
         #expect(try derived.restore(4711, ["k8s:app=web"]) == SecurityIdentity.derive(from: ["k8s:app=web"]))
+    }
+
+    // MARK: Endpoints
+
+    @Test func `an endpoint is not that of a pod of its name on another node`() {
+        var pod = Pod(metadata: ObjectMeta(name: "db-0", namespace: "default"))
+        pod.metadata.uid = "uid"
+        #expect(pod.uid(on: "node1") == nil)
+        pod.spec.nodeName = "node2"
+        #expect(pod.uid(on: "node1") == nil && pod.uid(on: "node2") == "uid")
     }
 
     // MARK: Status
