@@ -87,7 +87,8 @@ public final class IdentityTable: Sendable {
             guard let gone = state.served.removeValue(forKey: number) else { return }
             // One that is in use here keeps its number: it is created again.
             if state.numbers[gone.labels] == number, state.own[number] != gone.labels {
-                state.numbers[gone.labels] = nil
+                // Where two numbers had the same labels, the other one is left.
+                state.numbers[gone.labels] = state.served.values.filter { $0.labels == gone.labels }.map(\.number).min()
             }
         }
     }

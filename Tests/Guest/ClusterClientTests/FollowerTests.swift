@@ -169,6 +169,34 @@ import Testing
         #expect(agent.follower.status.unreadable >= 2)
     }
 
+    @Test func `what was not taken yet is known, too, when a list has it as unreadable`() {
+        func pod(_ name: String, _ version: String) -> Pod {
+            var pod = Pod(metadata: ObjectMeta(name: name, namespace: "default"))
+            pod.metadata.labels["v"] = version
+            return pod
+        }
+        let (a, b) = (pod("a", "2"), pod("b", "1"))
+        var known = [a.key: pod("a", "1"), b.key: b]
+        // The second version of `a` has come, then a list in which neither can be read.
+        var pending = PendingChanges<Pod>()
+        pending.set(a)
+        pending.list([], unreadable: [a.key, b.key])
+        // The same where the first of both could not be taken over and was put back.
+        var later = PendingChanges<Pod>()
+        later.list([], unreadable: [a.key, b.key])
+        var first = PendingChanges<Pod>()
+        first.set(a)
+        first.append(later)
+        for changes in [pending, first] {
+            var objects = known
+            changes.changes(from: objects).apply(to: &objects)
+            #expect(objects == [a.key: a, b.key: b])
+        }
+        pending.remove(b.key)
+        pending.changes(from: known).apply(to: &known)
+        #expect(known == [a.key: a])
+    }
+
     @Test func `nodes, endpoints and identities that cannot be read stay in a list as they were known`() async throws {
         let server = try server()
         let node = Cluster.node(
