@@ -29,6 +29,8 @@ struct OperatorService: Sendable {
         /// Why not all ranges could be given, and why not everything could be collected, when that was tried last.
         var rangeProblem: String?
         var collectProblem: String?
+        /// Whether the last round saw nothing at all, so that it may be made up for at once.
+        var isRoundLost = false
 
         var problem: String? {
             let all = [rangeProblem, collectProblem].compactMap { $0 }
@@ -78,11 +80,15 @@ struct OperatorService: Sendable {
                 }
                 _ = await turn(&memory, changed: now.changed, round: now.round)
                 await tell(now.silence ?? memory.problem)
-                // What could not be collected has its next round.
-                guard now.changed, memory.rangeProblem != nil else { continue }
+                let giveAgain = now.changed && memory.rangeProblem != nil
+                let collectAgain = now.round && memory.isRoundLost
+                guard giveAgain || collectAgain else { continue }
                 group.addTask {
                     try? await Task.sleep(for: .seconds(1))
-                    due.value.withLock { $0.changed = true }
+                    due.value.withLock { due in
+                        due.changed = due.changed || giveAgain
+                        due.round = due.round || collectAgain
+                    }
                     signal.yield()
                 }
             }
@@ -128,8 +134,10 @@ struct OperatorService: Sendable {
         return "\(error)"
     }
 
-    private func tell(_ problem: String?) async {
-        health.problem = problem
+    func tell(_ problem: String?) async {
+        // One that waits for its turn is well; one that cannot even ask whose turn it is does nothing for anybody.
+        let failure = await election.certainty == nil ? election.failure : nil
+        health.problem = problem ?? failure.map { "cannot ask for the lease: \($0)" }
         let holder = await election.holder
         health.tell("leader", holder.isEmpty ? "nobody" : holder)
         health.tell("role", await election.certainty == nil ? "follower" : "leader")
@@ -177,7 +185,9 @@ struct OperatorService: Sendable {
     // MARK: What nobody uses
 
     private func collect(_ memory: inout Memory, _ term: Int) async throws {
+        memory.isRoundLost = true
         let inventory = try await store.inventory(within: try await limit(term))
+        memory.isRoundLost = false
         let used = Set(inventory.endpoints.map(\.identity))
         let identities = memory.identities.round(inventory.identities, used: used).map(\.metadata)
         let endpoints = memory.endpoints.round(inventory.endpoints.map(\.metadata), owners: inventory.pods)

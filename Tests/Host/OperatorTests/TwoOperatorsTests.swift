@@ -24,6 +24,8 @@ final class MemoryStore: OperatorStore, LeaseStore {
         var hidesInventory = false
         /// Requests for the nodes fail.
         var hidesNodes = false
+        /// Requests for the lease fail.
+        var hidesLease = false
     }
     private let state: Mutex<State>
     /// The share of requests that go wrong.
@@ -48,8 +50,8 @@ final class MemoryStore: OperatorStore, LeaseStore {
         }
     }
 
-    func hide(nodes: Bool = false, inventory: Bool = false) {
-        state.withLock { ($0.hidesNodes, $0.hidesInventory) = (nodes, inventory) }
+    func hide(nodes: Bool = false, inventory: Bool = false, lease: Bool = false) {
+        state.withLock { ($0.hidesNodes, $0.hidesInventory, $0.hidesLease) = (nodes, inventory, lease) }
     }
 
     func remove(_ name: String) { state.withLock { $0.nodes[name] = nil } }
@@ -84,7 +86,8 @@ final class MemoryStore: OperatorStore, LeaseStore {
     }
 
     func lease(within limit: Duration) async throws -> (record: LeaseRecord, version: String)? {
-        try await request(limit) { $0.lease }
+        if state.withLock({ $0.hidesLease }) { throw Late() }
+        return try await request(limit) { $0.lease }
     }
 
     func write(_ record: LeaseRecord, over version: String?, within limit: Duration) async throws -> String? {
@@ -189,6 +192,7 @@ final class MemoryStore: OperatorStore, LeaseStore {
         store.hide(inventory: true)
         #expect(await service.turn(&memory, changed: false, round: true) != nil)
         let collecting = try #require(memory.problem)
+        #expect(memory.isRoundLost)
         // Ranges are given, and nothing was collected.
         #expect(await service.turn(&memory, changed: true, round: false) == nil)
         #expect(memory.problem == collecting)
@@ -199,6 +203,27 @@ final class MemoryStore: OperatorStore, LeaseStore {
         store.hide()
         #expect(await service.turn(&memory, changed: true, round: true) == nil)
         #expect(memory.problem == nil)
+    }
+
+    @Test func `one that cannot ask for the lease is not well`() async throws {
+        let store = MemoryStore(seed: 4, trouble: 0)
+        let service = try service("one", store)
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem == nil)
+        store.hide(lease: true)
+        // It leads until its time is over.
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem == nil)
+        store.advance(.seconds(5))
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem?.hasPrefix("cannot ask for the lease: ") == true)
+        store.hide()
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem == nil)
     }
 
     @Test func `a range stays a node's when another operator takes over`() async throws {
