@@ -1,5 +1,5 @@
 import AgentAPI
-import ClusterClient
+@testable import ClusterClient
 import Foundation
 import JSON
 import KubeObjects
@@ -96,6 +96,18 @@ import Testing
         #expect(try registry.remoteIdentities(in: entries) == [4712: ["k8s:app=cache"]])
         registry.release(4711)
         #expect(registry.labels(of: 4711) == nil)
+    }
+
+    /// The operator may delete an identity just when its first pod of this round is connected.
+    @Test func `an identity that is deleted while it is in use keeps its number`() throws {
+        let table = IdentityTable()
+        let labels = ["k8s:app=web"]
+        table.set(CiliumIdentity(number: 4711, labels: labels))
+        var registry = IdentityRegistry(allocation: table)
+        #expect(try registry.acquire(labels) == 4711)
+        table.remove(4711)
+        #expect(table.served(4711) == nil && table.labels(of: 4711) == labels && table.number(of: labels) == 4711)
+        #expect(try registry.acquire(labels) == 4711)
     }
 
     @Test func `after a restart an endpoint keeps its number`() throws {
