@@ -40,6 +40,8 @@ public final class ClusterFollower: Sendable {
         /// Why kinds are not followed.
         var silent: [FollowedKind: String] = [:]
         var isConnected = false
+        /// The kinds of which nothing must be missed: those that an agent needs, and those that were there once.
+        var wanted: Set<FollowedKind> { FollowedKind.needed.union(listed) }
         var since = MonotonicTime.now
         var (lists, watches, events, unreadable) = (0, 0, 0, 0)
         var lastUnreadable: String?
@@ -289,7 +291,7 @@ public final class ClusterFollower: Sendable {
             state.connected.remove(kind)
             state.silent[kind] = reason
             // A definition that is not there yet is no lost connection.
-            guard state.isConnected, FollowedKind.needed.contains(kind) else { return false }
+            guard state.isConnected, state.wanted.contains(kind) else { return false }
             state.isConnected = false
             state.since = .now
             return true
@@ -301,7 +303,7 @@ public final class ClusterFollower: Sendable {
         let after = state.withLock { state -> Duration? in
             state.silent[kind] = nil
             state.connected.insert(kind)
-            guard !state.isConnected, state.connected.isSuperset(of: FollowedKind.needed) else { return nil }
+            guard !state.isConnected, state.connected.isSuperset(of: state.wanted) else { return nil }
             state.isConnected = true
             let now = MonotonicTime.now
             defer { state.since = now }
@@ -364,8 +366,8 @@ public final class ClusterFollower: Sendable {
 
     public var status: APIServerStatus {
         state.withLock { state in
-            let silence = state.silent
-            let silent = FollowedKind.allCases.filter { FollowedKind.needed.contains($0) }
+            let (silence, wanted) = (state.silent, state.wanted)
+            let silent = FollowedKind.allCases.filter { wanted.contains($0) }
                 .compactMap { kind in silence[kind].map { "\(kind.rawValue): \($0)" } }.first
             let since = MonotonicTime.now.since(state.since)
             return APIServerStatus(

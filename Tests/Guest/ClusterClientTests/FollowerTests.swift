@@ -141,6 +141,16 @@ import Testing
             ]))
         try await eventually("the policy") { agent.objects.ciliumNetworkPolicies.count == 1 }
         #expect(agent.notices == ["connected"])
+        // From now on it is a failure if nothing is heard of policies, and what was known of them stays.
+        server.serve(policies, false)
+        server.cut()
+        let begun = "ciliumnetworkpolicies: "
+        try await eventually("lost", seen: { "\(agent.follower.status)" }) {
+            agent.follower.status.reason?.hasPrefix(begun) == true
+        }
+        #expect(agent.notices == ["connected", "lost"] && agent.objects.ciliumNetworkPolicies.count == 1)
+        server.serve(policies, true)
+        try await eventually("connected again") { agent.notices == ["connected", "lost", "connected"] }
     }
 
     @Test func `what cannot be read stays as it was known`() async throws {
