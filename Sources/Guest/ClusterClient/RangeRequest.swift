@@ -1,5 +1,6 @@
 public import KubeClient
 import KubeObjects
+import NetAddress
 import ServedObjects
 import Synchronization
 
@@ -99,14 +100,21 @@ public final class RangeRequest: Sendable {
         switch source {
         case .node:
             let node: Node = try ServedJSON.object(octets)
-            if let range = node.spec.podCIDR, !range.isEmpty { return range }
+            if let range = node.spec.podCIDR, !range.isEmpty { return usable(range, of: "spec.podCIDR of Node") }
             seen.withLock { $0 = "Node \(nodeName) has no spec.podCIDR" }
         case .clusterPool:
             let node = try CiliumNode(octets)
-            if let range = node.podCIDRs.first { return range }
+            if let range = node.podCIDRs.first { return usable(range, of: "spec.ipam.podCIDRs of CiliumNode") }
             let words = node.operatorError.map { "; the operator says: \($0)" } ?? "; the operator has said nothing"
             seen.withLock { $0 = "CiliumNode \(nodeName) has no spec.ipam.podCIDRs" + words }
         }
+        return nil
+    }
+
+    /// A text that is no range is as none: an agent that took it would forget the one that its pods have.
+    private func usable(_ range: String, of place: String) -> String? {
+        if IPv4CIDR(range) != nil { return range }
+        seen.withLock { $0 = "\(place) \(nodeName) is no IPv4 range: \(range.prefix(64).debugDescription)" }
         return nil
     }
 }

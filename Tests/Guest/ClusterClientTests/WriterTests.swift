@@ -185,6 +185,10 @@ import Testing
         try await eventually("the operator's words", seen: { request.lastSeen }) {
             request.lastSeen.contains("the operator says: pool is empty")
         }
+        server.put(Self.nodePath, Cluster.node("node1", "10.0.0.11", range: "ten").json)
+        try await eventually("a text that is no range", seen: { request.lastSeen }) {
+            request.lastSeen == #"spec.ipam.podCIDRs of CiliumNode node1 is no IPv4 range: "ten""#
+        }
         server.put(Self.nodePath, Cluster.node("node1", "10.0.0.11", range: "192.168.3.0/24").json)
         #expect(await task.value == "192.168.3.0/24")
         #expect(try await request.ask(within: .seconds(5)) == "192.168.3.0/24")

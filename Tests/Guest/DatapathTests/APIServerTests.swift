@@ -51,6 +51,9 @@ import Testing
         try server.start()
         server.remove(Self.node)
         #expect(try obtain(server) == "192.168.3.0/24")
+        // Nor does a text that is no range.
+        give("ten", server)
+        #expect(try obtain(server) == "192.168.3.0/24")
         give("192.168.4.0/24", server)
         #expect(try obtain(server) == "192.168.4.0/24")
         server.stop()
