@@ -84,5 +84,11 @@ import Testing
         #expect(one.number(of: ["k8s:app=web"]) == 5000 && two.number(of: ["k8s:app=web"]) == 5000)
         one.set(high)
         #expect(one.number(of: ["k8s:app=web"]) == 5000)
+        // What is left is the same, whether a watch or a list tells of it.
+        one.remove(5000)
+        two.list([high])
+        #expect(one.number(of: ["k8s:app=web"]) == 6000 && two.number(of: ["k8s:app=web"]) == 6000)
+        one.remove(6000)
+        #expect(one.number(of: ["k8s:app=web"]) == nil)
     }
 }

@@ -1,7 +1,8 @@
 import AgentAPI
-import ClusterClient
+@testable import ClusterClient
 import Foundation
 import JSON
+import KubeObjects
 import LinuxKernel
 import ServedObjects
 import TestAPIServer
@@ -50,6 +51,9 @@ import Testing
         try server.start()
         server.remove(Self.node)
         #expect(try obtain(server) == "192.168.3.0/24")
+        // Nor does a text that is no range.
+        give("ten", server)
+        #expect(try obtain(server) == "192.168.3.0/24")
         give("192.168.4.0/24", server)
         #expect(try obtain(server) == "192.168.4.0/24")
         server.stop()
@@ -97,6 +101,18 @@ import Testing
         #expect(registry.labels(of: 4711) == nil)
     }
 
+    /// The operator may delete an identity just when its first pod of this round is connected.
+    @Test func `an identity that is deleted while it is in use keeps its number`() throws {
+        let table = IdentityTable()
+        let labels = ["k8s:app=web"]
+        table.set(CiliumIdentity(number: 4711, labels: labels))
+        var registry = IdentityRegistry(allocation: table)
+        #expect(try registry.acquire(labels) == 4711)
+        table.remove(4711)
+        #expect(table.served(4711) == nil && table.labels(of: 4711) == labels && table.number(of: labels) == 4711)
+        #expect(try registry.acquire(labels) == 4711)
+    }
+
     @Test func `after a restart an endpoint keeps its number`() throws {
         let table = IdentityTable()
         var registry = IdentityRegistry(allocation: table)
@@ -104,6 +120,16 @@ import Testing
         #expect(table.number(of: ["k8s:app=web"]) == 4711)
         var derived = IdentityRegistry()
         #expect(try derived.restore(4711, ["k8s:app=web"]) == SecurityIdentity.derive(from: ["k8s:app=web"]))
+    }
+
+    // MARK: Endpoints
+
+    @Test func `an endpoint is not that of a pod of its name on another node`() {
+        var pod = Pod(metadata: ObjectMeta(name: "db-0", namespace: "default"))
+        pod.metadata.uid = "uid"
+        #expect(pod.uid(on: "node1") == nil)
+        pod.spec.nodeName = "node2"
+        #expect(pod.uid(on: "node1") == nil && pod.uid(on: "node2") == "uid")
     }
 
     // MARK: Status

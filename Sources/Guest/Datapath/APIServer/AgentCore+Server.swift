@@ -61,7 +61,7 @@ extension AgentCore {
             let key = ObjectKey(namespace: endpoint.namespace, name: endpoint.name)
             return LocalEndpoint(
                 key: key, id: endpoint.id, identity: endpoint.identity, labels: identityLabels(of: endpoint),
-                address: endpoint.address, podUID: objects.pods[key]?.metadata.uid)
+                address: endpoint.address, podUID: objects.pods[key]?.uid(on: settings.config.nodeName))
         }
     }
 
@@ -71,4 +71,10 @@ extension AgentCore {
         try reconcileIPCache()
         try enforcePolicies()
     }
+}
+
+extension Pod {
+    /// The uid, if the pod is on a node. A pod of the same name on another node is another pod: that of a stateful set
+    /// whose node was away, and whose containers are still here. Its object is the other agent's to write.
+    func uid(on node: String) -> String? { spec.nodeName == node ? metadata.uid : nil }
 }
