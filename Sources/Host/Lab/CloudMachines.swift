@@ -143,6 +143,8 @@ public actor CloudMachines {
     }
 
     private func launch(_ request: AccountRequest) async throws -> CloudMachine {
+        // Those that are there come before the one that is launched.
+        _ = try await described()
         let token = request.clientToken ?? ""
         if !token.isEmpty, let known = machines.first(where: { $0.clientToken == token }) { return known }
         guard let reserve else { throw CloudFailure(.internalError, "the lab has not booted yet") }

@@ -31,6 +31,8 @@ public final class ClusterNode: Sendable {
                     $0.power = event.power
                     $0.powerReason = event.reason
                     if event.power == .stopped {
+                        // Its agent's starts are counted anew from the next boot on.
+                        self.lastStart.withLock { $0 = 0 }
                         $0.runtime = nil
                         $0.conflist = nil
                         $0.agent = nil
@@ -145,7 +147,8 @@ public final class ClusterNode: Sendable {
         until condition: @escaping @Sendable (NodeState) -> Bool
     ) async throws {
         let start = start ?? lastStart.withLock { $0 }
-        let reached: @Sendable (NodeState) -> Bool = { ($0.agent?.starts ?? 0) >= start && condition($0) }
+        // A node without an agent is in the state that it is in: one that is powered off has none.
+        let reached: @Sendable (NodeState) -> Bool = { $0.agent.map { $0.starts >= start } != false && condition($0) }
         let met = await observed.wait(within: deadline) {
             reached($0) || $0.power == .stopped || (!returns && $0.agent?.hasEnded(since: start) == true)
         }

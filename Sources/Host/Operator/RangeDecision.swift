@@ -68,12 +68,23 @@ struct RangeDecision {
         return actions
     }
 
-    /// The ranges that nodes hold, for the next decision.
+    /// The ranges that nodes hold, for the next decision. A node that is told that there is none left for it holds
+    /// none: what it names is another's.
     static func held(_ holders: [RangeHolder], after actions: [RangeAction]) -> [String: IPv4CIDR] {
         var held: [String: IPv4CIDR] = [:]
-        for holder in holders { held[holder.name] = holder.ranges.first.flatMap { IPv4CIDR(network: $0) } }
-        for case .give(let holder, let range) in actions { held[holder.name] = range }
+        for holder in holders where holder.error == nil { held[holder.name] = range(of: holder) }
+        for action in actions {
+            switch action {
+            case .give(let holder, let range): held[holder.name] = range
+            case .say(let holder, nil): held[holder.name] = held[holder.name] ?? range(of: holder)
+            case .say(let holder, _): held[holder.name] = nil
+            }
+        }
         return held
+    }
+
+    private static func range(of holder: RangeHolder) -> IPv4CIDR? {
+        holder.ranges.first.flatMap { IPv4CIDR(network: $0) }
     }
 
     private func holds(_ node: (holder: RangeHolder, ranges: [IPv4CIDR]), _ known: [String: IPv4CIDR]) -> Bool {

@@ -9,6 +9,8 @@ package struct ShapeChecker {
     package private(set) var conclusions: [Problem] = []
     /// Nodes of the lab that are not there at the place that is read, so that a message can say so.
     package var absentNodes: [String] = []
+    /// Nodes that an autoscaler may launch or end at any step, so that no file says when they are there.
+    package var launchableNodes: [String] = []
 
     /// More mistakes of one file are not listed, only counted.
     package static let problemLimit = 200

@@ -15,7 +15,7 @@ import Testing
 
     @Test func everyFileIsThereForItsOwnerAlone() throws {
         var spec = Self.spec()
-        spec.ownSettings = [.datapathOperator: "{}"]
+        for server in ControlPlaneServer.allCases where server.isOwn { spec.ownSettings[server] = "{}" }
         let files = ControlPlaneFiles(folder: spec.folder, artifacts: spec.artifacts)
         try FileManager.default.createDirectory(atPath: spec.folder + "/pki", withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: spec.folder) }

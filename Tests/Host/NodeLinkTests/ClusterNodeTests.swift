@@ -3,15 +3,21 @@ import Testing
 
 @testable import Lab
 
-/// A machine that runs from the start and that nothing is plugged into.
+/// A machine that runs from the start until its power is cut, and that nothing is plugged into.
 private struct RunningMachine: NodeMachine {
     let channelPath: String
     var consolePath: String { "" }
     func moveConsole(to path: String) {}
-    let powerEvents = AsyncStream<PowerEvent> { $0.finish() }
+    let powerEvents: AsyncStream<PowerEvent>
+    private let cut: AsyncStream<PowerEvent>.Continuation
+
+    init(channelPath: String) {
+        self.channelPath = channelPath
+        (powerEvents, cut) = AsyncStream.makeStream()
+    }
 
     func start() async throws {}
-    func stop() async throws {}
+    func stop() async throws { cut.yield(PowerEvent(power: .stopped, reason: "power was cut")) }
     func pause() async throws {}
     func resume() async throws {}
     func setLink(up: Bool) async throws {}
@@ -53,6 +59,24 @@ private struct RunningMachine: NodeMachine {
         #expect(start == 2)
         try await cluster.wait(for: "ready", within: .seconds(20)) { $0.isReady }
         #expect(await cluster.state.agent?.starts == 2)
+        await cluster.close()
+    }
+
+    /// A node that is off has no agent, whichever start was asked for last.
+    @Test func aNodeThatRanAnAgentIsSeenToStop() async throws {
+        let node = FakeNode { connection in
+            connection.serve(boot: "a") { frame, request in
+                guard case .startAgent = request else { return }
+                connection.send(try? .reply(.agent(Self.agent(1)), session: frame.session, id: frame.request))
+                connection.send(try? .event(.agent(Self.agent(1)), session: frame.session))
+            }
+        }
+        let cluster = try await booted(node)
+        try await cluster.startAgent(within: .seconds(20))
+        try await cluster.wait(for: "with an agent", within: .seconds(20)) { $0.agent != nil }
+        try await cluster.machine.stop()
+        try await cluster.wait(for: "stopped", within: .seconds(20)) { $0.power == .stopped }
+        #expect(await cluster.state.agent == nil)
         await cluster.close()
     }
 

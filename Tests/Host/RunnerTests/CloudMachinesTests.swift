@@ -68,7 +68,7 @@ import Testing
 
     private func run(_ token: String) -> AccountRequest {
         AccountRequest(
-            .runInstances, instanceType: "t3.medium", clientToken: token,
+            .runInstances, instanceType: "m5.large", clientToken: token,
             kubelet: KubeletUserData(labels: ["pool": "spot"]))
     }
 

@@ -40,7 +40,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         Case(
             ScenarioText.step("\"\\e[31mX\\n\\0\\x9b\\u202e\": 1"),
             "x.yaml:15:7: unknown key \"\\x1B[31mX \\x00\\x9B\\u{202E}\" in step; expected one of name, title, inject, "
-                + "heal, apply, delete, set, scale, wait, expect"),
+                + "heal, apply, delete, set, scale, join, leave, wait, expect"),
         Case("a: [1\n", "x.yaml:2:1: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence"),
         Case("a: *b\n", "x.yaml:1:4: not valid YAML: found undefined alias"),
         Case("a: \u{1}\n", "x.yaml:1:4: control character 1 in the file; expected UTF-8 text"),
@@ -77,7 +77,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             "x.yaml:15:24: within must be a duration from 100ms to 10m such as 200ms, 1.5s or 2m, but the "
                 + "number 5 is given",
             "x.yaml:15:15: expect has none of matrix, health, wire, flowLogs, streams, drops, nodes, "
-                + "identities, pods, objects, events, diagnosis"
+                + "identities, pods, objects, events, apiServer, diagnosis"
         ),
         Case(
             ScenarioText.step("expect: {within: 20m, diagnosis: {is: none}}"),

@@ -1,7 +1,9 @@
 import Foundation
+import Glibc
 import KubeClient
 import LinuxKernel
 
+@testable import ControlPlane
 @testable import Lab
 
 let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [("field-manifests", fieldManifests)]
@@ -13,13 +15,13 @@ let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
     try await server.prepare(within: .seconds(30))
     let kubeconfig = "\(test.folder)/kubectl.yaml"
     try test.plane.kubeconfig().write(toFile: kubeconfig, atomically: true, encoding: .utf8)
-    let definitions = try kubectl(["apply", "-f", "-"], kubeconfig, test, input: gatewayDefinitions)
+    let definitions = try kubectl(["apply"], kubeconfig, test, input: gatewayDefinitions)
     try expect(definitions.status == 0, definitions.text)
     let established = try kubectl(
         ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"], kubeconfig, test)
     try expect(established.status == 0, established.text)
     for (name, manifests) in reported {
-        let applied = try kubectl(["apply", "-f", "-"], kubeconfig, test, input: manifests)
+        let applied = try kubectl(["apply"], kubeconfig, test, input: manifests)
         try expect(applied.status == 0, "\(name): \(applied.text)")
         let count = manifests.components(separatedBy: "\nkind: ").count - 1
         let lines = applied.text.split(separator: "\n").filter { $0.hasSuffix(" created") }
@@ -32,24 +34,31 @@ let manifestCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
     await test.plane.stop()
 }
 
+/// - Parameter input: What `-f -` would read. It goes through a file.
 private func kubectl(
-    _ arguments: [String], _ kubeconfig: String, _ test: TestControlPlane, input: String = ""
+    _ arguments: [String], _ kubeconfig: String, _ test: TestControlPlane, input: String? = nil
 ) throws -> (status: Int32, text: String) {
-    let process = Foundation.Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/kubectl")
-    process.arguments = ["--kubeconfig", kubeconfig] + arguments
-    process.environment = ["HOME": test.folder, "PATH": "/usr/bin:/bin"]
-    let (given, written) = (Foundation.Pipe(), Foundation.Pipe())
-    process.standardInput = given
-    process.standardOutput = written
-    process.standardError = written
+    var words = ["--kubeconfig", kubeconfig] + arguments
+    if let input {
+        let file = "\(test.folder)/input.yaml"
+        try input.write(toFile: file, atomically: true, encoding: .utf8)
+        words += ["-f", file]
+    }
+    let environment = ["HOME": test.folder, "PATH": "/usr/bin:/bin"]
     // A child is in the network of the thread that starts it.
-    try test.node.run { try process.run() }
-    try given.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-    try given.fileHandleForWriting.close()
-    let text = String(decoding: try written.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    process.waitUntilExit()
-    return (process.terminationStatus, text)
+    return try test.node.run { [words] in
+        let program = try SpawnedProgram.start("/usr/bin/kubectl", words, environment: environment)
+        let deadline = Deadline.after(.seconds(60))
+        var bytes: [UInt8] = []
+        while try waitUntilReady(program.output.rawValue, events: Int16(POLLIN), until: deadline) {
+            let piece = try program.output.read()
+            if piece.isEmpty { break }
+            bytes += piece
+        }
+        if try !program.handle.hasEnded(by: deadline) { try program.handle.send(signal: SIGKILL) }
+        let status: Int32 = if case .exited(let code) = try program.handle.wait() { code } else { -1 }
+        return (status, String(decoding: bytes, as: UTF8.self))
+    }
 }
 
 /// Of the Gateway API only that there is such an API: who acts on it is not asked here.

@@ -131,6 +131,7 @@ extension ShapeChecker {
         for item in value?.oneOrMore ?? [] {
             guard let name = item.text, name != "all", name != "none" else { continue }
             result.append(name)
+            if launchableNodes.contains(name) { continue }
             if absentNodes.contains(name), !nodes.contains(name) {
                 report(
                     item.place, "\(name) is not there at this step: it has not joined, or has left",

@@ -248,6 +248,7 @@ struct ScenarioReader {
                 labNodes = changed.nodeNames
                 nodes = changed.initialNodeNames
                 checker.absentNodes = changed.laterNodeNames
+                checker.launchableNodes = changed.controlPlane.autoscaler ? changed.laterNodeNames : []
             }
             if overrides.nodeCount != nil, let mistake = changed.capacityMistake() {
                 checker.report(value.place, mistake)
