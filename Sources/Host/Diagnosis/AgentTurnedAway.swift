@@ -32,12 +32,24 @@ enum AgentTurnedAway: RootCause {
     static func examine(_ evidence: Evidence, _ paths: PathIndex) -> [Explanation] {
         guard let lost = AgentsWithoutServer(evidence), lost.server.beside.isHealthy else { return [] }
         return reasons.compactMap { reason in
-            let agents = lost.agents.filter { $0.complaint == reason.complaint }
+            let agents = lost.agents.filter { agent in
+                // What another server says is nothing of this one.
+                agent.complaint == reason.complaint
+                    && WayToServer(of: agent, to: lost.server, evidence, paths).place != .otherAddress
+            }
             guard !agents.isEmpty else { return nil }
+            let isOfTime = agents.contains { agent in
+                ["expired", "not yet valid"].contains { agent.reason.contains($0) }
+            }
+            let nodes = list(agents.map(\.node.name))
             return Explanation(
                 finding: Finding(
-                    id: reason.id, summary: "the agents of \(list(agents.map(\.node.name))) \(reason.summary)",
-                    evidence: agents.map(\.line) + lost.server.answers, fix: reason.fix, confidence: 0.95),
+                    id: reason.id, summary: "the agents of \(nodes) \(reason.summary)",
+                    evidence: agents.map(\.line) + lost.server.answers,
+                    fix: reason.complaint == .certificate && isOfTime
+                        ? "compare the clocks of \(nodes) with the certificate's dates, and renew it if it is out of date"
+                        : reason.fix,
+                    confidence: 0.95),
                 cells: [], isEvident: true)
         }
     }

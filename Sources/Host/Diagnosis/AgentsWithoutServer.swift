@@ -23,6 +23,14 @@ struct AgentsWithoutServer {
         /// What answers is no API server, or refuses for another reason.
         case other
 
+        /// Whether somebody answered whom the agent does not like, or who does not like the agent.
+        var isOfAnswer: Bool {
+            switch self {
+            case .certificate, .unknownUser, .forbidden: true
+            case .noAnswer, .other: false
+            }
+        }
+
         init(_ words: String) {
             let lower = words.lowercased()
             self =

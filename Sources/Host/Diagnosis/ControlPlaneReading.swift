@@ -23,8 +23,10 @@ public struct ControlPlaneReading: Codable, Sendable {
     /// What the API server said when the harness asked for `/readyz`.
     public struct Answer: Codable, Sendable, Hashable {
         public var isHealthy: Bool
-        /// `ok`, or why there is none.
+        /// `ok`, or why there is none: `status 500: …`, or what kept the question from being answered.
         public var words: String
+        /// Whether the server said something.
+        var isAnswer: Bool { isHealthy || words.hasPrefix("status ") }
 
         public init(isHealthy: Bool, words: String) {
             self.isHealthy = isHealthy

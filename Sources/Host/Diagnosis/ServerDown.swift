@@ -23,7 +23,7 @@ enum ServerDown: RootCause {
             summary = "\(name) stands still: its process is stopped"
             fix = "let \(name) run again (SIGCONT)"
         case .running?, nil:
-            summary = "\(name) runs and does not answer"
+            summary = "\(name) runs and " + (lost.server.beside.isAnswer ? "is not ready" : "does not answer")
             fix = "look at the log of \(name), and at what it needs: processor time, memory, etcd"
         }
         let states = lost.server.servers.map { "\($0.name) \($0.state.rawValue)" }

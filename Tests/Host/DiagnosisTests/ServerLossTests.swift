@@ -10,12 +10,14 @@ private struct ServerLossCase: Sendable, CustomTestStringConvertible {
     let lab: ServerLossLab
     let found: [String]
     let mentions: [String]
+    let fix: String?
 
-    init(_ name: String, _ lab: ServerLossLab, found: [String], mentions: [String] = []) {
+    init(_ name: String, _ lab: ServerLossLab, found: [String], mentions: [String] = [], fix: String? = nil) {
         self.name = name
         self.lab = lab
         self.found = found
         self.mentions = mentions
+        self.fix = fix
     }
 
     var testDescription: String { name }
@@ -33,20 +35,26 @@ private struct ServerLossLab: Sendable {
     var onTheWire: String?
     /// How many packets of node2's connections were seen: at its tap, at the server's host, answered, back at the tap.
     var packets = [0, 0, 0, 0]
+    /// How many packets left node2 for the address that its agent asks, which is not the server's.
+    var elsewhere = 0
     var reject: FlowLogReading?
+    var impairments: [String] = []
+    /// Whether node2's datapath reports that it drops such a packet.
+    var isDropped = false
     var carrier = true
     var power = NodeReading.Power.running
     var isComplete = true
 
-    private func flow() -> FlowTuple {
-        FlowTuple(
-            protocol: 6, source: "10.0.0.12", sourcePort: 40_001, destination: Self.server, destinationPort: 6443)
+    private static func flow(from port: UInt16 = 40_001, to host: String = server, _ hostPort: UInt16 = 6443)
+        -> FlowTuple
+    {
+        FlowTuple(protocol: 6, source: "10.0.0.12", sourcePort: port, destination: host, destinationPort: hostPort)
     }
 
-    static func rejected(_ reversed: Bool) -> FlowLogReading {
-        let flow = ServerLossLab().flow()
+    static func rejected(_ reversed: Bool, at node: String = "node2", from port: UInt16 = 40_001) -> FlowLogReading {
+        let flow = flow(from: port)
         return FlowLogReading(
-            node: "node2", interfaceID: "eni-2", accepted: false, flow: reversed ? flow.reversed : flow, packets: 3)
+            node: node, interfaceID: "eni-2", accepted: false, flow: reversed ? flow.reversed : flow, packets: 3)
     }
 
     func evidence() -> Evidence {
@@ -55,7 +63,7 @@ private struct ServerLossLab: Sendable {
             var node = NodeReading(
                 name: name, address: "10.0.0.1\(name.suffix(1))", podCIDR: "", tunnelPort: 8472,
                 power: name == "node2" ? power : .running, answers: true, carrier: name == "node2" ? carrier : true,
-                agentRunning: true, impairments: [])
+                agentRunning: true, impairments: name == "node2" ? impairments : [])
             node.apiServer = ServerConnectionReading(
                 server: "https://\(asked)", isConnected: reasons[name] == nil, seconds: 12,
                 reason: reasons[name].map { "nodes: \($0)" })
@@ -66,9 +74,22 @@ private struct ServerLossLab: Sendable {
             for _ in 0..<count {
                 let packet = TapPacket(
                     node: isThere ? "control-plane" : "node2", fromNode: fromNode,
-                    outer: isRequest ? flow() : flow().reversed, vni: nil, inner: nil)
+                    outer: isRequest ? Self.flow() : Self.flow().reversed, vni: nil, inner: nil)
                 if isThere { evidence.cloud.wire.append(packet) } else { evidence.wire.append(packet) }
             }
+        }
+        if let other = evidence.nodes.last?.apiServer?.endpoint {
+            evidence.wire += (0..<elsewhere).map { _ in
+                TapPacket(
+                    node: "node2", fromNode: true, outer: Self.flow(to: other.host, other.port), vni: nil, inner: nil)
+            }
+        }
+        if isDropped {
+            evidence.datapath = [
+                PacketEvent(
+                    node: "node2", hook: .toNetwork, drop: PacketDrop(.policyDenyRule),
+                    flow: Self.flow())
+            ]
         }
         evidence.flowLog = reject.map { [$0] } ?? []
         evidence.securityGroups = [SecurityGroupReading(node: "node2", group: "nodes", rules: [])]
@@ -129,7 +150,13 @@ private let cases = [
         lab {
             $0.reasons = ["node2": silent]
             ($0.beside, $0.onTheWire) = ("status 500: poststarthook failed", "status 500")
-        }, found: ["control-plane/server-silent"], mentions: ["runs and does not answer", "poststarthook"]),
+        }, found: ["control-plane/server-silent"], mentions: ["runs and is not ready", "poststarthook"]),
+    ServerLossCase(
+        "it runs and says nothing",
+        lab {
+            $0.reasons = ["node2": silent]
+            ($0.beside, $0.onTheWire) = ("no answer of kube-apiserver in time", "no answer")
+        }, found: ["control-plane/server-silent"], mentions: ["runs and does not answer"]),
     ServerLossCase(
         "another server of the control plane is down",
         lab {
@@ -170,19 +197,124 @@ private let cases = [
             $0.packets = [5, 5, 4, 0]
         }, found: ["control-plane/unreachable"], mentions: ["answers", "does not arrive"]),
     ServerLossCase(
-        "nothing leaves the node",
-        lab { $0.reasons = ["node2": silent] },
-        found: ["control-plane/unreachable"], mentions: ["do not leave their nodes"]),
+        "a security group of the server's host lets nothing in",
+        lab {
+            $0.reasons = ["node2": silent]
+            $0.packets = [5, 0, 0, 0]
+            $0.reject = ServerLossLab.rejected(false, at: "control-plane")
+        }, found: ["control-plane/port-blocked"],
+        mentions: ["the security groups of control-plane let no packets of node2 in"]),
+    ServerLossCase(
+        "a security group of the server's host lets no answers out",
+        lab {
+            $0.reasons = ["node2": silent]
+            $0.packets = [5, 5, 0, 0]
+            $0.reject = ServerLossLab.rejected(true, at: "control-plane")
+        }, found: ["control-plane/port-blocked"], mentions: ["the security groups of control-plane let no answers"]),
+    ServerLossCase(
+        "new connections are rejected, while the kubelet's old one goes on",
+        lab {
+            $0.reasons = ["node2": silent]
+            $0.packets = [5, 5, 5, 5]
+            $0.reject = ServerLossLab.rejected(false, from: 40_999)
+        }, found: ["control-plane/port-blocked"], mentions: ["let no packets out"]),
+    ServerLossCase(
+        "a straggler of an answered connection is rejected",
+        lab {
+            $0.reasons = ["node2": refused]
+            $0.packets = [5, 5, 5, 5]
+            $0.reject = ServerLossLab.rejected(false)
+        }, found: []),
+    ServerLossCase(
+        "no packet is seen of an agent that may wait for its next try", lab { $0.reasons = ["node2": silent] },
+        found: []),
+    ServerLossCase(
+        "the node loses all packets before its tap",
+        lab {
+            $0.reasons = ["node2": silent]
+            $0.impairments = ["eth0 netem delay 0us jitter 0us loss 100%"]
+        }, found: ["control-plane/unreachable"], mentions: ["are lost on their nodes", "loss 100%"]),
+    ServerLossCase(
+        "the node delays packets",
+        lab {
+            $0.reasons = ["node2": silent]
+            $0.impairments = ["eth0 netem delay 300000us jitter 0us loss 0%"]
+        }, found: []),
+    ServerLossCase(
+        "the node's datapath drops them",
+        lab {
+            $0.reasons = ["node2": silent]
+            $0.isDropped = true
+        }, found: ["control-plane/unreachable"], mentions: ["are lost on their nodes", "drop at node2: policy-deny-rule"]),
+    ServerLossCase(
+        "large packets vanish, small ones do not",
+        lab {
+            $0.reasons = ["node2": .timedOut("https://10.0.9.4:6443: TLS was not established")]
+            $0.packets = [9, 9, 9, 4]
+        }, found: []),
     ServerLossCase(
         "the node has no route",
         lab { $0.reasons = ["node2": .unreachable("https://10.0.9.4:6443: Network is unreachable")] },
         found: ["control-plane/unreachable"], mentions: ["node2 has no route"]),
     ServerLossCase(
-        "the agent asks another address",
+        "nobody answers ARP",
+        lab { $0.reasons = ["node2": .unreachable("https://10.0.9.4:6443: No route to host")] },
+        found: ["control-plane/unreachable"], mentions: ["node2 finds no host"]),
+    ServerLossCase(
+        "a router on the way says that there is no such host",
+        lab {
+            $0.reasons = ["node2": .unreachable("https://10.0.9.4:6443: No route to host")]
+            $0.packets = [3, 0, 0, 0]
+        }, found: ["control-plane/unreachable"], mentions: ["do not arrive", "No route to host"]),
+    ServerLossCase(
+        "the agent asks another address, while the kubelet asks the right one",
         lab {
             $0.asked = "10.0.9.5:6443"
             $0.reasons = ["node2": silent]
-        }, found: ["control-plane/unreachable"], mentions: ["https://10.0.9.5:6443", "10.0.9.4:6443"]),
+            $0.packets = [5, 5, 5, 5]
+            $0.elsewhere = 3
+        }, found: ["control-plane/unreachable"],
+        mentions: ["https://10.0.9.5:6443", "10.0.9.4:6443", "3 packets left node2"]),
+    ServerLossCase(
+        "the agent asks an address that nobody has",
+        lab {
+            $0.asked = "10.0.9.5:6443"
+            $0.reasons = ["node2": .unreachable("https://10.0.9.5:6443: No route to host")]
+        }, found: ["control-plane/unreachable"], mentions: ["https://10.0.9.5:6443", "nothing on the node translates"]),
+    ServerLossCase(
+        "the agent asks another port",
+        lab {
+            $0.asked = "10.0.9.4:6444"
+            $0.reasons = ["node2": refused]
+            $0.elsewhere = 2
+        }, found: ["control-plane/unreachable"], mentions: ["https://10.0.9.4:6444"]),
+    ServerLossCase(
+        "a service's address that nobody translates",
+        lab {
+            $0.asked = "10.100.0.1:443"
+            $0.reasons = ["node2": silent]
+            $0.elsewhere = 4
+        }, found: ["control-plane/unreachable"], mentions: ["https://10.100.0.1:443", "translates it"]),
+    ServerLossCase(
+        "an agent of a service's address waits for its next try",
+        lab {
+            $0.asked = "10.100.0.1:443"
+            $0.reasons = ["node2": silent]
+        }, found: []),
+    ServerLossCase(
+        "another server's certificate",
+        lab {
+            $0.asked = "10.0.9.5:6443"
+            $0.reasons = ["node2": untrusted]
+            $0.elsewhere = 9
+        }, found: ["control-plane/unreachable"], mentions: ["https://10.0.9.5:6443"]),
+    ServerLossCase(
+        "another cluster's server refuses the token",
+        lab {
+            $0.asked = "10.0.9.5:6443"
+            $0.reasons = ["node2": refusal(401, "Unauthorized")]
+            $0.elsewhere = 9
+        }, found: ["control-plane/unreachable"], mentions: ["https://10.0.9.5:6443"]),
     ServerLossCase(
         "another address that is translated to the server's is no wrong one",
         lab {
@@ -196,6 +328,12 @@ private let cases = [
             $0.reasons = ["node1": untrusted, "node2": untrusted]
             $0.packets = [5, 5, 5, 5]
         }, found: ["control-plane/certificate-refused"], mentions: ["IP address mismatch", "says ok"]),
+    ServerLossCase(
+        "the certificate is out of date, or the clock is",
+        lab {
+            $0.reasons = ["node2": .tls("https://10.0.9.4:6443: certificate verify failed: certificate has expired")]
+            $0.packets = [5, 5, 5, 5]
+        }, found: ["control-plane/certificate-refused"], mentions: ["has expired"], fix: "clocks of node2"),
     ServerLossCase(
         "the token is refused",
         lab {
@@ -249,6 +387,7 @@ private let cases = [
         let text = ([first.summary] + first.evidence).joined(separator: "\n")
         for mention in given.mentions { #expect(text.contains(mention), "\(text)") }
         #expect(first.confidence > 0.5)
+        if let fix = given.fix { #expect(first.fix.contains(fix), "\(first.fix)") }
     }
 
     @Test func `captures that missed packets make absence weak evidence`() throws {
