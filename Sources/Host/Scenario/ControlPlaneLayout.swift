@@ -24,6 +24,8 @@ public struct ControlPlaneLayout: Codable, Sendable, Hashable {
     public var cloudController = false
     /// Whether it starts machines for pods that wait, too, by node pools.
     public var autoscaler = false
+    /// Whether it makes routes of the VPC to nodes' shares of the pods' range, as Kubernetes' route controller.
+    public var configureCloudRoutes = false
 
     public init(enabled: Bool = false) { self.enabled = enabled }
 

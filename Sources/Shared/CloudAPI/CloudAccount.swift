@@ -17,6 +17,11 @@ public enum AccountAction: String, Codable, Sendable, CaseIterable {
     case deleteLoadBalancer = "DeleteLoadBalancer"
     /// All load balancers, with the health of their targets.
     case describeLoadBalancers = "DescribeLoadBalancers"
+    /// Adds a route to the VPC's route table.
+    case createRoute = "CreateRoute"
+    case deleteRoute = "DeleteRoute"
+    /// The routes of the VPC's route table besides those of its subnets.
+    case describeRouteTables = "DescribeRouteTables"
 }
 
 /// One request. What an action does not need is left out.
@@ -31,10 +36,13 @@ public struct AccountRequest: Codable, Sendable, Equatable {
     /// The machine to stop.
     public var instanceID: String?
     public var loadBalancer: CloudLoadBalancer?
+    /// The route to add, or to delete: of that, only the destination counts.
+    public var route: CloudRoute?
 
     public init(
         _ action: AccountAction, instanceType: String? = nil, clientToken: String? = nil,
-        kubelet: KubeletUserData? = nil, instanceID: String? = nil, loadBalancer: CloudLoadBalancer? = nil
+        kubelet: KubeletUserData? = nil, instanceID: String? = nil, loadBalancer: CloudLoadBalancer? = nil,
+        route: CloudRoute? = nil
     ) {
         self.action = action
         self.instanceType = instanceType
@@ -42,6 +50,7 @@ public struct AccountRequest: Codable, Sendable, Equatable {
         self.kubelet = kubelet
         self.instanceID = instanceID
         self.loadBalancer = loadBalancer
+        self.route = route
     }
 }
 
@@ -189,12 +198,15 @@ public struct AccountReply: Codable, Sendable, Equatable {
     public var machines: [CloudMachine]?
     public var types: [CloudMachineType]?
     public var loadBalancers: [CloudLoadBalancer]?
+    public var routes: [CloudRoute]?
 
     public init(
-        machines: [CloudMachine]? = nil, types: [CloudMachineType]? = nil, loadBalancers: [CloudLoadBalancer]? = nil
+        machines: [CloudMachine]? = nil, types: [CloudMachineType]? = nil, loadBalancers: [CloudLoadBalancer]? = nil,
+        routes: [CloudRoute]? = nil
     ) {
         self.machines = machines
         self.types = types
         self.loadBalancers = loadBalancers
+        self.routes = routes
     }
 }

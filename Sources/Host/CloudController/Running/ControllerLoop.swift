@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import KubeClient
 import LinuxKernel
+import NetAddress
 import ServerProgram
 import Synchronization
 
@@ -19,6 +20,9 @@ actor ControllerLoop {
     private let pools: WatchedObjects<NodePool>
     private let claims: WatchedObjects<NodeClaim>
     private let services: WatchedObjects<BalancedService>
+    let nodeRanges: WatchedObjects<NodeRanges>
+    /// The ranges of the cluster's pods; nil where their routes are none of the controller's business.
+    private let routed: [IPv4CIDR]?
 
     private let changes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var leads = false
@@ -53,6 +57,8 @@ actor ControllerLoop {
         pools = WatchedObjects(client, .nodePools, key: \.name) { try NodePool($0) }
         claims = WatchedObjects(client, .nodeClaims, key: \.name) { try NodeClaim($0) }
         services = WatchedObjects(client, .services, key: \.name) { try BalancedService($0) }
+        nodeRanges = WatchedObjects(client, .ciliumNodes, key: \.name) { try NodeRanges($0) }
+        routed = settings.routedPods.map { $0.compactMap { IPv4CIDR(network: $0) } }
     }
 
     func lead(_ leads: Bool) {
@@ -66,6 +72,7 @@ actor ControllerLoop {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { [nodes] in await nodes.follow(changed) }
             tasks.addTask { [services] in await services.follow(changed) }
+            if routed != nil { tasks.addTask { [nodeRanges] in await nodeRanges.follow(changed) } }
             if settings.autoscaler {
                 tasks.addTask { [pods] in await pods.follow(changed) }
                 tasks.addTask { [daemonSets] in await daemonSets.follow(changed) }
@@ -114,6 +121,7 @@ actor ControllerLoop {
         health.count("labrun_cloud_controller_passes_total")
         for node in view.nodes { try await attend(node, view) }
         if settings.autoscaler { try await scale(view) }
+        if let routed { try await route(view, within: routed) }
         if let services = services.all { try await balance(services, view) }
     }
 

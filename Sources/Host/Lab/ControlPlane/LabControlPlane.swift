@@ -52,8 +52,12 @@ public final class LabControlPlane: Sendable {
     private static func ownSettings(_ plan: LabPlan) throws -> [ControlPlaneServer: String] {
         var settings: [ControlPlaneServer: String] = [.datapathOperator: try operatorSettings(plan)]
         if plan.profile.controlPlane.cloudController {
+            let layout = plan.profile.controlPlane
             settings[.cloudController] =
-                CloudControllerSettings(autoscaler: plan.profile.controlPlane.autoscaler).text
+                CloudControllerSettings(
+                    autoscaler: layout.autoscaler,
+                    routedPods: layout.configureCloudRoutes ? plan.clusterPodCIDRs : nil
+                ).text
         }
         return settings
     }

@@ -61,6 +61,7 @@ enum LabAccounts {
     private static let cloudRules = [
         rule([""], ["namespaces", "pods", "services", "nodes"], reading),
         rule(["apps"], ["daemonsets"], reading),
+        rule(["cilium.io"], ["ciliumnodes"], reading),
         rule([""], ["nodes", "nodes/status"], ["patch", "delete"]),
         rule([""], ["services", "services/status"], ["patch"]),
         rule([""], ["pods/eviction"], ["create"]),

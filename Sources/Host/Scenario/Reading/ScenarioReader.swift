@@ -149,6 +149,7 @@ struct ScenarioReader {
         result.controlPlaneVersion = controlPlane?["version"]?.text
         result.cloudController = controlPlane?["cloudController"]?.flag
         result.autoscaler = controlPlane?["autoscaler"]?.flag
+        result.configureCloudRoutes = controlPlane?["configureCloudRoutes"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }
