@@ -65,6 +65,7 @@ let guest: [Target] = [
     cModule("CBPFObjects"),
     module("DatapathModel"),
     module("RequestProxy"),
+    module("ServiceHealth"),
     module("KubeletServer"),
     module("ClusterClient"),
     module("Datapath"),
@@ -130,7 +131,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("RequestProxy"), tests("ServiceHealth"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
         tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),

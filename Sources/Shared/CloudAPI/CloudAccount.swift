@@ -157,9 +157,15 @@ public struct CloudMachineType: Codable, Sendable, Hashable {
 public struct CloudLoadBalancer: Codable, Sendable, Hashable {
     /// A port of the balancer, and the port of the targets that it leads to.
     public struct Listener: Codable, Sendable, Hashable {
+        public enum Transport: String, Codable, Sendable {
+            case tcp = "TCP"
+            case udp = "UDP"
+        }
+        public var transport: Transport
         public var port: UInt16
         public var targetPort: UInt16
-        public init(port: UInt16, targetPort: UInt16) {
+        public init(_ transport: Transport = .tcp, port: UInt16, targetPort: UInt16) {
+            self.transport = transport
             self.port = port
             self.targetPort = targetPort
         }
@@ -177,10 +183,14 @@ public struct CloudLoadBalancer: Codable, Sendable, Hashable {
     public var name: String
     public var listeners: [Listener]
     public var targets: [Target]
-    /// The port that is asked for health over HTTP (`/healthz`); nil where the first target port is asked over TCP.
+    /// The port that is asked for health over HTTP (`/healthz`). Nil where a TCP connection is made instead, to the
+    /// first TCP listener's target port, or to `kubeletPort` if all listeners are UDP.
     public var healthPort: UInt16?
     /// Its address; empty in requests.
     public var address: String
+
+    /// The port of a node that takes TCP connections whatever its pods do: the kubelet's.
+    public static let kubeletPort: UInt16 = 10_250
 
     public init(
         name: String, listeners: [Listener], targets: [Target], healthPort: UInt16? = nil, address: String = ""

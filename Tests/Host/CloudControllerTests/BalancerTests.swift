@@ -66,7 +66,7 @@ import Testing
 
     @Test func whatIsNotDoneIsSaid() throws {
         let affairs = BalancerAffairs(
-            try service(Self.spec.replacing("TCP", with: "UDP")), nodes: nodes(), present: nil)
+            try service(Self.spec.replacing("TCP", with: "SCTP")), nodes: nodes(), present: nil)
         #expect(affairs.put == nil)
         #expect(affairs.events.map(\.type) == ["Warning"])
     }
@@ -78,6 +78,18 @@ import Testing
         let affairs = BalancerAffairs(ending, nodes: nodes(), present: present)
         #expect(affairs.isDeleted)
         #expect(affairs.finalizers == [])
+    }
+
+    @Test func datagramsAreBalancedToo() throws {
+        let spec = Self.spec.replacing(
+            "}]", with: #"}, {"port": 53, "nodePort": 30053, "protocol": "UDP"}, {"port": 53, "nodePort": 30054}]"#)
+        let affairs = BalancerAffairs(try service(spec), nodes: nodes(), present: nil)
+        #expect(
+            affairs.put?.listeners == [
+                .init(port: 80, targetPort: 30080), .init(.udp, port: 53, targetPort: 30053),
+                .init(port: 53, targetPort: 30054),
+            ])
+        #expect(affairs.events.map(\.reason) == ["EnsuringLoadBalancer"])
     }
 
     @Test func localTrafficIsAskedForAtItsOwnPort() throws {

@@ -10,7 +10,7 @@ import Testing
         "fabric-capture-ring",
         "fabric-link-flap", "fabric-detach",
         "fabric-load", "router-subnets", "router-discards", "router-internet", "router-routes", "router-routes-change", "router-secondary",
-        "cloud-services", "cloud-interfaces",
+        "cloud-services", "cloud-interfaces", "balancer-forwards",
     ])
     func runsInANamespaceOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name)

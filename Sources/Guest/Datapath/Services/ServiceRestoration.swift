@@ -82,6 +82,7 @@ extension Agent {
             core.objectStore.adopt(ServiceMark.readLater, from: store)
             services.restoration = nil
             services.mark(core)
+            core.features.healthChecks.serve(Set(objects.services.keys), core)
         }
         Log.info("services read", ["services": "\(objects.services.count)"])
     }

@@ -29,7 +29,8 @@ struct BalancerAffairs: Hashable {
             ]
             return
         }
-        if let port = service.ports.first(where: { $0.transport != "TCP" }) {
+        if let port = service.ports.first(where: { CloudLoadBalancer.Listener.Transport(rawValue: $0.transport) == nil })
+        {
             events = [
                 .warning(
                     subject, "SyncLoadBalancerFailed",
@@ -45,7 +46,9 @@ struct BalancerAffairs: Hashable {
         }
         let wanted = CloudLoadBalancer(
             name: service.balancer,
-            listeners: service.ports.map { .init(port: $0.port, targetPort: $0.nodePort) },
+            listeners: service.ports.map {
+                .init(.init(rawValue: $0.transport) ?? .tcp, port: $0.port, targetPort: $0.nodePort)
+            },
             targets: targets.sorted { $0.address < $1.address },
             healthPort: service.healthCheckPort == 0 ? nil : service.healthCheckPort)
         guard let present else {
