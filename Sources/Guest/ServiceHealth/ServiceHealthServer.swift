@@ -1,125 +1,43 @@
 import NIOCore
 import NIOHTTP1
-import NIOPosix
+public import PortListeners
 import Synchronization
 
 /// Answers load balancers that ask for services' health, at a port of the node for each service.
 ///
-/// It has a thread from the first port on. A port that somebody else has is tried again every second.
+/// It has a thread from the first port on.
 public final class ServiceHealthServer: Sendable {
-    /// What happens to a port.
-    public enum Notice: Sendable, Hashable {
-        case opened(UInt16)
-        /// The port is somebody else's, or cannot be had for another reason. It is told once.
-        case failed(UInt16, String)
+    private final class Table: Sendable {
+        let health = Mutex<[UInt16: ServiceHealth]>([:])
     }
+    private let table = Table()
+    private let listeners: PortListeners
 
-    private struct State {
-        var wanted: [UInt16: ServiceHealth] = [:]
-        var channels: [UInt16: any Channel] = [:]
-        /// Ports that are being opened, or are waited for.
-        var opening: Set<UInt16> = []
-        var failing: Set<UInt16> = []
-    }
-
-    private let host: String
-    private let told: @Sendable (Notice) -> Void
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let state = Mutex(State())
-    private let open = Atomic<Int>(0)
-
-    /// Further connections are closed at once.
-    static let mostConnections = 256
-    private static let pause = TimeAmount.seconds(1)
+    private static let mostConnections = 256
     /// How long a request may take to come.
     private static let patience = TimeAmount.seconds(5)
 
     /// - Parameter host: The address at which it listens; all of the node's.
-    public init(host: String = "0.0.0.0", told: @escaping @Sendable (Notice) -> Void) {
-        self.host = host
-        self.told = told
+    public init(host: String = "0.0.0.0", told: @escaping @Sendable (PortListeners.Notice) -> Void) {
+        listeners = PortListeners(host: host, limit: Self.mostConnections, told: told) { [table] channel, port in
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(IdleStateHandler(allTimeout: Self.patience))
+            try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
+            try pipeline.addHandler(HealthAnswers { table.health.withLock { $0[port] } })
+        }
     }
 
     /// Sets what is said at which port from now on. It does not wait: a port is open a moment later.
     public func serve(_ wanted: [UInt16: ServiceHealth]) {
-        let (closed, opened) = state.withLock { state in
-            state.wanted = wanted
-            let closed = state.channels.filter { wanted[$0.key] == nil }
-            for port in closed.keys { state.channels[port] = nil }
-            let opened = wanted.keys.filter { state.channels[$0] == nil && !state.opening.contains($0) }
-            state.opening.formUnion(opened)
-            state.failing.formIntersection(wanted.keys)
-            return (closed.values.map { $0 }, opened.sorted())
-        }
-        // All of it happens on one thread, in this order.
-        for channel in closed { channel.close(promise: nil) }
-        for port in opened { bind(port) }
+        table.health.withLock { $0 = wanted }
+        listeners.listen(at: Set(wanted.keys))
     }
 
     /// The ports that are open.
-    public var ports: Set<UInt16> { state.withLock { Set($0.channels.keys) } }
+    public var ports: Set<UInt16> { listeners.ports }
 
     /// Ends all connections.
-    public func stop() { try? group.syncShutdownGracefully() }
-
-    private func bind(_ port: UInt16) {
-        let bound = ServerBootstrap(group: group)
-            .serverChannelOption(ChannelOptions.backlog, value: 64)
-            .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { [weak self] channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let self, self.enter(channel) else { throw ChannelError.eof }
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(IdleStateHandler(allTimeout: Self.patience))
-                    try pipeline.configureHTTPServerPipeline(withErrorHandling: true)
-                    try pipeline.addHandler(
-                        HealthAnswers { [weak self] in self?.state.withLock { $0.wanted[port] } })
-                }
-            }
-            .bind(host: host, port: Int(port))
-        bound.whenComplete { [weak self] result in self?.take(result, port) }
-    }
-
-    private func take(_ result: Result<any Channel, any Error>, _ port: UInt16) {
-        switch result {
-        case .success(let channel):
-            let isWanted = state.withLock { state in
-                state.opening.remove(port)
-                state.failing.remove(port)
-                guard state.wanted[port] != nil else { return false }
-                state.channels[port] = channel
-                return true
-            }
-            if isWanted { told(.opened(port)) } else { channel.close(promise: nil) }
-        case .failure(let error):
-            let (isWanted, isNew) = state.withLock { state in
-                guard state.wanted[port] != nil else {
-                    state.opening.remove(port)
-                    return (false, false)
-                }
-                return (true, state.failing.insert(port).inserted)
-            }
-            guard isWanted else { return }
-            if isNew { told(.failed(port, "\(error)")) }
-            _ = group.next().scheduleTask(in: Self.pause) { [weak self] in self?.again(port) }
-        }
-    }
-
-    /// Tries a port again, if it is still wanted.
-    private func again(_ port: UInt16) {
-        let isWanted = state.withLock { state in
-            if state.wanted[port] == nil { state.opening.remove(port) }
-            return state.wanted[port] != nil
-        }
-        if isWanted { bind(port) }
-    }
-
-    private func enter(_ channel: any Channel) -> Bool {
-        guard open.load(ordering: .relaxed) < Self.mostConnections else { return false }
-        open.wrappingAdd(1, ordering: .relaxed)
-        channel.closeFuture.whenComplete { [weak self] _ in self?.open.wrappingSubtract(1, ordering: .relaxed) }
-        return true
-    }
+    public func stop() { listeners.stop() }
 }
 
 /// Answers one request, whatever its path, and ends the connection.

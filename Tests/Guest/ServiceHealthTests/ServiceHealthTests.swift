@@ -1,6 +1,7 @@
 import Hashing
 import NIOCore
 import NIOPosix
+import PortListeners
 import Synchronization
 import Testing
 
@@ -109,8 +110,8 @@ import Testing
     }
 
     private final class NoticeBox: Sendable {
-        private let notices = Mutex<[ServiceHealthServer.Notice]>([])
-        func take(_ notice: ServiceHealthServer.Notice) { notices.withLock { $0.append(notice) } }
+        private let notices = Mutex<[PortListeners.Notice]>([])
+        func take(_ notice: PortListeners.Notice) { notices.withLock { $0.append(notice) } }
         var failures: Int {
             notices.withLock { notices in
                 notices.count { if case .failed = $0 { true } else { false } }

@@ -89,6 +89,7 @@ struct DatapathFeatures {
     let proxy: ProxyFeature
     let masquerade = MasqueradeFeature()
     let healthChecks = HealthCheckFeature()
+    let gateways = GatewayFeature()
 
     /// The order is that in which they are called.
     let all: [any DatapathFeature]
@@ -97,7 +98,9 @@ struct DatapathFeatures {
         self.services = services
         self.proxy = proxy
         policy = PolicyFeature()
-        all = [services, healthChecks, policy, proxy, masquerade, BandwidthFeature(), InterfacesFeature()]
+        all = [
+            services, healthChecks, gateways, policy, proxy, masquerade, BandwidthFeature(), InterfacesFeature(),
+        ]
     }
 }
 

@@ -1,3 +1,4 @@
+import GatewayRoutes
 import JSON
 
 /// What a cloud controller looks at of a service.
@@ -18,12 +19,18 @@ public struct BalancedService: Sendable, Hashable {
     public var ingress: [String] = []
     public var finalizers: [String] = []
     public var isTerminating = false
+    /// The name of the gateway that it is of; nil for any other service.
+    var gateway: String?
+    /// Its table of routes, as the gateway controller wrote it.
+    var table: String?
 
     /// - Throws: `UnreadableObject`.
     public init(_ object: JSONValue) throws {
         name = try ObjectName(object)
         isTerminating = object.at("metadata", "deletionTimestamp") != nil
         finalizers = try object.at("metadata").map { try $0.texts("finalizers") } ?? []
+        gateway = object.at("metadata", "labels", GatewayNames.owner)?.text
+        table = object.at("metadata", "annotations", GatewayTable.annotation)?.text
         guard let spec = object.at("spec") else { return }
         isLoadBalancer = spec.at("type")?.text == "LoadBalancer"
         loadBalancerClass = spec.at("loadBalancerClass")?.text ?? ""
