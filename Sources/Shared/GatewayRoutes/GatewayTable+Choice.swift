@@ -67,6 +67,11 @@ public enum Hostname {
     }
 }
 
+extension GatewayTable.Backend {
+    /// The weight, bounded: a table may come from anywhere.
+    var share: Int { min(max(0, weight), 1_000_000) }
+}
+
 extension GatewayTable.Rule {
     /// What becomes of a request.
     public enum Outcome: Sendable, Hashable {
@@ -79,12 +84,12 @@ extension GatewayTable.Rule {
     /// - Parameter draw: A number from 0 up to and without its argument.
     public func outcome(of request: RouteRequest, scheme: String = "http", draw: (Int) -> Int) -> Outcome {
         if let redirect { return .answer(status: redirect.status, location: location(redirect, request, scheme)) }
-        let total = backends.reduce(0) { $0 + max(0, $1.weight) }
+        let total = backends.reduce(0) { $0 + $1.share }
         guard total > 0 else { return .answer(status: 500, location: nil) }
         var left = min(max(0, draw(total)), total - 1)
-        for backend in backends where backend.weight > 0 {
-            if left < backend.weight { return backend.isValid ? .backend(backend) : .answer(status: 500, location: nil) }
-            left -= backend.weight
+        for backend in backends where backend.share > 0 {
+            if left < backend.share { return backend.isValid ? .backend(backend) : .answer(status: 500, location: nil) }
+            left -= backend.share
         }
         return .answer(status: 500, location: nil)
     }

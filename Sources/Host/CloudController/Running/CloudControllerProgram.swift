@@ -10,8 +10,12 @@ public struct CloudControllerSettings: Codable, Sendable, Hashable {
     /// The ranges of the cluster's pods, if it makes routes of the VPC for nodes' shares of them; else nil.
     public var routedPods: [String]?
 
-    public init(autoscaler: Bool, routedPods: [String]? = nil) {
+    /// Whether it serves Gateways and HTTPRoutes.
+    public var gateways: Bool?
+
+    public init(autoscaler: Bool, routedPods: [String]? = nil, gateways: Bool? = nil) {
         self.autoscaler = autoscaler
+        self.gateways = gateways
         self.routedPods = routedPods
     }
 
@@ -19,6 +23,7 @@ public struct CloudControllerSettings: Codable, Sendable, Hashable {
     public var text: String {
         var members: [String: JSONValue] = ["autoscaler": .bool(autoscaler)]
         if let routedPods { members["routedPods"] = .array(routedPods.map { .string($0) }) }
+        if let gateways { members["gateways"] = .bool(gateways) }
         return JSONValue.object(members).canonicalText
     }
 }

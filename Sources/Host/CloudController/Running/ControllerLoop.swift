@@ -21,6 +21,7 @@ actor ControllerLoop {
     private let claims: WatchedObjects<NodeClaim>
     private let services: WatchedObjects<BalancedService>
     let nodeRanges: WatchedObjects<NodeRanges>
+    private let gateways: WatchedGateways?
     /// The ranges of the cluster's pods; nil where their routes are none of the controller's business.
     private let routed: [IPv4CIDR]?
 
@@ -58,6 +59,7 @@ actor ControllerLoop {
         claims = WatchedObjects(client, .nodeClaims, key: \.name) { try NodeClaim($0) }
         services = WatchedObjects(client, .services, key: \.name) { try BalancedService($0) }
         nodeRanges = WatchedObjects(client, .ciliumNodes, key: \.name) { try NodeRanges($0) }
+        gateways = settings.gateways == true ? WatchedGateways(client) : nil
         routed = settings.routedPods.map { $0.compactMap { IPv4CIDR(network: $0) } }
     }
 
@@ -73,6 +75,7 @@ actor ControllerLoop {
             tasks.addTask { [nodes] in await nodes.follow(changed) }
             tasks.addTask { [services] in await services.follow(changed) }
             if routed != nil { tasks.addTask { [nodeRanges] in await nodeRanges.follow(changed) } }
+            if let gateways { tasks.addTask { await gateways.follow(changed) } }
             if settings.autoscaler {
                 tasks.addTask { [pods] in await pods.follow(changed) }
                 tasks.addTask { [daemonSets] in await daemonSets.follow(changed) }
@@ -122,7 +125,9 @@ actor ControllerLoop {
         for node in view.nodes { try await attend(node, view) }
         if settings.autoscaler { try await scale(view) }
         if let routed { try await route(view, within: routed) }
-        if let services = services.all { try await balance(services, view) }
+        guard let services = services.all else { return }
+        if let view = gateways?.view(services) { try await serve(view) }
+        try await balance(services, view)
     }
 
     /// What is known; nil as long as not all objects were listed.

@@ -56,7 +56,8 @@ public final class LabControlPlane: Sendable {
             settings[.cloudController] =
                 CloudControllerSettings(
                     autoscaler: layout.autoscaler,
-                    routedPods: layout.configureCloudRoutes ? plan.clusterPodCIDRs : nil
+                    routedPods: layout.configureCloudRoutes ? plan.clusterPodCIDRs : nil,
+                    gateways: layout.gatewayController ? true : nil
                 ).text
         }
         return settings

@@ -13,11 +13,14 @@ extension LabProfileReader {
         layout.subnet = value["subnet"]?.text
         layout.autoscaler = value["autoscaler"]?.flag ?? false
         layout.configureCloudRoutes = value["configureCloudRoutes"]?.flag ?? false
-        let needsController = layout.autoscaler || layout.configureCloudRoutes
+        layout.gatewayController = value["gatewayController"]?.flag ?? false
+        let needsController = layout.autoscaler || layout.configureCloudRoutes || layout.gatewayController
         layout.cloudController = value["cloudController"]?.flag ?? needsController
         if needsController, !layout.cloudController, let given = value["cloudController"] {
-            let part = layout.autoscaler ? "the autoscaler is" : "the route controller is"
-            checker.report(given.place, "\(part) a part of the cloud controller")
+            let part =
+                layout.autoscaler
+                ? "the autoscaler" : layout.configureCloudRoutes ? "the route controller" : "the gateway controller"
+            checker.report(given.place, "\(part) is a part of the cloud controller")
         }
         if layout.configureCloudRoutes, let given = value["configureCloudRoutes"] { checkRoutes(given, profile) }
         layout.address = value["address"]?.text

@@ -150,6 +150,7 @@ struct ScenarioReader {
         result.cloudController = controlPlane?["cloudController"]?.flag
         result.autoscaler = controlPlane?["autoscaler"]?.flag
         result.configureCloudRoutes = controlPlane?["configureCloudRoutes"]?.flag
+        result.gatewayController = controlPlane?["gatewayController"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }

@@ -20,7 +20,7 @@ enum ControlPlaneShape {
         Field("version", .text(series), "Series that its API server must be of; any."),
         Field(
             "cloudController", .flag,
-            "Whether a cloud controller completes nodes and makes load balancers; false, or true with one of the next two."
+            "Whether a cloud controller completes nodes and makes load balancers; false, or true with one of the next three."
         ),
         Field(
             "autoscaler", .flag,
@@ -28,6 +28,8 @@ enum ControlPlaneShape {
         Field(
             "configureCloudRoutes", .flag,
             "Whether it makes routes of the VPC to nodes' shares of the pods' range; false."),
+        Field(
+            "gatewayController", .flag, "Whether it serves Gateways and HTTPRoutes of Gateway API; false."),
     ]
 
     static let overrides = ObjectShape(
