@@ -50,7 +50,8 @@ struct CloudRoutes: Sendable {
         let present = await table.routeTable
         guard present.count < CloudRoute.mostRoutes else {
             throw CloudFailure(
-                .routeLimitExceeded, "The maximum number of routes per table, \(CloudRoute.mostRoutes), has been reached")
+                .routeLimitExceeded,
+                "The maximum number of routes per table, \(CloudRoute.mostRoutes), has been reached")
         }
         do {
             try await table.addRoute(RouteSpec(destination: destination, interfaceID: node.interfaceID))

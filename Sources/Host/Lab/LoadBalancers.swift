@@ -147,7 +147,8 @@ actor LoadBalancers {
         for balancer in balancers.values {
             let now = balancer.state.withLock { $0 }
             guard !now.listeners.isEmpty else { continue }
-            let port = now.healthPort ?? now.listeners.first { $0.transport == .tcp }?.targetPort
+            let port =
+                now.healthPort ?? now.listeners.first { $0.transport == .tcp }?.targetPort
                 ?? CloudLoadBalancer.kubeletPort
             let isHTTP = now.healthPort != nil
             let path = namespacePath

@@ -59,7 +59,9 @@ import Testing
         """
     }
 
-    private func affairs(_ gateways: [String], _ routes: [String] = [], services: [String] = ["default/web", "default/api"])
+    private func affairs(
+        _ gateways: [String], _ routes: [String] = [], services: [String] = ["default/web", "default/api"]
+    )
         throws -> GatewayAffairs
     {
         GatewayAffairs(try view(gateways, routes, services: services), time: Self.time)
@@ -75,7 +77,9 @@ import Testing
     private func routeConditions(_ affairs: GatewayAffairs) -> (words: [String], message: String) {
         let parent = affairs.routes.first?.patch.value["status"]?["parents"]?.elements?.first
         let conditions = parent?["conditions"]
-        return (words(conditions), (conditions?.elements ?? []).compactMap { $0["message"]?.text }.joined(separator: "|"))
+        return (
+            words(conditions), (conditions?.elements ?? []).compactMap { $0["message"]?.text }.joined(separator: "|")
+        )
     }
 
     private func table(_ affairs: GatewayAffairs) throws -> GatewayTable {
@@ -235,8 +239,10 @@ import Testing
     static let namespaces: [(String, Bool)] = [
         ("{}", false), (#"{"from": "Same"}"#, false), (#"{"from": "All"}"#, true),
         (#"{"from": "Selector", "selector": {"matchLabels": {"team": "team"}}}"#, true),
-        (#"{"from": "Selector", "selector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["team"]}]}}"#,
-         false),
+        (
+            #"{"from": "Selector", "selector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["team"]}]}}"#,
+            false
+        ),
     ]
     @Test(arguments: namespaces) func `listeners say of which namespaces they take routes`(
         _ namespaces: String, _ isTaken: Bool
@@ -286,7 +292,10 @@ import Testing
         let status = found.gateways.first?.patch.value["status"]
         #expect(words(status?["conditions"]).first == "Accepted ListenersNotValid True")
         let listener = status?["listeners"]?.elements ?? []
-        #expect(words(listener[1]["conditions"]).prefix(2) == ["Accepted HostnameConflict False", "Conflicted HostnameConflict True"])
+        #expect(
+            words(listener[1]["conditions"]).prefix(2) == [
+                "Accepted HostnameConflict False", "Conflicted HostnameConflict True",
+            ])
         #expect(words(listener[2]["conditions"]).first == "Accepted Accepted True")
         #expect(words(listener[3]["conditions"]).first == "Accepted UnsupportedProtocol False")
         #expect(listener.map { $0["attachedRoutes"]?.integerValue } == [1, 0, 1, 0])
@@ -300,7 +309,8 @@ import Testing
         let asked = try affairs([gateway(spec: #", "addresses": [{"value": "10.0.0.9"}]"#)])
         #expect(asked.services.isEmpty)
         #expect(
-            words(asked.gateways.first?.patch.value["status"]?["conditions"]).first == "Accepted UnsupportedAddress False")
+            words(asked.gateways.first?.patch.value["status"]?["conditions"]).first
+                == "Accepted UnsupportedAddress False")
     }
 
     @Test func `rules of several routes are in Gateway API's order`() throws {
@@ -350,7 +360,9 @@ import Testing
 
     @Test func `10,000 mutated objects do not trap`() throws {
         let whole = [
-            gateway(#"{"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.a.com", "allowedRoutes": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}}"#),
+            gateway(
+                #"{"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.a.com", "allowedRoutes": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}}"#
+            ),
             route(
                 #"{"matches": [{"path": {"type": "Exact", "value": "/a"}, "headers": [{"name": "a", "value": "b"}]}], "filters": [{"type": "RequestRedirect", "requestRedirect": {"statusCode": 301, "port": 81}}], "backendRefs": [{"name": "web", "port": 80, "weight": 3}]}"#,
                 hostnames: #""x.a.com""#),

@@ -245,7 +245,8 @@ private let cases = [
         lab {
             $0.reasons = ["node2": silent]
             $0.isDropped = true
-        }, found: ["control-plane/unreachable"], mentions: ["are lost on their nodes", "drop at node2: policy-deny-rule"]),
+        }, found: ["control-plane/unreachable"],
+        mentions: ["are lost on their nodes", "drop at node2: policy-deny-rule"]),
     ServerLossCase(
         "large packets vanish, small ones do not",
         lab {

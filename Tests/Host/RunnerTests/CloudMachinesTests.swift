@@ -145,7 +145,8 @@ import Testing
             AccountRequest(action, route: CloudRoute(destination: destination, instanceID: id))
         }
         func failure(_ request: AccountRequest) async -> CloudFailure.Code? {
-            do { _ = try await cloud.perform(request) } catch let failure as CloudFailure { return failure.code } catch {}
+            do { _ = try await cloud.perform(request) } catch let failure as CloudFailure { return failure.code } catch
+            {}
             return nil
         }
         _ = try await cloud.perform(request(.createRoute, "192.168.2.0/24", machines[1].instanceID))

@@ -107,7 +107,8 @@ import Testing
     @Test func `weights share requests, and what is not valid is answered by 500`() {
         var shared = rule("web")
         shared.backends = [
-            .init(namespace: "n", name: "a", port: 80, weight: 3), .init(namespace: "n", name: "b", port: 80, weight: 0),
+            .init(namespace: "n", name: "a", port: 80, weight: 3),
+            .init(namespace: "n", name: "b", port: 80, weight: 0),
             .init(namespace: "n", name: "c", port: 80, weight: 1, isValid: false),
         ]
         var drawn: [Int] = []

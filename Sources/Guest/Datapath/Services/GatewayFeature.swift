@@ -36,13 +36,15 @@ final class GatewayFeature: DatapathFeature {
             }
         }
         if proxy != nil || !tables.isEmpty {
-            let proxy = proxy ?? GatewayProxy { notice in
-                switch notice {
-                case .opened(let port): Log.info("gateway is served", ["port": "\(port)"])
-                case .failed(let port, let reason):
-                    Log.warning("gateway cannot be served", ["port": "\(port)", "error": reason])
+            let proxy =
+                proxy
+                ?? GatewayProxy { notice in
+                    switch notice {
+                    case .opened(let port): Log.info("gateway is served", ["port": "\(port)"])
+                    case .failed(let port, let reason):
+                        Log.warning("gateway cannot be served", ["port": "\(port)", "error": reason])
+                    }
                 }
-            }
             self.proxy = proxy
             proxy.serve(configuration(plan, core))
         }
@@ -88,7 +90,9 @@ extension Service {
 extension ServicePlan {
     /// The pods that answer at a TCP port of a service.
     func targets(of service: Service, at number: UInt16, _ slices: [EndpointSlice]) -> [ServiceEnd] {
-        guard let port = service.spec.ports.first(where: { $0.port == number && $0.protocol == .tcp }) else { return [] }
+        guard let port = service.spec.ports.first(where: { $0.port == number && $0.protocol == .tcp }) else {
+            return []
+        }
         return endpoints(of: port, 6, slices).all
     }
 }

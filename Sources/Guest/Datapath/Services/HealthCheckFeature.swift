@@ -24,13 +24,15 @@ final class HealthCheckFeature: DatapathFeature {
             }
         }
         guard server != nil || !checks.isEmpty else { return }
-        let server = server ?? ServiceHealthServer { notice in
-            switch notice {
-            case .opened(let port): Log.info("health of a service is told", ["port": "\(port)"])
-            case .failed(let port, let reason):
-                Log.warning("health of a service cannot be told", ["port": "\(port)", "error": reason])
+        let server =
+            server
+            ?? ServiceHealthServer { notice in
+                switch notice {
+                case .opened(let port): Log.info("health of a service is told", ["port": "\(port)"])
+                case .failed(let port, let reason):
+                    Log.warning("health of a service cannot be told", ["port": "\(port)", "error": reason])
+                }
             }
-        }
         self.server = server
         server.serve(Dictionary(checks.values.map { ($0.port, $0.health) }) { first, _ in first })
     }

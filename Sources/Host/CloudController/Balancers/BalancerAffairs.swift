@@ -29,8 +29,8 @@ struct BalancerAffairs: Hashable {
             ]
             return
         }
-        if let port = service.ports.first(where: { CloudLoadBalancer.Listener.Transport(rawValue: $0.transport) == nil })
-        {
+        if let port = service.ports.first(where: { CloudLoadBalancer.Listener.Transport(rawValue: $0.transport) == nil }
+        ) {
             events = [
                 .warning(
                     subject, "SyncLoadBalancerFailed",

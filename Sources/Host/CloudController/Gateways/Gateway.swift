@@ -56,19 +56,20 @@ struct Gateway: Sendable, Hashable {
         className = object.at("spec", "gatewayClassName")?.text ?? ""
         hasAddresses = try object.at("spec").map { try $0.list("addresses") }?.isEmpty == false
         status = JSONBox(object.at("status") ?? .object([:]))
-        listeners = try object.at("spec").map { try $0.list("listeners") }?.prefix(64).map { listener in
-            let namespaces = listener.at("allowedRoutes", "namespaces")
-            return Listener(
-                name: listener.at("name")?.text ?? "",
-                port: listener.at("port")?.integerValue.flatMap { UInt16(exactly: $0) } ?? 0,
-                protocolName: listener.at("protocol")?.text ?? "",
-                hostname: listener.at("hostname")?.text.flatMap { $0.isEmpty ? nil : $0 },
-                from: namespaces?.at("from")?.text ?? "Same",
-                selector: try LabelSelection(namespaces?.at("selector")),
-                kinds: try listener.at("allowedRoutes").map { try $0.list("kinds") }?.map { kind in
-                    "\(kind.at("group")?.text ?? GatewayNames.group)/\(kind.at("kind")?.text ?? "")"
-                } ?? [])
-        } ?? []
+        listeners =
+            try object.at("spec").map { try $0.list("listeners") }?.prefix(64).map { listener in
+                let namespaces = listener.at("allowedRoutes", "namespaces")
+                return Listener(
+                    name: listener.at("name")?.text ?? "",
+                    port: listener.at("port")?.integerValue.flatMap { UInt16(exactly: $0) } ?? 0,
+                    protocolName: listener.at("protocol")?.text ?? "",
+                    hostname: listener.at("hostname")?.text.flatMap { $0.isEmpty ? nil : $0 },
+                    from: namespaces?.at("from")?.text ?? "Same",
+                    selector: try LabelSelection(namespaces?.at("selector")),
+                    kinds: try listener.at("allowedRoutes").map { try $0.list("kinds") }?.map { kind in
+                        "\(kind.at("group")?.text ?? GatewayNames.group)/\(kind.at("kind")?.text ?? "")"
+                    } ?? [])
+            } ?? []
     }
 }
 

@@ -40,7 +40,9 @@ struct GatewayAffairs {
                 let namespace = parent.namespace.isEmpty ? route.name.namespace : parent.namespace
                 let isOfOthers = others.contains { $0.namespace == namespace && $0.name == parent.name }
                 if isOfOthers { continue }
-                let index = plans.firstIndex { $0.gateway.name.namespace == namespace && $0.gateway.name.name == parent.name }
+                let index = plans.firstIndex {
+                    $0.gateway.name.namespace == namespace && $0.gateway.name.name == parent.name
+                }
                 let attachment = RouteAttachment(
                     route, to: parent, index.map { plans[$0].gateway }, index.map { plans[$0].listeners } ?? [],
                     labels: labels)

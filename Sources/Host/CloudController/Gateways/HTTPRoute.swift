@@ -66,7 +66,9 @@ struct HTTPRoute: Sendable, Hashable {
                 throw UnreadableObject("hostname \"\(wrong.prefix(64))\" is none")
             }
             let all = try spec.list("rules")
-            guard all.count <= Self.mostRules else { throw UnreadableObject("\(all.count) rules, of which it may have 64") }
+            guard all.count <= Self.mostRules else {
+                throw UnreadableObject("\(all.count) rules, of which it may have 64")
+            }
             rules = try all.enumerated().map { index, rule in
                 do throws(UnreadableObject) {
                     return try Self.rule(rule)
@@ -116,7 +118,8 @@ extension RequestMatch {
                 throw UnreadableObject("a path of type \(type) is not supported")
             }
             let value = given.at("value")?.text ?? "/"
-            guard value.hasPrefix("/"), value.utf8.count <= 1024, value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            guard value.hasPrefix("/"), value.utf8.count <= 1024, value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+            else {
                 throw UnreadableObject("path \"\(value.prefix(64))\" is none")
             }
             path = Path(isExact: type == "Exact", value: value)

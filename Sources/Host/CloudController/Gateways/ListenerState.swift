@@ -62,8 +62,10 @@ struct ListenerState: Sendable, Hashable {
     ) -> JSONValue {
         let old = present.first { $0.at("name")?.text == listener.name }
         let conditions = [
-            refusal ?? (isAccepted ? ObjectCondition("Accepted", true, "Accepted", "Listener Accepted")
-                : ObjectCondition("Accepted", false, "HostnameConflict", conflict?.message ?? "")),
+            refusal
+                ?? (isAccepted
+                    ? ObjectCondition("Accepted", true, "Accepted", "Listener Accepted")
+                    : ObjectCondition("Accepted", false, "HostnameConflict", conflict?.message ?? "")),
             conflict ?? ObjectCondition("Conflicted", false, "NoConflicts", "Listener has no conflicts"),
             kinds ?? ObjectCondition("ResolvedRefs", true, "ResolvedRefs", "Resolved Refs"),
             isAccepted && isProgrammed
@@ -72,7 +74,8 @@ struct ListenerState: Sendable, Hashable {
                     "Programmed", false, isAccepted ? "Pending" : "Invalid",
                     isAccepted ? "the gateway has no address yet" : "the listener is not accepted"),
         ]
-        let supported: [JSONValue] = takesHTTPRoutes
+        let supported: [JSONValue] =
+            takesHTTPRoutes
             ? [.object(["group": .string(GatewayNames.group), "kind": .string("HTTPRoute")])] : []
         return .object([
             "name": .string(listener.name), "attachedRoutes": .integer(Int64(routes.count)),

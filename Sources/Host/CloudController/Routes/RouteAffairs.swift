@@ -34,7 +34,8 @@ struct RouteAffairs: Sendable, Hashable {
         let has = { (wish: Wish) in present.contains { $0.leads(wish) } }
         for wish in wishes.filter(has) + wishes.filter({ !has($0) }) {
             if !cluster.contains(where: { $0.contains(wish.range) }) {
-                refuse(wish, "the range is not within the cluster's \(cluster.map(\.description).joined(separator: ", "))")
+                refuse(
+                    wish, "the range is not within the cluster's \(cluster.map(\.description).joined(separator: ", "))")
             } else if let other = granted.first(where: { $0.key.overlaps(wish.range) }) {
                 refuse(wish, "node \(other.value.node.name) has the range \(other.key)")
             } else {

@@ -9,7 +9,8 @@ struct CloudControllerDownFault: Fault {
         kind: "cloud-controller-down", summary: "kill the cloud controller", parameters: [],
         check: { check in
             ControlPlaneFault.check(&check)
-            guard let profile = check.profile, profile.controlPlane.enabled, !profile.controlPlane.cloudController else {
+            guard let profile = check.profile, profile.controlPlane.enabled, !profile.controlPlane.cloudController
+            else {
                 return
             }
             check.report(

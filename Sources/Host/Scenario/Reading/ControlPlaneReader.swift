@@ -45,7 +45,8 @@ extension LabProfileReader {
         let other = profile.cloud.routes.first { IPv4CIDR(network: $0.destination)?.overlaps(pods) == true }
         if let other {
             checker.report(
-                value.place, "the VPC has a route to \(other.destination) of the pods' range, which the route controller "
+                value.place,
+                "the VPC has a route to \(other.destination) of the pods' range, which the route controller "
                     + "would change")
         }
     }
