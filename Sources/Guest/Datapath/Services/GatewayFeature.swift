@@ -46,7 +46,7 @@ final class GatewayFeature: DatapathFeature {
                     }
                 }
             self.proxy = proxy
-            proxy.serve(configuration(plan, core))
+            proxy.serve(configuration(plan, feature.slices, core.objects))
         }
         guard unreadable.isEmpty else {
             let names = unreadable.sorted().map(\.description).joined(separator: ", ")
@@ -54,18 +54,19 @@ final class GatewayFeature: DatapathFeature {
         }
     }
 
-    private func configuration(_ plan: ServicePlan, _ core: borrowing AgentCore) -> GatewayProxy.Configuration {
+    private func configuration(
+        _ plan: ServicePlan, _ slices: SliceIndex, _ objects: ClusterObjects
+    ) -> GatewayProxy.Configuration {
         var configuration = GatewayProxy.Configuration()
-        let slices = core.features.services.slices
         for (key, table) in tables {
-            for port in core.objects.services[key]?.spec.ports ?? [] {
+            for port in objects.services[key]?.spec.ports ?? [] {
                 guard let nodePort = port.nodePort, nodePort != 0 else { continue }
                 configuration.ports[nodePort] = GatewayProxy.Port(listener: port.port, table: table)
             }
             for backend in table.backends where configuration.endpoints[backend.key] == nil {
                 let name = ObjectKey(namespace: backend.namespace, name: backend.name)
-                guard let service = core.objects.services[name] else { continue }
-                let own = slices.slices(of: name).compactMap { core.objects.endpointSlices[$0] }
+                guard let service = objects.services[name] else { continue }
+                let own = slices.slices(of: name).compactMap { objects.endpointSlices[$0] }
                 configuration.endpoints[backend.key] = plan.targets(of: service, at: backend.port, own).map {
                     GatewayProxy.Endpoint(address: $0.address, port: $0.port)
                 }

@@ -17,10 +17,10 @@ final class HealthCheckFeature: DatapathFeature {
     func serve(_ services: Set<ObjectKey>, _ core: borrowing AgentCore) {
         let feature = core.features.services
         guard feature.restoration == nil else { return }
-        let plan = feature.plan(core)
+        let (plan, objects) = (feature.plan(core), core.objects)
         for key in services {
-            checks[key] = core.objects.services[key].flatMap { service in
-                plan.health(of: service, feature.slices.slices(of: key).compactMap { core.objects.endpointSlices[$0] })
+            checks[key] = objects.services[key].flatMap { service in
+                plan.health(of: service, feature.slices.slices(of: key).compactMap { objects.endpointSlices[$0] })
             }
         }
         guard server != nil || !checks.isEmpty else { return }

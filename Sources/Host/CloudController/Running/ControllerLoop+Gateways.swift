@@ -33,8 +33,8 @@ extension ControllerLoop {
             }
         }
         for (resource, patches) in [
-            (KubeResource.gatewayClasses, affairs.classes), (.gateways, affairs.gateways),
-            (.httpRoutes, affairs.routes),
+            (KubeResource.gatewayClasses, affairs.classes), (KubeResource.gateways, affairs.gateways),
+            (KubeResource.httpRoutes, affairs.routes),
         ] {
             for one in patches {
                 try await write {
