@@ -9,9 +9,8 @@ import Testing
         "fabric-tap", "fabric-capture-sides", "fabric-flow-log", "fabric-flow-log-full", "fabric-capture-files",
         "fabric-capture-ring",
         "fabric-link-flap", "fabric-detach",
-        "fabric-load", "router-subnets", "router-discards", "router-internet", "router-routes", "router-routes-change",
-        "router-secondary",
-        "cloud-services", "cloud-interfaces", "balancer-forwards",
+        "fabric-load", "router-subnets", "router-refusals", "router-discards", "router-internet", "router-routes",
+        "router-routes-change", "router-secondary", "cloud-services", "cloud-interfaces", "balancer-forwards",
     ])
     func runsInANamespaceOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name)
