@@ -90,7 +90,9 @@ struct WayToServer {
     var place: Place? {
         // What the node's kubelet has from the server says nothing of an agent that asks somebody else.
         if elsewhere > 0 { return .otherAddress }
-        if let reject { return place(of: reject) }
+        // Whoever was refused has had an answer, even if a later one was rejected.
+        let isRefused = agent.reason.contains("Connection refused")
+        if let reject, !isRefused || reject.flow.source == agent.node.address { return place(of: reject) }
         // Answers that come in now say that the way is open by now, or for most.
         guard back == 0 else { return nil }
         guard left > 0 || arrived > 0 else { return placeWithoutPackets }

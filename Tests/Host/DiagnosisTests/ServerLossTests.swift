@@ -226,6 +226,13 @@ private let cases = [
             $0.reject = ServerLossLab.rejected(false)
         }, found: []),
     ServerLossCase(
+        "a refusal of an old connection is rejected",
+        lab {
+            $0.reasons = ["node2": refused]
+            $0.packets = [2, 2, 2, 2]
+            $0.reject = ServerLossLab.rejected(true, from: 40_777)
+        }, found: []),
+    ServerLossCase(
         "no packet is seen of an agent that may wait for its next try", lab { $0.reasons = ["node2": silent] },
         found: []),
     ServerLossCase(
