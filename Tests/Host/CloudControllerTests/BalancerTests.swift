@@ -64,11 +64,18 @@ import Testing
         #expect(BalancerAffairs(try service(spec), nodes: nodes(), present: nil).put == nil)
     }
 
-    @Test func whatIsNotDoneIsSaid() throws {
-        let affairs = BalancerAffairs(
-            try service(Self.spec.replacing("TCP", with: "SCTP")), nodes: nodes(), present: nil)
+    @Test(arguments: [
+        (spec.replacing("TCP", with: "SCTP"), "protocol SCTP"),
+        (spec.replacing("}]}", with: #"}], "loadBalancerSourceRanges": ["10.0.0.0/8"]}"#), "loadBalancerSourceRanges"),
+        (
+            spec.replacing("}]}", with: #"}], "allocateLoadBalancerNodePorts": false}"#),
+            "allocateLoadBalancerNodePorts: false"
+        ),
+    ]) func whatIsNotDoneIsSaid(_ spec: String, _ words: String) throws {
+        let affairs = BalancerAffairs(try service(spec), nodes: nodes(), present: nil)
         #expect(affairs.put == nil)
         #expect(affairs.events.map(\.type) == ["Warning"])
+        #expect(affairs.events.first?.message.contains(words + " is not supported") == true)
     }
 
     @Test func aServiceThatEndsTakesItsBalancerAlong() throws {

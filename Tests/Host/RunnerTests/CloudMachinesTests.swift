@@ -1,10 +1,10 @@
 import CloudAPI
-import Fabric
 import NetAddress
 import Scenario
 import Synchronization
 import Testing
 
+@testable import Fabric
 @testable import Lab
 
 /// What the control plane may ask of the lab's machines.

@@ -16,6 +16,8 @@ public struct BalancedService: Sendable, Hashable {
     public var ports: [Port] = []
     /// Nonzero where only nodes with a pod of the service are targets, and say so there.
     public var healthCheckPort: UInt16 = 0
+    /// What the load balancers do not have, in the service's words; empty if it asks for nothing else.
+    public var unsupported = ""
     public var ingress: [String] = []
     public var finalizers: [String] = []
     public var isTerminating = false
@@ -42,6 +44,10 @@ public struct BalancedService: Sendable, Hashable {
         }
         if spec.at("externalTrafficPolicy")?.text == "Local" {
             healthCheckPort = port(spec.at("healthCheckNodePort"))
+        }
+        if try !spec.list("loadBalancerSourceRanges").isEmpty { unsupported = "spec.loadBalancerSourceRanges" }
+        if spec.at("allocateLoadBalancerNodePorts") == .bool(false) {
+            unsupported = "spec.allocateLoadBalancerNodePorts: false"
         }
         ingress =
             try object.at("status", "loadBalancer").map { try $0.list("ingress") }?

@@ -39,6 +39,15 @@ struct BalancerAffairs: Hashable {
             ]
             return
         }
+        guard service.unsupported.isEmpty else {
+            events = [
+                .warning(
+                    subject, "SyncLoadBalancerFailed",
+                    "Error syncing load balancer: failed to ensure load balancer: \(service.unsupported) is not supported "
+                        + "by the lab's load balancers")
+            ]
+            return
+        }
         guard service.ports.allSatisfy({ $0.nodePort != 0 && $0.port != 0 }) else { return }
         if !hasFinalizer { finalizers = service.finalizers + [BalancedService.finalizer] }
         let targets = nodes.filter(Self.isTarget).compactMap { node in
