@@ -34,6 +34,7 @@ let shared: [Target] = [
     module("HTTPWire"),
     module("KubeClient"),
     module("ServedObjects"),
+    module("GatewayRoutes"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -66,6 +67,9 @@ let guest: [Target] = [
     cModule("CBPFObjects"),
     module("DatapathModel"),
     module("RequestProxy"),
+    module("PortListeners"),
+    module("ServiceHealth"),
+    module("GatewayProxy"),
     module("KubeletServer"),
     module("ClusterClient"),
     module("Datapath"),
@@ -120,6 +124,7 @@ let tests: [Target] =
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
         tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"), tests("ServedObjects"),
+        tests("GatewayRoutes"),
         tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
@@ -131,7 +136,7 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("RequestProxy"), tests("ServiceHealth"), tests("GatewayProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
         tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),

@@ -22,7 +22,7 @@ protocol MachineIdentities: Sendable {
 
 extension CloudInterfaces: MachineIdentities {}
 
-/// The cloud's account service: what the control plane may ask of machines and load balancers.
+/// The cloud's account service: what the control plane may ask of machines, load balancers and routes.
 ///
 /// A machine is started or ended at a time; further ones wait, and are told as `pending` or `shutting-down` meanwhile.
 public actor CloudMachines {
@@ -38,12 +38,17 @@ public actor CloudMachines {
     private var ids: [String: String] = [:]
     private var last: Task<Void, Never>?
     private let balancers: LoadBalancers?
+    private let routes: CloudRoutes?
 
     /// How many machines that have ended are remembered.
     private static let mostEnded = 256
     static let capacity = ["cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi", "pods": "110"]
 
-    init(_ plan: LabPlan, _ identities: any MachineIdentities, balancers: LoadBalancers? = nil) {
+    init(
+        _ plan: LabPlan, _ identities: any MachineIdentities, balancers: LoadBalancers? = nil,
+        routes: (any RouteTable)? = nil
+    ) {
+        self.routes = routes.map { CloudRoutes(plan, $0) }
         self.plan = plan
         self.identities = identities
         self.balancers = balancers
@@ -98,7 +103,22 @@ public actor CloudMachines {
                 return AccountReply()
             }
             return AccountReply(loadBalancers: [try await balancers.put(balancer)])
+        case .describeRouteTables: return AccountReply(routes: await routes?.described(try await described()) ?? [])
+        case .createRoute, .deleteRoute: return try await change(request)
         }
+    }
+
+    private func change(_ request: AccountRequest) async throws -> AccountReply {
+        guard let route = request.route else {
+            throw CloudFailure(.invalidParameterValue, "the request names no route")
+        }
+        guard let routes else { throw CloudFailure(.operationNotPermitted, "the lab has no route table") }
+        if request.action == .createRoute {
+            try await routes.create(route, try await described())
+        } else {
+            try await routes.delete(route)
+        }
+        return AccountReply()
     }
 
     private var type: CloudMachineType {

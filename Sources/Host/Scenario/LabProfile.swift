@@ -135,9 +135,21 @@ public struct LabProfile: Codable, Sendable {
             result.controlPlane.autoscaler = autoscaler
             if autoscaler { result.controlPlane.cloudController = true }
         }
+        if let configureCloudRoutes = overrides.configureCloudRoutes {
+            result.controlPlane.configureCloudRoutes = configureCloudRoutes
+            if configureCloudRoutes { result.controlPlane.cloudController = true }
+        }
+        if let gatewayController = overrides.gatewayController {
+            result.controlPlane.gatewayController = gatewayController
+            if gatewayController { result.controlPlane.cloudController = true }
+        }
         if let cloudController = overrides.cloudController {
             result.controlPlane.cloudController = cloudController
-            if !cloudController { result.controlPlane.autoscaler = false }
+            if !cloudController {
+                result.controlPlane.autoscaler = false
+                result.controlPlane.configureCloudRoutes = false
+                result.controlPlane.gatewayController = false
+            }
         }
         if let kind = overrides.install { result.installation.kind = kind }
         result.installation.placement.merge(overrides.daemonSet) { $1 }

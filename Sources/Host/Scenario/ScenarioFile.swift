@@ -151,6 +151,8 @@ public struct LabOverrides: Codable, Sendable {
     public var controlPlaneVersion: String?
     public var cloudController: Bool?
     public var autoscaler: Bool?
+    public var configureCloudRoutes: Bool?
+    public var gatewayController: Bool?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

@@ -1,5 +1,6 @@
 import KubeObjects
 import NetAddress
+import ServiceHealth
 import Testing
 
 @testable import Datapath
@@ -126,6 +127,37 @@ import Testing
         // Another node's address is reached by callers of the cluster only.
         #expect(found[try end("10.0.0.12", 30_080)]?.flags == [])
         #expect(found.count == 4)
+    }
+
+    @Test func healthCountsTheNodesOwnReadyPods() throws {
+        func local(_ change: (inout Service) -> Void = { _ in }) -> Service {
+            service {
+                $0.spec.type = .loadBalancer
+                $0.spec.externalTrafficPolicy = .local
+                $0.spec.healthCheckNodePort = 31_000
+                change(&$0)
+            }
+        }
+        let slices = [
+            slice([
+                ("192.168.1.3", "node1", ready), ("192.168.1.4", "node1", leaving), ("192.168.1.5", "node1", failing),
+                ("192.168.2.3", "node2", ready), ("192.168.1.6", nil, ready),
+            ]), slice([("192.168.1.3", "node1", ready)], port: "metrics"),
+        ]
+        let found = try #require(plan.health(of: local(), slices))
+        #expect(found.port == 31_000)
+        #expect(found.health == ServiceHealth(namespace: "default", name: "web", localEndpoints: 1))
+        #expect(plan.health(of: local(), [])?.health.status == 503)
+        for other in [
+            local { $0.spec.externalTrafficPolicy = .cluster }, local { $0.spec.type = .nodePort },
+            local { $0.spec.healthCheckNodePort = nil }, local { $0.spec.healthCheckNodePort = 0 },
+        ] {
+            #expect(plan.health(of: other, slices) == nil)
+        }
+        // kube-proxy's node ports are kube-proxy's to tell of.
+        var small = plan
+        small.kinds = [.clusterIP]
+        #expect(small.health(of: local(), slices) == nil)
     }
 
     @Test func answersGoDirectlyWhereEveryNodeKnowsTheFrontend() throws {

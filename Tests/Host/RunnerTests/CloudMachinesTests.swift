@@ -1,8 +1,10 @@
 import CloudAPI
+import NetAddress
 import Scenario
 import Synchronization
 import Testing
 
+@testable import Fabric
 @testable import Lab
 
 /// What the control plane may ask of the lab's machines.
@@ -42,13 +44,35 @@ import Testing
         func rename(_ node: String, instanceID: String) async { state.withLock { $0.ids[node] = instanceID } }
     }
 
-    private func cloud(_ reserve: Reserve) async throws -> CloudMachines {
+    /// The route table of a VPC of 10.0.0.0/16.
+    private final class Table: RouteTable {
+        let routes = Mutex<[RouteSpec]>([])
+        var routeTable: [RouteSpec] { routes.withLock { $0 } }
+        func addRoute(_ route: RouteSpec) async throws {
+            try routes.withLock { routes in
+                if routes.contains(where: { $0.destination.overlaps(route.destination) }) {
+                    throw FabricError(.exists, "\(route.destination) is there")
+                }
+                routes.append(route)
+            }
+        }
+        func removeRoute(to destination: IPv4CIDR) async throws {
+            try routes.withLock { routes in
+                guard let index = routes.firstIndex(where: { $0.destination == destination }) else {
+                    throw FabricError(.unknown, "no route to \(destination)")
+                }
+                routes.remove(at: index)
+            }
+        }
+    }
+
+    private func cloud(_ reserve: Reserve, routes: Table? = nil) async throws -> CloudMachines {
         var profile = LabProfile(
             name: "test", title: "", vpcCIDR: "10.0.0.0/16", subnetCIDR: "10.0.0.0/24", nodeCount: 4,
             nodePrefix: "node", kernel: "6.1", memoryMiB: 192, podCIDR: "192.168.0.0/16", podMaskSize: 24,
             securityGroups: [], nodeSecurityGroups: [], sourceDestinationCheck: true, datapathValues: [:])
         profile.laterCount = 2
-        let machines = CloudMachines(try LabPlan(profile: profile), reserve)
+        let machines = CloudMachines(try LabPlan(profile: profile), reserve, routes: routes)
         await machines.use(reserve)
         return machines
     }
@@ -144,6 +168,42 @@ import Testing
         #expect(Set(all.map(\.instanceID)).count == 4)
         // The node's metadata names the same one.
         #expect(reserve.state.withLock { $0.ids["node3"] } == all.last?.instanceID)
+    }
+
+    @Test func `routes lead to the interfaces of machines`() async throws {
+        let (reserve, table) = (Reserve(), Table())
+        let cloud = try await cloud(reserve, routes: table)
+        let machines = try #require(try await cloud.perform(AccountRequest(.describeInstances)).machines)
+        func request(_ action: AccountAction, _ destination: String, _ id: String = "") -> AccountRequest {
+            AccountRequest(action, route: CloudRoute(destination: destination, instanceID: id))
+        }
+        func failure(_ request: AccountRequest) async -> CloudFailure.Code? {
+            do { _ = try await cloud.perform(request) } catch let failure as CloudFailure { return failure.code } catch
+            {}
+            return nil
+        }
+        _ = try await cloud.perform(request(.createRoute, "192.168.2.0/24", machines[1].instanceID))
+        #expect(table.routeTable.count == 1)
+        let told = try await cloud.perform(AccountRequest(.describeRouteTables)).routes
+        #expect(
+            told == [
+                CloudRoute(destination: "192.168.2.0/24", instanceID: machines[1].instanceID, state: .active)
+            ])
+        #expect(
+            await failure(request(.createRoute, "192.168.2.0/24", machines[0].instanceID)) == .routeAlreadyExists)
+        #expect(await failure(request(.createRoute, "192.168.3.0/24", "i-none")) == .invalidInstanceNotFound)
+        #expect(await failure(request(.createRoute, "all", machines[0].instanceID)) == .invalidParameterValue)
+        #expect(await failure(AccountRequest(.createRoute)) == .invalidParameterValue)
+        #expect(await failure(request(.deleteRoute, "192.168.3.0/24")) == .invalidRouteNotFound)
+        reserve.state.withLock { $0.dark = ["node2"] }
+        #expect(try await cloud.perform(AccountRequest(.describeRouteTables)).routes?.first?.state == .blackhole)
+        _ = try await cloud.perform(request(.deleteRoute, "192.168.2.0/24"))
+        #expect(table.routeTable.isEmpty)
+        for number in 0..<CloudRoute.mostRoutes {
+            _ = try await cloud.perform(request(.createRoute, "172.31.\(number).0/24", machines[0].instanceID))
+        }
+        #expect(
+            await failure(request(.createRoute, "192.168.2.0/24", machines[1].instanceID)) == .routeLimitExceeded)
     }
 
     @Test func `what others do to machines is seen`() async throws {

@@ -19,6 +19,7 @@ private final class WordyCloud: CloudOwner {
         var machines: [CloudMachine]
         var data: [String: KubeletUserData] = [:]
         var balancers: [CloudLoadBalancer] = []
+        var routes: [CloudRoute] = []
     }
     let state: Mutex<State>
 
@@ -54,6 +55,11 @@ private final class WordyCloud: CloudOwner {
                     state.machines[index].state = .terminated
                 }
                 return AccountReply()
+            case .describeRouteTables: return AccountReply(routes: state.routes)
+            case .createRoute, .deleteRoute:
+                state.routes.removeAll { $0.destination == request.route?.destination }
+                if request.action == .createRoute, let route = request.route { state.routes.append(route) }
+                return AccountReply()
             case .describeLoadBalancers: return AccountReply(loadBalancers: state.balancers)
             case .putLoadBalancer, .deleteLoadBalancer:
                 state.balancers.removeAll { $0.name == request.loadBalancer?.name }
@@ -78,8 +84,9 @@ private final class WordyCloud: CloudOwner {
     let client = test.client(try test.plane.server(for: .own(.cloudController)))
     let controller = Task {
         try await CloudControllerProgram.run(
-            client, cloud: cloud, settings: CloudControllerSettings(autoscaler: true), identity: "selftest",
-            health: HealthPage())
+            client, cloud: cloud,
+            settings: CloudControllerSettings(autoscaler: true, routedPods: ["192.168.0.0/16"]),
+            identity: "selftest", health: HealthPage())
     }
     let heartbeats = Task {
         while true {
@@ -93,6 +100,7 @@ private final class WordyCloud: CloudOwner {
     }
     try await register("node1", test, KubeletUserData())
     try await completes("node1", "aws:///lab-1a/i-1", test)
+    try await routes(test, cloud)
     try await refuses(test)
     try await launches(test, cloud)
     try await ends(test, cloud)
@@ -114,10 +122,12 @@ private func register(_ name: String, _ test: TestControlPlane, _ data: KubeletU
             "name": .string(name), "labels": .object(data.labels.mapValues { .string($0) }),
         ]),
         "spec": .object([
+            "podCIDR": .string("192.168.\(name.last ?? "0").0/24"),
+            "podCIDRs": .array([.string("192.168.\(name.last ?? "0").0/24")]),
             "taints": .array(
                 taints.map {
                     .object(["key": .string($0.key), "value": .string($0.value), "effect": .string($0.effect)])
-                })
+                }),
         ]),
     ])
     try await test.client.create(.nodes, KubeBody(object), within: .seconds(20))
@@ -148,6 +158,28 @@ private func completes(_ name: String, _ providerID: String, _ test: TestControl
         return ()
     }
     print("\(name) completed after \(test.milliseconds) ms")
+}
+
+/// The node's own range is routed to its machine, and then that which its CiliumNode names.
+private func routes(_ test: TestControlPlane, _ cloud: WordyCloud) async throws {
+    func wait(for destination: String) async throws {
+        try await eventually("a route to \(destination)") {
+            let routes = cloud.state.withLock { $0.routes }
+            let node = try KubeNode(try await test.client.get(.nodes, name: "node1", within: .seconds(5)))
+            guard routes == [CloudRoute(destination: destination, instanceID: "i-1")],
+                node.networkUnavailable == .init(isUnavailable: false, reason: "RouteCreated")
+            else { throw Unexpected(description: "\(routes), \(node)") }
+            return ()
+        }
+    }
+    try await wait(for: "192.168.1.0/24")
+    try await test.create(
+        .ciliumNodes,
+        """
+        {"apiVersion":"cilium.io/v2","kind":"CiliumNode","metadata":{"name":"node1"},
+         "spec":{"ipam":{"podCIDRs":["192.168.77.0/24"]}}}
+        """)
+    try await wait(for: "192.168.77.0/24")
 }
 
 private let agentNotReady = #"[{"key":"node.cilium.io/agent-not-ready","value":"true","effect":"NoSchedule"}]"#
@@ -253,8 +285,10 @@ private func ends(_ test: TestControlPlane, _ cloud: WordyCloud) async throws {
         let claims = try await test.client.list(.nodeClaims, as: JSONValue.self, within: .seconds(5))
         let nodes = try await test.client.list(.nodes, as: JSONValue.self, within: .seconds(5))
         let isEnded = cloud.state.withLock { $0.machines[1].state == .terminated }
-        guard isEnded, claims.items.isEmpty, nodes.items.count == 1 else {
-            throw Unexpected(description: "ended \(isEnded), \(claims.items.count) claims, \(nodes.items.count) nodes")
+        let routes = cloud.state.withLock { $0.routes.map(\.destination) }
+        guard isEnded, claims.items.isEmpty, nodes.items.count == 1, routes == ["192.168.77.0/24"] else {
+            throw Unexpected(
+                description: "ended \(isEnded), \(claims.items.count) claims, \(nodes.items.count) nodes, \(routes)")
         }
         return ()
     }

@@ -29,10 +29,20 @@ struct BalancerAffairs: Hashable {
             ]
             return
         }
-        if let port = service.ports.first(where: { $0.transport != "TCP" }) {
+        if let port = service.ports.first(where: { CloudLoadBalancer.Listener.Transport(rawValue: $0.transport) == nil }
+        ) {
             events = [
                 Self.refusal(
                     of: service, "protocol \(port.transport) is not supported by the lab's load balancers")
+            ]
+            return
+        }
+        guard service.unsupported.isEmpty else {
+            events = [
+                .warning(
+                    subject, "SyncLoadBalancerFailed",
+                    "Error syncing load balancer: failed to ensure load balancer: \(service.unsupported) is not supported "
+                        + "by the lab's load balancers")
             ]
             return
         }
@@ -43,7 +53,9 @@ struct BalancerAffairs: Hashable {
         }
         let wanted = CloudLoadBalancer(
             name: service.balancer,
-            listeners: service.ports.map { .init(port: $0.port, targetPort: $0.nodePort) },
+            listeners: service.ports.map {
+                .init(.init(rawValue: $0.transport) ?? .tcp, port: $0.port, targetPort: $0.nodePort)
+            },
             targets: targets.sorted { $0.address < $1.address },
             healthPort: service.healthCheckPort == 0 ? nil : service.healthCheckPort)
         guard let present else {

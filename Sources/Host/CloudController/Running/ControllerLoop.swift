@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import KubeClient
 import LinuxKernel
+import NetAddress
 import ServerProgram
 import Synchronization
 
@@ -19,6 +20,10 @@ actor ControllerLoop {
     private let pools: WatchedObjects<NodePool>
     private let claims: WatchedObjects<NodeClaim>
     private let services: WatchedObjects<BalancedService>
+    let nodeRanges: WatchedObjects<NodeRanges>
+    private let gateways: WatchedGateways?
+    /// The ranges of the cluster's pods; nil where their routes are none of the controller's business.
+    private let routed: [IPv4CIDR]?
 
     private let changes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var leads = false
@@ -53,6 +58,9 @@ actor ControllerLoop {
         pools = WatchedObjects(client, .nodePools, key: \.name) { try NodePool($0) }
         claims = WatchedObjects(client, .nodeClaims, key: \.name) { try NodeClaim($0) }
         services = WatchedObjects(client, .services, key: \.name) { try BalancedService($0) }
+        nodeRanges = WatchedObjects(client, .ciliumNodes, key: \.name) { try NodeRanges($0) }
+        gateways = settings.gateways == true ? WatchedGateways(client) : nil
+        routed = settings.routedPods.map { $0.compactMap { IPv4CIDR(network: $0) } }
     }
 
     func lead(_ leads: Bool) {
@@ -66,6 +74,8 @@ actor ControllerLoop {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { [nodes] in await nodes.follow(changed) }
             tasks.addTask { [services] in await services.follow(changed) }
+            if routed != nil { tasks.addTask { [nodeRanges] in await nodeRanges.follow(changed) } }
+            if let gateways { tasks.addTask { await gateways.follow(changed) } }
             if settings.autoscaler {
                 tasks.addTask { [pods] in await pods.follow(changed) }
                 tasks.addTask { [daemonSets] in await daemonSets.follow(changed) }
@@ -121,14 +131,24 @@ actor ControllerLoop {
                 refusal = refusal ?? error
             }
         }
-        if settings.autoscaler {
+        do {
+            if settings.autoscaler { try await scale(view) }
+        } catch let error as KubeClientError where error.status != nil {
+            refusal = refusal ?? error
+        }
+        do {
+            if let routed { try await route(view, within: routed) }
+        } catch let error as KubeClientError where error.status != nil {
+            refusal = refusal ?? error
+        }
+        if let services = services.all {
             do {
-                try await scale(view)
+                if let view = gateways?.view(services) { try await serve(view) }
             } catch let error as KubeClientError where error.status != nil {
                 refusal = refusal ?? error
             }
+            try await balance(services, view)
         }
-        if let services = services.all { try await balance(services, view) }
         if let refusal { throw refusal }
     }
 

@@ -16,7 +16,7 @@ extension Cluster {
     /// - Throws: `LabError`, `ObjectRefusal`.
     public func prepareServer(within limit: Duration) async throws {
         guard let server else { return }
-        try await server.prepare(within: limit)
+        try await server.prepare(within: limit, gateways: plan.profile.controlPlane.gatewayController)
         await isServerPrepared.update { $0 = true }
     }
 

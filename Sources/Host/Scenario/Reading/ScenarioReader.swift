@@ -151,6 +151,8 @@ struct ScenarioReader {
         result.controlPlaneVersion = controlPlane?["version"]?.text
         result.cloudController = controlPlane?["cloudController"]?.flag
         result.autoscaler = controlPlane?["autoscaler"]?.flag
+        result.configureCloudRoutes = controlPlane?["configureCloudRoutes"]?.flag
+        result.gatewayController = controlPlane?["gatewayController"]?.flag
         for setting in settings { apply(setting, to: &result) }
         return result
     }
