@@ -39,10 +39,7 @@ struct BalancerAffairs: Hashable {
         }
         guard service.unsupported.isEmpty else {
             events = [
-                .warning(
-                    subject, "SyncLoadBalancerFailed",
-                    "Error syncing load balancer: failed to ensure load balancer: \(service.unsupported) is not supported "
-                        + "by the lab's load balancers")
+                Self.refusal(of: service, "\(service.unsupported) is not supported by the lab's load balancers")
             ]
             return
         }
