@@ -62,8 +62,10 @@ public actor EndpointWriter {
         _ local: [LocalEndpoint], served: [ObjectKey: CiliumEndpoint]
     ) async -> [ObjectKey: String] {
         let now = MonotonicTime.now
+        let newest = served.values.map(\.version).max() ?? 0
         for (key, entry) in written {
-            let isShown = served[key].map { $0.version >= entry.endpoint.version } ?? false
+            // A watch that has shown a later version of another object has shown this one, too: it is gone by now.
+            let isShown = served[key].map { $0.version >= entry.endpoint.version } ?? (newest > entry.endpoint.version)
             if isShown || now.since(entry.time) > Self.overlayTime { written[key] = nil }
         }
         var failures: [ObjectKey: String] = [:]

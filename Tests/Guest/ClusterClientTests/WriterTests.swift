@@ -47,6 +47,17 @@ import Testing
         #expect(try served(server).mapValues(\.identity) == [ObjectKey(namespace: "default", name: "a"): 5001])
     }
 
+    @Test func `an endpoint that somebody deletes at once is created again`() async throws {
+        let server = try TestAPIServer()
+        let writer = EndpointWriter(try server.client(), nodeAddress: "10.0.0.11")
+        #expect(await writer.reconcile([local("a")], served: [:]).isEmpty)
+        // The watch has shown neither its creation nor its end to the writer, and then it shows something later.
+        server.remove(Cluster.path(ofEndpoint: "a"))
+        server.put(Cluster.path(ofEndpoint: "other"), Cluster.endpoint("other", "192.168.2.5", node: "10.0.0.12").json)
+        #expect(await writer.reconcile([local("a")], served: try served(server)).isEmpty)
+        #expect(server.object(Cluster.path(ofEndpoint: "a")) != nil)
+    }
+
     @Test func `a pod of the same name has an object of its own`() async throws {
         let server = try TestAPIServer()
         let writer = EndpointWriter(try server.client(), nodeAddress: "10.0.0.11")

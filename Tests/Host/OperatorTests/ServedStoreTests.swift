@@ -36,4 +36,21 @@ import Testing
         let error = await #expect(throws: OperatorError.self) { try await store.holders(within: .seconds(10)) }
         #expect(error?.description == "ciliumnodes: 1 cannot be read: b: spec.addresses: 1000 elements")
     }
+
+    @Test func `what has changed since it was seen without an owner is not deleted`() async throws {
+        let server = try TestAPIServer()
+        let store = try store(server)
+        let path = Self.path + "a"
+        server.put(path, CiliumNode(metadata: ObjectHead(name: "a")).json)
+        let seen = try #require(try await store.inventory(within: .seconds(10)).ciliumNodes.first)
+        // The same object with another version.
+        server.put(path, try #require(server.object(path)))
+        let error = await #expect(throws: KubeClientError.self) {
+            try await store.delete(.node, seen, within: .seconds(10))
+        }
+        #expect(error?.status?.isConflict == true && server.object(path)?["metadata"]?["uid"]?.text == seen.uid)
+        let now = try #require(try await store.inventory(within: .seconds(10)).ciliumNodes.first)
+        try await store.delete(.node, now, within: .seconds(10))
+        #expect(server.object(path) == nil)
+    }
 }
