@@ -116,7 +116,12 @@ extension Agent {
 
     /// Returns the node's endpoints, after each has the identity that the server has for its labels.
     private func endpointsWithIdentities(_ server: ServerLink) async throws -> [LocalEndpoint] {
-        let local = try await onOwnThread("endpoints") { try self.withCore { core in core.localEndpoints } }
+        let local = try await onOwnThread("endpoints") {
+            try self.withCore { core -> [LocalEndpoint] in
+                core.takePodLabels()
+                return core.localEndpoints
+            }
+        }
         var mustChange = false
         for endpoint in local {
             var number = server.identities.number(of: endpoint.labels)
