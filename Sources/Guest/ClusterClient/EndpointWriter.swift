@@ -25,6 +25,13 @@ public struct LocalEndpoint: Sendable, Hashable {
         self.podUID = podUID
     }
 
+    /// The endpoint as if its pod had not been seen, so that its object is left as it is.
+    public var withoutPod: LocalEndpoint {
+        var endpoint = self
+        endpoint.podUID = nil
+        return endpoint
+    }
+
     /// What the server should have of it.
     func served(node: String, podUID: String) -> CiliumEndpoint {
         CiliumEndpoint(

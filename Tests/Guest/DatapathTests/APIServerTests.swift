@@ -132,6 +132,20 @@ import Testing
         #expect(pod.uid(on: "node1") == nil && pod.uid(on: "node2") == "uid")
     }
 
+    @Test func `an endpoint has the labels that its pod has by now`() {
+        let endpoint = EndpointRecord(
+            id: 1, containerID: "c", interface: "eth0", netns: "/run/netns/c", namespace: "default", name: "web",
+            labels: ["app": "web"], identity: 5000, address: "192.168.1.9", hostInterface: "lxc1", ifindex: 7,
+            mac: "02:00:00:00:00:01", hostMAC: "02:00:00:00:00:02", phase: .ready)
+        var pod = Pod(metadata: ObjectMeta(name: "web", namespace: "default", labels: ["app": "web"], uid: "uid"))
+        pod.spec.nodeName = "node1"
+        #expect(endpoint.labelled(as: pod, on: "node1") == nil)
+        pod.metadata.labels = ["app": "quarantine"]
+        #expect(endpoint.labelled(as: pod, on: "node1")?.labels == ["app": "quarantine"])
+        #expect(endpoint.labelled(as: pod, on: "node1")?.identity == 5000)
+        #expect(endpoint.labelled(as: pod, on: "node2") == nil && endpoint.labelled(as: nil, on: "node1") == nil)
+    }
+
     // MARK: Status
 
     private func text(_ server: APIServerStatus?) -> String {
