@@ -131,6 +131,8 @@ public struct LabOverrides: Codable, Sendable {
     /// Further labels and taints, of all nodes and of some.
     public var traits = NodeTraits()
     public var namedTraits: [NamedTraits] = []
+    /// The memory that nodes must have left.
+    public var evictionMemory: String?
     public var kernel: String?
     public var memoryMiB: Int?
     public var datapathValues: [String: String]
@@ -153,6 +155,8 @@ public struct LabOverrides: Codable, Sendable {
     public var autoscaler: Bool?
     public var configureCloudRoutes: Bool?
     public var gatewayController: Bool?
+    /// The path of an `images.yaml`, as seen from the working directory.
+    public var images: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

@@ -95,6 +95,12 @@ import Testing
         #expect(ended.verdicts == Array(repeating: "pass", count: 4), "\(ended.messages)")
     }
 
+    @Test func `host ports lead to pods, and a node that is short of memory evicts one`() async throws {
+        let ended = try await run("pods-and-their-node")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass", "pass"], "\(ended.messages)")
+    }
+
     @Test func `a set of usual manifests comes up`() async throws {
         let ended = try await run("guestbook")
         #expect(ended.status == 0)

@@ -119,11 +119,20 @@ extension PodLife {
         }
         guard !containers.contains(where: \.isActive) else { return }
         removeSandbox(&world)
-        guard isSettled, ending == .deleted || ending == .gone else { return }
+        guard isSettled else { return }
+        // Files are in memory, for want of which a pod is evicted.
+        if ending == .evicted { releaseFolders(&world) }
+        guard ending == .deleted || ending == .gone else { return }
         if ending == .gone || report.isWritten(status(world)) {
-            if !report.isDeletionAsked { world.actions.append(.forgetPod(identity)) }
+            releaseFolders(&world)
             if ending == .gone { isForgotten = true } else { askForDeletion(&world) }
         }
+    }
+
+    private mutating func releaseFolders(_ world: inout World) {
+        guard !hasReleasedFolders else { return }
+        hasReleasedFolders = true
+        world.actions.append(.forgetPod(identity))
     }
 
     private mutating func askForDeletion(_ world: inout World) {
@@ -140,10 +149,10 @@ extension PodLife {
         report.deletionDue = world.now.monotonic + .seconds(1)
     }
 
-    mutating func evict(_ message: String, _ world: inout World) {
+    mutating func evict(_ notice: Eviction.Notice, _ world: inout World) {
         guard ending == nil else { return }
         ending = .evicted
-        verdict = Verdict(reason: "Evicted", message: message)
-        world.record(.pod(identity), .warning, "Evicted", message)
+        verdict = Verdict(reason: "Evicted", message: notice.message)
+        world.record(.pod(identity), .warning, "Evicted", notice.message, annotations: notice.annotations)
     }
 }
