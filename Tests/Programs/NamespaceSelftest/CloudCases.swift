@@ -34,8 +34,8 @@ let cloudCases: [(name: String, run: @Sendable () async throws -> Void)] = [
         _ type: __socket_type, _ end: sockaddr_in,
         _ call: @Sendable (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) throws -> Int32 {
-        var end = end
-        return try namespace.run {
+        try namespace.run {
+            var end = end
             let socket = try check("socket") { Glibc.socket(AF_INET, Int32(type.rawValue), 0) }
             try check("bind or connect") {
                 withUnsafePointer(to: &end) { pointer in

@@ -288,7 +288,7 @@ private func ping(
     try vpc.nodes[1].own(pod)
     let before = try await vpc.fabric.snapshot()
     try expect(try !vpc.nodes[2].pings(pod, within: .milliseconds(300)), "a packet finds the way without a route")
-    try await vpc.discarded(.destinationUnknown, from: vpc.nodes[2].address, to: pod)
+    try await vpc.discarded(.destinationUnknown, from: vpc.nodes[2].nic.address, to: pod)
     try await vpc.fabric.addRoute(RouteSpec(destination: pods, interfaceID: "eni-2"))
     try expect(try vpc.nodes[2].pings(pod), "the route leads nowhere")
     for (destination, code) in [("192.168.2.128/25", FabricError.Code.exists), ("10.0.0.0/24", .invalid)] {
