@@ -83,7 +83,8 @@ import Testing
             "    subnets:\n", "    routes:\n      - {destination: 192.168.1.0/24, target: node1}\n    subnets:\n")
         #expect(taken.count == 1 && taken[0].contains("has a route to 192.168.1.0/24 of the pods' range"), "\(taken)")
         let inside = try problems("cidr: 192.168.0.0/16", "cidr: 10.0.128.0/17")
-        #expect(inside.count == 1 && inside[0].contains("pods have addresses of the VPC, 10.0.128.0/17"), "\(inside)")
+        // In an overlay these addresses are a mistake of their own.
+        #expect(inside.count == 2 && inside[1].contains("pods have addresses of the VPC, 10.0.128.0/17"), "\(inside)")
     }
 
     @Test(arguments: changes)
