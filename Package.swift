@@ -136,7 +136,8 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("ServiceHealth"), tests("GatewayProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("RequestProxy"), tests("ServiceHealth"), tests("GatewayProxy"),
+        tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
         tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),

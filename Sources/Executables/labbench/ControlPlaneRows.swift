@@ -53,6 +53,22 @@ private final class KeptLab {
 
     private static let servers = ["kube-", "etcd", "labrun-operator", "labrun-cloud"]
     private static let patience = Duration.seconds(120)
+    private static let deployment = """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web}
+        spec:
+          replicas: 3
+          selector: {matchLabels: {app: web}}
+          template:
+            metadata: {labels: {app: web}}
+            spec:
+              containers:
+                - name: echo
+                  image: echo
+                  ports: [{containerPort: 8080}]
+                  readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+        """
 
     init(_ labrun: String, _ report: String, hasControlPlane: Bool) throws {
         self.labrun = labrun
@@ -115,7 +131,9 @@ private final class KeptLab {
         }
         let create = Process()
         create.executableURL = URL(fileURLWithPath: labrun)
-        create.arguments = ["lab", "kubectl", "--", "apply", "-f", Bench.root + "/bench/three-pods.yaml"]
+        let manifest = report + "/three-pods.yaml"
+        try Self.deployment.write(toFile: manifest, atomically: true, encoding: .utf8)
+        create.arguments = ["lab", "kubectl", "--", "apply", "-f", manifest]
         create.standardOutput = FileHandle.nullDevice
         try create.run()
         var bound: [Substring: ContinuousClock.Instant] = [:]

@@ -38,8 +38,9 @@ extension LabProfileReader {
     /// Holds the routes that the profile itself has against those that a route controller would make.
     private mutating func checkRoutes(_ value: YAMLValue, _ profile: LabProfile) {
         guard let pods = IPv4CIDR(network: profile.podCIDR) else { return }
-        if profile.datapathValues["ipam.mode"] == "eni" {
-            checker.report(value.place, "pods have addresses of the VPC, to which there are routes already")
+        if let vpc = IPv4CIDR(network: profile.vpcCIDR), vpc.overlaps(pods) {
+            checker.report(
+                value.place, "pods have addresses of the VPC, \(profile.podCIDR), to which there are routes already")
         }
         let other = profile.cloud.routes.first { IPv4CIDR(network: $0.destination)?.overlaps(pods) == true }
         if let other {

@@ -191,7 +191,8 @@ extension ScenarioReader {
         let pods = servedEndpoints.filter { $0.kind == .pod }
         if pods.count + nodes.count > Self.servedEndpointLimit {
             checker.report(
-                place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.servedEndpointLimit) endpoints")
+                place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.servedEndpointLimit) endpoints"
+            )
         }
         var seen: Set<String> = []
         for pod in pods where !seen.insert(pod.id).inserted {
