@@ -115,7 +115,7 @@ import Testing
             objects += 1
         }
         #expect(
-            objects > 3000 && objects < 9900 && frontends > 1000 && units > 500,
+            objects > 2000 && objects < 9900 && frontends > 1000 && units > 500,
             "\(objects) objects, \(frontends) frontends, \(units) units")
     }
 }

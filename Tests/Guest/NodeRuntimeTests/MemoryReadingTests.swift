@@ -13,8 +13,8 @@ import Testing
             Active(file):      30000 kB
             Inactive(file):    12000 kB
             """
-        #expect(MemoryInfo.available(text) == 32_000 * 1024)
-        #expect(MemoryInfo.total(text) == 161_380 * 1024)
+        #expect(MemoryInfo.available(text) == Int64(32_768_000))
+        #expect(MemoryInfo.total(text) == Int64(165_253_120))
         #expect(MemoryInfo.available("MemFree: 20000 kB") == nil)
         #expect(MemoryInfo.available("MemFree: x kB\nInactive(file): 1 kB") == nil)
         #expect(MemoryInfo.available("MemFree: 9223372036854775807 kB\nInactive(file): 1 kB") == nil)
