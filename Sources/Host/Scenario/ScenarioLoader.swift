@@ -92,6 +92,8 @@ public enum ScenarioLoader {
     /// `lab/images.yaml` beside the scenario, if there is such a file.
     public static let labProfiles = LabProfileSource(
         images: { scenarioFile in
+            // A shipped scenario, which has only a name, lies beside no file.
+            guard scenarioFile.hasSuffix(".yaml") || scenarioFile.hasSuffix(".yml") else { return nil }
             let path = SourceFile.folder(of: scenarioFile) + "lab/images.yaml"
             return RegularFile.isNamed(path) ? path : nil
         }

@@ -13,7 +13,7 @@ import Testing
         let folder = try ScratchFolder()
         let before = try HostState.read()
         let labrun = try LabrunProgram()
-        let lane = await LabLanes.shared.lane()
+        let lane = await LabLanes.shared.lane(alone: true)
         defer { lane.end() }
         var verdicts: [String] = []
         var messages: [String] = []

@@ -9,7 +9,7 @@ import Testing
     private static let main = "vxlan-blocked-8472"
 
     /// Scenarios that make claims about time, so that no other lab may run beside them.
-    static let timed: Set = ["agent-restart"]
+    static let timed: Set = ["agent-restart", "api-server-outage", "node-joins"]
 
     /// Scenarios with the same lab, which one command runs. Whoever runs them finds that they share it.
     static let together = [
