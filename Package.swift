@@ -77,6 +77,7 @@ let guest: [Target] = [
     module("KubeletService"),
     module("PodWorkloads"),
     module("NodePlugins"),
+    module("RealKubelet"),
     module("NodeRuntime"),
 ].onFloor("Guest")
 
@@ -87,6 +88,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("KubeletConformance"),
     module("ServerProgram"),
     module("ControlPlane"),
     module("CloudController"),
@@ -132,7 +134,7 @@ let tests: [Target] =
     ].onFloor("Kernel", of: "Tests")
     + [
         tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"), tests("RealKubelet"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
@@ -142,7 +144,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
-        tests("ControlPlane", running: ["control-plane-selftest"]),
+        tests("ControlPlane", running: ["control-plane-selftest"]), tests("KubeletConformance"),
         tests("CloudController"),
         tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),

@@ -115,7 +115,7 @@ struct Bench {
     /// The deadline that `bench/pods-100.yaml` sets, in seconds.
     private static let crowdDeadline = 10.0
 
-    private static var root: String {
+    static var root: String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
             .deletingLastPathComponent().path

@@ -26,7 +26,7 @@ extension LabControlPlane {
             let taint = CloudController.Taint.uninitialized
             taints.append(.init(key: taint.key, value: taint.value, effect: taint.effect))
         }
-        return KubeletConfiguration(
+        var configuration = KubeletConfiguration(
             nodeName: name, address: address, podCIDR: podCIDR.isEmpty ? nil : podCIDR,
             labels: traits.labels,
             taints: taints,
@@ -38,6 +38,8 @@ extension LabControlPlane {
                 clientAuthorityPEM: credentials.clientAuthorityPEM),
             clusterDNS: Self.clusterDNS(plan.profile.serviceCIDR), clusterDomain: ClusterDNS.domain,
             nameServers: [plan.dnsAddress], capacity: Self.capacity, images: LabImages.catalogue)
+        configuration.implementation = plan.profile.kubelet == .real ? .real : .light
+        return configuration
     }
 
     /// The address that the cluster's DNS service has by custom, the tenth of the services' range.

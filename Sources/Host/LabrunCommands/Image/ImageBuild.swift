@@ -24,6 +24,9 @@ public struct ImageBuild: AsyncParsableCommand {
     @Flag(name: .long, help: "Build the control plane's programs too, which labs that have one start.")
     public var controlPlane = false
 
+    @Flag(name: .long, help: "Build the disk with Kubernetes' kubelet too, which labs with 'kubelet: real' attach.")
+    public var kubelet = false
+
     @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")
     public var refresh = false
 
@@ -34,7 +37,8 @@ public struct ImageBuild: AsyncParsableCommand {
     }
 
     public func run() async throws {
-        let store = ImageStore()
+        var store = ImageStore()
+        store.keepsCompiledPackages = controlPlane && kubelet
         for name in try kernelSeries(kernel).map(\.rawValue) {
             let (artifact, time) = try await timed {
                 try await store.ensure(kernel: name, refresh: refresh) { step in
@@ -46,6 +50,7 @@ public struct ImageBuild: AsyncParsableCommand {
         }
         if userland { try await buildUserland(store) }
         if controlPlane { try await buildControlPlane(store) }
+        if kubelet { try await buildKubeletDisk(store) }
     }
 
     private func buildControlPlane(_ store: ImageStore) async throws {
@@ -57,6 +62,14 @@ public struct ImageBuild: AsyncParsableCommand {
         try StandardOutput.write(
             "control plane  \(programs.shortDigest)  Kubernetes \(programs.version)  \(megabytes(programs.bytes))  \(time)"
         )
+    }
+
+    private func buildKubeletDisk(_ store: ImageStore) async throws {
+        let (disk, time) = try await timed {
+            try await store.ensureKubeletDisk(refresh: refresh) { step in StandardError.write("kubelet: \(step)") }
+        }
+        try StandardOutput.write(
+            "kubelet  \(disk.shortDigest)  Kubernetes \(disk.version)  \(megabytes(disk.bytes))  \(time)")
     }
 
     private func buildUserland(_ store: ImageStore) async throws {
