@@ -81,6 +81,7 @@ let guest: [Target] = [
     module("KubeletService"),
     module("PodWorkloads"),
     module("NodePlugins"),
+    module("RealKubelet"),
     module("NodeRuntime"),
 ].onFloor("Guest")
 
@@ -91,6 +92,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("KubeletConformance"),
     module("ServerProgram"),
     module("ControlPlane"),
     module("CloudController"),
@@ -138,7 +140,7 @@ let tests: [Target] =
     + [
         tests("RequestProxy"), tests("ServiceHealth"), tests("GatewayProxy"),
         tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"), tests("RealKubelet"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
@@ -148,7 +150,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
-        tests("ControlPlane", running: ["control-plane-selftest"]),
+        tests("ControlPlane", running: ["control-plane-selftest"]), tests("KubeletConformance"),
         tests("CloudController"),
         tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),

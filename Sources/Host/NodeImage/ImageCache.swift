@@ -15,6 +15,8 @@ import LinuxKernel
 ///     userlands/<digest>/      userland.squashfs, manifest.json
 ///     resolved/control-plane.json   which source and packages the control plane stood for
 ///     debs/<sha256>.source     tarballs of source packages as downloaded
+///     resolved/kubelet-disk.json    which source and packages a kubelet's disk stood for
+///     kubelet-disks/<digest>/  kubelet.squashfs, manifest.json
 ///     control-planes/<digest>/ the servers of labs, etcd, kubectl, manifest.json
 ///     tmp/                     work in progress; whatever is there without the lock held is a leftover
 struct ImageCache: Sendable {
@@ -26,6 +28,8 @@ struct ImageCache: Sendable {
     var images: String { root + "/images" }
     var userlands: String { root + "/userlands" }
     var controlPlanes: String { root + "/control-planes" }
+    var kubeletDisks: String { root + "/kubelet-disks" }
+    var resolvedKubeletDisk: String { root + "/resolved/kubelet-disk.json" }
     var scratch: String { root + "/tmp" }
     var resolvedControlPlane: String { root + "/resolved/control-plane.json" }
 
@@ -48,10 +52,12 @@ struct ImageCache: Sendable {
     func userland(_ digest: String) -> String { "\(userlands)/\(digest)" }
     func image(_ digest: String) -> String { "\(images)/\(digest)" }
     func source(_ file: DebianSourceFile) -> String { "\(debs)/\(file.sha256).source" }
+    func kubeletDisk(_ digest: String) -> String { "\(kubeletDisks)/\(digest)" }
     func controlPlane(_ digest: String) -> String { "\(controlPlanes)/\(digest)" }
 
     func makeDirectories() throws {
-        for directory in [root, root + "/resolved", debs, kernels, images, userlands, controlPlanes, scratch] {
+        let places = [root, root + "/resolved", debs, kernels, images, userlands, controlPlanes, kubeletDisks, scratch]
+        for directory in places {
             try Self.makeDirectory(directory)
         }
     }
@@ -64,8 +70,10 @@ struct ImageCache: Sendable {
     }
 
     /// Removes what killed builds left behind. The caller holds the lock.
-    func clearScratch() throws {
-        for name in try Self.names(in: scratch) { try Self.remove("\(scratch)/\(name)") }
+    func clearScratch(keeping kept: String? = nil) throws {
+        for name in try Self.names(in: scratch) where "\(scratch)/\(name)" != kept {
+            try Self.remove("\(scratch)/\(name)")
+        }
     }
 
     /// Moves a finished directory or file of the scratch area to its place, atomically and durably.

@@ -9,6 +9,8 @@ extension ImageStore {
         public let userlands: [String]
         /// Digests of removed control planes.
         public let controlPlanes: [String]
+        /// Digests of removed kubelets' disks.
+        public var kubeletDisks: [String] = []
         /// The bytes that were freed, including those of kernels and packages.
         public let bytes: Int
     }
@@ -83,6 +85,7 @@ extension ImageStore {
             }
             let userlands = try pruneUserlands(everything: everything, packages: &packages)
             let controlPlanes = try pruneControlPlanes(everything: everything, packages: &packages)
+            let kubeletDisks = try pruneKubeletDisks(everything: everything, packages: &packages)
             for name in try ImageCache.names(in: cache.kernels) where !kernels.contains(name) {
                 try ImageCache.remove(cache.kernel(name))
             }
@@ -90,7 +93,7 @@ extension ImageStore {
                 try ImageCache.remove("\(cache.debs)/\(name)")
             }
             return PruneResult(
-                images: removed, userlands: userlands, controlPlanes: controlPlanes,
+                images: removed, userlands: userlands, controlPlanes: controlPlanes, kubeletDisks: kubeletDisks,
                 bytes: max(0, before - Self.diskUsage(cache.root)))
         }
     }
@@ -104,6 +107,16 @@ extension ImageStore {
         }
         if everything { try ImageCache.remove(cache.resolvedControlPlane) }
         return try removeAll(in: cache.controlPlanes, except: Set([kept?.digest].compactMap { $0 }))
+    }
+
+    /// The same of kubelets' disks.
+    private func pruneKubeletDisks(everything: Bool, packages: inout Set<String>) throws -> [String] {
+        let kept = everything ? nil : resolvedKubeletDisk()
+        if let kept, KubeletDiskManifest.load(cache.kubeletDisk(kept.digest)) == nil {
+            packages.formUnion(kept.build.packages.map(\.sha256) + kept.build.source.files.map(\.sha256))
+        }
+        if everything { try ImageCache.remove(cache.resolvedKubeletDisk) }
+        return try removeAll(in: cache.kubeletDisks, except: Set([kept?.digest].compactMap { $0 }))
     }
 
     /// Removes the disks that `ensureUserland` would not answer with, or all of them with `everything`. Returns the

@@ -55,7 +55,7 @@ final class HostedLab: Sendable {
             boot: .init(
                 kernelPath: request.image.kernelPath, initrdPath: request.image.initrdPath,
                 accelerator: request.accelerator, parameters: request.image.parameters,
-                userlandPath: request.image.userlandPath))
+                userlandPath: request.image.userlandPath, kubeletDiskPath: request.image.kubeletDiskPath))
         let machines = plan.nodes.enumerated().map {
             hypervisor.machine(
                 for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB, hotplugSlots: plan.hotplugSlots)

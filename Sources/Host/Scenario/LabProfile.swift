@@ -77,6 +77,7 @@ public struct LabProfile: Codable, Sendable {
     public var nodePrefix: String
     public var kernel: String
     public var memoryMiB: Int
+    public var kubelet = NodeKubeletKind.light
     /// The cluster's pod range, and the mask length of a node's share.
     public var podCIDR: String
     public var podMaskSize: Int
@@ -130,6 +131,7 @@ public struct LabProfile: Codable, Sendable {
         if let memory = overrides.evictionMemory { result.evictionMemory = memory }
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
+        if let kubelet = overrides.kubelet { result.kubelet = kubelet }
         if let plugin = overrides.cloudPlugin { result.cloudPlugin = plugin }
         if let type = overrides.instanceType { result.cloud.instanceType = type }
         if let enabled = overrides.kubeProxy { result.kubeProxy.enabled = enabled }

@@ -135,6 +135,7 @@ public struct LabOverrides: Codable, Sendable {
     public var evictionMemory: String?
     public var kernel: String?
     public var memoryMiB: Int?
+    public var kubelet: NodeKubeletKind?
     public var datapathValues: [String: String]
     /// How the datapath agent comes to the nodes.
     public var install: DatapathInstallation.Kind?

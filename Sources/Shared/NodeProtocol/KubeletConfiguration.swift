@@ -47,6 +47,15 @@ public struct KubeletConfiguration: Codable, Sendable, Hashable {
         }
     }
 
+    /// Which program is the node's kubelet.
+    public enum Implementation: String, Codable, Sendable, Hashable, CaseIterable {
+        /// The node's own runtime, which runs programs of the userland without a container runtime.
+        case light
+        /// Kubernetes' own kubelet, with containerd and runc, on a disk of their own.
+        case real
+    }
+
+    public var implementation = Implementation.light
     /// The node's name in the cluster.
     public var nodeName: String
     /// The node's IPv4 address, its `InternalIP`.

@@ -1,4 +1,5 @@
 import AgentAPI
+import CNI
 @testable import ClusterClient
 import Foundation
 import JSON
@@ -144,6 +145,59 @@ import Testing
         #expect(endpoint.labelled(as: pod, on: "node1")?.labels == ["app": "quarantine"])
         #expect(endpoint.labelled(as: pod, on: "node1")?.identity == 5000)
         #expect(endpoint.labelled(as: pod, on: "node2") == nil && endpoint.labelled(as: nil, on: "node1") == nil)
+    }
+
+    // MARK: Labels that a container runtime leaves out
+
+    private func add(_ arguments: String, command: String = "ADD") -> CNIRequest {
+        CNIRequest(
+            command: command, containerID: "c1", netns: "/run/netns/a", interface: "eth0", arguments: arguments,
+            configuration: "{}")
+    }
+
+    static let sandbox =
+        "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=c1;IgnoreUnknown=1"
+
+    @Test func `a pod's labels come from the server when its runtime does not say them`() throws {
+        let server = try TestAPIServer()
+        server.put(
+            "/api/v1/namespaces/default/pods/web",
+            .object([
+                "metadata": .object([
+                    "name": .string("web"), "namespace": .string("default"),
+                    "labels": .object(["app": .string("web"), "example.com/a,b": .string("1")]),
+                ])
+            ]))
+        let link = try config(server).1
+        let described = try link.describing(add(Self.sandbox))
+        let arguments = try CNIArguments(parsing: described.arguments)
+        #expect(arguments.labels == ["app": "web", "example.com/a,b": "1"])
+        #expect(arguments.namespace == "default" && arguments.name == "web")
+        #expect(described.containerID == "c1" && described.netns == "/run/netns/a" && described.interface == "eth0")
+    }
+
+    @Test(arguments: [
+        ("K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;LABRUN_LABELS=app=web", "ADD"),
+        ("K8S_POD_NAMESPACE=default;K8S_POD_NAME=web", "ADD"), (APIServerTests.sandbox, "DEL"),
+        (APIServerTests.sandbox, "CHECK"), ("", "ADD"),
+        (APIServerTests.sandbox + ";LABRUN_LABELS=app=web", "ADD"), ("a", "ADD"),
+    ])
+    func `other calls are carried out as they are`(arguments: String, command: String) throws {
+        // Nothing listens there.
+        let link = ServerLink(
+            APIServerAccess(host: "127.0.0.1", port: 1, authorityPEM: "", token: "t"), nodeName: "node1")
+        #expect(try link.describing(add(arguments, command: command)).arguments == arguments)
+    }
+
+    @Test func `a pod that the server does not have is tried again later`() throws {
+        let link = try config(try TestAPIServer()).1
+        #expect {
+            try link.describing(add(Self.sandbox))
+        } throws: { error in
+            guard let error = error as? CNIError else { return false }
+            return error.code == .tryAgainLater
+                && error.message.hasPrefix("the labels of pod default/web are not known")
+        }
     }
 
     // MARK: Status

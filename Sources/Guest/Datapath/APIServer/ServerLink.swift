@@ -157,10 +157,7 @@ final class ServerLink: Sendable {
             guard number == nil else { return nil }
             throw IdentityFailure(labels: labels, reason: "no answer of the API server in time")
         } catch {
-            let failure = CNIError(.tryAgainLater, "\(error)")
-            Log.warning("CNI command failed", ["command": "ADD", "error": "\(failure)"])
-            let version = CNIConfiguration.versionText(of: request.configuration)
-            return CNIReply(output: failure.json(version: version), exitStatus: 1)
+            return Self.refusal(of: request, CNIError(.tryAgainLater, "\(error)"))
         }
     }
 }

@@ -193,7 +193,7 @@ final class NodePodRuntime: PodRuntime {
             let work = try startAgent(plan, isHostNetwork: isHostNetwork, log: log, ended: ended)
             containers.withLock { $0[plan.identity] = .agent(work) }
         case .builtIn(let name):
-            let place = BuiltInContainer.Place(
+            let place = BuiltInWorkload.Place(
                 namespacePath: Pods.namespacePath(plan.identity.pod.reference), receivers: receivers, secure: secure,
                 file: { [self] in try file($0, of: plan) })
             let work = try BuiltInContainer(name, plan, in: place, log: log, ended: ended)

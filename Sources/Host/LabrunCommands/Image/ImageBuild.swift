@@ -31,6 +31,9 @@ public struct ImageBuild: AsyncParsableCommand {
     @Flag(name: .long, help: "Build the control plane's programs too, which labs that have one start.")
     public var controlPlane = false
 
+    @Flag(name: .long, help: "Build the disk with Kubernetes' kubelet too, which labs with 'kubelet: real' attach.")
+    public var kubelet = false
+
     @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")
     public var refresh = false
 
@@ -41,7 +44,8 @@ public struct ImageBuild: AsyncParsableCommand {
     }
 
     public func run() async throws {
-        let store = ImageStore()
+        var store = ImageStore()
+        store.keepsCompiledPackages = controlPlane && kubelet
         // Mistakes are told before minutes are spent.
         let added = try images.map { try UserImages.load($0) }
         for name in try kernelSeries(kernel).map(\.rawValue) {
@@ -55,6 +59,7 @@ public struct ImageBuild: AsyncParsableCommand {
         }
         if userland || added != nil { try await buildUserland(store, added) }
         if controlPlane { try await buildControlPlane(store) }
+        if kubelet { try await buildKubeletDisk(store) }
     }
 
     private func buildControlPlane(_ store: ImageStore) async throws {
@@ -66,6 +71,14 @@ public struct ImageBuild: AsyncParsableCommand {
         try StandardOutput.write(
             "control plane  \(programs.shortDigest)  Kubernetes \(programs.version)  \(megabytes(programs.bytes))  \(time)"
         )
+    }
+
+    private func buildKubeletDisk(_ store: ImageStore) async throws {
+        let (disk, time) = try await timed {
+            try await store.ensureKubeletDisk(refresh: refresh) { step in StandardError.write("kubelet: \(step)") }
+        }
+        try StandardOutput.write(
+            "kubelet  \(disk.shortDigest)  Kubernetes \(disk.version)  \(megabytes(disk.bytes))  \(time)")
     }
 
     private func buildUserland(_ store: ImageStore, _ images: UserImages?) async throws {

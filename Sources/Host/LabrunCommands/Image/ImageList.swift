@@ -20,6 +20,8 @@ public struct ImageList: AsyncParsableCommand {
         let currentUserlands = store.currentUserlands()
         let controlPlanes = try store.controlPlanes()
         let currentControlPlane = store.cachedControlPlane()?.digest
+        let kubelets = try store.kubeletDisks()
+        let currentKubelet = store.cachedKubeletDisk()?.digest
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -27,15 +29,17 @@ public struct ImageList: AsyncParsableCommand {
             let listing = Listing(
                 images: rows,
                 userlands: userlands.map { UserlandRow($0, current: currentUserlands.contains($0.digest)) },
-                controlPlanes: controlPlanes.map { ControlPlaneRow($0, current: $0.digest == currentControlPlane) })
+                controlPlanes: controlPlanes.map { ControlPlaneRow($0, current: $0.digest == currentControlPlane) },
+                kubelets: kubelets.map { KubeletRow($0, current: $0.digest == currentKubelet) })
             try StandardOutput.write(String(decoding: encoder.encode(listing), as: UTF8.self))
-        } else if images.isEmpty, userlands.isEmpty, controlPlanes.isEmpty {
+        } else if images.isEmpty, userlands.isEmpty, controlPlanes.isEmpty, kubelets.isEmpty {
             try StandardOutput.write("no images in \(store.cacheDirectory); 'labrun image build' makes one")
         } else {
             var tables: [String] = []
             if !images.isEmpty { tables.append(Self.table(images, current: current)) }
             if !userlands.isEmpty { tables.append(Self.table(userlands, current: currentUserlands)) }
             if !controlPlanes.isEmpty { tables.append(Self.table(controlPlanes, current: currentControlPlane)) }
+            if !kubelets.isEmpty { tables.append(Self.table(kubelets, current: currentKubelet)) }
             try StandardOutput.write(tables.joined(separator: "\n\n"))
         }
     }
@@ -48,6 +52,18 @@ public struct ImageList: AsyncParsableCommand {
                     [
                         programs.shortDigest, programs.version, megabytes(programs.bytes),
                         programs.digest == current ? "*" : "",
+                    ]
+                })
+    }
+
+    /// Returns the table of disks with a kubelet. A star marks the one that labs attach.
+    static func table(_ kubelets: [KubeletDiskArtifact], current: String?) -> String {
+        columns(
+            [["KUBELET", "KUBERNETES", "PACKAGES", "SIZE", "CURRENT"]]
+                + kubelets.map { disk in
+                    [
+                        disk.shortDigest, disk.version, disk.packages.joined(separator: ", "), megabytes(disk.bytes),
+                        disk.digest == current ? "*" : "",
                     ]
                 })
     }
@@ -68,6 +84,23 @@ public struct ImageList: AsyncParsableCommand {
         let images: [Row]
         let userlands: [UserlandRow]
         let controlPlanes: [ControlPlaneRow]
+        let kubelets: [KubeletRow]
+    }
+
+    private struct KubeletRow: Encodable {
+        let digest, path, version: String
+        let bytes: Int
+        let packages: [String]
+        let current: Bool
+
+        init(_ disk: KubeletDiskArtifact, current: Bool) {
+            digest = disk.digest
+            path = disk.path
+            version = disk.version
+            bytes = disk.bytes
+            packages = disk.packages
+            self.current = current
+        }
     }
 
     private struct ControlPlaneRow: Encodable {

@@ -46,6 +46,7 @@ struct LabProfileReader {
             sourceDestinationCheck: nodes?["sourceDestinationCheck"]?.flag ?? true,
             datapathValues: checker.datapathValues(spec?["datapath"]?["values"]))
         profile.cloudPlugin = nodes?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) } ?? .none
+        profile.kubelet = nodes?["kubelet"]?.text.flatMap { NodeKubeletKind(rawValue: $0) } ?? .light
         profile.kubeProxy.enabled = spec?["kubeProxy"]?["enabled"]?.flag ?? false
         profile.writesPodCIDR = spec?["pods"]?["writesPodCIDR"]?.flag ?? true
         readMembership(nodes, into: &profile)
@@ -63,6 +64,9 @@ struct LabProfileReader {
         profile.installation.placement = DatapathInstallation.placement(spec?["datapath"]?["daemonSet"])
         if let install, let mistake = profile.installationMistake() {
             checker.report(install.place, mistake.message, expected: mistake.expected)
+        }
+        if let kubelet = nodes?["kubelet"], let mistake = profile.kubeletMistake {
+            checker.report(kubelet.place, mistake.message, expected: mistake.expected)
         }
         let values = spec?["datapath"]?["values"]
         let leaves = checker.leaves(of: values, path: "")

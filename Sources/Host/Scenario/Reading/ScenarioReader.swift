@@ -135,6 +135,7 @@ struct ScenarioReader {
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
         result.laterCount = value?["nodes"]?["later"]?.integer
+        result.kubelet = value?["nodes"]?["kubelet"]?.text.flatMap { NodeKubeletKind(rawValue: $0) }
         result.traits = checker.traits(value?["nodes"])
         // The names of nodes are checked when the lab is known.
         result.namedTraits = checker.namedTraits(value?["nodes"]?["named"], among: [])
@@ -177,17 +178,19 @@ struct ScenarioReader {
             problem("\(setting.path) must be true or false, but \"\(setting.value)\" is given", "true or false")
             return nil
         }
+        func choice<Kind: RawRepresentable<String> & CaseIterable>(_: Kind.Type) -> Kind? {
+            if let kind = Kind(rawValue: setting.value) { return kind }
+            let kinds = Kind.allCases.map(\.rawValue)
+            problem(
+                "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
+                NearestName.of(setting.value, among: kinds))
+            return nil
+        }
         let prefix = "datapath.values."
         switch setting.path {
         case "datapath.install":
-            let kinds = DatapathInstallation.Kind.allCases.map(\.rawValue)
-            if let kind = DatapathInstallation.Kind(rawValue: setting.value) {
-                overrides.install = kind
-            } else {
-                problem(
-                    "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
-                    NearestName.of(setting.value, among: kinds))
-            }
+            if let kind = choice(DatapathInstallation.Kind.self) { overrides.install = kind }
+        case "nodes.kubelet": if let kind = choice(NodeKubeletKind.self) { overrides.kubelet = kind }
         case "nodes.count": if let count = number(LabShape.nodeCounts) { overrides.nodeCount = count }
         case "nodes.later": if let count = number(0...LabProfile.mostNodes - 1) { overrides.laterCount = count }
         case "nodes.memoryMiB": if let memory = number(LabShape.memory) { overrides.memoryMiB = memory }
@@ -238,9 +241,9 @@ struct ScenarioReader {
             }
         default:
             let paths = [
-                "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType",
-                "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
-                "datapath.install", "images",
+                "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.kubelet",
+                "nodes.instanceType", "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries",
+                "controlPlane.version", "datapath.install", "images",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
@@ -274,7 +277,7 @@ struct ScenarioReader {
                     value.place, "lab \(found.name) has no free address for a control plane",
                     expected: "\"controlPlane.subnet\" in the lab, or a VPC with a free /28")
             }
-            if let mistake = changed.installationMistake() {
+            for mistake in [changed.installationMistake(), changed.kubeletMistake].compactMap(\.self) {
                 checker.report(value.place, mistake.message, expected: mistake.expected)
             }
             // The lab's own values were checked with the lab.

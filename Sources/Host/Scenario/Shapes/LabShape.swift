@@ -54,7 +54,7 @@ enum LabShape {
             NodeShape.later,
             Field("prefix", .text(nodePrefix), "Their names are this and a number; node."),
             Field("kernel", .choice(kernels), required: true, "Kernel series."),
-            Field("memoryMiB", .integer(memory), required: true, "Memory of each."),
+            Field("memoryMiB", .integer(memory), required: true, "Memory of each."), NodeShape.kubelet,
             Field("securityGroups", .oneOrMore(.text(.nonEmpty)), required: true, "Groups of their interfaces."),
             Field("sourceDestinationCheck", .flag, "Whether only their own addresses may leave and enter; true."),
         ] + NodeShape.traitFields + CloudShape.nodeFields)

@@ -10,6 +10,10 @@ enum NodeShape {
         "later", .integer(0...LabProfile.mostNodes - 1),
         "How many of them, the last ones, are not powered on before a step joins them; 0.")
 
+    static let kubelet = Field(
+        "kubelet", .choice(NodeKubeletKind.allCases.map(\.rawValue)),
+        "Whether their kubelet is labrun's own, or Kubernetes' with containerd and runc; light.")
+
     /// What a lab and the overrides of a scenario may say of labels and taints.
     static let traitFields = [
         labels, taints, evictionHard,

@@ -61,7 +61,7 @@ struct ScenarioShape {
         fields: [
             Field("count", .integer(LabShape.nodeCounts), "How many nodes."), NodeShape.later,
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
-            Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
+            Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."), NodeShape.kubelet,
             CloudShape.instanceType, CloudShape.cloudPlugin,
         ] + NodeShape.traitFields)
 

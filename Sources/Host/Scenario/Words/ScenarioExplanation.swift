@@ -37,6 +37,9 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
                 + "/\(profile.podMaskSize) a node",
             "  datapath: " + values.joined(separator: ", "),
         ]
+        if profile.kubelet == .real {
+            lines.append("  their kubelet is Kubernetes' own, with containerd and runc")
+        }
         let later = profile.laterNodeNames
         if !later.isEmpty { lines.append("  not there before a step joins them: " + later.joined(separator: ", ")) }
         for name in profile.nodeNames where !profile.traits(of: name).isEmpty {
