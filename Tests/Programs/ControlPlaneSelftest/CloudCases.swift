@@ -79,13 +79,14 @@ private final class WordyCloud: CloudOwner {
 @Sendable private func cloudControllerKeepsHouse() async throws {
     let test = try await TestControlPlane.started()
     let server = ServerStore(KubeClient(test.plane.admin, userAgent: "labrun", in: test.node.rawDescriptor))
-    try await server.prepare(within: .seconds(30))
+    try await server.prepare(within: .seconds(30), gateways: true)
     let cloud = WordyCloud()
     let client = test.client(try test.plane.server(for: .own(.cloudController)))
     let controller = Task {
         try await CloudControllerProgram.run(
             client, cloud: cloud,
-            settings: CloudControllerSettings(autoscaler: true, routedPods: ["192.168.0.0/16"]),
+            settings: CloudControllerSettings(
+                autoscaler: true, routedPods: ["192.168.0.0/16"], gateways: true),
             identity: "selftest", health: HealthPage())
     }
     let heartbeats = Task {
@@ -105,6 +106,7 @@ private final class WordyCloud: CloudOwner {
     try await launches(test, cloud)
     try await ends(test, cloud)
     try await balances(test, cloud)
+    try await opensGateways(test, cloud)
     controller.cancel()
     _ = await controller.result
     await client.close()
@@ -312,4 +314,48 @@ private func balances(_ test: TestControlPlane, _ cloud: WordyCloud) async throw
     }
     try await test.client.delete(.services, namespace: "default", name: "web", within: .seconds(20))
     try await eventually("the balancer to go") { cloud.state.withLock { $0.balancers.isEmpty } ? () : nil }
+}
+
+/// A gateway gets its Service, its load balancer and its address, and a route says why it is refused, with the rights
+/// of the controller's own user.
+private func opensGateways(_ test: TestControlPlane, _ cloud: WordyCloud) async throws {
+    let gateway = "gateway.networking.k8s.io/v1"
+    try await test.create(
+        .gateways, namespace: "default",
+        """
+        {"apiVersion":"\(gateway)","kind":"Gateway","metadata":{"name":"front"},"spec":{"gatewayClassName":"cilium",
+         "listeners":[{"name":"http","port":80,"protocol":"HTTP"}]}}
+        """)
+    try await test.create(
+        .httpRoutes, namespace: "default",
+        """
+        {"apiVersion":"\(gateway)","kind":"HTTPRoute","metadata":{"name":"lost"},"spec":{
+         "parentRefs":[{"name":"front"}],"rules":[{"backendRefs":[{"name":"none","port":80}]}]}}
+        """)
+    func reasons(_ conditions: JSONValue?) -> [String] {
+        (conditions?.elements ?? []).compactMap { $0["reason"]?.text }
+    }
+    try await eventually("the gateway to be programmed") {
+        let gateway: JSONValue = try await test.client.get(
+            .gateways, namespace: "default", name: "front", within: .seconds(5))
+        let route: JSONValue = try await test.client.get(
+            .httpRoutes, namespace: "default", name: "lost", within: .seconds(5))
+        let address = gateway["status"]?["addresses"]?.elements?.first?["value"]?.text
+        let told = reasons(route["status"]?["parents"]?.elements?.first?["conditions"])
+        guard address == "10.0.9.5", reasons(gateway["status"]?["conditions"]) == ["Accepted", "Programmed"],
+            told == ["Accepted", "BackendNotFound"]
+        else { throw Unexpected(description: "\(gateway.canonicalText) \(route.canonicalText)") }
+        return ()
+    }
+    let made: JSONValue = try await test.client.get(
+        .services, namespace: "default", name: "cilium-gateway-front", within: .seconds(5))
+    try expect(
+        made["metadata"]?["annotations"]?["labrun.dev/gateway-routes"]?.text?.contains("default/lost") == true,
+        made.canonicalText)
+    try await test.client.delete(.gateways, namespace: "default", name: "front", within: .seconds(20))
+    try await eventually("the gateway's Service to go") {
+        let services = try await test.client.list(.services, as: JSONValue.self, within: .seconds(5))
+        let isThere = services.items.contains { $0["metadata"]?["name"]?.text == "cilium-gateway-front" }
+        return !isThere && cloud.state.withLock { $0.balancers.isEmpty } ? () : nil
+    }
 }
