@@ -101,6 +101,18 @@ import Testing
         #expect(ended.verdicts == ["pass", "pass", "pass"], "\(ended.messages)")
     }
 
+    @Test func `a cloud controller makes routes for the ranges of nodes that come and go`() async throws {
+        let ended = try await run("native-routes")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass", "pass"], "\(ended.messages)")
+    }
+
+    @Test func `a gateway routes requests, and routes that are refused say why`() async throws {
+        let ended = try await run("gateways")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass"], "\(ended.messages)")
+    }
+
     @Test func `a set of usual manifests comes up`() async throws {
         let ended = try await run("guestbook")
         #expect(ended.status == 0)

@@ -105,6 +105,9 @@ enum LabDefinitions {
         }
     }
 
+    /// As upstream's definitions of Gateway API have it.
+    private static let gatewayApproval = "https://github.com/kubernetes-sigs/gateway-api/pull/2466"
+
     /// A definition whose objects the agents check, as the upstream's agents do.
     ///
     /// - Parameters:
@@ -125,10 +128,15 @@ enum LabDefinitions {
         if hasStatus { version["subresources"] = .object(["status": .object([:])]) }
         if !columns.isEmpty { version["additionalPrinterColumns"] = .array(columns.map(\.value)) }
         let name = "\(resource.plural).\(resource.group)"
+        var metadata: [String: JSONValue] = ["name": .string(name)]
+        // The API server takes definitions of Kubernetes' own groups only with a reference to their approval.
+        if resource.group.hasSuffix(".k8s.io") {
+            metadata["annotations"] = .object(["api-approved.kubernetes.io": .string(gatewayApproval)])
+        }
         let categories = (resource.group == "cilium.io" ? ["cilium"] : []) + (category.map { [$0] } ?? [])
         let object = JSONValue.object([
             "apiVersion": .string("apiextensions.k8s.io/v1"), "kind": .string("CustomResourceDefinition"),
-            "metadata": .object(["name": .string(name)]),
+            "metadata": .object(metadata),
             "spec": .object([
                 "group": .string(resource.group), "scope": .string(resource.isNamespaced ? "Namespaced" : "Cluster"),
                 "names": .object([
