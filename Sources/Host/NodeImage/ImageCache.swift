@@ -1,3 +1,4 @@
+import Digest
 import Foundation
 import Glibc
 import LinuxKernel
@@ -9,6 +10,7 @@ import LinuxKernel
 ///     debs/<sha256>.deb        packages as downloaded
 ///     kernels/<digest>/        kernel, modules of one set of packages
 ///     resolved/userland.json   which packages the userland stood for
+///     resolved/userland-<digest>.json   the same with what a user adds, by the names of all that is added
 ///     images/<digest>/         kernel, initrd, manifest.json
 ///     userlands/<digest>/      userland.squashfs, manifest.json
 ///     resolved/control-plane.json   which source and packages the control plane stood for
@@ -25,8 +27,20 @@ struct ImageCache: Sendable {
     var userlands: String { root + "/userlands" }
     var controlPlanes: String { root + "/control-planes" }
     var scratch: String { root + "/tmp" }
-    var resolvedUserland: String { root + "/resolved/userland.json" }
     var resolvedControlPlane: String { root + "/resolved/control-plane.json" }
+
+    func resolvedUserland(_ recipe: UserlandRecipe) -> String {
+        guard let added = recipe.added else { return root + "/resolved/userland.json" }
+        let names = added.packages.map { "package \($0)" } + added.binaries.map { "binary \($0.name)" }
+        let digest = SHA256Digest.hex(of: Array(names.joined(separator: "\n").utf8))
+        return "\(root)/resolved/userland-\(digest.prefix(16)).json"
+    }
+
+    /// The paths of what every userland stood for, sorted.
+    func resolvedUserlands() throws -> [String] {
+        try Self.names(in: root + "/resolved").filter { $0.hasPrefix("userland") && $0.hasSuffix(".json") }
+            .map { "\(root)/resolved/\($0)" }
+    }
 
     func resolved(_ series: KernelSeries) -> String { "\(root)/resolved/\(series.rawValue).json" }
     func deb(_ package: DebianPackage) -> String { "\(debs)/\(package.sha256).deb" }

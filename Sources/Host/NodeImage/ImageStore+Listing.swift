@@ -103,21 +103,27 @@ extension ImageStore {
             packages.formUnion(kept.packages.map(\.sha256) + kept.source.files.map(\.sha256))
         }
         if everything { try ImageCache.remove(cache.resolvedControlPlane) }
-        return try removeAll(in: cache.controlPlanes, except: kept?.digest)
+        return try removeAll(in: cache.controlPlanes, except: Set([kept?.digest].compactMap { $0 }))
     }
 
     /// Removes the disks that `ensureUserland` would not answer with, or all of them with `everything`. Returns the
     /// digests of the removed ones, and adds the packages that are still needed to `packages`.
     private func pruneUserlands(everything: Bool, packages: inout Set<String>) throws -> [String] {
-        let kept = everything ? nil : resolvedUserland()
-        if let kept { packages.formUnion(kept.packages.map(\.sha256)) }
-        if everything { try ImageCache.remove(cache.resolvedUserland) }
-        return try removeAll(in: cache.userlands, except: kept?.digest)
+        var kept: Set<String> = []
+        for place in try cache.resolvedUserlands() {
+            if !everything, let userland = resolvedUserland(at: place) {
+                kept.insert(userland.digest)
+                packages.formUnion(userland.packages.map(\.sha256))
+            } else {
+                try ImageCache.remove(place)
+            }
+        }
+        return try removeAll(in: cache.userlands, except: kept)
     }
 
-    /// Removes the folders of `place` but one, and returns their names. Each is there as a whole or not at all.
-    private func removeAll(in place: String, except kept: String?) throws -> [String] {
-        try ImageCache.names(in: place).filter { $0 != kept }.map { name in
+    /// Removes the folders of `place` but some, and returns their names. Each is there as a whole or not at all.
+    private func removeAll(in place: String, except kept: Set<String>) throws -> [String] {
+        try ImageCache.names(in: place).filter { !kept.contains($0) }.map { name in
             let doomed = "\(cache.scratch)/removed-\(name)"
             try ImageCache.rename("\(place)/\(name)", doomed)
             try ImageCache.remove(doomed)

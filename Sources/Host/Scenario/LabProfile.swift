@@ -92,6 +92,8 @@ public struct LabProfile: Codable, Sendable {
     public var cloudPlugin = CloudPlugin.none
     public var controlPlane = ControlPlaneLayout()
     public var installation = DatapathInstallation()
+    /// What a user's `images.yaml` says; nil if images stand for what the lab's own says.
+    public var images: UserImages?
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,

@@ -151,6 +151,8 @@ public struct LabOverrides: Codable, Sendable {
     public var controlPlaneVersion: String?
     public var cloudController: Bool?
     public var autoscaler: Bool?
+    /// The path of an `images.yaml`, as seen from the working directory.
+    public var images: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

@@ -37,7 +37,8 @@ extension LabControlPlane {
                 certificatePEM: credentials.servingCertificatePEM, keyPEM: credentials.servingKeyPEM,
                 clientAuthorityPEM: credentials.clientAuthorityPEM),
             clusterDNS: Self.clusterDNS(plan.profile.serviceCIDR), clusterDomain: ClusterDNS.domain,
-            nameServers: [plan.dnsAddress], capacity: Self.capacity, images: LabImages.catalogue)
+            nameServers: [plan.dnsAddress], capacity: Self.capacity,
+            images: plan.profile.images?.catalogue ?? LabImages.catalogue)
     }
 
     /// The address that the cluster's DNS service has by custom, the tenth of the services' range.

@@ -11,6 +11,8 @@ import Synchronization
 public final class ServerStore: Sendable {
     /// A client with the rights of the administrator.
     public let client: KubeClient
+    /// Where the lab's pods answer the prober.
+    let echo: EchoPort
     private let state = Mutex(State())
     /// Grows with every change, for those who wait for one.
     private let revision = Observed(0)
@@ -29,8 +31,10 @@ public final class ServerStore: Sendable {
         var unreadable: [String: String] = [:]
     }
 
-    public init(_ client: KubeClient) {
+    /// - Parameter images: What images stand for; nil for the lab's own catalogue.
+    public init(_ client: KubeClient, images: UserImages? = nil) {
         self.client = client
+        echo = EchoPort(images)
         (changed, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import NodeImage
+import Scenario
 
 /// `labrun image build`: builds images, or finds them in the cache.
 public struct ImageBuild: AsyncParsableCommand {
@@ -21,6 +22,12 @@ public struct ImageBuild: AsyncParsableCommand {
     @Flag(name: .long, help: "Build the userland disk too, which labs whose pods run programs attach.")
     public var userland = false
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Build the userland disk with what an images.yaml adds.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    public var images: String?
+
     @Flag(name: .long, help: "Build the control plane's programs too, which labs that have one start.")
     public var controlPlane = false
 
@@ -35,6 +42,8 @@ public struct ImageBuild: AsyncParsableCommand {
 
     public func run() async throws {
         let store = ImageStore()
+        // Mistakes are told before minutes are spent.
+        let added = try images.map { try UserImages.load($0) }
         for name in try kernelSeries(kernel).map(\.rawValue) {
             let (artifact, time) = try await timed {
                 try await store.ensure(kernel: name, refresh: refresh) { step in
@@ -44,7 +53,7 @@ public struct ImageBuild: AsyncParsableCommand {
             try StandardOutput.write(
                 "\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
         }
-        if userland { try await buildUserland(store) }
+        if userland || added != nil { try await buildUserland(store, added) }
         if controlPlane { try await buildControlPlane(store) }
     }
 
@@ -59,9 +68,9 @@ public struct ImageBuild: AsyncParsableCommand {
         )
     }
 
-    private func buildUserland(_ store: ImageStore) async throws {
+    private func buildUserland(_ store: ImageStore, _ images: UserImages?) async throws {
         let (disk, time) = try await timed {
-            try await store.ensureUserland(refresh: refresh) { step in
+            try await UserlandChoice(images: images).disk(store, refresh: refresh) { step in
                 StandardError.write("userland: \(step)")
             }
         }

@@ -17,7 +17,7 @@ public struct ImageList: AsyncParsableCommand {
         let images = try store.list()
         let current = store.current()
         let userlands = try store.userlands()
-        let currentUserland = store.cachedUserland()?.digest
+        let currentUserlands = store.currentUserlands()
         let controlPlanes = try store.controlPlanes()
         let currentControlPlane = store.cachedControlPlane()?.digest
         if json {
@@ -25,7 +25,8 @@ public struct ImageList: AsyncParsableCommand {
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let rows = images.map { Row($0, current: current.contains($0.digest)) }
             let listing = Listing(
-                images: rows, userlands: userlands.map { UserlandRow($0, current: $0.digest == currentUserland) },
+                images: rows,
+                userlands: userlands.map { UserlandRow($0, current: currentUserlands.contains($0.digest)) },
                 controlPlanes: controlPlanes.map { ControlPlaneRow($0, current: $0.digest == currentControlPlane) })
             try StandardOutput.write(String(decoding: encoder.encode(listing), as: UTF8.self))
         } else if images.isEmpty, userlands.isEmpty, controlPlanes.isEmpty {
@@ -33,7 +34,7 @@ public struct ImageList: AsyncParsableCommand {
         } else {
             var tables: [String] = []
             if !images.isEmpty { tables.append(Self.table(images, current: current)) }
-            if !userlands.isEmpty { tables.append(Self.table(userlands, current: currentUserland)) }
+            if !userlands.isEmpty { tables.append(Self.table(userlands, current: currentUserlands)) }
             if !controlPlanes.isEmpty { tables.append(Self.table(controlPlanes, current: currentControlPlane)) }
             try StandardOutput.write(tables.joined(separator: "\n\n"))
         }
@@ -51,14 +52,14 @@ public struct ImageList: AsyncParsableCommand {
                 })
     }
 
-    /// Returns the table of userland disks. A star marks the one that labs attach.
-    static func table(_ userlands: [UserlandArtifact], current: String?) -> String {
+    /// Returns the table of userland disks. A star marks those that labs attach.
+    static func table(_ userlands: [UserlandArtifact], current: Set<String>) -> String {
         columns(
             [["USERLAND", "PACKAGES", "SIZE", "CURRENT"]]
                 + userlands.map { disk in
                     [
                         disk.shortDigest, String(disk.packages.count), megabytes(disk.bytes),
-                        disk.digest == current ? "*" : "",
+                        current.contains(disk.digest) ? "*" : "",
                     ]
                 })
     }

@@ -72,7 +72,9 @@ struct ScenarioSession {
                     in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
                 let userland =
                     needsUserland
-                    ? try await ImageStore().ensureUserland { StandardError.write("userland: \($0)") } : nil
+                    ? try await UserlandChoice(images: scenario.profile.images).disk(ImageStore()) {
+                        StandardError.write("userland: \($0)")
+                    } : nil
                 let servers = try await ControlPlaneChoice(scenario.profile)?.programs { progress in
                     StandardError.write("control plane: \(progress)")
                 }

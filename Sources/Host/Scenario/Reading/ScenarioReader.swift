@@ -83,7 +83,7 @@ struct ScenarioReader {
         let spec = document["spec"]
         let overrides = self.overrides(spec?["overrides"])
         // What manifests may be depends on the lab.
-        readLab(spec?["lab"], overrides, values: spec?["overrides"]?["datapath"]?["values"])
+        readLab(spec?["lab"], overrides, changes: spec?["overrides"])
         checkMembership(spec?["overrides"]?["nodes"], overrides, lab: spec?["lab"])
         let shape = ScenarioShape(faults: faults, expectations: expectations, manifests: manifestRules)
         checker.check(document, shape.document, "the file")
@@ -149,6 +149,7 @@ struct ScenarioReader {
         result.controlPlaneVersion = controlPlane?["version"]?.text
         result.cloudController = controlPlane?["cloudController"]?.flag
         result.autoscaler = controlPlane?["autoscaler"]?.flag
+        result.images = value?["images"]?.text.map { ControlPlaneLayout.path($0, beside: file) }
         for setting in settings { apply(setting, to: &result) }
         return result
     }
@@ -210,6 +211,12 @@ struct ScenarioReader {
                 // The command line means the working directory, wherever the scenario is.
                 overrides.controlPlaneBinaries = setting.value
             }
+        case "images":
+            if setting.value.isEmpty {
+                problem("\(setting.path) must be a file, but \"\" is given", "the path of an images.yaml")
+            } else {
+                overrides.images = setting.value
+            }
         case "controlPlane.version":
             if ControlPlaneShape.series.accepts(setting.value) {
                 overrides.controlPlaneVersion = setting.value
@@ -228,7 +235,7 @@ struct ScenarioReader {
             let paths = [
                 "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType",
                 "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
-                "datapath.install",
+                "datapath.install", "images",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
@@ -237,11 +244,15 @@ struct ScenarioReader {
         }
     }
 
-    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides, values: YAMLValue?) {
+    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides, changes: YAMLValue?) {
         guard let value, let name = value.text, !name.isEmpty else { return }
+        let values = changes?["datapath"]?["values"]
         switch profiles.find(name, file) {
         case .profile(let found):
-            let changed = found.applying(overrides)
+            var changed = found.applying(overrides)
+            if let path = overrides.images ?? (found.images == nil ? profiles.images(file) : nil) {
+                changed.images = readImages(path, at: changes?["images"]?.place ?? value.place)
+            }
             profile = changed
             // Out-of-range counts are reported by their shapes; they must not make names here.
             if LabShape.nodeCounts.contains(changed.nodeCount) {
@@ -278,6 +289,15 @@ struct ScenarioReader {
                 expected: names.isEmpty ? nil : "one of " + names.joined(separator: ", "),
                 suggestion: NearestName.of(name, among: names))
         }
+    }
+
+    /// Reads the `images.yaml` that counts, whose mistakes are told with its own name, too. What is nearer goes first: the
+    /// command line, the scenario, the lab, and last the file beside the scenario.
+    private mutating func readImages(_ path: String, at place: Place) -> UserImages? {
+        let (images, mistakes) = UserImagesReader.read(path)
+        problems += mistakes
+        if images == nil { checker.report(place, UserImagesReader.summary(of: mistakes, in: path)) }
+        return images
     }
 
     /// Reports a value that the lab cannot have, under the option of the command line if it was given there.

@@ -33,6 +33,7 @@ enum LabShape {
             Field(
                 "controlPlane", .object(ControlPlaneShape.layout),
                 "Whether the lab has Kubernetes' own servers; it has not when left out."),
+            Field("images", .text(.nonEmpty), "Path of an images.yaml beside this file: what images stand for."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
             Field(
                 "datapath", .object(ScenarioShape.datapath(isWhole: true)), required: true,

@@ -52,6 +52,7 @@ struct ScenarioShape {
             Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
             Field(
                 "controlPlane", .object(ControlPlaneShape.overrides), "Whether the lab has Kubernetes' own servers."),
+            Field("images", .text(.nonEmpty), "Path of an images.yaml beside this file: what images stand for."),
             Field("datapath", .object(datapath(isWhole: false)), "Options of the datapath agent."),
         ])
 

@@ -93,7 +93,8 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
             cloud: loaded.profile.cloudEndpoints)
             + loaded.scenario.spec.served.flatMap { manifest -> [Endpoint] in
                 guard let value = manifest.value else { return [] }
-                return ServedObject(manifest, value).endpoints(nodes: loaded.profile.initialNodeNames)
+                return ServedObject(manifest, value).endpoints(
+                    nodes: loaded.profile.initialNodeNames, echo: EchoPort(loaded.profile.images))
             }
     }
 
