@@ -71,6 +71,8 @@ public struct LabProfile: Codable, Sendable {
     /// What all nodes are registered with, and what some are.
     public var traits = NodeTraits()
     public var namedTraits: [NamedTraits] = []
+    /// The memory that a node must have left, else its kubelet evicts pods: `40Mi`, `10%`; nil for the usual.
+    public var evictionMemory: String?
     /// The beginning of the nodes' names, which a number follows: `node1`.
     public var nodePrefix: String
     public var kernel: String
@@ -125,6 +127,7 @@ public struct LabProfile: Codable, Sendable {
         if let laterCount = overrides.laterCount { result.laterCount = laterCount }
         result.traits = result.traits.adding(overrides.traits)
         result.namedTraits += overrides.namedTraits
+        if let memory = overrides.evictionMemory { result.evictionMemory = memory }
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
         if let plugin = overrides.cloudPlugin { result.cloudPlugin = plugin }

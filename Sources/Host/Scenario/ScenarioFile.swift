@@ -131,6 +131,8 @@ public struct LabOverrides: Codable, Sendable {
     /// Further labels and taints, of all nodes and of some.
     public var traits = NodeTraits()
     public var namedTraits: [NamedTraits] = []
+    /// The memory that nodes must have left.
+    public var evictionMemory: String?
     public var kernel: String?
     public var memoryMiB: Int?
     public var datapathValues: [String: String]

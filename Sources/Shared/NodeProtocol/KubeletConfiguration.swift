@@ -72,12 +72,16 @@ public struct KubeletConfiguration: Codable, Sendable, Hashable {
     public var capacity: [String: String]
     /// The image names that stand for programs, as the JSON text of `lab/images.yaml`; nil for the ones built in.
     public var images: String?
+    /// What the node must have left, by signal (`memory.available`: `100Mi` or `5%`); a kubelet's own where one is left
+    /// out.
+    public var evictionHard: [String: String]
 
     public init(
         nodeName: String, address: String, podCIDR: String? = nil, labels: [String: String] = [:],
         taints: [Taint] = [], server: Server, serving: Serving? = nil, clusterDNS: [String] = [],
         clusterDomain: String = "cluster.local", nameServers: [String] = [], providerID: String? = nil,
-        maximumPods: Int = 110, capacity: [String: String] = [:], images: String? = nil
+        maximumPods: Int = 110, capacity: [String: String] = [:], images: String? = nil,
+        evictionHard: [String: String] = [:]
     ) {
         self.nodeName = nodeName
         self.address = address
@@ -93,5 +97,6 @@ public struct KubeletConfiguration: Codable, Sendable, Hashable {
         self.maximumPods = maximumPods
         self.capacity = capacity
         self.images = images
+        self.evictionHard = evictionHard
     }
 }

@@ -135,10 +135,10 @@ extension PodLife {
         report.deletionDue = world.now.monotonic + .seconds(1)
     }
 
-    mutating func evict(_ message: String, _ world: inout World) {
+    mutating func evict(_ notice: Eviction.Notice, _ world: inout World) {
         guard ending == nil else { return }
         ending = .evicted
-        verdict = Verdict(reason: "Evicted", message: message)
-        world.record(.pod(identity), .warning, "Evicted", message)
+        verdict = Verdict(reason: "Evicted", message: notice.message)
+        world.record(.pod(identity), .warning, "Evicted", notice.message, annotations: notice.annotations)
     }
 }

@@ -60,7 +60,7 @@ final class NodeKubelet: Sendable {
             ephemeralStorage: configuration.capacity["ephemeral-storage"].flatMap(Self.bytes) ?? memory / 2,
             pods: Int64(configuration.maximumPods))
         return KubeletService.Machine(
-            system: system, resources: resources,
+            system: system, resources: resources, memory: memory,
             hostsFile: "127.0.0.1\tlocalhost\n\(configuration.address)\t\(configuration.nodeName)\n")
     }
 

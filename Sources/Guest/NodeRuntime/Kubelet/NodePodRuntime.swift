@@ -90,7 +90,7 @@ final class NodePodRuntime: PodRuntime {
     }
 
     /// What CNI plugins with the capability get (CNI's conventions: `portMappings`).
-    private static func runtimeConfiguration(_ plan: SandboxPlan) -> [String: JSONValue] {
+    static func runtimeConfiguration(_ plan: SandboxPlan) -> [String: JSONValue] {
         guard !plan.portMappings.isEmpty else { return [:] }
         return [
             "portMappings": .array(
@@ -290,11 +290,15 @@ final class NodePodRuntime: PodRuntime {
         guard let text = try? readTextFile("/proc/meminfo"), let available = MemoryInfo.available(text) else {
             return nil
         }
-        let uids = sandboxes.withLock { $0.values.map(\.plan.pod) }
-        let pairs = uids.compactMap { pod in
-            ContainerGroups.memory(ContainerGroups.path(pod)).map { (pod.uid, $0) }
+        var usage = NodeUsage(memoryAvailable: available)
+        for pod in sandboxes.withLock({ $0.values.map(\.plan.pod) }) {
+            usage.podMemory[pod.uid] = ContainerGroups.workingSet(ContainerGroups.path(pod))
         }
-        return NodeUsage(memoryAvailable: available, podMemory: Dictionary(pairs) { first, _ in first })
+        for container in containers.withLock({ Array($0.keys) }) {
+            usage.containerMemory[container.pod.uid, default: [:]][container.name] =
+                ContainerGroups.workingSet(ContainerGroups.path(container))
+        }
+        return usage
     }
 }
 
@@ -304,12 +308,20 @@ extension PodIdentity {
 
 /// `/proc/meminfo`, in bytes.
 enum MemoryInfo {
-    static func available(_ text: String) -> Int64? { value("MemAvailable:", text) }
+    /// What a kubelet calls `memory.available`: all memory but the working set, which is what is used but for file pages
+    /// that nobody has used lately. It is less than the kernel's own estimate (`MemAvailable`).
+    static func available(_ text: String) -> Int64? {
+        guard let free = value("MemFree:", text), let inactive = value("Inactive(file):", text) else { return nil }
+        return free + inactive
+    }
     static func total(_ text: String) -> Int64? { value("MemTotal:", text) }
 
     private static func value(_ key: String, _ text: String) -> Int64? {
         for line in text.split(separator: "\n") where line.hasPrefix(key) {
-            return line.split(separator: " ").dropFirst().first.flatMap { Int64($0) }.map { $0 * 1024 }
+            guard let number = line.split(separator: " ").dropFirst().first.flatMap({ Int64($0) }),
+                (0...1 << 40).contains(number)
+            else { return nil }
+            return number * 1024
         }
         return nil
     }

@@ -38,7 +38,8 @@ extension LabControlPlane {
                 clientAuthorityPEM: credentials.clientAuthorityPEM),
             clusterDNS: Self.clusterDNS(plan.profile.serviceCIDR), clusterDomain: ClusterDNS.domain,
             nameServers: [plan.dnsAddress], capacity: Self.capacity,
-            images: plan.profile.images?.catalogue ?? LabImages.catalogue)
+            images: plan.profile.images?.catalogue ?? LabImages.catalogue,
+            evictionHard: plan.profile.evictionMemory.map { ["memory.available": $0] } ?? [:])
     }
 
     /// The address that the cluster's DNS service has by custom, the tenth of the services' range.

@@ -54,6 +54,7 @@ struct LabProfileReader {
         profile.cloud = cloud(spec, profile: profile)
         profile.controlPlane = controlPlane(spec?["controlPlane"], profile: profile, file: file)
         checkTaints(nodes, profile)
+        checkEviction(nodes, profile)
         if let given = spec?["images"], let path = given.text, !path.isEmpty {
             profile.images = readImages(ControlPlaneLayout.path(path, beside: file), at: given.place)
         }

@@ -136,6 +136,7 @@ struct ScenarioReader {
         result.traits = checker.traits(value?["nodes"])
         // The names of nodes are checked when the lab is known.
         result.namedTraits = checker.namedTraits(value?["nodes"]?["named"], among: [])
+        result.evictionMemory = value?["nodes"]?["evictionHard"]?["memory.available"]?.text
         result.install = value?["datapath"]?["install"]?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) }
         result.daemonSet = DatapathInstallation.placement(value?["datapath"]?["daemonSet"])
         result.instanceType = value?["nodes"]?["instanceType"]?.text
