@@ -197,6 +197,39 @@ import Testing
         ] { #expect(opening().frontends(of: none) == [:]) }
     }
 
+    @Test func hostPortsOfUDPAndOfOneAddress() throws {
+        func pod(_ ports: [Pod.Port]) -> Pod {
+            Pod(
+                metadata: ObjectMeta(name: "dns", namespace: "default"),
+                spec: Pod.Spec(
+                    nodeName: "node1", containers: ports.map { Pod.Container(name: "c", ports: [$0]) }),
+                status: Pod.Status(podIP: "192.168.1.3"))
+        }
+        var udp = Pod.Port(containerPort: 5353, hostPort: 53, hostIP: "0.0.0.0")
+        udp.protocol = .udp
+        let tcp = Pod.Port(containerPort: 5300, hostPort: 53, hostIP: "10.0.0.11")
+        var sctp = Pod.Port(containerPort: 9, hostPort: 9)
+        sctp.protocol = .sctp
+        let found = opening().frontends(of: pod([udp, tcp, sctp, Pod.Port(containerPort: 80, hostPort: 0)]))
+        let address = try #require(IPv4Address("10.0.0.11"))
+        let backend = try #require(IPv4Address("192.168.1.3"))
+        #expect(
+            found.mapValues(\.backends) == [
+                ServiceEnd(address: address, port: 53, ipProtocol: 17): [
+                    ServiceEnd(address: backend, port: 5353, ipProtocol: 17)
+                ],
+                ServiceEnd(address: address, port: 53, ipProtocol: 6): [
+                    ServiceEnd(address: backend, port: 5300, ipProtocol: 6)
+                ],
+            ])
+        // Loopback is no address of the node that others could reach.
+        let local = Pod.Port(containerPort: 80, hostPort: 80, hostIP: "127.0.0.1")
+        #expect(opening().frontends(of: pod([local])) == [:])
+        var ended = pod([tcp])
+        ended.status.phase = "Succeeded"
+        #expect(opening().frontends(of: ended) == [:])
+    }
+
     @Test func headlessAndExternalNamesHaveNone() {
         #expect(
             plan.frontends(of: service { $0.spec.clusterIP = "None" }, [slice([("192.168.1.3", nil, ready)])]) == [:])

@@ -86,6 +86,12 @@ import Testing
         #expect(ended.answers[4].output.contains("webhook: HTTPS 8443"), "\(ended.answers[4])")
     }
 
+    @Test func `host ports lead to pods, and a node that is short of memory evicts one`() async throws {
+        let ended = try await run("pods-and-their-node")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass", "pass"], "\(ended.messages)")
+    }
+
     @Test func `a set of usual manifests comes up`() async throws {
         let ended = try await run("guestbook")
         #expect(ended.status == 0)

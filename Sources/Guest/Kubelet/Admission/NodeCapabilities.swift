@@ -124,7 +124,11 @@ public enum NodeCapabilities {
         acted("lifecycle.preStop.httpGet"),
         refused("lifecycle.stopSignal", "programs are asked to end by SIGTERM", except: ["SIGTERM"]),
         acted("name"),
-        acted("ports[]", "`hostPort` is the datapath's, and is handed to CNI plugins that ask for `portMappings`"),
+        acted(
+            "ports[]",
+            "`hostPort` and `hostIP`: no two pods have the same; served for TCP and UDP by the datapath with "
+                + "`hostPort.enabled` or `kubeProxyReplacement`, and by CNI plugins with the capability `portMappings`; "
+                + "else by nobody, as with a kubelet"),
         refused(
             "resizePolicy", "resources of a running container are not changed",
             except: ["NotRequired", "cpu", "memory"]),
