@@ -49,6 +49,7 @@ let kernel: [Target] = [
     library("CLibbpf", pkgConfig: "libbpf", package: "libbpf-dev"),
     module("BPF"),
     library("CLibcrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
+    module("OpenSSL"),
     module("Digest"),
     module("Certificates"),
     library("CLibssl", pkgConfig: "libssl", package: "libssl-dev"),

@@ -62,7 +62,7 @@ public actor Fabric {
     private init(validated spec: FabricSpec) throws {
         self.spec = spec
         ruleset = Ruleset(
-            logGroup: spec.logGroup,
+            logGroup: spec.logGroup, bridges: spec.subnets.map(\.bridge),
             unfiltered: spec.cloud.map { [CloudSpec.metadataAddress] + ($0.resolver.map { [$0] } ?? []) } ?? [])
         groups = Dictionary(uniqueKeysWithValues: spec.securityGroups.map { ($0.name, $0.withDefaultEgress) })
         nftables = try NftablesContext()

@@ -1,4 +1,5 @@
 import CLibcrypto
+import OpenSSL
 
 /// A private key on the curve P-256, and its public key. Making one takes some 20 µs.
 ///
@@ -9,6 +10,7 @@ public final class KeyPair: @unchecked Sendable {
 
     /// Makes a new key from the kernel's randomness.
     public init() throws(CertificateError) {
+        _ = OpenSSL.isSetUp
         let context = try made("EVP_PKEY_CTX_new_id") { EVP_PKEY_CTX_new_id(EVP_PKEY_EC, nil) }
         defer { EVP_PKEY_CTX_free(context) }
         try succeed("EVP_PKEY_keygen_init") { EVP_PKEY_keygen_init(context) }

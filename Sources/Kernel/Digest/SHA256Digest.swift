@@ -1,10 +1,12 @@
 import CLibcrypto
+import OpenSSL
 
 /// Computes the SHA-256 (FIPS 180-4) of bytes that arrive in pieces, with OpenSSL's libcrypto.
 public struct SHA256Digest: ~Copyable {
     private let context: OpaquePointer
 
     public init() {
+        _ = OpenSSL.isSetUp
         context = EVP_MD_CTX_new()
         EVP_DigestInit_ex(context, EVP_sha256(), nil)
     }

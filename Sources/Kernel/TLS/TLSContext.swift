@@ -1,4 +1,5 @@
 import CLibssl
+import OpenSSL
 
 /// Certificates, keys and whom to trust, for any number of connections. TLS 1.2 (RFC 5246) and 1.3 (RFC 8446), without
 /// sessions that are resumed.
@@ -47,6 +48,7 @@ public final class TLSContext: @unchecked Sendable {
     }
 
     private init(method: OpaquePointer?, verifies: Bool) throws(TLSError) {
+        _ = OpenSSL.isSetUp
         ERR_clear_error()
         guard let made = SSL_CTX_new(method) else {
             throw .material("no context: \(takeReason() ?? "out of memory")")

@@ -9,7 +9,8 @@ import Testing
         "fabric-tap", "fabric-capture-sides", "fabric-flow-log", "fabric-flow-log-full", "fabric-capture-files",
         "fabric-capture-ring",
         "fabric-link-flap", "fabric-detach",
-        "fabric-load", "router-subnets", "router-discards", "router-internet", "router-routes", "router-secondary",
+        "fabric-load", "router-subnets", "router-refusals", "router-discards", "router-internet", "router-routes",
+        "router-secondary",
         "cloud-services", "cloud-interfaces",
     ])
     func runsInANamespaceOfItsOwn(_ name: String) throws {

@@ -40,6 +40,11 @@ import Testing
             file("- {name: a, join: all}\n- {name: b, join: all}"),
             "x.yaml:16:23: every node of the lab is there already; "
                 + "expected \"nodes.later\" in the lab, or a node that has left"),
+        // Nobody can say when an autoscaler launches a machine.
+        Case(
+            file(
+                "- {name: a, expect: {nodes: [{nodes: node3, state: ready}]}}",
+                overrides: "  overrides: {controlPlane: {enabled: true, autoscaler: true}, nodes: {later: 1}}\n")),
         // Faults are on nodes that are there, and a node stays as long as one needs it.
         Case(
             file("- {name: a, inject: {fault: node-pause, nodes: node3}}"),

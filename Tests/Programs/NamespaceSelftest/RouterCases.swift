@@ -7,6 +7,7 @@ import Netlink
 /// The VPC router, the internet gateway and the cloud's hosts, with namespaces in place of nodes.
 let routerCases: [(name: String, run: @Sendable () async throws -> Void)] = [
     ("router-subnets", routerSubnets),
+    ("router-refusals", routerRefusals),
     ("router-discards", routerDiscards),
     ("router-internet", routerInternet),
     ("router-routes", routerRoutes),
@@ -23,6 +24,8 @@ private struct CloudVPC {
             SecurityGroup(
                 name: "open",
                 rules: [SecurityGroupRule(name: "all", protocol: .all), SecurityGroupRule.allowAllEgress]),
+            SecurityGroup(
+                name: "callers", rules: [SecurityGroupRule.allowAllEgress]),
             SecurityGroup(
                 name: "closed",
                 rules: [SecurityGroupRule(name: "none-out", direction: .egress, protocol: .tcp, ports: 9...9)]),
@@ -49,6 +52,7 @@ private struct CloudVPC {
             try CloudNode(2, subnet: "a", address: IPv4Address(10, 0, 0, 12), group: "open", check: check),
             try CloudNode(3, subnet: "b", address: IPv4Address(10, 0, 1, 13), group: "open", check: check),
             try CloudNode(4, subnet: "a", address: IPv4Address(10, 0, 0, 14), group: "closed", check: check),
+            try CloudNode(5, subnet: "a", address: IPv4Address(10, 0, 0, 15), group: "callers", check: check),
         ]
         for node in nodes { try await fabric.attachNIC(node.nic) }
     }
@@ -93,6 +97,34 @@ private final class CloudNode: Sendable {
         try namespace.run {
             let inside = try NetlinkSocket()
             try inside.addAddress(IPv4CIDR(host: address), linkIndex: try inside.link(named: "eth0").index)
+        }
+    }
+
+    /// The error with which a port answers, 0 if it accepts, nil if it is silent.
+    /// - Parameter type: With a datagram the answer is an ICMP error.
+    func refusal(
+        _ type: __socket_type, of target: IPv4Address, _ port: UInt16, within time: Duration = .seconds(5)
+    ) throws -> Int32? {
+        try namespace.run {
+            let socket = try check("socket") {
+                Glibc.socket(AF_INET, Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+            }
+            defer { close(socket) }
+            var address = socketAddress(target)
+            address.sin_port = port.bigEndian
+            let status = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            if status != 0, errno != EINPROGRESS { return errno }
+            if type == SOCK_DGRAM { try check("send") { send(socket, [1], 1, 0) } }
+            let events = Int16(type == SOCK_DGRAM ? POLLIN : POLLOUT)
+            guard try waitUntilReady(socket, events: events, until: .after(time)) else { return nil }
+            var error: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size)
+            return error
         }
     }
 
@@ -167,6 +199,22 @@ private func ping(
         seen.sightings.contains { $0.outer?.source == IPv4Address(10, 0, 1, 13) }, "the resolver's port saw nothing")
     let nodes = await vpc.fabric.sightings()
     try expect(nodes.sightings.allSatisfy { $0.node.hasPrefix("node") }, "a place of the cloud is among the nodes")
+}
+
+/// What a host of another subnet answers to a closed port comes through, to a node whose security group lets in nothing
+/// else. A packet between subnets passes two bridges.
+@Sendable private func routerRefusals() async throws {
+    let vpc = try await CloudVPC()
+    let (caller, far, near) = (vpc.nodes[4], vpc.nodes[2].nic.address, vpc.nodes[1].nic.address)
+    for target in [near, far] {
+        for type in [SOCK_STREAM, SOCK_DGRAM] {
+            let error = try caller.refusal(type, of: target, 4444)
+            try expect(error == ECONNREFUSED, "\(target) type \(type): \(error.map { "\($0)" } ?? "silent")")
+        }
+    }
+    // What nobody asked for is dropped.
+    let stranger = try vpc.nodes[2].refusal(SOCK_STREAM, of: caller.nic.address, 4444, within: .seconds(1))
+    try expect(stranger == nil, "a stranger reached the caller: \(stranger ?? 0)")
 }
 
 @Sendable private func routerDiscards() async throws {

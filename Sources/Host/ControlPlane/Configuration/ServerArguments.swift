@@ -66,7 +66,8 @@ struct ServerArguments {
     private var shortList: [String] {
         guard version.isBefore(minor: 21) else { return [] }
         let groups = [
-            "api/v1", "apps/v1", "batch/v1", "rbac.authorization.k8s.io/v1", "coordination.k8s.io/v1",
+            "api/v1", "apps/v1", "batch/v1", "batch/v1beta1", "rbac.authorization.k8s.io/v1",
+            "coordination.k8s.io/v1",
             "discovery.k8s.io/v1beta1", "scheduling.k8s.io/v1", "storage.k8s.io/v1", "admissionregistration.k8s.io/v1",
             "apiextensions.k8s.io/v1", "apiregistration.k8s.io/v1", "events.k8s.io/v1", "authentication.k8s.io/v1",
             "authorization.k8s.io/v1", "node.k8s.io/v1", "networking.k8s.io/v1", "policy/v1beta1", "autoscaling/v1",

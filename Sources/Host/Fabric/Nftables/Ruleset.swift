@@ -14,6 +14,10 @@ struct Ruleset {
     static let bridgePriority = -10
 
     let logGroup: UInt16
+    /// The bridges of the subnets. Each is a conntrack zone of its own, since a packet between two subnets passes two of
+    /// them. A refusal (RST) ends the connection at the first one: at the second it would be a packet of none, which
+    /// the sender's security group drops, and a closed port in another subnet would read as a timeout.
+    var bridges: [String] = []
     /// Addresses that no security group filters: metadata and the VPC's resolver.
     var unfiltered: [IPv4Address] = []
 
@@ -42,19 +46,24 @@ struct Ruleset {
             "add rule bridge \(table) forward meta mark set 0",
             "add rule bridge \(table) forward meta mark set oifname map @marks",
             "add table ip \(table)",
-            "add map ip \(table) egress_chains { type mark : verdict; }",
-            "add map ip \(table) ingress_chains { type mark : verdict; }",
-            "add chain ip \(table) egress { type filter hook prerouting priority 0; policy accept; }",
-            "add chain ip \(table) ingress { type filter hook forward priority 0; policy accept; }",
-            "add rule ip \(table) egress meta mark 0 accept",
-        ] + unfiltered.map { "add rule ip \(table) egress ip daddr \($0) counter accept comment \"cloud\"" } + [
-            "add rule ip \(table) egress ct state established,related counter accept comment \"established\"",
-            "add rule ip \(table) egress meta mark vmap @egress_chains",
-            "add rule ip \(table) ingress meta mark 0 accept",
-        ] + unfiltered.map { "add rule ip \(table) ingress ip saddr \($0) counter accept comment \"cloud\"" } + [
-            "add rule ip \(table) ingress ct state established,related counter accept comment \"established\"",
-            "add rule ip \(table) ingress meta mark vmap @ingress_chains",
-        ] + groups.flatMap(group)
+            "add chain ip \(table) zones { type filter hook prerouting priority -300; policy accept; }",
+        ]
+            + bridges.enumerated().map { index, bridge in
+                "add rule ip \(table) zones meta iifname \"\(bridge)\" ct zone set \(index + 1)"
+            } + [
+                "add map ip \(table) egress_chains { type mark : verdict; }",
+                "add map ip \(table) ingress_chains { type mark : verdict; }",
+                "add chain ip \(table) egress { type filter hook prerouting priority 0; policy accept; }",
+                "add chain ip \(table) ingress { type filter hook forward priority 0; policy accept; }",
+                "add rule ip \(table) egress meta mark 0 accept",
+            ] + unfiltered.map { "add rule ip \(table) egress ip daddr \($0) counter accept comment \"cloud\"" } + [
+                "add rule ip \(table) egress ct state established,related counter accept comment \"established\"",
+                "add rule ip \(table) egress meta mark vmap @egress_chains",
+                "add rule ip \(table) ingress meta mark 0 accept",
+            ] + unfiltered.map { "add rule ip \(table) ingress ip saddr \($0) counter accept comment \"cloud\"" } + [
+                "add rule ip \(table) ingress ct state established,related counter accept comment \"established\"",
+                "add rule ip \(table) ingress meta mark vmap @ingress_chains",
+            ] + groups.flatMap(group)
     }
 
     /// The set of a group's member addresses.

@@ -52,7 +52,8 @@ extension Cluster {
     private func wantedKnowledge(_ server: ServerStore) async -> AgentKnowledge {
         let objects = await server.objects
         var wanted = AgentKnowledge()
-        wanted.nodes = Set(await runningNodes().map(\.name))
+        // A node that has no agent makes no CiliumNode, by which others would know it.
+        wanted.nodes = Set(await runningNodes().filter(hasAgent).map(\.name))
         wanted.pods = Set(await server.runningPods.filter { !$0.isOnHost && isPresent($0.planned.node) }.map(\.address))
         for kind in Self.countedKinds { wanted.objects[kind.rawValue] = objects.count(kind) }
         return wanted
