@@ -295,8 +295,9 @@ final class NodePodRuntime: PodRuntime {
             usage.podMemory[pod.uid] = ContainerGroups.workingSet(ContainerGroups.path(pod))
         }
         for container in containers.withLock({ Array($0.keys) }) {
-            usage.containerMemory[container.pod.uid, default: [:]][container.name] =
-                ContainerGroups.workingSet(ContainerGroups.path(container))
+            // A run that is over has no group any more.
+            guard let bytes = ContainerGroups.workingSet(ContainerGroups.path(container)) else { continue }
+            usage.containerMemory[container.pod.uid, default: [:]][container.name] = bytes
         }
         return usage
     }
