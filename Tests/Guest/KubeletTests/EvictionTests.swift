@@ -61,6 +61,9 @@ import Testing
         #expect(
             bench.running.count == 1
                 && bench.log.contains { if case .stopContainer(_, .zero) = $0 { true } else { false } })
+        // Its files go at once, and not again with its object.
+        func releases() -> Int { bench.log.count { if case .forgetPod = $0 { true } else { false } } }
+        #expect(releases() == 1)
         // Nothing else is said of it.
         let status = bench.status("greedy")
         #expect(status["phase"]?.text == "Failed" && status["reason"]?.text == "Evicted")
@@ -81,6 +84,10 @@ import Testing
         #expect(
             memoryPressure(bench)
                 == "MemoryPressure True KubeletHasInsufficientMemory kubelet has insufficient memory available")
+        let identity = try pod("greedy").identity
+        bench.feed(.podGone(identity))
+        #expect(releases() == 1)
+        #expect(bench.mind.podObjects.count == 1)
     }
 
     @Test func `the next pod goes when the one before has ended, or after half a minute`() throws {

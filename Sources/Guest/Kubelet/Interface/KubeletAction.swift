@@ -46,7 +46,7 @@ public enum KubeletAction: Sendable, Equatable {
     case runHook(ContainerIdentity, LifecycleHook, ProbeTarget, within: Duration)
     /// Answered by `.probed` within the timeout.
     case probe(ProbeIdentity, ProbeTarget, within: Duration)
-    /// Everything of the pod is over: remove its folders. Not answered.
+    /// Everything of the pod is over, or it was evicted: remove its folders. Not answered.
     case forgetPod(PodIdentity)
 }
 

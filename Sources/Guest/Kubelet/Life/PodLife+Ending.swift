@@ -114,11 +114,20 @@ extension PodLife {
         }
         guard !containers.contains(where: \.isActive) else { return }
         removeSandbox(&world)
-        guard isSettled, ending == .deleted || ending == .gone else { return }
+        guard isSettled else { return }
+        // Files are in memory, for want of which a pod is evicted.
+        if ending == .evicted { releaseFolders(&world) }
+        guard ending == .deleted || ending == .gone else { return }
         if ending == .gone || report.isWritten(status(world)) {
-            if !report.isDeletionAsked { world.actions.append(.forgetPod(identity)) }
+            releaseFolders(&world)
             if ending == .gone { isForgotten = true } else { askForDeletion(&world) }
         }
+    }
+
+    private mutating func releaseFolders(_ world: inout World) {
+        guard !hasReleasedFolders else { return }
+        hasReleasedFolders = true
+        world.actions.append(.forgetPod(identity))
     }
 
     private mutating func askForDeletion(_ world: inout World) {
