@@ -48,7 +48,8 @@ public enum DatapathError: Error, CustomStringConvertible, Sendable, Equatable {
             "identity \(identity) of labels {\(labels)} belongs to {\(other)}; change a label"
         case .identityUnknown(let labels): "no identity is allocated for {\(labels)} yet; try again"
         case .rangeUnavailable(let node, let pool, let giver, let lastSeen):
-            "required IPv4 PodCIDR not available for node \(node): \(giver) gave none of \(pool); last seen: \(lastSeen)"
+            "required IPv4 PodCIDR not available for node \(node): \(giver) gave none of \(pool); "
+                + "last seen: \(lastSeen)"
         case .identityMismatch(let address, let identity, let labels, let expected):
             "\(address) has identity \(identity), but its labels {\(labels)} make \(expected): "
                 + "the agents differ in version"

@@ -121,7 +121,7 @@ struct OperatorService: Sendable {
 
     private func giveRanges(_ memory: inout Memory, _ term: Int) async throws {
         guard let pool else { return }
-        // What was written by another leader is seen: the list is the newest state, and nobody else writes in this term.
+        // What another leader wrote is seen: the list is the newest state, and nobody else writes in this term.
         let holders = try await store.holders(within: try await limit(term))
         let actions = RangeDecision(pool: pool).actions(holders, known: memory.known)
         memory.known = RangeDecision.held(holders, after: [])

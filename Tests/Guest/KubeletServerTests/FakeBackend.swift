@@ -64,7 +64,8 @@ final class FakeBackend: KubeletBackend {
         case "deaf": return 0
         case "wait":
             try await streams.output?.write(Array("waiting".utf8))
-            while !Task.isCancelled { try? await Task.sleep(for: .milliseconds(5)) }
+            // Cancellation ends the sleep.
+            try? await Task.sleep(for: .seconds(3600))
             cancelled.withLock { $0 = true }
         default: throw Failure(description: "exec: \"\(request.command[0])\": executable file not found in $PATH")
         }

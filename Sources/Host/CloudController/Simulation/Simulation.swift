@@ -3,8 +3,8 @@ public import CloudAPI
 /// A simulated scheduling: where pods would run that the scheduler finds no node for, and which nodes would have to be
 /// made for it.
 ///
-/// It follows Karpenter's provisioner (v1.0): nodes that are there or on their way first, then nodes that it has planned
-/// already, then a new one of the first pool that would do, in the order of the pools' weights.
+/// It follows Karpenter's provisioner (v1.0): nodes that are there or on their way first, then nodes that it has
+/// planned already, then a new one of the first pool that would do, in the order of the pools' weights.
 public struct Simulation: Sendable {
     /// Where a pod would run.
     public enum Place: Sendable, Hashable {

@@ -23,7 +23,8 @@ struct ClusterCredentials: Sendable {
     init(_ spec: ControlPlaneSpec) throws {
         let services = IPv4CIDR(network: spec.serviceCIDR)
         guard let first = services?.host(1), let last = services?.broadcast, first < last else {
-            throw ControlPlaneError(.invalidSpec, "the services' range “\(spec.serviceCIDR)” is no range of addresses")
+            throw ControlPlaneError(
+                .invalidSpec, "the services' range “\(spec.serviceCIDR)” is no range of addresses")
         }
         guard let address = IPv4Address(spec.address), address.octets[0] != 127 else {
             throw ControlPlaneError(

@@ -52,8 +52,8 @@ final class ServerProcess: Sendable {
         return end != nil
     }
 
-    /// Waits until no thread of the server runs any more after SIGSTOP. A stop begins when the first thread has taken the
-    /// signal, which needs a processor; until then the others go on, and answer.
+    /// Waits until no thread of the server runs any more after SIGSTOP. A stop begins when the first thread has taken
+    /// the signal, which needs a processor; until then the others go on, and answer.
     func standsStill(by deadline: Deadline) async -> Bool {
         while !isStopped, !deadline.hasPassed { try? await Task.sleep(for: .milliseconds(1)) }
         return isStopped

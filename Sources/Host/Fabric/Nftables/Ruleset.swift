@@ -14,9 +14,9 @@ struct Ruleset {
     static let bridgePriority = -10
 
     let logGroup: UInt16
-    /// The bridges of the subnets. Each is a conntrack zone of its own, since a packet between two subnets passes two of
-    /// them. A refusal (RST) ends the connection at the first one: at the second it would be a packet of none, which
-    /// the sender's security group drops, and a closed port in another subnet would read as a timeout.
+    /// The bridges of the subnets. Each is a conntrack zone of its own, since a packet between two subnets passes two
+    /// of them. In one zone a refusal (RST) would end the connection at the first bridge. At the second it would belong
+    /// to none, the caller's security group would drop it, and a closed port would read as a timeout.
     var bridges: [String] = []
     /// Addresses that no security group filters: metadata and the VPC's resolver.
     var unfiltered: [IPv4Address] = []
