@@ -32,6 +32,7 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 	ca-certificates patch
 
 PACKETS ?= 1000000
+CONFORMANCE ?= .build/conformance
 FUZZ_KERNELS ?= 5.10 6.1
 
 # Binaries of a node lie in its RAM: no symbols.
@@ -40,7 +41,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-datapath fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-datapath conformance fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -84,7 +85,7 @@ scenario: deps build image
 
 ## test: unit tests, then tests in virtual machines, two labs at a time; FILTER=regular expression, LABRUN_TEST_LANES=1
 test: deps build check-bpf
-	$(LABRUN) image build --kernel $(TEST_KERNELS) $(CONTROL_PLANE)
+	$(LABRUN) image build --kernel $(TEST_KERNELS) $(CONTROL_PLANE) --kubelet
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(CONFIGURATION)
 
 ## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; names what it lacks
@@ -105,6 +106,11 @@ format:
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
 	LABRUN=$(LABRUN) LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench $(ROUNDS)
+
+## conformance: the same pods and faults for the lab's own kubelet and for Kubernetes', and in what they differ; an hour
+conformance: deps build
+	$(LABRUN) image build --kernel $(KERNEL) --kubelet $(CONTROL_PLANE)
+	LABRUN=$(LABRUN) .build/release/labbench conformance $(CONFORMANCE)
 
 ## bench-datapath: of that, the datapath on this machine itself alone: nanoseconds a packet, throughput, calls a second
 bench-datapath: deps build

@@ -1,11 +1,16 @@
 import Foundation
+import KubeletConformance
 
 // `make bench`: times and sizes of labrun, each as a ratio against a floor measured in the same run.
 //
-// Usage: labbench [ROUNDS | datapath]; `datapath` measures only the datapath, on this machine itself. LABRUN and
+// Usage: labbench [ROUNDS | datapath | conformance FOLDER | compare LIGHT REAL]; `datapath` measures only the datapath,
+// on this machine itself; `conformance` compares the two kubelets, whose reports it leaves in the folder, and `compare`
+// the folders of artifacts of two such runs. LABRUN and
 // LABVERIFY name the programs that are measured. Exit status: 0 every goal is met; 1 one is not; 2 wrong usage, or a
 // measurement failed; 3 nothing could be measured.
 
+let words = Array(CommandLine.arguments.dropFirst())
+if words.count == 2, words[0] == "conformance" || words.count == 3, words[0] == "compare" { Conformance.main(words) }
 let argument = CommandLine.arguments.dropFirst().first
 let rounds = argument.map { Int($0) ?? 0 } ?? 3
 guard CommandLine.arguments.count < 3, argument == "datapath" || (1...20).contains(rounds) else {

@@ -69,7 +69,7 @@ public final class Cluster: Sendable {
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
         membership = Membership(plan.profile)
         own = OwnObjects(plan, membership)
-        server = controlPlane.map { ServerStore($0.client()) }
+        server = controlPlane.map { ServerStore($0.client(), images: plan.profile.images) }
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
             ClusterNode(plan: node, machine: machine) { router.route($0, $1) }

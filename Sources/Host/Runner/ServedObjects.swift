@@ -9,10 +9,10 @@ extension ScenarioRun {
     /// How long a server may take for the objects of a step.
     private static let changing = Duration.seconds(60)
     /// How long pods may take to run before the first step, and after a step's changes. The step's own time begins
-    /// then.
-    private static let starting = Duration.seconds(90)
+    /// then. A real kubelet and containerd need 3 to 7 s of an emulated processor for each pod.
+    private var starting: Duration { .seconds(request.profile.kubelet == .real ? 240 : 90) }
     /// When nothing has changed for so long, nothing more is waited for: a pod that no node takes never runs.
-    private static let quiet = Duration.seconds(10)
+    var quiet: Duration { .seconds(request.profile.kubelet == .real ? 40 : 10) }
 
     /// Gives the API server the scenario's objects before the first step, and waits until their pods run.
     ///
@@ -20,7 +20,7 @@ extension ScenarioRun {
     func serveObjects() async throws {
         guard let server = cluster.server else { return }
         // A daemon set has no pods before there are nodes.
-        for node in try await cluster.waitForKubeNodes(within: Self.starting, quiet: .seconds(30)) {
+        for node in try await cluster.waitForKubeNodes(within: starting, quiet: max(quiet, .seconds(30))) {
             emitter.log(.warning, "runner", node)
         }
         let manifests = request.scenario.spec.served
@@ -56,7 +56,7 @@ extension ScenarioRun {
     /// expectations to judge.
     func settle() async throws {
         guard cluster.server != nil else { return }
-        let left = try await cluster.settle(within: Self.starting, quiet: Self.quiet)
+        let left = try await cluster.settle(within: starting, quiet: quiet)
         for (object, reason) in cluster.server?.takeUnreadable() ?? [:] {
             emitter.log(.warning, "runner", "agents are not told of \(object), which cannot be read: \(reason)")
         }

@@ -214,6 +214,7 @@ extension ScenarioRun {
         observation.healthSilence = SilenceDoubt(
             asked: 1, waited: healthWaited, starved: Starvation(readings).most(within: healthWaited))
         observation.nodes = await collector.nodes()
+        observation.nodeCount = observation.nodes.count
         let needs = judge.expectations.needs
         if needs.contains(.identities) {
             (observation.identities, observation.identitiesMissing) = await collector.identities()

@@ -88,8 +88,16 @@ public enum ScenarioLoader {
     }
 
     /// Finds labs. A reference that ends in `.yaml` is a path, relative to the scenario's folder. Any other is a name:
-    /// `lab/NAME.yaml` or `lab/profiles/NAME.yaml` beside the scenario, else the embedded lab.
-    public static let labProfiles = LabProfileSource { reference, scenarioFile in
+    /// `lab/NAME.yaml` or `lab/profiles/NAME.yaml` beside the scenario, else the embedded lab. What images stand for is in
+    /// `lab/images.yaml` beside the scenario, if there is such a file.
+    public static let labProfiles = LabProfileSource(
+        images: { scenarioFile in
+            // A shipped scenario, which has only a name, lies beside no file.
+            guard scenarioFile.hasSuffix(".yaml") || scenarioFile.hasSuffix(".yml") else { return nil }
+            let path = SourceFile.folder(of: scenarioFile) + "lab/images.yaml"
+            return RegularFile.isNamed(path) ? path : nil
+        }
+    ) { reference, scenarioFile in
         let folder = SourceFile.folder(of: scenarioFile)
         if reference.hasSuffix(".yaml") || reference.hasSuffix(".yml") {
             let path = reference.hasPrefix("/") ? reference : folder + reference

@@ -196,8 +196,16 @@ extension Agent {
 
     private func cni(_ request: CNIRequest) throws -> CNIReply {
         // The API server is asked without the lock.
-        if let server, let refusal = server.allocateIdentity(for: request, self) { return refusal }
-        let reply = try withCore { core in core.answer(request) }
+        var request = request
+        if let server {
+            do {
+                request = try server.describing(request)
+            } catch {
+                return ServerLink.refusal(of: request, error)
+            }
+            if let refusal = server.allocateIdentity(for: request, self) { return refusal }
+        }
+        let reply = try withCore { [request] core in core.answer(request) }
         addressesChanged()
         server?.endpointsChanged()
         return reply

@@ -1,5 +1,5 @@
-/// What the API server's audit log holds: who asked for what, when, and how it was answered, never the objects
-/// themselves, so no secret either.
+/// What the API server's audit log holds: who asked for what, when, and how it was answered. Of objects it has only what
+/// nodes say of themselves, of pods' states and of events, so no secret.
 enum AuditPolicy {
     /// Questions for health and the heartbeats of nodes and leaders are left out: several in a second, they would push
     /// everything else out of a log of bounded size.
@@ -15,6 +15,14 @@ enum AuditPolicy {
           resources:
           - group: coordination.k8s.io
             resources: [leases]
+        - level: Request
+          userGroups: ["system:nodes"]
+          verbs: [create, update, patch]
+          resources:
+          - group: ""
+            resources: [nodes/status, pods/status, events]
+          - group: events.k8s.io
+            resources: [events]
         - level: Metadata
 
         """

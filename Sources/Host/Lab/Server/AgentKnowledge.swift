@@ -49,6 +49,33 @@ extension Cluster {
         }
     }
 
+    /// Waits until every running agent is connected to its API server and knows what the server has.
+    ///
+    /// - Returns: The number of agents, the time that it took, and who still lacked what when the time was over.
+    public func agentsCaughtUp(
+        within limit: Duration
+    ) async throws -> (agents: Int, taken: Duration, behind: [String]) {
+        guard let server else { return (0, .zero, []) }
+        let (began, agents) = (ContinuousClock.now, await runningNodes())
+        while true {
+            try Task.checkCancellation()
+            let wanted = await wantedKnowledge(server)
+            var behind: [String] = []
+            for node in agents {
+                let status = try? await node.agent(.status, as: AgentStatus.self)
+                if status?.apiServer?.isConnected == false {
+                    behind.append("\(node.name) is not connected")
+                } else if let missing = await lacks(node, wanted) {
+                    behind.append("\(node.name) lacks \(missing)")
+                }
+            }
+            let taken = ContinuousClock.now - began
+            guard !behind.isEmpty, taken < limit else { return (agents.count, taken, behind) }
+            // There is no event for what an agent knows.
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
     private func wantedKnowledge(_ server: ServerStore) async -> AgentKnowledge {
         let objects = await server.objects
         var wanted = AgentKnowledge()

@@ -16,7 +16,7 @@ extension Cluster {
     /// - Throws: `LabError`, `ObjectRefusal`.
     public func prepareServer(within limit: Duration) async throws {
         guard let server else { return }
-        try await server.prepare(within: limit)
+        try await server.prepare(within: limit, gateways: plan.profile.controlPlane.gatewayController)
         await isServerPrepared.update { $0 = true }
     }
 
@@ -68,6 +68,9 @@ extension Cluster {
         while !Task.isCancelled {
             do {
                 return try await announceObjects()
+            } catch let error as LabError where error.code == .plan {
+                // What the lab's kube-proxy has no rules for stays so, and keeps everything else from being told.
+                return failureLog.add(error)
             } catch {
                 // A node that is away hears of everything when it is back; others should not wait for it.
                 try? await Task.sleep(for: .seconds(1))

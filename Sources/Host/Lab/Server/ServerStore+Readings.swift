@@ -11,11 +11,21 @@ extension ServerStore {
     public func reading(of query: ObjectQuery, within limit: Duration) async -> ObjectReading {
         do {
             let (resource, namespace, name) = try await place(of: query, until: ContinuousClock.now + limit)
-            let object = try await client.get(
-                resource, namespace: namespace, name: name, as: JSONValue.self, within: limit)
-            return .found(object)
+            return await reading(of: resource, namespace, name, within: limit)
         } catch let refusal as ObjectRefusal {
             return .unread(refusal.words)
+        } catch {
+            return .unread("\(error)")
+        }
+    }
+
+    /// Asks the server for the object at a place.
+    func reading(
+        of resource: KubeResource, _ namespace: String?, _ name: String, within limit: Duration
+    ) async -> ObjectReading {
+        do {
+            return .found(
+                try await client.get(resource, namespace: namespace, name: name, as: JSONValue.self, within: limit))
         } catch let error as KubeClientError {
             return error.status?.isNotFound == true ? .absent : .unread("\(error)")
         } catch {

@@ -52,7 +52,8 @@ extension ServerStore {
         (.replicaSets, "ReplicaSet"),
     ]
 
-    /// Says what a workload lacks; nil if its controller has seen it and all its pods are ready.
+    /// Says what a workload lacks; nil if its controller has seen it and all its pods are ready, and of its present
+    /// template where the controller replaces the others.
     static func unsettled(_ kind: String, _ object: JSONValue) -> String? {
         let (metadata, status) = (object["metadata"], object["status"])
         let name = "\(kind) \(metadata?["namespace"]?.text ?? "")/\(metadata?["name"]?.text ?? "")"
@@ -66,6 +67,23 @@ extension ServerStore {
             ? status?["desiredNumberScheduled"]?.integerValue ?? 0 : object["spec"]?["replicas"]?.integerValue ?? 1
         let present = status?[isDaemonSet ? "currentNumberScheduled" : "replicas"]?.integerValue ?? 0
         let ready = status?[isDaemonSet ? "numberReady" : "readyReplicas"]?.integerValue ?? 0
-        return present == wanted && ready == wanted ? nil : "\(name): \(ready) of \(wanted) pods are ready"
+        guard present == wanted && ready == wanted else { return "\(name): \(ready) of \(wanted) pods are ready" }
+        // Until the first old pod is gone, all that there are may be ready.
+        guard isRolledOut(kind, object["spec"]) else { return nil }
+        let updated = status?[isDaemonSet ? "updatedNumberScheduled" : "updatedReplicas"]?.integerValue ?? 0
+        return updated == wanted ? nil : "\(name): \(updated) of \(wanted) pods are of its present template"
+    }
+
+    /// Whether a workload's controller replaces pods of an older template by itself, and all of them.
+    private static func isRolledOut(_ kind: String, _ spec: JSONValue?) -> Bool {
+        let strategy = spec?["updateStrategy"]
+        switch kind {
+        case "Deployment": return spec?["paused"] != .bool(true)
+        case "DaemonSet": return strategy?["type"]?.text != "OnDelete"
+        case "StatefulSet":
+            return strategy?["type"]?.text != "OnDelete"
+                && strategy?["rollingUpdate"]?["partition"]?.integerValue ?? 0 == 0
+        default: return false
+        }
     }
 }
