@@ -8,7 +8,7 @@ public enum Diagnosis {
         VXLANPortBlocked.self, PolicyDenied.self, DatapathDrop.self,
         EndpointWithoutVeth.self,
         StaleKubeProxyRules.self, DeviceNotListed.self, MissingSNAT.self, InterfaceAddressesExhausted.self,
-        SecurityGroupRejected.self, DestinationUnknown.self, PacketLoss.self,
+        SecurityGroupRejected.self, DestinationUnknown.self, SourceUnknown.self, PacketLoss.self,
     ]
 
     /// The ids that a scenario may expect.

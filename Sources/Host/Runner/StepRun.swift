@@ -90,6 +90,7 @@ extension ScenarioRun {
         let streamsRead = if let streams { try await readAndClose(streams) } else { [StreamObservation]() }
         let starvation = Starvation(await watch.readings(since: opened))
         var unproven: [Round] = []
+        var told: String?
         while true {
             last.observation.streams = streamsRead
             last.observation.starvation = starvation
@@ -101,7 +102,9 @@ extension ScenarioRun {
             // Every outcome is as expected, but nothing on record explains one of them: a packet that was lost is no
             // proof of a denial.
             unproven.append(last)
-            emitter.log(.warning, "runner", "\(step.name): measured again: \(lacking.name): \(lacking.message)")
+            let doubt = "\(lacking.name): \(lacking.message)"
+            if doubt != told { emitter.log(.warning, "runner", "\(step.name): measured again: \(doubt)") }
+            told = doubt
             emitRound(last, index: index, provisional: true)
             rounds.append(last)
             rounds += try await emitter.phase(phase) {
