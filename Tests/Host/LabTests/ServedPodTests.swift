@@ -255,6 +255,13 @@ import Testing
         #expect((ServerStore.unsettled(kind, object) == nil) == isSettled)
     }
 
+    @Test func `whoever waits for pods does not wait for an image that is not to be had`() {
+        #expect(ServerStore.lacksImage("ImagePullBackOff: Back-off pulling image \"a\""))
+        #expect(ServerStore.lacksImage("ErrImagePull: rpc error"))
+        #expect(!ServerStore.lacksImage("ContainerCreating"))
+        #expect(!ServerStore.lacksImage("CrashLoopBackOff: back-off 10s restarting failed container=ErrImagePull"))
+    }
+
     /// The next pod of a stateful set has the name of the one before.
     @Test func `what was deleted is gone when another one has its name`() throws {
         func object(_ text: String) throws -> JSONValue { try JSONText.value(of: Array(text.utf8)) }

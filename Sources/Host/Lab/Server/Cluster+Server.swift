@@ -100,9 +100,10 @@ extension Cluster {
     public func settle(within limit: Duration, quiet: Duration) async throws -> [String] {
         guard let server else { return [] }
         let isSettled = try await server.wait(within: limit, quiet: quiet) {
-            await server.unsettled(within: .seconds(5)).isEmpty
+            await server.unsettled(within: .seconds(5)).allSatisfy(\.lacksImage)
         }
-        guard isSettled else { return await server.unsettled(within: .seconds(5)) }
+        let left = await server.unsettled(within: .seconds(5))
+        guard isSettled, left.isEmpty else { return left.map(\.words) }
         try await waitForAgents(within: .seconds(10))
         return []
     }

@@ -26,24 +26,39 @@ extension ServerStore {
         return ["reason", "message"].compactMap { ready[$0]?.text }.joined(separator: ": ")
     }
 
-    /// Workloads that do not have their pods yet, and pods that are not ready, in words.
-    func unsettled(within limit: Duration) async -> [String] {
+    /// A workload that does not have its pods yet, or a pod that is not ready.
+    struct Unsettled: Sendable, Hashable {
+        let words: String
+        /// Whether it is a pod whose image is not to be had. Waiting does not help it.
+        var lacksImage = false
+    }
+
+    /// Workloads that do not have their pods yet, and pods that are not ready.
+    func unsettled(within limit: Duration) async -> [Unsettled] {
         do {
-            var words: [String] = []
+            var found: [Unsettled] = []
             for (resource, kind) in Self.workloads {
                 let list = try await client.list(resource, within: limit) { octets in
                     Self.unsettled(kind, try JSONText.value(of: octets))
                 }
-                words += list.items.compactMap { $0 }
+                found += list.items.compactMap { $0.map { Unsettled(words: $0) } }
             }
-            return words
+            return found
                 + read { state in
                     state.pods.values.filter { $0.isActive && !$0.pod.isReady }.sorted { $0.key < $1.key }.map { pod in
-                        "Pod \(pod.key): \(pod.reason ?? pod.pod.status.phase ?? "not ready")"
+                        let reason = pod.reason ?? pod.pod.status.phase ?? "not ready"
+                        return Unsettled(words: "Pod \(pod.key): \(reason)", lacksImage: Self.lacksImage(reason))
                     }
                 }
         } catch {
-            return ["\(error)"]
+            return [Unsettled(words: "\(error)")]
+        }
+    }
+
+    /// Whether a kubelet says that it cannot have a container's image (pkg/kubelet/images/types.go).
+    static func lacksImage(_ reason: String) -> Bool {
+        ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"].contains {
+            reason.hasPrefix($0)
         }
     }
 
