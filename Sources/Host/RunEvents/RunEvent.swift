@@ -33,6 +33,8 @@ public struct RunEvent: Codable, Sendable {
         case expectation(step: Int, ExpectationResult)
         case stepFinished(step: Int, StepResult)
         case artifact(ArtifactRecord)
+        /// The requests of the whole run to the API server of the lab's control plane.
+        case apiRequests(APIRequestCounts)
         /// Whether the lab stays for the next scenario. It comes only if that was asked for, shortly before the end.
         case labHandover(LabHandover)
         case log(LogRecord)
@@ -151,6 +153,8 @@ public struct LabDescription: Codable, Sendable {
         public let version: String
         /// The API server's address in the VPC.
         public let address: String
+        /// The requests that the API server had, known at the end of a run; nil if they could not be counted.
+        public var requests: APIRequestCounts?
         public init(version: String, address: String) {
             self.version = version
             self.address = address
@@ -388,7 +392,7 @@ public struct ArtifactRecord: Codable, Sendable {
     /// The path relative to the report folder: `artifacts/console-node1.log`.
     public let path: String
     /// `console`, `agent-log`, `pod-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`, `audit-log`,
-    /// `control-plane-log`
+    /// `request-counts`, `control-plane-log`
     public let kind: String
     public init(path: String, kind: String) {
         self.path = path

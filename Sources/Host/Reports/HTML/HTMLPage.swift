@@ -28,7 +28,9 @@ struct HTMLPage {
             "artifacts": report.artifacts.map(artifact), "version": report.tool.version,
             "revision": report.tool.revision, "file": report.scenario.file, "sha256": report.scenario.sha256,
             "started": report.startedAt.formatted(Date.ISO8601FormatStyle()),
+            "hasRequests": requests?.clients.isEmpty == false,
         ]
+        if let requests { context.merge(HTMLRequests(requests).context) { _, new in new } }
         if !report.scenario.title.isEmpty { context["title"] = report.scenario.title }
         if unmet.count > Self.mostUnmet {
             context["moreUnmet"] = "and \(unmet.count - Self.mostUnmet) more, listed with their steps"
@@ -37,6 +39,8 @@ struct HTMLPage {
     }
 
     // MARK: The top
+
+    private var requests: APIRequestCounts? { report.lab?.controlPlane?.requests }
 
     private var facts: [[String: Any]] {
         let kernels = Set((report.lab?.nodes ?? []).map(\.kernel)).sorted().joined(separator: ", ")

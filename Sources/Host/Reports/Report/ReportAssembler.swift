@@ -55,6 +55,7 @@ public struct ReportAssembler: Sendable {
         case .stepFinished(let step, let result): withStep(step) { $0.result = result }
         case .artifact(let record):
             if !artifacts.contains(where: { $0.path == record.path }) { artifacts.append(record) }
+        case .apiRequests(let counts): lab?.controlPlane?.requests = counts
         case .log(let record):
             let text = "\(record.source): \(record.message)"
             if record.level == .error { lastError = text }

@@ -72,7 +72,7 @@ public final class TerminalReporter: Reporter {
         case .stepFinished(let step, let result): end(step, result)
         case .log(let record): log(record)
         case .labHandover(let handover) where handover.isKept: say("the lab is kept for the next scenario")
-        case .artifact, .labHandover, .runFinished: break
+        case .artifact, .apiRequests, .labHandover, .runFinished: break
         }
         try draw()
     }

@@ -80,6 +80,28 @@ enum ReportShape {
         fields: [
             Field("version", .text(), required: true, "Version of the API server."),
             Field("address", .text(), required: true, "Its address in the VPC."),
+            Field(
+                "requests", .nullable(.object(requests)),
+                "The requests that the API server had, by its audit log; null when they were not counted."),
+        ])
+
+    private static let requests = ObjectShape(
+        name: "requests", help: "Requests to the API server in the whole run, each counted once.",
+        fields: [
+            Field("clients", .list(.object(client), atLeast: 0), required: true, "Most requests first."),
+            Field("unreadLines", count, required: true, "Lines of the audit log that could not be read."),
+        ])
+
+    private static let client = ObjectShape(
+        name: "client", help: "A kind of client of the API server.",
+        fields: [
+            Field("name", .text(), required: true, "What it calls itself: kubelet, datapathd, kubectl."),
+            Field("user", .text(), required: true, "User as RBAC knows it; system:node:* for all nodes' kubelets."),
+            Field("addresses", count, required: true, "How many addresses its requests came from."),
+            Field(
+                "verbs", .map(.any, count), required: true,
+                "Requests by verb: list, watch, get, create, update, patch, delete, other."),
+            Field("refused", count, required: true, "Requests answered with a status from 400 on."),
         ])
 
     private static let kept = ObjectShape(
