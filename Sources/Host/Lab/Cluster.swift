@@ -393,7 +393,10 @@ public final class Cluster: Sendable {
         try await bringUp(node, within: deadline)
         try await announceNodes()
         // With a control plane, the node's kubelet looks after its pods.
-        guard server == nil else { return try await waitForAgents(within: .seconds(30)) }
+        guard server == nil else {
+            try await waitForAgents(within: .seconds(30))
+            return
+        }
         try await start(await own.pods.value.map(\.planned).filter { $0.node == node.name })
     }
 

@@ -24,6 +24,8 @@ public struct RunEvent: Codable, Sendable {
         case fault(step: Int, FaultRecord)
         /// A node joined the lab in a step. It comes again when more is known of how long it took.
         case nodeJoined(step: Int, NodeJoinRecord)
+        /// A step has given objects to the API server.
+        case applied(step: Int, AppliedRecord)
         /// A matrix was measured. The step's expectations are judged by its last one.
         case matrix(step: Int, MatrixRecord)
         case health(step: Int, [HealthRecord])
@@ -284,6 +286,32 @@ public struct NodeJoinRecord: Codable, Sendable, Hashable {
         self.agentSeconds = agentSeconds
         self.nodeReadySeconds = nodeReadySeconds
         self.firstPodSeconds = firstPodSeconds
+    }
+}
+
+/// Objects that a step has given to the API server, and how long it took until they were in force: seconds from the
+/// first request on.
+public struct AppliedRecord: Codable, Sendable, Hashable {
+    /// How many objects.
+    public let objects: Int
+    /// Until the API server had taken the last of them.
+    public let givenSeconds: Double
+    /// Until every workload had its pods and all pods were Ready; nil if they were not.
+    public let podsSeconds: Double?
+    /// Until every agent that is connected to the API server had all nodes, pods' addresses, services, endpoints and
+    /// policies in its tables, too; nil if one had not.
+    public let agentsSeconds: Double?
+    /// Who lacked what in the end, at most ``mostBehind``. The text is untrusted.
+    public let behind: [String]
+    public static let mostBehind = 20
+    public init(
+        objects: Int, givenSeconds: Double, podsSeconds: Double?, agentsSeconds: Double?, behind: [String]
+    ) {
+        self.objects = objects
+        self.givenSeconds = givenSeconds
+        self.podsSeconds = podsSeconds
+        self.agentsSeconds = agentsSeconds
+        self.behind = behind
     }
 }
 

@@ -35,7 +35,20 @@ extension ScenarioRun {
         clean?.podsMayDiffer = true
         do {
             switch action {
-            case .applyServed(let manifests): try await server.apply(manifests, within: Self.changing)
+            case .applyServed(let manifests):
+                let began = ContinuousClock.now
+                try await server.apply(manifests, within: Self.changing)
+                let given = ContinuousClock.now
+                let settling = try await settle(agents: .seconds(min(60, max(10, manifests.count / 20))))
+                emitter.emit(
+                    .applied(
+                        step: step,
+                        AppliedRecord(
+                            objects: manifests.count, givenSeconds: (given - began).inSeconds,
+                            podsSeconds: settling.podsReady.map { ($0 - began).inSeconds },
+                            agentsSeconds: settling.agentsReady.map { ($0 - began).inSeconds },
+                            behind: Array(settling.behind.prefix(AppliedRecord.mostBehind)))))
+                return .pass
             case .deleteServed(let query): try await server.delete(query, within: Self.changing)
             case .scaleServed(let query, let replicas):
                 try await server.scale(query, to: replicas, within: Self.changing)
@@ -54,14 +67,17 @@ extension ScenarioRun {
 
     /// Waits for the pods that an API server's objects stand for. Those that do not come to run are for the
     /// expectations to judge.
-    func settle() async throws {
-        guard cluster.server != nil else { return }
-        let left = try await cluster.settle(within: starting, quiet: quiet)
+    ///
+    /// - Parameter agents: How long agents may take to know of everything, once the pods run.
+    @discardableResult
+    func settle(agents: Duration = .seconds(10)) async throws -> Settling {
+        let settling = try await cluster.settle(within: starting, quiet: quiet, agents: agents)
         for (object, reason) in cluster.server?.takeUnreadable() ?? [:] {
             emitter.log(.warning, "runner", "agents are not told of \(object), which cannot be read: \(reason)")
         }
-        guard let first = left.first else { return }
-        let more = left.count > 1 ? ", and \(left.count - 1) more" : ""
+        guard let first = settling.left.first else { return settling }
+        let more = settling.left.count > 1 ? ", and \(settling.left.count - 1) more" : ""
         emitter.log(.info, "runner", "not running yet: \(first)\(more)")
+        return settling
     }
 }

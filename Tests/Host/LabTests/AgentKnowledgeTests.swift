@@ -23,6 +23,16 @@ import Testing
         #expect(known.missing(of: wanted) == "nodes node1; pods at 192.168.2.9; 1 of 2 services")
     }
 
+    @Test func `slices that are there with fewer endpoints are a lack, unless an agent does not count them`() {
+        var all = wanted
+        all.readyEndpoints = 20
+        #expect(wanted.missing(of: all) == nil)
+        var known = all
+        known.readyEndpoints = 17
+        #expect(known.missing(of: all) == "17 of 20 ready endpoints")
+        #expect(all.missing(of: all) == nil && all.missing(of: wanted) == nil)
+    }
+
     /// What was deleted, and is known still, is a change that has not come through.
     @Test func `too many objects are a lack, too`() {
         var known = wanted

@@ -120,9 +120,17 @@ extension Agent {
             status.flowCachePackets = try core.programs.maps.packetsServedByFlowCache()
             status.forwardedPackets = try core.programs.maps.packetsForwarded()
             for feature in core.features.all { feature.describe(core, in: &status) }
+            // Slices that are not read yet are as they were when the maps were marked.
+            if core.features.services.restoration == nil { status.readyEndpoints = core.objects.readyEndpointCount }
+            status.memory = Self.memory()
             status.apiServer = server?.status
             return status
         }
+    }
+
+    private static func memory() -> MemorySample? {
+        guard let octets = try? FileDescriptor.open("/proc/self/status", O_RDONLY).readToEnd() else { return nil }
+        return MemorySample(procStatus: String(decoding: octets, as: UTF8.self))
     }
 
     private func health(_ request: HealthRequest) throws -> HealthReport {

@@ -9,6 +9,8 @@ struct AgentKnowledge: Sendable, Equatable {
     var pods: Set<String> = []
     /// The numbers of objects of the kinds that come to agents, by kind.
     var objects: [String: Int] = [:]
+    /// The number of ready endpoints in all endpoint slices; nil if it is not known.
+    var readyEndpoints: Int?
 
     /// What it lacks of something else, in words; nil if it lacks nothing.
     func missing(of wanted: AgentKnowledge) -> String? {
@@ -19,6 +21,9 @@ struct AgentKnowledge: Sendable, Equatable {
         if !pods.isEmpty { words.append("pods at " + pods.prefix(8).joined(separator: ", ")) }
         for (kind, count) in wanted.objects.sorted(by: { $0.key < $1.key }) where (objects[kind] ?? 0) != count {
             words.append("\(objects[kind] ?? 0) of \(count) \(kind)")
+        }
+        if let count = wanted.readyEndpoints, let readyEndpoints, readyEndpoints != count {
+            words.append("\(readyEndpoints) of \(count) ready endpoints")
         }
         return words.isEmpty ? nil : words.joined(separator: "; ")
     }
@@ -33,20 +38,27 @@ extension Cluster {
     /// Waits until every running agent that is connected to its API server knows what the server has: nodes, addresses
     /// of pods, objects. An agent that is not connected, or still lacks something when the time is over, is for the
     /// measurement to judge.
-    func waitForAgents(within limit: Duration) async throws {
-        guard let server else { return }
+    ///
+    /// - Returns: Who still lacked what when the time was over, in words.
+    @discardableResult
+    func waitForAgents(within limit: Duration) async throws -> [String] {
+        guard let server else { return [] }
         let end = ContinuousClock.now + limit
         var waiting = await runningNodes()
+        var behind: [String: String] = [:]
         while !waiting.isEmpty, ContinuousClock.now < end {
             try Task.checkCancellation()
             let wanted = await wantedKnowledge(server)
-            var behind: [ClusterNode] = []
-            for node in waiting where await lacks(node, wanted) != nil { behind.append(node) }
-            waiting = behind
-            guard !waiting.isEmpty else { return }
+            behind = await withTaskGroup(of: (String, String?).self) { group in
+                for node in waiting { group.addTask { (node.name, await self.lacks(node, wanted)) } }
+                return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+            waiting = waiting.filter { behind[$0.name] != nil }
+            guard !waiting.isEmpty else { return [] }
             // There is no event for what an agent knows.
             try await Task.sleep(for: .milliseconds(100))
         }
+        return behind.sorted { $0.key < $1.key }.map { "\($0.key) lacks \($0.value)" }
     }
 
     /// Waits until every running agent is connected to its API server and knows what the server has.
@@ -83,6 +95,7 @@ extension Cluster {
         wanted.nodes = Set(await runningNodes().filter(hasAgent).map(\.name))
         wanted.pods = Set(await server.runningPods.filter { !$0.isOnHost && isPresent($0.planned.node) }.map(\.address))
         for kind in Self.countedKinds { wanted.objects[kind.rawValue] = objects.count(kind) }
+        wanted.readyEndpoints = objects.readyEndpointCount
         return wanted
     }
 
@@ -91,7 +104,12 @@ extension Cluster {
         guard await node.state.isReady, let status = try? await node.agent(.status, as: AgentStatus.self),
             status.apiServer?.isConnected != false
         else { return nil }
-        var known = AgentKnowledge(nodes: Set(status.knownNodes + [node.name]), objects: status.objects)
+        var known = AgentKnowledge(
+            nodes: Set(status.knownNodes + [node.name]), objects: status.objects, readyEndpoints: status.readyEndpoints)
+        var others = wanted
+        others.pods = []
+        // Addresses are asked for when the rest is there: the answer is long.
+        if let missing = known.missing(of: others) { return missing }
         if !wanted.pods.isEmpty, let entries = try? await node.agent(.ipcache, as: [IPCacheEntry].self) {
             known.pods = Set(entries.filter { $0.prefix == 32 }.map(\.address))
         }

@@ -43,13 +43,7 @@ extension ServerStore {
                 }
                 found += list.items.compactMap { $0.map { Unsettled(words: $0) } }
             }
-            return found
-                + read { state in
-                    state.pods.values.filter { $0.isActive && !$0.pod.isReady }.sorted { $0.key < $1.key }.map { pod in
-                        let reason = pod.reason ?? pod.pod.status.phase ?? "not ready"
-                        return Unsettled(words: "Pod \(pod.key): \(reason)", lacksImage: Self.lacksImage(reason))
-                    }
-                }
+            return found + unreadyPods
         } catch {
             return [Unsettled(words: "\(error)")]
         }
@@ -59,6 +53,16 @@ extension ServerStore {
     static func lacksImage(_ reason: String) -> Bool {
         ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"].contains {
             reason.hasPrefix($0)
+        }
+    }
+
+    /// Pods that are not ready, as the watch tells.
+    var unreadyPods: [Unsettled] {
+        read { state in
+            state.pods.values.filter { $0.isActive && !$0.pod.isReady }.sorted { $0.key < $1.key }.map { pod in
+                let reason = pod.reason ?? pod.pod.status.phase ?? "not ready"
+                return Unsettled(words: "Pod \(pod.key): \(reason)", lacksImage: Self.lacksImage(reason))
+            }
         }
     }
 

@@ -130,7 +130,7 @@ struct HTMLPage {
         var times = "from \(shortSeconds(step.offsetSeconds)), took \(shortSeconds(step.durationSeconds))"
         if let converged = step.convergenceSeconds { times += ", converged after \(shortSeconds(converged))" }
         if let host = step.host { times += "; host: \(host.words)" }
-        let done = step.actions + (step.joins ?? []).map(\.words)
+        let done = step.actions + (step.joins ?? []).map(\.words) + (step.applied ?? []).map(\.words)
         var out: [String: Any] = [
             "number": index + 1, "index": index, "name": step.name, "verdict": step.verdict.rawValue,
             "glyph": glyphs.mark(step.verdict), "times": times, "hasActions": !done.isEmpty,
