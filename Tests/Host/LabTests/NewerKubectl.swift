@@ -168,7 +168,7 @@ func expectServed(_ answers: [String: NewerKubectl.Answer], nodes: Int) {
     expect("exec", status: 3, errors: "exit code 3")
     expect("input")
     expect("port-forward", output: "Forwarding from 127.0.0.1:18080 -> 8080")
-    #expect(answers["port-forward"].map { $0.ended.output.split(separator: "\n").count > 1 } == true)
+    expect("port-forward", output: "GET /hello HTTP/1.1\n")
     expect("explain", output: "CiliumNode")
     expect("delete", output: "pod \"talker\" deleted")
     expect("delete", output: "service \"talker\" deleted")
