@@ -73,7 +73,7 @@ struct NewerKubectl: Sendable {
         try await ask("exec", ["exec", "deployment/web", "--", "sh", "-c", "echo out; echo err >&2; exit 3"])
         try await ask("input", ["exec", "-i", "deployment/web", "--", "cat"])
         answers["port-forward"] = try await forward(labrun)
-        try await ask("explain", ["explain", "ciliumnodes.spec"])
+        try await ask("explain", ["explain", "deployments.spec.replicas"])
         try await ask("delete", ["delete", "-f", applied, "-f", served, "--timeout=60s"])
         try await ask("gone", ["get", "pod/talker"])
         return answers
@@ -169,7 +169,7 @@ func expectServed(_ answers: [String: NewerKubectl.Answer], nodes: Int) {
     expect("input")
     expect("port-forward", output: "Forwarding from 127.0.0.1:18080 -> 8080")
     expect("port-forward", output: "GET /hello HTTP/1.1\n")
-    expect("explain", output: "CiliumNode")
+    expect("explain", output: "Deployment")
     expect("delete", output: "pod \"talker\" deleted")
     expect("delete", output: "service \"talker\" deleted")
     expect("gone", status: 1, errors: "NotFound")
