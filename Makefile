@@ -41,7 +41,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-datapath conformance fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-control-plane bench-datapath conformance fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -106,6 +106,11 @@ format:
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
 	LABRUN=$(LABRUN) LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench $(ROUNDS)
+
+## bench-control-plane: of that, what a control plane costs: labs of three nodes, and one of 16 with 500 pods
+bench-control-plane: deps build
+	$(LABRUN) image build --kernel $(KERNEL) $(CONTROL_PLANE)
+	LABRUN=$(LABRUN) .build/release/labbench control-plane
 
 ## conformance: the same pods and faults for the lab's own kubelet and for Kubernetes', and in what they differ; an hour
 conformance: deps build

@@ -10,6 +10,17 @@ struct ControlPlaneRows {
     /// How long the servers are watched at rest.
     private static let rest = Duration.seconds(30)
 
+    /// Measures only this, in a folder of its own: labs of three nodes, if `hasSmallLabs` says so, and the one of 16.
+    /// The folder stays when a measurement fails, since the error names a report in it.
+    static func alone(labrun: String, rounds: Int, hasSmallLabs: Bool) throws -> Measured {
+        let folder = NSTemporaryDirectory() + "labbench-\(ProcessInfo.processInfo.processIdentifier)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let small = hasSmallLabs ? try ControlPlaneRows(labrun: labrun, rounds: rounds, folder: folder).run() : nil
+        let big = try ManyObjectsRows(labrun: labrun, folder: folder).run()
+        try FileManager.default.removeItem(atPath: folder)
+        return Measured(rows: (small?.rows ?? []) + big.rows, lacks: (small?.lacks ?? []) + big.lacks)
+    }
+
     func run() throws -> Measured {
         var plain: [Double] = []
         var served: [Double] = []
