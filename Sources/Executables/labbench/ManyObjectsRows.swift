@@ -101,6 +101,11 @@ struct ManyObjectsRows {
         return peaks
     }
 
+    /// Every node reaches every other one, and every agent its API server.
+    private static let reached =
+        "{within: 120s, matrix: [{from: {kind: node}, to: {kind: node}, outcome: open}], "
+        + "apiServer: [{nodes: all, connected: true}]}"
+
     /// The first step waits for the nodes, and the second gives everything to the API server.
     private static var scenario: String {
         var text = """
@@ -116,14 +121,9 @@ struct ManyObjectsRows {
                 protocols: [tcp]
                 deadline: 10s
               timeline:
-                - name: ready
-                  expect: &reached
-                    within: 120s
-                    matrix:
-                      - {from: {kind: node}, to: {kind: node}, outcome: open}
-                    apiServer: [{nodes: all, connected: true}]
+                - {name: ready, expect: \(reached)}
                 - name: many
-                  expect: *reached
+                  expect: \(reached)
                   apply:
 
             """

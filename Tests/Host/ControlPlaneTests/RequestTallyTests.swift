@@ -39,10 +39,23 @@ import Testing
         #expect(requests(ended, "list", "pods") == 1)
         #expect(requests(tally([Self.line("watch", "a", stage: "ResponseStarted")]), "watch", "pods") == 1)
         #expect(requests(tally([Self.line("watch", "a")]), "watch", "pods") == 1)
-        // A policy of somebody else's may log what was only received.
-        let received = tally([Self.line("watch", "a", stage: "RequestReceived")])
-        #expect(received.isEmpty && received.unread == 0)
         #expect(requests(tally([Self.line("watch", "a", stage: "Panic")]), "watch", "pods") == 1)
+    }
+
+    /// As labrun's own policy has it logged.
+    @Test func `a watch that was logged when it came is one request, and refused when the answer says so`() {
+        let came = Self.line("watch", "a", stage: "RequestReceived").replacing(
+            #""responseStatus":{"metadata":{},"code":200},"#, with: "")
+        let started = Self.line("watch", "a", stage: "ResponseStarted")
+        for lines in [
+            [came], [came, started], [came, started, Self.line("watch", "a")], [came, Self.line("watch", "a")],
+        ] {
+            #expect(tally(lines).counts.values.map { [$0.requests, $0.refused] } == [[1, 0]], "\(lines)")
+        }
+        let refused = tally([came, Self.line("watch", "a", stage: "ResponseStarted", code: 403)])
+        #expect(refused.counts.values.map { [$0.requests, $0.refused] } == [[1, 1]])
+        let twice = tally([came, came, started, started, Self.line("watch", "a"), Self.line("watch", "a")])
+        #expect(requests(twice, "watch", "pods") == 2)
     }
 
     @Test func `requests whose client gave them the same identifier are all counted`() {
@@ -57,8 +70,8 @@ import Testing
             Self.line("list", "3", user: "system:node:node2", address: "10.0.0.12"),
             Self.line("get", "4", user: "labrun", program: "kubectl/v1.32.4 (linux/amd64)", code: 404),
             Self.line(
-                "update", "5", user: "labrun-operator", program: "",
-                object: #""resource":"ciliumnodes","apiGroup":"cilium.io","subresource":"status""#, code: 409),
+                "update", "5", user: "labrun-operator", program: "", code: 409,
+                object: #""resource":"ciliumnodes","apiGroup":"cilium.io","subresource":"status""#),
             Self.line("get", "6", user: "labrun", program: "labrun", object: nil, path: "/openapi/v2?timeout=32s"),
         ])
         let rows = tally.table.split(separator: "\n").map(String.init)

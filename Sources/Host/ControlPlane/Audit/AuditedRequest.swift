@@ -4,8 +4,8 @@ import JSON
 ///
 /// Source: the type `Event` of `audit.k8s.io/v1` in Kubernetes' `staging/src/k8s.io/apiserver/pkg/apis/audit/v1`.
 struct AuditedRequest: Sendable, Equatable {
-    /// The server logs a request at its end. One that runs for long, such as a watch, is logged when the answer begins,
-    /// too.
+    /// The server logs a request at its end. One that runs for long is logged when the answer begins, too, or when that
+    /// is known to have begun, and one of which the policy wants it is logged when it comes.
     enum Stage: Sendable, Equatable { case received, started, ended }
 
     /// The same in all lines of a request.

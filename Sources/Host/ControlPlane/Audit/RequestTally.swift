@@ -1,7 +1,7 @@
 /// How many requests the API server had, by who asked for what: counted from its audit log, each request once.
 ///
 /// A request's path, query and body do not come into it.
-public struct RequestTally: Sendable, Equatable {
+public struct RequestTally: Sendable {
     /// Who asked how for what.
     public struct Kind: Sendable, Hashable, Comparable {
         /// What the client calls itself: `kubelet`, `kubectl`; its user if it says nothing.
@@ -35,9 +35,9 @@ public struct RequestTally: Sendable, Equatable {
 
     /// Requests that came before this time are left out; nil: none is.
     private let since: String?
-    /// How many requests with an identifier were counted when they started and have not ended. A client may choose
-    /// identifiers itself, and so give several requests the same.
-    private var running: [String: Int] = [:]
+    /// How many requests with an identifier were counted and have not ended: those that only came, and those whose
+    /// answer has begun. A client may choose identifiers itself, and so give several requests the same.
+    private var running: [String: (received: Int, started: Int)] = [:]
 
     /// More kinds, addresses of a program and running requests are not told apart.
     private static let mostKinds = 4_000
@@ -59,26 +59,49 @@ public struct RequestTally: Sendable, Equatable {
             return
         }
         if let since, request.received < since { return }
-        guard isNew(request) else { return }
-        count(request)
-    }
-
-    /// Whether the line is the first of its request. The end of one whose start is in no line that was taken is.
-    private mutating func isNew(_ request: AuditedRequest) -> Bool {
-        switch request.stage {
-        case .received: return false
-        case .started:
-            guard running.count < Self.mostRunning || running[request.identifier] != nil else { return false }
-            running[request.identifier, default: 0] += 1
-            return true
-        case .ended:
-            guard let open = running[request.identifier] else { return true }
-            running[request.identifier] = open > 1 ? open - 1 : nil
-            return false
+        let kind = kind(of: request)
+        switch step(request) {
+        case .new:
+            counts[kind, default: Count()].requests += 1
+            if request.code ?? 0 >= 400 { counts[kind]?.refused += 1 }
+            note(request, of: kind)
+        // When it came, nobody knew the answer.
+        case .answered: if request.code ?? 0 >= 400 { counts[kind]?.refused += 1 }
+        case .known: break
         }
     }
 
-    private mutating func count(_ request: AuditedRequest) {
+    private enum Step { case new, answered, known }
+
+    /// What a line is of its request: the first, the first one with an answer, or another. Of a request whose earlier
+    /// lines are in no log that was taken, the last is the first.
+    private mutating func step(_ request: AuditedRequest) -> Step {
+        var open = running[request.identifier] ?? (received: 0, started: 0)
+        defer { running[request.identifier] = open == (0, 0) ? nil : open }
+        let hasRoom = running.count < Self.mostRunning || open != (0, 0)
+        switch request.stage {
+        case .received:
+            guard hasRoom else { return .known }
+            open.received += 1
+            return .new
+        case .started where open.received > 0:
+            (open.received, open.started) = (open.received - 1, open.started + 1)
+            return .answered
+        case .started:
+            guard hasRoom else { return .known }
+            open.started += 1
+            return .new
+        case .ended where open.started > 0:
+            open.started -= 1
+            return .known
+        case .ended where open.received > 0:
+            open.received -= 1
+            return .answered
+        case .ended: return .new
+        }
+    }
+
+    private func kind(of request: AuditedRequest) -> Kind {
         let program = request.program.isEmpty ? request.user : request.program
         var kind = Kind(program: program, user: request.user, verb: request.verb, resource: request.resource)
         if counts[kind] == nil, counts.count >= Self.mostKinds {
@@ -86,8 +109,10 @@ public struct RequestTally: Sendable, Equatable {
             // Verbs are any text, too.
             if counts[kind] == nil, counts.count >= 2 * Self.mostKinds { kind.verb = Self.others }
         }
-        counts[kind, default: Count()].requests += 1
-        if request.code ?? 0 >= 400 { counts[kind]?.refused += 1 }
+        return kind
+    }
+
+    private mutating func note(_ request: AuditedRequest, of kind: Kind) {
         if addresses[kind.program, default: []].count < Self.mostAddresses {
             addresses[kind.program, default: []].insert(request.address)
         }
