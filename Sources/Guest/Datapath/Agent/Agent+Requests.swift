@@ -51,6 +51,7 @@ extension Agent {
         case .setNodes: result(try setNodes(try parameters(data)))
         case .setIPCache: result(try setIPCache(try parameters(data)))
         case .setObjects, .changeObjects: result(try takeObjects(method, Array(data), nil))
+        case .objects: result(try fingerprints(try parameters(data)))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
         case .policies: result(try withCore { core in try core.features.policy.samples(core) })
