@@ -85,7 +85,7 @@ scenario: deps build image
 
 ## test: unit tests, then tests in virtual machines, two labs at a time; FILTER=regular expression, LABRUN_TEST_LANES=1
 test: deps build check-bpf
-	$(LABRUN) image build --kernel $(TEST_KERNELS) $(CONTROL_PLANE) --kubelet
+	$(LABRUN) image build --kernel $(TEST_KERNELS) $(CONTROL_PLANE)
 	LABRUN=$(LABRUN) LABRUN_GUEST_DIR=$(CURDIR)/$(GUEST) SWIFT=$(SWIFT) FILTER='$(FILTER)' .ci/swift-test $(CONFIGURATION)
 
 ## check-bpf: the datapath's BPF programs on this machine's own kernel, as root, in seconds; names what it lacks
@@ -112,9 +112,10 @@ bench-control-plane: deps build
 	$(LABRUN) image build --kernel $(KERNEL) $(CONTROL_PLANE)
 	LABRUN=$(LABRUN) .build/release/labbench control-plane
 
-## conformance: the same pods and faults for the lab's own kubelet and for Kubernetes', and in what they differ; an hour
+## conformance: a lab with Kubernetes' own kubelets, then the same pods and faults for the lab's own kubelet and for Kubernetes', and in what they differ; an hour
 conformance: deps build
 	$(LABRUN) image build --kernel $(KERNEL) --kubelet $(CONTROL_PLANE)
+	$(LABRUN) scenario bench/real-kubelet.yaml
 	LABRUN=$(LABRUN) .build/release/labbench conformance $(CONFORMANCE)
 
 ## bench-datapath: of that, the datapath on this machine itself alone: nanoseconds a packet, throughput, calls a second

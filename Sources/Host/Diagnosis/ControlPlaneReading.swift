@@ -93,7 +93,7 @@ public struct ServerConnectionReading: Codable, Sendable, Hashable {
     }
 
     /// The host and the port that it asks, or nil if these cannot be read.
-    var endpoint: (host: String, port: UInt16)? {
+    public var endpoint: (host: String, port: UInt16)? {
         let authority = server.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first ?? ""
         guard let colon = authority.lastIndex(of: ":"), let port = UInt16(authority[authority.index(after: colon)...])
         else { return nil }

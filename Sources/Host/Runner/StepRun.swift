@@ -233,6 +233,7 @@ extension ScenarioRun {
         if needs.contains(.events) {
             observation.events = await collector.events().since(start.events)
         }
+        await collector.waitForTry(of: observation.nodes, since: mark.fabric, within: .seconds(5))
         let wire = await collector.wire(since: mark.fabric)
         let flowLog = await collector.flowLog(since: mark.fabric)
         observation.wire = wire.packets
