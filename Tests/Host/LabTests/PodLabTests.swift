@@ -80,7 +80,8 @@ import Testing
             ended.answers[2].errors.contains(
                 #"admission webhook "validate.labrun.dev" denied the request: label team=red is denied"#),
             "\(ended.answers[2])")
-        #expect(ended.answers[3].errors.contains("failed calling webhook \"overlay.labrun.dev\""), "\(ended.answers[3])")
+        #expect(
+            ended.answers[3].errors.contains("failed calling webhook \"overlay.labrun.dev\""), "\(ended.answers[3])")
         // The request's deadline and that of its dial are the same moment, and Go tells whichever timer ran first.
         #expect(
             ended.answers[3].errors.contains("context deadline exceeded")
