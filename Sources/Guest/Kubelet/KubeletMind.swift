@@ -155,6 +155,7 @@ public struct KubeletMind: Sendable {
         let uid = pod.identity.uid
         if lives[uid] != nil {
             lives[uid]?.update(pod)
+            lives[uid]?.report.compare(withShown: pod.status, now: world.now.monotonic)
         } else {
             add(pod, isStatic: false)
         }
@@ -188,6 +189,7 @@ public struct KubeletMind: Sendable {
         }
         if lives[uid]?.mirror?.identity != pod.identity { lives[uid]?.report.startAgain() }
         lives[uid]?.mirror = pod
+        lives[uid]?.report.compare(withShown: pod.status, now: world.now.monotonic)
         sync(uid)
     }
 

@@ -26,6 +26,41 @@ import Testing
         #expect(event.object["source"]?["component"]?.text == "kubelet")
     }
 
+    /// The node lifecycle controller sets Ready to False while a node says nothing, and leaves it so.
+    @Test func aStatusThatSomebodyElseChangedIsToldAgain() throws {
+        var bench = try Bench()
+        bench.feed(.pod(try pod(simple)))
+        func writes() -> Int { bench.log.count { if case .patchStatus = $0 { true } else { false } } }
+        let before = writes()
+        let changed = #"{"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}"#
+        bench.feed(.pod(try pod(simple, status: changed)))
+        bench.run(.seconds(9))
+        #expect(writes() == before)
+        bench.run(.seconds(2))
+        #expect(writes() == before + 1)
+        #expect(bench.condition("Ready") == "True")
+        // Nothing more is told of one change, and the next one is answered as the first.
+        bench.run(.seconds(60))
+        #expect(writes() == before + 1)
+        bench.feed(.pod(try pod(simple, status: #"{"phase": "Failed"}"#)))
+        bench.run(.seconds(11))
+        #expect(writes() == before + 2)
+    }
+
+    @Test func aStatusThatIsOnlyShownLateIsNotToldAgain() throws {
+        var bench = try Bench()
+        bench.feed(.pod(try pod(simple)))
+        let before = bench.log.count
+        bench.feed(.pod(try pod(simple, status: #"{"phase": "Pending"}"#)))
+        bench.run(.seconds(1))
+        // Conditions of others are no concern of a kubelet's.
+        let shown =
+            #"{"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}, {"type": "x", "status": "y"}]}"#
+        bench.feed(.pod(try pod(simple, status: shown)))
+        bench.run(.seconds(60))
+        #expect(bench.log.dropFirst(before).allSatisfy { if case .patchStatus = $0 { false } else { true } })
+    }
+
     @Test func beforeItRunsItIsNotReady() throws {
         var bench = try Bench()
         bench.answer = { if case .makeSandbox = $0 { [] } else { nil } }

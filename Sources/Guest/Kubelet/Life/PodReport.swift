@@ -7,6 +7,8 @@ struct PodReport: Sendable {
     private var isInFlight = false
     private var isSentWritten = false
     private var due = Duration.zero
+    /// When the status is sent once more, because the server shows another one than was written; nil while it does not.
+    private var correctionDue: Duration?
     /// When each condition last changed.
     private(set) var changes: [String: (status: String, time: String)] = [:]
     var isDeletionAsked = false
@@ -30,12 +32,37 @@ struct PodReport: Sendable {
         return now
     }
 
+    /// Compares what the server shows with what was sent last.
+    ///
+    /// A node is not the only one who writes there: while it says nothing, the node lifecycle controller sets the pods'
+    /// Ready to False (`MarkPodsNotReady`), and nobody but the kubelet sets it back. A kubelet compares every ten seconds
+    /// (`syncPeriod`, pkg/kubelet/status/status_manager.go). What is shown may also only be old, so there is no hurry.
+    mutating func compare(withShown shown: JSONValue?, now: Duration) {
+        guard let sent, let shown else { return }
+        correctionDue = Self.contradicts(shown, sent) ? correctionDue ?? now + .seconds(10) : nil
+    }
+
+    /// Whether the phase or a condition that a kubelet owns is shown with another value than it was sent with.
+    private static func contradicts(_ shown: JSONValue, _ sent: JSONValue) -> Bool {
+        if let phase = shown["phase"]?.text, phase != sent["phase"]?.text { return true }
+        return sent["conditions"]?.elements?.contains { own in
+            shown["conditions"]?.elements?.contains {
+                $0["type"]?.text == own["type"]?.text && $0["status"]?.text != own["status"]?.text
+            } == true
+        } == true
+    }
+
     func isWritten(_ status: JSONValue) -> Bool { isSentWritten && !isInFlight && sent == status }
 
     /// - Returns: The status if it is to be sent now, and when to look again.
     mutating func next(_ status: JSONValue, now: Duration) -> (send: Bool, wake: Duration?) {
-        if isInFlight || isSentWritten && sent == status { return (false, nil) }
+        if isInFlight { return (false, nil) }
+        if isSentWritten && sent == status {
+            guard let correctionDue else { return (false, nil) }
+            if now < correctionDue { return (false, correctionDue) }
+        }
         if now < due { return (false, due) }
+        correctionDue = nil
         sent = status
         isInFlight = true
         isSentWritten = false
@@ -55,6 +82,7 @@ struct PodReport: Sendable {
     /// The object has a new name at the server: everything is to be told again.
     mutating func startAgain() {
         sent = nil
+        correctionDue = nil
         isSentWritten = false
         isInFlight = false
     }
