@@ -12,7 +12,7 @@ public final class KubeClient: Sendable {
     let network: NetworkLoop
     let known = Mutex(KnownResources())
     private let userAgent: String
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
     private let token: BearerToken
 
     /// - Parameters:

@@ -1,5 +1,8 @@
-import KubeClient
+import NIOCore
+import NIOHTTP1
 import Testing
+
+@testable import KubeClient
 
 @Suite struct ConnectionPoolTests {
     private let limit = Duration.seconds(10)
@@ -100,6 +103,27 @@ import Testing
         slow.cancel()
         await #expect(throws: CancellationError.self) { try await slow.value }
         #expect(try await other.status == 200)
+    }
+
+    /// For a moment a connection is not active any more, and its end has not been told. As when a server is killed, a
+    /// request comes in this moment.
+    @Test func `connections that end leave their places to others`() async throws {
+        let server = try ScriptedServer { _ in [.answer("{}")] }
+        var limits = KubeClientLimits()
+        limits.connections = 1
+        let client = server.client(limits: limits)
+        _ = try await client.send(KubeRequest(path: "/"), within: limit)
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/", headers: ["Host": "localhost"])
+        let exchange = Exchange(client.network, head, body: [], shape: .whole(limit: 1000))
+        try await client.network.loop.submit {
+            // The pool takes it in the loop's next task, and the end is told in the one after that.
+            client.pool.begin(exchange, until: .now() + .seconds(5))
+            #expect(client.pool.idle.count == 1)
+            for (channel, _) in client.pool.idle { channel.close(promise: nil) }
+        }.get()
+        #expect(try await exchange.answer.futureResult.get().status == 200)
+        #expect(try await client.send(KubeRequest(path: "/"), within: limit).status == 200)
+        #expect(server.connections == 2)
     }
 
     @Test func `a client that nobody has any more ends its connections`() async throws {

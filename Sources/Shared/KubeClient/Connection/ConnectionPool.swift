@@ -11,7 +11,7 @@ final class ConnectionPool: @unchecked Sendable {
     private let limits: KubeClientLimits
     private var context: Result<TLSContext, KubeClientError>?
     /// Connections without a request, the last one used last.
-    private var idle: [(channel: any Channel, timer: Scheduled<Void>)] = []
+    private(set) var idle: [(channel: any Channel, timer: Scheduled<Void>)] = []
     /// All connections that there are.
     private var open: [ObjectIdentifier: any Channel] = [:]
     /// How many connections for requests there are or begin.
@@ -43,7 +43,11 @@ final class ConnectionPool: @unchecked Sendable {
         guard !exchange.isOver else { return }
         while let (channel, timer) = idle.popLast() {
             timer.cancel()
-            guard channel.isActive else { continue }
+            guard channel.isActive else {
+                // Its end is told later, when it is not among these any more.
+                count -= 1
+                continue
+            }
             // The server may have ended the connection meanwhile. A request that only reads can be sent again.
             if exchange.head.method == .GET {
                 exchange.retry = { [self, weak exchange] in
