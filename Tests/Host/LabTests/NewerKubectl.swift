@@ -125,7 +125,7 @@ struct NewerKubectl: Sendable {
         apiVersion: v1
         kind: Service
         metadata: {name: talker}
-        spec: {selector: {app: talker}, ports: [{port: 80}]}
+        spec: {selector: {app: talker}, ports: [{port: 80, protocol: TCP}]}
         """
 
     private static let applied = """
