@@ -182,6 +182,19 @@ import Testing
         #expect(images("other", overrides, [Setting(path: "images", value: folder.path + "/set.yaml")]) == "set.yaml")
     }
 
+    /// The tests' working directory is the project's, which has the lab's own `lab/images.yaml`.
+    @Test func `a shipped scenario takes no file of the folder that it is run in`() throws {
+        let file = FileManager.default.currentDirectoryPath + "/lab/images.yaml"
+        try #require(FileManager.default.fileExists(atPath: file))
+        let named = try ScenarioLoader.load("vxlan-blocked-8472", faults: testFaults)
+        #expect(named.profile.images == nil)
+        let folder = try Folder()
+        try folder.write(String(decoding: named.bytes, as: UTF8.self), "vxlan-blocked-8472.yaml")
+        try folder.write("images: [{names: [mine], entrypoint: [a]}]", "lab/images.yaml")
+        let lying = try ScenarioLoader.load(folder.path + "/vxlan-blocked-8472.yaml", faults: testFaults)
+        #expect(lying.profile.images != nil)
+    }
+
     @Test func `the mistakes of the other file are told with its name, and the scenario is not run`() throws {
         let folder = try Folder()
         try folder.write("packages: [x!]\n", "lab/images.yaml")
