@@ -26,7 +26,7 @@ let mutationCases: [(name: String, run: @Sendable () async throws -> Void)] = [(
     let kubelet = FollowingKubelet(KubeClient(test.plane.admin, userAgent: "kubelet", in: test.node.rawDescriptor))
     // One pod at least has what servers take and a kubelet cannot read.
     try await test.create(
-        .pods,
+        .pods, namespace: "default",
         #"""
         {"apiVersion":"v1","kind":"Pod","metadata":{"name":"unreadable","namespace":"default"},"spec":{
           "nodeName":"node1","terminationGracePeriodSeconds":-1,"containers":[{"name":"c","image":"curl:8"}]}}
