@@ -32,6 +32,7 @@ PACKAGES := qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-de
 	ca-certificates patch
 
 PACKETS ?= 1000000
+CONFORMANCE ?= .build/conformance
 FUZZ_KERNELS ?= 5.10 6.1
 
 # Binaries of a node lie in its RAM: no symbols.
@@ -40,7 +41,7 @@ PLACE_GUEST = mkdir -p $(GUEST); for pair in $(GUEST_NAMES:%=$(GUEST_PRODUCT):%)
 		[ $$to -nt $$from ] || { $(STRIP) -s -o $$to.new $$from && mv $$to.new $$to; } || exit 1; \
 	done
 
-.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-datapath fuzz man docs soak clean
+.PHONY: check-bpf build deps bpf image control-plane scenario test check format bench bench-control-plane bench-datapath conformance fuzz man docs soak clean
 
 ## build: everything; leaves .build/release/labrun, runnable from any directory
 # In one go: the programs' chains of modules keep both processors busy side by side.
@@ -105,6 +106,17 @@ format:
 bench: deps build
 	$(LABRUN) image build --kernel $(KERNEL)
 	LABRUN=$(LABRUN) LABVERIFY=$(CURDIR)/$(GUEST)/labverify .build/release/labbench $(ROUNDS)
+
+## bench-control-plane: of that, what a control plane costs: labs of three nodes, and one of 16 with 500 pods
+bench-control-plane: deps build
+	$(LABRUN) image build --kernel $(KERNEL) $(CONTROL_PLANE)
+	LABRUN=$(LABRUN) .build/release/labbench control-plane
+
+## conformance: a lab with Kubernetes' own kubelets, then the same pods and faults for the lab's own kubelet and for Kubernetes', and in what they differ; an hour
+conformance: deps build
+	$(LABRUN) image build --kernel $(KERNEL) --kubelet $(CONTROL_PLANE)
+	$(LABRUN) scenario bench/real-kubelet.yaml
+	LABRUN=$(LABRUN) .build/release/labbench conformance $(CONFORMANCE)
 
 ## bench-datapath: of that, the datapath on this machine itself alone: nanoseconds a packet, throughput, calls a second
 bench-datapath: deps build

@@ -34,6 +34,7 @@ let shared: [Target] = [
     module("HTTPWire"),
     module("KubeClient"),
     module("ServedObjects"),
+    module("GatewayRoutes"),
     module("Prober"),
     // Structs, drop reasons and trace points that BPF programs and Swift share.
     cModule("CDatapathABI", path: "bpf/abi"),
@@ -66,6 +67,9 @@ let guest: [Target] = [
     cModule("CBPFObjects"),
     module("DatapathModel"),
     module("RequestProxy"),
+    module("PortListeners"),
+    module("ServiceHealth"),
+    module("GatewayProxy"),
     module("KubeletServer"),
     module("ClusterClient"),
     module("Datapath"),
@@ -77,6 +81,7 @@ let guest: [Target] = [
     module("KubeletService"),
     module("PodWorkloads"),
     module("NodePlugins"),
+    module("RealKubelet"),
     module("NodeRuntime"),
 ].onFloor("Guest")
 
@@ -87,6 +92,7 @@ let host: [Target] = [
     module("ReportTemplates", path: "reports/templates", resources: [.embedInCode("files")]),
     module("NodeLink"),
     module("KubeProxy"),
+    module("KubeletConformance"),
     module("ServerProgram"),
     module("ControlPlane"),
     module("CloudController"),
@@ -120,6 +126,7 @@ let tests: [Target] =
         tests("Hashing"), tests("JSON"), tests("NetAddress"), tests("Readings"), tests("Matrix"),
         tests("NodeProtocol"), tests("KubeObjects"), tests("Policy"), tests("DatapathOptions"),
         tests("CNI"), tests("DNSWire"), tests("HTTPWire"), tests("KubeClient"), tests("ServedObjects"),
+        tests("GatewayRoutes"),
         tests("Prober", running: ["prober-selftest"]),
     ].onFloor("Shared", of: "Tests")
     + [
@@ -131,8 +138,9 @@ let tests: [Target] =
         tests("Libvirt", running: ["LibvirtProbe"], resources: [.copy("Snapshots"), .copy("plain-guest.sh")]),
     ].onFloor("Kernel", of: "Tests")
     + [
-        tests("RequestProxy"), tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
-        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"),
+        tests("RequestProxy"), tests("ServiceHealth"), tests("GatewayProxy"),
+        tests("KubeletServer", running: ["kubelet-selftest"]), tests("KubeletService"),
+        tests("NodePlugins"), tests("Kubelet"), tests("PodWorkloads"), tests("RealKubelet"),
         tests("ClusterClient"),
         tests("Datapath", resources: [.copy("Snapshots")]),
         tests("PacketChecks"), tests("Benchmarks"),
@@ -142,7 +150,7 @@ let tests: [Target] =
         tests("NodeLink"), tests("KubeProxy"), tests("NodeImage"),
         tests("Fabric", running: ["namespace-selftest"]),
         tests("VPCServices"),
-        tests("ControlPlane", running: ["control-plane-selftest"]),
+        tests("ControlPlane", running: ["control-plane-selftest"]), tests("KubeletConformance"),
         tests("CloudController"),
         tests("Operator"), tests("Expectations"),
         tests("Scenario", resources: [.copy("Fixtures")]),

@@ -104,18 +104,21 @@ struct Bench {
                 how: "peak proportional set size"),
             Row(name: "a node", value: memory.nodeMiB, unit: "MiB", bound: 400, how: "peak resident of QEMU"),
         ]
+        let served = try ControlPlaneRows(labrun: labrun, rounds: rounds, folder: folder).run()
+        let many = try ManyObjectsRows(labrun: labrun, folder: folder).run()
         say("the datapath's packets and services, in a node")
         let inNode = try DatapathRows.inNode(labrun: labrun)
         say("the datapath on this machine itself")
         let here = try DatapathRows.here(labverify: labverify)
         return Measured(
-            rows: rows + inNode.rows.map { $0.named("in a node: ") } + here.rows, lacks: inNode.lacks + here.lacks)
+            rows: rows + served.rows + many.rows + inNode.rows.map { $0.named("in a node: ") } + here.rows,
+            lacks: many.lacks + inNode.lacks + here.lacks)
     }
 
     /// The deadline that `bench/pods-100.yaml` sets, in seconds.
     private static let crowdDeadline = 10.0
 
-    private static var root: String {
+    static var root: String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
             .deletingLastPathComponent().path

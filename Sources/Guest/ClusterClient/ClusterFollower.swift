@@ -33,13 +33,15 @@ public final class ClusterFollower: Sendable {
     private struct State {
         var batch = ClusterBatch()
         var view = ClusterView()
-        /// The own node's object as the server has it; nil until it was seen.
+        /// The own node's object as the server has it; nil until it was seen, and while there is none.
         var node: JSONValue?
         var listed: Set<FollowedKind> = []
         var connected: Set<FollowedKind> = []
         /// Why kinds are not followed.
         var silent: [FollowedKind: String] = [:]
         var isConnected = false
+        /// The kinds of which nothing must be missed: those that an agent needs, and those that were there once.
+        var wanted: Set<FollowedKind> { FollowedKind.needed.union(listed) }
         var since = MonotonicTime.now
         var (lists, watches, events, unreadable) = (0, 0, 0, 0)
         var lastUnreadable: String?
@@ -80,7 +82,21 @@ public final class ClusterFollower: Sendable {
     private func follow(_ kind: FollowedKind) async {
         guard let resource = await resource(of: kind) else { return }
         switch kind {
-        case .nodes: await follow(kind, resource, \.nodes) { try self.node($0) }
+        case .nodes:
+            let own = nodeName
+            await follow(kind, resource, { try self.node($0) }) { state, unreadable, change in
+                switch change {
+                case .listed(let nodes):
+                    state.batch.nodes.list(nodes, unreadable: unreadable)
+                    let isThere =
+                        nodes.contains { $0.metadata.name == own } || unreadable.contains { $0.name == own }
+                    if !isThere { state.node = nil }
+                case .set(let node): state.batch.nodes.set(node)
+                case .gone(let node):
+                    state.batch.nodes.remove(node.key)
+                    if node.metadata.name == own { state.node = nil }
+                }
+            }
         case .namespaces: await follow(kind, resource, \.namespaces) { try ServedJSON.object($0) }
         case .pods: await follow(kind, resource, \.pods) { try ServedJSON.object($0) }
         case .services: await follow(kind, resource, \.services) { try ServedJSON.object($0) }
@@ -89,18 +105,18 @@ public final class ClusterFollower: Sendable {
         case .ciliumNetworkPolicies:
             await follow(kind, resource, \.ciliumNetworkPolicies) { try ServedJSON.object($0) }
         case .ciliumNodes:
-            await follow(kind, resource, { try CiliumNode($0) }) { state, _, change in
+            await follow(kind, resource, { try CiliumNode($0) }) { state, unreadable, change in
                 switch change {
-                case .listed(let nodes): state.view.listNodes(nodes)
+                case .listed(let nodes): state.view.listNodes(nodes, unreadable: unreadable)
                 case .set(let node): state.view.set(node)
                 case .gone(let node): state.view.removeNode(node.metadata.name)
                 }
                 state.batch.peersChanged = true
             }
         case .ciliumEndpoints:
-            await follow(kind, resource, { try CiliumEndpoint($0) }) { state, _, change in
+            await follow(kind, resource, { try CiliumEndpoint($0) }) { state, unreadable, change in
                 switch change {
-                case .listed(let endpoints): state.view.listEndpoints(endpoints)
+                case .listed(let endpoints): state.view.listEndpoints(endpoints, unreadable: unreadable)
                 case .set(let endpoint): state.view.set(endpoint)
                 case .gone(let endpoint): state.view.removeEndpoint(endpoint.key)
                 }
@@ -108,9 +124,10 @@ public final class ClusterFollower: Sendable {
             }
         case .ciliumIdentities:
             let identities = identities
-            await follow(kind, resource, { try CiliumIdentity($0) }) { state, _, change in
+            await follow(kind, resource, { try CiliumIdentity($0) }) { state, unreadable, change in
                 switch change {
-                case .listed(let list): identities.list(list)
+                case .listed(let list):
+                    identities.list(list, unreadable: Set(unreadable.compactMap { UInt32($0.name) }))
                 case .set(let identity): identities.set(identity)
                 case .gone(let identity): identities.remove(identity.number)
                 }
@@ -167,6 +184,8 @@ public final class ClusterFollower: Sendable {
             self?.count(request)
         }
         let reflector = Reflector(client, resource, settings: settings) { try ObjectReading($0, read) }
+        // Whether the server has answered for the first time, and its list is the next update.
+        var isAnswered = false
         for await update in reflector.updates() {
             switch update {
             case .listed(let readings):
@@ -184,6 +203,8 @@ public final class ClusterFollower: Sendable {
                     carryOut(&state, keys, .listed(list))
                 }
                 for name in names { note(kind, name) }
+                if isAnswered { connect(kind) }
+                isAnswered = false
             case .added(.object(let object)), .modified(.object(let object)):
                 change(kind) { state in
                     state.events += 1
@@ -198,8 +219,13 @@ public final class ClusterFollower: Sendable {
             // An object that cannot be read and is gone was never taken over, or is known as it was before.
             case .deleted(.unreadable(let name)): forget(kind, name)
             case .unreadable(let name): note(kind, name)
-            case .disconnected(let reason): silence(kind, reason)
-            case .connected: connect(kind)
+            case .disconnected(let reason):
+                isAnswered = false
+                silence(kind, reason)
+            case .connected:
+                // Who is told that everything is followed finds it all there.
+                isAnswered = !state.withLock { $0.listed.contains(kind) }
+                if !isAnswered { connect(kind) }
             }
         }
     }
@@ -244,7 +270,9 @@ public final class ClusterFollower: Sendable {
             state.events += 1
             state.batch.peersChanged = true
             switch kind {
-            case .nodes: state.batch.nodes.remove(key)
+            case .nodes:
+                state.batch.nodes.remove(key)
+                if key.name == nodeName { state.node = nil }
             case .namespaces: state.batch.namespaces.remove(key)
             case .pods: state.batch.pods.remove(key)
             case .services: state.batch.services.remove(key)
@@ -263,7 +291,7 @@ public final class ClusterFollower: Sendable {
             state.connected.remove(kind)
             state.silent[kind] = reason
             // A definition that is not there yet is no lost connection.
-            guard state.isConnected, FollowedKind.needed.contains(kind) else { return false }
+            guard state.isConnected, state.wanted.contains(kind) else { return false }
             state.isConnected = false
             state.since = .now
             return true
@@ -275,7 +303,7 @@ public final class ClusterFollower: Sendable {
         let after = state.withLock { state -> Duration? in
             state.silent[kind] = nil
             state.connected.insert(kind)
-            guard !state.isConnected, state.connected.isSuperset(of: FollowedKind.needed) else { return nil }
+            guard !state.isConnected, state.connected.isSuperset(of: state.wanted) else { return nil }
             state.isConnected = true
             let now = MonotonicTime.now
             defer { state.since = now }
@@ -323,7 +351,8 @@ public final class ClusterFollower: Sendable {
     /// A node's object of the agents; nil if there is none, or it was not seen yet.
     public func ciliumNode(_ name: String) -> CiliumNode? { state.withLock { $0.view.nodes[name] } }
 
-    /// The own node's object as the server has it; nil until it was seen.
+    /// The own node's object as the server has it; nil until it was seen, and while there is none. An owner that is gone
+    /// must not be named: the server's collector would delete what names it, again and again.
     public var ownNode: JSONValue? { state.withLock { $0.node } }
 
     /// The needed kinds that were not listed yet, each with the reason if there is one.
@@ -337,8 +366,8 @@ public final class ClusterFollower: Sendable {
 
     public var status: APIServerStatus {
         state.withLock { state in
-            let silence = state.silent
-            let silent = FollowedKind.allCases.filter { FollowedKind.needed.contains($0) }
+            let (silence, wanted) = (state.silent, state.wanted)
+            let silent = FollowedKind.allCases.filter { wanted.contains($0) }
                 .compactMap { kind in silence[kind].map { "\(kind.rawValue): \($0)" } }.first
             let since = MonotonicTime.now.since(state.since)
             return APIServerStatus(

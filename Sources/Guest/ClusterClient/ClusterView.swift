@@ -20,11 +20,23 @@ public struct ClusterView: Sendable {
         public var ownConflict: String?
     }
 
-    mutating func listNodes(_ list: [CiliumNode]) { nodes = Dictionary(list.map { ($0.metadata.name, $0) }) { $1 } }
+    /// - Parameter unreadable: Objects of the list that cannot be read. They stay as they were known.
+    mutating func listNodes(_ list: [CiliumNode], unreadable: [ObjectKey] = []) {
+        let kept = Set(unreadable.map(\.name))
+        nodes = nodes.filter { kept.contains($0.key) }
+        for node in list { set(node) }
+    }
+
     mutating func set(_ node: CiliumNode) { nodes[node.metadata.name] = node }
     mutating func removeNode(_ name: String) { nodes[name] = nil }
 
-    mutating func listEndpoints(_ list: [CiliumEndpoint]) { endpoints = Dictionary(list.map { ($0.key, $0) }) { $1 } }
+    /// - Parameter unreadable: Objects of the list that cannot be read. They stay as they were known.
+    mutating func listEndpoints(_ list: [CiliumEndpoint], unreadable: [ObjectKey] = []) {
+        let kept = Set(unreadable)
+        endpoints = endpoints.filter { kept.contains($0.key) }
+        for endpoint in list { set(endpoint) }
+    }
+
     mutating func set(_ endpoint: CiliumEndpoint) { endpoints[endpoint.key] = endpoint }
     mutating func removeEndpoint(_ key: ObjectKey) { endpoints[key] = nil }
 

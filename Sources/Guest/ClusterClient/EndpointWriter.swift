@@ -25,6 +25,13 @@ public struct LocalEndpoint: Sendable, Hashable {
         self.podUID = podUID
     }
 
+    /// The endpoint as if its pod had not been seen, so that its object is left as it is.
+    public var withoutPod: LocalEndpoint {
+        var endpoint = self
+        endpoint.podUID = nil
+        return endpoint
+    }
+
     /// What the server should have of it.
     func served(node: String, podUID: String) -> CiliumEndpoint {
         CiliumEndpoint(
@@ -62,8 +69,10 @@ public actor EndpointWriter {
         _ local: [LocalEndpoint], served: [ObjectKey: CiliumEndpoint]
     ) async -> [ObjectKey: String] {
         let now = MonotonicTime.now
+        let newest = served.values.map(\.version).max() ?? 0
         for (key, entry) in written {
-            let isShown = served[key].map { $0.version >= entry.endpoint.version } ?? false
+            // A watch that has shown a later version of another object has shown this one, too: it is gone by now.
+            let isShown = served[key].map { $0.version >= entry.endpoint.version } ?? (newest > entry.endpoint.version)
             if isShown || now.since(entry.time) > Self.overlayTime { written[key] = nil }
         }
         var failures: [ObjectKey: String] = [:]

@@ -26,7 +26,8 @@ public enum FollowedKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// The kinds without which an agent knows too little to connect pods. Definitions of policies may come later.
+    /// The kinds without which an agent knows too little to connect pods. Definitions of policies may come later; once
+    /// they were there, policies must not be missed either.
     public static let needed = Set(allCases).subtracting([.ciliumNetworkPolicies])
 }
 

@@ -5,10 +5,13 @@ import ServedObjects
 public struct IdentityFailure: Error, Sendable, CustomStringConvertible {
     public let labels: [String]
     public let reason: String
+    /// Whether the server has answered, so that other labels may fare better.
+    public let isRefusal: Bool
 
-    public init(labels: [String], reason: String) {
+    public init(labels: [String], reason: String, isRefusal: Bool = false) {
         self.labels = labels
         self.reason = reason
+        self.isRefusal = isRefusal
     }
 
     public var description: String { "no identity for {\(labels.joined(separator: ","))}: \(reason)" }
@@ -49,12 +52,14 @@ public struct IdentityAllocator: Sendable {
                 if error is CancellationError { throw error }
                 // While the server is away, what is known holds.
                 if let known = table.number(of: labels) { return known }
-                throw IdentityFailure(labels: labels, reason: "\(error)")
+                throw IdentityFailure(
+                    labels: labels, reason: "\(error)", isRefusal: (error as? KubeClientError)?.status != nil)
             }
             table.remember(candidate, labels)
             return candidate
         }
-        throw IdentityFailure(labels: labels, reason: "\(candidates.count) numbers are other labels' already")
+        throw IdentityFailure(
+            labels: labels, reason: "\(candidates.count) numbers are other labels' already", isRefusal: true)
     }
 
     /// Creates an identity. False if the number is another set's.

@@ -45,9 +45,11 @@ public final class IdentityTable: Sendable {
         }
     }
 
-    func list(_ identities: [CiliumIdentity]) {
+    /// - Parameter unreadable: Numbers of objects of the list that cannot be read. They stay as they were known.
+    func list(_ identities: [CiliumIdentity], unreadable: Set<UInt32> = []) {
         state.withLock { state in
-            state.served = Dictionary(identities.map { ($0.number, $0) }) { _, last in last }
+            state.served = state.served.filter { unreadable.contains($0.key) }
+            for identity in identities { state.served[identity.number] = identity }
             state.numbers = [:]
             // A number that the server gave to others is theirs.
             let served = state.served
@@ -85,7 +87,8 @@ public final class IdentityTable: Sendable {
             guard let gone = state.served.removeValue(forKey: number) else { return }
             // One that is in use here keeps its number: it is created again.
             if state.numbers[gone.labels] == number, state.own[number] != gone.labels {
-                state.numbers[gone.labels] = nil
+                // Where two numbers had the same labels, the other one is left.
+                state.numbers[gone.labels] = state.served.values.filter { $0.labels == gone.labels }.map(\.number).min()
             }
         }
     }

@@ -14,9 +14,16 @@ public struct PendingChanges<Object: KubeObject>: Sendable {
     public var isEmpty: Bool { whole == nil && changed.isEmpty && removed.isEmpty }
 
     public mutating func list(_ objects: [Object], unreadable: [ObjectKey] = []) {
+        replace(by: Dictionary(objects.map { ($0.key, $0) }) { _, last in last }, keeping: Set(unreadable))
+    }
+
+    private mutating func replace(by new: [ObjectKey: Object], keeping unreadable: Set<ObjectKey>) {
+        // What has come and was not taken yet is what is known of an object by now.
+        let waiting = unreadable.compactMap { whole?[$0] ?? changed[$0] }
         self = PendingChanges()
-        whole = Dictionary(objects.map { ($0.key, $0) }) { _, last in last }
-        kept = Set(unreadable)
+        whole = new
+        for object in waiting { whole?[object.key] = object }
+        kept = unreadable.subtracting(waiting.map(\.key))
     }
 
     public mutating func set(_ object: Object) {
@@ -41,10 +48,7 @@ public struct PendingChanges<Object: KubeObject>: Sendable {
 
     /// Takes in what came later.
     public mutating func append(_ later: PendingChanges) {
-        if later.whole != nil {
-            self = later
-            return
-        }
+        if let whole = later.whole { return replace(by: whole, keeping: later.kept) }
         for key in later.removed { remove(key) }
         for object in later.changed.values { set(object) }
     }

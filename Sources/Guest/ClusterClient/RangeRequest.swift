@@ -1,5 +1,6 @@
 public import KubeClient
 import KubeObjects
+import NetAddress
 import ServedObjects
 import Synchronization
 
@@ -65,6 +66,13 @@ public final class RangeRequest: Sendable {
         return false
     }
 
+    /// Creates a CiliumNode again that somebody has deleted: the operator, because there was no Node yet, or a user.
+    /// Nobody gives a range to a node that is not there. False if the task was cancelled.
+    private func isWantedStill() async -> Bool {
+        guard source == .clusterPool else { return true }
+        return await register()
+    }
+
     private func follow(_ resource: KubeResource) async -> String? {
         let reflector = Reflector<String?>(
             client, resource, fieldSelector: "metadata.name=\(nodeName)", settings: ClusterFollower.settings
@@ -75,10 +83,11 @@ public final class RangeRequest: Sendable {
                 if ranges.isEmpty {
                     let kind = source == .node ? "Node" : "CiliumNode"
                     seen.withLock { $0 = "the API server has no \(kind) \(nodeName)" }
+                    guard await isWantedStill() else { return nil }
                 }
                 if let range = ranges.compactMap({ $0 }).first { return range }
             case .added(let range), .modified(let range): if let range { return range }
-            case .deleted: break
+            case .deleted: guard await isWantedStill() else { return nil }
             case .unreadable(let name): seen.withLock { $0 = "\(name)" }
             case .disconnected(let reason): seen.withLock { $0 = reason }
             case .connected: break
@@ -91,14 +100,21 @@ public final class RangeRequest: Sendable {
         switch source {
         case .node:
             let node: Node = try ServedJSON.object(octets)
-            if let range = node.spec.podCIDR, !range.isEmpty { return range }
+            if let range = node.spec.podCIDR, !range.isEmpty { return usable(range, of: "spec.podCIDR of Node") }
             seen.withLock { $0 = "Node \(nodeName) has no spec.podCIDR" }
         case .clusterPool:
             let node = try CiliumNode(octets)
-            if let range = node.podCIDRs.first { return range }
+            if let range = node.podCIDRs.first { return usable(range, of: "spec.ipam.podCIDRs of CiliumNode") }
             let words = node.operatorError.map { "; the operator says: \($0)" } ?? "; the operator has said nothing"
             seen.withLock { $0 = "CiliumNode \(nodeName) has no spec.ipam.podCIDRs" + words }
         }
+        return nil
+    }
+
+    /// A text that is no range is as none: an agent that took it would forget the one that its pods have.
+    private func usable(_ range: String, of place: String) -> String? {
+        if IPv4CIDR(range) != nil { return range }
+        seen.withLock { $0 = "\(place) \(nodeName) is no IPv4 range: \(range.prefix(64).debugDescription)" }
         return nil
     }
 }

@@ -25,6 +25,18 @@ public struct ImageCatalogue: Sendable {
         public var environment: [EnvironmentVariable]
         public var workingDirectory: String
         public var user: Int64?
+
+        public init(
+            workload: Workload, entrypoint: [String], arguments: [String], environment: [EnvironmentVariable],
+            workingDirectory: String, user: Int64?
+        ) {
+            self.workload = workload
+            self.entrypoint = entrypoint
+            self.arguments = arguments
+            self.environment = environment
+            self.workingDirectory = workingDirectory
+            self.user = user
+        }
     }
 
     static let limit = 1000
@@ -52,7 +64,8 @@ public struct ImageCatalogue: Sendable {
     /// An empty catalogue, which knows no image.
     public init() { entries = [:] }
 
-    var entries: [String: Entry]
+    /// By the names as the catalogue has them.
+    public internal(set) var entries: [String: Entry]
 
     private static let keys: Set<String> = [
         "names", "builtIn", "entrypoint", "command", "environment", "workingDirectory", "user",

@@ -13,6 +13,10 @@ public struct KubeletMind: Sendable {
     /// By UID. The UID of a static pod is its own, not that of the object which shows it.
     private var lives: [String: PodLife] = [:]
     private var followed: Set<ObjectReference> = []
+    /// How long the end of an evicted pod is waited for before the next one has to go.
+    private static let cleanupLimit = Duration.seconds(30)
+    /// The pod that was evicted last, and until when it is waited for.
+    private var evicting: (uid: String, until: Duration)?
 
     /// - Parameters:
     ///   - seed: Makes the identifiers of containers and sandboxes and the jitter of delays; another one every boot.
@@ -84,7 +88,7 @@ public struct KubeletMind: Sendable {
             guard words != world.networkProblem else { return }
             world.networkProblem = words
             syncAll()
-        case .usage(let usage): if node.take(usage, &world) { evict(usage) }
+        case .usage(let usage): relieve(usage)
         default: acceptFact(input)
         }
     }
@@ -225,11 +229,23 @@ public struct KubeletMind: Sendable {
         followed = needed
     }
 
-    private mutating func evict(_ usage: NodeUsage) {
+    /// Evicts one pod, unless the one before still takes memory.
+    private mutating func relieve(_ usage: NodeUsage) {
+        guard node.isShort(of: usage, &world) else { return }
+        if let evicting, world.now.monotonic < evicting.until, let life = lives[evicting.uid], !life.isSettled {
+            return
+        }
+        evicting = nil
+        node.tellAttempt(&world)
         let candidates = lives.values.filter { $0.isCounted && $0.ending == nil && !$0.pod.isCritical }
-            .map { Eviction.Candidate(pod: $0.pod, usage: usage.podMemory[$0.identity.uid] ?? 0) }
+            .map { life in
+                let uid = life.identity.uid
+                return Eviction.Candidate(
+                    pod: life.pod, usage: usage.podMemory[uid] ?? 0, containers: usage.containerMemory[uid] ?? [:])
+            }
         guard let victim = Eviction.first(candidates) else { return }
-        change(victim.pod.identity) { $0.evict(Eviction.message(victim), &$1) }
+        evicting = (victim.pod.identity.uid, world.now.monotonic + Self.cleanupLimit)
+        change(victim.pod.identity) { $0.evict(Eviction.notice(victim), &$1) }
     }
 
     // MARK: For the kubelet's API

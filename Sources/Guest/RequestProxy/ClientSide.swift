@@ -1,6 +1,6 @@
 import HTTPWire
 import NIOCore
-import NIOHTTP1
+internal import NIOHTTP1
 import NIOPosix
 import NetAddress
 import Policy

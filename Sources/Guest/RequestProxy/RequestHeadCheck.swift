@@ -1,10 +1,10 @@
-import NIOHTTP1
+package import NIOHTTP1
 import Policy
 
 /// Checks what the head of a request says to a policy and to the next reader. It is pure.
-enum RequestHeadCheck {
+package enum RequestHeadCheck {
     /// Returns why the head could mean one thing here and another at the server, or nil if it has only one meaning.
-    static func mistake(_ head: HTTPRequestHead) -> String? {
+    package static func mistake(_ head: HTTPRequestHead) -> String? {
         guard head.version == .http1_1 || head.version == .http1_0 else { return "HTTP/1.0 and HTTP/1.1 only" }
         if head.headers["host"].count > 1 { return "several Host headers" }
         if head.version == .http1_1, head.headers["host"].isEmpty { return "no Host header" }
@@ -94,7 +94,7 @@ enum RequestHeadCheck {
 
     /// Removes headers that are about this connection only (RFC 9110, section 7.6.1), and those that ask for another
     /// protocol on it.
-    static func stripHops(_ headers: inout HTTPHeaders, version: HTTPVersion, keepsAlive: Bool) {
+    package static func stripHops(_ headers: inout HTTPHeaders, version: HTTPVersion, keepsAlive: Bool) {
         for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "http2-settings"] {
             headers.remove(name: name)
         }

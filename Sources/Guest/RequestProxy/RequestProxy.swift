@@ -1,5 +1,5 @@
 public import NIOCore
-import NIOHTTP1
+internal import NIOHTTP1
 import NIOPosix
 public import NetAddress
 public import Policy

@@ -1,5 +1,5 @@
 import NIOCore
-import NIOHTTP1
+internal import NIOHTTP1
 
 /// The connection with the server. It passes answers to the client's side, on the same thread.
 final class ServerSide: ChannelInboundHandler {

@@ -182,6 +182,12 @@ public actor ControlPlane {
     /// Whether the server's process is there, be it paused.
     public func isRunning(_ server: ControlPlaneServer) -> Bool { process(server) != nil }
 
+    /// The state of a server's process.
+    public func condition(of server: ControlPlaneServer) -> ServerCondition {
+        guard let process = process(server) else { return .ended }
+        return process.isStopped ? .stopped : .running
+    }
+
     /// Asks a server for its health over the network.
     public func probe(_ server: ControlPlaneServer, within limit: Duration = .seconds(2)) async -> ServerProbe {
         await clients.probe(server, isRunning: isRunning(server), within: limit)

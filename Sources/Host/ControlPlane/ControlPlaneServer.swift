@@ -35,6 +35,15 @@ public enum ControlPlaneServer: String, CaseIterable, Codable, Sendable, Hashabl
     }
 }
 
+/// What a server's process does.
+public enum ServerCondition: Sendable, Hashable {
+    case running
+    /// It is there, and every thread of it is stopped.
+    case stopped
+    /// It is not there.
+    case ended
+}
+
 /// A server of the control plane has ended.
 public struct ControlPlaneNotice: Sendable, Hashable {
     public let server: ControlPlaneServer

@@ -4,10 +4,11 @@ import Readings
 public enum Diagnosis {
     /// Every known cause, the most specific ones first. A new one is a file and a line here.
     public static let causes: [any RootCause.Type] = [
-        NodeDown.self, AgentRefused.self, LinkDown.self, VXLANPortBlocked.self, PolicyDenied.self, DatapathDrop.self,
+        NodeDown.self, AgentRefused.self, LinkDown.self, ServerDown.self, AgentTurnedAway.self, ServerUnreachable.self,
+        VXLANPortBlocked.self, PolicyDenied.self, DatapathDrop.self,
         EndpointWithoutVeth.self,
         StaleKubeProxyRules.self, DeviceNotListed.self, MissingSNAT.self, InterfaceAddressesExhausted.self,
-        SecurityGroupRejected.self, DestinationUnknown.self, PacketLoss.self,
+        SecurityGroupRejected.self, DestinationUnknown.self, SourceUnknown.self, PacketLoss.self,
     ]
 
     /// The ids that a scenario may expect.

@@ -33,6 +33,8 @@ public struct Evidence: Codable, Sendable {
     public var backends: [String: [String]] = [:]
     /// Every pod that the scenario asks for, whether or not it runs.
     public var pods: [PodReading] = []
+    /// The lab's control plane. It is nil if there is none, or if every agent is connected to it.
+    public var controlPlane: ControlPlaneReading?
 
     public init(
         nodes: [NodeReading] = [], endpoints: [Endpoint] = [], probes: [ProbeReading] = [], wire: [TapPacket] = [],
@@ -116,6 +118,8 @@ public struct NodeReading: Codable, Sendable, Hashable {
     public var tracing: Tracing?
     /// How many packets the node's flow caches have served since it booted. It is nil if the agent could not be asked.
     public var flowCachePackets: UInt64?
+    /// How the agent stands with its API server. It is nil if it has none, or if it could not be asked.
+    public var apiServer: ServerConnectionReading?
 
     /// The trace points of a node's datapath by their names.
     public struct Tracing: Codable, Sendable, Hashable {

@@ -103,7 +103,7 @@ extension HealthExpectation {
     ) -> [ExpectationResult] {
         expected.flatMap { expected in
             observation.names(of: expected.nodes).map {
-                expected.judge($0, observation, nodeCount: step.nodeCount)
+                expected.judge($0, observation, nodeCount: observation.nodeCount ?? step.nodeCount)
             }
         }
     }

@@ -145,6 +145,36 @@ extension Fabric {
         for address in addresses { try netlink.deleteNeighbour(address, linkIndex: bridge) }
     }
 
+    // MARK: Route table
+
+    /// The routes of the VPC's route table besides those of its subnets and the one to the internet gateway.
+    public var routeTable: [RouteSpec] { router?.routes ?? [] }
+
+    /// Adds a route to the route table. When the call returns, packets follow it.
+    ///
+    /// - Throws: `FabricError`: `exists` if the destination overlaps another route's, `invalid` if it overlaps the VPC,
+    ///   `unsupported` for a fabric without a router.
+    public func addRoute(_ route: RouteSpec) throws {
+        guard let cloud = spec.cloud, let router else {
+            throw FabricError(.unsupported, "route to \(route.destination): the fabric has no router")
+        }
+        try route.validate(vpc: cloud.vpc)
+        if let other = router.routes.first(where: { $0.destination.overlaps(route.destination) }) {
+            throw FabricError(.exists, "route to \(route.destination): there is one to \(other.destination)")
+        }
+        try router.add(route, interfaces[route.interfaceID]?.nic)
+    }
+
+    /// Takes a route out of the route table.
+    ///
+    /// - Throws: `FabricError` with code `unknown` when there is none to this destination.
+    public func removeRoute(to destination: IPv4CIDR) throws {
+        guard let router, let route = router.routes.first(where: { $0.destination == destination.network }) else {
+            throw FabricError(.unknown, "no route to \(destination)")
+        }
+        try router.remove(route)
+    }
+
     // MARK: Discarded packets
 
     func discardCounters() throws -> [String: UInt64] {

@@ -8,7 +8,7 @@ public struct FaultCatalogue: Sendable {
         SecurityGroupRuleFault.self, LinkDownFault.self, NodePauseFault.self, NodeCrashFault.self,
         AgentKillFault.self, NetemFault.self, KubeProxyResidueFault.self,
         APIServerDownFault.self, APIServerSlowFault.self, EtcdSlowFault.self, SchedulerDownFault.self,
-        ControllerManagerDownFault.self, OperatorDownFault.self,
+        ControllerManagerDownFault.self, OperatorDownFault.self, CloudControllerDownFault.self,
     ]
 
     /// The faults that ship.

@@ -22,7 +22,7 @@ protocol MachineIdentities: Sendable {
 
 extension CloudInterfaces: MachineIdentities {}
 
-/// The cloud's account service: what the control plane may ask of machines and load balancers.
+/// The cloud's account service: what the control plane may ask of machines, load balancers and routes.
 ///
 /// A machine is started or ended at a time; further ones wait, and are told as `pending` or `shutting-down` meanwhile.
 public actor CloudMachines {
@@ -32,17 +32,23 @@ public actor CloudMachines {
     private weak var reserve: (any MachineReserve)?
     /// Oldest first. A node has at most one that is not terminated.
     private var machines: [CloudMachine] = []
-    private var launches = 0
+    /// How many machines have ended.
+    private var ended = 0
     /// The ids of nodes' machines that are not those of the lab's beginning.
     private var ids: [String: String] = [:]
     private var last: Task<Void, Never>?
     private let balancers: LoadBalancers?
+    private let routes: CloudRoutes?
 
     /// How many machines that have ended are remembered.
     private static let mostEnded = 256
     static let capacity = ["cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi", "pods": "110"]
 
-    init(_ plan: LabPlan, _ identities: any MachineIdentities, balancers: LoadBalancers? = nil) {
+    init(
+        _ plan: LabPlan, _ identities: any MachineIdentities, balancers: LoadBalancers? = nil,
+        routes: (any RouteTable)? = nil
+    ) {
+        self.routes = routes.map { CloudRoutes(plan, $0) }
         self.plan = plan
         self.identities = identities
         self.balancers = balancers
@@ -97,7 +103,22 @@ public actor CloudMachines {
                 return AccountReply()
             }
             return AccountReply(loadBalancers: [try await balancers.put(balancer)])
+        case .describeRouteTables: return AccountReply(routes: await routes?.described(try await described()) ?? [])
+        case .createRoute, .deleteRoute: return try await change(request)
         }
+    }
+
+    private func change(_ request: AccountRequest) async throws -> AccountReply {
+        guard let route = request.route else {
+            throw CloudFailure(.invalidParameterValue, "the request names no route")
+        }
+        guard let routes else { throw CloudFailure(.operationNotPermitted, "the lab has no route table") }
+        if request.action == .createRoute {
+            try await routes.create(route, try await described())
+        } else {
+            try await routes.delete(route)
+        }
+        return AccountReply()
     }
 
     private var type: CloudMachineType {
@@ -111,20 +132,22 @@ public actor CloudMachines {
         // An empty list would say that there are no machines.
         guard let reserve else { throw CloudFailure(.internalError, "the lab has not booted yet") }
         for node in plan.nodes {
-            let index = machines.lastIndex { $0.node == node.name && $0.state != .terminated }
-            guard let index else {
+            guard let known = machines.last(where: { $0.node == node.name && $0.state != .terminated }) else {
                 if reserve.isThere(node.name) { machines.append(machine(node)) }
                 continue
             }
             // One that starts or ends is told when it has.
-            guard ![.pending, .shuttingDown].contains(machines[index].state) else { continue }
+            guard ![.pending, .shuttingDown].contains(known.state) else { continue }
             let isPowered = await reserve.isPowered(node.name)
-            guard machines.indices.contains(index), machines[index].node == node.name else { continue }
+            // Another request may have begun to end it meanwhile.
+            guard let index = machines.lastIndex(where: { $0.instanceID == known.instanceID }),
+                ![.pending, .shuttingDown, .terminated].contains(machines[index].state)
+            else { continue }
             machines[index].state = !reserve.isThere(node.name) ? .terminated : isPowered ? .running : .stopped
+            if machines[index].state == .terminated { await renew(node.name) }
         }
-        let ended = machines.count { $0.state == .terminated }
-        if ended > Self.mostEnded {
-            var surplus = ended - Self.mostEnded
+        var surplus = machines.count { $0.state == .terminated } - Self.mostEnded
+        if surplus > 0 {
             machines.removeAll { machine in
                 guard machine.state == .terminated, surplus > 0 else { return false }
                 surplus -= 1
@@ -160,21 +183,18 @@ public actor CloudMachines {
                 "We currently do not have sufficient \(type.name) capacity in the Availability Zone you requested "
                     + "(\(type.zone)).")
         }
-        launches += 1
         var made = machine(free)
-        made.instanceID = Self.instanceID(made.instanceID, launches)
         made.state = .pending
         made.clientToken = token
         machines.append(made)
-        ids[free.name] = made.instanceID
-        await identities.rename(free.name, instanceID: made.instanceID)
         let (id, data) = (made.instanceID, request.kubelet ?? KubeletUserData())
         inTurn { machines in
             do {
                 try await reserve.start(free.name, data)
                 await machines.note(id, .running)
             } catch {
-                await machines.note(id, .terminated, "\(error)")
+                // A node may be there whose agent is late. Its machine runs, and is somebody's to end.
+                await machines.note(id, reserve.isThere(free.name) ? .running : .terminated, "\(error)")
             }
         }
         return made
@@ -199,12 +219,23 @@ public actor CloudMachines {
         return machines[index]
     }
 
-    private func note(_ id: String, _ state: CloudMachine.State, _ reason: String = "") {
+    private func note(_ id: String, _ state: CloudMachine.State, _ reason: String = "") async {
         guard let index = machines.lastIndex(where: { $0.instanceID == id }) else { return }
         // A machine that is to end ends, even if it has just come.
         guard machines[index].state != .shuttingDown || state == .terminated || !reason.isEmpty else { return }
         machines[index].state = state
         machines[index].stateReason = String(reason.prefix(500))
+        if state == .terminated { await renew(machines[index].node) }
+    }
+
+    /// Gives the next machine of a node another id than that of the one which has ended, whoever starts it: what is
+    /// said of the one is not to be taken for the other.
+    private func renew(_ node: String) async {
+        guard let planned = plan.node(node) else { return }
+        ended += 1
+        let id = Self.instanceID(plan.instanceID(of: planned), ended)
+        ids[node] = id
+        await identities.rename(node, instanceID: id)
     }
 
     private func inTurn(_ body: @escaping @Sendable (CloudMachines) async -> Void) {
@@ -216,9 +247,9 @@ public actor CloudMachines {
         }
     }
 
-    /// An id that differs from that of the machine which the node had before.
-    private static func instanceID(_ id: String, _ launch: Int) -> String {
-        let digits = String(launch & 0xFFFF, radix: 16)
+    /// An id that differs from those of the machines which the node had before.
+    private static func instanceID(_ id: String, _ number: Int) -> String {
+        let digits = String(number & 0xFFFF, radix: 16)
         return id.dropLast(4) + String(repeating: "0", count: 4 - digits.count) + digits
     }
 }

@@ -17,7 +17,8 @@ extension Cluster {
     ///
     /// - Parameter traits: Labels and taints with which they are registered besides those of the lab file.
     /// - Throws: `LabError` `.plan` if one of them is there already or is none of the lab's; otherwise why one did not
-    ///   come up. All of them are absent again then.
+    ///   come up, and all of them are absent again. If the machines run, but agents in pods do not come or others cannot
+    ///   be told, it throws as well, and the nodes are there.
     public func join(
         _ names: [String], with traits: NodeTraits? = nil, within deadline: Duration = .seconds(90)
     ) async throws {
@@ -34,11 +35,16 @@ extension Cluster {
                 self.watch(node)
             }
         } catch {
-            _ = membership.end(names)
+            // One that somebody has ended meanwhile is absent already.
+            for name in names { _ = membership.end([name]) }
             for node in joining { try? await cut(node) }
             throw error
         }
-        membership.arrive(names)
+        let ended = membership.arrive(names)
+        guard ended.isEmpty else {
+            for name in ended { if let node = node(named: name) { try? await cut(node) } }
+            throw LabError(.request, "\(ended.joined(separator: ", ")) left while joining")
+        }
         // Agents that are a DaemonSet's pods come when the control plane has bound them.
         try await waitForAgentPods(within: deadline)
         for node in joining where await node.state.isReady { note(\.agent, of: node.name) }
@@ -69,15 +75,23 @@ extension Cluster {
         try await announceEndpoints()
         try await announceObjects()
         guard let server else { return }
+        var refusal: ObjectRefusal?
         for name in names {
             let node = ObjectQuery(apiVersion: "v1", kind: "Node", namespace: nil, name: name)
-            if case .absent = await server.reading(of: node, within: .seconds(10)) { continue }
-            try await server.delete(node, within: .seconds(30))
+            do {
+                if case .absent = await server.reading(of: node, within: .seconds(10)) { continue }
+                try await server.delete(node, within: .seconds(30))
+            } catch let error as ObjectRefusal {
+                // A cloud controller may have deleted it meanwhile.
+                if case .absent = await server.reading(of: node, within: .seconds(10)) { continue }
+                refusal = refusal ?? error
+            }
         }
+        if let refusal { throw refusal }
         try await waitForAgents(within: .seconds(30))
     }
 
-    /// Brings back the nodes that were there when the lab booted, and no others.
+    /// Brings back the nodes that were there when the lab booted, and no others, and forgets who joined.
     public func restoreMembership() async throws {
         let initial = plan.profile.initialNodeNames
         let present = presentNodes.map(\.name)
@@ -85,6 +99,7 @@ extension Cluster {
         if !missing.isEmpty { try await join(missing) }
         let surplus = present.filter { !initial.contains($0) }
         if !surplus.isEmpty { try await leave(surplus) }
+        membership.forgetJoins()
     }
 
     /// Cuts a node's power, if it has any.
@@ -129,7 +144,9 @@ extension Cluster {
         }
         let pod = Task { [weak self] in
             let hasPod = try? await server.wait(within: limit, quiet: limit) {
-                await server.runningPods.contains { $0.planned.node == name && !$0.isOnHost }
+                // A pod of before the node left runs by its old status until the kubelet has told another one.
+                guard await node.state.isReady else { return false }
+                return await server.runningPods.contains { $0.planned.node == name && !$0.isOnHost }
             }
             if hasPod == true { self?.note(\.firstPod, of: name) }
         }

@@ -69,7 +69,7 @@ public final class Cluster: Sendable {
         kubeProxy = Observed(KubeProxyState(isEnabled: plan.profile.kubeProxy.enabled))
         membership = Membership(plan.profile)
         own = OwnObjects(plan, membership)
-        server = controlPlane.map { ServerStore($0.client()) }
+        server = controlPlane.map { ServerStore($0.client(), images: plan.profile.images) }
         let router = NoticeRouter()
         nodes = zip(plan.nodes, machines).map { node, machine in
             ClusterNode(plan: node, machine: machine) { router.route($0, $1) }
@@ -393,7 +393,10 @@ public final class Cluster: Sendable {
         try await bringUp(node, within: deadline)
         try await announceNodes()
         // With a control plane, the node's kubelet looks after its pods.
-        guard server == nil else { return try await waitForAgents(within: .seconds(30)) }
+        guard server == nil else {
+            try await waitForAgents(within: .seconds(30))
+            return
+        }
         try await start(await own.pods.value.map(\.planned).filter { $0.node == node.name })
     }
 

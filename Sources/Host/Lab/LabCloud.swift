@@ -47,17 +47,20 @@ public final class LabCloud: Sendable {
         for name in plan.cloudHosts { hosts.append(try await Host(name, of: fabric)) }
         let interfaces = try CloudInterfaces(plan, fabric: fabric)
         return try LabCloud(
-            plan, hosts: hosts, router: try await Host("vpc-router", of: fabric), interfaces: interfaces)
+            plan, hosts: hosts, router: try await Host("vpc-router", of: fabric), interfaces: interfaces,
+            routes: fabric)
     }
 
-    private init(_ plan: LabPlan, hosts: [Host], router: Host, interfaces: CloudInterfaces) throws {
+    private init(
+        _ plan: LabPlan, hosts: [Host], router: Host, interfaces: CloudInterfaces, routes: any RouteTable
+    ) throws {
         self.hosts = hosts
         self.interfaces = interfaces
         let balancers = try hosts.first { $0.name == CloudLayout.balancerHost }.map { host in
             try LoadBalancers(plan, namespace: "/proc/self/fd/\(host.namespace.rawDescriptor)")
         }
         self.balancers = balancers
-        let machines = CloudMachines(plan, interfaces, balancers: balancers)
+        let machines = CloudMachines(plan, interfaces, balancers: balancers, routes: routes)
         self.machines = machines
         receivers = try Receivers()
         var servers = [

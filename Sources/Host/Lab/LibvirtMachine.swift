@@ -14,15 +14,18 @@ public final class LibvirtHypervisor: Sendable {
         public var parameters: [String]
         /// The path of the read-only userland disk; nil for a lab that needs none.
         public var userlandPath: String?
+        /// The path of the read-only disk with a kubelet, which is the second; nil for a lab that needs none.
+        public var kubeletDiskPath: String?
         public init(
             kernelPath: String, initrdPath: String, accelerator: String, parameters: [String],
-            userlandPath: String? = nil
+            userlandPath: String? = nil, kubeletDiskPath: String? = nil
         ) {
             self.kernelPath = kernelPath
             self.initrdPath = initrdPath
             self.accelerator = accelerator
             self.parameters = parameters
             self.userlandPath = userlandPath
+            self.kubeletDiskPath = kubeletDiskPath
         }
     }
 
@@ -112,7 +115,8 @@ public final class LibvirtHypervisor: Sendable {
             kernelArguments: (Self.kernelArguments + boot.parameters).joined(separator: " "),
             consoleLog: "\(consoleDirectory)/console-\(name).log",
             channels: [.init(name: "labrun.link", socketPath: socket)],
-            interfaces: interfaces, disks: boot.userlandPath.map { [.init(path: $0)] } ?? [],
+            interfaces: interfaces,
+            disks: [boot.userlandPath, boot.kubeletDiskPath].compactMap { $0.map { .init(path: $0) } },
             hotplugSlots: hotplugSlots,
             translationCacheMiB: processors * Self.translationCacheMiB, rebootAction: .destroy)
         return LibvirtMachine(connection: connection, spec: spec)
@@ -244,8 +248,10 @@ final class LibvirtMachine: NodeMachine {
 
     func moveConsole(to path: String) throws {
         try console.withLock { console in
-            // QEMU holds the file open, and so writes to it by whatever name.
-            try check("rename", console) { rename(console, path) }
+            // QEMU holds the file open, and so writes to it by whatever name. A machine that never ran has none yet.
+            if FileManager.default.fileExists(atPath: console) {
+                try check("rename", console) { rename(console, path) }
+            }
             console = path
         }
     }

@@ -13,9 +13,9 @@ actor LoadBalancers {
         init(_ balancer: CloudLoadBalancer) { state = Mutex(balancer) }
 
         /// The healthy targets of a listener.
-        func targets(of port: UInt16) -> [ForwardTarget] {
+        func targets(of end: End) -> [ForwardTarget] {
             state.withLock { balancer in
-                guard let listener = balancer.listeners.first(where: { $0.port == port }) else { return [] }
+                guard let listener = balancer.listeners.first(where: { End($0) == end }) else { return [] }
                 return balancer.targets.filter { $0.isHealthy == true }.compactMap { target in
                     IPv4Address(target.address).map { ForwardTarget(address: $0, port: listener.targetPort) }
                 }
@@ -23,10 +23,35 @@ actor LoadBalancers {
         }
     }
 
+    /// What a listener takes from the address.
+    private struct End: Hashable, Comparable, CustomStringConvertible {
+        let port: UInt16
+        let transport: CloudLoadBalancer.Listener.Transport
+
+        init(_ listener: CloudLoadBalancer.Listener) { (port, transport) = (listener.port, listener.transport) }
+
+        var description: String { "\(transport.rawValue) \(port)" }
+        static func < (one: Self, other: Self) -> Bool {
+            (one.port, one.transport.rawValue) < (other.port, other.transport.rawValue)
+        }
+    }
+
+    private enum Forwarder {
+        case tcp(TCPForwarder)
+        case udp(UDPForwarder)
+
+        func stop() {
+            switch self {
+            case .tcp(let forwarder): forwarder.stop()
+            case .udp(let forwarder): forwarder.stop()
+            }
+        }
+    }
+
     private let address: String
     private let namespacePath: String
     private var balancers: [String: Balancer] = [:]
-    private var forwarders: [String: [UInt16: TCPForwarder]] = [:]
+    private var forwarders: [String: [End: Forwarder]] = [:]
     private var checks: Task<Void, Never>?
 
     private static let mostBalancers = 64
@@ -79,25 +104,32 @@ actor LoadBalancers {
 
     private func listen(_ wanted: CloudLoadBalancer, _ balancer: Balancer) throws {
         var own = forwarders[wanted.name] ?? [:]
-        let ports = Set(wanted.listeners.map(\.port))
-        var made: [UInt16: TCPForwarder] = [:]
+        let ends = Set(wanted.listeners.map(End.init))
+        var made: [End: Forwarder] = [:]
         do {
-            for port in ports.sorted() where own[port] == nil {
-                made[port] = try TCPForwarder(
-                    "balancer \(port)", port: port, namespacePath: namespacePath
-                ) { balancer.targets(of: port) }
-            }
+            for end in ends.sorted() where own[end] == nil { made[end] = try forwarder(at: end, balancer) }
         } catch {
             for forwarder in made.values { forwarder.stop() }
             throw CloudFailure(
                 .invalidParameterValue,
-                "port \(ports.sorted()) of \(address) cannot be had, all load balancers share it: \(error)")
+                "\(ends.sorted()) of \(address) cannot be had, all load balancers share it: \(error)")
         }
-        for (port, forwarder) in own where !ports.contains(port) {
+        for (end, forwarder) in own where !ends.contains(end) {
             forwarder.stop()
-            own[port] = nil
+            own[end] = nil
         }
         forwarders[wanted.name] = own.merging(made) { $1 }
+    }
+
+    private func forwarder(at end: End, _ balancer: Balancer) throws -> Forwarder {
+        let targets: @Sendable () -> [ForwardTarget] = { balancer.targets(of: end) }
+        let name = "balancer \(end.port)"
+        return switch end.transport {
+        case .tcp:
+            .tcp(try TCPForwarder(name, port: end.port, namespacePath: namespacePath, targets: targets))
+        case .udp:
+            .udp(try UDPForwarder(name, port: end.port, namespacePath: namespacePath, targets: targets))
+        }
     }
 
     func delete(_ name: String) {
@@ -114,7 +146,10 @@ actor LoadBalancers {
     private func check() async {
         for balancer in balancers.values {
             let now = balancer.state.withLock { $0 }
-            guard let port = now.healthPort ?? now.listeners.first?.targetPort else { continue }
+            guard !now.listeners.isEmpty else { continue }
+            let port =
+                now.healthPort ?? now.listeners.first { $0.transport == .tcp }?.targetPort
+                ?? CloudLoadBalancer.kubeletPort
             let isHTTP = now.healthPort != nil
             let path = namespacePath
             let health = await withTaskGroup(of: (String, Bool).self) { group in

@@ -54,7 +54,17 @@ final class Membership: Sendable {
         }
     }
 
-    func arrive(_ names: [String]) { state.withLock { state in for name in names { state.standing[name] = .present } } }
+    /// Ends joins.
+    ///
+    /// - Returns: Those of the nodes that do not join any more, because somebody has ended them meanwhile. They stay
+    ///   absent.
+    func arrive(_ names: [String]) -> [String] {
+        state.withLock { state in
+            let ended = names.filter { state.standing[$0] != .joining }
+            for name in names where !ended.contains(name) { state.standing[name] = .present }
+            return ended
+        }
+    }
 
     /// Ends the membership of nodes, and what waits for them.
     ///
@@ -84,6 +94,9 @@ final class Membership: Sendable {
             state.joins[index][keyPath: field] = seconds
         }
     }
+
+    /// Forgets who joined, for a run that begins in a lab of another one.
+    func forgetJoins() { state.withLock { $0.joins = [] } }
 
     func watch(_ name: String, _ task: Task<Void, Never>) {
         state.withLock { $0.watches[name, default: []].append(task) }

@@ -65,7 +65,7 @@ public protocol NodeMachine: Sendable {
     /// The path of the file with the output of the serial console.
     var consolePath: String { get }
     /// Moves the console's file within its file system. The machine goes on writing to it, and appends to it at later
-    /// starts.
+    /// starts. One that was never started makes its file there.
     func moveConsole(to path: String) throws
 }
 

@@ -38,8 +38,15 @@ struct DebianArchive: DebianPackageSource {
         do {
             // With nothing installed (Dir::State::status), the plan lists all packages that are needed.
             let words = ["-c", scratch + "/apt.conf", "-s", "--no-install-recommends", "install"]
-            plan = try await BuildTool.run("apt-get", words + userland.packages)
+            plan = try await BuildTool.run("apt-get", words + userland.wanted)
         } catch let error as ImageError where error.code == .toolFailed {
+            if userland.added != nil {
+                let known = try await names(scratch)
+                let unknown = Set(userland.wanted).subtracting(known)
+                guard unknown.isEmpty else {
+                    throw UnknownPackages(suite: userland.suite, names: unknown.sorted(), known: known)
+                }
+            }
             throw ImageError(
                 .packagesUnusable, "Debian \(userland.suite) has no such userland", mend: nil, cause: error)
         }
@@ -52,6 +59,12 @@ struct DebianArchive: DebianPackageSource {
             return package
         }
         return ResolvedUserland(recipe: userland, packages: packages.sorted { $0.name < $1.name })
+    }
+
+    /// Returns the names of all packages in the index, some 60,000.
+    private func names(_ scratch: String) async throws -> [String] {
+        try await BuildTool.run("apt-cache", ["-c", scratch + "/apt.conf", "pkgnames"])
+            .split(whereSeparator: \.isNewline).map(String.init).sorted()
     }
 
     /// Reads the packages of a simulated installation from its lines `Inst NAME (VERSION …`, in their order.

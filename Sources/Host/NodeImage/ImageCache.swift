@@ -1,3 +1,4 @@
+import Digest
 import Foundation
 import Glibc
 import LinuxKernel
@@ -9,10 +10,13 @@ import LinuxKernel
 ///     debs/<sha256>.deb        packages as downloaded
 ///     kernels/<digest>/        kernel, modules of one set of packages
 ///     resolved/userland.json   which packages the userland stood for
+///     resolved/userland-<digest>.json   the same with what a user adds, by the names of all that is added
 ///     images/<digest>/         kernel, initrd, manifest.json
 ///     userlands/<digest>/      userland.squashfs, manifest.json
 ///     resolved/control-plane.json   which source and packages the control plane stood for
 ///     debs/<sha256>.source     tarballs of source packages as downloaded
+///     resolved/kubelet-disk.json    which source and packages a kubelet's disk stood for
+///     kubelet-disks/<digest>/  kubelet.squashfs, manifest.json
 ///     control-planes/<digest>/ the servers of labs, etcd, kubectl, manifest.json
 ///     tmp/                     work in progress; whatever is there without the lock held is a leftover
 struct ImageCache: Sendable {
@@ -24,9 +28,23 @@ struct ImageCache: Sendable {
     var images: String { root + "/images" }
     var userlands: String { root + "/userlands" }
     var controlPlanes: String { root + "/control-planes" }
+    var kubeletDisks: String { root + "/kubelet-disks" }
+    var resolvedKubeletDisk: String { root + "/resolved/kubelet-disk.json" }
     var scratch: String { root + "/tmp" }
-    var resolvedUserland: String { root + "/resolved/userland.json" }
     var resolvedControlPlane: String { root + "/resolved/control-plane.json" }
+
+    func resolvedUserland(_ recipe: UserlandRecipe) -> String {
+        guard let added = recipe.added else { return root + "/resolved/userland.json" }
+        let names = added.packages.map { "package \($0)" } + added.binaries.map { "binary \($0.name)" }
+        let digest = SHA256Digest.hex(of: Array(names.joined(separator: "\n").utf8))
+        return "\(root)/resolved/userland-\(digest.prefix(16)).json"
+    }
+
+    /// The paths of what every userland stood for, sorted.
+    func resolvedUserlands() throws -> [String] {
+        try Self.names(in: root + "/resolved").filter { $0.hasPrefix("userland") && $0.hasSuffix(".json") }
+            .map { "\(root)/resolved/\($0)" }
+    }
 
     func resolved(_ series: KernelSeries) -> String { "\(root)/resolved/\(series.rawValue).json" }
     func deb(_ package: DebianPackage) -> String { "\(debs)/\(package.sha256).deb" }
@@ -34,10 +52,12 @@ struct ImageCache: Sendable {
     func userland(_ digest: String) -> String { "\(userlands)/\(digest)" }
     func image(_ digest: String) -> String { "\(images)/\(digest)" }
     func source(_ file: DebianSourceFile) -> String { "\(debs)/\(file.sha256).source" }
+    func kubeletDisk(_ digest: String) -> String { "\(kubeletDisks)/\(digest)" }
     func controlPlane(_ digest: String) -> String { "\(controlPlanes)/\(digest)" }
 
     func makeDirectories() throws {
-        for directory in [root, root + "/resolved", debs, kernels, images, userlands, controlPlanes, scratch] {
+        let places = [root, root + "/resolved", debs, kernels, images, userlands, controlPlanes, kubeletDisks, scratch]
+        for directory in places {
             try Self.makeDirectory(directory)
         }
     }
@@ -50,8 +70,10 @@ struct ImageCache: Sendable {
     }
 
     /// Removes what killed builds left behind. The caller holds the lock.
-    func clearScratch() throws {
-        for name in try Self.names(in: scratch) { try Self.remove("\(scratch)/\(name)") }
+    func clearScratch(keeping kept: String? = nil) throws {
+        for name in try Self.names(in: scratch) where "\(scratch)/\(name)" != kept {
+            try Self.remove("\(scratch)/\(name)")
+        }
     }
 
     /// Moves a finished directory or file of the scratch area to its place, atomically and durably.

@@ -9,6 +9,8 @@ extension ImageStore {
         public let userlands: [String]
         /// Digests of removed control planes.
         public let controlPlanes: [String]
+        /// Digests of removed kubelets' disks.
+        public var kubeletDisks: [String] = []
         /// The bytes that were freed, including those of kernels and packages.
         public let bytes: Int
     }
@@ -83,6 +85,7 @@ extension ImageStore {
             }
             let userlands = try pruneUserlands(everything: everything, packages: &packages)
             let controlPlanes = try pruneControlPlanes(everything: everything, packages: &packages)
+            let kubeletDisks = try pruneKubeletDisks(everything: everything, packages: &packages)
             for name in try ImageCache.names(in: cache.kernels) where !kernels.contains(name) {
                 try ImageCache.remove(cache.kernel(name))
             }
@@ -90,7 +93,7 @@ extension ImageStore {
                 try ImageCache.remove("\(cache.debs)/\(name)")
             }
             return PruneResult(
-                images: removed, userlands: userlands, controlPlanes: controlPlanes,
+                images: removed, userlands: userlands, controlPlanes: controlPlanes, kubeletDisks: kubeletDisks,
                 bytes: max(0, before - Self.diskUsage(cache.root)))
         }
     }
@@ -103,21 +106,37 @@ extension ImageStore {
             packages.formUnion(kept.packages.map(\.sha256) + kept.source.files.map(\.sha256))
         }
         if everything { try ImageCache.remove(cache.resolvedControlPlane) }
-        return try removeAll(in: cache.controlPlanes, except: kept?.digest)
+        return try removeAll(in: cache.controlPlanes, except: Set([kept?.digest].compactMap { $0 }))
+    }
+
+    /// The same of kubelets' disks.
+    private func pruneKubeletDisks(everything: Bool, packages: inout Set<String>) throws -> [String] {
+        let kept = everything ? nil : resolvedKubeletDisk()
+        if let kept, KubeletDiskManifest.load(cache.kubeletDisk(kept.digest)) == nil {
+            packages.formUnion(kept.build.packages.map(\.sha256) + kept.build.source.files.map(\.sha256))
+        }
+        if everything { try ImageCache.remove(cache.resolvedKubeletDisk) }
+        return try removeAll(in: cache.kubeletDisks, except: Set([kept?.digest].compactMap { $0 }))
     }
 
     /// Removes the disks that `ensureUserland` would not answer with, or all of them with `everything`. Returns the
     /// digests of the removed ones, and adds the packages that are still needed to `packages`.
     private func pruneUserlands(everything: Bool, packages: inout Set<String>) throws -> [String] {
-        let kept = everything ? nil : resolvedUserland()
-        if let kept { packages.formUnion(kept.packages.map(\.sha256)) }
-        if everything { try ImageCache.remove(cache.resolvedUserland) }
-        return try removeAll(in: cache.userlands, except: kept?.digest)
+        var kept: Set<String> = []
+        for place in try cache.resolvedUserlands() {
+            if !everything, let userland = resolvedUserland(at: place) {
+                kept.insert(userland.digest)
+                packages.formUnion(userland.packages.map(\.sha256))
+            } else {
+                try ImageCache.remove(place)
+            }
+        }
+        return try removeAll(in: cache.userlands, except: kept)
     }
 
-    /// Removes the folders of `place` but one, and returns their names. Each is there as a whole or not at all.
-    private func removeAll(in place: String, except kept: String?) throws -> [String] {
-        try ImageCache.names(in: place).filter { $0 != kept }.map { name in
+    /// Removes the folders of `place` but some, and returns their names. Each is there as a whole or not at all.
+    private func removeAll(in place: String, except kept: Set<String>) throws -> [String] {
+        try ImageCache.names(in: place).filter { !kept.contains($0) }.map { name in
             let doomed = "\(cache.scratch)/removed-\(name)"
             try ImageCache.rename("\(place)/\(name)", doomed)
             try ImageCache.remove(doomed)

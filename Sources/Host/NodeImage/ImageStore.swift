@@ -15,6 +15,13 @@ public struct ImageStore: Sendable {
     let guestDirectories: [String]
     let source: any DebianPackageSource
     let makeSink: SinkFactory
+    /// Whether packages that a build of the control plane compiles stay in the scratch area until a build of the
+    /// kubelet's disk has used them, which has most of them in common and then takes a fifth of its time. Every other
+    /// build takes them away.
+    public var keepsCompiledPackages = false
+
+    /// The folder of compiled packages; nil where each build has its own.
+    var compiledPackages: String? { keepsCompiledPackages ? cache.scratch + "/compiled" : nil }
 
     /// - Parameters:
     ///   - cacheDirectory: The cache. If it is nil, it is `$XDG_CACHE_HOME/labrun` or `~/.cache/labrun`.

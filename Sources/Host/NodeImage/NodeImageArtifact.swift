@@ -34,6 +34,8 @@ public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
     /// `done` is the share of all work, from 0 to 1.
     case buildingControlPlane(ControlPlaneStep, done: Double, secondsLeft: Int)
     case controlPlaneReady(digest: String)
+    case buildingKubeletDisk(KubeletDiskStep)
+    case kubeletDiskReady(digest: String)
 
     public var description: String {
         switch self {
@@ -50,6 +52,8 @@ public enum ImageProgress: Sendable, Equatable, CustomStringConvertible {
         case .resolvingControlPlane(let suite): "looking for Kubernetes' sources in Debian \(suite)"
         case .buildingControlPlane(let step, let done, let seconds):
             "\(step.rawValue): \(Int(done * 100)) %, about \(Self.time(seconds)) left"
+        case .buildingKubeletDisk(let step): "\(step)"
+        case .kubeletDiskReady(let digest): "kubelet disk \(digest.prefix(12)) is ready"
         case .controlPlaneReady(let digest): "control plane \(digest.prefix(12)) is ready"
         }
     }

@@ -6,6 +6,8 @@ import LinuxKernel
 /// 1970.
 struct UserlandBuilder {
     let userland: ResolvedUserland
+    /// The user's own binaries, whose digests the recipe has.
+    let binaries: [UserlandAdditions.Binary]
 
     /// Unpacks `debs`, in the order of the packages, below `scratch` and writes the disk to `path`.
     func build(debs: [String], scratch: String, path: String) async throws {
@@ -17,6 +19,7 @@ struct UserlandBuilder {
         for (place, text) in UserlandRecipe.files {
             try write(text, to: "\(root)/\(place)")
         }
+        try addBinaries(root)
         try addLinks(root)
         // With mksquashfs's defaults the bytes are the same every time. lz4 decompresses fastest, and an emulated node
         // decompresses what it runs.
@@ -33,11 +36,37 @@ struct UserlandBuilder {
     private func addDirectories(_ root: String) throws {
         for (place, mode) in UserlandRecipe.directories {
             try ImageCache.makeDirectory("\(root)/\(place)")
-            do throws(SystemError) {
-                try check("chmod", place) { chmod("\(root)/\(place)", mode) }
-            } catch {
-                throw ImageError.cache(error, "making the userland's directories")
+            try setMode("\(root)/\(place)", mode)
+        }
+    }
+
+    /// Copies the user's binaries, as long as they are what the disk is named by.
+    private func addBinaries(_ root: String) throws {
+        if binaries.isEmpty { return }
+        let folder = "\(root)/\(UserlandAdditions.folder)"
+        try ImageCache.makeDirectory(folder)
+        for place in [folder, "\(root)/usr/local"] { try setMode(place, 0o755) }
+        let digests = userland.recipe.added?.binaries ?? []
+        for binary in binaries {
+            let path = "\(folder)/\(binary.name)"
+            // A package's program of the same name goes, be it a link to somewhere else.
+            try ImageCache.remove(path)
+            let sink = DigestingSink(try FileSink(path, mode: 0o755))
+            try FileSource.read(binary.path) { try sink.write($0) }
+            try sink.finish()
+            guard digests.contains(.init(name: binary.name, sha256: sink.sha256)) else {
+                throw ImageError(
+                    .packagesUnusable, "\(binary.path) has changed while the disk was made", mend: "run it again")
             }
+            try setMode(path, 0o755)
+        }
+    }
+
+    private func setMode(_ path: String, _ mode: mode_t) throws {
+        do throws(SystemError) {
+            try check("chmod", path) { chmod(path, mode) }
+        } catch {
+            throw ImageError.cache(error, "making the userland's files")
         }
     }
 

@@ -16,6 +16,8 @@ public struct UserlandRecipe: Sendable, Codable, Equatable {
     public let applets: [String]
     /// The symbolic links that Debian's alternatives would make, as path → target.
     public let links: [String: String]
+    /// What a user adds; nil in the disk of everybody.
+    public internal(set) var added: Added?
 
     /// The version counts up with every change to how a disk is made.
     static let version = 1
@@ -59,7 +61,10 @@ public struct UserlandRecipe: Sendable, Codable, Equatable {
             "usr/sbin/ip6tables-save": "ip6tables-nft-save", "usr/sbin/ip6tables-restore": "ip6tables-nft-restore",
         ])
 
-    func leavesOut(_ package: String) -> Bool { leftOut.contains(where: package.hasPrefix) }
+    /// Whether a package that others depend on is left out. What is asked for by name never is.
+    func leavesOut(_ package: String) -> Bool {
+        !wanted.contains(package) && leftOut.contains(where: package.hasPrefix)
+    }
 
     /// Directories that programs and mounts expect and that no package brings.
     static let directories: [String: mode_t] = [
@@ -89,6 +94,7 @@ struct ResolvedUserland: Sendable, Codable, Equatable {
         lines += recipe.removed.sorted().map { "removed \($0)" }
         lines += recipe.applets.sorted().map { "applet \($0)" }
         lines += recipe.links.sorted { $0.key < $1.key }.map { "link \($0.key) \($0.value)" }
+        lines += (recipe.added?.binaries ?? []).map { "binary \($0.name) \($0.sha256)" }
         lines += UserlandRecipe.directories.sorted { $0.key < $1.key }.map { "directory \($0.key) \($0.value)" }
         lines += UserlandRecipe.files.sorted { $0.key < $1.key }.map { "file \($0.key) \($0.value)" }
         return SHA256Digest.hex(of: Array(lines.joined(separator: "\n").utf8))
@@ -131,6 +137,6 @@ struct UserlandManifest: Sendable, Codable, Equatable {
         let versions = Dictionary(userland.packages.map { ($0.name, $0.version) }) { first, _ in first }
         return UserlandArtifact(
             digest: digest, path: "\(directory)/\(Self.disk)", bytes: bytes,
-            packages: userland.recipe.packages.compactMap { name in versions[name].map { "\(name) \($0)" } })
+            packages: userland.recipe.wanted.compactMap { name in versions[name].map { "\(name) \($0)" } })
     }
 }

@@ -15,6 +15,9 @@ public struct Observation: Sendable {
     /// have been there.
     public var recordingIsComplete: Bool
     public var nodes: [NodeReading]
+    /// The number of nodes that were there in this round, those that had crashed among them; nil if it is that of the
+    /// step's beginning. A controller may have nodes join and leave at any time.
+    public var nodeCount: Int?
     public var pods: [PodReading] = []
     /// What there is of kube-proxy, by node, or why it could not be read. It is empty in steps that do not need it
     /// (`ObservationNeed`).

@@ -83,14 +83,17 @@ public struct ServedEvents: Sendable {
     }
 
     /// Returns what happened since an earlier reading: events that it does not have, and those with a higher count,
-    /// with the difference as their count.
+    /// with the difference as their count. None is known to be new if the earlier reading has a gap.
     public func since(_ before: ServedEvents) -> ServedEvents {
+        if let gap = before.gap {
+            return ServedEvents(events: [], gap: "what had happened before is not known: \(gap)")
+        }
         let counts = Dictionary(before.events.map { ($0.uid, $0.count) }) { max($0, $1) }
         return ServedEvents(
             events: events.compactMap { event in
                 var event = event
                 event.count -= counts[event.uid] ?? 0
                 return event.count > 0 ? event : nil
-            }, gap: before.gap ?? gap)
+            }, gap: gap)
     }
 }

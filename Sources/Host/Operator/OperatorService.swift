@@ -26,6 +26,16 @@ struct OperatorService: Sendable {
         var identities = UnusedIdentities()
         var endpoints = Orphans()
         var nodes = Orphans()
+        /// Why not all ranges could be given, and why not everything could be collected, when that was tried last.
+        var rangeProblem: String?
+        var collectProblem: String?
+        /// Whether the last round saw nothing at all, so that it may be made up for at once.
+        var isRoundLost = false
+
+        var problem: String? {
+            let all = [rangeProblem, collectProblem].compactMap { $0 }
+            return all.isEmpty ? nil : all.joined(separator: "; ")
+        }
     }
 
     /// How long one request may take, if it is certain for so long that nobody else leads.
@@ -35,7 +45,7 @@ struct OperatorService: Sendable {
     func run() async {
         let due = Shared()
         let (wake, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        await withTaskGroup(of: Void.self) { group in
+        await withDiscardingTaskGroup { group in
             group.addTask {
                 await election.run { leads in
                     log(leads ? "leads as \(election.identity)" : "does not lead")
@@ -68,12 +78,17 @@ struct OperatorService: Sendable {
                     defer { (due.changed, due.round) = (false, false) }
                     return due
                 }
-                let failure = await turn(&memory, changed: now.changed, round: now.round)
-                await tell(now.silence ?? failure)
-                guard failure != nil else { continue }
+                _ = await turn(&memory, changed: now.changed, round: now.round)
+                await tell(now.silence ?? memory.problem)
+                let giveAgain = now.changed && memory.rangeProblem != nil
+                let collectAgain = now.round && memory.isRoundLost
+                guard giveAgain || collectAgain else { continue }
                 group.addTask {
                     try? await Task.sleep(for: .seconds(1))
-                    due.value.withLock { $0.changed = true }
+                    due.value.withLock { due in
+                        due.changed = due.changed || giveAgain
+                        due.round = due.round || collectAgain
+                    }
                     signal.yield()
                 }
             }
@@ -81,29 +96,48 @@ struct OperatorService: Sendable {
         }
     }
 
-    /// Does what is due, if this one leads.
+    /// Does what is due, if this one leads. Ranges that cannot be given keep nothing from being collected.
     ///
-    /// - Returns: Why not everything could be done; nil if it was, or if another one leads.
+    /// - Returns: Why not everything that was due could be done; nil if it was, or if another one leads.
     func turn(_ memory: inout Memory, changed: Bool, round: Bool) async -> String? {
         guard await election.certainty != nil else {
             // What was seen long ago is no help when it leads again.
             memory = Memory()
             return nil
         }
-        do {
-            let term = await election.term
-            if changed { try await giveRanges(&memory, term) }
-            if round { try await collect(&memory, term) }
-            return nil
-        } catch {
-            log("\(error)")
-            health.count("operator_failures_total")
-            return "\(error)"
+        let term = await election.term
+        var failure: String?
+        if changed {
+            do {
+                try await giveRanges(&memory, term)
+                memory.rangeProblem = nil
+            } catch {
+                memory.rangeProblem = note(error)
+                failure = memory.rangeProblem
+            }
         }
+        if round {
+            do {
+                try await collect(&memory, term)
+                memory.collectProblem = nil
+            } catch {
+                memory.collectProblem = note(error)
+                failure = failure ?? memory.collectProblem
+            }
+        }
+        return failure
     }
 
-    private func tell(_ problem: String?) async {
-        health.problem = problem
+    private func note(_ error: any Error) -> String {
+        log("\(error)")
+        health.count("operator_failures_total")
+        return "\(error)"
+    }
+
+    func tell(_ problem: String?) async {
+        // One that waits for its turn is well; one that cannot even ask whose turn it is does nothing for anybody.
+        let failure = await election.certainty == nil ? election.failure : nil
+        health.problem = problem ?? failure.map { "cannot ask for the lease: \($0)" }
         let holder = await election.holder
         health.tell("leader", holder.isEmpty ? "nobody" : holder)
         health.tell("role", await election.certainty == nil ? "follower" : "leader")
@@ -151,7 +185,9 @@ struct OperatorService: Sendable {
     // MARK: What nobody uses
 
     private func collect(_ memory: inout Memory, _ term: Int) async throws {
+        memory.isRoundLost = true
         let inventory = try await store.inventory(within: try await limit(term))
+        memory.isRoundLost = false
         let used = Set(inventory.endpoints.map(\.identity))
         let identities = memory.identities.round(inventory.identities, used: used).map(\.metadata)
         let endpoints = memory.endpoints.round(inventory.endpoints.map(\.metadata), owners: inventory.pods)

@@ -4,6 +4,8 @@ import ServedObjects
 /// What the operator reads and writes: an API server, or a test's memory.
 protocol OperatorStore: Sendable {
     /// All CiliumNodes as they are now, not as they were a moment ago.
+    ///
+    /// - Throws: Also if one of them cannot be read.
     func holders(within limit: Duration) async throws -> [RangeHolder]
     /// - Throws: If the object has changed since it was read, too.
     func give(_ range: IPv4CIDR, to holder: RangeHolder, within limit: Duration) async throws

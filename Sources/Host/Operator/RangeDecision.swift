@@ -46,8 +46,9 @@ struct RangeDecision {
         var without: [RangeHolder] = []
         var actions: [RangeAction] = []
         for (holder, ranges) in inOrder {
-            // A text that is no range is no use to an agent either.
-            guard !ranges.isEmpty, ranges.count == holder.ranges.count,
+            // An agent uses the first one. Where that text is no range, it is no use to the agent either; where it is,
+            // the agent goes on with it, whatever is behind it.
+            guard let first = holder.ranges.first, IPv4CIDR(network: first) != nil,
                 !ranges.contains(where: { range in taken.contains { $0.overlaps(range) } })
             else {
                 without.append(holder)

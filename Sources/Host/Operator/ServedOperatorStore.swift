@@ -8,13 +8,23 @@ struct ServedOperatorStore: OperatorStore {
     let client: KubeClient
 
     func holders(within limit: Duration) async throws -> [RangeHolder] {
-        try await client.list(.ciliumNodes, within: limit) { octets in
+        let list = try await client.list(.ciliumNodes, within: limit) { octets -> RangeHolder in
             let value = try JSONText.value(of: octets)
             let node = try CiliumNode(value)
             return RangeHolder(
                 name: node.metadata.name, ranges: node.podCIDRs, error: node.operatorError,
                 created: value["metadata"]?["creationTimestamp"]?.text ?? "", version: node.metadata.resourceVersion)
-        }.items
+        }
+        // What it holds is not known, and must not be given to others.
+        try Self.check(list, of: .ciliumNodes)
+        return list.items
+    }
+
+    private static func check<Object: Sendable>(
+        _ list: KubeList<Object>, of resource: KubeResource
+    ) throws(OperatorError) {
+        guard let first = list.unreadable.first else { return }
+        throw OperatorError("\(resource.plural): \(list.unreadable.count) cannot be read: \(first)")
     }
 
     func give(_ range: IPv4CIDR, to holder: RangeHolder, within limit: Duration) async throws {
@@ -48,9 +58,7 @@ struct ServedOperatorStore: OperatorStore {
         _ resource: KubeResource, _ limit: Duration, _ read: @escaping @Sendable ([UInt8]) throws -> Object
     ) async throws -> [Object] {
         let list = try await client.list(resource, resourceVersion: "0", within: limit, read: read)
-        if let first = list.unreadable.first, resource != .ciliumIdentities {
-            throw OperatorError("\(resource.plural): \(list.unreadable.count) cannot be read: \(first)")
-        }
+        if resource != .ciliumIdentities { try Self.check(list, of: resource) }
         return list.items
     }
 
@@ -77,8 +85,7 @@ struct ServedOperatorStore: OperatorStore {
         let task = Task {
             for await update in reflector.updates() {
                 switch update {
-                case .listed, .added, .modified, .deleted: continuation.yield(.changed)
-                case .unreadable: break
+                case .listed, .added, .modified, .deleted, .unreadable: continuation.yield(.changed)
                 case .disconnected(let reason): continuation.yield(.silent(reason))
                 case .connected: continuation.yield(.silent(nil))
                 }

@@ -24,6 +24,8 @@ public struct RunEvent: Codable, Sendable {
         case fault(step: Int, FaultRecord)
         /// A node joined the lab in a step. It comes again when more is known of how long it took.
         case nodeJoined(step: Int, NodeJoinRecord)
+        /// A step has given objects to the API server.
+        case applied(step: Int, AppliedRecord)
         /// A matrix was measured. The step's expectations are judged by its last one.
         case matrix(step: Int, MatrixRecord)
         case health(step: Int, [HealthRecord])
@@ -33,6 +35,8 @@ public struct RunEvent: Codable, Sendable {
         case expectation(step: Int, ExpectationResult)
         case stepFinished(step: Int, StepResult)
         case artifact(ArtifactRecord)
+        /// The requests of the whole run to the API server of the lab's control plane.
+        case apiRequests(APIRequestCounts)
         /// Whether the lab stays for the next scenario. It comes only if that was asked for, shortly before the end.
         case labHandover(LabHandover)
         case log(LogRecord)
@@ -151,6 +155,8 @@ public struct LabDescription: Codable, Sendable {
         public let version: String
         /// The API server's address in the VPC.
         public let address: String
+        /// The requests that the API server had, known at the end of a run; nil if they could not be counted.
+        public var requests: APIRequestCounts?
         public init(version: String, address: String) {
             self.version = version
             self.address = address
@@ -283,6 +289,32 @@ public struct NodeJoinRecord: Codable, Sendable, Hashable {
     }
 }
 
+/// Objects that a step has given to the API server, and how long it took until they were in force: seconds from the
+/// first request on.
+public struct AppliedRecord: Codable, Sendable, Hashable {
+    /// How many objects.
+    public let objects: Int
+    /// Until the API server had taken the last of them.
+    public let givenSeconds: Double
+    /// Until every workload had its pods and all pods were Ready; nil if they were not.
+    public let podsSeconds: Double?
+    /// Until every agent that is connected to the API server had all nodes, pods' addresses, services, endpoints and
+    /// policies in its tables, too; nil if one had not.
+    public let agentsSeconds: Double?
+    /// Who lacked what in the end, at most ``mostBehind``. The text is untrusted.
+    public let behind: [String]
+    public static let mostBehind = 20
+    public init(
+        objects: Int, givenSeconds: Double, podsSeconds: Double?, agentsSeconds: Double?, behind: [String]
+    ) {
+        self.objects = objects
+        self.givenSeconds = givenSeconds
+        self.podsSeconds = podsSeconds
+        self.agentsSeconds = agentsSeconds
+        self.behind = behind
+    }
+}
+
 public struct MatrixRecord: Codable, Sendable {
     public let endpoints: [Endpoint]
     public let cells: [Cell]
@@ -388,7 +420,7 @@ public struct ArtifactRecord: Codable, Sendable {
     /// The path relative to the report folder: `artifacts/console-node1.log`.
     public let path: String
     /// `console`, `agent-log`, `pod-log`, `status`, `flow-log`, `pcapng`, `map-dump`, `fabric`, `audit-log`,
-    /// `control-plane-log`
+    /// `request-counts`, `control-plane-log`
     public let kind: String
     public init(path: String, kind: String) {
         self.path = path

@@ -150,6 +150,11 @@ struct EvidenceCollector: Sendable {
                 inUse: $0.interfaces.reduce(0) { $0 + $1.addressesInUse },
                 total: $0.interfaces.reduce(0) { $0 + $1.addressesTotal }, limit: $0.limit)
         }
+        reading.apiServer = status?.apiServer.map {
+            .init(
+                server: $0.server, isConnected: $0.isConnected, seconds: Double($0.sinceMillis) / 1000,
+                reason: $0.reason)
+        }
         return reading
     }
 
@@ -219,6 +224,7 @@ struct EvidenceCollector: Sendable {
         evidence.nodes = await withRules(observation.nodes, since: mark)
         evidence.securityGroups = await securityGroups()
         evidence.pods = observation.pods
+        evidence.controlPlane = await controlPlane(asked: observation.nodes)
         evidence.cloud = await cloud(since: mark.fabric)
         if observation.endpoints.contains(where: { $0.kind == .service }) {
             evidence.serviceBackends = await cluster.serviceBackends

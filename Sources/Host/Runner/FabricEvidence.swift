@@ -54,6 +54,31 @@ extension EvidenceCollector {
         return (records, page.isComplete)
     }
 
+    /// Waits for the next try of agents that have no answer of their API server. Between two tries they send nothing for
+    /// seconds, and a round in such a pause has no record of what keeps them away. A try that leaves no record, or one of
+    /// a connection that is there, ends at the limit.
+    func waitForTry(of nodes: [NodeReading], since mark: MonotonicTime, within limit: Duration) async {
+        let waiting = nodes.filter { node in
+            guard let connection = node.apiServer, !connection.isConnected, node.power == .running else { return false }
+            return connection.reason?.contains("no answer of the API server") == true
+        }
+        guard !waiting.isEmpty else { return }
+        let end = ContinuousClock.now + limit
+        while ContinuousClock.now < end, !Task.isCancelled {
+            let rejected = await flowLog(since: mark).records.filter { !$0.accepted }
+            let hasRecord = waiting.allSatisfy { node in
+                let port = node.apiServer?.endpoint?.port
+                return rejected.contains {
+                    $0.flow.source == node.address && $0.flow.destinationPort == port
+                        || $0.flow.destination == node.address && $0.flow.sourcePort == port
+                }
+            }
+            guard !hasRecord else { return }
+            // There is no event for what a capture has seen. A cancelled wait ends the loop.
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
     /// Returns the security groups in force, read back from the kernel.
     func securityGroups() async -> [SecurityGroupReading] {
         var readings: [SecurityGroupReading] = []

@@ -55,7 +55,7 @@ final class HostedLab: Sendable {
             boot: .init(
                 kernelPath: request.image.kernelPath, initrdPath: request.image.initrdPath,
                 accelerator: request.accelerator, parameters: request.image.parameters,
-                userlandPath: request.image.userlandPath))
+                userlandPath: request.image.userlandPath, kubeletDiskPath: request.image.kubeletDiskPath))
         let machines = plan.nodes.enumerated().map {
             hypervisor.machine(
                 for: $1, index: $0 + 1, memoryMiB: request.profile.memoryMiB, hotplugSlots: plan.hotplugSlots)
@@ -207,7 +207,8 @@ final class HostedLab: Sendable {
             throw LabError(.request, "the agent of \(silent.name) did not tell its counters")
         }
         try state.withLock { state in
-            for node in cluster.nodes where Self.hasConsole(node) {
+            // Those that have none yet make theirs there, when they join.
+            for node in cluster.nodes {
                 try state.consoles[node.name]?.show(in: artifacts) { try node.machine.moveConsole(to: $0) }
             }
             let path = state.driverLog.path

@@ -31,7 +31,7 @@ final class LabHostRun: Sendable {
     private var artifacts: String { request.reportDirectory + "/artifacts" }
 
     func run() async -> Ended {
-        let started = ContinuousClock.now
+        let (started, begun) = (ContinuousClock.now, Date())
         // The report folder may have been used before, and then holds files of an earlier run.
         let before = Self.found(in: artifacts)
         do {
@@ -51,13 +51,13 @@ final class LabHostRun: Sendable {
                 await lab.tearDown(except: losses) { emitter.log(.warning, $0.source, $0.message) }
                 return nil
             }
-            announceArtifacts(since: before)
+            tellEnd(begun: begun, found: before)
             return Ended(
                 result: RunResult(
                     verdict: result.verdict, message: result.message,
                     durationSeconds: (ContinuousClock.now - started).inSeconds), lab: staying)
         } catch {
-            announceArtifacts(since: before)
+            tellEnd(begun: begun, found: before)
             return Ended(
                 result: RunResult(
                     verdict: Task.isCancelled ? .interrupted : .infraError, message: "\(error)",
@@ -155,9 +155,16 @@ final class LabHostRun: Sendable {
         ("console-", "console"), ("agent-", "agent-log"), ("pod-", "pod-log"), ("status-", "status"),
         ("health-", "status"),
         ("map-", "map-dump"), ("tap", "pcapng"), ("vpc-flow", "flow-log"),
-        ("audit", "audit-log"), ("etcd", "control-plane-log"), ("kube-apiserver", "control-plane-log"),
+        ("audit", "audit-log"), ("api-requests", "request-counts"), ("etcd", "control-plane-log"),
+        ("kube-apiserver", "control-plane-log"),
         ("kube-controller-manager", "control-plane-log"), ("kube-scheduler", "control-plane-log"),
     ]
+
+    /// Tells what the servers' logs say and which files the run has left, when the lab is down or handed on.
+    private func tellEnd(begun: Date, found before: [String: FoundFile]) {
+        if request.profile.controlPlane.enabled { APIRequests(folder: artifacts, emitter: emitter).tell(since: begun) }
+        announceArtifacts(since: before)
+    }
 
     private func announceArtifacts(since before: [String: FoundFile]) {
         for name in Self.written(in: artifacts, since: before) {

@@ -15,10 +15,14 @@ public struct RunRequest: Codable, Sendable {
         public var parameters: [String]
         /// The read-only userland disk, or nil if no node has one.
         public var userlandPath: String?
+        /// The read-only disk with a kubelet, or nil if no node has one.
+        public var kubeletDiskPath: String?
         public init(
-            kernelPath: String, initrdPath: String, release: String, parameters: [String], userlandPath: String? = nil
+            kernelPath: String, initrdPath: String, release: String, parameters: [String], userlandPath: String? = nil,
+            kubeletDiskPath: String? = nil
         ) {
             self.userlandPath = userlandPath
+            self.kubeletDiskPath = kubeletDiskPath
             self.parameters = parameters
             self.kernelPath = kernelPath
             self.initrdPath = initrdPath

@@ -9,10 +9,10 @@ extension ScenarioRun {
     /// How long a server may take for the objects of a step.
     private static let changing = Duration.seconds(60)
     /// How long pods may take to run before the first step, and after a step's changes. The step's own time begins
-    /// then.
-    private static let starting = Duration.seconds(90)
+    /// then. A real kubelet and containerd need 3 to 7 s of an emulated processor for each pod.
+    private var starting: Duration { .seconds(request.profile.kubelet == .real ? 240 : 90) }
     /// When nothing has changed for so long, nothing more is waited for: a pod that no node takes never runs.
-    private static let quiet = Duration.seconds(10)
+    var quiet: Duration { .seconds(request.profile.kubelet == .real ? 40 : 10) }
 
     /// Gives the API server the scenario's objects before the first step, and waits until their pods run.
     ///
@@ -20,7 +20,7 @@ extension ScenarioRun {
     func serveObjects() async throws {
         guard let server = cluster.server else { return }
         // A daemon set has no pods before there are nodes.
-        for node in try await cluster.waitForKubeNodes(within: Self.starting, quiet: .seconds(30)) {
+        for node in try await cluster.waitForKubeNodes(within: starting, quiet: max(quiet, .seconds(30))) {
             emitter.log(.warning, "runner", node)
         }
         let manifests = request.scenario.spec.served
@@ -35,7 +35,20 @@ extension ScenarioRun {
         clean?.podsMayDiffer = true
         do {
             switch action {
-            case .applyServed(let manifests): try await server.apply(manifests, within: Self.changing)
+            case .applyServed(let manifests):
+                let began = ContinuousClock.now
+                try await server.apply(manifests, within: Self.changing)
+                let given = ContinuousClock.now
+                let settling = try await settle(agents: .seconds(min(60, max(10, manifests.count / 20))))
+                emitter.emit(
+                    .applied(
+                        step: step,
+                        AppliedRecord(
+                            objects: manifests.count, givenSeconds: (given - began).inSeconds,
+                            podsSeconds: settling.podsReady.map { ($0 - began).inSeconds },
+                            agentsSeconds: settling.agentsReady.map { ($0 - began).inSeconds },
+                            behind: Array(settling.behind.prefix(AppliedRecord.mostBehind)))))
+                return .pass
             case .deleteServed(let query): try await server.delete(query, within: Self.changing)
             case .scaleServed(let query, let replicas):
                 try await server.scale(query, to: replicas, within: Self.changing)
@@ -54,14 +67,17 @@ extension ScenarioRun {
 
     /// Waits for the pods that an API server's objects stand for. Those that do not come to run are for the
     /// expectations to judge.
-    func settle() async throws {
-        guard cluster.server != nil else { return }
-        let left = try await cluster.settle(within: Self.starting, quiet: Self.quiet)
+    ///
+    /// - Parameter agents: How long agents may take to know of everything, once the pods run.
+    @discardableResult
+    func settle(agents: Duration = .seconds(10)) async throws -> Settling {
+        let settling = try await cluster.settle(within: starting, quiet: quiet, agents: agents)
         for (object, reason) in cluster.server?.takeUnreadable() ?? [:] {
             emitter.log(.warning, "runner", "agents are not told of \(object), which cannot be read: \(reason)")
         }
-        guard let first = left.first else { return }
-        let more = left.count > 1 ? ", and \(left.count - 1) more" : ""
+        guard let first = settling.left.first else { return settling }
+        let more = settling.left.count > 1 ? ", and \(settling.left.count - 1) more" : ""
         emitter.log(.info, "runner", "not running yet: \(first)\(more)")
+        return settling
     }
 }

@@ -190,7 +190,7 @@ extension ScenarioRun {
         switch condition.subject {
         case .nodesReady: try await cluster.waitUntilReady(within: deadline)
         case .podsRunning where cluster.server != nil:
-            let unsettled = try await cluster.settle(within: deadline, quiet: deadline)
+            let unsettled = try await cluster.settle(within: deadline, quiet: deadline).left
             if let first = unsettled.first {
                 throw LabError(.notReady, "pods are not running after \(deadline): \(first)")
             }

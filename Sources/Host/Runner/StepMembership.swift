@@ -18,7 +18,7 @@ extension ScenarioRun {
             emitJoins(step: step)
             try await reconcilePods()
             let waiting = try await cluster.waitForKubeNodes(
-                names, within: Self.registering.limit, quiet: Self.registering.quiet)
+                names, within: Self.registering.limit, quiet: max(Self.registering.quiet, quiet))
             for node in waiting { emitter.log(.warning, "runner", node) }
         }
         try await settle()

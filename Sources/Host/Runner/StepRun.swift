@@ -90,6 +90,7 @@ extension ScenarioRun {
         let streamsRead = if let streams { try await readAndClose(streams) } else { [StreamObservation]() }
         let starvation = Starvation(await watch.readings(since: opened))
         var unproven: [Round] = []
+        var told: String?
         while true {
             last.observation.streams = streamsRead
             last.observation.starvation = starvation
@@ -101,7 +102,9 @@ extension ScenarioRun {
             // Every outcome is as expected, but nothing on record explains one of them: a packet that was lost is no
             // proof of a denial.
             unproven.append(last)
-            emitter.log(.warning, "runner", "\(step.name): measured again: \(lacking.name): \(lacking.message)")
+            let doubt = "\(lacking.name): \(lacking.message)"
+            if doubt != told { emitter.log(.warning, "runner", "\(step.name): measured again: \(doubt)") }
+            told = doubt
             emitRound(last, index: index, provisional: true)
             rounds.append(last)
             rounds += try await emitter.phase(phase) {
@@ -214,6 +217,7 @@ extension ScenarioRun {
         observation.healthSilence = SilenceDoubt(
             asked: 1, waited: healthWaited, starved: Starvation(readings).most(within: healthWaited))
         observation.nodes = await collector.nodes()
+        observation.nodeCount = observation.nodes.count
         let needs = judge.expectations.needs
         if needs.contains(.identities) {
             (observation.identities, observation.identitiesMissing) = await collector.identities()
@@ -229,6 +233,7 @@ extension ScenarioRun {
         if needs.contains(.events) {
             observation.events = await collector.events().since(start.events)
         }
+        await collector.waitForTry(of: observation.nodes, since: mark.fabric, within: .seconds(5))
         let wire = await collector.wire(since: mark.fabric)
         let flowLog = await collector.flowLog(since: mark.fabric)
         observation.wire = wire.packets

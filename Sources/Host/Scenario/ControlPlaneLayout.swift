@@ -24,6 +24,10 @@ public struct ControlPlaneLayout: Codable, Sendable, Hashable {
     public var cloudController = false
     /// Whether it starts machines for pods that wait, too, by node pools.
     public var autoscaler = false
+    /// Whether it makes routes of the VPC to nodes' shares of the pods' range, as Kubernetes' route controller.
+    public var configureCloudRoutes = false
+    /// Whether it serves Gateways and HTTPRoutes of Gateway API.
+    public var gatewayController = false
 
     public init(enabled: Bool = false) { self.enabled = enabled }
 

@@ -71,10 +71,13 @@ public struct LabProfile: Codable, Sendable {
     /// What all nodes are registered with, and what some are.
     public var traits = NodeTraits()
     public var namedTraits: [NamedTraits] = []
+    /// The memory that a node must have left, else its kubelet evicts pods: `40Mi`, `10%`; nil for the usual.
+    public var evictionMemory: String?
     /// The beginning of the nodes' names, which a number follows: `node1`.
     public var nodePrefix: String
     public var kernel: String
     public var memoryMiB: Int
+    public var kubelet = NodeKubeletKind.light
     /// The cluster's pod range, and the mask length of a node's share.
     public var podCIDR: String
     public var podMaskSize: Int
@@ -92,6 +95,8 @@ public struct LabProfile: Codable, Sendable {
     public var cloudPlugin = CloudPlugin.none
     public var controlPlane = ControlPlaneLayout()
     public var installation = DatapathInstallation()
+    /// What a user's `images.yaml` says; nil if images stand for what the lab's own says.
+    public var images: UserImages?
 
     public init(
         name: String, title: String, vpcCIDR: String, subnetCIDR: String, nodeCount: Int, nodePrefix: String,
@@ -123,8 +128,10 @@ public struct LabProfile: Codable, Sendable {
         if let laterCount = overrides.laterCount { result.laterCount = laterCount }
         result.traits = result.traits.adding(overrides.traits)
         result.namedTraits += overrides.namedTraits
+        if let memory = overrides.evictionMemory { result.evictionMemory = memory }
         if let kernel = overrides.kernel { result.kernel = kernel }
         if let memoryMiB = overrides.memoryMiB { result.memoryMiB = memoryMiB }
+        if let kubelet = overrides.kubelet { result.kubelet = kubelet }
         if let plugin = overrides.cloudPlugin { result.cloudPlugin = plugin }
         if let type = overrides.instanceType { result.cloud.instanceType = type }
         if let enabled = overrides.kubeProxy { result.kubeProxy.enabled = enabled }
@@ -135,9 +142,21 @@ public struct LabProfile: Codable, Sendable {
             result.controlPlane.autoscaler = autoscaler
             if autoscaler { result.controlPlane.cloudController = true }
         }
+        if let configureCloudRoutes = overrides.configureCloudRoutes {
+            result.controlPlane.configureCloudRoutes = configureCloudRoutes
+            if configureCloudRoutes { result.controlPlane.cloudController = true }
+        }
+        if let gatewayController = overrides.gatewayController {
+            result.controlPlane.gatewayController = gatewayController
+            if gatewayController { result.controlPlane.cloudController = true }
+        }
         if let cloudController = overrides.cloudController {
             result.controlPlane.cloudController = cloudController
-            if !cloudController { result.controlPlane.autoscaler = false }
+            if !cloudController {
+                result.controlPlane.autoscaler = false
+                result.controlPlane.configureCloudRoutes = false
+                result.controlPlane.gatewayController = false
+            }
         }
         if let kind = overrides.install { result.installation.kind = kind }
         result.installation.placement.merge(overrides.daemonSet) { $1 }

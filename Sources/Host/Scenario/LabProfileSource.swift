@@ -12,8 +12,15 @@ public struct LabProfileSource: Sendable {
     /// Looks up the `spec.lab` of a scenario, whose file is given as the user named it.
     public let find: @Sendable (_ reference: String, _ scenarioFile: String) -> Answer
 
-    public init(_ find: @escaping @Sendable (_ reference: String, _ scenarioFile: String) -> Answer) {
+    /// Finds the `images.yaml` that belongs to a scenario whose file does not name one; nil if there is none.
+    public let images: @Sendable (_ scenarioFile: String) -> String?
+
+    public init(
+        images: @escaping @Sendable (_ scenarioFile: String) -> String? = { _ in nil },
+        _ find: @escaping @Sendable (_ reference: String, _ scenarioFile: String) -> Answer
+    ) {
         self.find = find
+        self.images = images
     }
 }
 

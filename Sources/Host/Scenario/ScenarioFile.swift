@@ -131,8 +131,11 @@ public struct LabOverrides: Codable, Sendable {
     /// Further labels and taints, of all nodes and of some.
     public var traits = NodeTraits()
     public var namedTraits: [NamedTraits] = []
+    /// The memory that nodes must have left.
+    public var evictionMemory: String?
     public var kernel: String?
     public var memoryMiB: Int?
+    public var kubelet: NodeKubeletKind?
     public var datapathValues: [String: String]
     /// How the datapath agent comes to the nodes.
     public var install: DatapathInstallation.Kind?
@@ -151,6 +154,10 @@ public struct LabOverrides: Codable, Sendable {
     public var controlPlaneVersion: String?
     public var cloudController: Bool?
     public var autoscaler: Bool?
+    public var configureCloudRoutes: Bool?
+    public var gatewayController: Bool?
+    /// The path of an `images.yaml`, as seen from the working directory.
+    public var images: String?
     public init(
         nodeCount: Int? = nil, kernel: String? = nil, memoryMiB: Int? = nil, datapathValues: [String: String] = [:]
     ) {

@@ -29,8 +29,9 @@ public enum ScenarioLoader {
     public static func load(
         _ reference: String, faults: [FaultDescriptor], diagnoses: [String] = [], settings: [Setting] = []
     ) throws(ProblemReport) -> LoadedScenario {
-        let (bytes, file) = try source(of: reference)
-        let parser = ScenarioParser(faults: faults, diagnoses: diagnoses, profiles: labProfiles)
+        let source = try source(of: reference)
+        let (bytes, file) = (source.bytes, source.file)
+        let parser = ScenarioParser(faults: faults, diagnoses: diagnoses, profiles: source.profiles)
         let parsed = parser.parse(bytes, file: file, settings: settings)
         guard let scenario = parsed.scenario, let profile = parsed.profile else {
             throw ProblemReport(parsed.problems)
@@ -40,13 +41,29 @@ public enum ScenarioLoader {
             warnings: parsed.problems)
     }
 
-    /// A scenario's or lab's bytes, and what its file is called in messages.
+    /// A scenario's or lab's text, and where it is from.
+    public struct Source: Sendable {
+        public let bytes: [UInt8]
+        /// What its file is called in messages.
+        public let file: String
+        let isShipped: Bool
+
+        /// Finds the labs that it may name. A shipped scenario lies beside no file, so images stand for what they do
+        /// everywhere, in whichever folder it is run.
+        public var profiles: LabProfileSource {
+            isShipped ? LabProfileSource(labProfiles.find) : labProfiles
+        }
+    }
+
+    /// Finds a scenario or lab.
     /// - Throws: `ProblemReport` when there is none, with the nearest shipped name.
-    public static func source(of reference: String) throws(ProblemReport) -> (bytes: [UInt8], file: String) {
+    public static func source(of reference: String) throws(ProblemReport) -> Source {
         // A link that leads nowhere is a file too: the shipped scenario of its name is not what was meant.
         if !reference.contains("/"), !RegularFile.isNamed(reference) || isFolder(reference) {
             let name = reference.hasSuffix(".yaml") ? String(reference.dropLast(5)) : reference
-            if let bytes = ShippedScenarios.bytes(of: name) { return (bytes, "\(name).yaml") }
+            if let bytes = ShippedScenarios.bytes(of: name) {
+                return Source(bytes: bytes, file: "\(name).yaml", isShipped: true)
+            }
             let message = "there is neither a file nor a shipped scenario \"\(reference)\""
             let nearest = NearestName.of(name, among: ShippedScenarios.names)
             throw ProblemReport([
@@ -54,7 +71,7 @@ public enum ScenarioLoader {
             ])
         }
         switch SourceFile.read(reference) {
-        case .success(let bytes): return (bytes, reference)
+        case .success(let bytes): return Source(bytes: bytes, file: reference, isShipped: false)
         case .failure(let error):
             throw ProblemReport([Problem(file: reference, line: 1, column: 1, message: error.message)])
         }
@@ -88,8 +105,15 @@ public enum ScenarioLoader {
     }
 
     /// Finds labs. A reference that ends in `.yaml` is a path, relative to the scenario's folder. Any other is a name:
-    /// `lab/NAME.yaml` or `lab/profiles/NAME.yaml` beside the scenario, else the embedded lab.
-    public static let labProfiles = LabProfileSource { reference, scenarioFile in
+    /// `lab/NAME.yaml` or `lab/profiles/NAME.yaml` beside the scenario, else the embedded lab. What images stand for is in
+    /// `lab/images.yaml` beside the scenario, if there is such a file.
+    public static let labProfiles = LabProfileSource(
+        images: { scenarioFile in
+            guard scenarioFile.hasSuffix(".yaml") || scenarioFile.hasSuffix(".yml") else { return nil }
+            let path = SourceFile.folder(of: scenarioFile) + "lab/images.yaml"
+            return RegularFile.isNamed(path) ? path : nil
+        }
+    ) { reference, scenarioFile in
         let folder = SourceFile.folder(of: scenarioFile)
         if reference.hasSuffix(".yaml") || reference.hasSuffix(".yml") {
             let path = reference.hasPrefix("/") ? reference : folder + reference

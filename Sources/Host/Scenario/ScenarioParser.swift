@@ -1,7 +1,8 @@
 import Expectations
 import ScenarioReading
 
-/// Reads scenario and lab files from bytes. Apart from manifests that `file:` names, it reads nothing else.
+/// Reads scenario and lab files from bytes. It reads no other files but manifests that `file:` names, and an `images.yaml`
+/// with the binaries that it names.
 public struct ScenarioParser: Sendable {
     public struct Parsed: Sendable {
         /// The scenario, or nil if there is an error.

@@ -72,7 +72,7 @@ struct ServedObject {
     }
 
     /// The endpoints of the matrix that it brings, without addresses. Where the pods will be, the scheduler decides.
-    func endpoints(nodes: [String]) -> [Endpoint] {
+    func endpoints(nodes: [String], echo: EchoPort) -> [Endpoint] {
         let namespace = manifest.namespace ?? "default"
         if manifest.kind == "Service", manifest.group.isEmpty {
             guard var service = try? value.decoded(as: Service.self) else { return [] }
@@ -90,7 +90,7 @@ struct ServedObject {
         return ids.map { id in
             Endpoint(
                 id: "\(namespace)/\(id.name)", kind: .pod, node: id.node ?? spec?.nodeName, namespace: namespace,
-                address: "", port: EchoPort.port(of: spec?.containers ?? []), labels: labels)
+                address: "", port: echo.port(of: spec?.containers ?? []), labels: labels)
         }
     }
 }

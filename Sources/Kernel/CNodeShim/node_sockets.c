@@ -75,6 +75,8 @@ int node_tcp_listener(uint16_t port, int backlog) {
     return socket_fd;
 }
 
+int node_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
+
 int node_tcp_accept(int listener, struct node_endpoint *from) {
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;

@@ -18,6 +18,9 @@ public enum AgentMethod: String, Codable, Sendable, CaseIterable {
     case setObjects = "objects.set"
     /// `ObjectChanges` of a kind (`{kind, items, removed}`) → `Acknowledgement`. Objects that are not named stay.
     case changeObjects = "objects.change"
+    /// `ObjectListing` → `[String: [String: String]]`: for each kind that was asked for, the fingerprints of the objects
+    /// that the agent knows, by `namespace/name`.
+    case objects = "objects.list"
     /// → `[IPCacheEntry]`, read back from the kernel's map.
     case ipcache = "ipcache.list"
     /// → `[AgentEndpoint]`
@@ -141,6 +144,13 @@ public struct NodeEntry: Codable, Sendable, Hashable {
         self.routerAddress = routerAddress
         self.healthAddress = healthAddress
     }
+}
+
+/// Asks for the objects that an agent knows.
+public struct ObjectListing: Codable, Sendable {
+    /// Kinds by the names of their resources: `endpointslices`.
+    public let kinds: [String]
+    public init(kinds: [String]) { self.kinds = kinds }
 }
 
 public struct NodeSet: Codable, Sendable {

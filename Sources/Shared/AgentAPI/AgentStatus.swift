@@ -49,6 +49,11 @@ public struct AgentStatus: Codable, Sendable {
     /// How many packets the node's programs have forwarded since the node booted, those of the flow caches among them. A
     /// packet counts once at each trace point that it passes. It is nil if the agent does not report it.
     public var forwardedPackets: UInt64?
+    /// How many ready endpoints all endpoint slices have together that the agent knows. With the numbers of `objects` it
+    /// says whether the service tables hold what the cluster has. It is nil if the agent does not report it.
+    public var readyEndpoints: Int?
+    /// The memory of the agent's process. It is nil if the agent does not report it.
+    public var memory: MemorySample?
     /// How the agent stands with its API server. It is nil in a cluster without one.
     public var apiServer: APIServerStatus?
     public init(
@@ -76,6 +81,30 @@ public struct AgentStatus: Codable, Sendable {
         self.starts = starts
         self.objects = objects
         self.objectProblems = objectProblems
+    }
+}
+
+/// The memory of a process, in KiB (proc_pid_status(5)).
+public struct MemorySample: Codable, Sendable, Hashable {
+    /// What is in RAM (`VmRSS`).
+    public let residentKiB: Int
+    /// The most that ever was (`VmHWM`).
+    public let peakKiB: Int
+
+    public init(residentKiB: Int, peakKiB: Int) {
+        self.residentKiB = residentKiB
+        self.peakKiB = peakKiB
+    }
+
+    /// Reads the text of `/proc/PID/status`: lines `Name:  VALUE kB`. Nil if one of the two is missing.
+    public init?(procStatus text: String) {
+        func value(_ name: String) -> Int? {
+            guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }) else { return nil }
+            let words = line.dropFirst(name.count + 1).split { $0 == " " || $0 == "\t" }
+            return words.count == 2 && words[1] == "kB" ? Int(words[0]) : nil
+        }
+        guard let resident = value("VmRSS"), let peak = value("VmHWM") else { return nil }
+        self.init(residentKiB: resident, peakKiB: peak)
     }
 }
 

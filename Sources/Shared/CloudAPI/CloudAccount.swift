@@ -17,6 +17,11 @@ public enum AccountAction: String, Codable, Sendable, CaseIterable {
     case deleteLoadBalancer = "DeleteLoadBalancer"
     /// All load balancers, with the health of their targets.
     case describeLoadBalancers = "DescribeLoadBalancers"
+    /// Adds a route to the VPC's route table.
+    case createRoute = "CreateRoute"
+    case deleteRoute = "DeleteRoute"
+    /// The routes of the VPC's route table besides those of its subnets.
+    case describeRouteTables = "DescribeRouteTables"
 }
 
 /// One request. What an action does not need is left out.
@@ -31,10 +36,13 @@ public struct AccountRequest: Codable, Sendable, Equatable {
     /// The machine to stop.
     public var instanceID: String?
     public var loadBalancer: CloudLoadBalancer?
+    /// The route to add, or to delete: of that, only the destination counts.
+    public var route: CloudRoute?
 
     public init(
         _ action: AccountAction, instanceType: String? = nil, clientToken: String? = nil,
-        kubelet: KubeletUserData? = nil, instanceID: String? = nil, loadBalancer: CloudLoadBalancer? = nil
+        kubelet: KubeletUserData? = nil, instanceID: String? = nil, loadBalancer: CloudLoadBalancer? = nil,
+        route: CloudRoute? = nil
     ) {
         self.action = action
         self.instanceType = instanceType
@@ -42,6 +50,7 @@ public struct AccountRequest: Codable, Sendable, Equatable {
         self.kubelet = kubelet
         self.instanceID = instanceID
         self.loadBalancer = loadBalancer
+        self.route = route
     }
 }
 
@@ -148,9 +157,15 @@ public struct CloudMachineType: Codable, Sendable, Hashable {
 public struct CloudLoadBalancer: Codable, Sendable, Hashable {
     /// A port of the balancer, and the port of the targets that it leads to.
     public struct Listener: Codable, Sendable, Hashable {
+        public enum Transport: String, Codable, Sendable {
+            case tcp = "TCP"
+            case udp = "UDP"
+        }
+        public var transport: Transport
         public var port: UInt16
         public var targetPort: UInt16
-        public init(port: UInt16, targetPort: UInt16) {
+        public init(_ transport: Transport = .tcp, port: UInt16, targetPort: UInt16) {
+            self.transport = transport
             self.port = port
             self.targetPort = targetPort
         }
@@ -168,10 +183,14 @@ public struct CloudLoadBalancer: Codable, Sendable, Hashable {
     public var name: String
     public var listeners: [Listener]
     public var targets: [Target]
-    /// The port that is asked for health over HTTP (`/healthz`); nil where the first target port is asked over TCP.
+    /// The port that is asked for health over HTTP (`/healthz`). Nil where a TCP connection is made instead, to the
+    /// first TCP listener's target port, or to `kubeletPort` if all listeners are UDP.
     public var healthPort: UInt16?
     /// Its address; empty in requests.
     public var address: String
+
+    /// The port of a node that takes TCP connections whatever its pods do: the kubelet's.
+    public static let kubeletPort: UInt16 = 10_250
 
     public init(
         name: String, listeners: [Listener], targets: [Target], healthPort: UInt16? = nil, address: String = ""
@@ -189,12 +208,15 @@ public struct AccountReply: Codable, Sendable, Equatable {
     public var machines: [CloudMachine]?
     public var types: [CloudMachineType]?
     public var loadBalancers: [CloudLoadBalancer]?
+    public var routes: [CloudRoute]?
 
     public init(
-        machines: [CloudMachine]? = nil, types: [CloudMachineType]? = nil, loadBalancers: [CloudLoadBalancer]? = nil
+        machines: [CloudMachine]? = nil, types: [CloudMachineType]? = nil, loadBalancers: [CloudLoadBalancer]? = nil,
+        routes: [CloudRoute]? = nil
     ) {
         self.machines = machines
         self.types = types
         self.loadBalancers = loadBalancers
+        self.routes = routes
     }
 }

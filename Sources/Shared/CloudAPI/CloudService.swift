@@ -101,6 +101,9 @@ public struct CloudFailure: Error, Codable, Sendable, Equatable, CustomStringCon
         /// No machine of the type is left.
         case insufficientInstanceCapacity = "InsufficientInstanceCapacity"
         case invalidInstanceNotFound = "InvalidInstanceID.NotFound"
+        case routeAlreadyExists = "RouteAlreadyExists"
+        case routeLimitExceeded = "RouteLimitExceeded"
+        case invalidRouteNotFound = "InvalidRoute.NotFound"
         /// The cloud itself failed, for example to attach the card.
         case internalError = "InternalError"
     }

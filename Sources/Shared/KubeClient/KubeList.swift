@@ -19,6 +19,8 @@ public struct KubeUnreadable: Sendable, Hashable, CustomStringConvertible {
     public var namespace: String
     public var name: String
     public var reason: String
+    /// Whether a watch told that it was deleted, so that an earlier state of it must not be kept.
+    public var isDeleted = false
 
     public init(namespace: String, name: String, reason: String) {
         self.namespace = namespace

@@ -7,6 +7,7 @@ struct KubeListPage {
     var next = ""
     /// The objects' JSON texts.
     var items: [[UInt8]] = []
+    private var hasItems = false
 
     init(_ octets: [UInt8]) throws(KubeClientError) {
         do throws(JSONText.Mistake) {
@@ -17,6 +18,8 @@ struct KubeListPage {
             throw .malformed("a list: \(error)")
         }
         guard !resourceVersion.isEmpty else { throw .malformed("a list without a resource version") }
+        // Another answer must not be taken for a list of nothing, after which everything known would be gone.
+        guard hasItems else { throw .malformed("a list without items") }
     }
 
     private init() {}
@@ -33,11 +36,15 @@ struct KubeListPage {
                     default: try cursor.skip()
                     }
                 }
-            // A list without objects may have null for them.
             case "items" where try cursor.isAtArray():
+                page.hasItems = true
                 try cursor.array { cursor throws(JSONText.Mistake) in
                     page.items.append(Array(octets[try cursor.skip()]))
                 }
+            case "items":
+                // A list without objects may have null for them.
+                let value = try cursor.skip()
+                page.hasItems = octets[value].elementsEqual("null".utf8)
             default: try cursor.skip()
             }
         }

@@ -98,10 +98,10 @@ public actor LeaderElection {
             if try await take(begun) {
                 if certainty == nil { term += 1 }
                 renewed = begun
-                failure = nil
             } else {
                 renewed = nil
             }
+            failure = nil
         } catch {
             // A leader that cannot renew leads on until its time is over.
             failure = "\(error)"

@@ -110,7 +110,9 @@ actor ReflectorRun<Object: Sendable> {
             default: pending.append(.deleted(object))
             }
         } catch {
-            pending.append(.unreadable(KubeUnreadable(octets, error)))
+            var unreadable = KubeUnreadable(octets, error)
+            unreadable.isDeleted = event.kind == .deleted
+            pending.append(.unreadable(unreadable))
         }
     }
 

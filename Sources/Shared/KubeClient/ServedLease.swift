@@ -52,7 +52,10 @@ public struct ServedLease: LeaseStore {
                 ? try await client.create(.leases, namespace: namespace, body, within: limit)
                 : try await client.replace(.leases, namespace: namespace, name: name, body, within: limit)
             return try answer.json()["metadata"]?["resourceVersion"]?.text ?? ""
-        } catch let error as KubeClientError where error.status?.code == 409 || error.status?.isNotFound == true {
+        } catch let error as KubeClientError where error.status?.code == 409 {
+            return nil
+        } catch let error as KubeClientError where error.status?.isNotFound == true && version != nil {
+            // Somebody has deleted it. Where it cannot even be created, there is no such namespace.
             return nil
         }
     }

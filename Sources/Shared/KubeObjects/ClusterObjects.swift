@@ -13,6 +13,11 @@ public struct ClusterObjects: Sendable, Equatable {
     /// The number of objects of a kind.
     public func count(_ kind: ObjectKind) -> Int { keys(kind.type).count }
 
+    /// How many ready endpoints all endpoint slices have together.
+    public var readyEndpointCount: Int {
+        endpointSlices.values.reduce(0) { sum, slice in sum + slice.endpoints.count { $0.conditions.isReady } }
+    }
+
     /// Names every object there is, as if all had just come.
     public var everything: ObjectDelta {
         var delta = ObjectDelta()

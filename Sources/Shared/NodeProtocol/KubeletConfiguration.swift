@@ -47,6 +47,15 @@ public struct KubeletConfiguration: Codable, Sendable, Hashable {
         }
     }
 
+    /// Which program is the node's kubelet.
+    public enum Implementation: String, Codable, Sendable, Hashable, CaseIterable {
+        /// The node's own runtime, which runs programs of the userland without a container runtime.
+        case light
+        /// Kubernetes' own kubelet, with containerd and runc, on a disk of their own.
+        case real
+    }
+
+    public var implementation = Implementation.light
     /// The node's name in the cluster.
     public var nodeName: String
     /// The node's IPv4 address, its `InternalIP`.
@@ -72,12 +81,16 @@ public struct KubeletConfiguration: Codable, Sendable, Hashable {
     public var capacity: [String: String]
     /// The image names that stand for programs, as the JSON text of `lab/images.yaml`; nil for the ones built in.
     public var images: String?
+    /// What the node must have left, by signal (`memory.available`: `100Mi` or `5%`); a kubelet's own where one is left
+    /// out.
+    public var evictionHard: [String: String]
 
     public init(
         nodeName: String, address: String, podCIDR: String? = nil, labels: [String: String] = [:],
         taints: [Taint] = [], server: Server, serving: Serving? = nil, clusterDNS: [String] = [],
         clusterDomain: String = "cluster.local", nameServers: [String] = [], providerID: String? = nil,
-        maximumPods: Int = 110, capacity: [String: String] = [:], images: String? = nil
+        maximumPods: Int = 110, capacity: [String: String] = [:], images: String? = nil,
+        evictionHard: [String: String] = [:]
     ) {
         self.nodeName = nodeName
         self.address = address
@@ -93,5 +106,6 @@ public struct KubeletConfiguration: Codable, Sendable, Hashable {
         self.maximumPods = maximumPods
         self.capacity = capacity
         self.images = images
+        self.evictionHard = evictionHard
     }
 }

@@ -88,16 +88,22 @@ import Testing
         let server = try server()
         server.put(Cluster.path(ofPod: "a"), Cluster.pod("a"))
         let agent = TestAgent(try server.client())
-        try await eventually("watches") { server.watches(of: Cluster.nodes) == 1 && agent.notices == ["connected"] }
+        try await eventually("watches") { FollowedKind.allCases.allSatisfy { isWatched($0, server) } }
         let lists = agent.follower.status.lists
         for index in 0..<10 { server.put(Cluster.path(ofPod: "a"), Cluster.pod("a", labels: ["n": "\(index)"])) }
+        // From now on, no watch can go on from the version of its list.
+        server.forgetChanges()
         server.bookmark()
         // An event after the bookmark shows that it was read.
         server.put("\(Cluster.nodes)/x", .object(["metadata": .object(["name": .string("x")])]))
         try await eventually("a node") { agent.objects.nodes.count == 1 }
         server.cut()
-        try await eventually("connected again") { agent.notices.count >= 3 && agent.notices.last == "connected" }
+        try await eventually("connected again") { FollowedKind.allCases.allSatisfy { isWatched($0, server) } }
         #expect(agent.follower.status.lists == lists)
+    }
+
+    private func isWatched(_ kind: FollowedKind, _ server: TestAPIServer) -> Bool {
+        kind.resources.contains { server.watches(of: $0.path(namespace: nil, name: nil)) == 1 }
     }
 
     @Test func `a token that is not believed any more is read again from its file`() async throws {
@@ -135,6 +141,16 @@ import Testing
             ]))
         try await eventually("the policy") { agent.objects.ciliumNetworkPolicies.count == 1 }
         #expect(agent.notices == ["connected"])
+        // From now on it is a failure if nothing is heard of policies, and what was known of them stays.
+        server.serve(policies, false)
+        server.cut()
+        let begun = "ciliumnetworkpolicies: "
+        try await eventually("lost", seen: { "\(agent.follower.status)" }) {
+            agent.follower.status.reason?.hasPrefix(begun) == true
+        }
+        #expect(agent.notices == ["connected", "lost"] && agent.objects.ciliumNetworkPolicies.count == 1)
+        server.serve(policies, true)
+        try await eventually("connected again") { agent.notices == ["connected", "lost", "connected"] }
     }
 
     @Test func `what cannot be read stays as it was known`() async throws {
@@ -161,6 +177,108 @@ import Testing
         server.remove(Cluster.path(ofPod: "a"))
         try await eventually("gone") { agent.pods == ["b"] }
         #expect(agent.follower.status.unreadable >= 2)
+    }
+
+    @Test func `what was not taken yet is known, too, when a list has it as unreadable`() {
+        func pod(_ name: String, _ version: String) -> Pod {
+            var pod = Pod(metadata: ObjectMeta(name: name, namespace: "default"))
+            pod.metadata.labels["v"] = version
+            return pod
+        }
+        let (a, b) = (pod("a", "2"), pod("b", "1"))
+        var known = [a.key: pod("a", "1"), b.key: b]
+        // The second version of `a` has come, then a list in which neither can be read.
+        var pending = PendingChanges<Pod>()
+        pending.set(a)
+        pending.list([], unreadable: [a.key, b.key])
+        // The same where the first of both could not be taken over and was put back.
+        var later = PendingChanges<Pod>()
+        later.list([], unreadable: [a.key, b.key])
+        var first = PendingChanges<Pod>()
+        first.set(a)
+        first.append(later)
+        for changes in [pending, first] {
+            var objects = known
+            changes.changes(from: objects).apply(to: &objects)
+            #expect(objects == [a.key: a, b.key: b])
+        }
+        pending.remove(b.key)
+        pending.changes(from: known).apply(to: &known)
+        #expect(known == [a.key: a])
+    }
+
+    @Test func `nodes, endpoints and identities that cannot be read stay in a list as they were known`() async throws {
+        let server = try server()
+        let node = Cluster.node(
+            "node2", "10.0.0.12", range: "192.168.2.0/24", router: "192.168.2.1", health: "192.168.2.2")
+        let (nodePath, identityPath) = (
+            "\(Cluster.cilium)/ciliumnodes/node2", "\(Cluster.cilium)/ciliumidentities/5000"
+        )
+        server.put(nodePath, node.json)
+        server.put(Cluster.path(ofEndpoint: "a"), Cluster.endpoint("a", "192.168.2.9", node: "10.0.0.12").json)
+        server.put(identityPath, CiliumIdentity(number: 5000, labels: ["k8s:app=web"]).json)
+        let agent = TestAgent(try server.client())
+        try await eventually("connected") { agent.notices == ["connected"] }
+        try await eventually("everything") { agent.follower.announcement(for: Cluster.own)?.nodes.isEmpty == false }
+        let before = try #require(agent.follower.announcement(for: Cluster.own))
+        #expect(before.nodes.map(\.name) == ["node2"] && before.entries.map(\.address) == ["192.168.2.9"])
+        server.stop()
+        let many = JSONValue.array(Array(repeating: .object([:]), count: 1000))
+        func head(_ name: String, in namespace: String? = nil) -> JSONValue {
+            var members: [String: JSONValue] = ["name": .string(name)]
+            if let namespace { members["namespace"] = .string(namespace) }
+            return .object(members)
+        }
+        server.put(nodePath, .object(["metadata": head("node2"), "spec": .object(["addresses": many])]))
+        server.put(
+            Cluster.path(ofEndpoint: "a"),
+            .object([
+                "metadata": head("a", in: "default"),
+                "status": .object([
+                    "networking": .object([
+                        "addressing": .array(Array(repeating: .object(["ipv4": .string("192.168.2.9")]), count: 1000))
+                    ])
+                ]),
+            ]))
+        server.put(
+            identityPath,
+            .object(["metadata": head("5000"), "security-labels": .object(["k8s:app": .integer(1)])]))
+        server.forgetChanges()
+        try server.start()
+        for notice in [
+            "unreadable ciliumnodes node2", "unreadable ciliumendpoints a", "unreadable ciliumidentities 5000",
+        ] {
+            try await eventually(notice, seen: { "\(agent.notices)" }) { agent.notices.contains(notice) }
+        }
+        #expect(agent.follower.announcement(for: Cluster.own) == before)
+        #expect(agent.identities.served(5000)?.labels == ["k8s:app=web"])
+        server.remove(nodePath)
+        try await eventually("gone") { agent.follower.announcement(for: Cluster.own)?.nodes.isEmpty == true }
+    }
+
+    @Test func `the own node is no owner any more when it is gone`() async throws {
+        let server = try server()
+        let (own, other) = ("\(Cluster.nodes)/node1", "\(Cluster.nodes)/node2")
+        func node(_ name: String) -> JSONValue { .object(["metadata": .object(["name": .string(name)])]) }
+        server.put(own, node("node1"))
+        server.put(other, node("node2"))
+        let agent = TestAgent(try server.client())
+        try await eventually("the node") { agent.follower.ownNode != nil }
+        server.remove(other)
+        server.put(other, node("node2"))
+        server.remove(own)
+        try await eventually("it is gone") { agent.follower.ownNode == nil }
+        // It is another one.
+        server.put(own, node("node1"))
+        try await eventually("another one") {
+            agent.follower.ownNode?["metadata"]?["uid"] == server.object(own)?["metadata"]?["uid"]
+        }
+        // Also where a list tells of it.
+        server.stop()
+        server.remove(own)
+        server.forgetChanges()
+        try server.start()
+        try await eventually("it is gone") { agent.follower.ownNode == nil }
     }
 
     @Test func `sixteen agents come back without a storm`() async throws {

@@ -49,7 +49,14 @@ import Testing
         let error = await #expect(throws: IdentityFailure.self) {
             try await allocator.allocate(["k8s:app=db"], within: .seconds(5))
         }
-        #expect(error?.description.contains("unreachable") == true)
+        #expect(error?.description.contains("unreachable") == true && error?.isRefusal == false)
+        // One that is there and refuses may take other labels.
+        try server.start()
+        server.setBroken(true)
+        let refusal = await #expect(throws: IdentityFailure.self) {
+            try await allocator.allocate(["k8s:app=db"], within: .seconds(5))
+        }
+        #expect(refusal?.isRefusal == true)
     }
 
     @Test func `one that was deleted and is in use is created again with its number`() async throws {
@@ -84,5 +91,11 @@ import Testing
         #expect(one.number(of: ["k8s:app=web"]) == 5000 && two.number(of: ["k8s:app=web"]) == 5000)
         one.set(high)
         #expect(one.number(of: ["k8s:app=web"]) == 5000)
+        // What is left is the same, whether a watch or a list tells of it.
+        one.remove(5000)
+        two.list([high])
+        #expect(one.number(of: ["k8s:app=web"]) == 6000 && two.number(of: ["k8s:app=web"]) == 6000)
+        one.remove(6000)
+        #expect(one.number(of: ["k8s:app=web"]) == nil)
     }
 }

@@ -47,6 +47,17 @@ import Testing
         #expect(try served(server).mapValues(\.identity) == [ObjectKey(namespace: "default", name: "a"): 5001])
     }
 
+    @Test func `an endpoint that somebody deletes at once is created again`() async throws {
+        let server = try TestAPIServer()
+        let writer = EndpointWriter(try server.client(), nodeAddress: "10.0.0.11")
+        #expect(await writer.reconcile([local("a")], served: [:]).isEmpty)
+        // The watch has shown neither its creation nor its end to the writer, and then it shows something later.
+        server.remove(Cluster.path(ofEndpoint: "a"))
+        server.put(Cluster.path(ofEndpoint: "other"), Cluster.endpoint("other", "192.168.2.5", node: "10.0.0.12").json)
+        #expect(await writer.reconcile([local("a")], served: try served(server)).isEmpty)
+        #expect(server.object(Cluster.path(ofEndpoint: "a")) != nil)
+    }
+
     @Test func `a pod of the same name has an object of its own`() async throws {
         let server = try TestAPIServer()
         let writer = EndpointWriter(try server.client(), nodeAddress: "10.0.0.11")
@@ -185,9 +196,32 @@ import Testing
         try await eventually("the operator's words", seen: { request.lastSeen }) {
             request.lastSeen.contains("the operator says: pool is empty")
         }
+        server.put(Self.nodePath, Cluster.node("node1", "10.0.0.11", range: "ten").json)
+        try await eventually("a text that is no range", seen: { request.lastSeen }) {
+            request.lastSeen == #"spec.ipam.podCIDRs of CiliumNode node1 is no IPv4 range: "ten""#
+        }
         server.put(Self.nodePath, Cluster.node("node1", "10.0.0.11", range: "192.168.3.0/24").json)
         #expect(await task.value == "192.168.3.0/24")
         #expect(try await request.ask(within: .seconds(5)) == "192.168.3.0/24")
+    }
+
+    @Test func `a node's object that goes before it has a range is made again`() async throws {
+        let server = try TestAPIServer()
+        let request = RangeRequest(
+            try server.client(), nodeName: "node1", nodeAddress: "10.0.0.11", source: .clusterPool)
+        let task = Task { await request.wait() }
+        let collection = "\(Cluster.cilium)/ciliumnodes"
+        try await eventually("a watch", seen: { request.lastSeen }) { server.watches(of: collection) == 1 }
+        server.remove(Self.nodePath)
+        try await eventually("it is there again", seen: { request.lastSeen }) { server.object(Self.nodePath) != nil }
+        // Also where only a list tells of it.
+        server.stop()
+        server.remove(Self.nodePath)
+        server.forgetChanges()
+        try server.start()
+        try await eventually("it is there again", seen: { request.lastSeen }) { server.object(Self.nodePath) != nil }
+        server.put(Self.nodePath, Cluster.node("node1", "10.0.0.11", range: "192.168.3.0/24").json)
+        #expect(await task.value == "192.168.3.0/24")
     }
 
     @Test func `the cluster's range is waited for, also while the server is away`() async throws {

@@ -1,7 +1,9 @@
 import AgentAPI
-import ClusterClient
+import CNI
+@testable import ClusterClient
 import Foundation
 import JSON
+import KubeObjects
 import LinuxKernel
 import ServedObjects
 import TestAPIServer
@@ -50,6 +52,9 @@ import Testing
         try server.start()
         server.remove(Self.node)
         #expect(try obtain(server) == "192.168.3.0/24")
+        // Nor does a text that is no range.
+        give("ten", server)
+        #expect(try obtain(server) == "192.168.3.0/24")
         give("192.168.4.0/24", server)
         #expect(try obtain(server) == "192.168.4.0/24")
         server.stop()
@@ -97,6 +102,18 @@ import Testing
         #expect(registry.labels(of: 4711) == nil)
     }
 
+    /// The operator may delete an identity just when its first pod of this round is connected.
+    @Test func `an identity that is deleted while it is in use keeps its number`() throws {
+        let table = IdentityTable()
+        let labels = ["k8s:app=web"]
+        table.set(CiliumIdentity(number: 4711, labels: labels))
+        var registry = IdentityRegistry(allocation: table)
+        #expect(try registry.acquire(labels) == 4711)
+        table.remove(4711)
+        #expect(table.served(4711) == nil && table.labels(of: 4711) == labels && table.number(of: labels) == 4711)
+        #expect(try registry.acquire(labels) == 4711)
+    }
+
     @Test func `after a restart an endpoint keeps its number`() throws {
         let table = IdentityTable()
         var registry = IdentityRegistry(allocation: table)
@@ -104,6 +121,83 @@ import Testing
         #expect(table.number(of: ["k8s:app=web"]) == 4711)
         var derived = IdentityRegistry()
         #expect(try derived.restore(4711, ["k8s:app=web"]) == SecurityIdentity.derive(from: ["k8s:app=web"]))
+    }
+
+    // MARK: Endpoints
+
+    @Test func `an endpoint is not that of a pod of its name on another node`() {
+        var pod = Pod(metadata: ObjectMeta(name: "db-0", namespace: "default"))
+        pod.metadata.uid = "uid"
+        #expect(pod.uid(on: "node1") == nil)
+        pod.spec.nodeName = "node2"
+        #expect(pod.uid(on: "node1") == nil && pod.uid(on: "node2") == "uid")
+    }
+
+    @Test func `an endpoint has the labels that its pod has by now`() {
+        let endpoint = EndpointRecord(
+            id: 1, containerID: "c", interface: "eth0", netns: "/run/netns/c", namespace: "default", name: "web",
+            labels: ["app": "web"], identity: 5000, address: "192.168.1.9", hostInterface: "lxc1", ifindex: 7,
+            mac: "02:00:00:00:00:01", hostMAC: "02:00:00:00:00:02", phase: .ready)
+        var pod = Pod(metadata: ObjectMeta(name: "web", namespace: "default", labels: ["app": "web"], uid: "uid"))
+        pod.spec.nodeName = "node1"
+        #expect(endpoint.labelled(as: pod, on: "node1") == nil)
+        pod.metadata.labels = ["app": "quarantine"]
+        #expect(endpoint.labelled(as: pod, on: "node1")?.labels == ["app": "quarantine"])
+        #expect(endpoint.labelled(as: pod, on: "node1")?.identity == 5000)
+        #expect(endpoint.labelled(as: pod, on: "node2") == nil && endpoint.labelled(as: nil, on: "node1") == nil)
+    }
+
+    // MARK: Labels that a container runtime leaves out
+
+    private func add(_ arguments: String, command: String = "ADD") -> CNIRequest {
+        CNIRequest(
+            command: command, containerID: "c1", netns: "/run/netns/a", interface: "eth0", arguments: arguments,
+            configuration: "{}")
+    }
+
+    static let sandbox =
+        "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=c1;IgnoreUnknown=1"
+
+    @Test func `a pod's labels come from the server when its runtime does not say them`() throws {
+        let server = try TestAPIServer()
+        server.put(
+            "/api/v1/namespaces/default/pods/web",
+            .object([
+                "metadata": .object([
+                    "name": .string("web"), "namespace": .string("default"),
+                    "labels": .object(["app": .string("web"), "example.com/a,b": .string("1")]),
+                ])
+            ]))
+        let link = try config(server).1
+        let described = try link.describing(add(Self.sandbox))
+        let arguments = try CNIArguments(parsing: described.arguments)
+        #expect(arguments.labels == ["app": "web", "example.com/a,b": "1"])
+        #expect(arguments.namespace == "default" && arguments.name == "web")
+        #expect(described.containerID == "c1" && described.netns == "/run/netns/a" && described.interface == "eth0")
+    }
+
+    @Test(arguments: [
+        ("K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;LABRUN_LABELS=app=web", "ADD"),
+        ("K8S_POD_NAMESPACE=default;K8S_POD_NAME=web", "ADD"), (APIServerTests.sandbox, "DEL"),
+        (APIServerTests.sandbox, "CHECK"), ("", "ADD"),
+        (APIServerTests.sandbox + ";LABRUN_LABELS=app=web", "ADD"), ("a", "ADD"),
+    ])
+    func `other calls are carried out as they are`(arguments: String, command: String) throws {
+        // Nothing listens there.
+        let link = ServerLink(
+            APIServerAccess(host: "127.0.0.1", port: 1, authorityPEM: "", token: "t"), nodeName: "node1")
+        #expect(try link.describing(add(arguments, command: command)).arguments == arguments)
+    }
+
+    @Test func `a pod that the server does not have is tried again later`() throws {
+        let link = try config(try TestAPIServer()).1
+        #expect {
+            try link.describing(add(Self.sandbox))
+        } throws: { error in
+            guard let error = error as? CNIError else { return false }
+            return error.code == .tryAgainLater
+                && error.message.hasPrefix("the labels of pod default/web are not known")
+        }
     }
 
     // MARK: Status

@@ -1,5 +1,6 @@
 import KubeObjects
 import NetAddress
+import ServiceHealth
 import Testing
 
 @testable import Datapath
@@ -128,6 +129,37 @@ import Testing
         #expect(found.count == 4)
     }
 
+    @Test func healthCountsTheNodesOwnReadyPods() throws {
+        func local(_ change: (inout Service) -> Void = { _ in }) -> Service {
+            service {
+                $0.spec.type = .loadBalancer
+                $0.spec.externalTrafficPolicy = .local
+                $0.spec.healthCheckNodePort = 31_000
+                change(&$0)
+            }
+        }
+        let slices = [
+            slice([
+                ("192.168.1.3", "node1", ready), ("192.168.1.4", "node1", leaving), ("192.168.1.5", "node1", failing),
+                ("192.168.2.3", "node2", ready), ("192.168.1.6", nil, ready),
+            ]), slice([("192.168.1.3", "node1", ready)], port: "metrics"),
+        ]
+        let found = try #require(plan.health(of: local(), slices))
+        #expect(found.port == 31_000)
+        #expect(found.health == ServiceHealth(namespace: "default", name: "web", localEndpoints: 1))
+        #expect(plan.health(of: local(), [])?.health.status == 503)
+        for other in [
+            local { $0.spec.externalTrafficPolicy = .cluster }, local { $0.spec.type = .nodePort },
+            local { $0.spec.healthCheckNodePort = nil }, local { $0.spec.healthCheckNodePort = 0 },
+        ] {
+            #expect(plan.health(of: other, slices) == nil)
+        }
+        // kube-proxy's node ports are kube-proxy's to tell of.
+        var small = plan
+        small.kinds = [.clusterIP]
+        #expect(small.health(of: local(), slices) == nil)
+    }
+
     @Test func answersGoDirectlyWhereEveryNodeKnowsTheFrontend() throws {
         let second = IPv4Address(10, 1, 0, 11)
         var plan = ServicePlan(
@@ -195,6 +227,39 @@ import Testing
             pod(on: "node2"), pod(on: "node1", hostIP: "10.9.9.9"), pod(on: "node1", hostNetwork: true),
             pod(on: "node1", address: nil),
         ] { #expect(opening().frontends(of: none) == [:]) }
+    }
+
+    @Test func hostPortsOfUDPAndOfOneAddress() throws {
+        func pod(_ ports: [Pod.Port]) -> Pod {
+            Pod(
+                metadata: ObjectMeta(name: "dns", namespace: "default"),
+                spec: Pod.Spec(
+                    nodeName: "node1", containers: ports.map { Pod.Container(name: "c", ports: [$0]) }),
+                status: Pod.Status(podIP: "192.168.1.3"))
+        }
+        var udp = Pod.Port(containerPort: 5353, hostPort: 53, hostIP: "0.0.0.0")
+        udp.protocol = .udp
+        let tcp = Pod.Port(containerPort: 5300, hostPort: 53, hostIP: "10.0.0.11")
+        var sctp = Pod.Port(containerPort: 9, hostPort: 9)
+        sctp.protocol = .sctp
+        let found = opening().frontends(of: pod([udp, tcp, sctp, Pod.Port(containerPort: 80, hostPort: 0)]))
+        let address = try #require(IPv4Address("10.0.0.11"))
+        let backend = try #require(IPv4Address("192.168.1.3"))
+        #expect(
+            found.mapValues(\.backends) == [
+                ServiceEnd(address: address, port: 53, ipProtocol: 17): [
+                    ServiceEnd(address: backend, port: 5353, ipProtocol: 17)
+                ],
+                ServiceEnd(address: address, port: 53, ipProtocol: 6): [
+                    ServiceEnd(address: backend, port: 5300, ipProtocol: 6)
+                ],
+            ])
+        // Loopback is no address of the node that others could reach.
+        let local = Pod.Port(containerPort: 80, hostPort: 80, hostIP: "127.0.0.1")
+        #expect(opening().frontends(of: pod([local])) == [:])
+        var ended = pod([tcp])
+        ended.status.phase = "Succeeded"
+        #expect(opening().frontends(of: ended) == [:])
     }
 
     @Test func headlessAndExternalNamesHaveNone() {

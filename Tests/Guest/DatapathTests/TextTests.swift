@@ -30,12 +30,18 @@ import Testing
         let node = NodeEntry(
             name: "node1", address: "10.0.0.11", podCIDR: "192.168.1.0/24", routerAddress: "192.168.1.1",
             healthAddress: "192.168.1.2")
-        let status = AgentStatus(
+        var status = AgentStatus(
             nodeName: "node1", version: "1", ready: false, problems: ["eth0 ingress: from_netdev is not attached"],
             kernel: "6.1", node: node, knownNodes: ["node1"], endpointCount: 1, addressesInUse: 2, addressesTotal: 254,
             values: [:], routing: "Native", podMTU: 1500, programs: [], starts: 3,
             objects: ["services": 2, "pods": 1], objectProblems: ["services: full"])
+        status.readyEndpoints = 12
+        status.memory = MemorySample(procStatus: "Name:\tdatapathd\nVmHWM:\t   40960 kB\nVmRSS:\t   30720 kB\n")
         let text = StatusText.text(status)
+        #expect(text.contains("Ready endpoints:  12 in all slices\n"))
+        #expect(text.contains("Memory:           30720 KiB resident, at most 40960 KiB\n"))
+        #expect(MemorySample(procStatus: "VmHWM:\t   40960 kB\n") == nil)
+        #expect(MemorySample(procStatus: "VmHWM:\t1 kB\nVmRSS:\tmany kB\n") == nil)
         #expect(text.contains("Datapath:         Failure   not ready\n"))
         #expect(text.contains("Problem:          eth0 ingress: from_netdev is not attached\n"))
         #expect(text.contains("Objects:          pods 1, services 2\n"))

@@ -170,6 +170,30 @@ import Testing
         #expect(bench.told.contains { $0.hasPrefix("Warning FailedPostStartHook: Exec lifecycle hook ([x]) for") })
     }
 
+    /// A name of a port that no container has passes the API server.
+    @Test func aHookThatCannotBeRunHasFailed() throws {
+        var bench = try Bench()
+        let spec = #"""
+            {"containers": [{"name": "a", "image": "curl", "lifecycle": {"postStart": {"httpGet": {"port": "none",
+            "path": "/hello"}}}}]}
+            """#
+        bench.feed(.pod(try pod(spec)))
+        #expect(bench.told.contains("Normal Killing: FailedPostStartHook"))
+        #expect(
+            bench.told.contains {
+                $0.hasPrefix("Warning FailedPostStartHook: Http lifecycle hook (/hello) for Container \"a\"")
+            })
+        var ending = try Bench()
+        let last = spec.replacing("postStart", with: "preStop")
+        ending.feed(.pod(try pod(last)))
+        ending.feed(.pod(try pod(last, metadata: deleted + "30")))
+        #expect(
+            ending.told.contains {
+                $0.hasPrefix("Warning FailedPreStopHook: Http lifecycle hook (/hello) for Container \"a\"")
+            })
+        #expect(stops(ending) == [.seconds(30)])
+    }
+
     // MARK: Static pods
 
     func manifest(_ image: String = "curl") throws -> KubePod {

@@ -127,47 +127,4 @@ import Testing
         bench.feed(.network(problem: nil))
         #expect(nodeEvents(bench).contains("Warning Rebooted: Node node-1 has been rebooted, boot id: boot-2"))
     }
-
-    // MARK: Eviction
-
-    @Test func aShortageOfMemoryEvicts() throws {
-        var bench = try Bench { $0.evictionMemory = 100 << 20 }
-        func pod(_ name: String, _ fields: String, _ request: String) throws -> KubePod {
-            try KubeletTests.pod(
-                #"{\#(fields) "containers": [{"name": "\#(name)", "image": "curl:8", "resources": {"requests": {"memory": "\#(request)"}}}]}"#,
-                name: name)
-        }
-        bench.feed(.pod(try pod("modest", "", "64Mi")), .pod(try pod("greedy", "", "16Mi")))
-        bench.feed(.pod(try pod("vital", #""priority": 2000001000,"#, "0")))
-        let usage = NodeUsage(
-            memoryAvailable: 50 << 20,
-            podMemory: ["uid-modest": 60 << 20, "uid-greedy": 48 << 20, "uid-vital": 200 << 20])
-        bench.feed(.usage(NodeUsage(memoryAvailable: 200 << 20)))
-        #expect(bench.running.count == 3)
-        bench.feed(.usage(usage))
-        let message =
-            "The node was low on resource: memory. Container greedy was using 48Mi, which exceeds its request of "
-            + "16Mi. "
-        #expect(bench.told.contains("Warning Evicted: \(message)"))
-        #expect(bench.phase("greedy") == "Failed" && bench.status("greedy")["reason"]?.text == "Evicted")
-        #expect(bench.status("greedy")["message"]?.text == message)
-        #expect(
-            bench.running.count == 2
-                && bench.log.contains { if case .stopContainer(_, .zero) = $0 { true } else { false } })
-        #expect(nodeEvents(bench).suffix(2).first == "Warning EvictionThresholdMet: Attempting to reclaim memory")
-        #expect(
-            conditions(try #require(patches(bench).last)).first?.hasPrefix("MemoryPressure True KubeletHasInsuff")
-                == true)
-
-        // The next one only after a while, critical pods never, and no new one without requests.
-        bench.feed(.usage(usage))
-        #expect(bench.running.count == 2)
-        bench.feed(.pod(try KubeletTests.pod(#"{"containers": [{"name": "late", "image": "curl"}]}"#, name: "late")))
-        #expect(bench.status("late")["message"]?.text == "Pod The node had condition: [MemoryPressure]. ")
-        bench.run(.seconds(31))
-        bench.feed(.usage(usage))
-        #expect(bench.running.keys.map(\.name) == ["vital"])
-        bench.run(.seconds(301))
-        #expect(conditions(try #require(patches(bench).last)).first?.hasPrefix("MemoryPressure False") == true)
-    }
 }

@@ -64,11 +64,26 @@ import Testing
         #expect(BalancerAffairs(try service(spec), nodes: nodes(), present: nil).put == nil)
     }
 
-    @Test func whatIsNotDoneIsSaid() throws {
-        let affairs = BalancerAffairs(
-            try service(Self.spec.replacing("TCP", with: "UDP")), nodes: nodes(), present: nil)
+    @Test(arguments: [
+        (spec.replacing("TCP", with: "SCTP"), "protocol SCTP"),
+        (spec.replacing("}]}", with: #"}], "loadBalancerSourceRanges": ["10.0.0.0/8"]}"#), "loadBalancerSourceRanges"),
+        (
+            spec.replacing("}]}", with: #"}], "allocateLoadBalancerNodePorts": false}"#),
+            "allocateLoadBalancerNodePorts: false"
+        ),
+    ]) func whatIsNotDoneIsSaid(_ spec: String, _ words: String) throws {
+        let affairs = BalancerAffairs(try service(spec), nodes: nodes(), present: nil)
         #expect(affairs.put == nil)
         #expect(affairs.events.map(\.type) == ["Warning"])
+        #expect(affairs.events.first?.message.contains(words + " is not supported") == true)
+    }
+
+    @Test func whatTheCloudRefusesIsSaid() throws {
+        let failure = CloudFailure(.invalidParameterValue, "port [80] of 10.0.9.5 cannot be had")
+        let refusal = BalancerAffairs.refusal(of: try service(Self.spec), "\(failure)")
+        #expect(refusal.reason == "SyncLoadBalancerFailed" && refusal.subject.kind == "Service")
+        #expect(refusal.message.hasPrefix("Error syncing load balancer: failed to ensure load balancer: "))
+        #expect(refusal.message.contains("port [80] of 10.0.9.5 cannot be had"))
     }
 
     @Test func aServiceThatEndsTakesItsBalancerAlong() throws {
@@ -78,6 +93,18 @@ import Testing
         let affairs = BalancerAffairs(ending, nodes: nodes(), present: present)
         #expect(affairs.isDeleted)
         #expect(affairs.finalizers == [])
+    }
+
+    @Test func datagramsAreBalancedToo() throws {
+        let spec = Self.spec.replacing(
+            "}]", with: #"}, {"port": 53, "nodePort": 30053, "protocol": "UDP"}, {"port": 53, "nodePort": 30054}]"#)
+        let affairs = BalancerAffairs(try service(spec), nodes: nodes(), present: nil)
+        #expect(
+            affairs.put?.listeners == [
+                .init(port: 80, targetPort: 30080), .init(.udp, port: 53, targetPort: 30053),
+                .init(port: 53, targetPort: 30054),
+            ])
+        #expect(affairs.events.map(\.reason) == ["EnsuringLoadBalancer"])
     }
 
     @Test func localTrafficIsAskedForAtItsOwnPort() throws {

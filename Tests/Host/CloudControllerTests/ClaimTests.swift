@@ -124,6 +124,19 @@ import Testing
         #expect(step(ready, try view(ready)).actions == [.delete])
     }
 
+    /// A machine is launched before it has booted, so that this is how one ends that does not come up.
+    @Test func aMachineThatDoesNotComeUpSaysWhy() throws {
+        let launched = claim([.launched], providerID: "aws:///lab-1a/i-node3")
+        var broken = machine("node3", .terminated)
+        broken.stateReason = "node3 ended while it booted"
+        let step = step(launched, try view(launched, machines: [broken]))
+        #expect(step.actions == [.delete])
+        #expect(step.events.map(\.reason) == ["LaunchFailed"])
+        #expect(step.events.first?.message.contains("node3 ended while it booted") == true)
+        let ready = claim([.launched, .registered, .initialized], providerID: "aws:///lab-1a/i-node3")
+        #expect(self.step(ready, try view(ready, machines: [broken])).events.isEmpty)
+    }
+
     @Test func emptyNodesGoAfterTheirTime() throws {
         let ready = claim([.launched, .registered, .initialized], providerID: "aws:///lab-1a/i-node3")
         var view = try view(ready, machines: [machine("node3")], nodes: [node("node3")])

@@ -9,7 +9,7 @@ import Testing
         arguments: [
             "serves", "own-programs", "wrong-flags", "killed-servers", "new-certificate", "slow-servers", "client",
             "many-clients", "cut-cable", "objects-of-files", "operator", "field-manifests",
-            "cloud-controller",
+            "cloud-controller", "mutated-requests",
         ])
     func runsInNamespacesOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name, of: "control-plane-selftest", needsControlPlane: true)

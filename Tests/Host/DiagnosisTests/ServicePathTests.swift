@@ -139,4 +139,33 @@ import Testing
         other.cloud.discards[0].reason = "source-unknown"
         #expect(Diagnosis.account(for: other).findings.map(\.id) == ["unknown"])
     }
+
+    /// A pod's range that no route leads to: its own packets end at the router, too.
+    @Test func `a packet from an address that the VPC does not have ends at its router`() {
+        let call = flow("192.168.3.3", 40_000, "192.168.2.5", 8080)
+        func causes(_ discard: FlowTuple, _ reason: String = "source-unknown", to kind: EndpointKind = .pod) -> [String]
+        {
+            var evidence = evidence(nil)
+            evidence.endpoints = [
+                Endpoint(
+                    id: "default/a", kind: .pod, node: "node1", namespace: "default", address: "192.168.3.3",
+                    port: 8080, labels: [:]),
+                Endpoint(
+                    id: "default/b", kind: kind, node: "node2", namespace: "default", address: "192.168.2.5",
+                    port: 8080, labels: [:]),
+            ]
+            evidence.probes = [
+                ProbeReading(
+                    key: CellKey(from: "default/a", to: "default/b", protocol: .tcp, port: 8080), observed: .timeout,
+                    flow: call, requestArrived: false, sent: 1, answered: 0)
+            ]
+            evidence.cloud.discards = [DiscardReading(reason: reason, flow: discard)]
+            return Diagnosis.account(for: evidence).findings.map(\.id)
+        }
+        #expect(causes(call) == ["underlay/source-unknown"])
+        #expect(causes(call.reversed) == ["underlay/source-unknown"])
+        #expect(causes(flow("192.168.3.3", 40_001, "192.168.2.5", 8080)) == ["unknown"])
+        #expect(causes(call, "no-public-address") == ["unknown"])
+        #expect(causes(call, to: .vpcHost) == ["unknown"])
+    }
 }

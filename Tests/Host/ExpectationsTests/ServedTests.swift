@@ -103,7 +103,16 @@ import Testing
         let now = ServedEvents(events: [Self.event("a", count: 5), Self.event("b"), Self.event("c", "Killing")])
         let since = now.since(before)
         #expect(since.events.map(\.uid) == ["a", "c"] && since.events.map(\.count) == [2, 1] && since.gap == nil)
-        #expect(now.since(ServedEvents(events: [], gap: "not asked")).gap == "not asked")
+    }
+
+    /// At the beginning of a step in which the API server comes back, nobody could ask it.
+    @Test func `what may have happened before is not taken for new`() {
+        let now = ServedEvents(events: [Self.event("a", count: 5)])
+        let since = now.since(ServedEvents(events: [], gap: "not asked"))
+        #expect(since.events.isEmpty)
+        #expect(since.gap == "what had happened before is not known: not asked")
+        #expect(judge(EventExpectation(reason: "BackOff"), since).state == .inconclusive)
+        #expect(judge(EventExpectation(reason: "BackOff", count: 0), since).state == .inconclusive)
     }
 
     @Test func `what was not read may have happened`() {

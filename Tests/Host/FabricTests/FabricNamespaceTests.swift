@@ -10,8 +10,7 @@ import Testing
         "fabric-capture-ring",
         "fabric-link-flap", "fabric-detach",
         "fabric-load", "router-subnets", "router-refusals", "router-discards", "router-internet", "router-routes",
-        "router-secondary",
-        "cloud-services", "cloud-interfaces",
+        "router-routes-change", "router-secondary", "cloud-services", "cloud-interfaces", "balancer-forwards",
     ])
     func runsInANamespaceOfItsOwn(_ name: String) throws {
         let outcome = try NamespaceSelftest.run(name)

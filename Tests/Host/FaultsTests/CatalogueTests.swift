@@ -15,12 +15,12 @@ import Testing
         "netem": "nodes: node1, loss: 3%",
         "kube-proxy-residue": "nodes: node1",
         "api-server-down": "", "api-server-slow": "delay: 500ms", "etcd-slow": "delay: 1s", "scheduler-down": "",
-        "controller-manager-down": "", "operator-down": "",
+        "controller-manager-down": "", "operator-down": "", "cloud-controller-down": "",
     ]
     /// The faults that are done to servers, and not to nodes.
     static let ofServers = [
         "api-server-down", "api-server-slow", "etcd-slow", "scheduler-down", "controller-manager-down",
-        "operator-down",
+        "operator-down", "cloud-controller-down",
     ]
     static let kinds = FaultCatalogue.shipped.descriptors.map(\.kind)
 

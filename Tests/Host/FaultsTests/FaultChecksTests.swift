@@ -203,6 +203,15 @@ import Testing
             ], "\(found)")
     }
 
+    @Test func `a lab without a cloud controller cannot lose it`() {
+        let found = InjectionFile("fault: cloud-controller-down", cloudController: false).problems
+        #expect(
+            found == [
+                "x.yaml:11:19: lab eks-overlay has no cloud controller; expected \"controlPlane: {cloudController: true}\" "
+                    + "in the lab or in \"overrides\""
+            ], "\(found)")
+    }
+
     /// Claims are looked up, not compared one by one.
     @Test func `a thousand faults in one step are read in time`() {
         let faults = (0..<1000).map {

@@ -5,24 +5,32 @@ import Scenario
 struct InjectionFile {
     let parsed: ScenarioParser.Parsed
 
-    init(_ faults: String..., catalogue: FaultCatalogue = .shipped, controlPlane: Bool = true) {
-        self.init(faults, catalogue: catalogue, controlPlane: controlPlane)
+    init(
+        _ faults: String..., catalogue: FaultCatalogue = .shipped, controlPlane: Bool = true,
+        cloudController: Bool = true
+    ) {
+        self.init(
+            faults, catalogue: catalogue, controlPlane: controlPlane, cloudController: cloudController)
     }
 
     /// - Parameters:
     ///   - faults: Each is the inside of a flow mapping, `fault: link-down, nodes: all`; an empty one is an empty line.
     ///   - catalogue: The faults that there are.
     ///   - controlPlane: Whether the lab has a control plane.
-    init(_ faults: [String], catalogue: FaultCatalogue = .shipped, controlPlane: Bool = true) {
+    ///   - cloudController: Whether that has a cloud controller.
+    init(
+        _ faults: [String], catalogue: FaultCatalogue = .shipped, controlPlane: Bool = true,
+        cloudController: Bool = true
+    ) {
         let text =
             """
             apiVersion: labrun.dev/v1alpha1
             kind: Scenario
-            metadata:
-              name: x
-              title: A title
+            metadata: {name: x, title: A title}
             spec:
               lab: eks-overlay
+              overrides:
+                controlPlane: {enabled: \(controlPlane), cloudController: \(cloudController && controlPlane)}
               timeline:
                 - name: first
                   inject:
@@ -30,9 +38,7 @@ struct InjectionFile {
             """ + faults.map { $0.isEmpty ? "\n" : "        - {\($0)}\n" }.joined()
             + "    - {name: last, expect: {diagnosis: {is: none}}}\n"
         parsed = ScenarioParser(faults: catalogue.descriptors, profiles: ScenarioLoader.labProfiles)
-            .parse(
-                Array(text.utf8), file: "x.yaml",
-                settings: [Setting(path: "controlPlane.enabled", value: "\(controlPlane)")])
+            .parse(Array(text.utf8), file: "x.yaml")
     }
 
     var problems: [String] { parsed.problems.map(\.description) }

@@ -82,15 +82,20 @@ import Testing
         #expect(try secrets(in: folder.path) == [])
     }
 
-    /// A deployment's pods are bound by the scheduler, and run by the nodes that it chose.
+    /// A deployment's pods are bound by the scheduler, and run by the nodes that it chose. A kubectl that is much newer
+    /// than the servers is served as well as their own.
     @Test func `nodes register and run what the scheduler gives them`() async throws {
         let folder = try ScratchFolder()
+        // Not where the lab writes: kubectl's own text has the words that begin a key.
+        let package = try ScratchFolder()
+        let newer = try await NewerKubectl(in: package)
         let before = try HostState.read()
         let labrun = try LabrunProgram()
         let lane = await LabLanes.shared.lane(alone: true)
         defer { lane.end() }
         var verdicts: [String] = []
         var asked: [LabrunProgram.Ended] = []
+        var answers: [String: NewerKubectl.Answer] = [:]
         var messages: [String] = []
         let status = try await labrun.watch(
             [LabrunProgram.scenario("nodes-run-pods")], in: folder, ["--keep"]
@@ -106,6 +111,8 @@ import Testing
                 ] {
                     asked.append(try await labrun.run(["lab", "kubectl", "--"] + arguments))
                 }
+                // Whatever it throws, the lab has to end.
+                do { answers = try await newer.converse(labrun, in: folder) } catch { Issue.record(error) }
                 kill(process.processIdentifier, SIGINT)
             case .log(let record) where record.level == .warning: messages.append(record.message)
             default: break
@@ -122,6 +129,14 @@ import Testing
         #expect(asked[3].errors.contains("exit code 3"), "\(asked[3])")
         // The name server of the pod's DNS policy, ClusterFirst.
         #expect(asked[4].output.contains("nameserver 10.100.0.10\n"), "\(asked[4])")
+        expectServed(answers, nodes: 2)
+        let requests = try folder.report().lab?.controlPlane?.requests
+        for client in ["kubectl", "kubelet", "datapathd", "labrun-operator", "labrun"] {
+            let told = requests?.clients.filter { $0.name == client } ?? []
+            #expect(told.contains { $0.requests > 0 }, "\(client): \(String(describing: requests))")
+        }
+        #expect(requests?.clients.first { $0.name == "kubelet" }?.count(of: "watch") ?? 0 >= 2)
+        #expect(requests?.unreadLines == 0)
         #expect(try secrets(in: folder.path) == [])
     }
 

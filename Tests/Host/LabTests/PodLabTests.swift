@@ -33,6 +33,8 @@ import Testing
             }
         }
         #expect(try await HostState.leftovers(of: folder, since: before) == [])
+        // A lab that ended before it was kept has answered nothing.
+        #expect(answers.count == questions.count, "\(status): \(messages)")
         return (status, verdicts, messages, answers)
     }
 
@@ -87,6 +89,31 @@ import Testing
             ended.answers[3].errors.contains("context deadline exceeded")
                 || ended.answers[3].errors.contains("i/o timeout"), "\(ended.answers[3])")
         #expect(ended.answers[4].output.contains("webhook: HTTPS 8443"), "\(ended.answers[4])")
+    }
+
+    /// Nobody joins node3 but the autoscaler, and nobody ends it but the autoscaler.
+    @Test func `an autoscaler launches a node and ends it when it is empty`() async throws {
+        let ended = try await run("autoscaled-node")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == Array(repeating: "pass", count: 4), "\(ended.messages)")
+    }
+
+    @Test func `host ports lead to pods, and a node that is short of memory evicts one`() async throws {
+        let ended = try await run("pods-and-their-node")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass", "pass"], "\(ended.messages)")
+    }
+
+    @Test func `a cloud controller makes routes for the ranges of nodes that come and go`() async throws {
+        let ended = try await run("native-routes")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass", "pass"], "\(ended.messages)")
+    }
+
+    @Test func `a gateway routes requests, and routes that are refused say why`() async throws {
+        let ended = try await run("gateways")
+        #expect(ended.status == 0)
+        #expect(ended.verdicts == ["pass", "pass"], "\(ended.messages)")
     }
 
     @Test func `a set of usual manifests comes up`() async throws {

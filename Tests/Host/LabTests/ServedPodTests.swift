@@ -179,16 +179,32 @@ import Testing
 
     @Test(arguments: [
         (
-            "Deployment", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            "Deployment",
+            #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2,"updatedReplicas":2}}"#,
             true
         ),
         (
-            "Deployment", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":3,"readyReplicas":2}}"#,
+            "Deployment",
+            #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":3,"readyReplicas":2,"updatedReplicas":1}}"#,
             false
+        ),
+        // Its pods are those of the template before.
+        (
+            "Deployment", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            false
+        ),
+        (
+            "Deployment",
+            #"{"spec":{"replicas":2,"paused":true},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            true
         ),
         ("Deployment", #"{"spec":{"replicas":2},"status":{"replicas":2,"readyReplicas":2}}"#, false),
         ("Deployment", #"{"spec":{},"status":{"observedGeneration":1}}"#, false),
         ("Deployment", #"{"spec":{"replicas":0},"status":{"observedGeneration":1}}"#, true),
+        (
+            "ReplicaSet", #"{"spec":{"replicas":2},"status":{"observedGeneration":1,"replicas":2,"readyReplicas":2}}"#,
+            true
+        ),
         (
             "DaemonSet",
             #"{"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":1}}"#,
@@ -196,7 +212,38 @@ import Testing
         ),
         (
             "DaemonSet",
-            #"{"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2}}"#,
+            """
+            {"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2,
+            "updatedNumberScheduled":2}}
+            """,
+            true
+        ),
+        (
+            "DaemonSet",
+            """
+            {"status":{"observedGeneration":1,"desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2,
+            "updatedNumberScheduled":1}}
+            """,
+            false
+        ),
+        (
+            "DaemonSet",
+            """
+            {"spec":{"updateStrategy":{"type":"OnDelete"}},"status":{"observedGeneration":1,
+            "desiredNumberScheduled":2,"currentNumberScheduled":2,"numberReady":2}}
+            """,
+            true
+        ),
+        (
+            "StatefulSet", #"{"spec":{"replicas":1},"status":{"observedGeneration":1,"replicas":1,"readyReplicas":1}}"#,
+            false
+        ),
+        (
+            "StatefulSet",
+            """
+            {"spec":{"replicas":2,"updateStrategy":{"rollingUpdate":{"partition":1}}},
+            "status":{"observedGeneration":1,"replicas":2,"readyReplicas":2,"updatedReplicas":1}}
+            """,
             true
         ),
     ])
@@ -206,6 +253,28 @@ import Testing
         members["metadata"] = .object(["name": .string("a"), "namespace": .string("b"), "generation": .integer(1)])
         object = .object(members)
         #expect((ServerStore.unsettled(kind, object) == nil) == isSettled)
+    }
+
+    @Test func `whoever waits for pods does not wait for an image that is not to be had`() {
+        #expect(ServerStore.lacksImage("ImagePullBackOff: Back-off pulling image \"a\""))
+        #expect(ServerStore.lacksImage("ErrImagePull: rpc error"))
+        #expect(!ServerStore.lacksImage("ContainerCreating"))
+        #expect(!ServerStore.lacksImage("CrashLoopBackOff: back-off 10s restarting failed container=ErrImagePull"))
+    }
+
+    /// The next pod of a stateful set has the name of the one before.
+    @Test func `what was deleted is gone when another one has its name`() throws {
+        func object(_ text: String) throws -> JSONValue { try JSONText.value(of: Array(text.utf8)) }
+        let pod = try object(#"{"kind":"Pod","metadata":{"name":"db-0","uid":"1"}}"#)
+        let next = try object(#"{"kind":"Pod","metadata":{"name":"db-0","uid":"2"}}"#)
+        let status = try object(#"{"kind":"Status","metadata":{},"status":"Success","details":{"name":"a","uid":"1"}}"#)
+        #expect(ServerStore.uid(ofDeleted: pod) == "1" && ServerStore.uid(ofDeleted: status) == "1")
+        #expect(ServerStore.uid(ofDeleted: nil) == nil)
+        #expect(ServerStore.isGone(.absent, uid: "1") && ServerStore.isGone(.absent, uid: nil))
+        #expect(ServerStore.isGone(.found(next), uid: "1"))
+        // Without a uid, the name has to do.
+        #expect(!ServerStore.isGone(.found(pod), uid: "1") && !ServerStore.isGone(.found(next), uid: nil))
+        #expect(!ServerStore.isGone(.unread("the server is away"), uid: "1"))
     }
 
     @Test(arguments: [

@@ -120,8 +120,8 @@ import Testing
 
     @Test func patchesOfASeries() {
         let text = "# comment\none.patch\n\n two.patch -p1\nthree.patch # why\n../four.patch\n/five\nsub/six.patch\n"
-        #expect(ControlPlaneBuilder.series(text) == ["one.patch", "two.patch", "three.patch", "sub/six.patch"])
-        #expect(ControlPlaneBuilder.series("") == [])
+        #expect(KubernetesSources.series(text) == ["one.patch", "two.patch", "three.patch", "sub/six.patch"])
+        #expect(KubernetesSources.series("") == [])
     }
 
     @Test func foldersOfMarkedFiles() {

@@ -16,6 +16,8 @@ enum FakeCompiler: Equatable {
     case hanging(pipe: String)
     /// The generator's report is another one than upstream's.
     case otherReport
+    /// It fails unless packages were compiled by the one before it.
+    case usingCompiled
 
     /// The text of the script.
     var script: String {
@@ -30,6 +32,7 @@ enum FakeCompiler: Equatable {
             shift
         done
         echo runtime >&2
+        \(self == .usingCompiled ? "[ -e \"$GOCACHE/runtime\" ]" : "touch \"$GOCACHE/runtime\"")
         case $last in
         */openapi-gen)
             \(self == .failing ? "echo '# a/package' >&2; echo 'file.go:1:1: does not compile' >&2; exit 2" : ":")
@@ -54,6 +57,12 @@ enum FakeCompiler: Equatable {
             \(self == .fullDisk ? "echo 'write $WORK/b001/main: no space left on device' >&2; exit 1" : ":")
             [ -e vendor/github.com/modern-go/reflect2/replaced.go ]
             cat cmd/kube-servers/main.go pkg/patched.go pkg/generated/openapi/inputs > "$out" ;;
+        ./cmd/kubelet)
+            \(hang)
+            \(self == .fullDisk ? "echo 'write $WORK/b001/main: no space left on device' >&2; exit 1" : ":")
+            \(self == .failing ? "echo '# a/package' >&2; echo 'file.go:1:1: does not compile' >&2; exit 2" : ":")
+            [ -e vendor/github.com/modern-go/reflect2/replaced.go ]
+            cat pkg/patched.go > "$out" ;;
         esac
 
         """
@@ -104,6 +113,12 @@ extension FakeArchive {
                             "usr/share/gocode/src/github.com/modern-go/reflect2/replaced.go": "package reflect2\n"
                         ],
                         "etcd-server": ["usr/bin/etcd": "etcd"], "kubernetes-client": ["usr/bin/kubectl": "kubectl"],
+                        "containerd": [
+                            "usr/bin/containerd": "containerd", "usr/bin/containerd-shim-runc-v2": "shim",
+                            "usr/bin/ctr": "ctr", "usr/share/doc/containerd/copyright": "text",
+                        ],
+                        "runc": compiler == .otherReport ? [:] : ["usr/sbin/runc": "runc"],
+                        "libseccomp2": ["usr/lib/x86_64-linux-gnu/libseccomp.so.2": "library"],
                     ][name] ?? [:]))
         }
         return ResolvedControlPlane(

@@ -103,6 +103,37 @@ final class FakeArchive: DebianPackageSource {
             return state.mode
         }
         if mode == .offline { throw ImageError(.downloadFailed, "no network") }
+        let known = ["busybox", "cowsay", "fortune"]
+        let unknown = userland.wanted.filter { !known.contains($0) }
+        guard unknown.isEmpty else {
+            throw UnknownPackages(suite: userland.suite, names: unknown, known: known)
+        }
+        var packages = [try await busybox()]
+        for name in userland.added?.packages ?? [] { packages.append(try await program(name)) }
+        return ResolvedUserland(recipe: userland, packages: packages.sorted { $0.name < $1.name })
+    }
+
+    /// A package with one program.
+    private func program(_ name: String) async throws -> DebianPackage {
+        let deb = "\(directory.path)/\(name).deb"
+        if !FileManager.default.fileExists(atPath: deb) {
+            let control = """
+                Package: \(name)
+                Version: 3.03
+                Architecture: all
+                Maintainer: Nobody <nobody@example.org>
+                Description: a program
+
+                """
+            try await build(
+                ["DEBIAN/control": control, "usr/games/\(name)": "program"], root: "\(directory.path)/\(name)",
+                deb: deb)
+        }
+        let bytes = try Data(contentsOf: URL(filePath: deb))
+        return DebianPackage(name: name, version: "3.03", sha256: SHA256Digest.hex(of: bytes), bytes: bytes.count)
+    }
+
+    private func busybox() async throws -> DebianPackage {
         let deb = "\(directory.path)/busybox.deb"
         if !FileManager.default.fileExists(atPath: deb) {
             try await build(
@@ -118,9 +149,8 @@ final class FakeArchive: DebianPackageSource {
                 ], root: "\(directory.path)/busybox", deb: deb)
         }
         let bytes = try Data(contentsOf: URL(filePath: deb))
-        let package = DebianPackage(
+        return DebianPackage(
             name: "busybox", version: "1:1.35", sha256: SHA256Digest.hex(of: bytes), bytes: bytes.count)
-        return ResolvedUserland(recipe: userland, packages: [package])
     }
 
     func build(_ files: [String: String], root: String, deb: String) async throws {

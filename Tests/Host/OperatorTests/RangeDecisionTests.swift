@@ -79,6 +79,9 @@ import Testing
         throws
     {
         #expect(try decide([RangeHolder(name: "a", ranges: [text])]) == ["a gets 10.0.0.64/26"])
+        // Behind one that is in use it changes nothing, and nobody else gets that one.
+        let both = RangeHolder(name: "a", ranges: ["10.0.0.64/26", text], created: "1")
+        #expect(try decide([both, RangeHolder(name: "b", created: "2")]) == ["b gets 10.0.0.128/26"])
     }
 
     @Test(arguments: [

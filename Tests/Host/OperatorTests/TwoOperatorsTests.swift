@@ -20,6 +20,12 @@ final class MemoryStore: OperatorStore, LeaseStore {
         var lease: (record: LeaseRecord, version: String)?
         /// Every range that was ever written, with its time and node.
         var given: [(node: String, range: IPv4CIDR)] = []
+        /// Requests for what nobody uses fail.
+        var hidesInventory = false
+        /// Requests for the nodes fail.
+        var hidesNodes = false
+        /// Requests for the lease fail.
+        var hidesLease = false
     }
     private let state: Mutex<State>
     /// The share of requests that go wrong.
@@ -42,6 +48,10 @@ final class MemoryStore: OperatorStore, LeaseStore {
                 state.nodes[name]
                 ?? RangeHolder(name: name, created: "\(state.version)", version: "\(state.version)")
         }
+    }
+
+    func hide(nodes: Bool = false, inventory: Bool = false, lease: Bool = false) {
+        state.withLock { ($0.hidesNodes, $0.hidesInventory, $0.hidesLease) = (nodes, inventory, lease) }
     }
 
     func remove(_ name: String) { state.withLock { $0.nodes[name] = nil } }
@@ -76,7 +86,8 @@ final class MemoryStore: OperatorStore, LeaseStore {
     }
 
     func lease(within limit: Duration) async throws -> (record: LeaseRecord, version: String)? {
-        try await request(limit) { $0.lease }
+        if state.withLock({ $0.hidesLease }) { throw Late() }
+        return try await request(limit) { $0.lease }
     }
 
     func write(_ record: LeaseRecord, over version: String?, within limit: Duration) async throws -> String? {
@@ -89,7 +100,8 @@ final class MemoryStore: OperatorStore, LeaseStore {
     }
 
     func holders(within limit: Duration) async throws -> [RangeHolder] {
-        try await request(limit) { Array($0.nodes.values) }
+        if state.withLock({ $0.hidesNodes }) { throw Late() }
+        return try await request(limit) { Array($0.nodes.values) }
     }
 
     func give(_ range: IPv4CIDR, to holder: RangeHolder, within limit: Duration) async throws {
@@ -107,7 +119,11 @@ final class MemoryStore: OperatorStore, LeaseStore {
         try await request(limit) { $0.nodes[holder.name]?.error = error }
     }
 
-    func inventory(within limit: Duration) async throws -> Inventory { Inventory() }
+    func inventory(within limit: Duration) async throws -> Inventory {
+        if state.withLock({ $0.hidesInventory }) { throw Late() }
+        return Inventory()
+    }
+
     func delete(_ kind: Collected, _ object: ObjectHead, within limit: Duration) async throws {}
     func changes() -> AsyncStream<StoreNews> { AsyncStream { nil } }
 }
@@ -166,6 +182,48 @@ final class MemoryStore: OperatorStore, LeaseStore {
         #expect(store.given.isEmpty)
         #expect(await one.turn(&memory, changed: true, round: false) == nil)
         #expect(store.given.map(\.node) == ["n1"])
+    }
+
+    @Test func `each failure is told until what failed has been done`() async throws {
+        let store = MemoryStore(seed: 3, trouble: 0)
+        let service = try service("one", store)
+        await service.election.attempt()
+        var memory = OperatorService.Memory()
+        store.hide(inventory: true)
+        #expect(await service.turn(&memory, changed: false, round: true) != nil)
+        let collecting = try #require(memory.problem)
+        #expect(memory.isRoundLost)
+        // Ranges are given, and nothing was collected.
+        #expect(await service.turn(&memory, changed: true, round: false) == nil)
+        #expect(memory.problem == collecting)
+        // Neither keeps the other from being done.
+        store.hide(nodes: true)
+        #expect(await service.turn(&memory, changed: true, round: true) != nil)
+        #expect(memory.collectProblem == nil && memory.rangeProblem != nil)
+        store.hide()
+        #expect(await service.turn(&memory, changed: true, round: true) == nil)
+        #expect(memory.problem == nil)
+    }
+
+    @Test func `one that cannot ask for the lease is not well`() async throws {
+        let store = MemoryStore(seed: 4, trouble: 0)
+        let service = try service("one", store)
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem == nil)
+        store.hide(lease: true)
+        // It leads until its time is over.
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem == nil)
+        store.advance(.seconds(5))
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem?.hasPrefix("cannot ask for the lease: ") == true)
+        store.hide()
+        await service.election.attempt()
+        await service.tell(nil)
+        #expect(service.health.problem == nil)
     }
 
     @Test func `a range stays a node's when another operator takes over`() async throws {

@@ -57,6 +57,31 @@ private let nasty = "</script><img src=x onerror=alert(1)>\"'\u{301}&<\u{301}b>\
         }
     }
 
+    @Test func requestsToTheAPIServerAreATable() throws {
+        let counts = APIRequestCounts(
+            clients: [
+                .init(
+                    name: "kubelet", user: "system:node:*", addresses: 16,
+                    verbs: ["list": 320, "watch": 48, "other": 2],
+                    refused: 3),
+                .init(name: "kubectl" + nasty, user: "labrun" + nasty, addresses: 1, verbs: ["get": 5], refused: 0),
+            ], unreadLines: 7)
+        let run = SampleRun(requests: counts)
+        #expect(assemble(run.events).lab?.controlPlane?.requests == counts)
+        let page = try page(run, name: "requests")
+        for text in [
+            "375 requests, 320 of them lists and 48 watches", "7 lines of it could not be read",
+            "<th scope=\"col\">watch</th><th scope=\"col\">get</th><th scope=\"col\">other</th>",
+            "<td class=\"number\">16</td><td class=\"number\">320</td><td class=\"number\">48</td>"
+                + "<td class=\"number\"></td><td class=\"number\">2</td><td class=\"number\">370</td>"
+                + "<td class=\"number\">3</td>",
+        ] { #expect(page.contains(text), "\(text)") }
+        #expect(!page.contains("<img"))
+        // A verb that nobody used has no column, and a lab without a control plane no table.
+        #expect(!page.contains("<th scope=\"col\">patch</th>"))
+        #expect(!(try HTMLReporter.page(assemble(SampleRun().events))).contains("Requests to the API server"))
+    }
+
     @Test func aHundredEndpointsStaySmall() throws {
         let page = try page(SampleRun(nodes: 4, podsPerNode: 24), name: "hundred")
         #expect(page.utf8.count < 6_000_000)

@@ -12,6 +12,8 @@ struct SampleRun {
     var expectBlocked = "timeout"
     /// Text that is put wherever text of a lab can be.
     var hostile = ""
+    /// What a control plane's API server was asked; nil for a lab without.
+    var requests: APIRequestCounts?
 
     static let start = Date(timeIntervalSince1970: 1_795_000_000)
     static let protocols: [(ProbeProtocol, UInt16)] = [(.tcp, 8080), (.udp, 8080), (.icmp, 0)]
@@ -94,12 +96,10 @@ struct SampleRun {
                 name: "node\($0)", kernel: "6.1.0-49-cloud-amd64", addresses: ["10.0.0.\(10 + $0)"],
                 podCIDRs: ["192.168.\($0).0/24"])
         }
-        add(
-            0.13,
-            .labDescribed(
-                .init(
-                    profile: "eks-overlay", nodes: lab, datapath: ["routingMode": "tunnel", "tunnelProtocol": "vxlan"]))
-        )
+        var described = LabDescription(
+            profile: "eks-overlay", nodes: lab, datapath: ["routingMode": "tunnel", "tunnelProtocol": "vxlan"])
+        if requests != nil { described.controlPlane = .init(version: "v1.20.2", address: "10.0.9.4") }
+        add(0.13, .labDescribed(described))
         add(0.14, .phaseStarted(phase: .boot))
         for (seconds, state) in [(0.2, "defined"), (0.3, "booting"), (1.9, "runtime")] {
             for node in lab {
@@ -115,6 +115,7 @@ struct SampleRun {
         fixed(add)
         add(9.6, .phaseStarted(phase: .teardown))
         add(9.9, .phaseFinished(phase: .teardown, seconds: 0.3))
+        if let requests { add(9.9, .apiRequests(requests)) }
         add(9.9, .artifact(.init(path: "artifacts/console-node1.log", kind: "console")))
         add(9.9, .artifact(.init(path: "artifacts/flow-log.txt", kind: "flow-log")))
         let failed = expectBlocked == "open"

@@ -22,13 +22,23 @@ import Testing
         #expect(!membership.isPresent("node2"))
         #expect(membership.begin(["node2"], nil) == ["node2"])
         #expect(membership.traits(of: "node2").labels == ["a": "b"])
-        membership.arrive(["node2"])
+        #expect(membership.arrive(["node2"]) == [])
         #expect(membership.isPresent("node2"))
         #expect(membership.end(["node2", "node3"]) == ["node3"])
         #expect(membership.isPresent("node2"))
         #expect(membership.end(["node2"]) == [])
         #expect(membership.traits(of: "node2").isEmpty)
         #expect(membership.begin(["node9"], nil) == ["node9"])
+    }
+
+    /// An autoscaler's machine that is ended while it boots.
+    @Test func `a node that was ended while it joined does not come back`() throws {
+        let membership = try membership()
+        #expect(membership.begin(["node2", "node3"], nil) == [])
+        #expect(membership.end(["node3"]) == [])
+        #expect(membership.arrive(["node2", "node3"]) == ["node3"])
+        #expect(membership.isPresent("node2"))
+        #expect(membership.standing(of: "node3") == .absent)
     }
 
     @Test func `times are noted once, and of the last join only`() throws {
@@ -46,6 +56,17 @@ import Testing
         _ = membership.begin(["node3"], nil)
         #expect(membership.joins.count == 1)
         #expect(membership.joins.first?.runtime == nil)
+    }
+
+    /// The report of the next run in the lab would tell of it.
+    @Test func `a join is forgotten with the run that it was in`() throws {
+        let membership = try membership()
+        _ = membership.begin(["node3"], nil)
+        #expect(membership.arrive(["node3"]) == [])
+        membership.forgetJoins()
+        membership.note(1, \.firstPod, of: "node3")
+        #expect(membership.joins.isEmpty)
+        #expect(membership.isPresent("node3"))
     }
 
     @Test func `what follows a join ends with the node`() async throws {

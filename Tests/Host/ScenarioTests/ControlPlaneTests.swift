@@ -59,7 +59,33 @@ import Testing
         Change(
             "    subnets:\n", "    hosts:\n      - {name: control-plane, address: 10.0.0.4}\n    subnets:\n",
             "\"control-plane\" is a part of the cloud already"),
+        Change("    enabled: true\n", "    enabled: true\n    configureCloudRoutes: true\n", nil),
+        Change(
+            "    subnets:\n", "    routes:\n      - {destination: 172.31.9.0/24, target: node2}\n    subnets:\n", nil),
+        Change(
+            "    enabled: true\n", "    enabled: true\n    configureCloudRoutes: true\n    cloudController: false\n",
+            "the route controller is a part of the cloud controller"),
+        Change(
+            "    enabled: true\n", "    enabled: true\n    gatewayController: true\n    cloudController: false\n",
+            "the gateway controller is a part of the cloud controller"),
     ]
+
+    @Test func `a route controller has the pods' range for itself`() throws {
+        let wish = "    enabled: true\n    configureCloudRoutes: true\n"
+        let routed = try Self.lab("eks-control-plane", "    enabled: true\n", wish)
+        #expect(routed.profile?.controlPlane.cloudController == true)
+        func problems(_ old: String, _ new: String) throws -> [String] {
+            let text = String(decoding: try #require(LabProfiles.bytes(of: "eks-control-plane")), as: UTF8.self)
+                .replacing("    enabled: true\n", with: wish).replacing(old, with: new)
+            return ScenarioParser.parseLab(Array(text.utf8), file: "lab.yaml").problems.map(\.description)
+        }
+        let taken = try problems(
+            "    subnets:\n", "    routes:\n      - {destination: 192.168.1.0/24, target: node1}\n    subnets:\n")
+        #expect(taken.count == 1 && taken[0].contains("has a route to 192.168.1.0/24 of the pods' range"), "\(taken)")
+        let inside = try problems("cidr: 192.168.0.0/16", "cidr: 10.0.128.0/17")
+        // In an overlay these addresses are a mistake of their own.
+        #expect(inside.count == 2 && inside[1].contains("pods have addresses of the VPC, 10.0.128.0/17"), "\(inside)")
+    }
 
     @Test(arguments: changes)
     func `a change of the lab's file makes one mistake or none`(change: Change) throws {

@@ -27,9 +27,9 @@ import Testing
     }
 
     @Test func `a program's port is not the prober's`() {
-        #expect(EchoPort.port(of: [container("busybox", port: 81), container("echo", port: 9000)]) == 9000)
-        #expect(EchoPort.port(of: [container("webhook", port: 8443)]) == 8080)
-        #expect(EchoPort.port(of: [container("echo", port: 7, command: ["sleep", "1"])]) == 8080)
-        #expect(EchoPort.port(of: [container("nginx", port: 80), container("busybox")]) == 80)
+        #expect(EchoPort(nil).port(of: [container("busybox", port: 81), container("echo", port: 9000)]) == 9000)
+        #expect(EchoPort(nil).port(of: [container("webhook", port: 8443)]) == 8080)
+        #expect(EchoPort(nil).port(of: [container("echo", port: 7, command: ["sleep", "1"])]) == 8080)
+        #expect(EchoPort(nil).port(of: [container("nginx", port: 80), container("busybox")]) == 80)
     }
 }

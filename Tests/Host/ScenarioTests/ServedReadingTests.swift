@@ -179,7 +179,8 @@ import Testing
         let parsed = Self.parse(object)
         let manifest = try #require(parsed.scenario?.spec.served.first)
         let value = try #require(manifest.value)
-        #expect(ServedObject(manifest, value).endpoints(nodes: ["node1", "node2"]).map(\.id) == ids)
+        let endpoints = ServedObject(manifest, value).endpoints(nodes: ["node1", "node2"], echo: EchoPort(nil))
+        #expect(endpoints.map(\.id) == ids)
     }
 
     /// A custom resource's controller may make any pod.

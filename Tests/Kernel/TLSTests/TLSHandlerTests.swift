@@ -136,6 +136,21 @@ private final class Pair {
         }
     }
 
+    @Test func octetsThatAreChangedOnTheWayAreNotDelivered() throws {
+        for seed in 0..<200 as Range<UInt64> {
+            var random = SplitMix(seed)
+            let pair = try Pair(TLSContext(clientTrusting: Fixture.authority), server())
+            pair.client.writeAndFlush(ByteBuffer(string: "question"), promise: nil)
+            var record = try #require(try pair.client.readOutbound(as: ByteBuffer.self))
+            let place = record.readerIndex + Int(random.next() % UInt64(record.readableBytes))
+            let octet = try #require(record.getInteger(at: place, as: UInt8.self))
+            record.setInteger(octet ^ UInt8(1 + random.next() % 255), at: place)
+            // Where the record is longer now, more is waited for; anything else is an error.
+            _ = try? pair.server.writeInbound(record)
+            #expect(pair.received(pair.server).isEmpty)
+        }
+    }
+
     @Test func unusableMaterialIsNamed() throws {
         #expect(throws: TLSError.self) { try TLSContext(clientTrusting: "") }
         #expect(throws: TLSError.self) { try TLSContext(clientTrusting: "-----BEGIN CERTIFICATE-----\nAAAA") }

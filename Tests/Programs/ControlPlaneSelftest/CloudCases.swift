@@ -19,6 +19,7 @@ private final class WordyCloud: CloudOwner {
         var machines: [CloudMachine]
         var data: [String: KubeletUserData] = [:]
         var balancers: [CloudLoadBalancer] = []
+        var routes: [CloudRoute] = []
     }
     let state: Mutex<State>
 
@@ -54,6 +55,11 @@ private final class WordyCloud: CloudOwner {
                     state.machines[index].state = .terminated
                 }
                 return AccountReply()
+            case .describeRouteTables: return AccountReply(routes: state.routes)
+            case .createRoute, .deleteRoute:
+                state.routes.removeAll { $0.destination == request.route?.destination }
+                if request.action == .createRoute, let route = request.route { state.routes.append(route) }
+                return AccountReply()
             case .describeLoadBalancers: return AccountReply(loadBalancers: state.balancers)
             case .putLoadBalancer, .deleteLoadBalancer:
                 state.balancers.removeAll { $0.name == request.loadBalancer?.name }
@@ -73,13 +79,15 @@ private final class WordyCloud: CloudOwner {
 @Sendable private func cloudControllerKeepsHouse() async throws {
     let test = try await TestControlPlane.started()
     let server = ServerStore(KubeClient(test.plane.admin, userAgent: "labrun", in: test.node.rawDescriptor))
-    try await server.prepare(within: .seconds(30))
+    try await server.prepare(within: .seconds(30), gateways: true)
     let cloud = WordyCloud()
     let client = test.client(try test.plane.server(for: .own(.cloudController)))
     let controller = Task {
         try await CloudControllerProgram.run(
-            client, cloud: cloud, settings: CloudControllerSettings(autoscaler: true), identity: "selftest",
-            health: HealthPage())
+            client, cloud: cloud,
+            settings: CloudControllerSettings(
+                autoscaler: true, routedPods: ["192.168.0.0/16"], gateways: true),
+            identity: "selftest", health: HealthPage())
     }
     let heartbeats = Task {
         while true {
@@ -93,10 +101,12 @@ private final class WordyCloud: CloudOwner {
     }
     try await register("node1", test, KubeletUserData())
     try await completes("node1", "aws:///lab-1a/i-1", test)
+    try await routes(test, cloud)
     try await refuses(test)
     try await launches(test, cloud)
     try await ends(test, cloud)
     try await balances(test, cloud)
+    try await opensGateways(test, cloud)
     controller.cancel()
     _ = await controller.result
     await client.close()
@@ -114,10 +124,12 @@ private func register(_ name: String, _ test: TestControlPlane, _ data: KubeletU
             "name": .string(name), "labels": .object(data.labels.mapValues { .string($0) }),
         ]),
         "spec": .object([
+            "podCIDR": .string("192.168.\(name.last ?? "0").0/24"),
+            "podCIDRs": .array([.string("192.168.\(name.last ?? "0").0/24")]),
             "taints": .array(
                 taints.map {
                     .object(["key": .string($0.key), "value": .string($0.value), "effect": .string($0.effect)])
-                })
+                }),
         ]),
     ])
     try await test.client.create(.nodes, KubeBody(object), within: .seconds(20))
@@ -148,6 +160,28 @@ private func completes(_ name: String, _ providerID: String, _ test: TestControl
         return ()
     }
     print("\(name) completed after \(test.milliseconds) ms")
+}
+
+/// The node's own range is routed to its machine, and then that which its CiliumNode names.
+private func routes(_ test: TestControlPlane, _ cloud: WordyCloud) async throws {
+    func wait(for destination: String) async throws {
+        try await eventually("a route to \(destination)") {
+            let routes = cloud.state.withLock { $0.routes }
+            let node = try KubeNode(try await test.client.get(.nodes, name: "node1", within: .seconds(5)))
+            guard routes == [CloudRoute(destination: destination, instanceID: "i-1")],
+                node.networkUnavailable == .init(isUnavailable: false, reason: "RouteCreated")
+            else { throw Unexpected(description: "\(routes), \(node)") }
+            return ()
+        }
+    }
+    try await wait(for: "192.168.1.0/24")
+    try await test.create(
+        .ciliumNodes,
+        """
+        {"apiVersion":"cilium.io/v2","kind":"CiliumNode","metadata":{"name":"node1"},
+         "spec":{"ipam":{"podCIDRs":["192.168.77.0/24"]}}}
+        """)
+    try await wait(for: "192.168.77.0/24")
 }
 
 private let agentNotReady = #"[{"key":"node.cilium.io/agent-not-ready","value":"true","effect":"NoSchedule"}]"#
@@ -253,8 +287,10 @@ private func ends(_ test: TestControlPlane, _ cloud: WordyCloud) async throws {
         let claims = try await test.client.list(.nodeClaims, as: JSONValue.self, within: .seconds(5))
         let nodes = try await test.client.list(.nodes, as: JSONValue.self, within: .seconds(5))
         let isEnded = cloud.state.withLock { $0.machines[1].state == .terminated }
-        guard isEnded, claims.items.isEmpty, nodes.items.count == 1 else {
-            throw Unexpected(description: "ended \(isEnded), \(claims.items.count) claims, \(nodes.items.count) nodes")
+        let routes = cloud.state.withLock { $0.routes.map(\.destination) }
+        guard isEnded, claims.items.isEmpty, nodes.items.count == 1, routes == ["192.168.77.0/24"] else {
+            throw Unexpected(
+                description: "ended \(isEnded), \(claims.items.count) claims, \(nodes.items.count) nodes, \(routes)")
         }
         return ()
     }
@@ -278,4 +314,48 @@ private func balances(_ test: TestControlPlane, _ cloud: WordyCloud) async throw
     }
     try await test.client.delete(.services, namespace: "default", name: "web", within: .seconds(20))
     try await eventually("the balancer to go") { cloud.state.withLock { $0.balancers.isEmpty } ? () : nil }
+}
+
+/// A gateway gets its Service, its load balancer and its address, and a route says why it is refused, with the rights
+/// of the controller's own user.
+private func opensGateways(_ test: TestControlPlane, _ cloud: WordyCloud) async throws {
+    let gateway = "gateway.networking.k8s.io/v1"
+    try await test.create(
+        .gateways, namespace: "default",
+        """
+        {"apiVersion":"\(gateway)","kind":"Gateway","metadata":{"name":"front"},"spec":{"gatewayClassName":"cilium",
+         "listeners":[{"name":"http","port":80,"protocol":"HTTP"}]}}
+        """)
+    try await test.create(
+        .httpRoutes, namespace: "default",
+        """
+        {"apiVersion":"\(gateway)","kind":"HTTPRoute","metadata":{"name":"lost"},"spec":{
+         "parentRefs":[{"name":"front"}],"rules":[{"backendRefs":[{"name":"none","port":80}]}]}}
+        """)
+    func reasons(_ conditions: JSONValue?) -> [String] {
+        (conditions?.elements ?? []).compactMap { $0["reason"]?.text }
+    }
+    try await eventually("the gateway to be programmed") {
+        let gateway: JSONValue = try await test.client.get(
+            .gateways, namespace: "default", name: "front", within: .seconds(5))
+        let route: JSONValue = try await test.client.get(
+            .httpRoutes, namespace: "default", name: "lost", within: .seconds(5))
+        let address = gateway["status"]?["addresses"]?.elements?.first?["value"]?.text
+        let told = reasons(route["status"]?["parents"]?.elements?.first?["conditions"])
+        guard address == "10.0.9.5", reasons(gateway["status"]?["conditions"]) == ["Accepted", "Programmed"],
+            told == ["Accepted", "BackendNotFound"]
+        else { throw Unexpected(description: "\(gateway.canonicalText) \(route.canonicalText)") }
+        return ()
+    }
+    let made: JSONValue = try await test.client.get(
+        .services, namespace: "default", name: "cilium-gateway-front", within: .seconds(5))
+    try expect(
+        made["metadata"]?["annotations"]?["labrun.dev/gateway-routes"]?.text?.contains("default/lost") == true,
+        made.canonicalText)
+    try await test.client.delete(.gateways, namespace: "default", name: "front", within: .seconds(20))
+    try await eventually("the gateway's Service to go") {
+        let services = try await test.client.list(.services, as: JSONValue.self, within: .seconds(5))
+        let isThere = services.items.contains { $0["metadata"]?["name"]?.text == "cilium-gateway-front" }
+        return !isThere && cloud.state.withLock { $0.balancers.isEmpty } ? () : nil
+    }
 }

@@ -324,6 +324,13 @@ private func stepsAreCarriedOut(_ server: ServerStore, _ file: ScenarioFile) asy
     // Its numbers are free again.
     try await server.scale(
         ObjectQuery(kind: "Deployment", namespace: "shop", name: "web"), to: 3, within: .seconds(20))
+    try await hasThreePods(server)
+    // The next pod is called as the one that was deleted, which is gone all the same.
+    try await server.delete(ObjectQuery(kind: "Pod", namespace: "shop", name: "web-1"), within: .seconds(20))
+    try await hasThreePods(server)
+}
+
+private func hasThreePods(_ server: ServerStore) async throws {
     _ = try await eventually("three pods of web") {
         let names = Set(await server.runningPods.map(\.planned.name))
         return names.isSuperset(of: ["web-1", "web-2", "web-3"]) ? true : nil

@@ -10,7 +10,7 @@ await ServerProgram.runIfAsked([.datapathOperator])
 
 let cases: [(name: String, run: @Sendable () async throws -> Void)] =
     servingCases + restartCases + disturbanceCases + clientCases + objectCases + operatorCases
-    + manifestCases + cloudCases
+    + manifestCases + cloudCases + mutationCases
 
 guard let selected = cases.first(where: { $0.name == CommandLine.arguments.last }) else {
     print(cases.map(\.name).joined(separator: "\n"))

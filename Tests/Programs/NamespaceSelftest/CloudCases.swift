@@ -13,7 +13,83 @@ import VPCServices
 let cloudCases: [(name: String, run: @Sendable () async throws -> Void)] = [
     ("cloud-services", cloudServices),
     ("cloud-interfaces", cloudInterfaces),
+    ("balancer-forwards", balancerForwards),
 ]
+
+/// Connections and datagrams to a balancer's port come to a target and back, and a refusal does not end it.
+@Sendable private func balancerForwards() async throws {
+    let namespace = try NetworkNamespace.create()
+    try namespace.run { try NetlinkSocket().setUp("lo") }
+    let path = "/proc/self/fd/\(namespace.rawDescriptor)"
+    let target = ForwardTarget(address: IPv4Address(127, 0, 0, 2), port: 7000)
+    func address(_ host: IPv4Address, _ port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = host.networkByteOrder
+        return address
+    }
+    /// A socket of the namespace that is bound to an address, or connected to one.
+    func socket(
+        _ type: __socket_type, _ end: sockaddr_in,
+        _ call: @Sendable (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) throws -> Int32 {
+        try namespace.run {
+            var end = end
+            let socket = try check("socket") { Glibc.socket(AF_INET, Int32(type.rawValue), 0) }
+            try check("bind or connect") {
+                withUnsafePointer(to: &end) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        call(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
+            }
+            return socket
+        }
+    }
+    func receive(_ socket: Int32, within time: Duration = .seconds(5)) throws -> String? {
+        guard try waitUntilReady(socket, events: Int16(POLLIN), until: .after(time)) else { return nil }
+        var buffer = [UInt8](repeating: 0, count: 2048)
+        let count = recv(socket, &buffer, buffer.count, 0)
+        return count >= 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+    let datagrams = try UDPForwarder("udp", port: 53, namespacePath: path) { [target] in [target] }
+    let echo = try EchoServer("echo", port: 7000, in: namespace)
+    let streams = try TCPForwarder("tcp", port: 80, namespacePath: path) { [target] in [target] }
+    defer {
+        datagrams.stop()
+        streams.stop()
+        echo.stop()
+    }
+    let client = try socket(SOCK_DGRAM, address(IPv4Address(127, 0, 0, 9), 53)) { Glibc.connect($0, $1, $2) }
+    defer { close(client) }
+    // Nobody has the target's port yet: its refusal comes to the forwarder, and it goes on.
+    try check("send") { Int32(send(client, "lost", 4, 0)) }
+    try expect(try receive(client, within: .milliseconds(300)) == nil, "nobody answers")
+    let server = try socket(SOCK_DGRAM, address(target.address, target.port)) { Glibc.bind($0, $1, $2) }
+    defer { close(server) }
+    for word in ["one", "two"] {
+        try check("send") { Int32(send(client, word, word.utf8.count, 0)) }
+        var (buffer, peer) = ([UInt8](repeating: 0, count: 2048), sockaddr_in())
+        guard try waitUntilReady(server, events: Int16(POLLIN), until: .after(.seconds(5))) else {
+            throw Unexpected(description: "\(word) did not come to the target")
+        }
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let sent = withUnsafeMutablePointer(to: &peer) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { peer in
+                let count = recvfrom(server, &buffer, buffer.count, 0, peer, &size)
+                return sendto(server, buffer, max(0, count), 0, peer, size)
+            }
+        }
+        try expect(sent == word.utf8.count, "\(sent) bytes answered")
+        // It comes from the address that was called: a connected socket takes no other.
+        try expect(try receive(client) == word, "\(word) did not come back")
+    }
+    let stream = try socket(SOCK_STREAM, address(IPv4Address(127, 0, 0, 1), 80)) { Glibc.connect($0, $1, $2) }
+    defer { close(stream) }
+    try check("send") { Int32(send(stream, "hello", 5, 0)) }
+    try expect(try receive(stream) == "hello", "the connection was not passed on")
+}
 
 /// Plugs nothing: what the cloud does to the fabric is looked at.
 private actor PluggedCards: NodeMachine {

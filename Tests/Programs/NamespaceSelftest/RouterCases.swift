@@ -11,6 +11,7 @@ let routerCases: [(name: String, run: @Sendable () async throws -> Void)] = [
     ("router-discards", routerDiscards),
     ("router-internet", routerInternet),
     ("router-routes", routerRoutes),
+    ("router-routes-change", routerRoutesChange),
     ("router-secondary", routerSecondary),
 ]
 
@@ -277,6 +278,37 @@ private func ping(
     let after = try await vpc.fabric.snapshot()
     try expect(!after.routes.contains { $0.contains("192.168.2.0/24") }, "the route outlived its interface")
     try expect(try !vpc.nodes[2].pings(pod, within: .milliseconds(300)), "a packet finds the way without a route")
+}
+
+/// Routes come and go while packets are sent, as a route controller has it.
+@Sendable private func routerRoutesChange() async throws {
+    let pods = try cidr("192.168.2.0/24")
+    let pod = IPv4Address(192, 168, 2, 5)
+    let vpc = try await CloudVPC(check: false)
+    try vpc.nodes[1].own(pod)
+    let before = try await vpc.fabric.snapshot()
+    try expect(try !vpc.nodes[2].pings(pod, within: .milliseconds(300)), "a packet finds the way without a route")
+    try await vpc.discarded(.destinationUnknown, from: vpc.nodes[2].nic.address, to: pod)
+    try await vpc.fabric.addRoute(RouteSpec(destination: pods, interfaceID: "eni-2"))
+    try expect(try vpc.nodes[2].pings(pod), "the route leads nowhere")
+    for (destination, code) in [("192.168.2.128/25", FabricError.Code.exists), ("10.0.0.0/24", .invalid)] {
+        do {
+            try await vpc.fabric.addRoute(RouteSpec(destination: try cidr(destination), interfaceID: "eni-1"))
+            throw Unexpected(description: "a route to \(destination)")
+        } catch let error as FabricError where error.code == code {}
+    }
+    try await vpc.fabric.removeRoute(to: pods)
+    try expect(try !vpc.nodes[2].pings(pod, within: .milliseconds(300)), "the route is there still")
+    let differences = before.differences(to: try await vpc.fabric.snapshot())
+    try expect(differences.isEmpty, "left behind: \(differences)")
+    do {
+        try await vpc.fabric.removeRoute(to: pods)
+        throw Unexpected(description: "a route is removed twice")
+    } catch let error as FabricError where error.code == .unknown {}
+    // A route to an interface that is plugged in later.
+    try await vpc.fabric.addRoute(RouteSpec(destination: pods, interfaceID: "eni-9"))
+    try expect(await vpc.fabric.routeTable.map(\.interfaceID) == ["eni-9"], "the route is not told")
+    try expect(try !vpc.nodes[2].pings(pod, within: .milliseconds(300)), "a route without an interface leads somewhere")
 }
 
 @Sendable private func routerSecondary() async throws {

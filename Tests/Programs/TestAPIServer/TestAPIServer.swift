@@ -288,8 +288,10 @@ public final class TestAPIServer: Sendable {
             reply(200, store(own, merged(object, given), &state), channel)
         case .DELETE:
             guard let object = state.objects[path] else { return refuse(404, "NotFound", channel) }
-            if let uid = given["preconditions"]?["uid"], uid != object["metadata"]?["uid"] {
-                return refuse(409, "Conflict", channel)
+            for condition in ["uid", "resourceVersion"] {
+                if let value = given["preconditions"]?[condition], value != object["metadata"]?[condition] {
+                    return refuse(409, "Conflict", channel)
+                }
             }
             delete(path, &state)
             reply(200, object, channel)

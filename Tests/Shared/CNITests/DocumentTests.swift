@@ -1,3 +1,4 @@
+import JSON
 import Testing
 
 @testable import CNI
@@ -21,6 +22,27 @@ import Testing
         let document = try list.document(for: list.plugins[1], previous: .object(["ips": .array([])]))
         let configuration = try CNIConfiguration(parsing: String(decoding: document, as: UTF8.self))
         #expect(configuration.name == "n" && configuration.previousResult?.ips == [])
+    }
+
+    @Test func aPluginGetsWhatItsCapabilitiesAskFor() throws {
+        let text = """
+            {"name":"n","cniVersion":"1.0.0","plugins":[
+              {"type":"portmap","capabilities":{"portMappings":true,"bandwidth":true},"snat":true},
+              {"type":"off","capabilities":{"portMappings":false}},{"type":"odd","capabilities":["portMappings"]},
+              {"type":"none","runtimeConfig":{"own":1}}]}
+            """
+        let list = try NetworkConfiguration(path: "f", contents: Array(text.utf8))
+        let mappings = JSONValue.array([.object(["hostPort": .integer(53), "protocol": .string("udp")])])
+        let documents = try list.plugins.map { plugin in
+            try JSONText.value(of: try list.document(for: plugin, previous: nil, runtime: ["portMappings": mappings]))
+        }
+        #expect(documents[0]["runtimeConfig"] == .object(["portMappings": mappings]))
+        #expect(documents[0]["snat"] == .bool(true))
+        #expect(documents[1]["runtimeConfig"] == nil && documents[2]["runtimeConfig"] == nil)
+        #expect(documents[3]["runtimeConfig"]?["own"] == .integer(1))
+        for document in documents { #expect(document["capabilities"] == nil) }
+        let bare = try list.document(for: list.plugins[0], previous: nil)
+        #expect(try JSONText.value(of: bare)["runtimeConfig"] == nil)
     }
 
     /// A byte changed, cut or grown: an error or a value, never a trap.

@@ -78,6 +78,17 @@ private final class MemoryLease: LeaseStore {
         #expect(lease.record?.transitions == 0)
     }
 
+    @Test func `one that cannot ask says so until it can, also where another one leads`() async {
+        let (one, other) = (candidate("one"), candidate("other"))
+        #expect(await one.attempt())
+        lease.setAway(true)
+        #expect(await !other.attempt())
+        #expect(await other.failure != nil)
+        lease.setAway(false)
+        #expect(await !other.attempt())
+        #expect(await other.failure == nil)
+    }
+
     @Test func `a lease that is given back is the next one's at once`() async {
         let (one, other) = (candidate("one"), candidate("other"))
         #expect(await one.attempt())

@@ -68,7 +68,12 @@ import Testing
         #expect(list.unreadable[0].namespace == "n" && list.unreadable[0].name == "b")
     }
 
-    @Test(arguments: ["{}", "[]", #"{"metadata":{}}"#, #"{"metadata":5,"items":[]}"#, "x", ""])
+    @Test(arguments: [
+        "{}", "[]", #"{"metadata":{}}"#, #"{"metadata":5,"items":[]}"#, "x", "",
+        // One object, or another answer, is no list of nothing.
+        #"{"kind":"Pod","metadata":{"name":"a","resourceVersion":"7"}}"#,
+        #"{"metadata":{"resourceVersion":"7"},"items":{}}"#, #"{"metadata":{"resourceVersion":"7"},"items":0}"#,
+    ])
     func `what is no list is malformed`(text: String) async throws {
         let server = try ScriptedServer { _ in [.answer(text)] }
         let error = await failure { try await server.client().list(.pods, as: Named.self, within: limit) }

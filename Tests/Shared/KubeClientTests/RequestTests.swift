@@ -1,6 +1,8 @@
 import Foundation
 import JSON
 import KubeClient
+import NIOCore
+import NIOPosix
 import Synchronization
 import Testing
 
@@ -124,6 +126,26 @@ import Testing
         }
         #expect(error == .timedOut("127.0.0.1:\(server.port): the request was sent, no answer came"))
         try await eventually("the connection ends") { server.openConnections == 0 }
+    }
+
+    /// As where the server hangs, or where its certificate is too large for the way.
+    @Test func `a handshake that does not end is told apart from a request without an answer`() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let silent = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
+        let port = UInt16(silent.localAddress?.port ?? 0)
+        let server = KubeServer(
+            host: "127.0.0.1", port: port, authorityPEM: TestCertificates.authority, credential: .token("t"))
+        let client = KubeClient(server, userAgent: "t")
+        let words = "127.0.0.1:\(port): the connection was established, TLS's handshake was not done"
+        let error = await failure { try await client.send(KubeRequest(path: "/"), within: .milliseconds(500)) }
+        #expect(error == .timedOut(words))
+        let watch = await failure {
+            for try await _ in client.watch(.pods, from: "1", within: .milliseconds(500)) {}
+        }
+        #expect(watch == .timedOut(words))
+        await client.close()
+        try await silent.close()
+        try await group.shutdownGracefully()
     }
 
     @Test func `nobody there is unreachable`() async throws {

@@ -99,8 +99,8 @@ extension Agent {
         for await _ in server.endpoints.calls {
             guard let served = server.follower.endpoints, server.follower.knowsIdentities else { continue }
             do {
-                let local = try await endpointsWithIdentities(server)
-                let failures = await writer.reconcile(local, served: served)
+                let (local, refused) = try await endpointsWithIdentities(server)
+                let failures = await writer.reconcile(local, served: served).merging(refused) { $1 }
                 if let (key, reason) = failures.min(by: { $0.key < $1.key }) {
                     throw DatapathError.kernel("\(failures.count) endpoints, \(key): \(reason)")
                 }
@@ -115,25 +115,46 @@ extension Agent {
     }
 
     /// Returns the node's endpoints, after each has the identity that the server has for its labels.
-    private func endpointsWithIdentities(_ server: ServerLink) async throws -> [LocalEndpoint] {
-        let local = try await onOwnThread("endpoints") { try self.withCore { core in core.localEndpoints } }
+    ///
+    /// - Returns: The endpoints, and why the server refused an identity to some of them. Their objects are left as they
+    ///   are, and the others need not wait for them.
+    private func endpointsWithIdentities(
+        _ server: ServerLink
+    ) async throws -> (endpoints: [LocalEndpoint], refused: [ObjectKey: String]) {
+        let local = try await onOwnThread("endpoints") {
+            try self.withCore { core -> [LocalEndpoint] in
+                core.takePodLabels()
+                return core.localEndpoints
+            }
+        }
         var mustChange = false
+        var refused: [ObjectKey: String] = [:]
         for endpoint in local {
             var number = server.identities.number(of: endpoint.labels)
             if number.flatMap({ server.identities.served($0)?.labels }) != endpoint.labels {
                 let own = server.identities.labels(of: endpoint.identity) == endpoint.labels
-                number = try await server.allocator.allocate(
-                    endpoint.labels, preferring: own ? endpoint.identity : nil, within: ServerLink.identityPatience)
+                do {
+                    number = try await server.allocator.allocate(
+                        endpoint.labels, preferring: own ? endpoint.identity : nil, within: ServerLink.identityPatience)
+                } catch let failure as IdentityFailure
+                    where failure.isRefusal && refused.count < ServerLink.mostRefusals
+                {
+                    refused[endpoint.key] = failure.description
+                    continue
+                }
             }
             if number != endpoint.identity { mustChange = true }
         }
-        guard mustChange else { return local }
-        return try await onOwnThread("endpoints") {
-            try self.withCore { core in
-                try core.takeAllocatedIdentities()
-                return core.localEndpoints
+        var endpoints = local
+        if mustChange {
+            endpoints = try await onOwnThread("endpoints") {
+                try self.withCore { core -> [LocalEndpoint] in
+                    try core.takeAllocatedIdentities()
+                    return core.localEndpoints
+                }
             }
         }
+        return (endpoints.map { refused[$0.key] == nil ? $0 : $0.withoutPod }, refused)
     }
 
     private func writeNode(_ server: ServerLink) async {

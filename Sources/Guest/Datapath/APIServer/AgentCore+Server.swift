@@ -61,7 +61,18 @@ extension AgentCore {
             let key = ObjectKey(namespace: endpoint.namespace, name: endpoint.name)
             return LocalEndpoint(
                 key: key, id: endpoint.id, identity: endpoint.identity, labels: identityLabels(of: endpoint),
-                address: endpoint.address, podUID: objects.pods[key]?.metadata.uid)
+                address: endpoint.address, podUID: objects.pods[key]?.uid(on: settings.config.nodeName))
+        }
+    }
+
+    /// Gives endpoints the labels that their pods have by now: somebody may have changed them since the runtime told of
+    /// them. The state file follows with the identity, so that both are of one moment there.
+    mutating func takePodLabels() {
+        for endpoint in endpoints.values where !endpoint.isHealth {
+            let pod = objects.pods[ObjectKey(namespace: endpoint.namespace, name: endpoint.name)]
+            if let changed = endpoint.labelled(as: pod, on: settings.config.nodeName) {
+                endpoints[endpoint.key] = changed
+            }
         }
     }
 
@@ -70,5 +81,21 @@ extension AgentCore {
         try deriveIdentitiesAgain()
         try reconcileIPCache()
         try enforcePolicies()
+    }
+}
+
+extension Pod {
+    /// The uid, if the pod is on a node. A pod of the same name on another node is another pod: that of a stateful set
+    /// whose node was away, and whose containers are still here. Its object is the other agent's to write.
+    func uid(on node: String) -> String? { spec.nodeName == node ? metadata.uid : nil }
+}
+
+extension EndpointRecord {
+    /// The endpoint with its pod's labels. Nil if it has them already, or the pod is not on this node.
+    func labelled(as pod: Pod?, on node: String) -> EndpointRecord? {
+        guard let pod, pod.uid(on: node) != nil, pod.metadata.labels != labels else { return nil }
+        var changed = self
+        changed.labels = pod.metadata.labels
+        return changed
     }
 }

@@ -14,6 +14,9 @@ final class ServerLink: Sendable {
     /// How long a pod waits for its identity to be allocated.
     static let identityPatience = Duration.seconds(10)
 
+    /// How many identities a server may refuse in one pass before it is asked for no more of them.
+    static let mostRefusals = 8
+
     /// The way to the server leads through the network under test. After it was broken, an agent is to be back within
     /// seconds.
     private static var limits: KubeClientLimits {
@@ -154,10 +157,7 @@ final class ServerLink: Sendable {
             guard number == nil else { return nil }
             throw IdentityFailure(labels: labels, reason: "no answer of the API server in time")
         } catch {
-            let failure = CNIError(.tryAgainLater, "\(error)")
-            Log.warning("CNI command failed", ["command": "ADD", "error": "\(failure)"])
-            let version = CNIConfiguration.versionText(of: request.configuration)
-            return CNIReply(output: failure.json(version: version), exitStatus: 1)
+            return Self.refusal(of: request, CNIError(.tryAgainLater, "\(error)"))
         }
     }
 }

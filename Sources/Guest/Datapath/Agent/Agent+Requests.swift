@@ -51,6 +51,7 @@ extension Agent {
         case .setNodes: result(try setNodes(try parameters(data)))
         case .setIPCache: result(try setIPCache(try parameters(data)))
         case .setObjects, .changeObjects: result(try takeObjects(method, Array(data), nil))
+        case .objects: result(try fingerprints(try parameters(data)))
         case .ipcache: result(try ipcache())
         case .endpoints: result(try endpoints())
         case .policies: result(try withCore { core in try core.features.policy.samples(core) })
@@ -120,9 +121,17 @@ extension Agent {
             status.flowCachePackets = try core.programs.maps.packetsServedByFlowCache()
             status.forwardedPackets = try core.programs.maps.packetsForwarded()
             for feature in core.features.all { feature.describe(core, in: &status) }
+            // Slices that are not read yet are as they were when the maps were marked.
+            if core.features.services.restoration == nil { status.readyEndpoints = core.objects.readyEndpointCount }
+            status.memory = Self.memory()
             status.apiServer = server?.status
             return status
         }
+    }
+
+    private static func memory() -> MemorySample? {
+        guard let octets = try? FileDescriptor.open("/proc/self/status", O_RDONLY).readToEnd() else { return nil }
+        return MemorySample(procStatus: String(decoding: octets, as: UTF8.self))
     }
 
     private func health(_ request: HealthRequest) throws -> HealthReport {
@@ -196,8 +205,16 @@ extension Agent {
 
     private func cni(_ request: CNIRequest) throws -> CNIReply {
         // The API server is asked without the lock.
-        if let server, let refusal = server.allocateIdentity(for: request, self) { return refusal }
-        let reply = try withCore { core in core.answer(request) }
+        var request = request
+        if let server {
+            do {
+                request = try server.describing(request)
+            } catch {
+                return ServerLink.refusal(of: request, error)
+            }
+            if let refusal = server.allocateIdentity(for: request, self) { return refusal }
+        }
+        let reply = try withCore { [request] core in core.answer(request) }
         addressesChanged()
         server?.endpointsChanged()
         return reply

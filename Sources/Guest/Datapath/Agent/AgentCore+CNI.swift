@@ -61,7 +61,9 @@ extension AgentCore {
     ) throws -> String {
         let arguments = try CNIArguments(parsing: environment.arguments)
         if let present = endpoints[key] {
-            if present.phase == .ready, present.netns == environment.netns, present.labels == arguments.labels,
+            // A client of the API server knows the labels better than a runtime that asks once more.
+            let hasLabels = present.labels == arguments.labels || identities.allocation != nil
+            if present.phase == .ready, present.netns == environment.netns, hasLabels,
                 present.isChained == settings.chains, try problem(of: present) == nil
             {
                 return try result(of: present, configuration)

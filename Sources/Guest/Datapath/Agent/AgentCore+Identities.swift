@@ -18,7 +18,10 @@ extension AgentCore {
     }
 
     /// Derives the identities of pods again after the labels of a namespace changed.
+    ///
+    /// - Throws: If an endpoint could not move to the number of its labels. The others have moved.
     mutating func deriveIdentitiesAgain() throws {
+        var failure: (any Error)?
         for var endpoint in endpoints.values where !endpoint.isHealth {
             let labels = identityLabels(of: endpoint)
             if identities.allocation != nil {
@@ -28,7 +31,13 @@ extension AgentCore {
                 continue
             }
             let before = endpoint.identity
-            endpoint.identity = try identities.acquire(labels)
+            do {
+                endpoint.identity = try identities.acquire(labels)
+            } catch {
+                // An endpoint that is yet to move may hold the number that is these labels' now.
+                failure = failure ?? error
+                continue
+            }
             identities.release(before)
             endpoints[endpoint.key] = endpoint
             try store.save(endpoint)
@@ -36,6 +45,7 @@ extension AgentCore {
             Log.info(
                 "identity changed", ["endpoint": "\(endpoint.id)", "from": "\(before)", "to": "\(endpoint.identity)"])
         }
+        if let failure { throw failure }
     }
 
     /// Returns every identity that the node knows, ordered by number.

@@ -128,13 +128,18 @@ struct AgentCore: ~Copyable {
             let isThere =
                 record.isWithoutVeth
                 || links.contains { $0.name == record.hostInterface && Int($0.index) == record.ifindex }
-            if record.phase == .ready, isThere, try adopt(&record) {
+            let isWhole = record.phase == .ready && isThere
+            if isWhole, try adopt(&record) {
                 endpoints[record.key] = record
                 continue
             }
+            // With another range than before, whole endpoints go, and their pods have no network any more.
             Log.warning(
-                "removing incomplete endpoint",
-                ["id": "\(record.id)", "pod": "\(record.namespace)/\(record.name)", "phase": record.phase.rawValue])
+                isWhole ? "removing endpoint: its address is not this node's any more" : "removing incomplete endpoint",
+                [
+                    "id": "\(record.id)", "pod": "\(record.namespace)/\(record.name)",
+                    "phase": record.phase.rawValue, "address": record.address,
+                ])
             try PodNetwork.disconnect(record, netlink)
             try store.remove(record)
         }

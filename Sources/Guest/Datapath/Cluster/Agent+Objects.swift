@@ -1,5 +1,6 @@
 import AgentAPI
 import KubeObjects
+import ServedObjects
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -26,6 +27,19 @@ extension Agent {
         case .ciliumNetworkPolicies: try take(\.ciliumNetworkPolicies, request)
         }
         return Acknowledgement()
+    }
+
+    /// Handles `objects.list`.
+    func fingerprints(_ listing: ObjectListing) throws -> [String: [String: String]] {
+        let kinds = try listing.kinds.map { name throws(AgentError) in
+            guard let kind = ObjectKind(rawValue: name) else {
+                throw AgentError(code: "invalid-parameters", message: "no kind \"\(name.prefix(64))\"")
+            }
+            return kind
+        }
+        // Hashing many objects takes its time, for which nobody should wait: it is done on a copy, without the lock.
+        let objects = try withServices { core in core.objects }
+        return Dictionary(kinds.map { ($0.rawValue, objects.fingerprints($0)) }) { first, _ in first }
     }
 
     private struct ObjectRequest {

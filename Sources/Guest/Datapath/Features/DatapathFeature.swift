@@ -88,6 +88,8 @@ struct DatapathFeatures {
     let policy: PolicyFeature
     let proxy: ProxyFeature
     let masquerade = MasqueradeFeature()
+    let healthChecks = HealthCheckFeature()
+    let gateways = GatewayFeature()
 
     /// The order is that in which they are called.
     let all: [any DatapathFeature]
@@ -96,7 +98,9 @@ struct DatapathFeatures {
         self.services = services
         self.proxy = proxy
         policy = PolicyFeature()
-        all = [services, policy, proxy, masquerade, BandwidthFeature(), InterfacesFeature()]
+        all = [
+            services, healthChecks, gateways, policy, proxy, masquerade, BandwidthFeature(), InterfacesFeature(),
+        ]
     }
 }
 

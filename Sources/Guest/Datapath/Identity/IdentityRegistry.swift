@@ -47,6 +47,8 @@ public struct IdentityRegistry: Sendable {
             throw Self.collision(identity, securityLabels, other)
         }
         own[identity] = (securityLabels, (own[identity]?.holders ?? 0) + 1)
+        // One that is deleted at the server while it is in use keeps its number.
+        allocation?.remember(identity, securityLabels)
         return identity
     }
 

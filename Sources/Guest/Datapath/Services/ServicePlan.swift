@@ -81,7 +81,9 @@ struct ServicePlan: Sendable {
         var plans: [ServiceEnd: FrontendPlan] = [:]
         for port in service.spec.ports {
             guard let number = Self.number(of: port.protocol) else { continue }
-            let (all, own) = endpoints(of: port, number, slices)
+            // A gateway has the node's proxy in place of pods. Its node ports are the proxy's own sockets.
+            let proxy = gatewayProxy(of: service, port, number)
+            let (all, own) = proxy.map { ($0, $0) } ?? endpoints(of: port, number, slices)
             func set(
                 _ end: ServiceEnd, _ kind: FrontendPlan.Kind, _ backends: [ServiceEnd], _ flags: ServiceEntry.Flags
             ) {
@@ -124,13 +126,20 @@ struct ServicePlan: Sendable {
                     set(ServiceEnd(address: address, port: port.port, ipProtocol: number), .loadBalancer, all, [])
                 }
             }
-            guard let nodePort = port.nodePort, service.spec.type != .clusterIP else { continue }
+            guard proxy == nil, let nodePort = port.nodePort, service.spec.type != .clusterIP else { continue }
             open(ownAddresses, nodePort, .nodePort)
             for address in nodeAddresses {
                 set(ServiceEnd(address: address, port: nodePort, ipProtocol: number), .nodePort, all, [])
             }
         }
         return plans.filter { kinds.contains($0.value.kind) }
+    }
+
+    /// Where the node's proxy takes calls of a gateway's port; nil for a service that is no gateway's.
+    private func gatewayProxy(of service: Service, _ port: Service.Port, _ number: UInt8) -> [ServiceEnd]? {
+        guard service.gatewayTable != nil, kinds.contains(.nodePort) else { return nil }
+        guard number == 6, let nodePort = port.nodePort, let address = ownAddresses.first else { return [] }
+        return [ServiceEnd(address: address, port: nodePort, ipProtocol: number)]
     }
 
     /// The backends of a port: ready ones, and those that still serve while they terminate.
@@ -161,7 +170,7 @@ struct ServicePlan: Sendable {
     }
 
     /// Returns all backends, and those on this node.
-    private func endpoints(
+    func endpoints(
         of port: Service.Port, _ number: UInt8, _ slices: [EndpointSlice]
     ) -> (all: [ServiceEnd], own: [ServiceEnd]) {
         var (all, own) = (Endpoints(), Endpoints())

@@ -82,6 +82,12 @@ extension Agent {
             core.objectStore.adopt(ServiceMark.readLater, from: store)
             services.restoration = nil
             services.mark(core)
+            core.features.healthChecks.serve(Set(objects.services.keys), core)
+            do {
+                try core.features.gateways.serve(Set(objects.services.keys), core)
+            } catch {
+                core.objectProblems[core.features.gateways.name] = "\(error)"
+            }
         }
         Log.info("services read", ["services": "\(objects.services.count)"])
     }

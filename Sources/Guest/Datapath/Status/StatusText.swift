@@ -33,6 +33,10 @@ public enum StatusText {
         if let tracing = status.tracing { lines.append(("Traces:", traces(tracing))) }
         if let packets = status.flowCachePackets { lines.append(("Flow cache:", "\(packets) packets served")) }
         if let services = status.services { lines.append(("Services:", services)) }
+        if let endpoints = status.readyEndpoints { lines.append(("Ready endpoints:", "\(endpoints) in all slices")) }
+        if let memory = status.memory {
+            lines.append(("Memory:", "\(memory.residentKiB) KiB resident, at most \(memory.peakKiB) KiB"))
+        }
         if let cloud = status.cloudInterfaces {
             lines.append(("ENI:", "\(cloud.instanceType)" + (cloud.limit.map { "   at its limit: \($0)" } ?? "")))
             for interface in cloud.interfaces {

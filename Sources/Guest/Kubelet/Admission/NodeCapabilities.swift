@@ -91,7 +91,9 @@ public enum NodeCapabilities {
         accepted("topologySpreadConstraints", "the scheduler's"),
         refused("volumes[]", "the node has no such kind of volume"),
         acted("volumes[].name"),
-        acted("volumes[].emptyDir", "`medium: Memory` and `sizeLimit` too; `sizeLimit` holds for memory"),
+        acted(
+            "volumes[].emptyDir",
+            "`medium: Memory` and `sizeLimit` too; `sizeLimit` holds for memory, of which there is at most 64 MiB"),
         acted("volumes[].configMap", "`items`, `defaultMode`, `optional`; changes reach the files"),
         acted("volumes[].secret", "as configMap"),
         acted("volumes[].downwardAPI"),
@@ -124,7 +126,11 @@ public enum NodeCapabilities {
         acted("lifecycle.preStop.httpGet"),
         refused("lifecycle.stopSignal", "programs are asked to end by SIGTERM", except: ["SIGTERM"]),
         acted("name"),
-        acted("ports[]", "`hostPort` is the datapath's, and is handed to CNI plugins that ask for `portMappings`"),
+        acted(
+            "ports[]",
+            "`hostPort` and `hostIP`: no two pods have the same; served for TCP and UDP by the datapath with "
+                + "`hostPort.enabled` or `kubeProxyReplacement`, and by CNI plugins with the capability `portMappings`; "
+                + "else by nobody, as with a kubelet"),
         refused(
             "resizePolicy", "resources of a running container are not changed",
             except: ["NotRequired", "cpu", "memory"]),

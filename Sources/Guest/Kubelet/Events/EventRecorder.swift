@@ -61,7 +61,8 @@ struct EventRecorder: Sendable {
 
     /// The event to write; nil if it is held back.
     mutating func record(
-        _ subject: EventSubject, _ type: EventType, _ reason: String, _ message: String, at now: KubeletTime
+        _ subject: EventSubject, _ type: EventType, _ reason: String, _ message: String,
+        annotations: [String: String] = [:], at now: KubeletTime
     ) -> EventRecord? {
         let time = now.monotonic
         let message = Self.shortened(message)
@@ -96,12 +97,12 @@ struct EventRecorder: Sendable {
         defer { buckets[spam] = bucket }
         guard bucket.tokens >= 1 else { return nil }
         bucket.tokens -= 1
-        return event(subject, type, reason, text, observation, isRepeated: isRepeated, now)
+        return event(subject, type, reason, text, annotations, observation, isRepeated: isRepeated, now)
     }
 
     private func event(
-        _ subject: EventSubject, _ type: EventType, _ reason: String, _ message: String, _ observation: Observed,
-        isRepeated: Bool, _ now: KubeletTime
+        _ subject: EventSubject, _ type: EventType, _ reason: String, _ message: String,
+        _ annotations: [String: String], _ observation: Observed, isRepeated: Bool, _ now: KubeletTime
     ) -> EventRecord {
         let namespace = subject.namespace.isEmpty ? "default" : subject.namespace
         var involved: [String: JSONValue] = [
@@ -112,9 +113,10 @@ struct EventRecorder: Sendable {
             involved["apiVersion"] = .string("v1")
         }
         if let path = subject.fieldPath { involved["fieldPath"] = .string(path) }
+        var metadata: [String: JSONValue] = ["name": .string(observation.name), "namespace": .string(namespace)]
+        if !annotations.isEmpty { metadata["annotations"] = .object(annotations.mapValues(JSONValue.string)) }
         let object: JSONValue = .object([
-            "apiVersion": .string("v1"), "kind": .string("Event"),
-            "metadata": .object(["name": .string(observation.name), "namespace": .string(namespace)]),
+            "apiVersion": .string("v1"), "kind": .string("Event"), "metadata": .object(metadata),
             "involvedObject": .object(involved), "reason": .string(reason), "message": .string(message),
             "source": .object(["component": .string("kubelet"), "host": .string(nodeName)]),
             "firstTimestamp": .string(Timestamp.seconds(observation.first)), "lastTimestamp": .string(now.timestamp),

@@ -46,7 +46,7 @@ public enum KubeletAction: Sendable, Equatable {
     case runHook(ContainerIdentity, LifecycleHook, ProbeTarget, within: Duration)
     /// Answered by `.probed` within the timeout.
     case probe(ProbeIdentity, ProbeTarget, within: Duration)
-    /// Everything of the pod is over: remove its folders. Not answered.
+    /// Everything of the pod is over, or it was evicted: remove its folders. Not answered.
     case forgetPod(PodIdentity)
 }
 
@@ -68,6 +68,25 @@ public struct SandboxPlan: Sendable, Equatable {
     /// The `cpu.max`, `memory.max`, … of the pod's cgroup.
     public var controlGroup: [ControlGroupValue]
     public var sharesProcesses: Bool
+
+    package init(
+        pod: PodIdentity, id: String, attempt: Int, isHostNetwork: Bool, hostname: String, resolver: String,
+        labels: [String: String], annotations: [String: String], portMappings: [PortMapping],
+        sysctls: [String: String], controlGroup: [ControlGroupValue], sharesProcesses: Bool
+    ) {
+        self.pod = pod
+        self.id = id
+        self.attempt = attempt
+        self.isHostNetwork = isHostNetwork
+        self.hostname = hostname
+        self.resolver = resolver
+        self.labels = labels
+        self.annotations = annotations
+        self.portMappings = portMappings
+        self.sysctls = sysctls
+        self.controlGroup = controlGroup
+        self.sharesProcesses = sharesProcesses
+    }
 }
 
 public struct PortMapping: Sendable, Hashable {
@@ -76,6 +95,13 @@ public struct PortMapping: Sendable, Hashable {
     public var containerPort: UInt16
     /// `TCP`, `UDP`, `SCTP`
     public var protocolName: String
+
+    package init(hostIP: String, hostPort: UInt16, containerPort: UInt16, protocolName: String) {
+        self.hostIP = hostIP
+        self.hostPort = hostPort
+        self.containerPort = containerPort
+        self.protocolName = protocolName
+    }
 }
 
 /// A line to write into a file of a cgroup: (`memory.max`, `67108864`).

@@ -161,11 +161,16 @@ public struct ContainerExit: Sendable, Hashable {
 public struct NodeUsage: Sendable, Hashable {
     /// Bytes.
     public var memoryAvailable: Int64
-    /// Bytes of memory a pod, by UID.
+    /// Bytes of memory a pod, by UID: its working set, which is all but file pages that nobody has used lately.
     public var podMemory: [String: Int64]
-    public init(memoryAvailable: Int64, podMemory: [String: Int64] = [:]) {
+    /// The same of its containers, by their names.
+    public var containerMemory: [String: [String: Int64]]
+    public init(
+        memoryAvailable: Int64, podMemory: [String: Int64] = [:], containerMemory: [String: [String: Int64]] = [:]
+    ) {
         self.memoryAvailable = memoryAvailable
         self.podMemory = podMemory
+        self.containerMemory = containerMemory
     }
 }
 

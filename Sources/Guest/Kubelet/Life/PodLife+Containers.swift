@@ -243,9 +243,13 @@ extension PodLife {
             containers[index].startedUnix = world.now.unixMicroseconds
             containers[index].startedAt = world.now.monotonic
             guard let hook = containers[index].spec.postStart, ending == nil else { return }
-            guard let target = hookTarget(hook, containers[index].spec) else { return }
-            containers[index].awaitsPostStart = true
-            world.actions.append(.runHook(identity, .postStart, target, within: .seconds(3600)))
+            do {
+                let target = try hookTarget(hook, containers[index].spec)
+                containers[index].awaitsPostStart = true
+                world.actions.append(.runHook(identity, .postStart, target, within: .seconds(3600)))
+            } catch {
+                take(hook: .postStart, identity, .failure(error.message), &world)
+            }
         case .failure(let message):
             world.record(subject(index), .warning, "Failed", "Error: \(message)")
             containers[index].formerly = containers[index].terminated

@@ -29,14 +29,19 @@ extension PodLife {
         }
         let container = containers[index].spec
         world.record(subject(index), .normal, "Killing", message)
-        if let hook = container.preStop, grace > .zero, let target = hookTarget(hook, container) {
-            containers[index].stop = ContainerLife.Stop(deadline: now + grace, awaitsHook: true, grace: grace)
-            world.actions.append(.runHook(identity, .preStop, target, within: grace))
-            wakeAt(now + grace)
-        } else {
-            containers[index].stop = ContainerLife.Stop(deadline: now + least, awaitsHook: false, grace: grace)
-            world.actions.append(.stopContainer(identity, grace: least))
+        if let hook = container.preStop, grace > .zero {
+            do {
+                let target = try hookTarget(hook, container)
+                containers[index].stop = ContainerLife.Stop(deadline: now + grace, awaitsHook: true, grace: grace)
+                world.actions.append(.runHook(identity, .preStop, target, within: grace))
+                return wakeAt(now + grace)
+            } catch {
+                let failure = hookFailure(hook, container, error.message)
+                world.record(subject(index), .warning, "FailedPreStopHook", failure)
+            }
         }
+        containers[index].stop = ContainerLife.Stop(deadline: now + least, awaitsHook: false, grace: grace)
+        world.actions.append(.stopContainer(identity, grace: least))
     }
 
     /// Stops a container whose preStop hook takes longer than the grace period.
@@ -78,15 +83,15 @@ extension PodLife {
         }
     }
 
-    func hookTarget(_ hook: PodHandler, _ container: PodContainer) -> ProbeTarget? {
+    /// - Throws: ``PortProblem`` for a hook that cannot be run, which is a failure of the hook.
+    func hookTarget(_ hook: PodHandler, _ container: PodContainer) throws(PortProblem) -> ProbeTarget {
         switch hook {
         case .exec(let command): return .exec(command)
         case .http(let scheme, let host, let port, let path, let headers):
-            guard let number = try? port.resolve(in: container) else { return nil }
             return .http(
-                isTLS: scheme == "HTTPS", host: host.isEmpty ? addresses.first ?? "" : host, port: number, path: path,
-                headers: headers)
-        case .tcp, .none: return nil
+                isTLS: scheme == "HTTPS", host: host.isEmpty ? addresses.first ?? "" : host,
+                port: try port.resolve(in: container), path: path, headers: headers)
+        case .tcp, .none: throw PortProblem(message: "invalid handler")
         }
     }
 
@@ -114,11 +119,20 @@ extension PodLife {
         }
         guard !containers.contains(where: \.isActive) else { return }
         removeSandbox(&world)
-        guard isSettled, ending == .deleted || ending == .gone else { return }
+        guard isSettled else { return }
+        // Files are in memory, for want of which a pod is evicted.
+        if ending == .evicted { releaseFolders(&world) }
+        guard ending == .deleted || ending == .gone else { return }
         if ending == .gone || report.isWritten(status(world)) {
-            if !report.isDeletionAsked { world.actions.append(.forgetPod(identity)) }
+            releaseFolders(&world)
             if ending == .gone { isForgotten = true } else { askForDeletion(&world) }
         }
+    }
+
+    private mutating func releaseFolders(_ world: inout World) {
+        guard !hasReleasedFolders else { return }
+        hasReleasedFolders = true
+        world.actions.append(.forgetPod(identity))
     }
 
     private mutating func askForDeletion(_ world: inout World) {
@@ -135,10 +149,10 @@ extension PodLife {
         report.deletionDue = world.now.monotonic + .seconds(1)
     }
 
-    mutating func evict(_ message: String, _ world: inout World) {
+    mutating func evict(_ notice: Eviction.Notice, _ world: inout World) {
         guard ending == nil else { return }
         ending = .evicted
-        verdict = Verdict(reason: "Evicted", message: message)
-        world.record(.pod(identity), .warning, "Evicted", message)
+        verdict = Verdict(reason: "Evicted", message: notice.message)
+        world.record(.pod(identity), .warning, "Evicted", notice.message, annotations: notice.annotations)
     }
 }

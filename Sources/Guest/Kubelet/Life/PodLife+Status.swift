@@ -17,10 +17,19 @@ extension PodLife {
         report.take(outcome, now: world.now.monotonic)
     }
 
+    /// The types of conditions that a kubelet writes.
+    private static let ownConditions = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
+
     /// A strategic merge patch that makes the server's status equal to this one.
     static func patch(_ status: JSONValue, uid: String) -> JSONValue {
         var members = status.members ?? [:]
         for key in ["reason", "message", "podIP", "podIPs"] where members[key] == nil { members[key] = .null }
+        if members["conditions"] == nil {
+            for key in ["hostIP", "containerStatuses", "initContainerStatuses"] { members[key] = .null }
+            // Conditions of others, such as those of readiness gates, stay.
+            members["conditions"] = .array(
+                ownConditions.map { .object(["$patch": .string("delete"), "type": .string($0)]) })
+        }
         // Addresses are merged by their values, and old ones would stay.
         if let addresses = members["podIPs"]?.elements {
             members["podIPs"] = .array([.object(["$patch": .string("replace")])] + addresses)
@@ -84,12 +93,8 @@ extension PodLife {
     // MARK: The document
 
     mutating func status(_ world: World) -> JSONValue {
-        if let rejection {
-            return .object([
-                "phase": .string("Failed"), "reason": .string(rejection.reason),
-                "message": .string("Pod " + rejection.message), "startTime": .string(startTime),
-            ])
-        }
+        if let rejection { return verdictAlone(rejection.reason, "Pod " + rejection.message) }
+        if let verdict, isToldAlone(verdict) { return verdictAlone(verdict.reason, verdict.message) }
         let phase = phase
         var members: [String: JSONValue] = [
             "phase": .string(phase), "startTime": .string(startTime), "hostIP": .string(world.settings.internalIP),
@@ -111,6 +116,19 @@ extension PodLife {
             members["podIPs"] = .array(addresses.map { .object(["ip": .string($0)]) })
         }
         return .object(members)
+    }
+
+    /// Whether the verdict is an eviction, or one that the server had alone before this boot.
+    private func isToldAlone(_ verdict: Verdict) -> Bool {
+        verdict.reason == "Evicted" || wasOver && pod.status?["containerStatuses"] == nil
+    }
+
+    /// The status of a pod that has been refused or evicted: nothing is said of its containers any more.
+    private func verdictAlone(_ reason: String, _ message: String) -> JSONValue {
+        .object([
+            "phase": .string("Failed"), "reason": .string(reason), "message": .string(message),
+            "startTime": .string(startTime),
+        ])
     }
 
     private func entry(_ container: ContainerLife, _ world: World) -> JSONValue {

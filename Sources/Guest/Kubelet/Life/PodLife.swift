@@ -58,6 +58,8 @@ struct PodLife: Sendable {
     /// Whether the API server had shown the pod as ended before this boot: nothing of it runs again.
     let wasOver: Bool
     var isForgotten = false
+    /// Whether its volumes and folders are given up.
+    var hasReleasedFolders = false
     var report = PodReport()
     var wake: Duration?
 

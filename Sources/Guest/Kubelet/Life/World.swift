@@ -30,8 +30,13 @@ struct World: Sendable {
         return version.firstIndex(of: ":").map { String(version[..<$0]) } ?? "labrun"
     }
 
-    mutating func record(_ subject: EventSubject, _ type: EventType, _ reason: String, _ message: String) {
-        if let event = events.record(subject, type, reason, message, at: now) { actions.append(.record(event)) }
+    mutating func record(
+        _ subject: EventSubject, _ type: EventType, _ reason: String, _ message: String,
+        annotations: [String: String] = [:]
+    ) {
+        if let event = events.record(subject, type, reason, message, annotations: annotations, at: now) {
+            actions.append(.record(event))
+        }
     }
 
     /// 64 hexadecimal digits that no other container of the node has.

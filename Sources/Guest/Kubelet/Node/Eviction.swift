@@ -1,11 +1,20 @@
-/// Which pod makes room when memory is short, and what is said of it.
+/// Which pod makes room when memory is short, and what is said of it (`pkg/kubelet/eviction/helpers.go`).
 enum Eviction {
     struct Candidate {
         let pod: KubePod
-        /// Bytes of memory.
+        /// Bytes of memory that the pod takes. What is not measured counts as nothing.
         let usage: Int64
+        /// Bytes that its containers take, by their names.
+        let containers: [String: Int64]
 
         var request: Int64 { Admission.request(pod.spec, "memory") / 1000 }
+    }
+
+    /// What is said of a pod that is evicted.
+    struct Notice: Sendable, Equatable {
+        var message: String
+        /// Of the event.
+        var annotations: [String: String]
     }
 
     /// Pods that take more than they asked for first, then the least priority, then what is furthest above its request.
@@ -21,16 +30,24 @@ enum Eviction {
         }
     }
 
-    static func message(_ candidate: Candidate) -> String {
+    static func notice(_ candidate: Candidate) -> Notice {
         var message = "The node was low on resource: memory. "
-        // Usage is measured a pod, so that it can be said of a container only if there is one.
-        let containers = candidate.pod.spec.containers
-        if containers.count == 1, candidate.usage > candidate.request {
-            let request = containers[0].requests["memory"].map(\.description) ?? "0"
+        var offending: [(name: String, usage: String)] = []
+        for container in candidate.pod.spec.containers {
+            guard let bytes = candidate.containers[container.name] else { continue }
+            let (usage, request) = (Quantity(bytes: bytes), container.requests["memory"])
+            guard bytes > request?.value ?? 0 else { continue }
             message +=
-                "Container \(containers[0].name) was using \(Quantity(bytes: candidate.usage)), which exceeds its "
-                + "request of \(request). "
+                "Container \(container.name) was using \(usage), which exceeds its request of "
+                + "\(request?.description ?? "0"). "
+            offending.append((container.name, usage.description))
         }
-        return message
+        return Notice(
+            message: message,
+            annotations: [
+                "offending_containers": offending.map(\.name).joined(separator: ","),
+                "offending_containers_usage": offending.map(\.usage).joined(separator: ","),
+                "starved_resource": "memory",
+            ])
     }
 }

@@ -10,7 +10,6 @@ struct NodePresence: Sendable {
     static let retryInterval = Duration.seconds(10)
     /// How long pressure is told after it has passed.
     static let pressureTransition = Duration.seconds(300)
-    static let evictionPause = Duration.seconds(30)
 
     private let settings: KubeletSettings
     private var conditions: [Condition] = []
@@ -21,7 +20,6 @@ struct NodePresence: Sendable {
     private var reportDue = Duration.zero
     private var written: [Condition] = []
     private var pressureUntil: Duration?
-    private(set) var evictionDue = Duration.zero
     private(set) var labels: [String: String]
     /// The UID of the node's object; nil before it has been seen.
     private(set) var uid: String?
@@ -61,16 +59,16 @@ struct NodePresence: Sendable {
         }
     }
 
-    /// - Returns: Whether a pod is to be evicted now.
-    mutating func take(_ usage: NodeUsage, _ world: inout World) -> Bool {
-        let now = world.now.monotonic
+    /// Whether the node has less memory left than it may, which it tells as a condition from now on.
+    mutating func isShort(of usage: NodeUsage, _ world: inout World) -> Bool {
         guard settings.evictionMemory > 0, usage.memoryAvailable < settings.evictionMemory else { return false }
-        pressureUntil = now + Self.pressureTransition
-        guard now >= evictionDue else { return false }
-        evictionDue = now + Self.evictionPause
+        pressureUntil = world.now.monotonic + Self.pressureTransition
+        return true
+    }
+
+    func tellAttempt(_ world: inout World) {
         world.record(
             .node(settings.nodeName), .warning, "EvictionThresholdMet", "Attempting to reclaim memory")
-        return true
     }
 
     // MARK: What is written

@@ -74,12 +74,17 @@ struct ServiceBackend: KubeletBackend {
             guard let metadata = pod["metadata"], let name = metadata["name"]?.text,
                 let namespace = metadata["namespace"]?.text, let uid = metadata["uid"]?.text
             else { return nil }
-            let memory = usage?.podMemory[uid].map {
-                StatsSummary.Memory(time: now, usageBytes: UInt64(clamping: $0))
+            func memory(_ bytes: Int64?) -> StatsSummary.Memory? {
+                bytes.map { StatsSummary.Memory(time: now, workingSetBytes: UInt64(clamping: $0)) }
             }
+            let startTime = pod["status"]?["startTime"]?.text ?? now
+            let containers = (usage?.containerMemory[uid] ?? [:]).sorted { $0.key < $1.key }
             return StatsSummary.Pod(
-                podRef: StatsSummary.PodReference(name: name, namespace: namespace, uid: uid),
-                startTime: pod["status"]?["startTime"]?.text ?? now, containers: [], memory: memory)
+                podRef: StatsSummary.PodReference(name: name, namespace: namespace, uid: uid), startTime: startTime,
+                containers: containers.map { name, bytes in
+                    StatsSummary.Container(
+                        name: name, startTime: Self.started(name, in: pod) ?? startTime, memory: memory(bytes))
+                }, memory: memory(usage?.podMemory[uid]))
         }
         let available = usage.map {
             StatsSummary.Memory(time: now, availableBytes: UInt64(clamping: $0.memoryAvailable))
@@ -88,6 +93,12 @@ struct ServiceBackend: KubeletBackend {
             node: StatsSummary.Node(
                 nodeName: service.configuration.nodeName, startTime: service.startTime.timestamp, memory: available),
             pods: pods)
+    }
+
+    /// When a container of a pod's object has been started.
+    private static func started(_ name: String, in pod: JSONValue) -> String? {
+        let statuses = pod["status"]?["containerStatuses"]?.elements
+        return statuses?.first { $0["name"]?.text == name }?["state"]?["running"]?["startedAt"]?.text
     }
 
     func health() async -> [String] { [] }

@@ -21,16 +21,20 @@ public final class KubeletService: Sendable {
     public struct Machine: Sendable {
         public var system: NodeSystem
         public var resources: NodeResources
+        /// The bytes of memory that the machine really has.
+        public var memory: Int64
         /// The content of the node's own `/etc/hosts`.
         public var hostsFile: String
         /// The folder of static pods' manifests.
         public var manifests: String
         public init(
-            system: NodeSystem, resources: NodeResources, hostsFile: String = "127.0.0.1\tlocalhost\n",
+            system: NodeSystem, resources: NodeResources, memory: Int64 = 0,
+            hostsFile: String = "127.0.0.1\tlocalhost\n",
             manifests: String = "/etc/kubernetes/manifests"
         ) {
             self.system = system
             self.resources = resources
+            self.memory = memory
             self.hostsFile = hostsFile
             self.manifests = manifests
         }
@@ -245,5 +249,6 @@ extension KubeletSettings {
         clusterDomain = configuration.clusterDomain
         hostResolver = configuration.nameServers.map { "nameserver \($0)\n" }.joined()
         hostsFile = machine.hostsFile
+        evictionMemory = EvictionThreshold.bytes(configuration.evictionHard["memory.available"], of: machine.memory)
     }
 }

@@ -46,9 +46,19 @@ struct ContainerGroups: Sendable {
         return lines.contains { $0.hasPrefix("oom_kill ") && $0 != "oom_kill 0" }
     }
 
-    /// Bytes that a pod's programs take, or nil where the kernel does not count.
-    static func memory(_ group: String) -> Int64? {
-        (try? readTextFile(group + "/memory.current")).flatMap { Int64(trimmed($0)) }
+    /// Bytes of the working set of a group's programs, or nil where the kernel does not count.
+    static func workingSet(_ group: String) -> Int64? {
+        guard let usage = (try? readTextFile(group + "/memory.current")).flatMap({ Int64(trimmed($0)) }) else {
+            return nil
+        }
+        return workingSet(usage, statistics: (try? readTextFile(group + "/memory.stat")) ?? "")
+    }
+
+    /// What is used but for file pages that nobody has used lately, which the kernel gives up at once.
+    static func workingSet(_ usage: Int64, statistics: String) -> Int64 {
+        let line = statistics.split(separator: "\n").first { $0.hasPrefix("inactive_file ") }
+        let inactive = line?.split(separator: " ").last.flatMap { Int64($0) } ?? 0
+        return max(0, usage - max(0, inactive))
     }
 
     /// Kills every process of a group, one after the other until none is left, which works on all kernels.

@@ -13,6 +13,7 @@ final class NodeKubelet: Sendable {
     private let children: ChildProcesses
     private let receivers: Receivers
     private let agent: AgentProcess
+    private let real: RealKubeletNode
     private let events: @Sendable (NodeEvent) -> Void
 
     init(
@@ -24,11 +25,16 @@ final class NodeKubelet: Sendable {
         self.children = children
         self.receivers = receivers
         self.events = events
+        real = RealKubeletNode(pods: pods, children: children, receivers: receivers, events: events)
     }
 
     /// Starts the kubelet. One that runs with another configuration ends before.
     func configure(_ wanted: NodeConfiguration) throws {
         guard let configuration = wanted.kubelet else { return }
+        if configuration.implementation == .real {
+            return try real.configure(
+                configuration, conflists: wanted.conflistDirectory, plugins: wanted.pluginDirectory)
+        }
         if running.withLock({ $0?.configuration == configuration }) { return }
         let events = events
         let runtime = NodePodRuntime(
@@ -60,7 +66,7 @@ final class NodeKubelet: Sendable {
             ephemeralStorage: configuration.capacity["ephemeral-storage"].flatMap(Self.bytes) ?? memory / 2,
             pods: Int64(configuration.maximumPods))
         return KubeletService.Machine(
-            system: system, resources: resources,
+            system: system, resources: resources, memory: memory,
             hostsFile: "127.0.0.1\tlocalhost\n\(configuration.address)\t\(configuration.nodeName)\n")
     }
 

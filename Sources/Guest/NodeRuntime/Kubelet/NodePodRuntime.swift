@@ -83,14 +83,19 @@ final class NodePodRuntime: PodRuntime {
                 throw PodRuntimeError(status.message ?? "no address")
             }
             network.addresses = [address]
-            apply(plan.sysctls, plan.pod)
+            do {
+                try apply(plan.sysctls, plan.pod)
+            } catch {
+                try? pods.delete(plan.pod.reference)
+                throw error
+            }
         }
         sandboxes.withLock { [network] in $0[plan.pod.uid] = Sandbox(plan: plan, network: network) }
         return network
     }
 
     /// What CNI plugins with the capability get (CNI's conventions: `portMappings`).
-    private static func runtimeConfiguration(_ plan: SandboxPlan) -> [String: JSONValue] {
+    static func runtimeConfiguration(_ plan: SandboxPlan) -> [String: JSONValue] {
         guard !plan.portMappings.isEmpty else { return [:] }
         return [
             "portMappings": .array(
@@ -112,13 +117,17 @@ final class NodePodRuntime: PodRuntime {
         guard isUID, !pod.uid.isEmpty else { throw PodRuntimeError("not a UID: \(pod.uid)") }
     }
 
-    private func apply(_ sysctls: [String: String], _ pod: PodIdentity) {
-        guard !sysctls.isEmpty, let namespace = try? NetworkNamespace(path: Pods.namespacePath(pod.reference)) else {
-            return
-        }
-        try? namespace.run {
-            for (name, value) in sysctls where !name.contains("/") {
-                try? writeTextFile("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }), value)
+    /// - Throws: `PodRuntimeError`, in runc's words, for what the pod's network does not have or does not take.
+    private func apply(_ sysctls: [String: String], _ pod: PodIdentity) throws {
+        guard !sysctls.isEmpty else { return }
+        try NetworkNamespace(path: Pods.namespacePath(pod.reference)).run {
+            for (name, value) in sysctls.sorted(by: { $0.key < $1.key }) {
+                guard !name.contains("/") else { throw PodRuntimeError("write sysctl key \(name): not a name") }
+                do {
+                    try writeTextFile("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 }), value)
+                } catch {
+                    throw PodRuntimeError("write sysctl key \(name): \(error)")
+                }
             }
         }
     }
@@ -184,7 +193,7 @@ final class NodePodRuntime: PodRuntime {
             let work = try startAgent(plan, isHostNetwork: isHostNetwork, log: log, ended: ended)
             containers.withLock { $0[plan.identity] = .agent(work) }
         case .builtIn(let name):
-            let place = BuiltInContainer.Place(
+            let place = BuiltInWorkload.Place(
                 namespacePath: Pods.namespacePath(plan.identity.pod.reference), receivers: receivers, secure: secure,
                 file: { [self] in try file($0, of: plan) })
             let work = try BuiltInContainer(name, plan, in: place, log: log, ended: ended)
@@ -290,11 +299,16 @@ final class NodePodRuntime: PodRuntime {
         guard let text = try? readTextFile("/proc/meminfo"), let available = MemoryInfo.available(text) else {
             return nil
         }
-        let uids = sandboxes.withLock { $0.values.map(\.plan.pod) }
-        let pairs = uids.compactMap { pod in
-            ContainerGroups.memory(ContainerGroups.path(pod)).map { (pod.uid, $0) }
+        var usage = NodeUsage(memoryAvailable: available)
+        for pod in sandboxes.withLock({ $0.values.map(\.plan.pod) }) {
+            usage.podMemory[pod.uid] = ContainerGroups.workingSet(ContainerGroups.path(pod))
         }
-        return NodeUsage(memoryAvailable: available, podMemory: Dictionary(pairs) { first, _ in first })
+        for container in containers.withLock({ Array($0.keys) }) {
+            // A run that is over has no group any more.
+            guard let bytes = ContainerGroups.workingSet(ContainerGroups.path(container)) else { continue }
+            usage.containerMemory[container.pod.uid, default: [:]][container.name] = bytes
+        }
+        return usage
     }
 }
 
@@ -304,12 +318,20 @@ extension PodIdentity {
 
 /// `/proc/meminfo`, in bytes.
 enum MemoryInfo {
-    static func available(_ text: String) -> Int64? { value("MemAvailable:", text) }
+    /// What a kubelet calls `memory.available`: all memory but the working set, which is what is used but for file pages
+    /// that nobody has used lately. It is less than the kernel's own estimate (`MemAvailable`).
+    static func available(_ text: String) -> Int64? {
+        guard let free = value("MemFree:", text), let inactive = value("Inactive(file):", text) else { return nil }
+        return free + inactive
+    }
     static func total(_ text: String) -> Int64? { value("MemTotal:", text) }
 
     private static func value(_ key: String, _ text: String) -> Int64? {
         for line in text.split(separator: "\n") where line.hasPrefix(key) {
-            return line.split(separator: " ").dropFirst().first.flatMap { Int64($0) }.map { $0 * 1024 }
+            guard let number = line.split(separator: " ").dropFirst().first.flatMap({ Int64($0) }),
+                (0...1 << 40).contains(number)
+            else { return nil }
+            return number * 1024
         }
         return nil
     }

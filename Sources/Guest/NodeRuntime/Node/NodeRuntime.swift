@@ -27,6 +27,7 @@ public final class NodeRuntime: Sendable {
         switch CommandLine.arguments.first?.split(separator: "/").last.map(String.init) {
         case "modprobe"?: ModuleDemand.main(CommandLine.arguments.dropFirst())
         case ContainerEntry.programName?: ContainerEntry.main()
+        case RootEntry.programName?: RootEntry.main()
         default: break
         }
         do {

@@ -76,6 +76,8 @@ struct PluginRun: Sendable {
     let children: ChildProcesses
     let configuration: NetworkConfiguration
     let pluginDirectory: String
+    /// Gets a line for each call, ``PluginCallLine``.
+    var log: @Sendable (String) -> Void = { _ in }
 
     /// Runs ADD through every plugin of the list, each with the result of the one before it, and answers the last one's
     /// result.
@@ -103,6 +105,19 @@ struct PluginRun: Sendable {
         _ command: String, _ plugin: [String: JSONValue], _ attachment: Attachment, previous: JSONValue?
     ) throws -> JSONValue? {
         let type = plugin["type"]?.text ?? ""
+        do {
+            let answer = try call(command, type, plugin, attachment, previous: previous)
+            log(PluginCallLine.text(command, type, attachment.arguments))
+            return answer
+        } catch {
+            log(PluginCallLine.text(command, type, attachment.arguments, failure: "\(error)"))
+            throw error
+        }
+    }
+
+    private func call(
+        _ command: String, _ type: String, _ plugin: [String: JSONValue], _ attachment: Attachment, previous: JSONValue?
+    ) throws -> JSONValue? {
         guard !type.contains("/") else {
             throw PluginError(plugin: type, command: command, code: 7, message: "a plugin type may not contain a slash")
         }
@@ -139,6 +154,14 @@ struct PluginRun: Sendable {
         return PluginError(
             plugin: plugin, command: command, code: nil,
             message: "\(result.status) without an error in JSON: \(words.isEmpty ? "no output" : words)")
+    }
+}
+
+/// What the log says of a call of a plugin: `ADD labrun-datapath default/web`, and why it failed.
+enum PluginCallLine {
+    static func text(_ command: String, _ plugin: String, _ arguments: String, failure: String? = nil) -> String {
+        let pod = PluginCalls.reference(arguments).map { "\($0.namespace)/\($0.name)" } ?? "no pod"
+        return "\(command) \(plugin) \(pod)" + (failure.map { ": \($0)" } ?? "")
     }
 }
 

@@ -22,7 +22,8 @@ final class Pods: Sendable {
         let spec: PodSpec
         let status: PodStatus
         let attachment: Attachment
-        let run: PluginRun
+        /// Nil for a pod that another runtime on this node has attached, and detaches.
+        let run: PluginRun?
         let result: JSONValue
         /// Nil as long as the pod has run no program.
         var containers: Containers?
@@ -90,7 +91,9 @@ final class Pods: Sendable {
             guard let configuration = directory.first() else {
                 return waiting(spec, "no networks found in \(directory.path)")
             }
-            let run = PluginRun(children: children, configuration: configuration, pluginDirectory: pluginDirectory)
+            var run = PluginRun(children: children, configuration: configuration, pluginDirectory: pluginDirectory)
+            // A kubelet's calls are of interest; those of the harness follow from its requests.
+            if containerID != nil { run.log = { [events] in events(.log(source: "cni", line: $0)) } }
             let path = Self.namespacePath(reference)
             var attachment = Attachment(pod: spec, containerID: containerID, namespacePath: path)
             attachment.runtime = runtime
@@ -137,10 +140,14 @@ final class Pods: Sendable {
     func delete(_ reference: PodReference) throws {
         try checkName(reference)
         try exclusively(reference) {
-            guard let pod = pods.withLock({ $0.removeValue(forKey: reference) }) else { return }
+            guard let pod = pods.withLock({ $0[reference] }) else { return }
+            guard let run = pod.run else {
+                throw NodeFailure(code: "not-ours", message: "pod \(reference) is another runtime's")
+            }
+            pods.withLock { $0[reference] = nil }
             receivers.close(reference)
             pod.containers?.end()
-            let failures = gate.pass { pod.run.delete(pod.attachment, previous: pod.result) }
+            let failures = gate.pass { run.delete(pod.attachment, previous: pod.result) }
             removeNamespace(pod.attachment.namespacePath)
             guard failures.isEmpty else {
                 throw NodeFailure(
@@ -149,6 +156,54 @@ final class Pods: Sendable {
             }
         }
     }
+
+    // MARK: Pods of another runtime
+
+    /// Takes note of a pod that another runtime has attached to a network, so that it can be probed. An earlier sandbox
+    /// of the pod is forgotten.
+    func adopt(
+        _ reference: PodReference, uid: String, containerID: String, namespacePath: String, address: String
+    ) throws {
+        try checkName(reference)
+        forget(reference)
+        let spec = PodSpec(namespace: reference.namespace, name: reference.name, uid: uid, labels: [:], port: 0)
+        let namespace = try NetworkNamespace(path: namespacePath)
+        let path = Self.namespacePath(reference)
+        removeNamespace(path)
+        try namespace.bind(to: path)
+        try receivers.openEchoes(reference, in: namespace)
+        let status = PodStatus(
+            namespace: spec.namespace, name: spec.name, address: address, phase: "Running", message: nil)
+        let pod = Pod(
+            spec: spec, status: status,
+            attachment: Attachment(pod: spec, containerID: containerID, namespacePath: path), run: nil,
+            result: .object([:]))
+        pods.withLock { $0[reference] = pod }
+    }
+
+    /// Forgets a pod that another runtime has detached, unless that was an earlier sandbox of the pod.
+    func release(_ reference: PodReference, containerID: String) {
+        let isPresent = pods.withLock {
+            $0[reference].map { $0.run == nil && $0.attachment.containerID == containerID }
+        }
+        if isPresent == true { forget(reference) }
+    }
+
+    private func forget(_ reference: PodReference) {
+        guard let pod = pods.withLock({ $0.removeValue(forKey: reference) }) else { return }
+        receivers.close(reference)
+        pod.containers?.end()
+        removeNamespace(Self.namespacePath(reference))
+    }
+
+    /// Lets probes be sent from a pod that has the node's own network.
+    func bindHostNamespace(_ reference: PodReference) throws {
+        let path = Self.namespacePath(reference)
+        removeNamespace(path)
+        try NetworkNamespace(path: "/proc/self/ns/net").bind(to: path)
+    }
+
+    func unbindHostNamespace(_ reference: PodReference) { removeNamespace(Self.namespacePath(reference)) }
 
     // MARK: Programs
 

@@ -1,3 +1,4 @@
+import GatewayRoutes
 import JSON
 
 /// What a cloud controller looks at of a service.
@@ -15,15 +16,23 @@ public struct BalancedService: Sendable, Hashable {
     public var ports: [Port] = []
     /// Nonzero where only nodes with a pod of the service are targets, and say so there.
     public var healthCheckPort: UInt16 = 0
+    /// What the load balancers do not have, in the service's words; empty if it asks for nothing else.
+    public var unsupported = ""
     public var ingress: [String] = []
     public var finalizers: [String] = []
     public var isTerminating = false
+    /// The name of the gateway that it is of; nil for any other service.
+    var gateway: String?
+    /// Its table of routes, as the gateway controller wrote it.
+    var table: String?
 
     /// - Throws: `UnreadableObject`.
     public init(_ object: JSONValue) throws {
         name = try ObjectName(object)
         isTerminating = object.at("metadata", "deletionTimestamp") != nil
         finalizers = try object.at("metadata").map { try $0.texts("finalizers") } ?? []
+        gateway = object.at("metadata", "labels", GatewayNames.owner)?.text
+        table = object.at("metadata", "annotations", GatewayTable.annotation)?.text
         guard let spec = object.at("spec") else { return }
         isLoadBalancer = spec.at("type")?.text == "LoadBalancer"
         loadBalancerClass = spec.at("loadBalancerClass")?.text ?? ""
@@ -35,6 +44,10 @@ public struct BalancedService: Sendable, Hashable {
         }
         if spec.at("externalTrafficPolicy")?.text == "Local" {
             healthCheckPort = port(spec.at("healthCheckNodePort"))
+        }
+        if try !spec.list("loadBalancerSourceRanges").isEmpty { unsupported = "spec.loadBalancerSourceRanges" }
+        if spec.at("allocateLoadBalancerNodePorts") == .bool(false) {
+            unsupported = "spec.allocateLoadBalancerNodePorts: false"
         }
         ingress =
             try object.at("status", "loadBalancer").map { try $0.list("ingress") }?

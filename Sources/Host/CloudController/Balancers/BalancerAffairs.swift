@@ -29,12 +29,17 @@ struct BalancerAffairs: Hashable {
             ]
             return
         }
-        if let port = service.ports.first(where: { $0.transport != "TCP" }) {
+        if let port = service.ports.first(where: { CloudLoadBalancer.Listener.Transport(rawValue: $0.transport) == nil }
+        ) {
             events = [
-                .warning(
-                    subject, "SyncLoadBalancerFailed",
-                    "Error syncing load balancer: failed to ensure load balancer: protocol \(port.transport) is not "
-                        + "supported by the lab's load balancers")
+                Self.refusal(
+                    of: service, "protocol \(port.transport) is not supported by the lab's load balancers")
+            ]
+            return
+        }
+        guard service.unsupported.isEmpty else {
+            events = [
+                Self.refusal(of: service, "\(service.unsupported) is not supported by the lab's load balancers")
             ]
             return
         }
@@ -45,7 +50,9 @@ struct BalancerAffairs: Hashable {
         }
         let wanted = CloudLoadBalancer(
             name: service.balancer,
-            listeners: service.ports.map { .init(port: $0.port, targetPort: $0.nodePort) },
+            listeners: service.ports.map {
+                .init(.init(rawValue: $0.transport) ?? .tcp, port: $0.port, targetPort: $0.nodePort)
+            },
             targets: targets.sorted { $0.address < $1.address },
             healthPort: service.healthCheckPort == 0 ? nil : service.healthCheckPort)
         guard let present else {
@@ -63,6 +70,13 @@ struct BalancerAffairs: Hashable {
             ingress = [present.address]
             events.append(.normal(subject, "EnsuredLoadBalancer", "Ensured load balancer"))
         }
+    }
+
+    /// The event of a service that gets no load balancer, or keeps the one that it had.
+    static func refusal(of service: BalancedService, _ reason: String) -> ControllerEvent {
+        .warning(
+            .service(service.name), "SyncLoadBalancerFailed",
+            "Error syncing load balancer: failed to ensure load balancer: \(reason)")
     }
 
     private static func isTarget(_ node: KubeNode) -> Bool {

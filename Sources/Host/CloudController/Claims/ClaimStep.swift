@@ -38,7 +38,8 @@ public struct ClaimStep: Sendable, Hashable {
         } else if !claim.isTrue(.launched) {
             launch(machine, view)
         } else if machine == nil || machine?.state == .terminated {
-            // The machine has gone by itself: there is nothing left to wait for.
+            // The machine has gone by itself: there is nothing left to wait for. One without a node never came up.
+            if let machine, !claim.isTrue(.registered) { tellFailure(of: machine) }
             actions.append(.delete)
         } else if !claim.isTrue(.registered) {
             register(node, age)
@@ -65,9 +66,7 @@ public struct ClaimStep: Sendable, Hashable {
             return
         }
         guard machine.state != .terminated else {
-            let reason = machine.stateReason.isEmpty ? "it ended" : machine.stateReason
-            events.append(
-                .warning(.claim(claim.name), "LaunchFailed", "NodeClaim \(claim.name.name) event: \(reason)"))
+            tellFailure(of: machine)
             actions.append(.delete)
             return
         }
@@ -79,6 +78,11 @@ public struct ClaimStep: Sendable, Hashable {
         set(.init(.launched, "True", "Launched"))
         set(.init(.registered, "Unknown", "NodeNotFound", "Node not registered with cluster"))
         set(.init(.initialized, "Unknown", "NodeNotFound", "Node not registered with cluster"))
+    }
+
+    private mutating func tellFailure(of machine: CloudMachine) {
+        let reason = machine.stateReason.isEmpty ? "it ended" : machine.stateReason
+        events.append(.warning(.claim(claim.name), "LaunchFailed", "NodeClaim \(claim.name.name) event: \(reason)"))
     }
 
     /// Says that the cloud has no machine for the claim, and gives the claim up. Pods that wait get another one, or are

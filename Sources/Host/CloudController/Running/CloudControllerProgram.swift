@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import KubeClient
 public import ServerProgram
 
@@ -6,11 +7,25 @@ public import ServerProgram
 public struct CloudControllerSettings: Codable, Sendable, Hashable {
     /// Whether it starts and ends machines, by node pools.
     public var autoscaler: Bool
+    /// The ranges of the cluster's pods, if it makes routes of the VPC for nodes' shares of them; else nil.
+    public var routedPods: [String]?
 
-    public init(autoscaler: Bool) { self.autoscaler = autoscaler }
+    /// Whether it serves Gateways and HTTPRoutes.
+    public var gateways: Bool?
+
+    public init(autoscaler: Bool, routedPods: [String]? = nil, gateways: Bool? = nil) {
+        self.autoscaler = autoscaler
+        self.gateways = gateways
+        self.routedPods = routedPods
+    }
 
     /// As a program's settings.
-    public var text: String { #"{"autoscaler":\#(autoscaler)}"# }
+    public var text: String {
+        var members: [String: JSONValue] = ["autoscaler": .bool(autoscaler)]
+        if let routedPods { members["routedPods"] = .array(routedPods.map { .string($0) }) }
+        if let gateways { members["gateways"] = .bool(gateways) }
+        return JSONValue.object(members).canonicalText
+    }
 }
 
 /// The program `labrun-cloud-controller`.

@@ -10,7 +10,12 @@ extension ControllerLoop {
         hasBalancers = !present.isEmpty
         for service in ours.sorted(by: { $0.name < $1.name }) {
             let own = present.first { $0.name == service.balancer }
-            try await carryOut(BalancerAffairs(service, nodes: view.nodes, present: own), service)
+            do {
+                try await carryOut(BalancerAffairs(service, nodes: view.nodes, present: own), service)
+            } catch let failure as CloudFailure {
+                // A port that another balancer has, for example. Other services do not wait for it.
+                await tell([BalancerAffairs.refusal(of: service, "\(failure)")], by: "service-controller")
+            }
         }
         // What is left of a service that is gone.
         for balancer in present where !ours.contains(where: { $0.balancer == balancer.name }) {

@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import KubeClient
 import LinuxKernel
+import NetAddress
 import ServerProgram
 import Synchronization
 
@@ -19,6 +20,10 @@ actor ControllerLoop {
     private let pools: WatchedObjects<NodePool>
     private let claims: WatchedObjects<NodeClaim>
     private let services: WatchedObjects<BalancedService>
+    let nodeRanges: WatchedObjects<NodeRanges>
+    private let gateways: WatchedGateways?
+    /// The ranges of the cluster's pods; nil where their routes are none of the controller's business.
+    private let routed: [IPv4CIDR]?
 
     private let changes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var leads = false
@@ -53,6 +58,9 @@ actor ControllerLoop {
         pools = WatchedObjects(client, .nodePools, key: \.name) { try NodePool($0) }
         claims = WatchedObjects(client, .nodeClaims, key: \.name) { try NodeClaim($0) }
         services = WatchedObjects(client, .services, key: \.name) { try BalancedService($0) }
+        nodeRanges = WatchedObjects(client, .ciliumNodes, key: \.name) { try NodeRanges($0) }
+        gateways = settings.gateways == true ? WatchedGateways(client) : nil
+        routed = settings.routedPods.map { $0.compactMap { IPv4CIDR(network: $0) } }
     }
 
     func lead(_ leads: Bool) {
@@ -66,6 +74,8 @@ actor ControllerLoop {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { [nodes] in await nodes.follow(changed) }
             tasks.addTask { [services] in await services.follow(changed) }
+            if routed != nil { tasks.addTask { [nodeRanges] in await nodeRanges.follow(changed) } }
+            if let gateways { tasks.addTask { await gateways.follow(changed) } }
             if settings.autoscaler {
                 tasks.addTask { [pods] in await pods.follow(changed) }
                 tasks.addTask { [daemonSets] in await daemonSets.follow(changed) }
@@ -112,9 +122,34 @@ actor ControllerLoop {
     private func pass() async throws {
         guard let view = try await view() else { return }
         health.count("labrun_cloud_controller_passes_total")
-        for node in view.nodes { try await attend(node, view) }
-        if settings.autoscaler { try await scale(view) }
-        if let services = services.all { try await balance(services, view) }
+        // What the API server refuses of one object is no reason to leave the others alone.
+        var refusal: KubeClientError?
+        for node in view.nodes {
+            do {
+                try await attend(node, view)
+            } catch let error as KubeClientError where error.status != nil {
+                refusal = refusal ?? error
+            }
+        }
+        do {
+            if settings.autoscaler { try await scale(view) }
+        } catch let error as KubeClientError where error.status != nil {
+            refusal = refusal ?? error
+        }
+        do {
+            if let routed { try await route(view, within: routed) }
+        } catch let error as KubeClientError where error.status != nil {
+            refusal = refusal ?? error
+        }
+        if let services = services.all {
+            do {
+                if let view = gateways?.view(services) { try await serve(view) }
+            } catch let error as KubeClientError where error.status != nil {
+                refusal = refusal ?? error
+            }
+            try await balance(services, view)
+        }
+        if let refusal { throw refusal }
     }
 
     /// What is known; nil as long as not all objects were listed.
@@ -175,8 +210,25 @@ actor ControllerLoop {
 
     private func scale(_ view: ClusterView) async throws {
         let provisioning = Provisioning(view, suffix: Self.suffix)
-        await tell(provisioning.events, by: "karpenter")
-        for (name, plan) in provisioning.claims { try await make(plan, name) }
+        var refusal: KubeClientError?
+        var refused: Set<ObjectName> = []
+        for (name, plan) in provisioning.claims {
+            do {
+                try await make(plan, name)
+            } catch let error as KubeClientError where error.status != nil {
+                // A label of the pool that is none, for example. Karpenter tells its log alone.
+                refusal = refusal ?? error
+                refused.formUnion(plan.pods)
+                let reason = error.status?.message ?? "\(error)"
+                let events = plan.pods.map { pod in
+                    ControllerEvent.warning(
+                        .pod(pod), "FailedScheduling", "Failed to schedule pod, creating nodeclaim, \(reason)")
+                }
+                await tell(events, by: "karpenter")
+            }
+        }
+        let events = provisioning.events.filter { event in !refused.contains { event.subject == .pod($0) } }
+        await tell(events, by: "karpenter")
         let now = now
         for claim in view.claims {
             let node = view.node(of: claim)
@@ -193,9 +245,14 @@ actor ControllerLoop {
             let step = ClaimStep(
                 claim, in: view, age: Self.age(claim.created), emptySince: empty[claim.name.name].map { now - $0 },
                 time: Self.timestamp())
-            try await carryOut(step, claim)
+            do {
+                try await carryOut(step, claim)
+            } catch let error as KubeClientError where error.status != nil {
+                refusal = refusal ?? error
+            }
         }
         empty = empty.filter { name, _ in view.claims.contains { $0.name.name == name } }
+        if let refusal { throw refusal }
     }
 
     // MARK: Writing

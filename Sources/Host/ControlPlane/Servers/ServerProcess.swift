@@ -60,7 +60,7 @@ final class ServerProcess: Sendable {
     }
 
     /// Whether every thread is stopped (state `T`, proc_pid_stat(5)).
-    private var isStopped: Bool {
+    var isStopped: Bool {
         let folder = "/proc/\(processIdentifier)/task"
         guard let threads = try? Directories.names(in: folder), !threads.isEmpty else { return false }
         return threads.allSatisfy { thread in

@@ -16,7 +16,7 @@ final class VPCRouter: @unchecked Sendable {
     private let rules: RouterRuleset
     /// The index of the router's interface in each routed subnet, by the subnet's name.
     private var links: [String: Int32] = [:]
-    private let routes: [RouteSpec]
+    private(set) var routes: [RouteSpec]
     private var installed: [RouteSpec: Route] = [:]
 
     init(_ spec: CloudSpec, subnets: [SubnetSpec], logGroup: UInt16) throws {
@@ -97,6 +97,19 @@ final class VPCRouter: @unchecked Sendable {
     }
 
     // MARK: Route table
+
+    /// Adds a route.
+    ///
+    /// - Parameter nic: The interface that it leads to; nil while that is detached.
+    func add(_ route: RouteSpec, _ nic: NICSpec?) throws {
+        if let nic { try install(route, nic) }
+        routes.append(route)
+    }
+
+    func remove(_ route: RouteSpec) throws {
+        try uninstall(route)
+        routes.removeAll { $0 == route }
+    }
 
     private func install(_ route: RouteSpec, _ nic: NICSpec) throws {
         guard let link = links[nic.subnet] else {

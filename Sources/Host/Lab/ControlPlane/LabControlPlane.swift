@@ -52,8 +52,13 @@ public final class LabControlPlane: Sendable {
     private static func ownSettings(_ plan: LabPlan) throws -> [ControlPlaneServer: String] {
         var settings: [ControlPlaneServer: String] = [.datapathOperator: try operatorSettings(plan)]
         if plan.profile.controlPlane.cloudController {
+            let layout = plan.profile.controlPlane
             settings[.cloudController] =
-                CloudControllerSettings(autoscaler: plan.profile.controlPlane.autoscaler).text
+                CloudControllerSettings(
+                    autoscaler: layout.autoscaler,
+                    routedPods: layout.configureCloudRoutes ? plan.clusterPodCIDRs : nil,
+                    gateways: layout.gatewayController ? true : nil
+                ).text
         }
         return settings
     }
@@ -90,6 +95,23 @@ public final class LabControlPlane: Sendable {
     /// A client that asks from the VPC's router, so that its requests come to the API server over the wire.
     public func clientOnTheWire(_ userAgent: String = "labrun") -> KubeClient {
         KubeClient(plane.admin, userAgent: userAgent, in: router.rawDescriptor)
+    }
+
+    /// The name of the servers' host in captures of the cloud.
+    public static let place = ControlPlaneLayout.host
+
+    /// Why the API server is not ready, asked for `/readyz` over the wire; nil if it is.
+    public func ailmentOnTheWire(within limit: Duration) async -> String? {
+        let client = clientOnTheWire()
+        let ailment: String?
+        do {
+            let response = try await client.send(KubeRequest(path: "/readyz"), within: limit)
+            ailment = response.status == 200 ? nil : "status \(response.status)"
+        } catch {
+            ailment = "\(error)"
+        }
+        await client.close()
+        return ailment
     }
 
     /// The state of each server, as lines of text, so that the state before a fault and after it can be compared.

@@ -26,7 +26,7 @@ extension LabControlPlane {
             let taint = CloudController.Taint.uninitialized
             taints.append(.init(key: taint.key, value: taint.value, effect: taint.effect))
         }
-        return KubeletConfiguration(
+        var configuration = KubeletConfiguration(
             nodeName: name, address: address, podCIDR: podCIDR.isEmpty ? nil : podCIDR,
             labels: traits.labels,
             taints: taints,
@@ -37,7 +37,11 @@ extension LabControlPlane {
                 certificatePEM: credentials.servingCertificatePEM, keyPEM: credentials.servingKeyPEM,
                 clientAuthorityPEM: credentials.clientAuthorityPEM),
             clusterDNS: Self.clusterDNS(plan.profile.serviceCIDR), clusterDomain: ClusterDNS.domain,
-            nameServers: [plan.dnsAddress], capacity: Self.capacity, images: LabImages.catalogue)
+            nameServers: [plan.dnsAddress], capacity: Self.capacity,
+            images: plan.profile.images?.catalogue ?? LabImages.catalogue,
+            evictionHard: plan.profile.evictionMemory.map { ["memory.available": $0] } ?? [:])
+        configuration.implementation = plan.profile.kubelet == .real ? .real : .light
+        return configuration
     }
 
     /// The address that the cluster's DNS service has by custom, the tenth of the services' range.

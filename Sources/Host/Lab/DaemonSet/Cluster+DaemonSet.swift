@@ -8,11 +8,13 @@ extension Cluster {
     /// Whether the control plane decides which nodes have an agent.
     public var isAgentInPod: Bool { plan.profile.installation.kind == .daemonSet }
 
-    /// The pods of agents that are neither ended nor being deleted, by their nodes.
+    /// The pods of agents that are neither ended nor being deleted, by their nodes. The API server has those of a node
+    /// that has left for up to a minute.
     private var agentPods: [String: ServedPod] {
         guard let server else { return [:] }
         let pods = server.read { state in state.pods.values.filter { $0.isActive && AgentDaemonSet.isAgent($0) } }
-        return Dictionary(pods.compactMap { pod in pod.pod.spec.nodeName.map { ($0, pod) } }) { first, _ in first }
+        let placed = pods.compactMap { pod in pod.pod.spec.nodeName.map { ($0, pod) } }
+        return Dictionary(placed.filter { membership.standing(of: $0.0) != .absent }) { first, _ in first }
     }
 
     /// Whether a node is to have an agent, as far as is known.

@@ -16,7 +16,7 @@ extension Cluster {
     /// - Throws: `LabError`, `ObjectRefusal`.
     public func prepareServer(within limit: Duration) async throws {
         guard let server else { return }
-        try await server.prepare(within: limit)
+        try await server.prepare(within: limit, gateways: plan.profile.controlPlane.gatewayController)
         await isServerPrepared.update { $0 = true }
     }
 
@@ -68,6 +68,9 @@ extension Cluster {
         while !Task.isCancelled {
             do {
                 return try await announceObjects()
+            } catch let error as LabError where error.code == .plan {
+                // What the lab's kube-proxy has no rules for stays so, and keeps everything else from being told.
+                return failureLog.add(error)
             } catch {
                 // A node that is away hears of everything when it is back; others should not wait for it.
                 try? await Task.sleep(for: .seconds(1))
@@ -90,17 +93,38 @@ extension Cluster {
         return areReady ? [] : await server.unready(names, within: .seconds(5))
     }
 
-    /// Waits until every workload of the API server has the pods that it should have, and each of these is ready.
+    /// Waits until every workload of the API server has the pods that it should have, and each of these is ready, and
+    /// then until every agent knows of them.
     ///
-    /// - Parameter quiet: The time without any change after which no more is to be expected.
-    /// - Returns: What is not as it should be, in words; empty if everything is.
-    public func settle(within limit: Duration, quiet: Duration) async throws -> [String] {
-        guard let server else { return [] }
+    /// - Parameters:
+    ///   - quiet: The time without any change after which no more is to be expected.
+    ///   - agents: How long agents are waited for.
+    public func settle(
+        within limit: Duration, quiet: Duration, agents: Duration = .seconds(10)
+    ) async throws -> Settling {
+        guard let server else { return Settling() }
         let isSettled = try await server.wait(within: limit, quiet: quiet) {
-            await server.unsettled(within: .seconds(5)).isEmpty
+            // While a pod is known that may become ready, nothing has to be asked for.
+            guard server.unreadyPods.allSatisfy(\.lacksImage) else { return false }
+            return await server.unsettled(within: .seconds(5)).allSatisfy(\.lacksImage)
         }
-        guard isSettled else { return await server.unsettled(within: .seconds(5)) }
-        try await waitForAgents(within: .seconds(10))
-        return []
+        let left = await server.unsettled(within: .seconds(5))
+        guard isSettled, left.isEmpty else { return Settling(left: left.map(\.words)) }
+        var settling = Settling(podsReady: .now)
+        settling.behind = try await waitForAgents(within: agents)
+        if settling.behind.isEmpty { settling.agentsReady = .now }
+        return settling
     }
+}
+
+/// How a change of the API server's objects came to rest.
+public struct Settling: Sendable {
+    /// What is not as it should be, in words; empty if everything is.
+    public var left: [String] = []
+    /// When all pods were ready; nil if they are not.
+    public var podsReady: ContinuousClock.Instant?
+    /// When every agent that is connected knew of everything; nil if one does not.
+    public var agentsReady: ContinuousClock.Instant?
+    /// Who still lacks what, in words.
+    public var behind: [String] = []
 }

@@ -61,8 +61,17 @@ enum LabAccounts {
     private static let cloudRules = [
         rule([""], ["namespaces", "pods", "services", "nodes"], reading),
         rule(["apps"], ["daemonsets"], reading),
+        rule(["cilium.io"], ["ciliumnodes"], reading),
         rule([""], ["nodes", "nodes/status"], ["patch", "delete"]),
         rule([""], ["services", "services/status"], ["patch"]),
+        // A gateway's Service is the controller's own.
+        rule([""], ["services"], ["create", "delete"]),
+        rule(
+            ["gateway.networking.k8s.io"], ["gatewayclasses", "gateways", "httproutes", "referencegrants"], reading),
+        rule(["gateway.networking.k8s.io"], ["gatewayclasses"], ["create"]),
+        rule(
+            ["gateway.networking.k8s.io"], ["gatewayclasses/status", "gateways/status", "httproutes/status"],
+            ["patch"]),
         rule([""], ["pods/eviction"], ["create"]),
         rule(["", "events.k8s.io"], ["events"], ["create", "patch"]),
         rule(["karpenter.sh"], ["nodepools", "nodeclaims", "nodepools/status", "nodeclaims/status"], writing),

@@ -11,6 +11,32 @@ enum LabDefinitions {
         .ciliumNetworkPolicies, .ciliumNodes, .ciliumEndpoints, .ciliumIdentities, .nodePools, .nodeClaims,
     ]
 
+    /// Those of Gateway API, for labs with a gateway controller.
+    static let gatewayResources: [KubeResource] = [.gatewayClasses, .gateways, .httpRoutes, .referenceGrants]
+
+    /// Gateway API's, with the columns that users look at.
+    static let gateways = [
+        definition(
+            .gatewayClasses, kind: "GatewayClass", shortNames: ["gc"], category: "gateway-api",
+            columns: [
+                Column("Controller", ".spec.controllerName"),
+                Column("Accepted", #".status.conditions[?(@.type=="Accepted")].status"#), .age,
+                Column("Description", ".spec.description", isWide: true),
+            ], furtherVersions: ["v1beta1"]),
+        definition(
+            .gateways, kind: "Gateway", shortNames: ["gtw"], category: "gateway-api",
+            columns: [
+                Column("Class", ".spec.gatewayClassName"), Column("Address", ".status.addresses[*].value"),
+                Column("Programmed", #".status.conditions[?(@.type=="Programmed")].status"#), .age,
+            ], furtherVersions: ["v1beta1"]),
+        definition(
+            .httpRoutes, kind: "HTTPRoute", shortNames: [], category: "gateway-api",
+            columns: [Column("Hostnames", ".spec.hostnames"), .age], furtherVersions: ["v1beta1"]),
+        definition(
+            .referenceGrants, kind: "ReferenceGrant", shortNames: ["refgrant"], category: "gateway-api",
+            hasStatus: false, columns: [.age]),
+    ]
+
     static let all = [
         definition(
             .ciliumNetworkPolicies, kind: "CiliumNetworkPolicy", shortNames: ["cnp", "ciliumnp"],
@@ -79,12 +105,17 @@ enum LabDefinitions {
         }
     }
 
+    /// As upstream's definitions of Gateway API have it.
+    private static let gatewayApproval = "https://github.com/kubernetes-sigs/gateway-api/pull/2466"
+
     /// A definition whose objects the agents check, as the upstream's agents do.
     ///
-    /// - Parameter hasStatus: Whether the status is a subresource, which is then all that a request for it changes.
+    /// - Parameters:
+    ///   - hasStatus: Whether the status is a subresource, which is then all that a request for it changes.
+    ///   - furtherVersions: Versions by which the same objects are served, too.
     private static func definition(
         _ resource: KubeResource, kind: String, shortNames: [String], category: String? = nil, hasStatus: Bool = true,
-        columns: [Column] = []
+        columns: [Column] = [], furtherVersions: [String] = []
     ) -> ServedManifest {
         let schema = JSONValue.object([
             "openAPIV3Schema": .object([
@@ -97,17 +128,28 @@ enum LabDefinitions {
         if hasStatus { version["subresources"] = .object(["status": .object([:])]) }
         if !columns.isEmpty { version["additionalPrinterColumns"] = .array(columns.map(\.value)) }
         let name = "\(resource.plural).\(resource.group)"
+        var metadata: [String: JSONValue] = ["name": .string(name)]
+        // The API server takes definitions of Kubernetes' own groups only with a reference to their approval.
+        if resource.group.hasSuffix(".k8s.io") {
+            metadata["annotations"] = .object(["api-approved.kubernetes.io": .string(gatewayApproval)])
+        }
         let categories = (resource.group == "cilium.io" ? ["cilium"] : []) + (category.map { [$0] } ?? [])
         let object = JSONValue.object([
             "apiVersion": .string("apiextensions.k8s.io/v1"), "kind": .string("CustomResourceDefinition"),
-            "metadata": .object(["name": .string(name)]),
+            "metadata": .object(metadata),
             "spec": .object([
                 "group": .string(resource.group), "scope": .string(resource.isNamespaced ? "Namespaced" : "Cluster"),
                 "names": .object([
                     "kind": .string(kind), "plural": .string(resource.plural), "singular": .string(kind.lowercased()),
                     "listKind": .string(kind + "List"), "shortNames": .array(shortNames.map { .string($0) }),
                     "categories": .array(categories.map { .string($0) }),
-                ]), "versions": .array([.object(version)]),
+                ]),
+                "versions": .array(
+                    [.object(version)]
+                        + furtherVersions.map { name in
+                            .object(
+                                version.merging(["name": .string(name), "storage": .bool(false)]) { $1 })
+                        }),
             ]),
         ])
         return ServedManifest(
@@ -119,14 +161,16 @@ enum LabDefinitions {
 extension ServerStore {
     /// Installs the lab's own definitions and accounts, and waits until the definitions' objects are served.
     ///
+    /// - Parameter gateways: Whether Gateway API's are among them.
     /// - Throws: `LabError` with what is not served in time, `ObjectRefusal`.
-    func prepare(within limit: Duration) async throws {
+    func prepare(within limit: Duration, gateways: Bool = false) async throws {
         let end = ContinuousClock.now + limit
         // The server takes the accounts while it begins to serve the definitions.
-        async let definitions: Void = apply(LabDefinitions.all, within: limit)
+        async let definitions: Void = apply(
+            LabDefinitions.all + (gateways ? LabDefinitions.gateways : []), within: limit)
         async let accounts: Void = apply(LabAccounts.all, within: limit)
         _ = try await (definitions, accounts)
-        var missing = LabDefinitions.resources
+        var missing = LabDefinitions.resources + (gateways ? LabDefinitions.gatewayResources : [])
         while true {
             var left: [KubeResource] = []
             for resource in missing

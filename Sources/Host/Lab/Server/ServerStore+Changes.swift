@@ -114,7 +114,8 @@ extension ServerStore {
         }
     }
 
-    /// Deletes an object, and waits until it is gone.
+    /// Deletes an object, and waits until it is gone. Another one that has its name by then, as the next pod of a
+    /// stateful set has, or that the matrix calls so, is not waited for.
     ///
     /// - Throws: `ObjectRefusal`.
     public func delete(_ query: ObjectQuery, within limit: Duration) async throws {
@@ -122,12 +123,14 @@ extension ServerStore {
         let action = "delete \(query.words)"
         do {
             let (resource, namespace, name) = try await place(of: query, until: end)
-            try await client.delete(
+            let answer = try await client.delete(
                 resource, namespace: namespace, name: name, propagation: "Background", within: Self.left(until: end))
+            let uid = Self.uid(ofDeleted: try? answer.json())
             while true {
-                let answer = await reading(of: query, within: Self.left(until: end))
-                if case .absent = answer { return }
+                let reading = await reading(of: resource, namespace, name, within: Self.left(until: end))
+                if Self.isGone(reading, uid: uid) { return }
                 guard ContinuousClock.now < end else {
+                    if case .unread(let words) = reading { throw ObjectRefusal(action, words) }
                     throw ObjectRefusal(action, "it is still there after \(limit)")
                 }
                 // It is one object of any kind; most are gone by the first question.
@@ -138,6 +141,21 @@ extension ServerStore {
         } catch {
             try Task.checkCancellation()
             throw ObjectRefusal(action, error)
+        }
+    }
+
+    /// The uid of what was deleted, by the server's answer: the object as it is while it ends, or a status. Nil if it
+    /// says none.
+    static func uid(ofDeleted answer: JSONValue?) -> String? {
+        answer?["metadata"]?["uid"]?.text ?? answer?["details"]?["uid"]?.text
+    }
+
+    /// Whether an object is gone: there is none of its name, or one of another uid.
+    static func isGone(_ reading: ObjectReading, uid: String?) -> Bool {
+        switch reading {
+        case .absent: true
+        case .found(let object): uid != nil && object["metadata"]?["uid"]?.text != uid
+        case .unread: false
         }
     }
 

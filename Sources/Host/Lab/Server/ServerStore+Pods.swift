@@ -12,7 +12,7 @@ extension ServerStore: ObjectStore {
             read { state in
                 state.pods.values.filter(\.isRunning).sorted { $0.key < $1.key }.map { pod in
                     Cluster.RunningPod(
-                        planned: Self.planned(pod, state.names.present[pod.key]), address: pod.pod.status.podIP ?? "",
+                        planned: planned(pod, state.names.present[pod.key]), address: pod.pod.status.podIP ?? "",
                         isOnHost: pod.pod.spec.hostNetwork == true)
                 }
             }
@@ -23,7 +23,7 @@ extension ServerStore: ObjectStore {
         read { state in
             state.pods.values.filter { $0.isActive && !$0.isRunning }.sorted { $0.key < $1.key }.map { pod in
                 WaitingPod(
-                    planned: Self.planned(pod, state.names.present[pod.key]),
+                    planned: planned(pod, state.names.present[pod.key]),
                     reason: pod.reason ?? pod.pod.status.phase ?? "Pending")
             }
         }
@@ -32,11 +32,11 @@ extension ServerStore: ObjectStore {
     /// What the matrix calls a pod, now or when it lived; nil if it never had a name there.
     func name(ofPod key: ObjectKey) -> String? { read { $0.names.ever[key] } }
 
-    private static func planned(_ served: ServedPod, _ name: String?) -> PlannedPod {
+    private func planned(_ served: ServedPod, _ name: String?) -> PlannedPod {
         let pod = served.pod
         var planned = PlannedPod(
             namespace: pod.metadata.namespace, name: name ?? pod.metadata.name, labels: pod.metadata.labels,
-            node: pod.spec.nodeName ?? "", port: EchoPort.port(of: pod.spec.containers),
+            node: pod.spec.nodeName ?? "", port: echo.port(of: pod.spec.containers),
             ports: pod.spec.containers.flatMap(\.ports), restartPolicy: (pod.spec.restartPolicy ?? .always).rawValue)
         if planned.name != pod.metadata.name { planned.ownName = pod.metadata.name }
         return planned

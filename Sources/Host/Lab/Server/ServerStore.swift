@@ -11,6 +11,8 @@ import Synchronization
 public final class ServerStore: Sendable {
     /// A client with the rights of the administrator.
     public let client: KubeClient
+    /// Where the lab's pods answer the prober.
+    let echo: EchoPort
     private let state = Mutex(State())
     /// Grows with every change, for those who wait for one.
     private let revision = Observed(0)
@@ -29,8 +31,10 @@ public final class ServerStore: Sendable {
         var unreadable: [String: String] = [:]
     }
 
-    public init(_ client: KubeClient) {
+    /// - Parameter images: What images stand for; nil for the lab's own catalogue.
+    public init(_ client: KubeClient, images: UserImages? = nil) {
         self.client = client
+        echo = EchoPort(images)
         (changed, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -99,7 +103,7 @@ public final class ServerStore: Sendable {
         tasks.withLock { $0.append(task) }
     }
 
-    private enum Change<Object> { case all([Object]), one(Object), gone(Object) }
+    private enum Change<Object> { case all([Object]), one(Object), gone(Object), removed(ObjectKey) }
 
     /// Carries a change out. False if everything is as it was: most news of a node is that it lives.
     private static func carryOut<Object: Equatable>(
@@ -112,6 +116,7 @@ public final class ServerStore: Sendable {
             return table != now
         case .one(let object): return table.updateValue(object, forKey: key(object)) != object
         case .gone(let object): return table.removeValue(forKey: key(object)) != nil
+        case .removed(let key): return table.removeValue(forKey: key) != nil
         }
     }
 
@@ -125,6 +130,8 @@ public final class ServerStore: Sendable {
                 return change(&state, .all(objects)) || isFirst
             case .added(let object), .modified(let object): return change(&state, .one(object))
             case .deleted(let object): return change(&state, .gone(object))
+            case .unreadable(let object) where object.isDeleted:
+                return change(&state, .removed(ObjectKey(namespace: object.namespace, name: object.name)))
             case .unreadable(let object):
                 state.unreadable["\(kind.rawValue) \(object.namespace)/\(object.name)"] = object.reason
             case .disconnected(let reason): state.silent[kind] = reason

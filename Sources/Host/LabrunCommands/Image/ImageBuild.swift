@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import NodeImage
+import Scenario
 
 /// `labrun image build`: builds images, or finds them in the cache.
 public struct ImageBuild: AsyncParsableCommand {
@@ -21,8 +22,17 @@ public struct ImageBuild: AsyncParsableCommand {
     @Flag(name: .long, help: "Build the userland disk too, which labs whose pods run programs attach.")
     public var userland = false
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Build the userland disk with what an images.yaml adds.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
+    public var images: String?
+
     @Flag(name: .long, help: "Build the control plane's programs too, which labs that have one start.")
     public var controlPlane = false
+
+    @Flag(name: .long, help: "Build the disk with Kubernetes' kubelet too, which labs with 'kubelet: real' attach.")
+    public var kubelet = false
 
     @Flag(name: .long, help: "Ask the archive for a newer kernel of the series.")
     public var refresh = false
@@ -34,7 +44,10 @@ public struct ImageBuild: AsyncParsableCommand {
     }
 
     public func run() async throws {
-        let store = ImageStore()
+        var store = ImageStore()
+        store.keepsCompiledPackages = controlPlane && kubelet
+        // Mistakes are told before minutes are spent.
+        let added = try images.map { try UserImages.load($0) }
         for name in try kernelSeries(kernel).map(\.rawValue) {
             let (artifact, time) = try await timed {
                 try await store.ensure(kernel: name, refresh: refresh) { step in
@@ -44,8 +57,9 @@ public struct ImageBuild: AsyncParsableCommand {
             try StandardOutput.write(
                 "\(name)  \(artifact.shortDigest)  \(artifact.kernelRelease)  \(megabytes(artifact.bytes))  \(time)")
         }
-        if userland { try await buildUserland(store) }
+        if userland || added != nil { try await buildUserland(store, added) }
         if controlPlane { try await buildControlPlane(store) }
+        if kubelet { try await buildKubeletDisk(store) }
     }
 
     private func buildControlPlane(_ store: ImageStore) async throws {
@@ -59,9 +73,17 @@ public struct ImageBuild: AsyncParsableCommand {
         )
     }
 
-    private func buildUserland(_ store: ImageStore) async throws {
+    private func buildKubeletDisk(_ store: ImageStore) async throws {
         let (disk, time) = try await timed {
-            try await store.ensureUserland(refresh: refresh) { step in
+            try await store.ensureKubeletDisk(refresh: refresh) { step in StandardError.write("kubelet: \(step)") }
+        }
+        try StandardOutput.write(
+            "kubelet  \(disk.shortDigest)  Kubernetes \(disk.version)  \(megabytes(disk.bytes))  \(time)")
+    }
+
+    private func buildUserland(_ store: ImageStore, _ images: UserImages?) async throws {
+        let (disk, time) = try await timed {
+            try await UserlandChoice(images: images).disk(store, refresh: refresh) { step in
                 StandardError.write("userland: \(step)")
             }
         }

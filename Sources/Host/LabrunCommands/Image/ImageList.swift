@@ -17,24 +17,29 @@ public struct ImageList: AsyncParsableCommand {
         let images = try store.list()
         let current = store.current()
         let userlands = try store.userlands()
-        let currentUserland = store.cachedUserland()?.digest
+        let currentUserlands = store.currentUserlands()
         let controlPlanes = try store.controlPlanes()
         let currentControlPlane = store.cachedControlPlane()?.digest
+        let kubelets = try store.kubeletDisks()
+        let currentKubelet = store.cachedKubeletDisk()?.digest
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let rows = images.map { Row($0, current: current.contains($0.digest)) }
             let listing = Listing(
-                images: rows, userlands: userlands.map { UserlandRow($0, current: $0.digest == currentUserland) },
-                controlPlanes: controlPlanes.map { ControlPlaneRow($0, current: $0.digest == currentControlPlane) })
+                images: rows,
+                userlands: userlands.map { UserlandRow($0, current: currentUserlands.contains($0.digest)) },
+                controlPlanes: controlPlanes.map { ControlPlaneRow($0, current: $0.digest == currentControlPlane) },
+                kubelets: kubelets.map { KubeletRow($0, current: $0.digest == currentKubelet) })
             try StandardOutput.write(String(decoding: encoder.encode(listing), as: UTF8.self))
-        } else if images.isEmpty, userlands.isEmpty, controlPlanes.isEmpty {
+        } else if images.isEmpty, userlands.isEmpty, controlPlanes.isEmpty, kubelets.isEmpty {
             try StandardOutput.write("no images in \(store.cacheDirectory); 'labrun image build' makes one")
         } else {
             var tables: [String] = []
             if !images.isEmpty { tables.append(Self.table(images, current: current)) }
-            if !userlands.isEmpty { tables.append(Self.table(userlands, current: currentUserland)) }
+            if !userlands.isEmpty { tables.append(Self.table(userlands, current: currentUserlands)) }
             if !controlPlanes.isEmpty { tables.append(Self.table(controlPlanes, current: currentControlPlane)) }
+            if !kubelets.isEmpty { tables.append(Self.table(kubelets, current: currentKubelet)) }
             try StandardOutput.write(tables.joined(separator: "\n\n"))
         }
     }
@@ -51,14 +56,26 @@ public struct ImageList: AsyncParsableCommand {
                 })
     }
 
-    /// Returns the table of userland disks. A star marks the one that labs attach.
-    static func table(_ userlands: [UserlandArtifact], current: String?) -> String {
+    /// Returns the table of disks with a kubelet. A star marks the one that labs attach.
+    static func table(_ kubelets: [KubeletDiskArtifact], current: String?) -> String {
+        columns(
+            [["KUBELET", "KUBERNETES", "PACKAGES", "SIZE", "CURRENT"]]
+                + kubelets.map { disk in
+                    [
+                        disk.shortDigest, disk.version, disk.packages.joined(separator: ", "), megabytes(disk.bytes),
+                        disk.digest == current ? "*" : "",
+                    ]
+                })
+    }
+
+    /// Returns the table of userland disks. A star marks those that labs attach.
+    static func table(_ userlands: [UserlandArtifact], current: Set<String>) -> String {
         columns(
             [["USERLAND", "PACKAGES", "SIZE", "CURRENT"]]
                 + userlands.map { disk in
                     [
                         disk.shortDigest, String(disk.packages.count), megabytes(disk.bytes),
-                        disk.digest == current ? "*" : "",
+                        current.contains(disk.digest) ? "*" : "",
                     ]
                 })
     }
@@ -67,6 +84,23 @@ public struct ImageList: AsyncParsableCommand {
         let images: [Row]
         let userlands: [UserlandRow]
         let controlPlanes: [ControlPlaneRow]
+        let kubelets: [KubeletRow]
+    }
+
+    private struct KubeletRow: Encodable {
+        let digest, path, version: String
+        let bytes: Int
+        let packages: [String]
+        let current: Bool
+
+        init(_ disk: KubeletDiskArtifact, current: Bool) {
+            digest = disk.digest
+            path = disk.path
+            version = disk.version
+            bytes = disk.bytes
+            packages = disk.packages
+            self.current = current
+        }
     }
 
     private struct ControlPlaneRow: Encodable {

@@ -64,27 +64,33 @@ struct ScenarioSession {
         }
         let stay: Stay
         do {
-            let (image, userland, servers, accelerator) = try await input.preparing { [scenario] in
+            let (image, disks, servers, accelerator) = try await input.preparing { [scenario] in
                 let image = try await ImageStore().ensure(kernel: scenario.profile.kernel) { progress in
                     StandardError.write("image: \(progress)")
                 }
                 let needsUserland = scenario.scenario.needsUserland(
                     in: scenario.profile, faults: FaultCatalogue.shipped.descriptors)
-                let userland =
-                    needsUserland
-                    ? try await ImageStore().ensureUserland { StandardError.write("userland: \($0)") } : nil
+                var disks = Disks()
+                if needsUserland {
+                    disks.userland = try await UserlandChoice(images: scenario.profile.images).disk(ImageStore()) {
+                        StandardError.write("userland: \($0)")
+                    }
+                }
+                if scenario.profile.kubelet == .real {
+                    disks.kubelet = try await ImageStore().ensureKubeletDisk { StandardError.write("kubelet: \($0)") }
+                }
                 let servers = try await ControlPlaneChoice(scenario.profile)?.programs { progress in
                     StandardError.write("control plane: \(progress)")
                 }
                 let accelerator = await AccelerationProbe(
                     kernel: image.kernelPath, cacheDirectory: ImageStore().cacheDirectory
                 ).answer()
-                return (image, userland, servers, accelerator)
+                return (image, disks, servers, accelerator)
             }
             let header = header(
                 accelerator: "\(accelerator.accelerator == .kvm ? "kvm" : "tcg"): \(accelerator.reason)")
             reporters.consume(RunEvent(at: 0, payload: .runStarted(header)))
-            var request = request(image: image, userland: userland, accelerator: accelerator)
+            var request = request(image: image, disks: disks, accelerator: accelerator)
             request.handsOn = handsOn
             request.controlPlane = servers
             stay = await drive(reporters, request, after: former)
@@ -192,17 +198,24 @@ struct ScenarioSession {
         }
     }
 
+    /// The read-only disks of the nodes.
+    private struct Disks {
+        var userland: UserlandArtifact?
+        var kubelet: KubeletDiskArtifact?
+    }
+
     private func request(
-        image: NodeImageArtifact, userland: UserlandArtifact?, accelerator: AccelerationProbe.Answer
+        image: NodeImageArtifact, disks: Disks, accelerator: AccelerationProbe.Answer
     ) -> RunRequest {
         var profile = scenario.profile
-        profile.memoryMiB = max(profile.memoryMiB, image.series.minimumMemoryMiB)
+        profile.memoryMiB = max(
+            profile.memoryMiB, image.series.minimumMemoryMiB, profile.kubelet.minimumMemoryMiB)
         return RunRequest(
             scenario: scenario.scenario, profile: profile,
             image: .init(
                 kernelPath: image.kernelPath, initrdPath: image.initrdPath, release: image.kernelRelease,
                 parameters: accelerator.accelerator == .tcg ? image.series.emulationParameters : [],
-                userlandPath: userland?.path),
+                userlandPath: disks.userland?.path, kubeletDiskPath: disks.kubelet?.path),
             accelerator: accelerator.accelerator == .kvm ? "kvm" : "tcg", reportDirectory: folder,
             capabilitiesCache: ImageStore().cacheDirectory + "/libvirt", seed: options.seed, timeout: options.timeout,
             pauseOnFail: options.pauseOnFail, keep: options.keep)

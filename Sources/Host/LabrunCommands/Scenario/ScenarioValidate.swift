@@ -35,8 +35,6 @@ struct ScenarioValidate: ParsableCommand {
             guard let setting = Setting(text) else { throw ValidationError("--set takes path=value, not \(text)") }
             return setting
         }
-        let parser = ScenarioParser(
-            faults: FaultCatalogue.shipped.descriptors, diagnoses: Diagnosis.ids, profiles: ScenarioLoader.labProfiles)
         var problems: [Problem] = []
         var files: [String] = []
         do {
@@ -50,6 +48,8 @@ struct ScenarioValidate: ParsableCommand {
             do {
                 let source = try ScenarioLoader.source(of: path)
                 name = source.file
+                let parser = ScenarioParser(
+                    faults: FaultCatalogue.shipped.descriptors, diagnoses: Diagnosis.ids, profiles: source.profiles)
                 found = parser.check(source.bytes, file: source.file, settings: settings)
             } catch {
                 found = error.problems

@@ -9,26 +9,27 @@ struct ControlPlaneBuilder {
     let file: @Sendable (_ sha256: String) -> String
     /// An empty folder for all that is needed while building.
     let work: String
+    /// Where compiled packages are kept; nil for a folder of the build.
+    var compiled: String?
     let progress: ControlPlaneProgress
 
     /// Bytes that `work` and the programs take at most, rounded up.
     static let neededBytes = 2_200_000_000
 
     private var recipe: ControlPlaneRecipe { resolved.recipe }
-    private var packages: String { work + "/packages" }
-    private var tree: String { work + "/gopath/src/k8s.io/kubernetes" }
-    private var toolchain: GoToolchain {
-        GoToolchain(root: packages + "/usr/lib/go-1.19", sources: work + "/gopath", work: work + "/go")
+    private var sources: KubernetesSources {
+        KubernetesSources(resolved: resolved, file: file, work: work, compiled: compiled)
     }
+    private var packages: String { sources.packages }
+    private var tree: String { sources.tree }
+    private var toolchain: GoToolchain { sources.toolchain }
 
     /// Writes the programs into the empty folder `output`, synced.
     ///
     /// - Throws: ``ImageError`` or `CancellationError`; what it left in the two folders is of no use then.
     func build(into output: String) async throws -> [ControlPlaneManifest.Program] {
         progress.begin(.unpack)
-        try await unpack()
-        try toolchain.prepare()
-        try replaceReflection()
+        try await sources.prepare()
         try write(ControlPlaneRecipe.main, to: "\(tree)/cmd/\(ControlPlaneRecipe.binary)/main.go")
         progress.end(.unpack)
 
@@ -63,69 +64,6 @@ struct ControlPlaneBuilder {
             let (bytes, sha256) = try FileSource.measure(path)
             return ControlPlaneManifest.Program(name: name, bytes: bytes, sha256: sha256)
         }
-    }
-
-    // MARK: Sources
-
-    private func unpack() async throws {
-        for folder in [packages, tree] { try ImageCache.makeDirectory(folder) }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await unpackSource() }
-            for package in resolved.packages {
-                group.addTask { try await BuildTool.run("dpkg-deb", ["-x", file(package.sha256), packages]) }
-            }
-            try await group.waitForAll()
-        }
-    }
-
-    /// Unpacks upstream's tarball and applies Debian's patches.
-    private func unpackSource() async throws {
-        guard let upstream = resolved.source.upstream else {
-            throw ImageError(.packagesUnusable, "the source package \(resolved.source.name) has no upstream tarball")
-        }
-        let top = "kubernetes-\(recipe.version)"
-        do {
-            // The member's name makes a tarball of another version fail.
-            try await BuildTool.run(
-                "tar",
-                ["-x", "-f", file(upstream.sha256), "-C", tree, "--strip-components=1", "--no-same-owner"]
-                    + recipe.leftOut.map { "--exclude=\(top)/\($0)" } + [top])
-        } catch let error as ImageError where error.code == .toolFailed {
-            throw ImageError(
-                .packagesUnusable, "the tarball of \(resolved.source.name) \(resolved.source.version) has no \(top)",
-                cause: error)
-        }
-        guard let additions = resolved.source.additions else { return }
-        let debian = work + "/additions"
-        try ImageCache.makeDirectory(debian)
-        try await BuildTool.run("tar", ["-x", "-f", file(additions.sha256), "-C", debian, "--no-same-owner"])
-        let patches = debian + "/debian/patches"
-        for patch in Self.series((try? String(contentsOfFile: patches + "/series", encoding: .utf8)) ?? "") {
-            try await BuildTool.run(
-                "patch", ["-p1", "--batch", "--silent", "-d", tree, "-i", "\(patches)/\(patch)"])
-        }
-    }
-
-    /// Reads the names of a quilt series: one a line, comments after `#`, options after a space.
-    static func series(_ text: String) -> [String] {
-        text.split(whereSeparator: \.isNewline).compactMap { line in
-            let name = line.prefix { $0 != "#" }.split(separator: " ").first.map(String.init)
-            // A patch lies beside the series, and nowhere else.
-            return name.flatMap { $0.split(separator: "/").contains("..") || $0.hasPrefix("/") ? nil : $0 }
-        }
-    }
-
-    /// Puts Debian's reflect2 in the place of the vendored one. Go 1.18 and later keep maps in another way, and with
-    /// the vendored one the API server ends with the first custom resource.
-    private func replaceReflection() throws {
-        let path = "github.com/modern-go/reflect2"
-        let replacement = "\(packages)/usr/share/gocode/src/\(path)"
-        guard ImageCache.size(of: replacement) != nil else {
-            throw ImageError(.packagesUnusable, "package golang-github-modern-go-reflect2-dev has no \(path)")
-        }
-        try ImageCache.remove("\(tree)/vendor/\(path)")
-        try ImageCache.makeDirectory("\(tree)/vendor/github.com/modern-go")
-        try ImageCache.rename(replacement, "\(tree)/vendor/\(path)")
     }
 
     // MARK: Compiling

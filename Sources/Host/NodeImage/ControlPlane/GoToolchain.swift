@@ -10,13 +10,15 @@ struct GoToolchain: Sendable {
     let sources: String
     /// An empty folder for the compiler's own files: its cache, temporary files and home.
     let work: String
+    /// Where compiled packages are kept; nil for a folder of the build.
+    var cache: String?
 
     var go: String { root + "/bin/go" }
 
     /// All variables that the compiler and the programs of the build see.
     var environment: [String: String] {
         [
-            "GOROOT": root, "GOPATH": sources, "GOCACHE": work + "/cache", "GOTMPDIR": work + "/tmp",
+            "GOROOT": root, "GOPATH": sources, "GOCACHE": cache ?? work + "/cache", "GOTMPDIR": work + "/tmp",
             "TMPDIR": work + "/tmp", "HOME": work + "/home", "PATH": root + "/bin:/usr/bin:/bin", "GO111MODULE": "off",
             "GOPROXY": "off", "GOFLAGS": "", "GOENV": "off", "CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "amd64",
             "GOAMD64": "v1", "GOTOOLCHAIN": "local", "LC_ALL": "C", "TZ": "UTC",
@@ -37,6 +39,7 @@ struct GoToolchain: Sendable {
     /// Makes the folders that ``environment`` names.
     func prepare() throws {
         for name in ["cache", "tmp", "home"] { try ImageCache.makeDirectory("\(work)/\(name)") }
+        if let cache { try ImageCache.makeDirectory(cache) }
     }
 
     /// Builds packages in the folder of Kubernetes' sources.

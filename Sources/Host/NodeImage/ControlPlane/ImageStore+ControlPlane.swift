@@ -23,7 +23,7 @@ extension ImageStore {
         return try await ImageLock.hold(cache.lockFile, waiting: { progress?(.waitingForOtherBuild) }) {
             if !refresh, let artifact = cachedControlPlane(recipe) { return artifact }
             try cache.clearScratch()
-            defer { try? cache.clearScratch() }
+            defer { try? cache.clearScratch(keeping: compiledPackages) }
             let artifact = try await buildControlPlane(recipe, refresh: refresh, progress)
             progress?(.controlPlaneReady(digest: artifact.digest))
             return artifact
@@ -86,7 +86,7 @@ extension ImageStore {
         let clock = ContinuousClock()
         let begun = clock.now
         let builder = ControlPlaneBuilder(
-            resolved: resolved, file: { files[$0] ?? $0 }, work: try cache.makeScratch(),
+            resolved: resolved, file: { files[$0] ?? $0 }, work: try cache.makeScratch(), compiled: compiledPackages,
             progress: ControlPlaneProgress(
                 elapsed: { clock.now - begun },
                 tell: { state in
@@ -102,13 +102,13 @@ extension ImageStore {
         try cache.publish(output, as: place)
     }
 
-    private func hasAll(of resolved: ResolvedControlPlane) -> Bool {
+    func hasAll(of resolved: ResolvedControlPlane) -> Bool {
         resolved.packages.allSatisfy { ImageCache.size(of: cache.deb($0)) == $0.bytes }
             && resolved.source.files.allSatisfy { ImageCache.size(of: cache.source($0)) == $0.bytes }
     }
 
     /// Downloads the tarballs that the cache lacks; each is checked before it gets its place.
-    private func fetch(_ source: DebianSource, scratch: String, _ progress: Progress?) async throws {
+    func fetch(_ source: DebianSource, scratch: String, _ progress: Progress?) async throws {
         guard source.files.contains(where: { ImageCache.size(of: cache.source($0)) != $0.bytes }) else { return }
         progress?(
             .downloading(packages: ["\(source.name) (source)"], bytes: source.files.reduce(0) { $0 + $1.bytes }))
@@ -120,7 +120,7 @@ extension ImageStore {
     }
 
     /// Checks cached tarballs once more. A broken one is removed, so that the next run downloads it again.
-    private func verify(_ source: DebianSource) throws {
+    func verify(_ source: DebianSource) throws {
         for file in source.files {
             do {
                 try file.verify(cache.source(file))
@@ -132,7 +132,7 @@ extension ImageStore {
     }
 
     /// Fails before minutes have gone into a build for which there is no room.
-    private func requireSpace() throws {
+    func requireSpace() throws {
         var information = statvfs()
         guard statvfs(cache.scratch, &information) == 0 else { return }
         let free = Int(information.f_bavail) * Int(information.f_frsize)
@@ -140,7 +140,7 @@ extension ImageStore {
         guard free < needed else { return }
         throw ImageError(
             .diskFull,
-            "\(cache.root) has \(free / 1_000_000) MB free, and building the control plane takes \(needed / 1_000_000) MB",
+            "\(cache.root) has \(free / 1_000_000) MB free, and building Kubernetes takes \(needed / 1_000_000) MB",
             mend: "free some space, run 'labrun image prune', or set XDG_CACHE_HOME to a larger disk")
     }
 }

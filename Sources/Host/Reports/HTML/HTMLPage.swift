@@ -28,7 +28,9 @@ struct HTMLPage {
             "artifacts": report.artifacts.map(artifact), "version": report.tool.version,
             "revision": report.tool.revision, "file": report.scenario.file, "sha256": report.scenario.sha256,
             "started": report.startedAt.formatted(Date.ISO8601FormatStyle()),
+            "hasRequests": requests?.clients.isEmpty == false,
         ]
+        if let requests { context.merge(HTMLRequests(requests).context) { _, new in new } }
         if !report.scenario.title.isEmpty { context["title"] = report.scenario.title }
         if unmet.count > Self.mostUnmet {
             context["moreUnmet"] = "and \(unmet.count - Self.mostUnmet) more, listed with their steps"
@@ -37,6 +39,8 @@ struct HTMLPage {
     }
 
     // MARK: The top
+
+    private var requests: APIRequestCounts? { report.lab?.controlPlane?.requests }
 
     private var facts: [[String: Any]] {
         let kernels = Set((report.lab?.nodes ?? []).map(\.kernel)).sorted().joined(separator: ", ")
@@ -126,7 +130,7 @@ struct HTMLPage {
         var times = "from \(shortSeconds(step.offsetSeconds)), took \(shortSeconds(step.durationSeconds))"
         if let converged = step.convergenceSeconds { times += ", converged after \(shortSeconds(converged))" }
         if let host = step.host { times += "; host: \(host.words)" }
-        let done = step.actions + (step.joins ?? []).map(\.words)
+        let done = step.actions + (step.joins ?? []).map(\.words) + (step.applied ?? []).map(\.words)
         var out: [String: Any] = [
             "number": index + 1, "index": index, "name": step.name, "verdict": step.verdict.rawValue,
             "glyph": glyphs.mark(step.verdict), "times": times, "hasActions": !done.isEmpty,

@@ -46,6 +46,7 @@ public struct ReportAssembler: Sendable {
         case .stepStarted(let step): steps[step.index] = StepDraft(header: step, at: event.at)
         case .fault(let step, let record): withStep(step) { $0.consume(record, at: event.at) }
         case .nodeJoined(let step, let record): withStep(step) { $0.consume(record) }
+        case .applied(let step, let record): withStep(step) { $0.applied.append(record) }
         case .matrix(let step, let record):
             if !record.provisional { withStep(step) { $0.matrix = record } }
         case .health(let step, let records): withStep(step) { $0.health = records }
@@ -55,6 +56,7 @@ public struct ReportAssembler: Sendable {
         case .stepFinished(let step, let result): withStep(step) { $0.result = result }
         case .artifact(let record):
             if !artifacts.contains(where: { $0.path == record.path }) { artifacts.append(record) }
+        case .apiRequests(let counts): lab?.controlPlane?.requests = counts
         case .log(let record):
             let text = "\(record.source): \(record.message)"
             if record.level == .error { lastError = text }

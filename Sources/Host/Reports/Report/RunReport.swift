@@ -59,6 +59,8 @@ extension RunReport {
         public var faults: [Fault]
         /// The nodes that joined the lab in this step; nil if none did.
         public var joins: [NodeJoinRecord]?
+        /// The objects that this step gave to the API server, once for each action; nil if it gave none.
+        public var applied: [AppliedRecord]?
         public var matrix: Matrix?
         public var health: [HealthRecord]
         /// How busy the host was during the step. It is nil if no round was measured.

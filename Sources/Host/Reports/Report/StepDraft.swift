@@ -8,6 +8,7 @@ struct StepDraft: Sendable {
     let at: Double
     var faults: [RunReport.Fault] = []
     var joins: [NodeJoinRecord] = []
+    var applied: [AppliedRecord] = []
     var matrix: MatrixRecord?
     var health: [HealthRecord] = []
     var host: HostLoad?
@@ -53,7 +54,8 @@ struct StepDraft: Sendable {
             startedAt: header.startedAt, offsetSeconds: at,
             durationSeconds: result?.durationSeconds ?? max(0, now - at),
             convergenceSeconds: result?.convergenceSeconds, faults: faults, joins: joins.isEmpty ? nil : joins,
-            matrix: matrix.map(Self.honest), health: health, host: host, diagnosis: diagnosis,
+            applied: applied.isEmpty ? nil : applied, matrix: matrix.map(Self.honest), health: health, host: host,
+            diagnosis: diagnosis,
             expectations: expectations)
         if result == nil {
             switch end {

@@ -12,7 +12,7 @@ struct StepText {
     let width: Int
 
     func lines() -> [String] {
-        joins + faults + matrix + health + host + diagnosis + expectations + closing
+        joins + applied + faults + matrix + health + host + diagnosis + expectations + closing
     }
 
     private func clean(_ text: String) -> String { glyphs.plain(PlainText.line(text)) }
@@ -24,6 +24,8 @@ struct StepText {
         let hang = String(repeating: " ", count: DisplayWidth.of(first))
         return lines.enumerated().map { blank + ($0.offset == 0 ? first : hang) + $0.element }
     }
+
+    private var applied: [String] { (step.applied ?? []).flatMap { paragraph($0.words, indent: 2) } }
 
     private var joins: [String] { (step.joins ?? []).flatMap { paragraph($0.words, indent: 2) } }
 

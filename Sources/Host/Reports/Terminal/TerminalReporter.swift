@@ -63,6 +63,7 @@ public final class TerminalReporter: Reporter {
         case .nodeJoined(let step, let record):
             // What comes to be known after the step's end has a line of its own.
             if drafts[step]?.consume(record) == nil { say(wrapped: clean(record.words)) }
+        case .applied(let step, let record): drafts[step]?.applied.append(record)
         case .matrix(let step, let record):
             if record.provisional { provisional += 1 } else { drafts[step]?.matrix = record }
         case .health(let step, let records): drafts[step]?.health = records
@@ -72,7 +73,7 @@ public final class TerminalReporter: Reporter {
         case .stepFinished(let step, let result): end(step, result)
         case .log(let record): log(record)
         case .labHandover(let handover) where handover.isKept: say("the lab is kept for the next scenario")
-        case .artifact, .labHandover, .runFinished: break
+        case .artifact, .apiRequests, .labHandover, .runFinished: break
         }
         try draw()
     }

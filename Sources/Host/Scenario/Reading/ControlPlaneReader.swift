@@ -12,10 +12,17 @@ extension LabProfileReader {
         layout.version = value["version"]?.text
         layout.subnet = value["subnet"]?.text
         layout.autoscaler = value["autoscaler"]?.flag ?? false
-        layout.cloudController = value["cloudController"]?.flag ?? layout.autoscaler
-        if layout.autoscaler, !layout.cloudController, let given = value["cloudController"] {
-            checker.report(given.place, "the autoscaler is a part of the cloud controller")
+        layout.configureCloudRoutes = value["configureCloudRoutes"]?.flag ?? false
+        layout.gatewayController = value["gatewayController"]?.flag ?? false
+        let needsController = layout.autoscaler || layout.configureCloudRoutes || layout.gatewayController
+        layout.cloudController = value["cloudController"]?.flag ?? needsController
+        if needsController, !layout.cloudController, let given = value["cloudController"] {
+            let part =
+                layout.autoscaler
+                ? "the autoscaler" : layout.configureCloudRoutes ? "the route controller" : "the gateway controller"
+            checker.report(given.place, "\(part) is a part of the cloud controller")
         }
+        if layout.configureCloudRoutes, let given = value["configureCloudRoutes"] { checkRoutes(given, profile) }
         layout.address = value["address"]?.text
         if let groups = value["securityGroups"] {
             checkGroups(groups, among: profile.securityGroups)
@@ -26,6 +33,22 @@ extension LabProfileReader {
         placed.controlPlane.enabled = true
         checkControlPlane(value, placed)
         return layout
+    }
+
+    /// Holds the routes that the profile itself has against those that a route controller would make.
+    private mutating func checkRoutes(_ value: YAMLValue, _ profile: LabProfile) {
+        guard let pods = IPv4CIDR(network: profile.podCIDR) else { return }
+        if let vpc = IPv4CIDR(network: profile.vpcCIDR), vpc.overlaps(pods) {
+            checker.report(
+                value.place, "pods have addresses of the VPC, \(profile.podCIDR), to which there are routes already")
+        }
+        let other = profile.cloud.routes.first { IPv4CIDR(network: $0.destination)?.overlaps(pods) == true }
+        if let other {
+            checker.report(
+                value.place,
+                "the VPC has a route to \(other.destination) of the pods' range, which the route controller "
+                    + "would change")
+        }
     }
 
     private mutating func checkControlPlane(_ value: YAMLValue, _ profile: LabProfile) {

@@ -6,6 +6,8 @@ import ScenarioReading
 struct LabProfileReader {
     var checker: ShapeChecker
     private let file: String
+    /// Mistakes of the file that `images` names.
+    private var others: [Problem] = []
 
     /// The profile, if the file has no mistake.
     static func read(_ bytes: [UInt8], file: String) -> (profile: LabProfile?, problems: [Problem]) {
@@ -20,7 +22,7 @@ struct LabProfileReader {
         }
         reader.checker.check(document, LabShape.document, "the file")
         let profile = reader.profile(document)
-        let problems = (reading.problems + reader.checker.problems).sorted()
+        let problems = (reading.problems + reader.checker.problems + reader.others).sorted()
         return (problems.isEmpty ? profile : nil, problems)
     }
 
@@ -44,6 +46,7 @@ struct LabProfileReader {
             sourceDestinationCheck: nodes?["sourceDestinationCheck"]?.flag ?? true,
             datapathValues: checker.datapathValues(spec?["datapath"]?["values"]))
         profile.cloudPlugin = nodes?["cloudPlugin"]?.text.flatMap { LabProfile.CloudPlugin(rawValue: $0) } ?? .none
+        profile.kubelet = nodes?["kubelet"]?.text.flatMap { NodeKubeletKind(rawValue: $0) } ?? .light
         profile.kubeProxy.enabled = spec?["kubeProxy"]?["enabled"]?.flag ?? false
         profile.writesPodCIDR = spec?["pods"]?["writesPodCIDR"]?.flag ?? true
         readMembership(nodes, into: &profile)
@@ -52,11 +55,18 @@ struct LabProfileReader {
         profile.cloud = cloud(spec, profile: profile)
         profile.controlPlane = controlPlane(spec?["controlPlane"], profile: profile, file: file)
         checkTaints(nodes, profile)
+        checkEviction(nodes, profile)
+        if let given = spec?["images"], let path = given.text, !path.isEmpty {
+            profile.images = readImages(ControlPlaneLayout.path(path, beside: file), at: given.place)
+        }
         let install = spec?["datapath"]?["install"]
         profile.installation.kind = install?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) } ?? .process
         profile.installation.placement = DatapathInstallation.placement(spec?["datapath"]?["daemonSet"])
         if let install, let mistake = profile.installationMistake() {
             checker.report(install.place, mistake.message, expected: mistake.expected)
+        }
+        if let kubelet = nodes?["kubelet"], let mistake = profile.kubeletMistake {
+            checker.report(kubelet.place, mistake.message, expected: mistake.expected)
         }
         let values = spec?["datapath"]?["values"]
         let leaves = checker.leaves(of: values, path: "")
@@ -66,6 +76,13 @@ struct LabProfileReader {
                 leaf?.value.place ?? values?.place ?? document.place, mistake.message, expected: mistake.expected)
         }
         return profile
+    }
+
+    private mutating func readImages(_ path: String, at place: Place) -> UserImages? {
+        let (images, problems) = UserImagesReader.read(path)
+        others += problems
+        if images == nil { checker.report(place, UserImagesReader.summary(of: problems, in: path)) }
+        return images
     }
 
     /// The groups of an interface: each of the lab, and given once.

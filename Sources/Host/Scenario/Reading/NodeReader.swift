@@ -39,6 +39,12 @@ extension LabProfile {
         return "\(laterCount) of \(nodeCount) nodes join later, so that none is there from the start"
     }
 
+    /// Why a lab's nodes cannot evict pods; nil if they can.
+    var evictionMistake: String? {
+        guard evictionMemory != nil, !controlPlane.enabled else { return nil }
+        return "kubelets evict pods, and the lab has no control plane, hence no kubelets"
+    }
+
     /// Why a lab cannot have its taints; nil if it can.
     var taintMistake: String? {
         guard hasTaints, !controlPlane.enabled else { return nil }
@@ -57,6 +63,10 @@ extension ScenarioReader {
         if overrides.laterCount != nil || overrides.nodeCount != nil, let mistake = profile.laterMistake {
             checker.report(nodes?["later"]?.place ?? place, mistake, expected: "a number below nodes.count")
         }
+        if let mistake = profile.evictionMistake {
+            checker.report(
+                nodes?["evictionHard"]?.place ?? place, mistake, expected: "a lab with controlPlane.enabled: true")
+        }
         if let mistake = profile.taintMistake {
             checker.report(
                 (nodes?["taints"] ?? nodes?["named"])?.place ?? place, mistake,
@@ -70,12 +80,19 @@ extension LabProfileReader {
     mutating func readMembership(_ nodes: YAMLValue?, into profile: inout LabProfile) {
         profile.laterCount = nodes?["later"]?.integer ?? 0
         profile.traits = checker.traits(nodes)
+        profile.evictionMemory = nodes?["evictionHard"]?["memory.available"]?.text
         // A count out of range is reported by its shape; it must not make names here.
         let names = LabShape.nodeCounts.contains(profile.nodeCount) ? profile.nodeNames : []
         profile.namedTraits = checker.namedTraits(nodes?["named"], among: names)
         if let mistake = profile.laterMistake, let later = nodes?["later"] {
             checker.report(later.place, mistake, expected: "a number below nodes.count")
         }
+    }
+
+    /// Reports a threshold that nobody would keep.
+    mutating func checkEviction(_ nodes: YAMLValue?, _ profile: LabProfile) {
+        guard let mistake = profile.evictionMistake, let given = nodes?["evictionHard"] else { return }
+        checker.report(given.place, mistake, expected: "a lab with controlPlane.enabled: true")
     }
 
     /// Reports taints that nobody would heed.

@@ -10,6 +10,8 @@ import Shapes
 struct ScenarioReader {
     /// More make no table that anybody reads, and pairs grow with the square.
     static let endpointLimit = 400
+    /// In a lab with a control plane, whose pods are often there for their number and are not all probed.
+    static let servedEndpointLimit = 600
     static let stepLimit = 200
 
     let file: String
@@ -83,7 +85,7 @@ struct ScenarioReader {
         let spec = document["spec"]
         let overrides = self.overrides(spec?["overrides"])
         // What manifests may be depends on the lab.
-        readLab(spec?["lab"], overrides, values: spec?["overrides"]?["datapath"]?["values"])
+        readLab(spec?["lab"], overrides, changes: spec?["overrides"])
         checkMembership(spec?["overrides"]?["nodes"], overrides, lab: spec?["lab"])
         let shape = ScenarioShape(faults: faults, expectations: expectations, manifests: manifestRules)
         checker.check(document, shape.document, "the file")
@@ -133,9 +135,11 @@ struct ScenarioReader {
             memoryMiB: value?["nodes"]?["memoryMiB"]?.integer,
             datapathValues: checker.datapathValues(value?["datapath"]?["values"]))
         result.laterCount = value?["nodes"]?["later"]?.integer
+        result.kubelet = value?["nodes"]?["kubelet"]?.text.flatMap { NodeKubeletKind(rawValue: $0) }
         result.traits = checker.traits(value?["nodes"])
         // The names of nodes are checked when the lab is known.
         result.namedTraits = checker.namedTraits(value?["nodes"]?["named"], among: [])
+        result.evictionMemory = value?["nodes"]?["evictionHard"]?["memory.available"]?.text
         result.install = value?["datapath"]?["install"]?.text.flatMap { DatapathInstallation.Kind(rawValue: $0) }
         result.daemonSet = DatapathInstallation.placement(value?["datapath"]?["daemonSet"])
         result.instanceType = value?["nodes"]?["instanceType"]?.text
@@ -149,6 +153,9 @@ struct ScenarioReader {
         result.controlPlaneVersion = controlPlane?["version"]?.text
         result.cloudController = controlPlane?["cloudController"]?.flag
         result.autoscaler = controlPlane?["autoscaler"]?.flag
+        result.configureCloudRoutes = controlPlane?["configureCloudRoutes"]?.flag
+        result.gatewayController = controlPlane?["gatewayController"]?.flag
+        result.images = value?["images"]?.text.map { ControlPlaneLayout.path($0, beside: file) }
         for setting in settings { apply(setting, to: &result) }
         return result
     }
@@ -171,17 +178,19 @@ struct ScenarioReader {
             problem("\(setting.path) must be true or false, but \"\(setting.value)\" is given", "true or false")
             return nil
         }
+        func choice<Kind: RawRepresentable<String> & CaseIterable>(_: Kind.Type) -> Kind? {
+            if let kind = Kind(rawValue: setting.value) { return kind }
+            let kinds = Kind.allCases.map(\.rawValue)
+            problem(
+                "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
+                NearestName.of(setting.value, among: kinds))
+            return nil
+        }
         let prefix = "datapath.values."
         switch setting.path {
         case "datapath.install":
-            let kinds = DatapathInstallation.Kind.allCases.map(\.rawValue)
-            if let kind = DatapathInstallation.Kind(rawValue: setting.value) {
-                overrides.install = kind
-            } else {
-                problem(
-                    "\(setting.path) must be \(kinds.oneOf), but \"\(setting.value)\" is given", kinds.oneOf,
-                    NearestName.of(setting.value, among: kinds))
-            }
+            if let kind = choice(DatapathInstallation.Kind.self) { overrides.install = kind }
+        case "nodes.kubelet": if let kind = choice(NodeKubeletKind.self) { overrides.kubelet = kind }
         case "nodes.count": if let count = number(LabShape.nodeCounts) { overrides.nodeCount = count }
         case "nodes.later": if let count = number(0...LabProfile.mostNodes - 1) { overrides.laterCount = count }
         case "nodes.memoryMiB": if let memory = number(LabShape.memory) { overrides.memoryMiB = memory }
@@ -210,6 +219,12 @@ struct ScenarioReader {
                 // The command line means the working directory, wherever the scenario is.
                 overrides.controlPlaneBinaries = setting.value
             }
+        case "images":
+            if setting.value.isEmpty {
+                problem("\(setting.path) must be a file, but \"\" is given", "the path of an images.yaml")
+            } else {
+                overrides.images = setting.value
+            }
         case "controlPlane.version":
             if ControlPlaneShape.series.accepts(setting.value) {
                 overrides.controlPlaneVersion = setting.value
@@ -226,9 +241,9 @@ struct ScenarioReader {
             }
         default:
             let paths = [
-                "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.instanceType",
-                "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries", "controlPlane.version",
-                "datapath.install",
+                "nodes.count", "nodes.later", "nodes.kernel", "nodes.memoryMiB", "nodes.kubelet",
+                "nodes.instanceType", "kubeProxy.enabled", "controlPlane.enabled", "controlPlane.binaries",
+                "controlPlane.version", "datapath.install", "images",
             ]
             let all = paths + OptionCatalogue.names.map { prefix + $0 }
             problem(
@@ -237,11 +252,15 @@ struct ScenarioReader {
         }
     }
 
-    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides, values: YAMLValue?) {
+    private mutating func readLab(_ value: YAMLValue?, _ overrides: LabOverrides, changes: YAMLValue?) {
         guard let value, let name = value.text, !name.isEmpty else { return }
+        let values = changes?["datapath"]?["values"]
         switch profiles.find(name, file) {
         case .profile(let found):
-            let changed = found.applying(overrides)
+            var changed = found.applying(overrides)
+            if let path = overrides.images ?? (found.images == nil ? profiles.images(file) : nil) {
+                changed.images = readImages(path, at: changes?["images"]?.place ?? value.place)
+            }
             profile = changed
             // Out-of-range counts are reported by their shapes; they must not make names here.
             if LabShape.nodeCounts.contains(changed.nodeCount) {
@@ -258,7 +277,7 @@ struct ScenarioReader {
                     value.place, "lab \(found.name) has no free address for a control plane",
                     expected: "\"controlPlane.subnet\" in the lab, or a VPC with a free /28")
             }
-            if let mistake = changed.installationMistake() {
+            for mistake in [changed.installationMistake(), changed.kubeletMistake].compactMap(\.self) {
                 checker.report(value.place, mistake.message, expected: mistake.expected)
             }
             // The lab's own values were checked with the lab.
@@ -278,6 +297,15 @@ struct ScenarioReader {
                 expected: names.isEmpty ? nil : "one of " + names.joined(separator: ", "),
                 suggestion: NearestName.of(name, among: names))
         }
+    }
+
+    /// Reads the `images.yaml` that counts, whose mistakes are told with its own name, too. What is nearer goes first: the
+    /// command line, the scenario, the lab, and last the file beside the scenario.
+    private mutating func readImages(_ path: String, at place: Place) -> UserImages? {
+        let (images, mistakes) = UserImagesReader.read(path)
+        problems += mistakes
+        if images == nil { checker.report(place, UserImagesReader.summary(of: mistakes, in: path)) }
+        return images
     }
 
     /// Reports a value that the lab cannot have, under the option of the command line if it was given there.

@@ -62,7 +62,10 @@ extension ScenarioReader {
     }
 
     /// The endpoints that the objects at this step bring.
-    var servedEndpoints: [Endpoint] { served.flatMap { $0.endpoints(nodes: nodes) } }
+    var servedEndpoints: [Endpoint] {
+        let echo = EchoPort(profile?.images)
+        return served.flatMap { $0.endpoints(nodes: nodes, echo: echo) }
+    }
 }
 
 extension YAMLValue {

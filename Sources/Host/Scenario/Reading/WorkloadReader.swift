@@ -189,9 +189,10 @@ extension ScenarioReader {
 
     private mutating func checkServedEndpoints(_ place: Place) {
         let pods = servedEndpoints.filter { $0.kind == .pod }
-        if pods.count + nodes.count > Self.endpointLimit {
+        if pods.count + nodes.count > Self.servedEndpointLimit {
             checker.report(
-                place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.endpointLimit) endpoints")
+                place, "\(pods.count) pods and \(nodes.count) nodes are more than \(Self.servedEndpointLimit) endpoints"
+            )
         }
         var seen: Set<String> = []
         for pod in pods where !seen.insert(pod.id).inserted {

@@ -2,7 +2,7 @@ import Expectations
 
 /// The JSON Schemas of the project's files, `docs/schemas/NAME.schema.json`, made from the tables that the parser uses.
 public enum PublishedSchema: String, CaseIterable, Sendable {
-    case scenario, lab, report
+    case scenario, lab, images, report
 
     /// Returns the schema's text (draft 2020-12), with a line feed at the end.
     /// - Parameter faults: The faults that a scenario may inject.
@@ -21,6 +21,8 @@ public enum PublishedSchema: String, CaseIterable, Sendable {
                 title: "labrun scenario")
         case .lab:
             SchemaWriter.document(LabShape.document, id: "v1alpha1/lab.schema.json", title: "labrun lab profile")
+        case .images:
+            SchemaWriter.document(ImagesShape.document, id: "v1alpha1/images.schema.json", title: "labrun images")
         case .report:
             SchemaWriter.document(ReportShape.document, id: "v1alpha1/report.schema.json", title: "labrun report")
         }

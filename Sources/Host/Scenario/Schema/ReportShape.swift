@@ -80,6 +80,28 @@ enum ReportShape {
         fields: [
             Field("version", .text(), required: true, "Version of the API server."),
             Field("address", .text(), required: true, "Its address in the VPC."),
+            Field(
+                "requests", .nullable(.object(requests)),
+                "The requests that the API server had, by its audit log; null when they were not counted."),
+        ])
+
+    private static let requests = ObjectShape(
+        name: "requests", help: "Requests to the API server in the whole run, each counted once.",
+        fields: [
+            Field("clients", .list(.object(client), atLeast: 0), required: true, "Most requests first."),
+            Field("unreadLines", count, required: true, "Lines of the audit log that could not be read."),
+        ])
+
+    private static let client = ObjectShape(
+        name: "client", help: "A kind of client of the API server.",
+        fields: [
+            Field("name", .text(), required: true, "What it calls itself: kubelet, datapathd, kubectl."),
+            Field("user", .text(), required: true, "User as RBAC knows it; system:node:* for all nodes' kubelets."),
+            Field("addresses", count, required: true, "How many addresses its requests came from."),
+            Field(
+                "verbs", .map(.any, count), required: true,
+                "Requests by verb: list, watch, get, create, update, patch, delete, other."),
+            Field("refused", count, required: true, "Requests answered with a status from 400 on."),
         ])
 
     private static let kept = ObjectShape(
@@ -117,6 +139,16 @@ enum ReportShape {
             Field("firstPodSeconds", seconds, "Until the first pod with a network of its own ran there."),
         ])
 
+    private static let applied = ObjectShape(
+        name: "applied", help: "Objects given to the API server by an action; times from the first request on.",
+        fields: [
+            Field("objects", count, required: true, "How many objects."),
+            Field("givenSeconds", seconds, required: true, "Until the API server had taken the last of them."),
+            Field("podsSeconds", seconds, "Until every workload had its pods and all of them were Ready."),
+            Field("agentsSeconds", seconds, "Until every agent had them in its tables, too."),
+            Field("behind", texts, required: true, "Agents that lacked something in the end, and what."),
+        ])
+
     private static let step = ObjectShape(
         name: "step", help: "A step of the timeline as it went.",
         fields: [
@@ -132,6 +164,7 @@ enum ReportShape {
             Field("convergenceSeconds", .nullable(seconds), "From the last action until the expectations held."),
             Field("faults", .list(.object(fault), atLeast: 0), required: true, "Faults, as the step left them."),
             Field("joins", .list(.object(join), atLeast: 0), "Nodes that joined the lab in it."),
+            Field("applied", .list(.object(applied), atLeast: 0), "Objects that it gave to the API server."),
             Field("matrix", .nullable(.object(matrix)), "The matrix that the expectations were held against."),
             Field("health", .list(.object(health), atLeast: 0), required: true, "What the agents reported."),
             Field("host", .nullable(.object(hostLoad)), "How busy the host was during the step."),

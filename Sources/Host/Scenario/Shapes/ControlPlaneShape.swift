@@ -20,10 +20,16 @@ enum ControlPlaneShape {
         Field("version", .text(series), "Series that its API server must be of; any."),
         Field(
             "cloudController", .flag,
-            "Whether a cloud controller completes nodes and makes load balancers; false, or true with an autoscaler."),
+            "Whether a cloud controller completes nodes and makes load balancers; false, or true with one of the next three."
+        ),
         Field(
             "autoscaler", .flag,
             "Whether it starts nodes that join later for pods that wait, by NodePool objects; false."),
+        Field(
+            "configureCloudRoutes", .flag,
+            "Whether it makes routes of the VPC to nodes' shares of the pods' range; false."),
+        Field(
+            "gatewayController", .flag, "Whether it serves Gateways and HTTPRoutes of Gateway API; false."),
     ]
 
     static let overrides = ObjectShape(

@@ -33,6 +33,7 @@ enum LabShape {
             Field(
                 "controlPlane", .object(ControlPlaneShape.layout),
                 "Whether the lab has Kubernetes' own servers; it has not when left out."),
+            Field("images", .text(.nonEmpty), "Path of an images.yaml beside this file: what images stand for."),
             Field("securityGroups", .list(.object(group), atLeast: 1), required: true, "Firewalls of interfaces."),
             Field(
                 "datapath", .object(ScenarioShape.datapath(isWhole: true)), required: true,
@@ -53,7 +54,7 @@ enum LabShape {
             NodeShape.later,
             Field("prefix", .text(nodePrefix), "Their names are this and a number; node."),
             Field("kernel", .choice(kernels), required: true, "Kernel series."),
-            Field("memoryMiB", .integer(memory), required: true, "Memory of each."),
+            Field("memoryMiB", .integer(memory), required: true, "Memory of each."), NodeShape.kubelet,
             Field("securityGroups", .oneOrMore(.text(.nonEmpty)), required: true, "Groups of their interfaces."),
             Field("sourceDestinationCheck", .flag, "Whether only their own addresses may leave and enter; true."),
         ] + NodeShape.traitFields + CloudShape.nodeFields)

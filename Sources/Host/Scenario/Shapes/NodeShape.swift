@@ -10,11 +10,32 @@ enum NodeShape {
         "later", .integer(0...LabProfile.mostNodes - 1),
         "How many of them, the last ones, are not powered on before a step joins them; 0.")
 
+    static let kubelet = Field(
+        "kubelet", .choice(NodeKubeletKind.allCases.map(\.rawValue)),
+        "Whether their kubelet is labrun's own, or Kubernetes' with containerd and runc; light.")
+
     /// What a lab and the overrides of a scenario may say of labels and taints.
     static let traitFields = [
-        labels, taints,
+        labels, taints, evictionHard,
         Field("named", .list(.object(named), atLeast: 1), "Labels and taints of some nodes only."),
     ]
+
+    static let evictionHard = Field(
+        "evictionHard", .object(thresholds),
+        "What a node must have left, else its kubelet evicts pods; memory.available: 5%, at most 100Mi.")
+
+    private static let thresholds = ObjectShape(
+        name: "evictionHard", help: "Thresholds, as in a kubelet's configuration.",
+        fields: [Field("memory.available", .text(threshold), required: true, "Memory.")])
+
+    private static let threshold = TextRule(
+        pattern: "^([0-9]{1,9}(Ki|Mi|Gi)|[0-9]{1,2}%)$", expected: "memory such as 40Mi, or a share such as 10%"
+    ) { text in
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let unit = text.dropFirst(digits.count)
+        return (1...9).contains(digits.count) && ["Ki", "Mi", "Gi"].contains(unit)
+            || (1...2).contains(digits.count) && unit == "%"
+    }
 
     private static let labels = Field(
         "labels", .map(labelKey, .text(labelValue)), "Labels of their Node objects, besides those that kubelets set.")

@@ -52,6 +52,7 @@ struct ScenarioShape {
             Field("kubeProxy", .object(LabShape.kubeProxy), "Whether kube-proxy runs."),
             Field(
                 "controlPlane", .object(ControlPlaneShape.overrides), "Whether the lab has Kubernetes' own servers."),
+            Field("images", .text(.nonEmpty), "Path of an images.yaml beside this file: what images stand for."),
             Field("datapath", .object(datapath(isWhole: false)), "Options of the datapath agent."),
         ])
 
@@ -60,7 +61,7 @@ struct ScenarioShape {
         fields: [
             Field("count", .integer(LabShape.nodeCounts), "How many nodes."), NodeShape.later,
             Field("kernel", .choice(LabShape.kernels), "Kernel series."),
-            Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."),
+            Field("memoryMiB", .integer(LabShape.memory), "Memory of a node."), NodeShape.kubelet,
             CloudShape.instanceType, CloudShape.cloudPlugin,
         ] + NodeShape.traitFields)
 

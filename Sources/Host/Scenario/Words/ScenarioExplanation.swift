@@ -37,6 +37,9 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
                 + "/\(profile.podMaskSize) a node",
             "  datapath: " + values.joined(separator: ", "),
         ]
+        if profile.kubelet == .real {
+            lines.append("  their kubelet is Kubernetes' own, with containerd and runc")
+        }
         let later = profile.laterNodeNames
         if !later.isEmpty { lines.append("  not there before a step joins them: " + later.joined(separator: ", ")) }
         for name in profile.nodeNames where !profile.traits(of: name).isEmpty {
@@ -93,7 +96,8 @@ public struct ScenarioExplanation: Sendable, CustomStringConvertible {
             cloud: loaded.profile.cloudEndpoints)
             + loaded.scenario.spec.served.flatMap { manifest -> [Endpoint] in
                 guard let value = manifest.value else { return [] }
-                return ServedObject(manifest, value).endpoints(nodes: loaded.profile.initialNodeNames)
+                return ServedObject(manifest, value).endpoints(
+                    nodes: loaded.profile.initialNodeNames, echo: EchoPort(loaded.profile.images))
             }
     }
 

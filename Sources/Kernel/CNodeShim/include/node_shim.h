@@ -67,6 +67,9 @@ struct node_endpoint {
     uint16_t port;
 };
 
+// Takes a connection of any listener, as a blocking descriptor that programs do not inherit. -1 and errno on failure.
+int node_accept(int listener);
+
 /// All sockets are non-blocking and close-on-exec; functions return -1 and set errno on failure. A TCP client has
 /// IP_RECVERR, and closing it sends a reset, which leaves no TIME_WAIT.
 int node_tcp_client(void);

@@ -21,6 +21,9 @@ final class Exchange: @unchecked Sendable {
     enum Progress: String {
         case waiting = "waited for a free connection"
         case connecting = "the connection was not established"
+        /// Small packets pass and the server's certificate does not come: a server that hangs, or a way with a smaller
+        /// MTU than the ends think.
+        case securing = "the connection was established, TLS's handshake was not done"
         case sent = "the request was sent, no answer came"
         case answered = "the answer had begun"
     }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import TLS
 
 /// The end of a connection's pipeline: sends one exchange at a time and gives it what comes.
 final class ExchangeHandler: ChannelDuplexHandler {
@@ -9,6 +10,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
 
     private var exchange: Exchange?
     private var mistake: (any Error)?
+    /// Whether the handshake is done. What is written before waits for it.
+    private var isSecure = false
     private let server: String
 
     init(server: String) { self.server = server }
@@ -16,12 +19,21 @@ final class ExchangeHandler: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let exchange = unwrapOutboundIn(data)
         self.exchange = exchange
+        if !isSecure { exchange.progress = .securing }
         context.write(wrapOutboundOut(.head(exchange.head)), promise: nil)
         if !exchange.body.isEmpty {
             let body = context.channel.allocator.buffer(bytes: exchange.body)
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         context.write(wrapOutboundOut(.end(nil)), promise: promise)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSHandshakeDone {
+            isSecure = true
+            if let exchange, exchange.progress == .securing { exchange.progress = .sent }
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func read(context: ChannelHandlerContext) {

@@ -14,27 +14,57 @@ public enum LabImages {
         case builtIn(String)
     }
 
-    private static let workloads: [String: Workload] = {
+    static let workloads = workloads(of: catalogue)
+
+    /// The workloads that every node has, sorted.
+    static let builtIns: [String] = Set(
+        workloads.values.compactMap { workload -> String? in if case .builtIn(let name) = workload { name } else { nil }
+        } + ["http"]
+    ).sorted()
+
+    static func workloads(of catalogue: String) -> [String: Workload] {
         let images = (try? JSON.JSONText.value(of: Array(catalogue.utf8)))?["images"]?.elements ?? []
         let pairs = images.flatMap { image in
             (image["names"]?.elements ?? []).compactMap(\.text).map { name in
-                (name, image["builtIn"]?.text.map { Workload.builtIn($0) } ?? .program)
+                (key(name), image["builtIn"]?.text.map { Workload.builtIn($0) } ?? .program)
             }
         }
         return Dictionary(pairs) { first, _ in first }
-    }()
+    }
 
     /// Returns what an image stands for, by the rules of a node's catalogue as far as its names have no tags; nil if it
     /// is not mapped.
-    static func workload(of image: String) -> Workload? {
+    static func workload(of image: String, among workloads: [String: Workload] = workloads) -> Workload? {
         var name = image.prefix { $0 != "@" }
         let path = name.lastIndex(of: "/") ?? name.startIndex
         if let tag = name[path...].lastIndex(of: ":") { name = name[..<tag] }
-        for prefix in ["docker.io/", "index.docker.io/", "library/"] where name.hasPrefix(prefix) {
-            name = name.dropFirst(prefix.count)
-        }
+        name = withoutRegistry(name)
         let last = name.split(separator: "/").last ?? name
         return workloads[String(name)] ?? workloads["*/\(last)"]
+    }
+
+    /// Returns the name by which a node's catalogue knows an image: Docker's own registry says nothing.
+    static func key(_ name: String) -> String { String(withoutRegistry(name[...])) }
+
+    private static func withoutRegistry(_ name: Substring) -> Substring {
+        ["docker.io/", "index.docker.io/", "library/"].reduce(name) { rest, prefix in
+            rest.hasPrefix(prefix) ? rest.dropFirst(prefix.count) : rest
+        }
+    }
+
+    /// Returns the lab's catalogue with a user's images, as JSON text. A name of the user's goes before the lab's own.
+    static func catalogue(adding images: YAMLValue?) -> String {
+        let added = images?.items.map(value) ?? []
+        let taken = Set(added.flatMap { $0["names"]?.elements ?? [] }.compactMap(\.text).map(key))
+        let document = try? JSON.JSONText.value(of: Array(catalogue.utf8))
+        let own = (document?["images"]?.elements ?? []).compactMap { image -> JSONValue? in
+            guard var members = image.members, let names = members["names"]?.elements else { return nil }
+            let left = names.filter { name in name.text.map { !taken.contains(key($0)) } ?? false }
+            if left.isEmpty { return nil }
+            members["names"] = .array(left)
+            return .object(members)
+        }
+        return JSONValue.object(["images": .array(added + own)]).canonicalText
     }
 
     /// Returns a catalogue's YAML as JSON text; nil if it is no YAML.
